@@ -1,0 +1,91 @@
+/* The settings of breakers, as config files state them and the core applies them. One declaration of each key:
+ * X(section, key, KIND, default, lowest, highest), which makes the structure, the parser's table, `config show` and
+ * the tests of the defaults. Section "" is the breaker entry itself.
+ *
+ * Kinds    DURATION  unsigned nanoseconds, written as 250ms, 30s, 5m, 1h
+ *          RATE      permille, written as 50% or 12.5%
+ *          COUNT     unsigned number
+ *          FACTOR    thousandths, written as 2.0
+ */
+#ifndef TRIP_CORE_SETTINGS_H
+#define TRIP_CORE_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRIP_MS UINT64_C(1000000)
+#define TRIP_S (1000 * TRIP_MS)
+
+#define SETTINGS_WINDOW_MAX 4096      /* calls in a count window: bounded by the window's place in the segment */
+#define SETTINGS_PERMITS_MAX 64       /* permit words of a breaker in the commons */
+#define SETTINGS_RAMP_STEPS_MAX 16
+#define SETTINGS_PATTERN_MAX 127
+#define SETTINGS_STREAK_MAX 32767     /* the streak's 15 bits in a ramping state word */
+#define SETTINGS_BREAKERS_MAX 65535
+#define SETTINGS_LANES_MAX 4095       /* 12 bits of lane in permits and in `probing` */
+#define SETTINGS_OPEN_MAX (30 * 24 * 3600 * TRIP_S)
+#define SETTINGS_WAIT_MAX (24 * 3600 * TRIP_S) /* max_wait: 29 and 21 bits of 64 ms steps, modular */
+
+enum window_type { WINDOW_COUNT, WINDOW_TIME };
+enum probe_verdict { PROBE_VERDICT_SUCCESSES, PROBE_VERDICT_RATE };
+
+/* clang-format off */
+#define SETTINGS_SCALARS(X) \
+    X(trip,      consecutive_failures, COUNT,    5,            0, SETTINGS_STREAK_MAX) \
+    X(trip,      failures,             COUNT,    0,            0, UINT32_MAX) \
+    X(trip,      failure_rate,         RATE,     500,          0, 1000) \
+    X(trip,      slow_rate,            RATE,     0,            0, 1000) \
+    X(trip,      slow_after,           DURATION, 60 * TRIP_S,  0, SETTINGS_WAIT_MAX) \
+    X(trip,      stall_after,          DURATION, 0,            0, SETTINGS_WAIT_MAX) \
+    X(trip,      in_flight,            COUNT,    0,            0, UINT32_MAX) \
+    X(window,    size,                 COUNT,    100,          1, SETTINGS_WINDOW_MAX) \
+    X(window,    span,                 DURATION, 60 * TRIP_S,  10 * TRIP_MS, SETTINGS_WAIT_MAX) /* key `for` */ \
+    X(window,    minimum_calls,        COUNT,    10,           1, UINT32_MAX) \
+    X(open,      span,                 DURATION, 30 * TRIP_S,  TRIP_MS, SETTINGS_OPEN_MAX) /* key `for` */ \
+    X(open,      multiplier,           FACTOR,   2000,         1000, 1000000) \
+    X(open,      max,                  DURATION, 300 * TRIP_S, TRIP_MS, SETTINGS_OPEN_MAX) \
+    X(open,      jitter,               RATE,     100,          0, 1000) \
+    X(open,      forget,               DURATION, 600 * TRIP_S, 0, SETTINGS_OPEN_MAX) \
+    X(half_open, permits,              COUNT,    1,            1, SETTINGS_PERMITS_MAX) \
+    X(half_open, successes,            COUNT,    3,            1, UINT16_MAX) \
+    X(half_open, max_wait,             DURATION, 10 * TRIP_S,  TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(half_open, sample,               COUNT,    10,           1, UINT16_MAX) \
+    X(ramp,      over,                 DURATION, 0,            0, SETTINGS_WAIT_MAX)
+/* clang-format on */
+
+/* Settings of one `breakers:` entry. Durations in ns, rates in permille, factors in thousandths. */
+struct breaker_settings {
+    char match[SETTINGS_PATTERN_MAX + 1];
+    uint8_t mode; /* enum trip_mode */
+    struct {
+        uint64_t consecutive_failures, failures, failure_rate, slow_rate, slow_after, stall_after, in_flight;
+    } trip;
+    struct {
+        uint8_t type; /* enum window_type */
+        uint64_t size, span, minimum_calls;
+    } window;
+    struct {
+        uint64_t span, multiplier, max, jitter, forget;
+    } open;
+    struct {
+        uint8_t verdict; /* enum probe_verdict */
+        uint64_t permits, successes, max_wait, sample;
+    } half_open;
+    struct {
+        uint64_t over;
+        uint16_t steps[SETTINGS_RAMP_STEPS_MAX]; /* permille, rising */
+        uint32_t step_count;
+    } ramp;
+    uint64_t forget_after;
+};
+
+/* The contract's defaults, match "*". */
+void breaker_settings_defaults(struct breaker_settings *ret_settings);
+
+/* `*` is any run of characters, `?` one. */
+_Bool settings_pattern_matches(const char *pattern, const char *name);
+
+/* 1 to 127 of letters, digits and . _ : / @ - */
+_Bool settings_name_valid(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,93 @@
+/* The event loop: io_uring where the kernel allows it, else epoll. Chosen once at loop_new; the same handlers, the
+ * same order of events: what became ready is dispatched one at a time, on the calling thread.
+ *
+ * Ownership: the loop closes the descriptors of connections (loop_connection_close); all others stay the caller's.
+ * Any handler may add or remove anything, itself too.
+ */
+#ifndef TRIPD_LOOP_H
+#define TRIPD_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define LOOP_MESSAGE_MAX 65536 /* bytes of one packet; a longer one closes its connection */
+#define LOOP_MESSAGE_FDS 4     /* descriptors of one packet; more close its connection */
+
+struct loop;
+struct loop_listener;
+struct loop_connection;
+struct loop_timer;
+struct loop_watch;
+
+enum loop_backend { LOOP_AUTO, LOOP_URING, LOOP_EPOLL };
+
+/* One packet of a connection. The descriptors are CLOEXEC and belong to the loop: a handler that keeps one takes it
+ * by setting its place to -1; the rest are closed when the handler returns. */
+struct loop_message {
+    const uint8_t *data;
+    size_t size;
+    int fds[LOOP_MESSAGE_FDS];
+    size_t fd_count;
+};
+
+typedef void loop_accepted_fn(void *context, struct loop_connection *connection);
+typedef void loop_received_fn(void *context, struct loop_connection *connection, struct loop_message *message);
+/* The peer hung up, or sent what cannot be a message. error: 0 or -errno. The connection is closed afterwards. */
+typedef void loop_hung_up_fn(void *context, struct loop_connection *connection, int error);
+typedef void loop_due_fn(void *context, struct loop_timer *timer);
+typedef void loop_ready_fn(void *context, struct loop_watch *watch);
+typedef void loop_signalled_fn(void *context, int signal);
+typedef void loop_rung_fn(void *context);
+
+/* backend LOOP_AUTO: io_uring if it can be set up and has what is needed (multishot accept and recvmsg, buffer
+ * rings), else epoll. *ret_why: a static sentence for the log, why this backend and this doorbell were chosen. */
+int loop_new(struct loop **ret_loop, enum loop_backend backend, const char **ret_why);
+struct loop *loop_free(struct loop *loop); /* NULL is fine; returns NULL */
+enum loop_backend loop_backend(const struct loop *loop);
+
+/* Runs until loop_stop; 0, or the -errno of what broke the loop. */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* SOCK_SEQPACKET listening sockets. */
+int loop_listen(struct loop *loop, int fd, loop_accepted_fn *accepted, void *context, struct loop_listener **ret_listener);
+void loop_listener_remove(struct loop_listener *listener);
+
+/* An accepted connection: nothing is received until its handlers are set. A socket that came otherwise (a socketpair)
+ * is adopted with loop_connection_adopt. */
+int loop_connection_adopt(struct loop *loop, int fd, struct loop_connection **ret_connection);
+void loop_connection_start(struct loop_connection *connection, loop_received_fn *received, loop_hung_up_fn *hung_up,
+                           void *context);
+int loop_connection_fd(const struct loop_connection *connection);
+/* Queues a packet (and borrows the descriptors until it returns: they are duplicated). Never blocks; a peer that does
+ * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. */
+int loop_connection_send(struct loop_connection *connection, const void *data, size_t size, const int *fds, size_t fd_count);
+/* How many packets wait for the peer to read. */
+size_t loop_connection_queued(const struct loop_connection *connection);
+void loop_connection_close(struct loop_connection *connection); /* safe inside its own handlers */
+
+/* One-shot timers on CLOCK_MONOTONIC; arming again moves it, deadline 0 disarms. */
+int loop_timer_new(struct loop *loop, loop_due_fn *due, void *context, struct loop_timer **ret_timer);
+void loop_timer_arm(struct loop_timer *timer, uint64_t deadline_ns);
+struct loop_timer *loop_timer_free(struct loop_timer *timer);
+
+/* POLLIN on any descriptor (a pidfd: its process died). Level-triggered, stays until removed. */
+int loop_watch_add(struct loop *loop, int fd, loop_ready_fn *ready, void *context, struct loop_watch **ret_watch);
+void loop_watch_remove(struct loop_watch *watch);
+
+/* Blocks the signals of the mask and reports each one. At most once a loop. */
+int loop_signals(struct loop *loop, const int *signals, size_t count, loop_signalled_fn *signalled, void *context);
+
+/* The doorbell: a futex word in memory that others write too, shared between processes. Before the loop sleeps it
+ * stores DOORBELL_ASLEEP (seq_cst), calls `pending`, and sleeps only if that said no. Awake it holds DOORBELL_AWAKE.
+ * `rung` is called once for each wake-up by the word. The word is hostile: see include/internal/doorbell.h. By
+ * io_uring's futex wait (probed by opcode) or a helper thread that waits in futex(2) and pokes the loop. */
+typedef bool loop_pending_fn(void *context);
+int loop_doorbell(struct loop *loop, uint32_t *word, loop_pending_fn *pending, loop_rung_fn *rung, void *context);
+
+/* Iterations since loop_new that slept: for the idle test and `tripctl status`. */
+uint64_t loop_wakeups(const struct loop *loop);
+
+#endif

@@ -1,0 +1,220 @@
+/* libtrip: circuit breakers that every process of a host shares.
+ *
+ * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
+ * stores to memory of the calling thread's own. Nothing here blocks in allow, record, begin or end, starts a
+ * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open.
+ *
+ * Conventions
+ *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success.
+ *   Units       Times ending in _ns are nanoseconds, in _ms milliseconds; rates are permille (0 to 1000).
+ *   Ownership   trip_open gives a client to be closed with trip_close. A breaker belongs to its client, is valid
+ *               until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
+ *   Threads     Every function may be called from any thread at any time, but trip_close, which must be the
+ *               last call that touches the client and its breakers.
+ *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
+ *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
+ *   Signals     trip_allow is async-signal-safe. The others are not.
+ *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words;
+ *               never attached, its breakers are private to the process, with the default settings.
+ */
+#ifndef TRIP_H
+#define TRIP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRIP_VERSION_MAJOR 0
+#define TRIP_VERSION_MINOR 1
+#define TRIP_VERSION_PATCH 0
+
+#define TRIP_NAME_MAX 127          /* bytes in a breaker's name, without the terminating NUL */
+#define TRIP_ERROR_MESSAGE_MAX 95  /* bytes kept of an error's message; longer ones are cut */
+#define TRIP_ERROR_ID_MAX 31       /* bytes kept of a correlation, trace or session id */
+#define TRIP_ERROR_USER_MAX 16     /* how many error types are the user's own */
+
+/* One declaration, many products: X(ENUM_SUFFIX, "name shown to people and in JSON"). */
+#define TRIP_STATES(X)      \
+    X(CLOSED, "closed")     \
+    X(OPEN, "open")         \
+    X(HALF_OPEN, "half_open") \
+    X(RAMPING, "ramping")
+
+#define TRIP_MODES(X)               \
+    X(AUTO, "auto")                 \
+    X(FORCED_OPEN, "forced_open")   \
+    X(DISABLED, "disabled")         \
+    X(SHADOW, "shadow")
+
+/* Admitted are ALLOW and PROBE; all others are denials. The last four come with limits and retries. */
+#define TRIP_VERDICTS(X)                   \
+    X(ALLOW, "allow")                      \
+    X(PROBE, "probe")                      \
+    X(DENY_OPEN, "deny_open")              \
+    X(DENY_HALF_OPEN, "deny_half_open")    \
+    X(DENY_FORCED, "deny_forced")          \
+    X(DENY_RAMP, "deny_ramp")              \
+    X(DENY_CONCURRENCY, "deny_concurrency") \
+    X(DENY_RATE, "deny_rate")              \
+    X(DENY_SHED, "deny_shed")              \
+    X(DENY_DEADLINE, "deny_deadline")
+
+/* calls = ok + failures; a timeout is a failure too. Ignored (the caller's own fault: a 4xx, bad input) and
+ * cancelled calls are no evidence about the dependency. */
+#define TRIP_OUTCOMES(X)      \
+    X(OK, "ok")               \
+    X(FAILURE, "failure")     \
+    X(TIMEOUT, "timeout")     \
+    X(IGNORED, "ignored")     \
+    X(CANCELLED, "cancelled")
+
+#define TRIP_ERROR_TYPES(X)                        \
+    X(UNKNOWN, "unknown")                          \
+    X(NETWORK, "network")                          \
+    X(TIMEOUT, "timeout")                          \
+    X(SERVICE_UNAVAILABLE, "service_unavailable")  \
+    X(RATE_LIMITED, "rate_limited")                \
+    X(RESOURCE_EXHAUSTED, "resource_exhausted")    \
+    X(PROTOCOL, "protocol")                        \
+    X(AUTHENTICATION, "authentication")            \
+    X(INTERNAL, "internal")
+
+/* Why a breaker last opened. NONE: it never did. */
+#define TRIP_REASONS(X)               \
+    X(NONE, "none")                   \
+    X(CONSECUTIVE, "consecutive")     \
+    X(FAILURES, "failures")           \
+    X(FAILURE_RATE, "failure_rate")   \
+    X(SLOW_RATE, "slow_rate")         \
+    X(IN_FLIGHT, "in_flight")         \
+    X(PROBE_FAILED, "probe_failed")   \
+    X(MAX_WAIT, "max_wait")           \
+    X(RULE, "rule")                   \
+    X(OPERATOR, "operator")           \
+    X(FLEET, "fleet")                 \
+    X(RELAPSE, "relapse")
+
+/* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
+ * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (a forked child
+ * in a chroot, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
+#define TRIP_CLIENT_STATUSES(X)       \
+    X(SHARED, "shared")               \
+    X(DAEMON_AWAY, "daemon_away")     \
+    X(UNREPORTED, "unreported")       \
+    X(PRIVATE, "private")
+
+#define TRIP_ENUM_STATE(suffix, name) TRIP_STATE_##suffix,
+#define TRIP_ENUM_MODE(suffix, name) TRIP_MODE_##suffix,
+#define TRIP_ENUM_PLAIN(suffix, name) TRIP_##suffix,
+#define TRIP_ENUM_ERROR(suffix, name) TRIP_ERROR_##suffix,
+#define TRIP_ENUM_REASON(suffix, name) TRIP_REASON_##suffix,
+#define TRIP_ENUM_CLIENT(suffix, name) TRIP_CLIENT_##suffix,
+
+typedef enum trip_state { TRIP_STATES(TRIP_ENUM_STATE) TRIP_STATE_COUNT } trip_state;
+typedef enum trip_mode { TRIP_MODES(TRIP_ENUM_MODE) TRIP_MODE_COUNT } trip_mode;
+typedef enum trip_verdict { TRIP_VERDICTS(TRIP_ENUM_PLAIN) TRIP_VERDICT_COUNT } trip_verdict;
+typedef enum trip_outcome { TRIP_OUTCOMES(TRIP_ENUM_PLAIN) TRIP_OUTCOME_COUNT } trip_outcome;
+typedef enum trip_reason { TRIP_REASONS(TRIP_ENUM_REASON) TRIP_REASON_COUNT } trip_reason;
+typedef enum trip_client_state { TRIP_CLIENT_STATUSES(TRIP_ENUM_CLIENT) TRIP_CLIENT_COUNT } trip_client_state;
+
+/* The user's own types are TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */
+typedef enum trip_error_type {
+    TRIP_ERROR_TYPES(TRIP_ENUM_ERROR) TRIP_ERROR_USER,
+    TRIP_ERROR_TYPE_COUNT = TRIP_ERROR_USER + TRIP_ERROR_USER_MAX
+} trip_error_type;
+
+typedef struct trip_client trip_client;
+typedef struct trip_breaker trip_breaker;
+
+/* One admitted (or denied) call. Of fixed size, on the caller's stack or in its own structure; may be moved with
+ * memcpy, and ended once, on any thread of the process that began it. The content is libtrip's. */
+typedef struct trip_call {
+    trip_breaker *breaker;
+    uint64_t private_[7];
+} trip_call;
+
+/* What went wrong in a call. Strings are copied (cut to the sizes above) and may be NULL. */
+typedef struct trip_error {
+    trip_error_type type;
+    const char *message;
+    const char *correlation;
+    const char *trace;
+    const char *session;
+} trip_error;
+
+/* A snapshot of one breaker. Rates are permille, -1 while fewer than minimum_calls calls are in the window. */
+typedef struct trip_info {
+    trip_state state;
+    trip_mode mode;
+    trip_reason reason;              /* of the last opening */
+    trip_client_state client;        /* where this answer comes from */
+    uint64_t retry_after_ms;         /* until the next probe may be admitted; 0: now */
+    uint32_t consecutive_failures;
+    uint32_t permits_free;           /* half-open: probes that would be granted now */
+    uint64_t window_calls, window_failures, window_slow;
+    int32_t failure_rate_permille, slow_rate_permille;
+    uint32_t calls_until_rate;       /* calls missing to minimum_calls; 0: the rates count */
+} trip_info;
+
+/* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
+ * at the most; attaching later happens by itself, in non-blocking steps at most every 100 ms.
+ * -EINVAL: the instance's name is not one; -ENOMEM; -EPROTO: tripd speaks another layout than this library (install
+ * the same version of both). */
+int trip_open(trip_client **ret_client, const char *instance);
+
+/* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
+void trip_close(trip_client *client);
+
+/* Gives the breaker of this name, which comes into being when first named. Takes 100 ms at the most, and only the
+ * first time. -EINVAL: not 1 to 127 of letters, digits and . _ : / @ -; -ENOMEM. */
+int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker);
+
+/* Would a call be admitted now? Takes nothing and changes nothing; in half-open it answers TRIP_PROBE while a permit
+ * is free. Two loads while closed. Async-signal-safe. */
+trip_verdict trip_allow(trip_breaker *breaker);
+
+/* Reports the outcome of a call that was not admitted by trip_begin. latency_ns: how long it took, 0 if unknown; more
+ * than slow_after is slow. Moves nothing while open; in half-open it counts as a probe's outcome: a caller that must
+ * not over-probe uses begin and end. */
+void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_ns);
+
+/* Asks for admission. If admitted, a permit may be held and the clock runs: end the call with trip_end or
+ * trip_end_error. If denied, ending does nothing. */
+trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
+
+/* Ends a call. A second end of the same call, and an end in a forked child, do nothing. */
+void trip_end(trip_call *call, trip_outcome outcome);
+
+/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. */
+void trip_end_error(trip_call *call, const trip_error *error);
+
+int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
+
+trip_client_state trip_client_status(trip_client *client);
+
+bool trip_admitted(trip_verdict verdict);
+
+/* Names as shown in JSON; "invalid" for a value outside the enumeration. Static storage. */
+const char *trip_verdict_name(trip_verdict verdict);
+const char *trip_state_name(trip_state state);
+const char *trip_mode_name(trip_mode mode);
+const char *trip_outcome_name(trip_outcome outcome);
+const char *trip_reason_name(trip_reason reason);
+const char *trip_error_type_name(trip_error_type type);
+const char *trip_client_state_name(trip_client_state state);
+
+/* Maps errno (positive or negative) and HTTP status codes; what has no better place is TRIP_ERROR_UNKNOWN. A status
+ * below 400 has no error: UNKNOWN. 4xx other than 401, 403, 407, 408, 429 is the caller's own fault: end such a call
+ * with TRIP_IGNORED. */
+trip_error_type trip_error_from_errno(int error);
+trip_error_type trip_error_from_http(int status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
