@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define DOORBELL_AWAKE 0u
+#define DOORBELL_AWAKE  0u
 #define DOORBELL_ASLEEP 1u
 
 /* Wakes everyone who waits on the word: INT_MAX, for a stranger may wait there too and swallow a wake of one. */

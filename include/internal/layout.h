@@ -1,0 +1,529 @@
+/* The layout of everything that tripd, libtrip and the tools share. Header-only, not installed.
+ *
+ *   state segment   named POSIX shm, written by tripd alone, clients map it read-only
+ *   commons         sealed memfd, one CAS-able 64-bit word at a time, written by everyone
+ *   lane            sealed memfd of one client process; the lines marked "tripd" are tripd's, the rest the client's
+ *
+ * Rules that hold everywhere:
+ *   - A field is a naturally aligned 8-byte (or smaller) scalar, written and read whole.
+ *   - Who may write a line stands above it. No line has two kinds of writers, but for the CAS-able words.
+ *   - Sections are found by the offset, stride and count that the header states, never by constants: a later version
+ *     adds sections behind, and an older reader goes on.
+ *   - A reader copies, then validates the copy, and uses nothing from shared memory twice.
+ *
+ * Any change here moves layout_digest(), whose value stands in a golden file in tests/abi; a client with another digest
+ * is refused at attach with both named.
+ */
+#ifndef TRIP_INTERNAL_LAYOUT_H
+#define TRIP_INTERNAL_LAYOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trip.h"
+
+#define LAYOUT_VERSION 1u
+#define LAYOUT_LINE    64
+#define LAYOUT_PAGE    4096
+
+/* ---------------------------------------------------------------------------------------------- state segment */
+
+#define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
+
+enum segment_section {
+    SECTION_POLICY,      /* struct policy_slot, one a breaker */
+    SECTION_MIRROR,      /* uint64_t, the state word as tripd last saw or wrote it, one a breaker */
+    SECTION_DETAIL,      /* struct detail_slot, one a breaker */
+    SECTION_CORE,        /* struct core_slot, one a breaker: window, totals, probe counts, in two images */
+    SECTION_NAMES,       /* uint64_t, open-addressing index of names; a power of two */
+    SECTION_TRANSITIONS, /* struct transition, the last 4,096 */
+    SECTION_JOURNAL,     /* struct journal, one */
+    SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
+    SECTION_COUNT
+};
+#define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
+
+struct section {
+    uint64_t offset; /* from the segment's start; a multiple of LAYOUT_PAGE */
+    uint32_t stride; /* bytes from one entry to the next */
+    uint32_t count;
+};
+
+enum daemon_state { DAEMON_NONE, DAEMON_RUNNING, DAEMON_STOPPED };
+enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_TEST };
+
+/* Times: `_mono_ns` CLOCK_MONOTONIC of the boot `boot_id`; `_ms` in state words, policies and details are
+ * milliseconds since the segment's creation on the instance's clock (real or test); `_unix_ms` wall time. */
+struct segment_header {
+    /* Written once at creation; `version` last, with release: 0 means wait. */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_size;
+    uint64_t digest;
+    uint64_t size;
+    uint64_t created_mono_ns;
+    uint64_t created_unix_ms;
+    uint8_t boot_id[16];
+
+    uint64_t segment_id; /* random; names this segment for ever */
+    uint32_t owner_uid;
+    uint32_t clock_kind; /* enum clock_kind */
+    uint32_t max_breakers;
+    uint32_t max_lanes;
+    uint32_t tsc_trusted; /* ticks are TSC cycles; else nanoseconds of CLOCK_MONOTONIC */
+    uint32_t reserved0;
+    uint64_t tick_ns_q32; /* nanoseconds a tick, 32.32 fixed point */
+    uint64_t reserved1[3];
+
+    struct section sections[SECTION_PLACES];
+
+    /* tripd, once a second, and at stop. Read only by clients that are not on the fast path. */
+    uint64_t heartbeat_mono_ns __attribute__((aligned(LAYOUT_LINE))); /* real time, also under a test clock */
+    uint32_t daemon_state;                                            /* enum daemon_state; STOPPED: cleanly */
+    uint32_t starts;                                                  /* workers started since creation */
+    uint32_t keeper_pid;                                              /* as tripd sees them: for people only */
+    uint32_t worker_pid;
+    uint64_t commons_id; /* which commons the words are in; clients on another one re-attach */
+
+    /* tripd, when the test clock moves: published last, after all timers that it made due. */
+    uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
+
+    /* tripd, now and then. */
+    uint64_t transition_next __attribute__((aligned(LAYOUT_LINE))); /* index of the next entry of the ring */
+    uint64_t overflow;                                              /* names that did not fit the table */
+    uint32_t breakers;                                              /* slots in use */
+    uint32_t lanes;                                                 /* lanes attached */
+    uint64_t config_unix_ms;                                        /* when the config in force was loaded */
+    uint64_t refused;                                               /* attaches refused, since creation */
+};
+
+/* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
+enum mode_owner { MODE_OWNER_OPERATOR, MODE_OWNER_FLEET, MODE_OWNER_RULE, MODE_OWNER_CONFIG, MODE_OWNER_COUNT };
+
+/* What clients judge by. Line 0 is read at each call, and written only when a setting, a mode, or the next open time
+ * changes. tripd alone writes. Words are decoded in policy.h. */
+struct policy_slot {
+    uint64_t admission;     /* the mode in force, its TTL, the slot's incarnation: policy.h */
+    uint64_t judge[2];      /* by the parity of the state word's generation: threshold, mode, flags: policy.h */
+    uint64_t slow_after_ns; /* a call that takes strictly longer is slow; 0: none is */
+    uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
+    uint64_t longest_ms;    /* a deadline further away than this is treated as passed */
+    uint64_t half_open;     /* permits 8, max_wait in ms 32: policy.h */
+    uint64_t reserved0;
+
+    uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */
+    uint64_t ramp_end;                /* epoch 20, end in ms 41: published before the CAS to ramping */
+    uint64_t reserved1[3];
+};
+
+#define DETAIL_TEXT_MAX 96
+
+/* Cold: for people. tripd alone writes, under `sequence` (odd while it writes): copy, then compare. */
+struct detail_slot {
+    uint64_t sequence;
+    char name[TRIP_NAME_MAX + 1];
+    uint64_t created_unix_ms;
+    uint64_t used_ms;       /* last time a call was seen */
+    uint64_t since_unix_ms; /* of the last change of state */
+    uint64_t since_ms;
+    uint64_t until_ms;  /* open: when the next probe may come */
+    uint8_t reason;     /* enum trip_reason, of the last opening */
+    uint8_t error_type; /* enum trip_error_type, of the last failure told */
+    uint8_t mode_by_config;
+    uint8_t reserved0[5];
+    uint64_t error_unix_ms; /* 0: none yet */
+    char error_message[TRIP_ERROR_MESSAGE_MAX + 1];
+    struct {
+        uint64_t since_unix_ms; /* 0: not set */
+        uint64_t until_unix_ms; /* 0: no TTL */
+        uint32_t uid;           /* who */
+        uint32_t mode;
+        char reason[DETAIL_TEXT_MAX];
+    } modes[MODE_OWNER_COUNT];
+    char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
+    uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
+};
+
+/* Outcomes since the breaker came into being. */
+struct breaker_totals {
+    uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
+};
+
+/* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
+ * struct core_state of daemon/core/breaker.h, of CORE_IMAGE_SIZE at most; clients and tools read only this head. */
+struct core_head {
+    struct breaker_totals totals;
+    uint64_t window_calls, window_failures, window_slow; /* as of the last commit */
+    uint64_t minimum_calls;
+    uint64_t in_flight;
+    uint64_t opens;                    /* times opened */
+    uint64_t open_ms;                  /* time spent open, ended openings only */
+    uint64_t trips[TRIP_REASON_COUNT]; /* openings by reason */
+    uint64_t probe_ok, probe_failures, probe_slow;
+};
+
+#define CORE_IMAGE_SIZE 2048
+
+/* `commits` selects the image in force (its lowest bit) and moves by one at each commit: a reader copies image
+ * commits & 1 and starts again, five times at most, if `commits` moved meanwhile. */
+struct core_slot {
+    uint64_t commits __attribute__((aligned(LAYOUT_LINE)));
+    struct {
+        struct core_head head;
+        uint8_t rest[CORE_IMAGE_SIZE - sizeof(struct core_head)];
+    } images[2] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+#define TRANSITION_RING 4096
+
+enum transition_by { BY_DAEMON, BY_CLIENT, BY_OPERATOR, BY_FLEET, BY_RULE, BY_CONFIG };
+
+/* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. */
+struct transition {
+    uint64_t sequence;
+    uint64_t at_ms;
+    uint64_t at_unix_ms;
+    uint32_t breaker;
+    uint8_t from, to; /* enum trip_state */
+    uint8_t reason;   /* enum trip_reason */
+    uint8_t by;       /* enum transition_by */
+    uint32_t uid;     /* of an operator */
+    uint32_t epoch;   /* after it */
+    char name[TRIP_NAME_MAX + 1];
+    char note[88]; /* an operator's reason */
+};
+
+/* ------------------------------------------------------------------------------- the journal of the one transaction
+ *
+ * A drain changes one breaker's image and the marks ("counted up to here") in the lanes it drew from. Both or neither,
+ * wherever tripd dies: (1) the new image is written to the place not in force, the new marks into the journal;
+ * (2) state = slot + 1 with release: the commit; (3) `commits` moves, the marks are stored in their lanes; (4) state
+ * = 0. Adoption finds state != 0 and does (3) and (4) again, which changes nothing if they were done. */
+#define JOURNAL_MARKS 256
+
+/* What of a meter is counted: totals as of its client lines, evidence of one epoch. */
+struct meter_marks {
+    uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t reserved[5];
+};
+
+struct journal_mark {
+    uint64_t lane_id; /* of the lane's header; 0: unused */
+    uint32_t lane;
+    uint32_t meter;
+    struct meter_marks marks;
+};
+
+struct journal {
+    uint64_t state;   /* 0: idle; slot + 1: committed, to be carried out */
+    uint64_t commits; /* what the slot's `commits` becomes */
+    uint64_t mark_count;
+    uint64_t reserved[5];
+    struct journal_mark marks[JOURNAL_MARKS];
+};
+
+#define PENDING_MARKS 1024
+
+/* ----------------------------------------------------------------------------------------------------- commons */
+
+#define COMMONS_MAGIC       UINT64_C(0x316e6d6f63706972) /* "ripcomn1" */
+#define COMMONS_LANES_MAX   4096
+#define PERMITS_PER_BREAKER 64
+
+enum commons_section {
+    COMMONS_WORDS,   /* struct state_line, one a breaker */
+    COMMONS_PERMITS, /* uint64_t[PERMITS_PER_BREAKER], one a breaker */
+    COMMONS_SECTION_COUNT
+};
+
+struct commons_header {
+    /* Written once by tripd; everyone could write it: tripd never reads it back. */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t reserved0;
+    uint64_t digest;
+    uint64_t size;
+    uint64_t commons_id;
+    uint64_t reserved1[3];
+    struct section sections[16];
+
+    uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
+
+    /* A bit a lane: something was told since tripd last looked. Set by the client after its event, before the bell. */
+    uint64_t dirty[COMMONS_LANES_MAX / 64] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+/* A line of its own: written only when the breaker's state or streak changes. */
+struct state_line {
+    uint64_t word; /* state_word.h */
+    uint64_t reserved[7];
+};
+
+/* -------------------------------------------------------------------------------------------------------- lane
+ *
+ *   header | section heads | meters | event rings | error rings | in-flight table
+ */
+#define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
+#define LANE_SECTIONS     16   /* 0 is shared by the threads that found no section of their own */
+#define LANE_SPARE_METERS 256  /* meters beyond one a breaker: for threads of their own */
+#define LANE_EVENTS       512  /* a section's ring; a power of two */
+#define LANE_ERRORS       16   /* a section's ring of error records; a power of two */
+#define LANE_CALLS        1024 /* in-flight table of a lane */
+#define LATENCY_BUCKETS   32
+
+struct lane_header {
+    /* client, once, before the attach */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t meter_count;
+    uint64_t digest;
+    uint64_t lane_id; /* random: names this lane for ever */
+    uint32_t pid;     /* as the client sees it: for people only */
+    uint32_t reserved0;
+    char program[24];
+
+    /* client, when it takes a meter: meters [0, meters_used) may be looked at, later ones are holes */
+    uint32_t meters_used __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t sections_used; /* likewise for sections, 1 at least */
+    uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
+
+    /* tripd */
+    uint32_t lane __attribute__((aligned(LAYOUT_LINE))); /* number, 1 to max_lanes */
+    uint32_t detached;                                   /* 1: tripd will not look at this lane again */
+};
+
+struct lane_section {
+    /* client */
+    uint64_t head __attribute__((aligned(LAYOUT_LINE))); /* events appended */
+    uint64_t errors;                                     /* error records written */
+    /* tripd */
+    uint64_t tail __attribute__((aligned(LAYOUT_LINE))); /* events consumed */
+};
+
+/* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
+ * state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed with
+ * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). */
+struct meter {
+    /* client: what a counted success touches, together with its latency bucket */
+    uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
+    uint64_t ok;                                          /* evidence */
+    uint64_t total_ok;
+    uint64_t started, finished; /* calls begun and ended: in flight is the difference over all meters */
+    uint64_t failures, slow;    /* evidence */
+    uint64_t reserved0;
+    /* client */
+    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t reserved1;
+    /* tripd */
+    struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
+    /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
+    uint32_t latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+/* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
+ * the order, and how many were dropped when the ring was full. `stamp` is the low 32 bits of index + 1, written last.
+ */
+struct lane_event {
+    uint64_t ticks;    /* when */
+    uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
+    uint32_t failures; /* low 32 bits of the evidence counts, this event included */
+    uint32_t slow;
+    uint32_t what; /* meter 16, outcome 3, slow 1, error type 6, error record 6 (0: none; else place + 1) */
+    uint32_t stamp;
+};
+
+struct lane_error {
+    uint64_t stamp; /* index + 1, written last */
+    char message[TRIP_ERROR_MESSAGE_MAX + 1];
+    char correlation[TRIP_ERROR_ID_MAX + 1];
+    char trace[TRIP_ERROR_ID_MAX + 1];
+    char session[TRIP_ERROR_ID_MAX + 1];
+    uint8_t reserved[56];
+};
+
+/* A call in flight on a breaker whose policy watches them (stall_after). `state`: meter + 1 (32), serial (24),
+ * status (8). The client takes a free place, writes `ticks`, then status RUNNING; its end and tripd's stall claim it
+ * by CAS: one of them wins. */
+enum lane_call_status { LANE_CALL_FREE, LANE_CALL_TAKEN, LANE_CALL_RUNNING, LANE_CALL_STALLING, LANE_CALL_STALLED };
+
+struct lane_call {
+    uint64_t state;
+    uint64_t ticks;
+};
+
+/* Where things are in a lane: offsets follow from meter_count alone. */
+#define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
+#define LANE_SECTIONS_OFFSET 256
+#define LANE_METERS_OFFSET   LANE_ALIGN(LANE_SECTIONS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+
+static inline size_t lane_meters_for(uint32_t max_breakers)
+{
+    return (size_t)max_breakers + LANE_SPARE_METERS;
+}
+
+static inline size_t lane_events_offset(uint32_t meter_count)
+{
+    return LANE_ALIGN(LANE_METERS_OFFSET + (size_t)meter_count * sizeof(struct meter));
+}
+
+static inline size_t lane_errors_offset(uint32_t meter_count)
+{
+    return lane_events_offset(meter_count) + (size_t)LANE_SECTIONS * LANE_EVENTS * sizeof(struct lane_event);
+}
+
+static inline size_t lane_calls_offset(uint32_t meter_count)
+{
+    return lane_errors_offset(meter_count) + (size_t)LANE_SECTIONS * LANE_ERRORS * sizeof(struct lane_error);
+}
+
+static inline size_t lane_size(uint32_t meter_count)
+{
+    return LANE_ALIGN(lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call));
+}
+
+static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
+{
+    return (struct lane_section *)((uint8_t *)lane + LANE_SECTIONS_OFFSET) + section;
+}
+
+static inline struct meter *lane_meter_at(void *lane, uint32_t meter)
+{
+    return (struct meter *)((uint8_t *)lane + LANE_METERS_OFFSET) + meter;
+}
+
+static inline struct lane_event *lane_event_at(void *lane, uint32_t meter_count, uint32_t section, uint64_t index)
+{
+    return (struct lane_event *)((uint8_t *)lane + lane_events_offset(meter_count)) + (size_t)section * LANE_EVENTS +
+           index % LANE_EVENTS;
+}
+
+static inline struct lane_error *lane_error_at(void *lane, uint32_t meter_count, uint32_t section, uint64_t index)
+{
+    return (struct lane_error *)((uint8_t *)lane + lane_errors_offset(meter_count)) + (size_t)section * LANE_ERRORS +
+           index % LANE_ERRORS;
+}
+
+static inline struct lane_call *lane_call_at(void *lane, uint32_t meter_count, uint32_t index)
+{
+    return (struct lane_call *)((uint8_t *)lane + lane_calls_offset(meter_count)) + index;
+}
+
+static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
+{
+    return (meter & 0xffff) | ((uint32_t)outcome & 7) << 16 | (uint32_t)slow << 19 | (type & 63) << 20 |
+           (error & 63) << 26;
+}
+
+static inline uint64_t meter_owner(uint32_t breaker, uint32_t incarnation, uint32_t section)
+{
+    return ((uint64_t)breaker + 1) | (uint64_t)(incarnation & 0xffff) << 32 | (uint64_t)section << 48;
+}
+
+static inline uint32_t latency_bucket(uint64_t ns)
+{
+    const uint64_t units = ns >> 16; /* 65,536 ns */
+    if (units == 0)
+        return 0;
+    const uint32_t octave = 63u - (uint32_t)__builtin_clzll(units);
+    /* The half octave begins at sqrt(2), here 1.5 as one bit tells it. */
+    const uint32_t half = octave == 0 ? (uint32_t)(ns >> 15 & 1) : (uint32_t)(units >> (octave - 1) & 1);
+    const uint32_t bucket = 1 + octave * 2 + half;
+    return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+/* ------------------------------------------------------------------------------------------------------- checks */
+
+#define LAYOUT_AT(type, field, at) _Static_assert(offsetof(struct type, field) == (at), #type "." #field " moved")
+#define LAYOUT_SIZE(type, size)    _Static_assert(sizeof(struct type) == (size), #type " changed its size")
+
+LAYOUT_AT(segment_header, version, 8);
+LAYOUT_AT(segment_header, sections, 128);
+LAYOUT_AT(segment_header, heartbeat_mono_ns, 640);
+LAYOUT_AT(segment_header, test_now_ns, 704);
+LAYOUT_AT(segment_header, transition_next, 768);
+LAYOUT_SIZE(segment_header, 832);
+LAYOUT_AT(policy_slot, modes, 64);
+LAYOUT_SIZE(policy_slot, 128);
+LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
+LAYOUT_SIZE(transition, 256);
+LAYOUT_SIZE(meter_marks, 128);
+LAYOUT_SIZE(journal_mark, 144);
+LAYOUT_AT(commons_header, doorbell, 320);
+LAYOUT_AT(commons_header, dirty, 384);
+LAYOUT_SIZE(state_line, 64);
+LAYOUT_SIZE(lane_header, 192);
+LAYOUT_SIZE(lane_section, 128);
+LAYOUT_SIZE(meter, 384);
+LAYOUT_AT(meter, marks, 128);
+LAYOUT_SIZE(lane_event, 32);
+LAYOUT_SIZE(lane_error, 256);
+LAYOUT_SIZE(lane_call, 16);
+
+/* FNV-1a over what the static asserts above and the constants say: equal only for equal layouts. */
+static inline uint64_t layout_digest(void)
+{
+    const uint64_t facts[] = {
+        LAYOUT_VERSION,
+        SECTION_COUNT,
+        COMMONS_SECTION_COUNT,
+        CORE_IMAGE_SIZE,
+        TRANSITION_RING,
+        JOURNAL_MARKS,
+        PENDING_MARKS,
+        PERMITS_PER_BREAKER,
+        COMMONS_LANES_MAX,
+        LANE_SECTIONS,
+        LANE_SPARE_METERS,
+        LANE_EVENTS,
+        LANE_ERRORS,
+        LANE_CALLS,
+        LATENCY_BUCKETS,
+        TRIP_NAME_MAX,
+        TRIP_ERROR_MESSAGE_MAX,
+        TRIP_ERROR_ID_MAX,
+        TRIP_REASON_COUNT,
+        TRIP_OUTCOME_COUNT,
+        TRIP_ERROR_TYPE_COUNT,
+        sizeof(struct segment_header),
+        offsetof(struct segment_header, heartbeat_mono_ns),
+        offsetof(struct segment_header, commons_id),
+        offsetof(struct segment_header, test_now_ns),
+        sizeof(struct policy_slot),
+        offsetof(struct policy_slot, judge),
+        offsetof(struct policy_slot, next_open_ms),
+        offsetof(struct policy_slot, half_open),
+        offsetof(struct policy_slot, modes),
+        offsetof(struct policy_slot, ramp_end),
+        sizeof(struct detail_slot),
+        offsetof(struct detail_slot, modes),
+        offsetof(struct detail_slot, latency),
+        sizeof(struct core_head),
+        sizeof(struct core_slot),
+        sizeof(struct transition),
+        sizeof(struct journal),
+        sizeof(struct journal_mark),
+        sizeof(struct commons_header),
+        offsetof(struct commons_header, doorbell),
+        offsetof(struct commons_header, dirty),
+        sizeof(struct state_line),
+        sizeof(struct lane_header),
+        offsetof(struct lane_header, meters_used),
+        offsetof(struct lane_header, lane),
+        sizeof(struct lane_section),
+        offsetof(struct lane_section, tail),
+        sizeof(struct meter),
+        offsetof(struct meter, marks),
+        sizeof(struct lane_event),
+        offsetof(struct lane_event, what),
+        sizeof(struct lane_error),
+        sizeof(struct lane_call),
+    };
+    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
+        for (unsigned byte = 0; byte < 8; byte++)
+            digest = (digest ^ (facts[i] >> (8 * byte) & 0xff)) * UINT64_C(0x100000001b3);
+    return digest;
+}
+
+#endif

@@ -1,0 +1,81 @@
+/* A half-open breaker's permits: words in the commons, each one probe at a time.
+ *
+ *   63       44 43      36 35    24 23       21 20           0
+ *   [ epoch 20 ][serial 8 ][lane 12][outcome 3 ][lease end 21 ]     lease end: 64 ms steps, modular
+ *
+ *   FREE      nobody's: never armed, or given back
+ *   ARMED     tripd, after its own CAS to half-open: one probe may be taken, in this epoch
+ *   OWNED     a client took it (ARMED -> OWNED by CAS), then extended the state word's deadline to the lease's end
+ *   OK ..     the owner's outcome (OWNED -> outcome by CAS); tripd counts it and arms again with serial + 1
+ *
+ * A client whose extension fails (the epoch moved) or whose lease is over gives back and denies. Only words that are
+ * free, answered, or whose owner died or lease ended are armed; each arming moves the serial, so that an owner of
+ * before cannot answer for the one of now.
+ */
+#ifndef TRIP_INTERNAL_PERMIT_WORD_H
+#define TRIP_INTERNAL_PERMIT_WORD_H
+
+#include "internal/state_word.h"
+
+enum permit_outcome {
+    PERMIT_FREE,
+    PERMIT_ARMED,
+    PERMIT_OWNED,
+    PERMIT_OK,
+    PERMIT_FAILED,
+    PERMIT_NEUTRAL,
+    PERMIT_SLOW_OK,
+    PERMIT_SLOW_FAILED
+};
+
+#define PERMIT_LEASE_BITS 21
+
+static inline uint64_t permit_make(uint32_t epoch, uint32_t serial, uint32_t lane, enum permit_outcome outcome,
+                                   uint64_t lease_end_ms)
+{
+    const uint64_t steps = (lease_end_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS;
+    return (uint64_t)(epoch & WORD_EPOCH_MASK) << 44 | (uint64_t)(serial & 0xff) << 36 |
+           (uint64_t)(lane & 0xfff) << 24 | (uint64_t)outcome << 21 | (steps & ((1u << PERMIT_LEASE_BITS) - 1));
+}
+
+static inline uint32_t permit_epoch(uint64_t permit)
+{
+    return (uint32_t)(permit >> 44);
+}
+
+static inline uint32_t permit_serial(uint64_t permit)
+{
+    return (uint32_t)(permit >> 36 & 0xff);
+}
+
+static inline uint32_t permit_lane(uint64_t permit)
+{
+    return (uint32_t)(permit >> 24 & 0xfff);
+}
+
+static inline enum permit_outcome permit_outcome(uint64_t permit)
+{
+    return (enum permit_outcome)(permit >> 21 & 7);
+}
+
+static inline uint64_t permit_with_outcome(uint64_t permit, enum permit_outcome outcome)
+{
+    return (permit & ~(UINT64_C(7) << 21)) | (uint64_t)outcome << 21;
+}
+
+static inline bool permit_lease_over(uint64_t permit, uint64_t now_ms)
+{
+    return lease_over(permit & ((1u << PERMIT_LEASE_BITS) - 1), PERMIT_LEASE_BITS, now_ms);
+}
+
+static inline uint64_t permit_armed(uint64_t permit, uint32_t epoch)
+{
+    return permit_make(epoch, permit_serial(permit) + 1, 0, PERMIT_ARMED, 0);
+}
+
+static inline uint64_t permit_owned(uint64_t permit, uint32_t lane, uint64_t lease_end_ms)
+{
+    return permit_make(permit_epoch(permit), permit_serial(permit), lane, PERMIT_OWNED, lease_end_ms);
+}
+
+#endif

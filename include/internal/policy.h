@@ -1,0 +1,113 @@
+/* The words of a policy slot: what clients judge by, each 64 bits, read whole.
+ *
+ * admission   0-2 mode | 3 TTL is set | 4-19 incarnation of the slot | 20-60 TTL's end in ms
+ *             With no TTL and mode auto it equals policy_plain(incarnation): one comparison tells a client that nothing
+ *             but the state word decides, and that the slot is still its breaker's.
+ * judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in flight are watched | 19-34 generation
+ *             A change writes the place that is not in force, then moves the generation in the state word by CAS: the
+ *             word's generation always finds the judge that belongs to it, also if tripd died in between.
+ * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
+ * half_open   0-7 permits | 8-39 max_wait in ms
+ */
+#ifndef TRIP_INTERNAL_POLICY_H
+#define TRIP_INTERNAL_POLICY_H
+
+#include "internal/layout.h"
+
+#define POLICY_MS_MASK ((UINT64_C(1) << 41) - 1)
+
+static inline uint64_t policy_plain(uint32_t incarnation)
+{
+    return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4;
+}
+
+static inline uint64_t policy_admission(trip_mode mode, uint32_t incarnation, uint64_t until_ms)
+{
+    return (uint64_t)mode | (until_ms ? 8u : 0u) | (uint64_t)(incarnation & 0xffff) << 4 |
+           (until_ms & POLICY_MS_MASK) << 20;
+}
+
+static inline uint32_t policy_incarnation(uint64_t admission)
+{
+    return (uint32_t)(admission >> 4 & 0xffff);
+}
+
+static inline _Bool policy_ran_out(uint64_t admission, uint64_t now_ms)
+{
+    return (admission & 8) && now_ms >= (admission >> 20 & POLICY_MS_MASK);
+}
+
+static inline uint64_t policy_mode_word(trip_mode mode, uint64_t until_ms)
+{
+    return (uint64_t)mode | 8u | (until_ms & POLICY_MS_MASK) << 4;
+}
+
+/* The strongest mode that is set and has not run out; auto if none is. ret_until_ms: 0 without a TTL. */
+static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms, uint64_t *ret_until_ms)
+{
+    for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
+        const uint64_t word = __atomic_load_n(&modes[owner], __ATOMIC_RELAXED);
+        const uint64_t until_ms = word >> 4 & POLICY_MS_MASK;
+        if (!(word & 8) || (until_ms && now_ms >= until_ms) || (word & 7) >= TRIP_MODE_COUNT)
+            continue;
+        *ret_until_ms = until_ms;
+        return (trip_mode)(word & 7);
+    }
+    *ret_until_ms = 0;
+    return TRIP_MODE_AUTO;
+}
+
+/* The mode in force, also when its TTL has passed and no tripd is there to say so. */
+static inline trip_mode policy_mode_now(const struct policy_slot *slot, uint64_t admission, uint64_t now_ms)
+{
+    uint64_t until_ms;
+    if (policy_ran_out(admission, now_ms))
+        return policy_mode_of(slot->modes, now_ms, &until_ms);
+    const unsigned mode = admission & 7;
+    return mode < TRIP_MODE_COUNT ? (trip_mode)mode : TRIP_MODE_AUTO;
+}
+
+static inline uint64_t policy_judge(uint32_t threshold, trip_mode mode, _Bool watched, uint32_t generation)
+{
+    return (threshold & 0x7fff) | (uint64_t)mode << 15 | (uint64_t)watched << 18 |
+           (uint64_t)(generation & 0xffff) << 19;
+}
+
+static inline uint32_t judge_threshold(uint64_t judge)
+{
+    return (uint32_t)(judge & 0x7fff);
+}
+
+static inline trip_mode judge_mode(uint64_t judge)
+{
+    const unsigned mode = judge >> 15 & 7;
+    return mode < TRIP_MODE_COUNT ? (trip_mode)mode : TRIP_MODE_AUTO;
+}
+
+static inline _Bool judge_watched(uint64_t judge)
+{
+    return judge >> 18 & 1;
+}
+
+static inline uint32_t judge_generation(uint64_t judge)
+{
+    return (uint32_t)(judge >> 19 & 0xffff);
+}
+
+static inline uint64_t policy_half_open(uint32_t permits, uint64_t max_wait_ms)
+{
+    return (permits & 0xff) | (max_wait_ms & 0xffffffff) << 8;
+}
+
+static inline uint32_t half_open_permits(uint64_t half_open)
+{
+    const uint32_t permits = half_open & 0xff;
+    return permits < PERMITS_PER_BREAKER ? permits : PERMITS_PER_BREAKER;
+}
+
+static inline uint64_t half_open_max_wait_ms(uint64_t half_open)
+{
+    return half_open >> 8 & 0xffffffff;
+}
+
+#endif
