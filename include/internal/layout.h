@@ -107,8 +107,8 @@ struct policy_slot {
     uint64_t judge[2];      /* by the parity of the state word's generation: threshold, mode, flags: policy.h */
     uint64_t slow_after_ns; /* a call that takes strictly longer is slow; 0: none is */
     uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
-    uint64_t longest_ms;    /* a deadline further away than this is treated as passed */
-    uint64_t half_open;     /* permits 8, max_wait in ms 32: policy.h */
+    uint64_t longest_ms; /* the longest open time or max_wait that may be running: a deadline further away is damage */
+    uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
     uint64_t reserved0;
 
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */

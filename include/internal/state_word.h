@@ -158,7 +158,7 @@ static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
         return now_ms >= word_deadline_ms(word) || word_deadline_ms(word) - now_ms > longest_ms;
     case WORD_PROBING: {
         const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
-        const uint64_t ahead_ms = ((word & mask) - now_ms / LEASE_STEP_MS & mask) * LEASE_STEP_MS;
+        const uint64_t ahead_ms = (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
         return lease_over(word & mask, PROBE_LEASE_BITS, now_ms) || ahead_ms > longest_ms + LEASE_STEP_MS;
     }
     default:

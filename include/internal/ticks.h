@@ -1,0 +1,53 @@
+/* Time as clients and tripd measure it.
+ *
+ * Ticks are for latencies and for the order of events: TSC cycles where the kernel itself trusts the TSC (its
+ * clocksource is "tsc"), else nanoseconds of CLOCK_MONOTONIC, under a test clock its nanoseconds. The segment's header
+ * says which, and how long a tick is. Deadlines are milliseconds since the segment's creation on the instance's clock;
+ * the heartbeat is always real CLOCK_MONOTONIC.
+ */
+#ifndef TRIP_INTERNAL_TICKS_H
+#define TRIP_INTERNAL_TICKS_H
+
+#include <stdint.h>
+#include <time.h>
+#ifdef __x86_64__
+#include <x86intrin.h>
+#endif
+
+#define HEARTBEAT_NS       UINT64_C(1000000000)
+#define HEARTBEAT_STALE_NS UINT64_C(3000000000)
+
+enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC, TICKS_TEST };
+
+static inline uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t realtime_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* test_now_ns: the header's, for TICKS_TEST. */
+static inline uint64_t ticks_now(enum ticks_kind kind, const uint64_t *test_now_ns)
+{
+#ifdef __x86_64__
+    if (__builtin_expect(kind == TICKS_TSC, 1))
+        return __rdtsc();
+#endif
+    return kind == TICKS_TEST ? __atomic_load_n(test_now_ns, __ATOMIC_ACQUIRE) : monotonic_ns();
+}
+
+/* tick_ns_q32: nanoseconds a tick, 32.32 fixed point. Saturates instead of wrapping. */
+static inline uint64_t ticks_to_ns(uint64_t ticks, uint64_t tick_ns_q32)
+{
+    const unsigned __int128 ns = (unsigned __int128)ticks * tick_ns_q32 >> 32;
+    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
+#endif
