@@ -1,0 +1,40 @@
+/* A sliding window of calls: the last N, or the last T seconds in 10 sub-buckets. Pure, no pointers, copied as it is.
+ * Which of the N calls were failures and which were slow is a bit each, so that a full batch of successes costs words,
+ * not calls. What a window forgets is gone: sums are kept, never recounted. */
+#ifndef TRIP_CORE_WINDOW_H
+#define TRIP_CORE_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/settings.h"
+
+#define WINDOW_BUCKETS 10
+
+struct window_bucket {
+    uint32_t calls, failures, slow;
+};
+
+struct window {
+    uint8_t type; /* enum window_type it was built for */
+    uint32_t size;
+    uint64_t span_ns;
+    uint64_t calls, failures, slow; /* in the window now */
+    uint32_t next;                  /* count: place of the next call; `calls` places before it are filled */
+    uint64_t bucket;                /* time: number of the newest bucket, now / (span / 10) */
+    struct window_bucket buckets[WINDOW_BUCKETS];
+    uint64_t failed[SETTINGS_WINDOW_MAX / 64];
+    uint64_t slowed[SETTINGS_WINDOW_MAX / 64];
+};
+
+void window_init(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
+void window_clear(struct window *window);
+/* Another size keeps the latest calls that fit; another type or span starts empty. */
+void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
+void window_add(struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow);
+/* Time windows: lets go of what is older than the span. Count windows: nothing. */
+void window_advance(struct window *window, uint64_t now_ns);
+/* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
+void window_copy(struct window *to, const struct window *from);
+
+#endif
