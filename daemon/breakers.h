@@ -1,0 +1,76 @@
+/* The breakers of an instance: the one place where a breaker's state moves, and where lanes, core, segment and commons
+ * meet. A report's way: lane ──> drain (lanes.h, drain.h) ──> core image in a transaction (segment.h) ──> core_judge
+ * ──> CAS of the state word ──> details, mirror, transition ring.
+ *
+ * No I/O, no descriptors, no clock of its own: times come from the clock it is given, and the next moment it wants to
+ * be called is breakers_due. So the worker drives it by the loop's timer, and tests and the test clock by hand.
+ */
+#ifndef TRIPD_BREAKERS_H
+#define TRIPD_BREAKERS_H
+
+#include "commons.h"
+#include "config.h"
+#include "lanes.h"
+#include "segment.h"
+
+struct breakers;
+
+/* A line for the log, at each transition. */
+typedef void breakers_moved_fn(void *context, const struct transition *transition);
+
+struct breakers_options {
+    struct segment *segment;
+    struct commons *commons;
+    struct lanes *lanes;
+    struct clock *clock;
+    const struct config *config; /* borrowed until breakers_reconfigure or breakers_free */
+    uint64_t seed;               /* of the jitter */
+    breakers_moved_fn *moved;
+    void *context;
+};
+
+/* Adopts what the segment holds: carries the journal out, checks each word of the commons against the mirror (a fresh
+ * commons is filled from the mirror, epochs moved on by 2^18), completes the transition ring, judges every breaker
+ * again, puts unset or invalid words right. With an empty segment: none. */
+int breakers_new(const struct breakers_options *options, struct breakers **ret_breakers);
+struct breakers *breakers_free(struct breakers *breakers);
+
+/* Finds or makes. -EINVAL, -ENOSPC. */
+int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_slot);
+
+/* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
+void breakers_rung(struct breakers *breakers);
+bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anything dirty? */
+/* Everything: all counters of all lanes (heartbeat, `sync`, before a lane goes, before stop). */
+void breakers_drain_all(struct breakers *breakers);
+/* The last of a lane: drains it, frees its permits and its probing, drops its references. Then lanes_remove. */
+void breakers_lane_gone(struct breakers *breakers, struct lane *lane);
+void breakers_lane_came(struct breakers *breakers, struct lane *lane); /* pending marks; meters it already has */
+
+/* When breakers_tick wants to be called next: ns on the instance's clock, UINT64_MAX: never. */
+uint64_t breakers_due(const struct breakers *breakers);
+void breakers_tick(struct breakers *breakers);
+
+/* New settings by SIGHUP or tripctl: state and window stay. */
+void breakers_reconfigure(struct breakers *breakers, const struct config *config);
+
+/* ---- what operators do. who: uid and reason for ring and details. All return 0 or -errno; -ENOENT: no such breaker.
+ */
+struct breakers_actor {
+    enum transition_by by;
+    uint32_t uid;
+    const char *reason; /* NULL: none */
+};
+int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms,
+                  const struct breakers_actor *actor); /* 0: the next open time */
+int breakers_reset(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor);
+int breakers_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, trip_mode mode, uint64_t ttl_ms,
+                  const struct breakers_actor *actor);
+/* A mode by pattern binds breakers that come later too (until its TTL); the latest that matches wins. -ENOSPC: 256. */
+int breakers_mode_pattern(struct breakers *breakers, const char *pattern, trip_mode mode, uint64_t ttl_ms,
+                          const struct breakers_actor *actor);
+/* Slots whose name matches: calls `each` in the order of slots. */
+void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),
+                       void *context);
+
+#endif

@@ -1,0 +1,34 @@
+/* The commons: a sealed memfd that everyone writes, one 64-bit word at a time. Made by the keeper (so that it outlives
+ * workers), mapped by the worker. Every word read from it is judged as hostile. */
+#ifndef TRIPD_COMMONS_H
+#define TRIPD_COMMONS_H
+
+#include "internal/layout.h"
+#include "internal/permit_word.h"
+
+struct commons {
+    struct commons_header *header;
+    uint8_t *words, *permits; /* strides as made: fixed in tripd */
+    uint32_t max_breakers;
+    uint64_t commons_id;
+    size_t size;
+    int fd;
+};
+
+/* A new memfd, sealed, header filled. */
+int commons_make(uint32_t max_breakers, int *ret_fd);
+/* Maps one that was made by commons_make: seals and exact size are checked first. */
+int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons);
+struct commons *commons_unmap(struct commons *commons);
+
+static inline uint64_t *commons_word(const struct commons *commons, uint32_t slot)
+{
+    return &((struct state_line *)commons->words)[slot].word;
+}
+
+static inline uint64_t *commons_permits(const struct commons *commons, uint32_t slot)
+{
+    return (uint64_t *)commons->permits + (size_t)slot * PERMITS_PER_BREAKER;
+}
+
+#endif

@@ -1,0 +1,129 @@
+/* The state segment: made, adopted, and written here and nowhere else. Clients and tools map it read-only.
+ *
+ * Everything a worker must not lose is in it, in an order that a kill between any two stores leaves whole (see
+ * internal/layout.h). Slots are addressed by number, 0 to max_breakers - 1.
+ */
+#ifndef TRIPD_SEGMENT_H
+#define TRIPD_SEGMENT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "clock.h"
+#include "core/breaker.h"
+#include "internal/layout.h"
+
+struct segment {
+    struct segment_header *header;
+    struct policy_slot *policies;
+    uint64_t *mirror;
+    struct detail_slot *details;
+    uint8_t *cores; /* stride SECTION_CORE: segment_core() */
+    uint64_t *names;
+    struct transition *transitions;
+    struct journal *journal;
+    struct journal_mark *pending;
+    uint32_t name_places;
+    uint32_t max_breakers;
+    size_t size;
+    int fd;           /* read-write, tripd's own */
+    int read_only_fd; /* another description, opened read-only: what clients are sent */
+    char path[256];
+};
+
+struct segment_options {
+    const char *path; /* paths_segment() */
+    uint32_t max_breakers, max_lanes;
+    const struct clock *clock; /* of a new segment; created_mono_ns is filled in by segment_create */
+};
+
+/* Makes a new segment under a temporary name, fills it, renames... what shm_open's names allow; posix_fallocate, so
+ * that a full /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of that name is unlinked, never
+ * truncated. Mode 0644 (RO for all), owner: tripd's user. */
+int segment_create(const struct segment_options *options, struct clock *clock, struct segment **ret_segment);
+
+enum segment_found {
+    SEGMENT_NONE,         /* no file */
+    SEGMENT_READY,        /* *ret_segment is set */
+    SEGMENT_INCOMPATIBLE, /* other version, digest or shape, another boot's: to be replaced, *ret_why says so */
+    SEGMENT_FOREIGN,      /* owned by another user: never touch it */
+};
+/* Maps what is there and checks every field of the header against the file's size before it is used. `limits` other
+ * than the segment's own are kept as they were and said in *ret_why. The clock is set from the header. */
+enum segment_found segment_adopt(const struct segment_options *options, struct clock *clock,
+                                 struct segment **ret_segment, const char **ret_why);
+struct segment *segment_unmap(struct segment *segment);
+
+/* ---- names and slots */
+/* -ENOENT. */
+int segment_find(const struct segment *segment, const char *name, uint32_t *ret_slot);
+/* A free slot for a new name: incarnation moved on, detail and core empty, policy unset; the name becomes visible to
+ * clients only with segment_name_publish (after policy and state word are set). -ENOSPC: counted in header.overflow. */
+int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uint32_t *ret_slot);
+void segment_name_publish(struct segment *segment, uint32_t slot);
+/* Out of the index, incarnation moved on (handles of clients turn stale), slot free. The mirror keeps its epoch. */
+void segment_forget(struct segment *segment, uint32_t slot);
+bool segment_used(const struct segment *segment, uint32_t slot);
+const char *segment_name(const struct segment *segment, uint32_t slot);
+uint32_t segment_incarnation(const struct segment *segment, uint32_t slot);
+
+/* ---- policy: settings and modes as clients judge by them */
+struct segment_policy {
+    uint32_t threshold;
+    bool watched;
+    uint64_t slow_after_ns;
+    uint32_t permits;
+    uint64_t max_wait_ms;
+    uint64_t longest_ms;
+};
+/* Writes everything but modes; the judge goes to the place of generation + 1. Returns the new generation: the caller
+ * moves the state word to it by CAS. Generation of the word now: `generation`. */
+uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const struct segment_policy *policy,
+                                trip_mode mode, uint32_t generation);
+void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms);
+void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms);
+/* Sets (mode TRIP_MODE_COUNT: clears) one owner's mode and recomputes `admission`. until_ms 0: no TTL. */
+void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
+                          uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms);
+/* The mode in force now, and when it ends (0: never). Recomputes `admission` if a TTL has passed. */
+trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_ms, uint64_t *ret_until_ms);
+
+/* ---- details (each one sequence-locked write) */
+void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
+                          uint64_t until_ms);
+void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);
+void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms);
+void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);
+void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS]);
+
+void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
+
+/* ---- the transition ring; fills in sequence, times and name */
+void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
+
+/* ---- core images, and the one transaction (internal/layout.h: the journal) */
+const struct core_state *segment_core(const struct segment *segment, uint32_t slot); /* the image in force */
+/* Begins: the other image, made equal to the one in force (what is in use of it). Only one transaction at a time. */
+struct core_state *segment_begin(struct segment *segment, uint32_t slot);
+/* Adds a mark; false when JOURNAL_MARKS are there: commit, and begin another one. */
+bool segment_mark(struct segment *segment, uint64_t lane_id, uint32_t lane, uint32_t meter,
+                  const struct meter_marks *marks);
+/* Commits image and marks: after this returns both are in force. store_mark writes one mark to its lane, returns false
+ * if that lane is not there (at adoption): the mark goes to the pending table. */
+typedef bool segment_store_mark_fn(void *context, const struct journal_mark *mark);
+void segment_commit(struct segment *segment, segment_store_mark_fn *store, void *context);
+/* Adoption: carries out a committed transaction that a dead worker left; drops one that was not committed. */
+void segment_recover(struct segment *segment, segment_store_mark_fn *store, void *context);
+/* A lane came back: its pending marks are stored and forgotten. */
+void segment_pending_store(struct segment *segment, uint64_t lane_id, segment_store_mark_fn *store, void *context);
+
+/* ---- header */
+void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
+void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
+void segment_started(struct segment *segment, pid_t keeper, pid_t worker, uint64_t commons_id);
+void segment_test_now(struct segment *segment, uint64_t now_ns);
+void segment_counts(struct segment *segment, uint32_t breakers, uint32_t lanes);
+/* False: someone unlinked or replaced it (logind's RemoveIPC): clients by descriptor go on, tools no longer find it. */
+bool segment_still_named(const struct segment *segment);
+
+#endif
