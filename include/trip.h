@@ -28,89 +28,93 @@
 extern "C" {
 #endif
 
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
 #define TRIP_VERSION_MAJOR 0
 #define TRIP_VERSION_MINOR 1
 #define TRIP_VERSION_PATCH 0
 
-#define TRIP_NAME_MAX 127          /* bytes in a breaker's name, without the terminating NUL */
+#define TRIP_NAME_MAX          127 /* bytes in a breaker's name, without the terminating NUL */
 #define TRIP_ERROR_MESSAGE_MAX 95  /* bytes kept of an error's message; longer ones are cut */
-#define TRIP_ERROR_ID_MAX 31       /* bytes kept of a correlation, trace or session id */
-#define TRIP_ERROR_USER_MAX 16     /* how many error types are the user's own */
+#define TRIP_ERROR_ID_MAX      31  /* bytes kept of a correlation, trace or session id */
+#define TRIP_ERROR_USER_MAX    16  /* how many error types are the user's own */
 
 /* One declaration, many products: X(ENUM_SUFFIX, "name shown to people and in JSON"). */
-#define TRIP_STATES(X)      \
-    X(CLOSED, "closed")     \
-    X(OPEN, "open")         \
+#define TRIP_STATES(X)        \
+    X(CLOSED, "closed")       \
+    X(OPEN, "open")           \
     X(HALF_OPEN, "half_open") \
     X(RAMPING, "ramping")
 
-#define TRIP_MODES(X)               \
-    X(AUTO, "auto")                 \
-    X(FORCED_OPEN, "forced_open")   \
-    X(DISABLED, "disabled")         \
+#define TRIP_MODES(X)             \
+    X(AUTO, "auto")               \
+    X(FORCED_OPEN, "forced_open") \
+    X(DISABLED, "disabled")       \
     X(SHADOW, "shadow")
 
 /* Admitted are ALLOW and PROBE; all others are denials. The last four come with limits and retries. */
-#define TRIP_VERDICTS(X)                   \
-    X(ALLOW, "allow")                      \
-    X(PROBE, "probe")                      \
-    X(DENY_OPEN, "deny_open")              \
-    X(DENY_HALF_OPEN, "deny_half_open")    \
-    X(DENY_FORCED, "deny_forced")          \
-    X(DENY_RAMP, "deny_ramp")              \
+#define TRIP_VERDICTS(X)                    \
+    X(ALLOW, "allow")                       \
+    X(PROBE, "probe")                       \
+    X(DENY_OPEN, "deny_open")               \
+    X(DENY_HALF_OPEN, "deny_half_open")     \
+    X(DENY_FORCED, "deny_forced")           \
+    X(DENY_RAMP, "deny_ramp")               \
     X(DENY_CONCURRENCY, "deny_concurrency") \
-    X(DENY_RATE, "deny_rate")              \
-    X(DENY_SHED, "deny_shed")              \
+    X(DENY_RATE, "deny_rate")               \
+    X(DENY_SHED, "deny_shed")               \
     X(DENY_DEADLINE, "deny_deadline")
 
 /* calls = ok + failures; a timeout is a failure too. Ignored (the caller's own fault: a 4xx, bad input) and
  * cancelled calls are no evidence about the dependency. */
-#define TRIP_OUTCOMES(X)      \
-    X(OK, "ok")               \
-    X(FAILURE, "failure")     \
-    X(TIMEOUT, "timeout")     \
-    X(IGNORED, "ignored")     \
+#define TRIP_OUTCOMES(X)  \
+    X(OK, "ok")           \
+    X(FAILURE, "failure") \
+    X(TIMEOUT, "timeout") \
+    X(IGNORED, "ignored") \
     X(CANCELLED, "cancelled")
 
-#define TRIP_ERROR_TYPES(X)                        \
-    X(UNKNOWN, "unknown")                          \
-    X(NETWORK, "network")                          \
-    X(TIMEOUT, "timeout")                          \
-    X(SERVICE_UNAVAILABLE, "service_unavailable")  \
-    X(RATE_LIMITED, "rate_limited")                \
-    X(RESOURCE_EXHAUSTED, "resource_exhausted")    \
-    X(PROTOCOL, "protocol")                        \
-    X(AUTHENTICATION, "authentication")            \
+#define TRIP_ERROR_TYPES(X)                       \
+    X(UNKNOWN, "unknown")                         \
+    X(NETWORK, "network")                         \
+    X(TIMEOUT, "timeout")                         \
+    X(SERVICE_UNAVAILABLE, "service_unavailable") \
+    X(RATE_LIMITED, "rate_limited")               \
+    X(RESOURCE_EXHAUSTED, "resource_exhausted")   \
+    X(PROTOCOL, "protocol")                       \
+    X(AUTHENTICATION, "authentication")           \
     X(INTERNAL, "internal")
 
 /* Why a breaker last opened. NONE: it never did. */
-#define TRIP_REASONS(X)               \
-    X(NONE, "none")                   \
-    X(CONSECUTIVE, "consecutive")     \
-    X(FAILURES, "failures")           \
-    X(FAILURE_RATE, "failure_rate")   \
-    X(SLOW_RATE, "slow_rate")         \
-    X(IN_FLIGHT, "in_flight")         \
-    X(PROBE_FAILED, "probe_failed")   \
-    X(MAX_WAIT, "max_wait")           \
-    X(RULE, "rule")                   \
-    X(OPERATOR, "operator")           \
-    X(FLEET, "fleet")                 \
+#define TRIP_REASONS(X)             \
+    X(NONE, "none")                 \
+    X(CONSECUTIVE, "consecutive")   \
+    X(FAILURES, "failures")         \
+    X(FAILURE_RATE, "failure_rate") \
+    X(SLOW_RATE, "slow_rate")       \
+    X(IN_FLIGHT, "in_flight")       \
+    X(PROBE_FAILED, "probe_failed") \
+    X(MAX_WAIT, "max_wait")         \
+    X(RULE, "rule")                 \
+    X(OPERATOR, "operator")         \
+    X(FLEET, "fleet")               \
     X(RELAPSE, "relapse")
 
 /* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
  * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (a forked child
  * in a chroot, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
-#define TRIP_CLIENT_STATUSES(X)       \
-    X(SHARED, "shared")               \
-    X(DAEMON_AWAY, "daemon_away")     \
-    X(UNREPORTED, "unreported")       \
+#define TRIP_CLIENT_STATUSES(X)   \
+    X(SHARED, "shared")           \
+    X(DAEMON_AWAY, "daemon_away") \
+    X(UNREPORTED, "unreported")   \
     X(PRIVATE, "private")
 
-#define TRIP_ENUM_STATE(suffix, name) TRIP_STATE_##suffix,
-#define TRIP_ENUM_MODE(suffix, name) TRIP_MODE_##suffix,
-#define TRIP_ENUM_PLAIN(suffix, name) TRIP_##suffix,
-#define TRIP_ENUM_ERROR(suffix, name) TRIP_ERROR_##suffix,
+#define TRIP_ENUM_STATE(suffix, name)  TRIP_STATE_##suffix,
+#define TRIP_ENUM_MODE(suffix, name)   TRIP_MODE_##suffix,
+#define TRIP_ENUM_PLAIN(suffix, name)  TRIP_##suffix,
+#define TRIP_ENUM_ERROR(suffix, name)  TRIP_ERROR_##suffix,
 #define TRIP_ENUM_REASON(suffix, name) TRIP_REASON_##suffix,
 #define TRIP_ENUM_CLIENT(suffix, name) TRIP_CLIENT_##suffix,
 
@@ -150,14 +154,14 @@ typedef struct trip_error {
 typedef struct trip_info {
     trip_state state;
     trip_mode mode;
-    trip_reason reason;              /* of the last opening */
-    trip_client_state client;        /* where this answer comes from */
-    uint64_t retry_after_ms;         /* until the next probe may be admitted; 0: now */
+    trip_reason reason;       /* of the last opening */
+    trip_client_state client; /* where this answer comes from */
+    uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: not by itself */
     uint32_t consecutive_failures;
-    uint32_t permits_free;           /* half-open: probes that would be granted now */
+    uint32_t permits_free; /* half-open: probes that would be granted now */
     uint64_t window_calls, window_failures, window_slow;
     int32_t failure_rate_permille, slow_rate_permille;
-    uint32_t calls_until_rate;       /* calls missing to minimum_calls; 0: the rates count */
+    uint32_t calls_until_rate; /* calls missing to minimum_calls; 0: the rates count */
 } trip_info;
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
@@ -212,6 +216,10 @@ const char *trip_client_state_name(trip_client_state state);
  * with TRIP_IGNORED. */
 trip_error_type trip_error_from_errno(int error);
 trip_error_type trip_error_from_http(int status);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

@@ -18,14 +18,16 @@
 #include "internal/layout.h"
 #include "internal/state_word.h"
 
+#define CORE_NEVER UINT64_MAX
+
 struct core_state {
     struct core_head
         head; /* the sums that everyone reads: kept equal to the window's and the totals by each function */
     uint64_t last_open_ns; /* how long the last opening was to last, before jitter; 0: none yet */
     uint64_t last_trip_ns; /* when it opened */
-    uint64_t opened_ns;    /* since when open; 0: not open */
+    uint64_t opened_ns;    /* since when open; CORE_NEVER: not open */
     uint64_t ramp_start_ns;
-    uint64_t ramp_end_ns;
+    uint64_t ramp_end_ns; /* 0: no ramp */
     struct window window;
 };
 _Static_assert(sizeof(struct core_state) <= CORE_IMAGE_SIZE, "core_state outgrew its place in the segment");
@@ -38,6 +40,10 @@ void core_reconfigure(struct core_state *core, const struct breaker_settings *se
 /* n equal calls ended at `now_ns` while closed or ramping. Totals are not touched: they come from the lanes. */
 void core_calls(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns, uint64_t n,
                 bool failed, bool slow);
+
+/* Time passed without a call: a time window lets go of what is older than its span. core_judge needs it not; people
+ * who read the head do. */
+void core_advance(struct core_state *core, uint64_t now_ns);
 
 /* n probes answered while half-open. */
 void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow);
@@ -75,7 +81,7 @@ void core_half_opened(struct core_state *core, uint64_t now_ns);
 void core_closed(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
 void core_ramp_ended(struct core_state *core);
 /* tripctl reset: as new, but for the totals. */
-void core_reset(struct core_state *core, const struct breaker_settings *settings);
+void core_reset(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
 
 /* Ramping: permille admitted at now_ns (steps are equal parts of ramp.over), and when the next step comes. */
 uint32_t core_ramp_permille(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,

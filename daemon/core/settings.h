@@ -14,17 +14,17 @@
 #include <stdint.h>
 
 #define TRIP_MS UINT64_C(1000000)
-#define TRIP_S (1000 * TRIP_MS)
+#define TRIP_S  (1000 * TRIP_MS)
 
-#define SETTINGS_WINDOW_MAX 4096      /* calls in a count window: bounded by its place in the segment */
-#define SETTINGS_PERMITS_MAX 64       /* permit words of a breaker in the commons */
+#define SETTINGS_WINDOW_MAX     4096 /* calls in a count window: bounded by its place in the segment */
+#define SETTINGS_PERMITS_MAX    64   /* permit words of a breaker in the commons */
 #define SETTINGS_RAMP_STEPS_MAX 16
-#define SETTINGS_PATTERN_MAX 127
-#define SETTINGS_STREAK_MAX 32767     /* the streak's 15 bits in a ramping state word */
-#define SETTINGS_BREAKERS_MAX 65535
-#define SETTINGS_LANES_MAX 4095       /* 12 bits of lane in permits and in `probing` */
-#define SETTINGS_OPEN_MAX (30 * 24 * 3600 * TRIP_S)
-#define SETTINGS_WAIT_MAX (12 * 3600 * TRIP_S) /* leases are 21 bits of 64 ms steps, modular */
+#define SETTINGS_PATTERN_MAX    127
+#define SETTINGS_STREAK_MAX     32767 /* the streak's 15 bits in a ramping state word */
+#define SETTINGS_BREAKERS_MAX   65535
+#define SETTINGS_LANES_MAX      4095 /* 12 bits of lane in permits and in `probing` */
+#define SETTINGS_OPEN_MAX       (30 * 24 * 3600 * TRIP_S)
+#define SETTINGS_WAIT_MAX       (12 * 3600 * TRIP_S) /* leases are 21 bits of 64 ms steps, modular */
 
 enum window_type { WINDOW_COUNT, WINDOW_TIME };
 enum probe_verdict { PROBE_VERDICT_SUCCESSES, PROBE_VERDICT_RATE };

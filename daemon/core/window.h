@@ -34,6 +34,13 @@ void window_reshape(struct window *window, enum window_type type, uint32_t size,
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow);
 /* Time windows: lets go of what is older than the span. Count windows: nothing. */
 void window_advance(struct window *window, uint64_t now_ns);
+
+/* What window_advance would leave, without touching the window: for judging. */
+struct window_sums {
+    uint64_t calls, failures, slow;
+};
+struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
+
 /* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
 void window_copy(struct window *to, const struct window *from);
 

@@ -39,6 +39,8 @@ enum segment_section {
     SECTION_TRANSITIONS, /* struct transition, the last 4,096 */
     SECTION_JOURNAL,     /* struct journal, one */
     SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
+    SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
+    SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
     SECTION_COUNT
 };
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -112,8 +114,9 @@ struct policy_slot {
     uint64_t reserved0;
 
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */
-    uint64_t ramp_end;                /* epoch 20, end in ms 41: published before the CAS to ramping */
-    uint64_t reserved1[3];
+    uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
+    uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
+    uint64_t reserved1[2];
 };
 
 #define DETAIL_TEXT_MAX 96
@@ -225,6 +228,31 @@ struct journal {
 
 #define PENDING_MARKS 1024
 
+/* An attached process, at the place of its lane's number. tripd alone writes; lane_id first 0, last set. */
+struct client_slot {
+    uint64_t lane_id; /* 0: nobody */
+    uint64_t attached_unix_ms;
+    uint32_t pid, uid; /* as tripd saw them at attach: for people only */
+    uint32_t detached; /* 1: hung up, its process lives */
+    uint32_t meters;   /* in use, as of the last look */
+    char program[24];
+    uint64_t reserved0;
+};
+
+#define PATTERNS_MAX 256
+
+/* A mode that an operator set by pattern. tripd alone writes; serial first 0, last set. The highest serial whose
+ * pattern matches a name binds it, also if the breaker comes later, until its TTL's end. */
+struct pattern_slot {
+    uint64_t serial; /* 0: free */
+    uint64_t set_unix_ms;
+    uint64_t until_ms; /* 0: no TTL */
+    uint32_t uid;
+    uint32_t mode; /* enum trip_mode */
+    char pattern[TRIP_NAME_MAX + 1];
+    char reason[DETAIL_TEXT_MAX];
+};
+
 /* ----------------------------------------------------------------------------------------------------- commons */
 
 #define COMMONS_MAGIC       UINT64_C(0x316e6d6f63706972) /* "ripcomn1" */
@@ -250,7 +278,8 @@ struct commons_header {
 
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
-    /* A bit a lane: something was told since tripd last looked. Set by the client after its event, before the bell. */
+    /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
+     * looked. Set by the client after its event and a full fence, before the bell. */
     uint64_t dirty[COMMONS_LANES_MAX / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
@@ -303,7 +332,9 @@ struct lane_section {
 
 /* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
  * state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed with
- * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). */
+ * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). One outcome bumps `slow`
+ * before `ok` or `failures`, those before its event. Once `marks` equal the counters the client may give the meter to
+ * another breaker: what it counts from then on is that one's. */
 struct meter {
     /* client: what a counted success touches, together with its latency bucket */
     uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
@@ -322,8 +353,9 @@ struct meter {
 };
 
 /* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
- * the order, and how many were dropped when the ring was full. `stamp` is the low 32 bits of index + 1, written last.
- */
+ * the order, and how many were dropped when the ring was full. `stamp` is the low 32 bits of index + 1, written last. A
+ * section's own thread writes the event, then `head`; in section 0 a thread first takes its place by a CAS of `head`,
+ * never further than `tail` + LANE_EVENTS. */
 struct lane_event {
     uint64_t ticks;    /* when */
     uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
@@ -343,9 +375,24 @@ struct lane_error {
 };
 
 /* A call in flight on a breaker whose policy watches them (stall_after). `state`: meter + 1 (32), serial (24),
- * status (8). The client takes a free place, writes `ticks`, then status RUNNING; its end and tripd's stall claim it
- * by CAS: one of them wins. */
-enum lane_call_status { LANE_CALL_FREE, LANE_CALL_TAKEN, LANE_CALL_RUNNING, LANE_CALL_STALLING, LANE_CALL_STALLED };
+ * status (8). The client takes a free place (serial + 1), writes `ticks`, then status RUNNING. All other steps are
+ * CASes:
+ *
+ *   call ends      RUNNING  -> FREE      its outcome is evidence, as any
+ *                  STALLING -> RETURNED  tripd is counting it as a failure: the outcome enters totals only
+ *                  STALLED  -> FREE      tripd has counted it: likewise
+ *   tripd          RUNNING  -> STALLING  older than stall_after: it will be counted
+ *                  then, with the commit that counts it: STALLING -> STALLED, RETURNED -> FREE
+ *
+ * A tripd that finds STALLING or RETURNED after it carried the journal out counts it: its predecessor did not. */
+enum lane_call_status {
+    LANE_CALL_FREE,
+    LANE_CALL_TAKEN,
+    LANE_CALL_RUNNING,
+    LANE_CALL_STALLING,
+    LANE_CALL_STALLED,
+    LANE_CALL_RETURNED
+};
 
 struct lane_call {
     uint64_t state;
@@ -420,6 +467,21 @@ static inline uint64_t meter_owner(uint32_t breaker, uint32_t incarnation, uint3
     return ((uint64_t)breaker + 1) | (uint64_t)(incarnation & 0xffff) << 32 | (uint64_t)section << 48;
 }
 
+static inline uint64_t lane_call_state(uint32_t meter, uint32_t serial, enum lane_call_status status)
+{
+    return ((uint64_t)meter + 1) | (uint64_t)(serial & 0xffffff) << 32 | (uint64_t)status << 56;
+}
+
+static inline enum lane_call_status lane_call_status(uint64_t state)
+{
+    return (enum lane_call_status)(state >> 56);
+}
+
+static inline uint64_t lane_call_with_status(uint64_t state, enum lane_call_status status)
+{
+    return (state & ~(UINT64_C(0xff) << 56)) | (uint64_t)status << 56;
+}
+
 static inline uint32_t latency_bucket(uint64_t ns)
 {
     const uint64_t units = ns >> 16; /* 65,536 ns */
@@ -449,6 +511,8 @@ LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 256);
 LAYOUT_SIZE(meter_marks, 128);
 LAYOUT_SIZE(journal_mark, 144);
+LAYOUT_SIZE(client_slot, 64);
+LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_AT(commons_header, doorbell, 320);
 LAYOUT_AT(commons_header, dirty, 384);
 LAYOUT_SIZE(state_line, 64);
@@ -503,6 +567,9 @@ static inline uint64_t layout_digest(void)
         sizeof(struct transition),
         sizeof(struct journal),
         sizeof(struct journal_mark),
+        sizeof(struct client_slot),
+        sizeof(struct pattern_slot),
+        PATTERNS_MAX,
         sizeof(struct commons_header),
         offsetof(struct commons_header, doorbell),
         offsetof(struct commons_header, dirty),

@@ -31,9 +31,9 @@ enum permit_outcome {
 #define PERMIT_LEASE_BITS 21
 
 static inline uint64_t permit_make(uint32_t epoch, uint32_t serial, uint32_t lane, enum permit_outcome outcome,
-                                   uint64_t lease_end_ms)
+                                   uint64_t end_ms)
 {
-    const uint64_t steps = (lease_end_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS;
+    const uint64_t steps = (end_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS;
     return (uint64_t)(epoch & WORD_EPOCH_MASK) << 44 | (uint64_t)(serial & 0xff) << 36 |
            (uint64_t)(lane & 0xfff) << 24 | (uint64_t)outcome << 21 | (steps & ((1u << PERMIT_LEASE_BITS) - 1));
 }
@@ -73,9 +73,35 @@ static inline uint64_t permit_armed(uint64_t permit, uint32_t epoch)
     return permit_make(epoch, permit_serial(permit) + 1, 0, PERMIT_ARMED, 0);
 }
 
-static inline uint64_t permit_owned(uint64_t permit, uint32_t lane, uint64_t lease_end_ms)
+static inline uint64_t permit_owned(uint64_t permit, uint32_t lane, uint64_t end_ms)
 {
-    return permit_make(permit_epoch(permit), permit_serial(permit), lane, PERMIT_OWNED, lease_end_ms);
+    return permit_make(permit_epoch(permit), permit_serial(permit), lane, PERMIT_OWNED, end_ms);
+}
+
+/* May a client take it, given the state word it loaded before? */
+static inline bool permit_takeable(uint64_t permit, uint64_t word)
+{
+    return word_state(word) == WORD_HALF_OPEN && permit_outcome(permit) == PERMIT_ARMED &&
+           permit_epoch(permit) == word_epoch(word);
+}
+
+/* Does a probe run on it, of whatever epoch? A lease that ends later than any may (longest_ms) is damage: it does not.
+ * The clock is read after the permit was loaded: with an older time a lease taken meanwhile looks like damage. */
+static inline bool permit_running(uint64_t permit, uint64_t now_ms, uint64_t longest_ms)
+{
+    const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1;
+    const uint64_t ahead_ms = ((permit - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
+    return permit_outcome(permit) == PERMIT_OWNED && !permit_lease_over(permit, now_ms) &&
+           ahead_ms <= longest_ms + UINT64_C(2) * LEASE_STEP_MS;
+}
+
+/* May tripd, whose state word is half-open in `epoch`, arm it? Answers of this epoch are counted first; a dead owner's
+ * permit may be armed too, which the caller knows. */
+static inline bool permit_armable(uint64_t permit, uint32_t epoch, uint64_t now_ms, uint64_t longest_ms)
+{
+    if (permit_outcome(permit) == PERMIT_ARMED)
+        return permit_epoch(permit) != epoch;
+    return !permit_running(permit, now_ms, longest_ms);
 }
 
 #endif

@@ -8,6 +8,7 @@
  *             word's generation always finds the judge that belongs to it, also if tripd died in between.
  * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
  * half_open   0-7 permits | 8-39 max_wait in ms
+ * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
  */
 #ifndef TRIP_INTERNAL_POLICY_H
 #define TRIP_INTERNAL_POLICY_H
@@ -92,6 +93,52 @@ static inline _Bool judge_watched(uint64_t judge)
 static inline uint32_t judge_generation(uint64_t judge)
 {
     return (uint32_t)(judge >> 19 & 0xffff);
+}
+
+/* At a TTL's end, while no tripd says so: the judge of the mode that is in force since. */
+static inline uint64_t judge_with_mode(uint64_t judge, trip_mode mode)
+{
+    return (judge & ~(UINT64_C(7) << 15)) | (uint64_t)mode << 15;
+}
+
+/* The judge of the latest generation: what a word that has no generation (open, half-open, probing) closes with. */
+static inline uint64_t policy_newest_judge(const struct policy_slot *slot)
+{
+    /* Relaxed: a judge is one word and names its generation, by which the reader checks it. */
+    const uint64_t even = __atomic_load_n(&slot->judge[0], __ATOMIC_RELAXED);
+    const uint64_t odd = __atomic_load_n(&slot->judge[1], __ATOMIC_RELAXED);
+    if (!(judge_generation(odd) & 1)) /* never written */
+        return even;
+    if (judge_generation(even) & 1)
+        return odd;
+    return ((judge_generation(odd) - judge_generation(even)) & 0xffff) < 0x8000 ? odd : even;
+}
+
+/* The judge of a word of this generation. The newest one where a later generation stands in its place: either the word
+ * was loaded before two reloads, and a CAS from it fails; or a client's probe closed with a generation that two reloads
+ * have replaced meanwhile, and the step moves the word on to the newest. */
+static inline uint64_t policy_judge_of(const struct policy_slot *slot, uint32_t generation)
+{
+    /* Relaxed: the acquire load of the word pairs with the release CAS that moved it to this generation, which follows
+     * the store of the judge. */
+    const uint64_t judge = __atomic_load_n(&slot->judge[generation & 1], __ATOMIC_RELAXED);
+    return judge_generation(judge) == (generation & 0xffff) ? judge : policy_newest_judge(slot);
+}
+
+/* The place of `ramp_end`: of which epoch's ramping, and when it ends. */
+static inline uint64_t policy_ramp_end(uint32_t epoch, uint64_t end_ms)
+{
+    return (uint64_t)(epoch & 0xfffff) << 44 | (end_ms & POLICY_MS_MASK);
+}
+
+static inline uint32_t ramp_end_epoch(uint64_t ramp_end)
+{
+    return (uint32_t)(ramp_end >> 44);
+}
+
+static inline uint64_t ramp_end_ms(uint64_t ramp_end)
+{
+    return ramp_end & POLICY_MS_MASK;
 }
 
 static inline uint64_t policy_half_open(uint32_t permits, uint64_t max_wait_ms)

@@ -16,7 +16,11 @@
  *   - a client that takes a permit extends the half-open deadline, same epoch;
  *   - while tripd's heartbeat is stale and the deadline has passed, a client takes the next step: OPEN, HALF_OPEN,
  *     PROBING -> PROBING by this client alone; RAMPING -> CLOSED; its own PROBING -> CLOSED or OPEN.
- * Checked with spin: tests/model/. All functions here are pure: word in, word out.
+ *
+ * Who judges a deadline loads the word first and reads the clock after it: with an older time a lease that began
+ * meanwhile looks too long, is taken for damage, and two probes run.
+ * Checked with spin (tests/model/), and these very functions in all interleavings of two and three clients and tripd
+ * (tests/unit/core/test_*_interleavings.c). All functions here are pure: word in, word out.
  */
 #ifndef TRIP_INTERNAL_STATE_WORD_H
 #define TRIP_INTERNAL_STATE_WORD_H
@@ -85,10 +89,17 @@ static inline uint64_t word_half_open(uint32_t epoch, uint64_t deadline_ms)
     return word_make(epoch, WORD_HALF_OPEN, deadline_ms < WORD_DEADLINE_MAX ? deadline_ms : WORD_DEADLINE_MAX);
 }
 
-/* lease_end_ms is rounded up to the next step: the lease never ends early. */
-static inline uint64_t word_probing(uint32_t epoch, uint32_t lane, uint64_t lease_end_ms)
+/* The end of a lease that is taken now: on a step, so that words that hold steps and words that hold milliseconds mean
+ * the same moment. */
+static inline uint64_t lease_end_ms(uint64_t now_ms, uint64_t max_wait_ms)
 {
-    const uint64_t steps = (lease_end_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS;
+    return (now_ms + max_wait_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS * LEASE_STEP_MS;
+}
+
+/* The lease's end is rounded up to the next step: the lease never ends early. */
+static inline uint64_t word_probing(uint32_t epoch, uint32_t lane, uint64_t end_ms)
+{
+    const uint64_t steps = (end_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS;
     return word_make(epoch, WORD_PROBING,
                      (uint64_t)(lane & 0xfff) << PROBE_LEASE_BITS | (steps & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1)));
 }
@@ -148,6 +159,12 @@ static inline bool lease_over(uint64_t end_steps, unsigned bits, uint64_t now_ms
     return ((now_ms / LEASE_STEP_MS - end_steps) & mask) < (UINT64_C(1) << (bits - 1));
 }
 
+/* Probing: is the owner's lease over? Then it starts no probe. */
+static inline bool word_probe_over(uint64_t word, uint64_t now_ms)
+{
+    return lease_over(word & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1), PROBE_LEASE_BITS, now_ms);
+}
+
 /* Has the word's time passed? A deadline further away than any this breaker can have is damage, and treated as passed.
  */
 static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
@@ -155,26 +172,76 @@ static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
     switch (word_state(word)) {
     case WORD_OPEN:
     case WORD_HALF_OPEN:
-        return now_ms >= word_deadline_ms(word) || word_deadline_ms(word) - now_ms > longest_ms;
+        /* A lease's end is rounded up to the next step, and a half-open deadline with it. */
+        return now_ms >= word_deadline_ms(word) || word_deadline_ms(word) - now_ms > longest_ms + LEASE_STEP_MS;
     case WORD_PROBING: {
         const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
         const uint64_t ahead_ms = (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
-        return lease_over(word & mask, PROBE_LEASE_BITS, now_ms) || ahead_ms > longest_ms + LEASE_STEP_MS;
+        /* Both ends are on steps: the lease's is rounded up, and now down. */
+        return word_probe_over(word, now_ms) || ahead_ms > longest_ms + UINT64_C(2) * LEASE_STEP_MS;
     }
     default:
         return false;
     }
 }
 
-/* A failure while closed or ramping. Opens when the streak reaches the threshold of the judge that belongs to the
- * word's generation; mode disabled and forced_open count on and move nothing. *ret_opened says which it is. */
+/* A failure while closed or ramping, judged by policy_judge_of(generation). Opens when the streak reaches the
+ * threshold; mode disabled and forced_open count on and move nothing. The word's generation becomes the judge's: the
+ * same one, but for the case told there. *ret_opened says which it is. */
 static inline uint64_t word_after_failure(uint64_t word, uint64_t judge, uint64_t open_until_ms, bool *ret_opened)
 {
     const uint32_t streak = word_streak(word) < WORD_STREAK_MAX ? word_streak(word) + 1 : WORD_STREAK_MAX;
     const trip_mode mode = judge_mode(judge);
     *ret_opened = judge_threshold(judge) != 0 && streak >= judge_threshold(judge) &&
                   (mode == TRIP_MODE_AUTO || mode == TRIP_MODE_SHADOW);
-    return *ret_opened ? word_open(word_epoch(word) + 1, open_until_ms) : word_with_streak(word, streak);
+    return *ret_opened ? word_open(word_epoch(word) + 1, open_until_ms)
+                       : word_with_streak(word_with_generation(word, judge_generation(judge)), streak);
+}
+
+/* A success: the word itself (nothing to write) but where it ends a streak. */
+static inline uint64_t word_after_success(uint64_t word)
+{
+    return word_counts_streak(word) && word_streak(word) != 0 ? word_with_streak(word, 0) : word;
+}
+
+/* Half-open: the owner of a lease makes the deadline cover it. The word itself if it does already. */
+static inline uint64_t word_extended(uint64_t word, uint64_t end_ms)
+{
+    return word_deadline_ms(word) >= end_ms ? word : word_half_open(word_epoch(word), end_ms);
+}
+
+/* Ramping -> closed: the streak goes on. */
+static inline uint64_t word_after_ramp(uint64_t word)
+{
+    return word_closed(word_epoch(word) + 1, word_streak(word), word_generation(word));
+}
+
+/* Is a ramping word's time over? An end of another epoch is damage, and treated as passed. */
+static inline bool word_ramp_over(uint64_t word, uint64_t ramp_end, uint64_t now_ms)
+{
+    return ramp_end_epoch(ramp_end) != word_epoch(word) || now_ms >= ramp_end_ms(ramp_end);
+}
+
+/* The step that a client may take while the heartbeat is stale, in mode auto or shadow; the word itself if there is
+ * none. Probing: after its CAS this client, and it alone, may start one probe, unless word_probe_over. */
+static inline uint64_t word_after_takeover(uint64_t word, const struct policy_slot *slot, uint32_t lane,
+                                           uint64_t now_ms)
+{
+    /* Relaxed: the word's acquire load pairs with the release CAS that follows the stores of what belongs to it. */
+    if (word_state(word) == WORD_RAMPING)
+        return word_ramp_over(word, __atomic_load_n(&slot->ramp_end, __ATOMIC_RELAXED), now_ms) ? word_after_ramp(word)
+                                                                                                : word;
+    if (!word_due(word, now_ms, __atomic_load_n(&slot->longest_ms, __ATOMIC_RELAXED)))
+        return word;
+    const uint64_t max_wait_ms = half_open_max_wait_ms(__atomic_load_n(&slot->half_open, __ATOMIC_RELAXED));
+    return word_probing(word_epoch(word) + 1, lane, lease_end_ms(now_ms, max_wait_ms));
+}
+
+/* The end of one's own probing, by CAS from the very word that one installed. A neutral outcome opens until now: the
+ * next one may try. generation: of policy_newest_judge. */
+static inline uint64_t word_after_probe(uint64_t word, bool good, uint64_t open_until_ms, uint32_t generation)
+{
+    return good ? word_closed(word_epoch(word) + 1, 0, generation) : word_open(word_epoch(word) + 1, open_until_ms);
 }
 
 /* What people are shown. */

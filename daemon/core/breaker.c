@@ -1,0 +1,332 @@
+/* What the outcomes of calls mean: trip conditions, the probes' verdict, open times, ramp. */
+#include "core/breaker.h"
+
+#include <string.h>
+
+#define PERMILLE UINT64_C(1000)
+
+/* ------------------------------------------------------------------------------------------------------- the sums */
+
+static void show_window(struct core_state *core)
+{
+    core->head.window_calls = core->window.calls;
+    core->head.window_failures = core->window.failures;
+    core->head.window_slow = core->window.slow;
+}
+
+static void empty_window(struct core_state *core)
+{
+    window_clear(&core->window);
+    show_window(core);
+}
+
+static void forget_probes(struct core_state *core)
+{
+    core->head.probe_ok = core->head.probe_failures = core->head.probe_slow = 0;
+}
+
+static enum window_type window_type(const struct breaker_settings *settings)
+{
+    return settings->window.type == WINDOW_TIME ? WINDOW_TIME : WINDOW_COUNT;
+}
+
+void core_init(struct core_state *core, const struct breaker_settings *settings)
+{
+    memset(core, 0, sizeof(*core));
+    core->opened_ns = CORE_NEVER;
+    core->head.minimum_calls = settings->window.minimum_calls;
+    window_init(&core->window, window_type(settings), (uint32_t)settings->window.size, settings->window.span);
+}
+
+void core_reconfigure(struct core_state *core, const struct breaker_settings *settings)
+{
+    core->head.minimum_calls = settings->window.minimum_calls;
+    window_reshape(&core->window, window_type(settings), (uint32_t)settings->window.size, settings->window.span);
+    show_window(core);
+}
+
+void core_calls(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns, uint64_t n,
+                bool failed, bool slow)
+{
+    (void)settings;
+    window_add(&core->window, now_ns, n, failed, slow);
+    show_window(core);
+}
+
+void core_advance(struct core_state *core, uint64_t now_ns)
+{
+    window_advance(&core->window, now_ns);
+    show_window(core);
+}
+
+void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow)
+{
+    *(failed ? &core->head.probe_failures : &core->head.probe_ok) += n;
+    core->head.probe_slow += slow ? n : 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- judging */
+
+/* Is part / whole at least the rate? A rate of 0 is off. */
+static bool reaches(uint64_t part, uint64_t whole, uint64_t rate_permille)
+{
+    return rate_permille != 0 && part * PERMILLE >= whole * rate_permille;
+}
+
+static trip_reason trip_condition(const struct core_state *core, const struct breaker_settings *settings,
+                                  uint64_t in_flight, uint64_t now_ns)
+{
+    const struct window_sums window = window_sums_at(&core->window, now_ns);
+
+    if (settings->trip.failures && window.failures >= settings->trip.failures)
+        return TRIP_REASON_FAILURES;
+    if (window.calls && window.calls >= settings->window.minimum_calls) {
+        if (reaches(window.failures, window.calls, settings->trip.failure_rate))
+            return TRIP_REASON_FAILURE_RATE;
+        if (reaches(window.slow, window.calls, settings->trip.slow_rate))
+            return TRIP_REASON_SLOW_RATE;
+    }
+    if (settings->trip.in_flight && in_flight >= settings->trip.in_flight)
+        return TRIP_REASON_IN_FLIGHT;
+    return TRIP_REASON_NONE;
+}
+
+enum probing_verdict { VERDICT_PENDING, VERDICT_GOOD, VERDICT_BAD };
+
+/* The rates over `sample` probes, as soon as the probes to come cannot change what they say. */
+static enum probing_verdict judge_sample(const struct core_head *head, const struct breaker_settings *settings)
+{
+    const uint64_t sample = settings->half_open.sample, answered = head->probe_ok + head->probe_failures;
+    const uint64_t to_come = answered < sample ? sample - answered : 0;
+
+    if (reaches(head->probe_failures, sample, settings->trip.failure_rate) ||
+        reaches(head->probe_slow, sample, settings->trip.slow_rate))
+        return VERDICT_BAD;
+    if (answered == 0 || reaches(head->probe_failures + to_come, sample, settings->trip.failure_rate) ||
+        reaches(head->probe_slow + to_come, sample, settings->trip.slow_rate))
+        return VERDICT_PENDING;
+    return VERDICT_GOOD;
+}
+
+static enum probing_verdict judge_probes(const struct core_head *head, const struct breaker_settings *settings)
+{
+    if (settings->half_open.verdict == PROBE_VERDICT_RATE)
+        return judge_sample(head, settings);
+    if (head->probe_failures)
+        return VERDICT_BAD;
+    return head->probe_ok >= settings->half_open.successes ? VERDICT_GOOD : VERDICT_PENDING;
+}
+
+static bool has_ramp(const struct breaker_settings *settings)
+{
+    return settings->ramp.over != 0 && settings->ramp.step_count != 0;
+}
+
+struct core_verdict core_judge(const struct core_state *core, const struct breaker_settings *settings,
+                               enum word_state state, uint64_t in_flight, uint64_t now_ns)
+{
+    struct core_verdict verdict = {false, state, TRIP_REASON_NONE};
+
+    if (state == WORD_CLOSED || state == WORD_RAMPING) {
+        verdict.reason = trip_condition(core, settings, in_flight, now_ns);
+        if (verdict.reason == TRIP_REASON_NONE)
+            return verdict;
+        if (state == WORD_RAMPING)
+            verdict.reason = TRIP_REASON_RELAPSE;
+        verdict.move = true;
+        verdict.to = WORD_OPEN;
+    } else if (state == WORD_HALF_OPEN) {
+        const enum probing_verdict probes = judge_probes(&core->head, settings);
+        if (probes == VERDICT_PENDING)
+            return verdict;
+        verdict.move = true;
+        verdict.to = probes == VERDICT_BAD ? WORD_OPEN : has_ramp(settings) ? WORD_RAMPING : WORD_CLOSED;
+        verdict.reason = probes == VERDICT_BAD ? TRIP_REASON_PROBE_FAILED : TRIP_REASON_NONE;
+    }
+    return verdict;
+}
+
+uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_settings *settings)
+{
+    const struct core_head *const head = &core->head;
+
+    if (judge_probes(head, settings) != VERDICT_PENDING)
+        return 0;
+    const uint64_t missing = settings->half_open.verdict == PROBE_VERDICT_RATE
+                                 ? settings->half_open.sample - head->probe_ok - head->probe_failures
+                                 : settings->half_open.successes - head->probe_ok;
+    return (uint32_t)(missing < settings->half_open.permits ? missing : settings->half_open.permits);
+}
+
+/* ------------------------------------------------------------------------------------------------------- the tick */
+
+/* Successes alone fill a window up to minimum_calls and no rate rises after that. */
+static bool could_fill_up(const struct breaker_settings *settings, const struct window_sums *window)
+{
+    const uint64_t calls =
+        window->calls > settings->window.minimum_calls ? window->calls : settings->window.minimum_calls;
+
+    return (window->failures && reaches(window->failures, calls, settings->trip.failure_rate)) ||
+           (window->slow && reaches(window->slow, calls, settings->trip.slow_rate));
+}
+
+/* Sums of a time window's newest buckets, for each number of them: one of these is what it will forget down to. */
+static bool could_forget_into(const struct core_state *core, const struct breaker_settings *settings)
+{
+    struct window_sums window = {core->window.calls, core->window.failures, core->window.slow};
+
+    for (uint64_t i = 1; i <= WINDOW_BUCKETS && window.calls; i++) {
+        if (could_fill_up(settings, &window))
+            return true;
+        const struct window_bucket *const oldest = &core->window.buckets[(core->window.bucket + i) % WINDOW_BUCKETS];
+        window.calls -= oldest->calls;
+        window.failures -= oldest->failures;
+        window.slow -= oldest->slow;
+    }
+    return false;
+}
+
+bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state)
+{
+    if (state != WORD_CLOSED && state != WORD_RAMPING)
+        return false;
+    if (settings->trip.in_flight && core->head.in_flight)
+        return true;
+    if (core->window.type == WINDOW_TIME)
+        return could_forget_into(core, settings);
+    const struct window_sums window = {core->window.calls, core->window.failures, core->window.slow};
+    return window.calls < settings->window.minimum_calls && could_fill_up(settings, &window);
+}
+
+/* ------------------------------------------------------------------------------------------------- how long it opens
+ */
+
+static uint64_t at_most(uint64_t value, uint64_t highest)
+{
+    return value < highest ? value : highest;
+}
+
+/* value * permille / 1000, without overflow on the way. */
+static uint64_t permille_of(uint64_t value, uint64_t permille)
+{
+    const unsigned __int128 part = (unsigned __int128)value * permille / PERMILLE;
+    return part < UINT64_MAX ? (uint64_t)part : UINT64_MAX;
+}
+
+uint64_t core_longest_open_ns(const struct breaker_settings *settings)
+{
+    return settings->open.max + permille_of(settings->open.max, settings->open.jitter);
+}
+
+uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
+                           uint64_t random, uint64_t *ret_unjittered_ns)
+{
+    uint64_t open_ns = settings->open.span;
+
+    if (core->last_open_ns && now_ns - core->last_trip_ns < settings->open.forget) {
+        const uint64_t grown_ns = permille_of(core->last_open_ns, settings->open.multiplier);
+        open_ns = grown_ns > open_ns ? grown_ns : open_ns;
+    }
+    open_ns = at_most(open_ns, settings->open.max);
+    *ret_unjittered_ns = open_ns;
+
+    /* Evenly over [open_ns - jitter_ns, open_ns + jitter_ns]. A millisecond is the least that a state word can say. */
+    const uint64_t jitter_ns = permille_of(open_ns, settings->open.jitter);
+    const uint64_t places = 2 * jitter_ns + 1;
+    const uint64_t jittered_ns = open_ns - jitter_ns + (uint64_t)((unsigned __int128)random * places >> 64);
+    return jittered_ns > TRIP_MS ? jittered_ns : TRIP_MS;
+}
+
+/* ------------------------------------------------------------------------------------------------- the state moved */
+
+static void end_opening(struct core_state *core, uint64_t now_ns)
+{
+    if (core->opened_ns != CORE_NEVER && now_ns > core->opened_ns)
+        core->head.open_ms += (now_ns - core->opened_ns) / TRIP_MS;
+    core->opened_ns = CORE_NEVER;
+}
+
+void core_ramp_ended(struct core_state *core)
+{
+    core->ramp_start_ns = core->ramp_end_ns = 0;
+}
+
+void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_ns, trip_reason reason)
+{
+    end_opening(core, now_ns);
+    core_ramp_ended(core);
+    core->last_open_ns = unjittered_ns;
+    core->last_trip_ns = now_ns;
+    core->opened_ns = now_ns;
+    core->head.opens++;
+    core->head.trips[reason]++;
+}
+
+void core_half_opened(struct core_state *core, uint64_t now_ns)
+{
+    end_opening(core, now_ns);
+    forget_probes(core);
+}
+
+void core_closed(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
+{
+    end_opening(core, now_ns);
+    forget_probes(core);
+    empty_window(core);
+    core_ramp_ended(core);
+    if (!has_ramp(settings))
+        return;
+    core->ramp_start_ns = now_ns;
+    core->ramp_end_ns = now_ns + settings->ramp.over;
+}
+
+void core_reset(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
+{
+    end_opening(core, now_ns);
+    forget_probes(core);
+    core_ramp_ended(core);
+    core->last_open_ns = core->last_trip_ns = 0;
+    core_reconfigure(core, settings);
+    empty_window(core);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the ramp */
+
+uint32_t core_ramp_permille(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
+                            uint64_t *ret_next_ns)
+{
+    const uint64_t over_ns = core->ramp_end_ns - core->ramp_start_ns, steps = settings->ramp.step_count;
+
+    *ret_next_ns = core->ramp_end_ns;
+    if (now_ns >= core->ramp_end_ns || steps == 0)
+        return PERMILLE;
+    const uint64_t passed_ns = now_ns > core->ramp_start_ns ? now_ns - core->ramp_start_ns : 0;
+    const uint64_t step = passed_ns * steps / over_ns;
+    *ret_next_ns = core->ramp_start_ns + ((step + 1) * over_ns + steps - 1) / steps;
+    return settings->ramp.steps[step];
+}
+
+/* ------------------------------------------------------------------------------------------------- for who reads it */
+
+static int32_t rate_permille(const struct core_head *head, uint64_t part)
+{
+    if (head->window_calls == 0 || head->window_calls < head->minimum_calls)
+        return -1;
+    return part < head->window_calls ? (int32_t)(part * PERMILLE / head->window_calls) : (int32_t)PERMILLE;
+}
+
+int32_t core_failure_rate_permille(const struct core_head *head)
+{
+    return rate_permille(head, head->window_failures);
+}
+
+int32_t core_slow_rate_permille(const struct core_head *head)
+{
+    return rate_permille(head, head->window_slow);
+}
+
+uint32_t core_calls_until_rate(const struct core_head *head)
+{
+    const uint64_t missing = head->window_calls < head->minimum_calls ? head->minimum_calls - head->window_calls : 0;
+    return (uint32_t)at_most(missing, UINT32_MAX);
+}

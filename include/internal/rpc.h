@@ -1,0 +1,77 @@
+/* The control socket's methods: one declaration for tripd's dispatch, tripctl's calls and the tests.
+ *
+ * MessagePack-RPC, one message a packet of SOCK_SEQPACKET:
+ *   request       [0, id, method, params]      params, result: maps
+ *   response      [1, id, error, result]       error: nil, or {"code": ..., "message": ...}; then result is nil
+ *   notification  [2, method, params]          carried out like a request, without a response
+ *
+ * A method is tripctl's verb with `_` in place of space and `-`; a result equals what the verb's --json prints. What is
+ * longer than a packet comes in pages: a result that has `next` goes on with the parameter `after` set to it.
+ */
+#ifndef TRIP_INTERNAL_RPC_H
+#define TRIP_INTERNAL_RPC_H
+
+#include "trip.h"
+
+#define RPC_PACKET_MAX   65536 /* bytes */
+#define RPC_METHOD_MAX   31    /* bytes in a method's name */
+#define RPC_REASON_MAX   87    /* bytes in an operator's reason: it fits the transition ring */
+#define RPC_PAGE         50    /* entries in a page: 1,300 bytes each at most fill no packet */
+#define RPC_DURATION_MAX (UINT64_C(30) * 24 * 3600 * 1000) /* ms: nothing an operator asks for is longer */
+
+/* Quotas of a user over all connections that speak RPC. */
+#define RPC_CONNECTIONS_PER_USER 64
+#define RPC_QUEUED_PER_USER      128 /* responses that wait for their reader */
+
+/* X(ENUM_SUFFIX, "name on the wire", TYPE, most). TYPE: STRING, of `most` bytes; NUMBER, 0 to `most`. */
+#define RPC_PARAMS(X)                             \
+    X(NAME, "name", STRING, TRIP_NAME_MAX)        \
+    X(FOR_MS, "for_ms", NUMBER, RPC_DURATION_MAX) \
+    X(TTL_MS, "ttl_ms", NUMBER, RPC_DURATION_MAX) \
+    X(BY_MS, "by_ms", NUMBER, RPC_DURATION_MAX)   \
+    X(REASON, "reason", STRING, RPC_REASON_MAX)   \
+    X(TEXT, "text", STRING, RPC_PACKET_MAX)       \
+    X(FORM, "form", STRING, 8)                    \
+    X(AFTER, "after", NUMBER, INT64_MAX)          \
+    X(LIMIT, "limit", NUMBER, RPC_PAGE)
+
+#define RPC_PARAM_INDEX(suffix, name, type, most) RPC_INDEX_##suffix,
+enum rpc_param { RPC_PARAMS(RPC_PARAM_INDEX) RPC_PARAM_COUNT };
+#define RPC_PARAM_BIT(suffix, name, type, most) RPC_##suffix = 1 << RPC_INDEX_##suffix,
+enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
+
+/* X(method, role it needs, parameters it must have, parameters it may have). `name` is a breaker's name or a pattern
+ * of them; show takes a name alone. `form`: yaml, to get the config as {"yaml"}, in pages of bytes. */
+#define RPC_METHODS(X)                                                            \
+    X(list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)               \
+    X(show, OBSERVE, RPC_NAME, RPC_NOTHING)                                       \
+    X(events, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)             \
+    X(clients, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                       \
+    X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                  \
+    X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                    \
+    X(trip, CONTROL, RPC_NAME, RPC_FOR_MS | RPC_REASON)                           \
+    X(force_open, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON)                     \
+    X(disable, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON)                        \
+    X(shadow, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON)                         \
+    X(auto, CONTROL, RPC_NAME, RPC_REASON)                                        \
+    X(reset, CONTROL, RPC_NAME, RPC_REASON)                                       \
+    X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* it looks up users: slow */ \
+    X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                           \
+    X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_AFTER | RPC_LIMIT)        \
+    X(clock_show, OBSERVE, RPC_NOTHING, RPC_NOTHING)                              \
+    X(clock_advance, CONTROL, RPC_BY_MS, RPC_NOTHING)
+
+/* X(ENUM_SUFFIX, "code"): what an error's code can be. */
+#define RPC_CODES(X)                    \
+    X(MALFORMED, "malformed")           \
+    X(UNKNOWN_METHOD, "unknown_method") \
+    X(INVALID, "invalid")               \
+    X(REFUSED, "refused")               \
+    X(NOT_FOUND, "not_found")           \
+    X(UNSUPPORTED, "unsupported")       \
+    X(FAILED, "failed")
+
+#define RPC_ENUM_CODE(suffix, name) RPC_CODE_##suffix,
+enum rpc_code { RPC_CODES(RPC_ENUM_CODE) RPC_CODE_COUNT };
+
+#endif
