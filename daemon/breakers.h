@@ -35,13 +35,19 @@ struct breakers_options {
 int breakers_new(const struct breakers_options *options, struct breakers **ret_breakers);
 struct breakers *breakers_free(struct breakers *breakers);
 
+struct saved;
+/* After a reboot, into a segment that was just made: breakers, their modes and totals, modes by pattern; open ones are
+ * open for what is left. 0, or the last -errno of those that found no place (-ENOSPC). */
+int breakers_restore(struct breakers *breakers, const struct saved *saved, uint64_t now_unix_ms);
+
 /* Finds or makes. -EINVAL, -ENOSPC. */
 int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_slot);
 
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
 void breakers_rung(struct breakers *breakers);
 bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anything dirty? */
-/* Everything: all counters of all lanes (heartbeat, `sync`, before a lane goes, before stop). */
+/* Everything: all counters of all lanes (heartbeat, `sync`, before stop). The first call says that all lanes a worker
+ * inherited have come: until then a permit's owner without a lane is not taken for dead. */
 void breakers_drain_all(struct breakers *breakers);
 /* The last of a lane: drains it, frees its permits and its probing, drops its references. Then lanes_remove. */
 void breakers_lane_gone(struct breakers *breakers, struct lane *lane);
@@ -61,8 +67,8 @@ struct breakers_actor {
     uint32_t uid;
     const char *reason; /* NULL: none */
 };
-int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms,
-                  const struct breakers_actor *actor); /* 0: the next open time */
+/* for_ms 0: the next open time. -EBUSY: its mode keeps the state as it is. */
+int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor);
 int breakers_reset(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor);
 int breakers_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, trip_mode mode, uint64_t ttl_ms,
                   const struct breakers_actor *actor);

@@ -17,7 +17,8 @@ struct commons {
 
 /* A new memfd, sealed, header filled. */
 int commons_make(uint32_t max_breakers, int *ret_fd);
-/* Maps one that was made by commons_make: seals and exact size are checked first. */
+/* Maps one that was made by commons_make: seals and exact size are checked first, and the id is taken from the memfd's
+ * name, which nobody can change. -EINVAL: not such a memfd. The descriptor stays the caller's. */
 int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons);
 struct commons *commons_unmap(struct commons *commons);
 

@@ -1,8 +1,5 @@
-/* The lanes: what clients tell, one lane a process. Hostile memory: every value is read once and checked.
- *
- * A lane yields, for one breaker, sources: meters with counters and, between their told events, the order.
- * lanes_collect takes what is new of all lanes' rings; drain.c merges the sources of one breaker and marks them as
- * counted.
+/* The lanes: what clients tell, one lane a process. Here they are checked, mapped, numbered and held against quotas;
+ * what is in one is read by lane_side.c, as hostile memory: every value once, then checked.
  */
 #ifndef TRIPD_LANES_H
 #define TRIPD_LANES_H
@@ -20,6 +17,9 @@ struct lanes_options {
     uint32_t max_lanes, max_breakers;
     uint64_t memory_per_user;
     const struct clock *clock;
+    /* Holds the number of the lane whose memory is being read, else 0; shared with the keeper, which so knows on whose
+     * account a worker crashed. NULL: nobody looks. */
+    uint32_t *draining;
 };
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes);
@@ -28,20 +28,33 @@ struct lanes *lanes_free(struct lanes *lanes);
 /* Checks seals, exact size, header (magic, version, digest, meter_count, lane_id), maps it, gives it a number. Takes fd
  * on success. number 0: any free one; else the one it had (a worker that inherits lanes from the keeper).
  * -EINVAL with *ret_why: not a lane; -EDQUOT: the user's lane memory; -EMFILE: max_lanes; -EEXIST: this lane_id is
- * attached (by a living client: a forged one). A detached lane with this lane_id is taken up again under its number. */
+ * attached (by a living client: a forged one). A lane of this lane_id that hung up, or came with its number and has no
+ * connection yet, is taken up again under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
 int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
                  const char **ret_why);
+/* Its connection is gone, its process lives: it may attach again. */
+void lane_hung_up(struct lane *lane);
 /* Drains nothing by itself: the caller drains first. Unmaps, closes fd, frees the number. */
 void lanes_remove(struct lanes *lanes, struct lane *lane);
 struct lane *lanes_get(const struct lanes *lanes, uint32_t number); /* NULL if none */
 uint32_t lanes_count(const struct lanes *lanes);
+uint32_t lanes_max(const struct lanes *lanes); /* the highest number there may be */
 
 uint32_t lane_number(const struct lane *lane);
 uint64_t lane_identity(const struct lane *lane); /* lane_id */
 uid_t lane_uid(const struct lane *lane);
 pid_t lane_pid(const struct lane *lane);
 const char *lane_program(const struct lane *lane); /* a checked copy */
+int lane_fd(const struct lane *lane);              /* its memfd: to compare, and to hand to the keeper */
+uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the last look */
 /* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
 bool lane_abandoned(const struct lane *lane);
+
+/* ---- for who reads one */
+void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
+uint32_t lane_meter_count(const struct lane *lane);
+uint32_t lane_look(struct lane *lane);                          /* meters in use now, meter_count at most */
+uint32_t lane_sections(const struct lane *lane);                /* sections in use now, 1 to LANE_SECTIONS */
+void lanes_reading(const struct lanes *lanes, uint32_t number); /* *draining = number */
 
 #endif

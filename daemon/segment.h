@@ -18,17 +18,23 @@ struct segment {
     struct policy_slot *policies;
     uint64_t *mirror;
     struct detail_slot *details;
-    uint8_t *cores; /* stride SECTION_CORE: segment_core() */
-    uint64_t *names;
+    uint8_t *cores;  /* stride SECTION_CORE: segment_core() */
+    uint64_t *names; /* name_places places: internal/names.h */
     struct transition *transitions;
     struct journal *journal;
     struct journal_mark *pending;
+    struct client_slot *clients;   /* max_lanes + 1 places */
+    struct pattern_slot *patterns; /* PATTERNS_MAX places */
     uint32_t name_places;
     uint32_t max_breakers;
     size_t size;
     int fd;           /* read-write, tripd's own */
     int read_only_fd; /* another description, opened read-only: what clients are sent */
     char path[256];
+    /* segment*.c alone: */
+    uint64_t *used;       /* a bit a slot; in the segment the index of names says it */
+    uint32_t take_next;   /* where to look for a free slot: in turn, so that a forgotten one rests longest */
+    uint32_t transaction; /* slot + 1 of the one that was begun; 0: none */
 };
 
 struct segment_options {
@@ -37,21 +43,26 @@ struct segment_options {
     const struct clock *clock; /* of a new segment; created_mono_ns is filled in by segment_create */
 };
 
-/* Makes a new segment under a temporary name, fills it, renames... what shm_open's names allow; posix_fallocate, so
- * that a full /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of that name is unlinked, never
- * truncated. Mode 0644 (RO for all), owner: tripd's user. */
+/* Makes a new segment under a temporary name, fills it, and renames it into place; posix_fallocate, so that a full
+ * /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of that name is unlinked by the rename, never
+ * truncated. Mode 0644 (RO for all), owner: tripd's user. -EPERM: the name is another user's. */
 int segment_create(const struct segment_options *options, struct clock *clock, struct segment **ret_segment);
 
 enum segment_found {
     SEGMENT_NONE,         /* no file */
     SEGMENT_READY,        /* *ret_segment is set */
     SEGMENT_INCOMPATIBLE, /* other version, digest or shape, another boot's: to be replaced, *ret_why says so */
-    SEGMENT_FOREIGN,      /* owned by another user: never touch it */
+    SEGMENT_FOREIGN,      /* owned by another user, or cannot be looked at: never touch it, *ret_why says why */
 };
-/* Maps what is there and checks every field of the header against the file's size before it is used. `limits` other
- * than the segment's own are kept as they were and said in *ret_why. The clock is set from the header. */
+/* Maps what is there and checks every field of the header against the file's size before it is used. READY: limits
+ * other than the segment's own are kept as they were and said in *ret_why, else that is NULL. The clock is set from the
+ * header; options->clock NULL: any kind of clock will do. */
 enum segment_found segment_adopt(const struct segment_options *options, struct clock *clock,
                                  struct segment **ret_segment, const char **ret_why);
+/* In a worker, forked from the keeper that made or adopted it: brings up to date what earlier workers changed and the
+ * keeper does not follow, and finishes what the last one left half done. By descriptor, so also when the name is gone.
+ */
+void segment_inherit(struct segment *segment, struct clock *clock);
 struct segment *segment_unmap(struct segment *segment);
 
 /* ---- names and slots */
@@ -63,6 +74,8 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
 void segment_name_publish(struct segment *segment, uint32_t slot);
 /* Out of the index, incarnation moved on (handles of clients turn stale), slot free. The mirror keeps its epoch. */
 void segment_forget(struct segment *segment, uint32_t slot);
+/* Adoption: slots in use are those that the index names; what a kill left twice, or no tripd wrote, is taken out. */
+void segment_names_restore(struct segment *segment);
 bool segment_used(const struct segment *segment, uint32_t slot);
 const char *segment_name(const struct segment *segment, uint32_t slot);
 uint32_t segment_incarnation(const struct segment *segment, uint32_t slot);
@@ -82,6 +95,7 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
                                 trip_mode mode, uint32_t generation);
 void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms);
 void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms);
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free); /* for people */
 /* Sets (mode TRIP_MODE_COUNT: clears) one owner's mode and recomputes `admission`. until_ms 0: no TTL. */
 void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
                           uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms);
@@ -105,6 +119,8 @@ void segment_transition(struct segment *segment, const struct transition *what, 
 const struct core_state *segment_core(const struct segment *segment, uint32_t slot); /* the image in force */
 /* Begins: the other image, made equal to the one in force (what is in use of it). Only one transaction at a time. */
 struct core_state *segment_begin(struct segment *segment, uint32_t slot);
+/* Empties the image, in a transaction of its own. */
+void segment_core_clear(struct segment *segment, uint32_t slot);
 /* Adds a mark; false when JOURNAL_MARKS are there: commit, and begin another one. */
 bool segment_mark(struct segment *segment, uint64_t lane_id, uint32_t lane, uint32_t meter,
                   const struct meter_marks *marks);
@@ -117,12 +133,25 @@ void segment_recover(struct segment *segment, segment_store_mark_fn *store, void
 /* A lane came back: its pending marks are stored and forgotten. */
 void segment_pending_store(struct segment *segment, uint64_t lane_id, segment_store_mark_fn *store, void *context);
 
+/* ---- attached processes, for people */
+void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);
+void segment_client_clear(struct segment *segment, uint32_t lane);
+
+/* ---- modes by pattern. The same pattern again is replaced; one that ran out gives its place, and so does auto above
+ * nothing older. -ENOSPC. */
+int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode mode, uint64_t until_ms, uint32_t uid,
+                        const char *reason, uint64_t now_ms);
+/* The one that binds this name now; NULL if none does. */
+const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms);
+
 /* ---- header */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
 void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
 void segment_started(struct segment *segment, pid_t keeper, pid_t worker, uint64_t commons_id);
 void segment_test_now(struct segment *segment, uint64_t now_ns);
 void segment_counts(struct segment *segment, uint32_t breakers, uint32_t lanes);
+void segment_refused(struct segment *segment);    /* one more attach */
+void segment_configured(struct segment *segment); /* a config came into force now */
 /* False: someone unlinked or replaced it (logind's RemoveIPC): clients by descriptor go on, tools no longer find it. */
 bool segment_still_named(const struct segment *segment);
 

@@ -1,0 +1,59 @@
+/* What a worker before this one left in the segment. A committed transaction is carried out; every word is looked at,
+ * so that a step without a record gets one; policies are published anew, for the config may be another one; and every
+ * breaker is judged again, for decisions are functions of the image. */
+#include "breakers_parts.h"
+
+/* The commons are new: the words of those before are gone with it, and with them every lease. */
+static void fill_word(struct breakers *breakers, uint32_t slot)
+{
+    const uint64_t mirror = breakers->segment->mirror[slot];
+    const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
+    const uint64_t word = breakers_restored(breakers, slot, mirror, epoch);
+    /* Nobody has this commons yet. The mirror last: killed before, the next worker does the same again. */
+    __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
+    if (word_state(word) != word_state(mirror))
+        breakers_record(breakers, slot, mirror, word,
+                        &(struct move){.to = word_state(word), .reason = TRIP_REASON_MAX_WAIT, .neutral = true},
+                        breakers->now_ns);
+    segment_mirror(breakers->segment, slot, word);
+}
+
+/* The newest generation, or the word's where its judge stands. */
+static uint32_t generation_of(const struct breakers *breakers, uint32_t slot)
+{
+    return judge_generation(policy_newest_judge(&breakers->segment->policies[slot]));
+}
+
+static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_commons)
+{
+    struct segment *const segment = breakers->segment;
+    struct breaker *const breaker = &breakers->table[slot];
+    const struct core_state *const core = segment_core(segment, slot);
+    breakers_watch(breakers, slot, config_settings_for(breakers->options.config, segment_name(segment, slot)));
+    breaker->generation = generation_of(breakers, slot);
+    breaker->used_ms = segment->details[slot].used_ms;
+    breaker->permits_out = core->head.opens != 0;
+    if (fresh_commons)
+        fill_word(breakers, slot);
+    breakers_word(breakers, slot);
+    breakers_configure(breakers, slot, breakers->options.config);
+    breakers_touch(breakers, slot);
+}
+
+int breakers_adopt(struct breakers *breakers)
+{
+    const struct segment_header *const header = breakers->segment->header;
+    const bool fresh_commons = header->commons_id != breakers->commons->commons_id;
+    breakers_look_at_clock(breakers);
+    breakers->recovering = true;
+    segment_recover(breakers->segment, breakers_store_mark, breakers);
+    breakers->recovering = false;
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+        if (segment_used(breakers->segment, slot))
+            adopt_slot(breakers, slot, fresh_commons);
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+        if (lanes_get(breakers->options.lanes, lane))
+            breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
+    breakers_turn_touched(breakers);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* After a reboot: what the snapshot on disk says, into an empty segment. */
+#include "breakers_parts.h"
+#include "saved.h"
+
+#include <string.h>
+
+/* Wall clocks jump: what is left was never more than it was when it was written. */
+static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
+{
+    const uint64_t left = until_unix_ms > now_unix_ms ? until_unix_ms - now_unix_ms : 0;
+    const uint64_t at_most = until_unix_ms > saved->written_unix_ms ? until_unix_ms - saved->written_unix_ms : 0;
+    return left < at_most ? left : at_most;
+}
+
+static bool ran_out(const struct saved *saved, const struct saved_mode *mode, uint64_t now_unix_ms)
+{
+    return mode->until_unix_ms && left_ms(saved, mode->until_unix_ms, now_unix_ms) == 0;
+}
+
+static uint64_t until_ms(const struct breakers *breakers, const struct saved *saved, const struct saved_mode *mode,
+                         uint64_t now_unix_ms)
+{
+    return mode->until_unix_ms ? breakers_now_ms(breakers) + left_ms(saved, mode->until_unix_ms, now_unix_ms) : 0;
+}
+
+/* Open again for what is left; where nothing is, half-open follows at once. */
+static void reopen(struct breakers *breakers, uint32_t slot, const struct saved *saved,
+                   const struct saved_breaker *breaker, uint64_t now_unix_ms)
+{
+    const uint64_t left = left_ms(saved, breaker->open_until_unix_ms, now_unix_ms);
+    const struct move move = {
+        .to = WORD_OPEN, .reason = breaker->reason, .for_ms = left ? left : 1, .note = "as before the restart"};
+    breakers_move(breakers, slot, breakers_word(breakers, slot), &move);
+}
+
+/* After reopening, which counted one more. */
+static void restore_sums(struct breakers *breakers, uint32_t slot, const struct saved_breaker *breaker)
+{
+    struct core_head *const head = &segment_begin(breakers->segment, slot)->head;
+    head->totals = breaker->totals;
+    head->opens = breaker->opens;
+    head->open_ms = breaker->open_ms;
+    memcpy(head->trips, breaker->trips, sizeof(head->trips));
+    segment_commit(breakers->segment, breakers_store_mark, breakers);
+}
+
+static void restore_modes(struct breakers *breakers, uint32_t slot, const struct saved *saved,
+                          const struct saved_breaker *breaker, uint64_t now_unix_ms)
+{
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
+        const struct saved_mode *const mode = &breaker->modes[owner];
+        if (mode->set && !ran_out(saved, mode, now_unix_ms))
+            segment_mode_publish(breakers->segment, slot, (enum mode_owner)owner, mode->mode,
+                                 until_ms(breakers, saved, mode, now_unix_ms), mode->uid, mode->reason,
+                                 breakers_now_ms(breakers));
+    }
+}
+
+static int restore_breaker(struct breakers *breakers, const struct saved *saved, const struct saved_breaker *breaker,
+                           uint64_t now_unix_ms)
+{
+    uint32_t slot;
+    const int error = breakers_resolve(breakers, breaker->name, &slot);
+    if (error < 0)
+        return error;
+    if (breaker->open_until_unix_ms)
+        reopen(breakers, slot, saved, breaker, now_unix_ms);
+    restore_sums(breakers, slot, breaker);
+    restore_modes(breakers, slot, saved, breaker, now_unix_ms);
+    breakers_settle(breakers, slot);
+    return 0;
+}
+
+int breakers_restore(struct breakers *breakers, const struct saved *saved, uint64_t now_unix_ms)
+{
+    int result = 0;
+    breakers_look_at_clock(breakers);
+    for (size_t i = 0; i < saved->pattern_count; i++) {
+        const struct saved_pattern *const pattern = &saved->patterns[i];
+        if (!ran_out(saved, &pattern->mode, now_unix_ms))
+            segment_pattern_set(breakers->segment, pattern->pattern, pattern->mode.mode,
+                                until_ms(breakers, saved, &pattern->mode, now_unix_ms), pattern->mode.uid,
+                                pattern->mode.reason, breakers_now_ms(breakers));
+    }
+    for (size_t i = 0; i < saved->breaker_count; i++) {
+        const int error = restore_breaker(breakers, saved, &saved->breakers[i], now_unix_ms);
+        result = error < 0 ? error : result;
+    }
+    return result;
+}

@@ -1,0 +1,80 @@
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATIENCE_STEPS   50
+#define PATIENCE_STEP_NS 10000000
+
+static pid_t read_holder(int fd)
+{
+    char text[32];
+    const ssize_t size = pread(fd, text, sizeof(text) - 1, 0);
+    if (size <= 0)
+        return 0;
+    text[size] = '\0';
+    const long pid = strtol(text, NULL, 10);
+    return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+static int write_holder(int fd)
+{
+    char text[32];
+    const int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)size, 0) != size)
+        return errno ? -errno : -EIO;
+    return 0;
+}
+
+/* Also a dead one whose parent has not asked for its status yet. */
+static bool is_gone(pid_t pid)
+{
+    const int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    if (pidfd < 0)
+        return pid > 0 && errno == ESRCH;
+    struct pollfd died = {.fd = pidfd, .events = POLLIN};
+    const bool gone = poll(&died, 1, 0) == 1;
+    close(pidfd);
+    return gone;
+}
+
+/* A killed keeper's worker dies a moment after it, and holds the lock until then. */
+static int wait_for_lock(int fd)
+{
+    const struct timespec step = {.tv_nsec = PATIENCE_STEP_NS};
+    for (int i = 0; i < PATIENCE_STEPS; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return 0;
+        if (errno != EWOULDBLOCK || !is_gone(read_holder(fd)))
+            return -errno;
+        nanosleep(&step, NULL);
+    }
+    return -EWOULDBLOCK;
+}
+
+int lock_take(const char *path, int *ret_fd, pid_t *ret_holder)
+{
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return -errno;
+    int error = wait_for_lock(fd);
+    if (error == -EWOULDBLOCK)
+        *ret_holder = read_holder(fd);
+    if (error == 0)
+        error = write_holder(fd);
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,95 @@
+#include "log.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 1024 /* below PIPE_BUF: lines of two processes do not mix */
+
+static bool journal;
+static unsigned lost;
+
+void log_open(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    uint64_t device, inode;
+    struct stat at;
+    /* The variable is inherited by children whose standard error is elsewhere: it counts only for the file it names. */
+    journal = stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 && fstat(2, &at) == 0 &&
+              at.st_dev == device && at.st_ino == inode;
+}
+
+/* Is there room for a line? Waiting here would stop the worker for as long as nobody reads the log. */
+static bool writable(void)
+{
+    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT);
+}
+
+static bool write_line(enum log_level level, const char *text, size_t length)
+{
+    char line[LINE_MAX_BYTES];
+    const int head =
+        journal ? snprintf(line, sizeof(line), "<%d>", (int)level) : snprintf(line, sizeof(line), "tripd: ");
+    size_t size = (size_t)head;
+    if (length > sizeof(line) - size - 1)
+        length = sizeof(line) - size - 1;
+    for (size_t i = 0; i < length; i++) {
+        /* What clients and config files say must not forge lines or move the terminal's cursor. */
+        const unsigned char c = (unsigned char)text[i];
+        line[size++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    line[size++] = '\n';
+    return writable() && write(STDERR_FILENO, line, size) == (ssize_t)size;
+}
+
+static void log_bytes(enum log_level level, const char *text, size_t length)
+{
+    if (lost > 0) {
+        char gap[64];
+        const int size = snprintf(gap, sizeof(gap), "%u lines of the log were lost: nobody read them", lost);
+        if (write_line(LOG_LEVEL_WARNING, gap, (size_t)size))
+            lost = 0;
+    }
+    if (!write_line(level, text, length))
+        lost++;
+}
+
+static void log_format(enum log_level level, const char *format, va_list arguments)
+{
+    char text[LINE_MAX_BYTES];
+    const int length = vsnprintf(text, sizeof(text), format, arguments);
+    if (length >= 0)
+        log_bytes(level, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+}
+
+#define LOG_FUNCTION(name, level)             \
+    void name(const char *format, ...)        \
+    {                                         \
+        va_list arguments;                    \
+        va_start(arguments, format);          \
+        log_format(level, format, arguments); \
+        va_end(arguments);                    \
+    }
+
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_notice, LOG_LEVEL_NOTICE)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+
+void log_lines(enum log_level level, const char *text)
+{
+    while (*text) {
+        const size_t length = strcspn(text, "\n");
+        if (length > 0)
+            log_bytes(level, text, length);
+        text += length + (text[length] == '\n');
+    }
+}

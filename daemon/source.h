@@ -1,0 +1,55 @@
+/* The evidence of one meter in one epoch, in order: what its counters say beyond what is counted, with the told events
+ * as the only points in time that are known. Pure; what comes in was read once from hostile memory, so that counts may
+ * be any, but every step's calls stay within what the counters say.
+ *
+ *   counted ──ok ok ok──> event ──ok──> event ──ok ok──> now
+ *               gap               gap            gap, if nothing is on its way
+ */
+#ifndef TRIPD_SOURCE_H
+#define TRIPD_SOURCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Kinds of calls: bits. */
+enum call_kind { CALL_OK = 0, CALL_FAILED = 1, CALL_SLOW = 2, CALL_KINDS = 4 };
+#define STEP_NO_CALL CALL_KINDS
+
+/* A told event, as copied from a ring. */
+struct told {
+    uint64_t ticks;
+    uint64_t ok; /* evidence: epoch and count */
+    uint32_t failures, slow;
+    uint32_t what;
+    uint32_t next; /* place + 1 of the same meter's next one; 0: none */
+};
+
+struct evidence_counts {
+    uint64_t ok, failures, slow;
+};
+
+struct source {
+    const struct told *batch;
+    uint32_t next; /* place + 1 in the batch; 0: no more */
+    uint32_t epoch;
+    struct evidence_counts counted; /* moves on with each step; what it is at the end is what to mark */
+    struct evidence_counts counters;
+    uint64_t ticks;       /* of the last step; before the first: since when `counted` stands */
+    uint64_t until_ticks; /* no step is later */
+    bool rest;            /* the counters up to now belong to it, not only those up to the last event */
+};
+
+/* Calls in no known order since the step before, then one call. */
+struct source_step {
+    uint64_t ticks;
+    unsigned kind; /* enum call_kind, or STEP_NO_CALL */
+    bool gapless;  /* no calls before it: `gap` is not set */
+    uint64_t gap[CALL_KINDS];
+};
+
+/* The counts of an event, as they stand in this source's counters. */
+struct evidence_counts source_counts_at(const struct source *source, const struct told *told);
+/* False: there is no more. */
+bool source_next(struct source *source, struct source_step *ret_step);
+
+#endif

@@ -1,0 +1,146 @@
+/* A client by hand: makes a lane and writes it as libtrip promises to (internal/layout.h), a step at a time, so that
+ * tests can stop between any two. The counters of an outcome and its event are separate calls. */
+#ifndef TRIP_TESTS_LANE_WRITER_H
+#define TRIP_TESTS_LANE_WRITER_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal/layout.h"
+#include "internal/state_word.h"
+
+struct lane_writer {
+    int fd; /* -1: tripd has taken it */
+    struct lane_header *memory;
+    uint32_t meter_count;
+    size_t size;
+};
+
+#define WRITER_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers, size_t size,
+                                     int seals)
+{
+    *writer = (struct lane_writer){.meter_count = (uint32_t)lane_meters_for(max_breakers), .size = size};
+    writer->fd = memfd_create("lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (writer->fd < 0 || ftruncate(writer->fd, (off_t)size) < 0)
+        abort(); /* this machine cannot run the test */
+    writer->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, writer->fd, 0);
+    if (writer->memory == MAP_FAILED || (seals && fcntl(writer->fd, F_ADD_SEALS, seals) < 0))
+        abort();
+    writer->memory->magic = LANE_MAGIC;
+    writer->memory->version = LAYOUT_VERSION;
+    writer->memory->meter_count = writer->meter_count;
+    writer->memory->digest = layout_digest();
+    writer->memory->lane_id = lane_id;
+    writer->memory->pid = (uint32_t)getpid();
+    memcpy(writer->memory->program, "writer", sizeof("writer"));
+    writer->memory->sections_used = 1;
+}
+
+static inline void writer_make(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers)
+{
+    writer_make_sized(writer, lane_id, max_breakers, lane_size((uint32_t)lane_meters_for(max_breakers)), WRITER_SEALS);
+}
+
+/* The descriptor that goes to tripd, which closes it. */
+static inline int writer_send(struct lane_writer *writer)
+{
+    return fcntl(writer->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static inline void writer_free(struct lane_writer *writer)
+{
+    munmap(writer->memory, writer->size);
+    close(writer->fd);
+}
+
+/* A meter for this breaker in this section. */
+static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker, uint32_t incarnation,
+                                    uint32_t section)
+{
+    const uint32_t meter = writer->memory->meters_used;
+    struct lane_header *const header = writer->memory;
+    if (section >= header->sections_used)
+        __atomic_store_n(&header->sections_used, section + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&lane_meter_at(header, meter)->owner, meter_owner(breaker, incarnation, section),
+                     __ATOMIC_RELEASE);
+    __atomic_store_n(&header->meters_used, meter + 1, __ATOMIC_RELEASE);
+    return meter;
+}
+
+static inline void writer_bump(uint64_t *evidence, uint32_t epoch, uint64_t n)
+{
+    const uint64_t count = evidence_epoch(*evidence) == epoch ? evidence_count(*evidence) : 0;
+    __atomic_store_n(evidence, evidence_make(epoch, count + n), __ATOMIC_RELEASE);
+}
+
+static inline void writer_total(uint64_t *total, uint64_t n)
+{
+    __atomic_store_n(total, *total + n, __ATOMIC_RELEASE);
+}
+
+/* n plain successes while closed: counters alone. */
+static inline void writer_ok(struct lane_writer *writer, uint32_t meter, uint32_t epoch, uint64_t n)
+{
+    struct meter *const line = lane_meter_at(writer->memory, meter);
+    writer_bump(&line->ok, epoch, n);
+    writer_total(&line->total_ok, n);
+}
+
+/* The counters of one outcome that is told. */
+static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
+                                bool slow)
+{
+    struct meter *const line = lane_meter_at(writer->memory, meter);
+    const bool failed = outcome != TRIP_OK;
+    if (slow) {
+        writer_bump(&line->slow, epoch, 1);
+        writer_total(&line->total_slow, 1);
+    }
+    writer_bump(failed ? &line->failures : &line->ok, epoch, 1);
+    writer_total(failed ? &line->total_failures : &line->total_ok, 1);
+    if (outcome == TRIP_TIMEOUT)
+        writer_total(&line->total_timeouts, 1);
+}
+
+static inline uint64_t writer_of_epoch(uint64_t evidence, uint32_t epoch)
+{
+    return evidence_epoch(evidence) == epoch ? evidence_count(evidence) : 0;
+}
+
+/* Its event, with the counters as they are now. False: the ring is full, it is dropped. */
+static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
+                               bool slow, uint64_t ticks, uint32_t type, uint32_t error)
+{
+    const struct meter *const line = lane_meter_at(writer->memory, meter);
+    const uint32_t number = (uint32_t)(line->owner >> 48) % LANE_SECTIONS;
+    struct lane_section *const section = lane_section_at(writer->memory, number);
+    const uint64_t index = section->head;
+    if (index - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) >= LANE_EVENTS)
+        return false;
+    struct lane_event *const event = lane_event_at(writer->memory, writer->meter_count, number, index);
+    event->ticks = ticks;
+    event->ok = evidence_make(epoch, writer_of_epoch(line->ok, epoch));
+    event->failures = (uint32_t)writer_of_epoch(line->failures, epoch);
+    event->slow = (uint32_t)writer_of_epoch(line->slow, epoch);
+    event->what = lane_event_what(meter, outcome, slow, type, error);
+    __atomic_store_n(&event->stamp, (uint32_t)index + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* An outcome that is told, whole. */
+static inline bool writer_outcome(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
+                                  bool slow, uint64_t ticks)
+{
+    writer_count(writer, meter, epoch, outcome, slow);
+    return writer_tell(writer, meter, epoch, outcome, slow, ticks, 0, 0);
+}
+
+#endif

@@ -1,0 +1,58 @@
+/* A segment for a test: a directory of its own in TRIP_SHM_DIR, so that nothing on the machine is touched. */
+#ifndef TRIP_TEST_SEGMENT_DIR_H
+#define TRIP_TEST_SEGMENT_DIR_H
+
+#include <assert.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal/paths.h"
+#include "segment.h"
+
+struct segment_dir {
+    char dir[64];
+    char path[PATHS_MAX]; /* of the segment of instance "test" */
+    struct clock clock;   /* a test clock, unless the test sets another */
+};
+
+static inline void segment_dir_make(struct segment_dir *dir)
+{
+    *dir = (struct segment_dir){.dir = "/dev/shm/trip-test-XXXXXX"};
+    assert(mkdtemp(dir->dir));
+    assert(setenv("TRIP_SHM_DIR", dir->dir, 1) == 0);
+    assert(paths_segment(dir->path, "test", false, 0) == 0);
+    clock_measure(&dir->clock, true);
+}
+
+static inline void segment_dir_remove(struct segment_dir *dir)
+{
+    DIR *entries = opendir(dir->dir);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        unlinkat(dirfd(entries), entry->d_name, 0);
+    if (entries)
+        closedir(entries);
+    rmdir(dir->dir);
+    unsetenv("TRIP_SHM_DIR");
+}
+
+static inline struct segment_options segment_dir_options(struct segment_dir *dir, uint32_t max_breakers,
+                                                         uint32_t max_lanes)
+{
+    return (struct segment_options){
+        .path = dir->path, .max_breakers = max_breakers, .max_lanes = max_lanes, .clock = &dir->clock};
+}
+
+static inline struct segment *segment_dir_create(struct segment_dir *dir, uint32_t max_breakers, uint32_t max_lanes)
+{
+    const struct segment_options options = segment_dir_options(dir, max_breakers, max_lanes);
+    struct segment *segment;
+    struct clock clock;
+    assert(segment_create(&options, &clock, &segment) == 0);
+    dir->clock = clock;
+    return segment;
+}
+
+#endif

@@ -1,0 +1,200 @@
+/* The commons: made sealed, and nothing else is ever mapped. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commons.h"
+
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+static off_t size_of(int fd)
+{
+    struct stat status;
+    return fstat(fd, &status) < 0 ? -1 : status.st_size;
+}
+
+static void test_words_and_permits_of_each_breaker_are_places_of_their_own(void **state)
+{
+    struct commons *commons;
+    int fd;
+    (void)state;
+    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(commons_map(fd, 3, &commons), 0);
+    assert_int_equal((uint8_t *)commons_word(commons, 2) - (uint8_t *)commons_word(commons, 1), 64);
+    assert_int_equal((uint8_t *)commons_permits(commons, 2) - (uint8_t *)commons_permits(commons, 1), 512);
+    assert_int_equal((uint8_t *)commons_word(commons, 0) - (uint8_t *)commons->header, 4096);
+    assert_int_equal((uint8_t *)commons_permits(commons, 0) - (uint8_t *)commons->header, 8192);
+    assert_int_equal(*commons_word(commons, 2), 0);
+    assert_int_equal(commons->size, 12288);
+    commons_unmap(commons);
+    close(fd);
+}
+
+static void test_the_header_says_what_clients_need(void **state)
+{
+    struct commons *commons;
+    int fd;
+    (void)state;
+    assert_int_equal(commons_make(100, &fd), 0);
+    assert_int_equal(commons_map(fd, 100, &commons), 0);
+    const struct commons_header *header = commons->header;
+    assert_true(header->magic == COMMONS_MAGIC);
+    assert_int_equal(header->version, 1);
+    assert_true(header->digest == layout_digest());
+    assert_int_equal(header->size, size_of(fd));
+    assert_int_equal(header->sections[COMMONS_WORDS].offset, 4096);
+    assert_int_equal(header->sections[COMMONS_WORDS].stride, 64);
+    assert_int_equal(header->sections[COMMONS_WORDS].count, 100);
+    assert_int_equal(header->sections[COMMONS_PERMITS].offset, 12288);
+    assert_int_equal(header->sections[COMMONS_PERMITS].stride, 512);
+    assert_int_equal(header->sections[COMMONS_PERMITS].count, 100);
+    assert_true(header->commons_id == commons->commons_id);
+    commons_unmap(commons);
+    close(fd);
+}
+
+static void test_it_cannot_shrink_or_grow(void **state)
+{
+    int fd;
+    (void)state;
+    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(ftruncate(fd, 0), -1);
+    assert_int_equal(ftruncate(fd, 1 << 20), -1);
+    assert_int_equal(fcntl(fd, F_GET_SEALS) & SEALS, SEALS);
+    close(fd);
+}
+
+static void test_another_mapping_sees_the_words(void **state)
+{
+    struct commons *one, *other;
+    int fd;
+    (void)state;
+    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(commons_map(fd, 3, &one), 0);
+    assert_int_equal(commons_map(fd, 3, &other), 0);
+    *commons_word(one, 1) = 42;
+    assert_int_equal(*commons_word(other, 1), 42);
+    assert_true(one->commons_id == other->commons_id);
+    commons_unmap(one);
+    commons_unmap(other);
+    close(fd);
+}
+
+static void test_the_id_is_not_taken_from_what_clients_can_write(void **state)
+{
+    struct commons *one, *other;
+    int fd;
+    (void)state;
+    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(commons_map(fd, 3, &one), 0);
+    one->header->commons_id ^= 0xff;
+    assert_int_equal(commons_map(fd, 3, &other), 0);
+    assert_true(other->commons_id == one->commons_id);
+    assert_true(other->commons_id != other->header->commons_id);
+    commons_unmap(one);
+    commons_unmap(other);
+    close(fd);
+}
+
+static void test_two_commons_have_two_ids(void **state)
+{
+    struct commons *one, *other;
+    int fd, other_fd;
+    (void)state;
+    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(commons_make(3, &other_fd), 0);
+    assert_int_equal(commons_map(fd, 3, &one), 0);
+    assert_int_equal(commons_map(other_fd, 3, &other), 0);
+    assert_true(one->commons_id != other->commons_id);
+    assert_true(one->commons_id != 0);
+    commons_unmap(one);
+    commons_unmap(other);
+    close(fd);
+    close(other_fd);
+}
+
+/* Like one made for 3 breakers, but for what the test leaves out. */
+static int forge(const char *name, off_t size, int seals)
+{
+    const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0 || ftruncate(fd, size) < 0 || (seals && fcntl(fd, F_ADD_SEALS, seals) < 0))
+        return -1;
+    return fd;
+}
+
+static void test_what_is_not_whole_sealed_and_ours_is_refused(void **state)
+{
+    const struct {
+        const char *name;
+        off_t size;
+        int seals;
+        int expected;
+    } cases[] = {
+        {"tripd-commons-0123456789abcdef", 12288, SEALS, 0},
+        {"tripd-commons-0123456789abcdef", 12288, 0, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_SHRINK | F_SEAL_GROW, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_SHRINK | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_GROW | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 8192, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 12289, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 0, SEALS, -EINVAL},
+        {"something-else", 12288, SEALS, -EINVAL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct commons *commons = NULL;
+        const int fd = forge(cases[i].name, cases[i].size, cases[i].seals);
+        assert_true(fd >= 0);
+        assert_int_equal(commons_map(fd, 3, &commons), cases[i].expected);
+        assert_int_equal(commons != NULL, cases[i].expected == 0);
+        commons_unmap(commons);
+        close(fd);
+    }
+}
+
+static void test_a_plain_file_is_refused(void **state)
+{
+    struct commons *commons = NULL;
+    int pipes[2];
+    (void)state;
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    assert_int_equal(commons_map(pipes[0], 3, &commons), -EINVAL);
+    assert_null(commons);
+    close(pipes[0]);
+    close(pipes[1]);
+    assert_int_equal(commons_map(pipes[0], 3, &commons), -EBADF);
+}
+
+static void test_numbers_of_breakers_out_of_range_are_refused(void **state)
+{
+    int fd = -7;
+    (void)state;
+    assert_int_equal(commons_make(0, &fd), -EINVAL);
+    assert_int_equal(commons_make(65536, &fd), -EINVAL);
+    assert_int_equal(fd, -7);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_words_and_permits_of_each_breaker_are_places_of_their_own),
+        cmocka_unit_test(test_the_header_says_what_clients_need),
+        cmocka_unit_test(test_it_cannot_shrink_or_grow),
+        cmocka_unit_test(test_another_mapping_sees_the_words),
+        cmocka_unit_test(test_the_id_is_not_taken_from_what_clients_can_write),
+        cmocka_unit_test(test_two_commons_have_two_ids),
+        cmocka_unit_test(test_what_is_not_whole_sealed_and_ours_is_refused),
+        cmocka_unit_test(test_a_plain_file_is_refused),
+        cmocka_unit_test(test_numbers_of_breakers_out_of_range_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,515 @@
+/* From lanes into a breaker's window and totals: in order, each once, whatever a lane claims and wherever tripd is
+ * killed. The order shows in a count window of few calls: it remembers the last ones alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "../../support/store_kill.h"
+
+#define QUIET    "trip: {consecutive_failures: 0, failure_rate: 0%}"
+#define LAST_SIX QUIET ", window: {size: 6}"
+
+static struct host *host;
+static struct client client, other;
+static uint32_t slot, meter, other_meter;
+
+static void start(const char *settings)
+{
+    char config[1024];
+    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
+    host = host_start(config, 4);
+    slot = host_breaker(host, "db");
+    client_start(host, &client, 101);
+    client_start(host, &other, 102);
+    meter = client_meter(host, &client, slot);
+    other_meter = client_meter(host, &other, slot);
+    breakers_drain_all(host->breakers);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    client_free(&client);
+    client_free(&other);
+    host_stop(host);
+    return 0;
+}
+
+static uint32_t epoch(void)
+{
+    return word_epoch(host_word(host, slot));
+}
+
+static struct meter *line(void)
+{
+    return lane_meter_at(client.writer.memory, meter);
+}
+
+static uint64_t window_failures(void)
+{
+    return host_head(host, slot)->window_failures;
+}
+
+static uint64_t window_calls(void)
+{
+    return host_head(host, slot)->window_calls;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- order
+ */
+
+static void test_the_window_holds_the_last_calls_in_their_order(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    client_reports(host, &client, meter, slot, "FFFSSSSF"); /* F S S S S F are the last six */
+    breakers_rung(host->breakers);
+    assert_int_equal(window_failures(), 2);
+    client_reports(host, &client, meter, slot, "SSSFSS"); /* one after the other replaced */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_failures(), 1);
+}
+
+static void test_lanes_fall_into_one_order_by_time(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    host_sleep(host, 10);
+    client_reports(host, &client, meter, slot, "FFF");
+    host_sleep(host, 10);
+    client_reports(host, &other, other_meter, slot, "sssss");
+    host_sleep(host, 10);
+    client_reports(host, &client, meter, slot, "F");
+    breakers_rung(host->breakers); /* F F F s s s s s F */
+    assert_int_equal(window_failures(), 1);
+    assert_int_equal(host_head(host, slot)->window_slow, 5);
+}
+
+static void test_counted_successes_fall_between_other_lanes_events_in_proportion(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4}");
+    client_reports(host, &client, meter, slot, "F");
+    breakers_rung(host->breakers);
+    writer_ok(&other.writer, other_meter, epoch(), 6); /* spread over the 60 ms to come */
+    host_sleep(host, 20);
+    client_reports(host, &client, meter, slot, "F"); /* 2 before it */
+    host_sleep(host, 20);
+    client_reports(host, &client, meter, slot, "F"); /* 2 between */
+    host_sleep(host, 20);
+    breakers_drain_all(host->breakers); /* 2 after: F S S F S S F S S */
+    assert_int_equal(window_calls(), 4);
+    assert_int_equal(window_failures(), 1);
+}
+
+static void test_a_success_after_an_untold_failure_waits_for_it(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false); /* counted, and not yet told */
+    writer_ok(&client.writer, meter, epoch(), 2);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_calls(), 0);
+    assert_int_equal(host_head(host, slot)->totals.calls, 3); /* totals wait for nothing */
+    /* The event says that it was before the two: as a thread that was preempted tells it. */
+    line()->ok = evidence_make(epoch(), 0);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0, 0);
+    line()->ok = evidence_make(epoch(), 2);
+    writer_ok(&client.writer, meter, epoch(), 4);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 6);
+    assert_int_equal(window_failures(), 0); /* F S S S S S S */
+}
+
+static void test_a_failure_that_is_never_told_is_counted_after_100_ms(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
+    writer_ok(&client.writer, meter, epoch(), 2);
+    breakers_drain_all(host->breakers);
+    host_sleep(host, 99);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_calls(), 0);
+    host_sleep(host, 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_calls(), 3);
+    assert_int_equal(window_failures(), 1);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0, 0); /* too late: counted already */
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 3);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- rings
+ */
+
+static void test_events_that_found_no_room_are_counted(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4000}");
+    for (unsigned i = 0; i < 2000; i++)
+        client_reports(host, &client, meter, slot, i % 4 ? "F" : "S");
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 2000);
+    assert_int_equal(window_failures(), 1500);
+    assert_int_equal(host_head(host, slot)->totals.failures, 1500);
+    client_reports(host, &client, meter, slot, "F"); /* there is room again */
+    breakers_rung(host->breakers);
+    assert_int_equal(window_failures(), 1501);
+}
+
+static void test_a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4000}");
+    lane_section_at(client.writer.memory, 1)->head++; /* its thread was stopped here */
+    client_reports(host, &client, meter, slot, "FFF");
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 0);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_calls(), 0);
+    assert_int_equal(host_head(host, slot)->totals.calls, 3);
+    for (unsigned i = 0; i < 600; i++)
+        client_reports(host, &client, meter, slot, "F");
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 603);
+    client_reports(host, &client, meter, slot, "FF");
+    breakers_rung(host->breakers);
+    assert_int_equal(window_calls(), 605);
+}
+
+static void test_a_dead_client_s_last_counts_are_taken_as_they_are(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false); /* killed before it told */
+    writer_ok(&other.writer, other_meter, epoch(), 1);
+    client_die(host, &client);
+    assert_int_equal(window_failures(), 1);
+    assert_int_equal(host_head(host, slot)->totals.failures, 1);
+    assert_int_equal(line()->marks.total_failures, 1);
+}
+
+static void test_the_last_error_is_kept_for_people(void **state)
+{
+    (void)state;
+    start(QUIET);
+    struct lane_error *const record = lane_error_at(client.writer.memory, client.writer.meter_count, 1, 5);
+    snprintf(record->message, sizeof(record->message), "connection refused");
+    record->stamp = 5 + 1;
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, 5 + 1);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
+    assert_string_equal(host->segment->details[slot].error_message, "connection refused");
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
+    record->stamp = 3; /* another's place */
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 63, 5 + 1);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_UNKNOWN);
+    assert_string_equal(host->segment->details[slot].error_message, "");
+}
+
+static void test_latencies_are_summed_over_lanes_that_come_and_go(void **state)
+{
+    (void)state;
+    start(QUIET);
+    const uint64_t *const shown = host->segment->details[slot].latency;
+    line()->latency[3] = 10;
+    lane_meter_at(other.writer.memory, other_meter)->latency[3] = 5;
+    writer_ok(&client.writer, meter, epoch(), 10);
+    writer_ok(&other.writer, other_meter, epoch(), 5);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown[3], 15);
+    client_die(host, &other);
+    line()->latency[3] = 11;
+    writer_ok(&client.writer, meter, epoch(), 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown[3], 16);
+}
+
+/* --------------------------------------------------------------------------------------------------------------
+ * hostile */
+
+static void test_counters_that_run_backwards_count_nothing(void **state)
+{
+    (void)state;
+    start(QUIET);
+    client_reports(host, &client, meter, slot, "SSSSSSFFF");
+    breakers_drain_all(host->breakers);
+    line()->total_ok = 1;
+    line()->total_failures = 0;
+    line()->ok = evidence_make(epoch(), 2);
+    line()->failures = evidence_make(epoch(), 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.calls, 9);
+    assert_int_equal(window_calls(), 9);
+    line()->total_ok = 3; /* from there on it counts again */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.calls, 11);
+}
+
+static void test_absurd_jumps_are_bounded(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4096}");
+    line()->ok = evidence_make(epoch(), EVIDENCE_COUNT_MASK);
+    line()->failures = evidence_make(epoch(), EVIDENCE_COUNT_MASK);
+    line()->slow = evidence_make(epoch(), EVIDENCE_COUNT_MASK);
+    line()->total_ok = UINT64_C(1) << 60;
+    line()->total_failures = UINT64_MAX;
+    line()->started = UINT64_C(1) << 60;
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, true, UINT64_MAX, 0, 0);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(window_calls(), 4096);
+    assert_true(host_head(host, slot)->totals.calls <= EVIDENCE_COUNT_MASK * 2);
+    assert_int_equal(host_head(host, slot)->in_flight, 0);
+}
+
+static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {type: time, for: 10s}");
+    uint64_t random = 88172645463325252;
+    uint64_t *const words = (uint64_t *)(void *)client.writer.memory;
+    const size_t count = client.writer.size / sizeof(*words);
+    client_reports(host, &other, other_meter, slot, "SSSSSFFF");
+    breakers_drain_all(host->breakers);
+    const uint64_t start_calls = host_head(host, slot)->totals.calls;
+    const uint32_t second = host_breaker(host, "second");
+    const uint32_t second_meter = client_meter(host, &other, second);
+    for (unsigned i = 0; i < 3000; i++) {
+        for (unsigned j = 0; j < 40; j++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            /* Half of them where the lane says how it is used, and in its meters. */
+            words[(random >> 20) % (j % 2 ? count : 1024)] = random & 1 ? random : random >> 50;
+        }
+        client_mark_dirty(host, &client);
+        breakers_rung(host->breakers);
+        host_advance(host, 100);
+        client_reports(host, &other, second_meter, second, "SF");
+    }
+    breakers_drain_all(host->breakers);
+    assert_true(host_head(host, slot)->totals.calls >= start_calls);
+    assert_int_equal(host_head(host, second)->totals.failures >= 3000, 1);
+    client_die(host, &client);
+}
+
+/* -----------------------------------------------------------------------------------------------------------------
+ * kills */
+
+/* Runs `work` in a worker that is killed at its n-th store; the next one takes over. False: it had ended before. */
+static bool killed_at(uint64_t store, void (*work)(void))
+{
+    store_kill.region_count = 0;
+    store_kill_add(host->segment->header, host->segment->size);
+    store_kill_add(host->commons->header, host->commons->size);
+    store_kill_add(lane_memory(client.lane), client.writer.size);
+    store_kill_add(lane_memory(other.lane), other.writer.size);
+    const bool killed = store_kill_run(store, work);
+    struct client both[] = {client, other};
+    host_kill(host, both, 2);
+    client = both[0];
+    other = both[1];
+    return killed;
+}
+
+static void rung(void)
+{
+    breakers_rung(host->breakers);
+}
+
+static void drain_all(void)
+{
+    breakers_drain_all(host->breakers);
+}
+
+#define KILLS 50
+
+/* Kills `work` at places spread over all its stores: `prepare` before each, `check` after the next worker took over. */
+static void kill_everywhere(void (*prepare)(unsigned round), void (*work)(void), void (*check)(unsigned round))
+{
+    uint64_t stores = 1, step = 1;
+    unsigned round = 0;
+    if (!STORE_KILL_WORKS) {
+        print_message("no kill at a store on this architecture\n");
+        skip();
+    }
+    for (prepare(round); killed_at(stores, work); prepare(round)) { /* how many there are, to a factor of two */
+        check(round++);
+        stores *= 2;
+    }
+    check(round++);
+    step = stores / 2 / KILLS + 1;
+    for (uint64_t at = 0; at < stores; at += step) {
+        prepare(round);
+        const bool killed = killed_at(at, work);
+        check(round++);
+        if (!killed)
+            break;
+    }
+    assert_true(round > KILLS / 2);
+}
+
+static void tell_some(unsigned round)
+{
+    (void)round;
+    client_reports(host, &client, meter, slot, "SSFSF");
+    client_reports(host, &other, other_meter, slot, "FSs");
+}
+
+/* Whatever was drained before the kill, and by whomever: each call counts once. */
+static void check_counts(unsigned round)
+{
+    const struct core_head *const head = host_head(host, slot);
+    const uint64_t rounds = round + UINT64_C(1);
+    assert_int_equal(head->totals.calls, 8 * rounds);
+    assert_int_equal(head->totals.failures, 3 * rounds);
+    assert_int_equal(head->totals.slow, rounds);
+    assert_int_equal(head->window_calls, 8 * rounds);
+    assert_int_equal(head->window_failures, 3 * rounds);
+    assert_int_equal(head->window_slow, rounds);
+}
+
+static void test_a_kill_anywhere_in_a_drain_counts_each_call_once(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4096}");
+    kill_everywhere(tell_some, rung, check_counts);
+}
+
+static void test_a_kill_anywhere_in_a_full_drain_counts_each_call_once(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 4096}");
+    kill_everywhere(tell_some, drain_all, check_counts);
+}
+
+static const struct breakers_actor operator= {.by = BY_OPERATOR};
+
+static void tell_what_trips(unsigned round)
+{
+    (void)round;
+    breakers_reset(host->breakers, slot, &operator);
+    host->move_count = 0;
+    client_reports(host, &client, meter, slot, "SSSSSFFFFFSS");
+}
+
+/* One reset less in the first round: it was closed. */
+static void check_tripped(unsigned round)
+{
+    const struct core_head *const head = host_head(host, slot);
+    const uint64_t rounds = round + UINT64_C(1);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+    assert_int_equal(head->opens, rounds);
+    assert_int_equal(head->trips[TRIP_REASON_FAILURE_RATE], rounds);
+    assert_int_equal(host->segment->header->transition_next, 2 * rounds - 1);
+    assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_FAILURE_RATE);
+    assert_int_equal(host->segment->mirror[slot], host_word(host, slot));
+    assert_int_equal(head->totals.calls, 12 * rounds);
+}
+
+static void test_a_kill_anywhere_in_a_trip_trips_once(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 50%}");
+    kill_everywhere(tell_what_trips, rung, check_tripped);
+}
+
+static void answer_probes(unsigned round)
+{
+    (void)round;
+    breakers_trip(host->breakers, slot, 1, &operator);
+    host_advance(host, 1);
+    host->move_count = 0;
+    for (unsigned i = 0; i < 2; i++)
+        client_answer(host, &client, meter, slot, client_take_permit(host, &client, slot), PERMIT_SLOW_OK);
+}
+
+static void check_probes(unsigned round)
+{
+    (void)round;
+    const struct core_head *const head = host_head(host, slot);
+    assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
+    assert_int_equal(head->probe_ok, 2);
+    assert_int_equal(head->probe_slow, 2);
+    assert_int_equal(host_policy(host, slot)->permits_free, 1); /* a third is needed */
+}
+
+static void test_a_kill_anywhere_counts_each_probe_once(void **state)
+{
+    (void)state;
+    start(QUIET ", half_open: {permits: 2, successes: 3}, open: {multiplier: 1.0, jitter: 0%}");
+    kill_everywhere(answer_probes, rung, check_probes);
+}
+
+static void stall_a_call(unsigned round)
+{
+    struct lane_call *const call = lane_call_at(client.writer.memory, client.writer.meter_count, round);
+    call->ticks = host->clock.test_now_ns;
+    call->state = lane_call_state(meter, 1, LANE_CALL_RUNNING);
+    host_sleep(host, 1000);
+    breakers_drain_all(host->breakers);
+}
+
+static void look_for_stalls(void)
+{
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+}
+
+static void check_stalls(unsigned round)
+{
+    client_mark_dirty(host, &client); /* what was not claimed yet is */
+    breakers_rung(host->breakers);
+    assert_int_equal(window_failures(), round + 1);
+    assert_int_equal(lane_call_status(lane_call_at(client.writer.memory, client.writer.meter_count, round)->state),
+                     LANE_CALL_STALLED);
+}
+
+static void test_a_kill_anywhere_counts_each_stall_once(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 0%, stall_after: 500ms}, window: {size: 4096}");
+    host_sleep(host, 10);
+    kill_everywhere(stall_a_call, look_for_stalls, check_stalls);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_window_holds_the_last_calls_in_their_order),
+        TEST(lanes_fall_into_one_order_by_time),
+        TEST(counted_successes_fall_between_other_lanes_events_in_proportion),
+        TEST(a_success_after_an_untold_failure_waits_for_it),
+        TEST(a_failure_that_is_never_told_is_counted_after_100_ms),
+        TEST(events_that_found_no_room_are_counted),
+        TEST(a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full),
+        TEST(a_dead_client_s_last_counts_are_taken_as_they_are),
+        TEST(the_last_error_is_kept_for_people),
+        TEST(latencies_are_summed_over_lanes_that_come_and_go),
+        TEST(counters_that_run_backwards_count_nothing),
+        TEST(absurd_jumps_are_bounded),
+        TEST(any_bytes_in_a_lane_harm_nobody_else),
+        TEST(a_kill_anywhere_in_a_drain_counts_each_call_once),
+        TEST(a_kill_anywhere_in_a_full_drain_counts_each_call_once),
+        TEST(a_kill_anywhere_in_a_trip_trips_once),
+        TEST(a_kill_anywhere_counts_each_probe_once),
+        TEST(a_kill_anywhere_counts_each_stall_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,318 @@
+/* Lanes come from strangers: whatever is wrong with one is refused, and what was attached stays as it was. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/file.h>
+
+#include <cmocka.h>
+
+#include "../../support/lane_writer.h"
+#include "lanes.h"
+
+#define BREAKERS 8
+#define USER     1000
+#define PID      4711
+
+static uint32_t draining;
+
+static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
+{
+    const struct lanes_options options = {
+        .max_lanes = max_lanes, .max_breakers = BREAKERS, .memory_per_user = memory_per_user, .draining = &draining};
+    struct lanes *lanes;
+    assert_int_equal(lanes_new(&options, &lanes), 0);
+    return lanes;
+}
+
+static size_t right_size(void)
+{
+    return lane_size((uint32_t)lane_meters_for(BREAKERS));
+}
+
+static int attach(struct lanes *lanes, struct lane_writer *writer, uint32_t number, struct lane **ret_lane)
+{
+    const char *why = NULL;
+    const int fd = writer_send(writer);
+    const int error = lanes_attach(lanes, fd, USER, PID, number, ret_lane, &why);
+    if (error < 0) {
+        close(fd);
+        assert_non_null(why);
+    }
+    return error;
+}
+
+static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77, BREAKERS);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_int_equal(lane_number(lane), 1);
+    assert_int_equal(lane_identity(lane), 77);
+    assert_int_equal(lane_uid(lane), USER);
+    assert_int_equal(lane_pid(lane), PID);
+    assert_string_equal(lane_program(lane), "writer");
+    assert_int_equal(writer.memory->lane, 1);
+    assert_ptr_equal(lanes_get(lanes, 1), lane);
+    assert_null(lanes_get(lanes, 0));
+    assert_null(lanes_get(lanes, 2));
+    assert_null(lanes_get(lanes, 5));
+    assert_int_equal(lanes_count(lanes), 1);
+    lanes_remove(lanes, lane);
+    assert_int_equal(writer.memory->detached, 1);
+    assert_int_equal(lanes_count(lanes), 0);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_each_wrong_field_of_the_header_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    for (int wrong = 0; wrong < 5; wrong++) {
+        struct lane_writer writer;
+        struct lane *lane;
+        writer_make(&writer, 77, BREAKERS);
+        switch (wrong) {
+        case 0:
+            writer.memory->magic++;
+            break;
+        case 1:
+            writer.memory->version++;
+            break;
+        case 2:
+            writer.memory->digest ^= 1;
+            break;
+        case 3:
+            writer.memory->meter_count--;
+            break;
+        default:
+            writer.memory->lane_id = 0;
+        }
+        assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
+        assert_int_equal(lanes_count(lanes), 0);
+        writer_free(&writer);
+    }
+    lanes_free(lanes);
+}
+
+static void test_a_lane_that_could_shrink_or_grow_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    const int seals[] = {0, F_SEAL_SHRINK, F_SEAL_GROW | F_SEAL_SEAL, F_SEAL_SHRINK | F_SEAL_GROW};
+    for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
+        struct lane_writer writer;
+        struct lane *lane;
+        writer_make_sized(&writer, 77, BREAKERS, right_size(), seals[i]);
+        assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
+        writer_free(&writer);
+    }
+    lanes_free(lanes);
+}
+
+static void test_a_lane_of_another_size_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    const size_t sizes[] = {LAYOUT_PAGE, right_size() - LAYOUT_PAGE, right_size() + 1, right_size() + LAYOUT_PAGE};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct lane_writer writer;
+        struct lane *lane;
+        writer_make_sized(&writer, 77, BREAKERS, sizes[i], WRITER_SEALS);
+        assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
+        writer_free(&writer);
+    }
+    lanes_free(lanes);
+}
+
+static void test_what_is_no_memfd_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane *lane;
+    const char *why = NULL;
+    const int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 0, &lane, &why), -EINVAL);
+    assert_string_equal(why, "the lane is no memfd");
+    assert_int_equal(lanes_attach(lanes, -1, USER, PID, 0, &lane, &why), -EINVAL);
+    close(fd);
+    lanes_free(lanes);
+}
+
+static void test_a_lane_that_is_read_only_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    const char *why = NULL;
+    char path[64];
+    writer_make(&writer, 77, BREAKERS);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 0, &lane, &why), -EINVAL);
+    assert_string_equal(why, "the lane cannot be mapped for writing");
+    close(fd);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(8, 2 * right_size());
+    struct lane_writer writers[4];
+    struct lane *lane, *first;
+    const char *why = NULL;
+    for (uint64_t i = 0; i < 4; i++)
+        writer_make(&writers[i], 100 + i, BREAKERS);
+    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
+    const int fd = writer_send(&writers[3]);
+    assert_int_equal(lanes_attach(lanes, fd, USER + 1, PID, 0, &lane, &why), 0); /* another user's memory */
+    lanes_remove(lanes, first);
+    assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
+    for (uint64_t i = 0; i < 4; i++)
+        writer_free(&writers[i]);
+    lanes_free(lanes);
+}
+
+static void test_no_more_lanes_than_there_are_numbers(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(2, 1 << 30);
+    struct lane_writer writers[3];
+    struct lane *lane;
+    for (uint64_t i = 0; i < 3; i++)
+        writer_make(&writers[i], 100 + i, BREAKERS);
+    assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    assert_int_equal(lane_number(lane), 2);
+    assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EMFILE);
+    for (uint64_t i = 0; i < 3; i++)
+        writer_free(&writers[i]);
+    lanes_free(lanes);
+}
+
+static void test_an_attached_lane_is_not_attached_twice(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer, forger;
+    struct lane *lane, *other;
+    writer_make(&writer, 77, BREAKERS);
+    writer_make(&forger, 77, BREAKERS);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writer, 0, &other), -EEXIST);
+    assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST);
+    lane_hung_up(lane);
+    assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST); /* the same id in other memory */
+    assert_int_equal(attach(lanes, &writer, 0, &other), 0);
+    assert_ptr_equal(other, lane);
+    assert_int_equal(lanes_count(lanes), 1);
+    writer_free(&writer);
+    writer_free(&forger);
+    lanes_free(lanes);
+}
+
+static void test_an_inherited_lane_keeps_its_number_and_waits_for_its_client(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writers[2];
+    struct lane *lane, *other;
+    writer_make(&writers[0], 77, BREAKERS);
+    writer_make(&writers[1], 78, BREAKERS);
+    assert_int_equal(attach(lanes, &writers[0], 3, &lane), 0);
+    assert_int_equal(lane_number(lane), 3);
+    assert_int_equal(attach(lanes, &writers[1], 3, &other), -EMFILE);
+    assert_int_equal(attach(lanes, &writers[1], 5, &other), -EMFILE);
+    assert_int_equal(attach(lanes, &writers[0], 0, &other), 0);
+    assert_ptr_equal(other, lane);
+    writer_free(&writers[0]);
+    writer_free(&writers[1]);
+    lanes_free(lanes);
+}
+
+static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    char path[64];
+    writer_make(&writer, 77, BREAKERS);
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
+    const int second = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(flock(second, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_false(lane_abandoned(lane));
+    close(second);
+    assert_true(lane_abandoned(lane));
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_program_s_name_is_fit_for_a_terminal(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77, BREAKERS);
+    memset(writer.memory->program, 'x', sizeof(writer.memory->program));
+    writer.memory->program[1] = '\033';
+    writer.memory->program[2] = (char)0x80;
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_string_equal(lane_program(lane), "x??xxxxxxxxxxxxxxxxxxxxx");
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_what_a_lane_says_is_in_use_is_bounded(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77, BREAKERS);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_int_equal(lane_look(lane), 0);
+    writer.memory->meters_used = UINT32_MAX;
+    assert_int_equal(lane_look(lane), BREAKERS + LANE_SPARE_METERS);
+    assert_int_equal(lane_meters(lane), BREAKERS + LANE_SPARE_METERS);
+    writer.memory->sections_used = 0;
+    assert_int_equal(lane_sections(lane), 1);
+    writer.memory->sections_used = UINT32_MAX;
+    assert_int_equal(lane_sections(lane), LANE_SECTIONS);
+    lanes_reading(lanes, 3);
+    assert_int_equal(draining, 3);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_lane_is_mapped_numbered_and_told_its_number),
+        cmocka_unit_test(test_each_wrong_field_of_the_header_is_refused),
+        cmocka_unit_test(test_a_lane_that_could_shrink_or_grow_is_refused),
+        cmocka_unit_test(test_a_lane_of_another_size_is_refused),
+        cmocka_unit_test(test_what_is_no_memfd_is_refused),
+        cmocka_unit_test(test_a_lane_that_is_read_only_is_refused),
+        cmocka_unit_test(test_a_user_has_no_more_lanes_than_its_memory),
+        cmocka_unit_test(test_no_more_lanes_than_there_are_numbers),
+        cmocka_unit_test(test_an_attached_lane_is_not_attached_twice),
+        cmocka_unit_test(test_an_inherited_lane_keeps_its_number_and_waits_for_its_client),
+        cmocka_unit_test(test_a_lane_whose_lock_is_free_is_abandoned),
+        cmocka_unit_test(test_a_program_s_name_is_fit_for_a_terminal),
+        cmocka_unit_test(test_what_a_lane_says_is_in_use_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* One tripd an instance. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lock.h"
+
+static char path[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(path, sizeof(path), "/tmp/trip-lock-%d", (int)getpid());
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unlink(path);
+    return 0;
+}
+
+static void test_the_lock_file_names_its_holder(void **state)
+{
+    (void)state;
+    char text[32] = {0};
+    int fd;
+    pid_t holder;
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    fclose(file);
+    assert_int_equal(atoi(text), getpid());
+    close(fd);
+}
+
+static void test_a_second_one_is_told_who_holds_it(void **state)
+{
+    (void)state;
+    int fd, second = 77;
+    pid_t holder = 0;
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    assert_int_equal(lock_take(path, &second, &holder), -EWOULDBLOCK);
+    assert_int_equal(holder, getpid());
+    assert_int_equal(second, 77);
+    close(fd);
+    assert_int_equal(lock_take(path, &second, &holder), 0);
+    close(second);
+}
+
+static void test_the_lock_is_held_until_the_last_heir_of_its_description_is_gone(void **state)
+{
+    (void)state;
+    int fd, second, ends[2];
+    pid_t holder = 0;
+    char byte;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    const pid_t worker = fork();
+    if (worker == 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) < 0);
+    }
+    close(fd);
+    assert_int_equal(lock_take(path, &second, &holder), -EWOULDBLOCK);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(waitpid(worker, NULL, 0), worker);
+    assert_int_equal(lock_take(path, &second, &holder), 0);
+    close(second);
+}
+
+static void test_a_killed_holders_heir_is_waited_for(void **state)
+{
+    (void)state;
+    int fd, second;
+    pid_t holder = 0;
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    /* The file names a keeper that is gone; its worker still holds the description, for 50 ms. */
+    const pid_t keeper = fork();
+    if (keeper == 0)
+        _exit(0);
+    assert_int_equal(waitpid(keeper, NULL, 0), keeper);
+    char text[32];
+    const int size = snprintf(text, sizeof(text), "%d\n", (int)keeper);
+    assert_int_equal(pwrite(fd, text, (size_t)size, 0), size);
+    const pid_t worker = fork();
+    if (worker == 0) {
+        usleep(50000);
+        _exit(0);
+    }
+    close(fd);
+    assert_int_equal(lock_take(path, &second, &holder), 0);
+    assert_int_equal(waitpid(worker, NULL, 0), worker);
+    close(second);
+}
+
+static void test_a_folder_that_is_missing_is_said(void **state)
+{
+    (void)state;
+    int fd;
+    pid_t holder;
+    assert_int_equal(lock_take("/tmp/trip-no-such-folder/lock", &fd, &holder), -ENOENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_lock_file_names_its_holder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_one_is_told_who_holds_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_lock_is_held_until_the_last_heir_of_its_description_is_gone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_killed_holders_heir_is_waited_for, set_up, tear_down),
+        cmocka_unit_test(test_a_folder_that_is_missing_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,127 @@
+/* The log: one line a message, prefixes for the journal only, and never a stall. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "capture.h"
+#include "log.h"
+
+static void test_a_message_is_one_line(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX];
+    struct capture capture;
+    capture_begin(&capture);
+    unsetenv("JOURNAL_STREAM");
+    log_open();
+    log_info("breaker %s: %s", "db", "open");
+    log_error("two\nlines \033[1m");
+    capture_end(&capture, said);
+    assert_string_equal(said, "tripd: breaker db: open\ntripd: two?lines ?[1m\n");
+}
+
+static void test_the_journal_gets_priorities_when_it_is_our_standard_error(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX], stream[64];
+    struct capture capture;
+    struct stat at;
+    capture_begin(&capture);
+    fstat(STDERR_FILENO, &at);
+    snprintf(stream, sizeof(stream), "%lu:%lu", (unsigned long)at.st_dev, (unsigned long)at.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_open();
+    log_error("a");
+    log_warning("b");
+    log_notice("c");
+    log_info("d");
+    capture_end(&capture, said);
+    assert_string_equal(said, "<3>a\n<4>b\n<5>c\n<6>d\n");
+}
+
+static void test_a_journal_that_is_not_our_standard_error_is_not_taken_for_it(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX];
+    struct capture capture;
+    capture_begin(&capture);
+    setenv("JOURNAL_STREAM", "1:1", 1);
+    log_open();
+    log_warning("a");
+    capture_end(&capture, said);
+    assert_string_equal(said, "tripd: a\n");
+}
+
+static void test_each_line_of_a_text_is_a_message(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX];
+    struct capture capture;
+    capture_begin(&capture);
+    unsetenv("JOURNAL_STREAM");
+    log_open();
+    log_lines(LOG_LEVEL_ERROR, "one\n\ntwo\nthree");
+    capture_end(&capture, said);
+    assert_string_equal(said, "tripd: one\ntripd: two\ntripd: three\n");
+}
+
+static void test_a_long_message_is_cut_and_stays_one_line(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX], text[5000];
+    struct capture capture;
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    capture_begin(&capture);
+    log_open();
+    log_info("%s", text);
+    capture_end(&capture, said);
+    assert_int_equal(strlen(said), 1024);
+    assert_int_equal(said[1022], 'x');
+    assert_int_equal(said[1023], '\n');
+}
+
+static void test_a_reader_that_does_not_read_costs_lines_and_is_told_how_many(void **state)
+{
+    (void)state;
+    char text[65536];
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(ends[1], F_SETPIPE_SZ, 8192), 8192);
+    fflush(NULL);
+    const int saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    log_open();
+    for (int i = 0; i < 100; i++)
+        log_info("%0500d", i); /* would fill the pipe and wait for ever */
+    const ssize_t before = read(ends[0], text, sizeof(text));
+    log_info("after");
+    memset(text, 0, sizeof(text));
+    const ssize_t after = read(ends[0], text, sizeof(text) - 1);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    close(ends[0]);
+    close(ends[1]);
+    assert_true(before > 0 && before <= 8192);
+    assert_true(after > 0);
+    assert_non_null(strstr(text, " lines of the log were lost: nobody read them\ntripd: after\n"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_message_is_one_line),
+        cmocka_unit_test(test_the_journal_gets_priorities_when_it_is_our_standard_error),
+        cmocka_unit_test(test_a_journal_that_is_not_our_standard_error_is_not_taken_for_it),
+        cmocka_unit_test(test_each_line_of_a_text_is_a_message),
+        cmocka_unit_test(test_a_long_message_is_cut_and_stays_one_line),
+        cmocka_unit_test(test_a_reader_that_does_not_read_costs_lines_and_is_told_how_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

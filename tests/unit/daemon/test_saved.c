@@ -1,0 +1,231 @@
+/* The snapshot on disk: what it holds survives the segment. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <sys/stat.h>
+
+#include "../../support/breakers_host.h"
+#include "packed.h"
+#include "saved.h"
+
+#define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
+#define CONFIG "breakers: [{match: \"*\", " STEADY "}]"
+
+static char folder[64];
+static struct host *host;
+static const struct breakers_actor by_operator = {.by = BY_OPERATOR, .uid = 1000, .reason = "incident 42"};
+
+static int set_up(void **state)
+{
+    (void)state;
+    strcpy(folder, "/tmp/trip-saved-XXXXXX");
+    host = host_start(CONFIG, 8);
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char path[96];
+    (void)state;
+    snprintf(path, sizeof(path), "%s/snapshot", folder);
+    unlink(path);
+    rmdir(folder);
+    host_stop(host);
+    return 0;
+}
+
+static void save(void)
+{
+    assert_int_equal(saved_write(folder, host->segment, clock_now_ms(&host->clock)), 0);
+}
+
+static struct saved loaded(void)
+{
+    struct saved saved;
+    const char *why = "";
+    if (saved_read(folder, &saved, &why) != 0)
+        fail_msg("%s", why);
+    return saved;
+}
+
+/* The machine was off for so long. */
+static void reboot(uint64_t for_ms)
+{
+    struct saved saved = loaded();
+    host_stop(host);
+    host = host_start(CONFIG, 8);
+    assert_int_equal(breakers_restore(host->breakers, &saved, saved.written_unix_ms + for_ms), 0);
+    saved_clear(&saved);
+}
+
+static void test_an_open_breaker_is_open_for_what_is_left(void **state)
+{
+    (void)state;
+    assert_int_equal(breakers_trip(host->breakers, host_breaker(host, "db"), 20000, &by_operator), 0);
+    save();
+    reboot(15000);
+    uint32_t slot;
+    assert_int_equal(segment_find(host->segment, "db", &slot), 0);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)) - clock_now_ms(&host->clock), 5000);
+    assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_OPERATOR);
+}
+
+static void test_a_breaker_whose_time_ran_out_meanwhile_probes_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(breakers_trip(host->breakers, host_breaker(host, "db"), 20000, &by_operator), 0);
+    save();
+    reboot(3600000);
+    const uint32_t slot = host_breaker(host, "db");
+    host_advance(host, 10);
+    assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
+}
+
+static void test_a_wall_clock_that_went_back_opens_no_longer_than_before(void **state)
+{
+    (void)state;
+    assert_int_equal(breakers_trip(host->breakers, host_breaker(host, "db"), 20000, &by_operator), 0);
+    save();
+    reboot((uint64_t)-86400000);
+    const uint32_t slot = host_breaker(host, "db");
+    assert_int_equal(word_deadline_ms(host_word(host, slot)) - clock_now_ms(&host->clock), 20000);
+}
+
+static void test_totals_and_openings_are_counted_on(void **state)
+{
+    struct client client;
+    (void)state;
+    const uint32_t slot = host_breaker(host, "db");
+    client_start(host, &client, 101);
+    client_reports(host, &client, client_meter(host, &client, slot), slot, "SSSF");
+    breakers_drain_all(host->breakers);
+    assert_int_equal(breakers_trip(host->breakers, slot, 1000, &by_operator), 0);
+    client_free(&client);
+    save();
+    reboot(5000);
+    const struct core_head *const head = &segment_core(host->segment, host_breaker(host, "db"))->head;
+    assert_int_equal(head->totals.calls, 4);
+    assert_int_equal(head->totals.ok, 3);
+    assert_int_equal(head->totals.failures, 1);
+    assert_int_equal(head->opens, 1);
+    assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
+}
+
+static void test_modes_come_back_with_owner_reason_and_ttl(void **state)
+{
+    uint64_t until_ms;
+    (void)state;
+    const uint32_t slot = host_breaker(host, "db");
+    assert_int_equal(
+        breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 60000, &by_operator), 0);
+    save();
+    reboot(10000);
+    const uint32_t again = host_breaker(host, "db");
+    const uint64_t now_ms = clock_now_ms(&host->clock);
+    assert_int_equal(segment_mode_now(host->segment, again, now_ms, &until_ms), TRIP_MODE_FORCED_OPEN);
+    assert_int_equal(until_ms - now_ms, 50000);
+    assert_int_equal(host->segment->details[again].modes[MODE_OWNER_OPERATOR].uid, 1000);
+    assert_string_equal(host->segment->details[again].modes[MODE_OWNER_OPERATOR].reason, "incident 42");
+}
+
+static void test_a_mode_that_ran_out_meanwhile_does_not_come_back(void **state)
+{
+    uint64_t until_ms;
+    (void)state;
+    const uint32_t slot = host_breaker(host, "db");
+    assert_int_equal(
+        breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 60000, &by_operator), 0);
+    save();
+    reboot(60000);
+    assert_int_equal(segment_mode_now(host->segment, host_breaker(host, "db"), clock_now_ms(&host->clock), &until_ms),
+                     TRIP_MODE_AUTO);
+}
+
+static void test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot(void **state)
+{
+    uint64_t until_ms;
+    (void)state;
+    assert_int_equal(breakers_mode_pattern(host->breakers, "pay/*", TRIP_MODE_DISABLED, 0, &by_operator), 0);
+    save();
+    reboot(1000);
+    const uint32_t slot = host_breaker(host, "pay/db");
+    assert_int_equal(segment_mode_now(host->segment, slot, clock_now_ms(&host->clock), &until_ms), TRIP_MODE_DISABLED);
+}
+
+static void test_writing_leaves_nothing_unfinished_behind(void **state)
+{
+    char path[96];
+    struct stat status;
+    (void)state;
+    save();
+    save();
+    snprintf(path, sizeof(path), "%s/snapshot.new", folder);
+    assert_int_equal(stat(path, &status), -1);
+    snprintf(path, sizeof(path), "%s/snapshot", folder);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+}
+
+static void test_no_snapshot_is_no_error_but_said(void **state)
+{
+    struct saved saved;
+    const char *why;
+    (void)state;
+    assert_int_equal(saved_read(folder, &saved, &why), -ENOENT);
+}
+
+static size_t packed(uint8_t *data, size_t room, json_t *map)
+{
+    size_t size;
+    assert_int_equal(packed_write(data, room, map, &size), 0);
+    json_decref(map);
+    return size;
+}
+
+static void refused(const uint8_t *data, size_t size, const char *expected)
+{
+    struct saved saved;
+    const char *why = "";
+    assert_int_equal(saved_parse(data, size, &saved, &why), -EBADMSG);
+    assert_string_equal(why, expected);
+}
+
+static void test_what_is_no_snapshot_is_refused_whole(void **state)
+{
+    uint8_t data[1024];
+    (void)state;
+    refused((const uint8_t *)"", 0, "it is cut short");
+    refused((const uint8_t *)"\xdd\xff\xff\xff\xff", 5, "a count in the message is more than what follows");
+    refused(data, packed(data, sizeof(data), json_pack("{s:i}", "tripd_snapshot", 2)),
+            "it does not begin as a snapshot of this version does");
+    size_t size = packed(data, sizeof(data), json_pack("{s:i, s:i}", "tripd_snapshot", 1, "written_unix_ms", 5));
+    refused(data, size, "it is cut short");
+    const size_t bad_name = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "breaker", "no name"));
+    refused(data, size + bad_name, "a breaker has no valid name");
+    const size_t stranger = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "what", "is this"));
+    refused(data, size + stranger, "a map is neither a breaker nor a pattern");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_an_open_breaker_is_open_for_what_is_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_breaker_whose_time_ran_out_meanwhile_probes_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_wall_clock_that_went_back_opens_no_longer_than_before, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_that_ran_out_meanwhile_does_not_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_writing_leaves_nothing_unfinished_behind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_snapshot_is_no_error_but_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_snapshot_is_refused_whole, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

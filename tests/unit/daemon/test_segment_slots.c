@@ -1,0 +1,513 @@
+/* Slots of the segment: names and their index, incarnations, policies by parity, modes by strength, details. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+
+#include "../../support/segment_dir.h"
+#include "internal/names.h"
+#include "internal/policy.h"
+#include "internal/words.h"
+
+#define BREAKERS 40 /* an index of 128 places */
+
+struct fixture {
+    struct segment_dir dir;
+    struct segment *segment;
+};
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    segment_dir_make(&fixture.dir);
+    fixture.segment = segment_dir_create(&fixture.dir, BREAKERS, 4);
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    segment_unmap(fixture->segment);
+    segment_dir_remove(&fixture->dir);
+    return 0;
+}
+
+static uint32_t add(struct segment *segment, const char *name)
+{
+    uint32_t slot;
+    assert_int_equal(segment_take(segment, name, 0, &slot), 0);
+    segment_name_publish(segment, slot);
+    return slot;
+}
+
+static void adopt_again(struct fixture *fixture)
+{
+    const struct segment_options options = segment_dir_options(&fixture->dir, BREAKERS, 4);
+    struct clock clock;
+    const char *why;
+    segment_unmap(fixture->segment);
+    assert_int_equal(segment_adopt(&options, &clock, &fixture->segment, &why), SEGMENT_READY);
+}
+
+static uint32_t places_of(const struct segment *segment, uint64_t entry)
+{
+    uint32_t count = 0;
+    for (uint32_t place = 0; place < segment->name_places; place++)
+        count += segment->names[place] == entry;
+    return count;
+}
+
+/* ------------------------------------------------------------------------------------------------------- names */
+
+static void test_a_name_is_found_once_it_is_published(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    uint32_t slot, found = 99;
+    assert_int_equal(segment_take(segment, "db", 7, &slot), 0);
+    assert_int_equal(segment_find(segment, "db", &found), -ENOENT);
+    assert_int_equal(found, 99);
+    assert_true(segment_used(segment, slot));
+    segment_name_publish(segment, slot);
+    assert_int_equal(segment_find(segment, "db", &found), 0);
+    assert_int_equal(found, slot);
+    assert_string_equal(segment_name(segment, slot), "db");
+    assert_int_equal(segment->details[slot].used_ms, 7);
+    assert_int_equal(segment_find(segment, "d", &found), -ENOENT);
+    assert_int_equal(segment_find(segment, "db2", &found), -ENOENT);
+}
+
+static void test_a_name_of_127_letters_is_whole(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char name[128], longer[128];
+    uint32_t found;
+    memset(name, 'n', 127);
+    name[127] = '\0';
+    memcpy(longer, name, 128);
+    longer[126] = 'm';
+    const uint32_t slot = add(segment, name);
+    assert_int_equal(segment_find(segment, name, &found), 0);
+    assert_int_equal(found, slot);
+    assert_int_equal(segment_find(segment, longer, &found), -ENOENT);
+}
+
+static void test_a_full_table_is_counted(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char name[16];
+    uint32_t slot = 99;
+    for (unsigned i = 0; i < BREAKERS; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_equal(add(segment, name), i);
+    }
+    assert_int_equal(segment_take(segment, "one-more", 0, &slot), -ENOSPC);
+    assert_int_equal(segment_take(segment, "another", 0, &slot), -ENOSPC);
+    assert_int_equal(slot, 99);
+    assert_int_equal(segment->header->overflow, 2);
+    for (unsigned i = 0; i < BREAKERS; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_equal(segment_find(segment, name, &slot), 0);
+        assert_int_equal(slot, i);
+    }
+}
+
+static void test_a_forgotten_slot_is_reused_with_another_incarnation(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    uint32_t found;
+    const uint32_t slot = add(segment, "db");
+    assert_int_equal(segment_incarnation(segment, slot), 1);
+    segment_mirror(segment, slot, word_closed(1234, 2, 3));
+    segment_forget(segment, slot);
+    assert_int_equal(segment_find(segment, "db", &found), -ENOENT);
+    assert_false(segment_used(segment, slot));
+    assert_int_equal(segment_incarnation(segment, slot), 2);
+    assert_int_equal(word_epoch(segment->mirror[slot]), 1234);
+    for (unsigned i = 0; i < BREAKERS - 1; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_not_equal(add(segment, name), slot); /* it rests until all others were taken */
+    }
+    assert_int_equal(add(segment, "cache"), slot);
+    assert_int_equal(segment_incarnation(segment, slot), 3);
+}
+
+static void test_the_incarnation_leaves_zero_out_when_it_wraps(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    segment->policies[slot].admission = policy_plain(0xffff);
+    segment_forget(segment, slot);
+    assert_int_equal(segment_incarnation(segment, slot), 1);
+}
+
+static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const struct segment_policy policy = {.threshold = 5, .permits = 3, .max_wait_ms = 10, .longest_ms = 7};
+    const uint64_t latency[LATENCY_BUCKETS] = {1, 2, 3};
+    uint32_t slot = add(segment, "db");
+    segment_policy_publish(segment, slot, &policy, TRIP_MODE_SHADOW, 0);
+    segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, 0, "why", 0);
+    segment_ramp_end_publish(segment, slot, 3, 4);
+    segment_next_open_publish(segment, slot, 5, 6);
+    segment_detail_error(segment, slot, TRIP_ERROR_NETWORK, "refused");
+    segment_detail_latency(segment, slot, latency);
+    segment_begin(segment, slot)->head.totals.calls = 8;
+    segment_commit(segment, NULL, NULL);
+    segment_forget(segment, slot);
+    segment->take_next = slot;
+    assert_int_equal(add(segment, "cache"), slot);
+
+    struct policy_slot unset = {.admission = policy_plain(3)};
+    assert_memory_equal(&segment->policies[slot], &unset, sizeof(unset));
+    assert_string_equal(segment->details[slot].name, "cache");
+    assert_string_equal(segment->details[slot].error_message, "");
+    assert_int_equal(segment->details[slot].latency[0], 0);
+    assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
+    assert_int_equal(segment_core(segment, slot)->head.totals.calls, 0);
+}
+
+static void test_names_behind_a_forgotten_one_are_still_found(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char names[3][16];
+    unsigned found = 0;
+    uint32_t slot, slots[3];
+    for (unsigned i = 0; found < 3; i++) { /* three names that want the same place */
+        snprintf(names[found], sizeof(names[found]), "n%u", i);
+        found += (names_hash(names[found]) & 127) == 17;
+    }
+    for (unsigned i = 0; i < 3; i++)
+        slots[i] = add(segment, names[i]);
+    assert_true(segment->names[17] == names_entry(names_hash(names[0]), slots[0]));
+    assert_true(segment->names[19] == names_entry(names_hash(names[2]), slots[2]));
+    segment_forget(segment, slots[0]);
+    assert_true(segment->names[17] == names_entry(names_hash(names[1]), slots[1]));
+    assert_true(segment->names[18] == names_entry(names_hash(names[2]), slots[2]));
+    assert_true(segment->names[19] == NAMES_EMPTY);
+    assert_int_equal(segment_find(segment, names[0], &slot), -ENOENT);
+    assert_int_equal(segment_find(segment, names[1], &slot), 0);
+    assert_int_equal(slot, slots[1]);
+    assert_int_equal(segment_find(segment, names[2], &slot), 0);
+    assert_int_equal(slot, slots[2]);
+}
+
+static void test_any_name_is_found_however_many_came_and_went(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char names[BREAKERS][24];
+    uint64_t random = 1;
+    uint32_t found;
+    for (uint32_t slot = 0; slot < BREAKERS; slot++) {
+        snprintf(names[slot], sizeof(names[slot]), "first-%u", slot);
+        assert_int_equal(add(segment, names[slot]), slot);
+    }
+    for (unsigned i = 0; i < 3000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        const uint32_t slot = (uint32_t)(random >> 40) % BREAKERS;
+        segment_forget(segment, slot);
+        assert_int_equal(segment_find(segment, names[slot], &found), -ENOENT);
+        snprintf(names[slot], sizeof(names[slot]), "churn-%u", i);
+        assert_int_equal(add(segment, names[slot]), slot);
+        for (uint32_t other = 0; other < BREAKERS; other++) {
+            assert_int_equal(segment_find(segment, names[other], &found), 0);
+            assert_int_equal(found, other);
+        }
+        assert_int_equal(places_of(segment, NAMES_EMPTY), 128 - BREAKERS);
+    }
+}
+
+static void test_a_name_that_a_kill_left_at_two_places_is_at_one_again(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t found;
+    const uint32_t slot = add(fixture->segment, "db"), home = names_hash("db") & 127;
+    fixture->segment->names[(home + 1) & 127] = fixture->segment->names[home];
+    adopt_again(fixture);
+    assert_int_equal(segment_find(fixture->segment, "db", &found), 0);
+    assert_int_equal(found, slot);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 127);
+    segment_forget(fixture->segment, slot);
+    assert_int_equal(segment_find(fixture->segment, "db", &found), -ENOENT);
+}
+
+static void test_a_kill_between_taking_and_publishing_leaves_a_free_slot(void **state)
+{
+    struct fixture *fixture = *state;
+    uint32_t slot, found;
+    add(fixture->segment, "db");
+    assert_int_equal(segment_take(fixture->segment, "cache", 0, &slot), 0);
+    adopt_again(fixture);
+    assert_int_equal(segment_find(fixture->segment, "cache", &found), -ENOENT);
+    assert_false(segment_used(fixture->segment, slot));
+    assert_true(segment_used(fixture->segment, 0));
+    fixture->segment->take_next = slot;
+    assert_int_equal(add(fixture->segment, "cache"), slot);
+}
+
+static void test_index_entries_that_no_tripd_wrote_are_taken_out(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t slot = add(fixture->segment, "db");
+    uint32_t found;
+    uint64_t *names = fixture->segment->names;
+    names[names_hash("x") & 127] = names_entry(names_hash("x"), BREAKERS);
+    names[names_hash("y") & 127] = (uint64_t)names_hash("y") << 32;
+    names[names_hash("z") & 127] = names_entry(names_hash("z"), slot);
+    names[names_hash("unnamed") & 127] = names_entry(names_hash(""), 7);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 123);
+    adopt_again(fixture);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 127);
+    assert_int_equal(segment_find(fixture->segment, "db", &found), 0);
+    assert_int_equal(found, slot);
+    assert_false(segment_used(fixture->segment, 7));
+}
+
+/* ---------------------------------------------------------------------------------------------------- policies */
+
+static void test_a_policy_goes_to_the_place_not_in_force(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    const struct policy_slot *words = &segment->policies[slot];
+    struct segment_policy policy = {
+        .threshold = 5, .watched = true, .slow_after_ns = 60, .permits = 2, .max_wait_ms = 10000, .longest_ms = 330000};
+    assert_int_equal(segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0), 1);
+    assert_true(words->judge[1] == policy_judge(5, TRIP_MODE_AUTO, true, 1));
+    assert_int_equal(words->judge[0], 0);
+    assert_int_equal(words->slow_after_ns, 60);
+    assert_int_equal(half_open_permits(words->half_open), 2);
+    assert_int_equal(half_open_max_wait_ms(words->half_open), 10000);
+    assert_int_equal(words->longest_ms, 330000);
+
+    policy.threshold = 7;
+    assert_int_equal(segment_policy_publish(segment, slot, &policy, TRIP_MODE_SHADOW, 1), 2);
+    assert_int_equal(judge_threshold(words->judge[0]), 7);
+    assert_int_equal(judge_mode(words->judge[0]), TRIP_MODE_SHADOW);
+    assert_int_equal(judge_generation(words->judge[0]), 2);
+    assert_int_equal(judge_threshold(words->judge[1]), 5);
+    /* Its CAS never came: the same generation again overwrites the same place. */
+    policy.threshold = 9;
+    assert_int_equal(segment_policy_publish(segment, slot, &policy, TRIP_MODE_SHADOW, 1), 2);
+    assert_int_equal(judge_threshold(words->judge[0]), 9);
+    assert_int_equal(judge_threshold(words->judge[1]), 5);
+}
+
+static void test_generations_wrap_after_16_bits(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    const struct segment_policy policy = {.threshold = 5};
+    assert_int_equal(segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0xffff), 0);
+    assert_int_equal(judge_threshold(segment->policies[slot].judge[0]), 5);
+    assert_int_equal(judge_generation(segment->policies[slot].judge[0]), 0);
+}
+
+static void test_open_times_and_ramp_ends_are_published(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    segment_next_open_publish(segment, slot, 30000, 330000);
+    segment_ramp_end_publish(segment, slot, 17, 99000);
+    assert_int_equal(segment->policies[slot].next_open_ms, 30000);
+    assert_int_equal(segment->policies[slot].longest_ms, 330000);
+    assert_int_equal(ramp_end_epoch(segment->policies[slot].ramp_end), 17);
+    assert_int_equal(ramp_end_ms(segment->policies[slot].ramp_end), 99000);
+}
+
+/* ------------------------------------------------------------------------------------------------------- modes */
+
+static void test_the_strongest_owner_rules(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    const uint64_t *admission = &segment->policies[slot].admission;
+    assert_true(*admission == policy_plain(1));
+    segment_mode_publish(segment, slot, MODE_OWNER_CONFIG, TRIP_MODE_SHADOW, 0, 0, NULL, 0);
+    assert_true(*admission == policy_admission(TRIP_MODE_SHADOW, 1, 0));
+    segment_mode_publish(segment, slot, MODE_OWNER_RULE, TRIP_MODE_DISABLED, 0, 0, NULL, 0);
+    assert_true(*admission == policy_admission(TRIP_MODE_DISABLED, 1, 0));
+    segment_mode_publish(segment, slot, MODE_OWNER_FLEET, TRIP_MODE_AUTO, 0, 0, NULL, 0);
+    assert_true(*admission == policy_plain(1));
+    segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, 0, NULL, 0);
+    assert_true(*admission == policy_admission(TRIP_MODE_FORCED_OPEN, 1, 0));
+    segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_COUNT, 0, 0, NULL, 0);
+    segment_mode_publish(segment, slot, MODE_OWNER_FLEET, TRIP_MODE_COUNT, 0, 0, NULL, 0);
+    assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_DISABLED);
+    segment_mode_publish(segment, slot, MODE_OWNER_RULE, TRIP_MODE_COUNT, 0, 0, NULL, 0);
+    assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_SHADOW);
+    assert_int_equal(segment->details[slot].mode_by_config, TRIP_MODE_SHADOW);
+}
+
+static void test_at_a_ttls_end_the_next_owner_holds(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    uint64_t until_ms = 99;
+    segment_mode_publish(segment, slot, MODE_OWNER_CONFIG, TRIP_MODE_SHADOW, 0, 0, NULL, 1000);
+    segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 6000, 0, NULL, 1000);
+    const uint64_t admission = segment->policies[slot].admission;
+    assert_true(admission == policy_admission(TRIP_MODE_FORCED_OPEN, 1, 6000));
+    assert_int_equal(segment_mode_now(segment, slot, 5999, &until_ms), TRIP_MODE_FORCED_OPEN);
+    assert_int_equal(until_ms, 6000);
+    /* A client without tripd comes to the same mode. */
+    assert_int_equal(policy_mode_now(&segment->policies[slot], admission, 6000), TRIP_MODE_SHADOW);
+    assert_int_equal(segment_mode_now(segment, slot, 6000, &until_ms), TRIP_MODE_SHADOW);
+    assert_int_equal(until_ms, 0);
+    assert_true(segment->policies[slot].admission == policy_admission(TRIP_MODE_SHADOW, 1, 0));
+    assert_int_equal(segment->policies[slot].modes[MODE_OWNER_OPERATOR], 0);
+    assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
+}
+
+static void test_a_mode_says_who_and_why_and_until_when(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    char reason[200];
+    memset(reason, 'r', sizeof(reason) - 1);
+    reason[sizeof(reason) - 1] = '\0';
+    segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_DISABLED, 61000, 1000, reason, 1000);
+    const struct detail_slot *detail = &segment->details[slot];
+    const uint64_t now_unix_ms = realtime_ms();
+    assert_int_equal(detail->modes[MODE_OWNER_OPERATOR].uid, 1000);
+    assert_int_equal(detail->modes[MODE_OWNER_OPERATOR].mode, TRIP_MODE_DISABLED);
+    assert_int_equal(strlen(detail->modes[MODE_OWNER_OPERATOR].reason), 95);
+    assert_in_range(detail->modes[MODE_OWNER_OPERATOR].since_unix_ms, now_unix_ms - 5000, now_unix_ms);
+    assert_in_range(detail->modes[MODE_OWNER_OPERATOR].until_unix_ms, now_unix_ms + 55000, now_unix_ms + 60000);
+}
+
+static void test_an_admission_that_a_kill_left_behind_is_put_right(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    segment->policies[slot].modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_DISABLED, 0);
+    assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_DISABLED);
+    assert_true(segment->policies[slot].admission == policy_admission(TRIP_MODE_DISABLED, 1, 0));
+}
+
+/* ----------------------------------------------------------------------------------------------------- details */
+
+static void test_details_hold_what_they_were_told(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    const struct detail_slot *detail = &segment->details[slot];
+    const uint64_t latency[LATENCY_BUCKETS] = {[0] = 4, [31] = 5};
+    segment_detail_state(segment, slot, TRIP_REASON_SLOW_RATE, 500, 30500);
+    segment_detail_error(segment, slot, TRIP_ERROR_TIMEOUT, "no answer in 1 s");
+    segment_detail_used(segment, slot, 501);
+    segment_detail_match(segment, slot, "payments/*");
+    segment_detail_latency(segment, slot, latency);
+    assert_int_equal(detail->reason, TRIP_REASON_SLOW_RATE);
+    assert_int_equal(detail->since_ms, 500);
+    assert_int_equal(detail->until_ms, 30500);
+    assert_int_equal(detail->error_type, TRIP_ERROR_TIMEOUT);
+    assert_string_equal(detail->error_message, "no answer in 1 s");
+    assert_int_equal(detail->used_ms, 501);
+    assert_string_equal(detail->settings_match, "payments/*");
+    assert_int_equal(detail->latency[31], 5);
+    assert_int_equal(detail->sequence % 2, 0);
+    segment_detail_error(segment, slot, TRIP_ERROR_UNKNOWN, NULL);
+    assert_string_equal(detail->error_message, "");
+}
+
+static void test_a_detail_that_a_kill_left_half_written_is_readable_again(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t slot = add(fixture->segment, "db");
+    fixture->segment->details[slot].sequence = 7;
+    adopt_again(fixture);
+    assert_int_equal(fixture->segment->details[slot].sequence, 8);
+    fixture->segment->details[slot].sequence = 9;
+    segment_detail_match(fixture->segment, slot, "*");
+    assert_int_equal(fixture->segment->details[slot].sequence, 10);
+}
+
+struct race {
+    struct segment *segment;
+    uint32_t slot;
+    uint64_t whole, torn, overlapped;
+    bool stop;
+};
+
+/* Copies as tools do, and looks whether every letter of the message is the same. */
+static void *read_details(void *context)
+{
+    struct race *race = context;
+    const struct detail_slot *detail = &race->segment->details[race->slot];
+    while (!__atomic_load_n(&race->stop, __ATOMIC_RELAXED)) {
+        char message[TRIP_ERROR_MESSAGE_MAX + 1];
+        const uint64_t before = __atomic_load_n(&detail->sequence, __ATOMIC_ACQUIRE);
+        words_load(message, detail->error_message, sizeof(message));
+        const uint64_t after = __atomic_load_n(&detail->sequence, __ATOMIC_RELAXED);
+        if (before % 2 || before != after) {
+            race->overlapped++;
+            continue;
+        }
+        race->whole++;
+        for (unsigned i = 1; i < TRIP_ERROR_MESSAGE_MAX; i++)
+            if (message[i] != message[0]) {
+                race->torn++;
+                break;
+            }
+    }
+    return NULL;
+}
+
+static void test_a_detail_is_never_read_torn(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct race race = {.segment = segment, .slot = add(segment, "db")};
+    char message[TRIP_ERROR_MESSAGE_MAX + 1] = {0};
+    pthread_t reader;
+    assert_int_equal(pthread_create(&reader, NULL, read_details, &race), 0);
+    const uint64_t begin_ns = monotonic_ns();
+    for (unsigned i = 0; monotonic_ns() - begin_ns < 300000000; i++) {
+        memset(message, 'a' + (int)(i % 26), TRIP_ERROR_MESSAGE_MAX);
+        segment_detail_error(segment, race.slot, TRIP_ERROR_NETWORK, message);
+        for (unsigned pause = i % 1024; pause > 0; pause--)
+            __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    }
+    __atomic_store_n(&race.stop, true, __ATOMIC_RELAXED);
+    pthread_join(reader, NULL);
+    print_message("%lu whole, %lu overlapped\n", race.whole, race.overlapped);
+    assert_int_equal(race.torn, 0);
+    assert_true(race.whole > 0);
+    assert_true(race.overlapped > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_name_is_found_once_it_is_published, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_of_127_letters_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_table_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reused_slot_knows_nothing_of_its_last_breaker, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_behind_a_forgotten_one_are_still_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_any_name_is_found_however_many_came_and_went, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_that_a_kill_left_at_two_places_is_at_one_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_kill_between_taking_and_publishing_leaves_a_free_slot, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_index_entries_that_no_tripd_wrote_are_taken_out, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_policy_goes_to_the_place_not_in_force, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_generations_wrap_after_16_bits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_open_times_and_ramp_ends_are_published, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_strongest_owner_rules, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_at_a_ttls_end_the_next_owner_holds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_says_who_and_why_and_until_when, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_admission_that_a_kill_left_behind_is_put_right, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_details_hold_what_they_were_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_detail_that_a_kill_left_half_written_is_readable_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
