@@ -1,8 +1,11 @@
 /* The event loop: io_uring where the kernel allows it, else epoll. Chosen once at loop_new; the same handlers, the
  * same order of events: what became ready is dispatched one at a time, on the calling thread.
  *
- * Ownership: the loop closes the descriptors of connections (loop_connection_close); all others stay the caller's.
- * Any handler may add or remove anything, itself too.
+ * Ownership: the loop closes the descriptors of connections (loop_connection_close); all others stay the caller's,
+ * who removes their listener or watch before closing them. Any handler may add or remove anything, itself too, but
+ * not free the loop. loop_free removes the listeners, connections and watches that are left; timers are freed before
+ * it by whoever made them.
+ * A loop belongs to the thread (and the process) that made it.
  */
 #ifndef TRIPD_LOOP_H
 #define TRIPD_LOOP_H
@@ -34,7 +37,9 @@ struct loop_message {
 
 typedef void loop_accepted_fn(void *context, struct loop_connection *connection);
 typedef void loop_received_fn(void *context, struct loop_connection *connection, struct loop_message *message);
-/* The peer hung up, or sent what cannot be a message. error: 0 or -errno. The connection is closed afterwards. */
+/* The peer hung up, or sent what cannot be a message. The connection is closed afterwards. error: 0, or -EMSGSIZE (too
+ * long, too many descriptors), -EMFILE (its descriptors did not fit in our table), -ECONNRESET (it closed without
+ * reading all we sent; what it sent came before), or what the socket said. */
 typedef void loop_hung_up_fn(void *context, struct loop_connection *connection, int error);
 typedef void loop_due_fn(void *context, struct loop_timer *timer);
 typedef void loop_ready_fn(void *context, struct loop_watch *watch);
@@ -52,7 +57,8 @@ int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /* SOCK_SEQPACKET listening sockets. */
-int loop_listen(struct loop *loop, int fd, loop_accepted_fn *accepted, void *context, struct loop_listener **ret_listener);
+int loop_listen(struct loop *loop, int fd, loop_accepted_fn *accepted, void *context,
+                struct loop_listener **ret_listener);
 void loop_listener_remove(struct loop_listener *listener);
 
 /* An accepted connection: nothing is received until its handlers are set. A socket that came otherwise (a socketpair)
@@ -62,8 +68,10 @@ void loop_connection_start(struct loop_connection *connection, loop_received_fn 
                            void *context);
 int loop_connection_fd(const struct loop_connection *connection);
 /* Queues a packet (and borrows the descriptors until it returns: they are duplicated). Never blocks; a peer that does
- * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. */
-int loop_connection_send(struct loop_connection *connection, const void *data, size_t size, const int *fds, size_t fd_count);
+ * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. -EINVAL: empty, or too many descriptors;
+ * -EMSGSIZE: too long; else what sendmsg said. A packet that cannot be sent later on ends the connection. */
+int loop_connection_send(struct loop_connection *connection, const void *data, size_t size, const int *fds,
+                         size_t fd_count);
 /* How many packets wait for the peer to read. */
 size_t loop_connection_queued(const struct loop_connection *connection);
 void loop_connection_close(struct loop_connection *connection); /* safe inside its own handlers */
@@ -77,15 +85,20 @@ struct loop_timer *loop_timer_free(struct loop_timer *timer);
 int loop_watch_add(struct loop *loop, int fd, loop_ready_fn *ready, void *context, struct loop_watch **ret_watch);
 void loop_watch_remove(struct loop_watch *watch);
 
-/* Blocks the signals of the mask and reports each one. At most once a loop. */
+/* Blocks the signals of the mask, which stay blocked, and reports each one. At most once a loop: -EBUSY. */
 int loop_signals(struct loop *loop, const int *signals, size_t count, loop_signalled_fn *signalled, void *context);
 
 /* The doorbell: a futex word in memory that others write too, shared between processes. Before the loop sleeps it
- * stores DOORBELL_ASLEEP (seq_cst), calls `pending`, and sleeps only if that said no. Awake it holds DOORBELL_AWAKE.
- * `rung` is called once for each wake-up by the word. The word is hostile: see include/internal/doorbell.h. By
- * io_uring's futex wait (probed by opcode) or a helper thread that waits in futex(2) and pokes the loop. */
+ * stores DOORBELL_ASLEEP (seq_cst), calls `pending` (which may arm timers), and sleeps only if that said no. Awake it
+ * holds DOORBELL_AWAKE. `rung` is called once for each wake-up by the word, and when `pending` said yes. The word is
+ * hostile: see include/internal/doorbell.h. By io_uring's futex wait (probed by opcode) or a helper thread that waits
+ * in futex(2) and pokes the loop. */
 typedef bool loop_pending_fn(void *context);
 int loop_doorbell(struct loop *loop, uint32_t *word, loop_pending_fn *pending, loop_rung_fn *rung, void *context);
+
+/* At each heartbeat: leaves the word and waits on it anew, for anyone who can write the word can also move its waiter
+ * elsewhere (FUTEX_REQUEUE). */
+void loop_doorbell_rearm(struct loop *loop);
 
 /* Iterations since loop_new that slept: for the idle test and `tripctl status`. */
 uint64_t loop_wakeups(const struct loop *loop);
