@@ -1,0 +1,88 @@
+/* The config file: read as a whole, checked as a whole, never changed afterwards. A file with any problem gives no
+ * config, and all its problems at once, a line each: FILE:LINE: what is wrong; what would be right.
+ *
+ *   config.c         the config itself: reading the file, which settings bind a name
+ *   config_yaml.c    YAML document ──> config; the only file that includes yaml.h
+ *   config_check.c   settings that can never work together
+ *   config_access.c  users and groups, and which roles they have
+ *   config_keys.c    the table of all keys, made from SETTINGS_SCALARS
+ *   config_value.c   quantities as people write them: 250ms, 12.5%, 256MiB
+ *   config_problems.c  the lines about what is wrong
+ *   config_show.c    config ──> YAML, and to a visitor (JSON, MessagePack)
+ */
+#ifndef TRIPD_CONFIG_H
+#define TRIPD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "core/settings.h"
+
+/* A role includes those before it: whoever controls may report, whoever reports may observe. */
+enum config_role { CONFIG_OBSERVE, CONFIG_REPORT, CONFIG_CONTROL, CONFIG_ROLE_COUNT };
+
+enum config_who { CONFIG_ANY, CONFIG_USER, CONFIG_GROUP };
+
+/* `any`, `user:NAME or UID`, `group:NAME or GID`, resolved when the file was read. */
+struct config_principal {
+    enum config_who who;
+    uint32_t id;
+    bool known;    /* false: a group of the default lists that this host does not have; it lets nobody in */
+    char text[72]; /* as written */
+};
+
+#define CONFIG_PRINCIPALS_MAX 64 /* of one role */
+#define CONFIG_BREAKERS_MAX   4096
+
+struct config_limits {
+    uint32_t max_breakers, max_lanes;
+    uint64_t lane_memory_per_user; /* bytes */
+};
+
+struct config {
+    struct config_limits limits;
+    struct {
+        struct config_principal *who;
+        size_t count;
+    } access[CONFIG_ROLE_COUNT];
+    struct breaker_settings *breakers; /* in order; the last one matches every name */
+    size_t breaker_count;              /* 1 at least */
+    char *notes;                       /* lines like problems, about what works but surprises; NULL: none */
+};
+
+/* path NULL: the defaults. -EINVAL: *ret_problems is allocated lines, each ending in a newline. -ENOENT and other
+ * errors of reading: *ret_problems is one such line. -ENOMEM: *ret_problems is not set. */
+int config_load(const char *path, struct config **ret_config, char **ret_problems);
+/* name: stands for the file in problems. */
+int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems);
+struct config *config_free(struct config *config);
+
+/* The settings of the first pattern that matches. */
+const struct breaker_settings *config_settings_for(const struct config *config, const char *name);
+
+/* May a process of this user and these groups (its primary one included) act in this role? The user that tripd runs
+ * as may do everything: it could stop tripd or trace it anyway, and `tripd --user` is its owner's. */
+bool config_allows(const struct config *config, enum config_role role, uid_t uid, const gid_t *groups,
+                   size_t group_count);
+const char *config_role_name(enum config_role role);
+
+/* The whole config with all defaults filled in, as a config file that gives this config again. */
+int config_write_yaml(const struct config *config, FILE *file);
+
+/* The same for JSON and MessagePack. Durations are integers or numbers in ms under a key ending in `_ms`, rates are
+ * percent, lane memory is bytes. key: NULL within lists and for the outermost map. */
+struct config_visitor {
+    void *context;
+    void (*map_begin)(void *context, const char *key, size_t count);
+    void (*list_begin)(void *context, const char *key, size_t count);
+    void (*end)(void *context); /* of the map or list begun last */
+    void (*integer)(void *context, const char *key, uint64_t value);
+    void (*number)(void *context, const char *key, double value);
+    void (*text)(void *context, const char *key, const char *value);
+};
+void config_visit(const struct config *config, const struct config_visitor *visitor);
+
+#endif

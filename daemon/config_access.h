@@ -1,0 +1,15 @@
+/* Who may do what: `any`, `user:NAME`, `group:NAME`, and the default lists. */
+#ifndef TRIPD_CONFIG_ACCESS_H
+#define TRIPD_CONFIG_ACCESS_H
+
+#include "config.h"
+#include "config_value.h"
+
+/* Resolves one principal as written. False: *why says what is wrong and what would be right. A group of the default
+ * lists need not exist: packages make it, and before that it lets nobody in. */
+bool config_principal_parse(const char *text, struct config_principal *ret_principal, char why[CONFIG_WHY_MAX]);
+
+/* The role's default list. 0 or -ENOMEM. */
+int config_access_defaults(struct config *config);
+
+#endif

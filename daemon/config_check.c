@@ -1,0 +1,182 @@
+#include "config_check.h"
+
+#include <string.h>
+
+#include "internal/layout.h"
+
+struct check {
+    const struct breaker_settings *settings;
+    const struct config_lines *lines;
+    struct config_problems *problems, *notes;
+};
+
+/* The line of the first of the two that stands in the file: what the reader most likely got wrong. */
+static size_t line_of(const struct check *check, enum config_key_id first, enum config_key_id second)
+{
+    if (check->lines->keys[first])
+        return check->lines->keys[first];
+    return check->lines->keys[second] ? check->lines->keys[second] : check->lines->entry;
+}
+
+static const char *shown(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX])
+{
+    return config_value_format(kind, value, text);
+}
+
+/* Keys that a word beside them makes void: size in a window of time. Beside the written word that is a surprise; with
+ * the word left out the writer meant the other one. */
+static void check_void_keys(const struct check *check)
+{
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
+        enum config_key_id word;
+        const char *instead;
+        if (!check->lines->keys[id] || config_key_applies(id, check->settings, &word, &instead))
+            continue;
+        const struct config_key *key = &config_keys[id], *by = &config_keys[word];
+        if (check->lines->keys[word])
+            config_problem(check->notes, check->lines->keys[id], "%s.%s has no effect with %s: %s", key->section,
+                           config_key_name(key), config_key_name(by), by->words[config_key_get(by, check->settings)]);
+        else
+            config_problem(check->problems, check->lines->keys[id],
+                           "%s.%s has no effect without %s: %s; add %s: %s, or leave it out", key->section,
+                           config_key_name(key), config_key_name(by), instead, config_key_name(by), instead);
+    }
+}
+
+static void check_window(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    if (settings->window.type != WINDOW_COUNT)
+        return;
+    const unsigned long long size = settings->window.size;
+    if (settings->trip.failures > size)
+        config_problem(check->problems, line_of(check, KEY_trip_failures, KEY_window_size),
+                       "trip.failures: %llu can never be reached in a window of %llu calls; write %llu at most, or "
+                       "window.size: %llu",
+                       (unsigned long long)settings->trip.failures, size, size,
+                       (unsigned long long)settings->trip.failures);
+    if (settings->window.minimum_calls > size && (settings->trip.failure_rate || settings->trip.slow_rate))
+        config_problem(check->problems, line_of(check, KEY_window_minimum_calls, KEY_window_size),
+                       "window.minimum_calls: %llu can never be reached in a window of %llu calls, so no rate would "
+                       "count; write minimum_calls: %llu at most, or size: %llu",
+                       (unsigned long long)settings->window.minimum_calls, size, size,
+                       (unsigned long long)settings->window.minimum_calls);
+}
+
+static void check_trip(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    if (settings->trip.slow_rate && !settings->trip.slow_after)
+        config_problem(check->problems, line_of(check, KEY_trip_slow_after, KEY_trip_slow_rate),
+                       "trip.slow_rate can never be reached while slow_after is 0: no call is slow; write how long a "
+                       "slow call takes, as slow_after: 2s, or slow_rate: 0%%");
+    if (settings->trip.slow_rate && settings->trip.stall_after &&
+        settings->trip.stall_after <= settings->trip.slow_after)
+        config_problem(check->notes, line_of(check, KEY_trip_stall_after, KEY_trip_slow_after),
+                       "trip.stall_after is not longer than slow_after: calls that begin and end count as stalled "
+                       "before they could count as slow");
+    if (!settings->trip.consecutive_failures && !settings->trip.failures && !settings->trip.failure_rate &&
+        !settings->trip.slow_rate && !settings->trip.in_flight)
+        config_problem(check->notes, line_of(check, KEY_trip_failure_rate, KEY_trip_consecutive_failures),
+                       "no trip condition is on: these breakers open only when an operator opens them");
+}
+
+static void check_open(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    char span[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX];
+    shown(CONFIG_DURATION, settings->open.span, span);
+    shown(CONFIG_DURATION, settings->open.max, max);
+    if (settings->open.max < settings->open.span)
+        config_problem(check->problems, line_of(check, KEY_open_max, KEY_open_span),
+                       "open.for: %s can never be reached, as open.max is %s%s; write max: %s or more", span, max,
+                       check->lines->keys[KEY_open_max] ? "" : " by default", span);
+    if (settings->open.multiplier > 1000 && settings->open.forget && settings->open.forget <= settings->open.span)
+        config_problem(check->notes, line_of(check, KEY_open_forget, KEY_open_span),
+                       "open.forget is not longer than open.for (%s): the open time grows only if something else than "
+                       "a probe opens the breaker again that soon",
+                       span);
+}
+
+static void check_half_open(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    if (settings->half_open.verdict != PROBE_VERDICT_RATE)
+        return;
+    if (!settings->trip.failure_rate && !settings->trip.slow_rate)
+        config_problem(check->problems, line_of(check, KEY_half_open_verdict, KEY_trip_failure_rate),
+                       "half_open.verdict: rate has no rate to judge by, so every sample would close; write "
+                       "trip.failure_rate, as 50%%, or verdict: successes");
+    if (settings->half_open.permits > settings->half_open.sample)
+        config_problem(check->notes, line_of(check, KEY_half_open_permits, KEY_half_open_sample),
+                       "half_open.permits is more than sample: no more than %llu are ever granted at once",
+                       (unsigned long long)settings->half_open.sample);
+}
+
+static void check_ramp(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    for (uint32_t i = 1; i < settings->ramp.step_count; i++) {
+        if (settings->ramp.steps[i] > settings->ramp.steps[i - 1])
+            continue;
+        char before[CONFIG_TEXT_MAX], after[CONFIG_TEXT_MAX];
+        shown(CONFIG_RATE, settings->ramp.steps[i - 1], before);
+        shown(CONFIG_RATE, settings->ramp.steps[i], after);
+        config_problem(check->problems, line_of(check, KEY_ramp_steps, KEY_ramp_over),
+                       "ramp.steps do not rise from %s to %s; write rising steps, as [10%%, 25%%, 50%%, 100%%]", before,
+                       after);
+        return;
+    }
+    if (settings->ramp.over && settings->ramp.over / settings->ramp.step_count < TRIP_MS)
+        config_problem(check->problems, line_of(check, KEY_ramp_over, KEY_ramp_steps),
+                       "ramp.over leaves less than 1ms to each of its %u steps; write %ums or more",
+                       settings->ramp.step_count, settings->ramp.step_count);
+}
+
+void config_check_breaker(const struct breaker_settings *settings, const struct config_lines *lines,
+                          struct config_problems *problems, struct config_problems *notes)
+{
+    const struct check check = {settings, lines, problems, notes};
+    check_void_keys(&check);
+    check_trip(&check);
+    check_window(&check);
+    check_open(&check);
+    check_half_open(&check);
+    check_ramp(&check);
+}
+
+void config_check_limits(const struct config_limits *limits, size_t line, struct config_problems *problems)
+{
+    const size_t lane = lane_size((uint32_t)lane_meters_for(limits->max_breakers));
+    const uint64_t mib = UINT64_C(1) << 20;
+    if (limits->lane_memory_per_user >= lane)
+        return;
+    char memory[CONFIG_TEXT_MAX], least[CONFIG_TEXT_MAX];
+    config_value_format(CONFIG_BYTES, limits->lane_memory_per_user, memory);
+    config_value_format(CONFIG_BYTES, (lane + mib - 1) / mib * mib, least);
+    config_problem(problems, line,
+                   "limits.lane_memory_per_user: %s holds not one lane of %u breakers, so no client could attach; "
+                   "write %s or more, or fewer max_breakers",
+                   memory, limits->max_breakers, least);
+}
+
+/* Matching with the other pattern as the text, where its wildcards are letters that only a wildcard as wide takes. */
+bool config_pattern_covers(const char *pattern, const char *other)
+{
+    const char *star = NULL, *resume = NULL;
+    while (*other) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = other;
+        } else if (*pattern && (*pattern == '?' ? *other != '*' : *pattern == *other)) {
+            pattern++;
+            other++;
+        } else if (star) {
+            pattern = star + 1;
+            other = ++resume;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}

@@ -1,0 +1,189 @@
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config_keys.h"
+
+static bool shown(enum config_key_id id, const char *section, const struct breaker_settings *settings)
+{
+    enum config_key_id word;
+    const char *instead;
+    return strcmp(config_keys[id].section, section) == 0 && config_key_applies(id, settings, &word, &instead);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- YAML */
+
+static void write_quoted(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; *text; text++)
+        fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    fputc('"', file);
+}
+
+static void write_value(FILE *file, const struct config_key *key, const struct breaker_settings *settings)
+{
+    char text[CONFIG_TEXT_MAX];
+    switch (key->kind) {
+    case CONFIG_WORD:
+        fputs(key->words[config_key_get(key, settings)], file);
+        break;
+    case CONFIG_PATTERN:
+        write_quoted(file, settings->match);
+        break;
+    case CONFIG_STEPS:
+        for (uint32_t i = 0; i < settings->ramp.step_count; i++)
+            fprintf(file, "%s%s", i ? ", " : "[", config_value_format(CONFIG_RATE, settings->ramp.steps[i], text));
+        fputc(']', file);
+        break;
+    default:
+        fputs(config_value_format(key->kind, config_key_get(key, settings), text), file);
+    }
+}
+
+static void write_breaker(FILE *file, const struct breaker_settings *settings)
+{
+    const char *before = "  - ";
+    for (enum config_key_id id = 0; id < KEY_forget_after; id++) {
+        if (!shown(id, "", settings))
+            continue;
+        fprintf(file, "%s%s: ", before, config_key_name(&config_keys[id]));
+        write_value(file, &config_keys[id], settings);
+        before = "\n    ";
+    }
+    for (size_t section = 0; section < CONFIG_SECTION_COUNT; section++) {
+        const char *comma = "{";
+        fprintf(file, "\n    %s: ", config_sections[section]);
+        for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
+            if (!shown(id, config_sections[section], settings))
+                continue;
+            fprintf(file, "%s%s: ", comma, config_key_name(&config_keys[id]));
+            write_value(file, &config_keys[id], settings);
+            comma = ", ";
+        }
+        fputc('}', file);
+    }
+    fprintf(file, "\n    forget_after: ");
+    write_value(file, &config_keys[KEY_forget_after], settings);
+    fputc('\n', file);
+}
+
+int config_write_yaml(const struct config *config, FILE *file)
+{
+    char text[CONFIG_TEXT_MAX];
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++) {
+        const struct config_key *key = &config_limit_keys[i];
+        fprintf(file, "%s%s: %s", i ? ", " : "limits: {", config_key_name(key),
+                config_value_format(key->kind, config_key_get(key, &config->limits), text));
+    }
+    fputs("}\naccess: ", file);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        fprintf(file, "%s%s: [", role ? ", " : "{", config_role_name(role));
+        for (size_t i = 0; i < config->access[role].count; i++) {
+            fputs(i ? ", " : "", file);
+            write_quoted(file, config->access[role].who[i].text);
+        }
+        fputc(']', file);
+    }
+    fputs("}\nbreakers:\n", file);
+    for (size_t i = 0; i < config->breaker_count; i++)
+        write_breaker(file, &config->breakers[i]);
+    return ferror(file) ? -EIO : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- visitor */
+
+static void visit_scaled(const struct config_visitor *visitor, const char *key, uint64_t value, uint64_t unit)
+{
+    if (value % unit == 0)
+        visitor->integer(visitor->context, key, value / unit);
+    else
+        visitor->number(visitor->context, key, (double)value / (double)unit);
+}
+
+static void visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base)
+{
+    const struct breaker_settings *settings = base;
+    const char *name = config_key_name(key);
+    char name_ms[32];
+    switch (key->kind) {
+    case CONFIG_DURATION:
+        snprintf(name_ms, sizeof(name_ms), "%s_ms", name);
+        visit_scaled(visitor, name_ms, config_key_get(key, base), TRIP_MS);
+        break;
+    case CONFIG_RATE:
+        visit_scaled(visitor, name, config_key_get(key, base), 10);
+        break;
+    case CONFIG_FACTOR:
+        visit_scaled(visitor, name, config_key_get(key, base), 1000);
+        break;
+    case CONFIG_COUNT:
+    case CONFIG_BYTES:
+        visitor->integer(visitor->context, name, config_key_get(key, base));
+        break;
+    case CONFIG_WORD:
+        visitor->text(visitor->context, name, key->words[config_key_get(key, base)]);
+        break;
+    case CONFIG_PATTERN:
+        visitor->text(visitor->context, name, settings->match);
+        break;
+    case CONFIG_STEPS:
+        visitor->list_begin(visitor->context, name, settings->ramp.step_count);
+        for (uint32_t i = 0; i < settings->ramp.step_count; i++)
+            visit_scaled(visitor, NULL, settings->ramp.steps[i], 10);
+        visitor->end(visitor->context);
+        break;
+    }
+}
+
+static size_t shown_count(const char *section, const struct breaker_settings *settings)
+{
+    size_t count = 0;
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
+        count += shown(id, section, settings);
+    return count;
+}
+
+static void visit_section(const struct config_visitor *visitor, const char *section,
+                          const struct breaker_settings *settings)
+{
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
+        if (shown(id, section, settings))
+            visit_key(visitor, &config_keys[id], settings);
+}
+
+static void visit_breaker(const struct config_visitor *visitor, const struct breaker_settings *settings)
+{
+    visitor->map_begin(visitor->context, NULL, shown_count("", settings) + CONFIG_SECTION_COUNT);
+    visit_section(visitor, "", settings);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        visitor->map_begin(visitor->context, config_sections[i], shown_count(config_sections[i], settings));
+        visit_section(visitor, config_sections[i], settings);
+        visitor->end(visitor->context);
+    }
+    visitor->end(visitor->context);
+}
+
+void config_visit(const struct config *config, const struct config_visitor *visitor)
+{
+    void *context = visitor->context;
+    visitor->map_begin(context, NULL, 3);
+    visitor->map_begin(context, "limits", CONFIG_LIMIT_COUNT);
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        visit_key(visitor, &config_limit_keys[i], &config->limits);
+    visitor->end(context);
+    visitor->map_begin(context, "access", CONFIG_ROLE_COUNT);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        visitor->list_begin(context, config_role_name(role), config->access[role].count);
+        for (size_t i = 0; i < config->access[role].count; i++)
+            visitor->text(context, NULL, config->access[role].who[i].text);
+        visitor->end(context);
+    }
+    visitor->end(context);
+    visitor->list_begin(context, "breakers", config->breaker_count);
+    for (size_t i = 0; i < config->breaker_count; i++)
+        visit_breaker(visitor, &config->breakers[i]);
+    visitor->end(context);
+    visitor->end(context);
+}

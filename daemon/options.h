@@ -1,0 +1,23 @@
+/* tripd's command line. */
+#ifndef TRIPD_OPTIONS_H
+#define TRIPD_OPTIONS_H
+
+#include <stdbool.h>
+
+struct options {
+    const char *instance; /* a valid name */
+    const char *config;   /* NULL: the instance's own file, which may be missing */
+    bool user;
+    bool test_clock;
+};
+
+enum options_answer {
+    OPTIONS_RUN,   /* *ret_options is set */
+    OPTIONS_DONE,  /* help or version was printed: exit 0 */
+    OPTIONS_WRONG, /* what is wrong was said on standard error: exit 2 */
+};
+
+/* The strings of *ret_options are argv's and the environment's. */
+enum options_answer options_parse(int argc, char **argv, struct options *ret_options);
+
+#endif
