@@ -1,0 +1,309 @@
+#include "attach.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal/wire.h"
+
+enum session_state {
+    SESSION_NEW,      /* may say hello */
+    SESSION_GREETED,  /* may attach and resolve */
+    SESSION_KEEPING,  /* its lane is on its way to the keeper */
+    SESSION_ATTACHED, /* may resolve */
+    SESSION_REFUSED,  /* may read why, and hang up */
+};
+
+struct session {
+    struct attach *attach;
+    struct loop_connection *connection;
+    struct peer peer;
+    enum session_state state;
+    struct client *client; /* KEEPING, ATTACHED */
+    struct session *next, **previous;
+};
+
+struct attach {
+    struct attach_options options;
+    struct session *sessions;
+};
+
+/* ---- sessions */
+
+static void session_close(struct session *session)
+{
+    *session->previous = session->next;
+    if (session->next)
+        session->next->previous = session->previous;
+    if (session->client)
+        client_hung_up(session->client);
+    loop_connection_close(session->connection);
+    free(session);
+}
+
+static int session_new(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                       struct session **ret_session)
+{
+    struct session *session = malloc(sizeof(*session));
+    if (!session)
+        return -ENOMEM;
+    *session = (struct session){.attach = attach,
+                                .connection = connection,
+                                .peer = *peer,
+                                .next = attach->sessions,
+                                .previous = &attach->sessions};
+    if (session->next)
+        session->next->previous = &session->next;
+    attach->sessions = session;
+    *ret_session = session;
+    return 0;
+}
+
+static size_t unattached_of(const struct attach *attach, uid_t uid)
+{
+    size_t count = 0;
+    for (const struct session *each = attach->sessions; each; each = each->next)
+        count += each->peer.uid == uid && each->client == NULL;
+    return count;
+}
+
+/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. */
+
+static struct wire_head head_of(enum wire_kind kind)
+{
+    return (struct wire_head){.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = (uint16_t)kind};
+}
+
+static int refuse(struct session *session, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct session *session, int error, const char *format, ...)
+{
+    struct wire_refused refused = {.head = head_of(WIRE_REFUSED), .error = error, .digest = layout_digest()};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(refused.why, sizeof(refused.why), format, arguments);
+    va_end(arguments);
+    segment_refused(session->attach->options.segment);
+    return loop_connection_send(session->connection, &refused, sizeof(refused), NULL, 0);
+}
+
+static int welcome(struct session *session)
+{
+    const struct attach_options *options = &session->attach->options;
+    const struct wire_welcome answer = {
+        .head = head_of(WIRE_WELCOME),
+        .segment_id = options->segment->header->segment_id,
+        .segment_size = options->segment->size,
+        .commons_id = options->commons->commons_id,
+        .commons_size = options->commons->size,
+        .meter_count = (uint32_t)lane_meters_for(options->segment->max_breakers),
+        .max_breakers = options->segment->max_breakers,
+        .wants_pidfd = !options->peer_pidfds,
+    };
+    const int fds[] = {options->segment->read_only_fd, options->commons->fd};
+    return loop_connection_send(session->connection, &answer, sizeof(answer), fds, 2);
+}
+
+static int answer_attached(struct session *session)
+{
+    const struct wire_attached answer = {.head = head_of(WIRE_ATTACHED), .lane = client_number(session->client)};
+    session->state = SESSION_ATTACHED;
+    return loop_connection_send(session->connection, &answer, sizeof(answer), NULL, 0);
+}
+
+/* ---- hello */
+
+static bool may_report(const struct session *session)
+{
+    const struct peer *peer = &session->peer;
+    return config_allows(session->attach->options.config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
+}
+
+static int take_hello(struct session *session, const struct wire_hello *hello)
+{
+    if (session->state != SESSION_NEW)
+        return -EPROTO;
+    session->state = SESSION_REFUSED;
+    if (hello->head.version != WIRE_VERSION || hello->digest != layout_digest())
+        return refuse(session, -EPROTO,
+                      "libtrip %.*s lays out shared memory as %016" PRIx64 ", this tripd %d.%d.%d as %016" PRIx64
+                      ": install the same version of both",
+                      (int)sizeof(hello->library), hello->library, hello->digest, TRIP_VERSION_MAJOR,
+                      TRIP_VERSION_MINOR, TRIP_VERSION_PATCH, layout_digest());
+    if (!may_report(session))
+        return refuse(session, -EACCES,
+                      "uid %u lacks the role report: add its user or one of its groups to access.report in tripd's "
+                      "config file, or it to the group tripd, then reload tripd and start the program again",
+                      (unsigned)session->peer.uid);
+    if (unattached_of(session->attach, session->peer.uid) > ATTACH_UNATTACHED_PER_USER)
+        return refuse(session, -EDQUOT, "uid %u has more than %d connections without a lane: end some of its programs",
+                      (unsigned)session->peer.uid, ATTACH_UNATTACHED_PER_USER);
+    session->state = SESSION_GREETED;
+    return welcome(session);
+}
+
+/* ---- attach */
+
+static void lane_kept(void *context, int error)
+{
+    struct session *session = context;
+    if (error == 0) {
+        if (answer_attached(session) < 0)
+            session_close(session);
+        return;
+    }
+    session->client = NULL;
+    session->state = SESSION_GREETED;
+    if (refuse(session, error, "tripd's keeper cannot hold one more lane: %s; raise LimitNOFILE= in tripd's unit",
+               strerror(-error)) < 0)
+        session_close(session);
+}
+
+/* A forked child may still hold the socket: there is nobody in the right to speak over it. */
+static void client_gone(void *context)
+{
+    struct session *session = context;
+    session->client = NULL;
+    session_close(session);
+}
+
+static const struct client_events client_events = {.kept = lane_kept, .gone = client_gone};
+
+/* The pidfd of who connected: by the kernel, or the one the packet brought, if the kernel agrees. */
+static int find_pidfd(const struct session *session, struct loop_message *message)
+{
+    int pidfd;
+    if (session->attach->options.peer_pidfds) {
+        const int error = peer_pidfd(loop_connection_fd(session->connection), &pidfd);
+        return error < 0 ? error : pidfd;
+    }
+    if (message->fd_count < 2)
+        return -EBADMSG;
+    const int error = peer_pidfd_check(message->fds[1], session->peer.pid);
+    if (error < 0)
+        return error;
+    pidfd = message->fds[1];
+    message->fds[1] = -1;
+    return pidfd;
+}
+
+static int take_attach(struct session *session, const struct wire_attach *request, struct loop_message *message)
+{
+    const char *why = NULL;
+    if (session->state != SESSION_GREETED || message->fd_count < 1)
+        return -EPROTO;
+    const int pidfd = find_pidfd(session, message);
+    if (pidfd < 0)
+        return refuse(session, pidfd, "process %d cannot be watched: %s", (int)session->peer.pid, strerror(-pidfd));
+    const int fd = message->fds[0];
+    message->fds[0] = -1;
+    session->state = SESSION_KEEPING;
+    const int error = clients_attach(session->attach->options.clients, fd, pidfd, &session->peer, request->lane_id,
+                                     &client_events, session, &session->client, &why);
+    if (error == 0)
+        return 0;
+    session->state = SESSION_GREETED;
+    return refuse(session, error, "%s", why);
+}
+
+/* ---- resolve */
+
+static int take_resolve(struct session *session, const struct wire_resolve *request)
+{
+    const struct attach_options *options = &session->attach->options;
+    struct wire_resolved answer = {.head = head_of(WIRE_RESOLVED), .serial = request->serial, .error = -EINVAL};
+    uint32_t slot;
+    if (session->state == SESSION_NEW || session->state == SESSION_REFUSED)
+        return -EPROTO;
+    if (memchr(request->name, '\0', sizeof(request->name)))
+        answer.error = breakers_resolve(options->breakers, request->name, &slot);
+    if (answer.error == 0) {
+        answer.breaker = slot;
+        answer.incarnation = segment_incarnation(options->segment, slot);
+    }
+    return loop_connection_send(session->connection, &answer, sizeof(answer), NULL, 0);
+}
+
+/* ---- packets */
+
+/* -errno: it is no packet that may come now. */
+static int take_packet(struct session *session, struct loop_message *message)
+{
+    union {
+        struct wire_head head;
+        struct wire_hello hello;
+        struct wire_attach attach;
+        struct wire_resolve resolve;
+    } packet;
+    if (message->size < sizeof(packet.head) || message->size > sizeof(packet))
+        return -EPROTO;
+    memcpy(&packet, message->data, message->size);
+    if (packet.head.magic != WIRE_MAGIC)
+        return -EPROTO;
+    if (packet.head.kind == WIRE_HELLO && message->size == sizeof(packet.hello))
+        return take_hello(session, &packet.hello);
+    if (packet.head.version != WIRE_VERSION)
+        return -EPROTO;
+    if (packet.head.kind == WIRE_ATTACH && message->size == sizeof(packet.attach))
+        return take_attach(session, &packet.attach, message);
+    if (packet.head.kind == WIRE_RESOLVE && message->size == sizeof(packet.resolve))
+        return take_resolve(session, &packet.resolve);
+    return -EPROTO;
+}
+
+static void received(void *context, struct loop_connection *connection, struct loop_message *message)
+{
+    (void)connection;
+    if (take_packet(context, message) < 0)
+        session_close(context);
+}
+
+static void hung_up(void *context, struct loop_connection *connection, int error)
+{
+    (void)connection;
+    (void)error;
+    session_close(context);
+}
+
+void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                      struct loop_message *first)
+{
+    struct session *session;
+    if (session_new(attach, connection, peer, &session) < 0) {
+        loop_connection_close(connection);
+        return;
+    }
+    loop_connection_start(connection, received, hung_up, session);
+    received(session, connection, first);
+}
+
+/* ---- the whole */
+
+int attach_new(const struct attach_options *options, struct attach **ret_attach)
+{
+    struct attach *attach = calloc(1, sizeof(*attach));
+    if (!attach)
+        return -ENOMEM;
+    attach->options = *options;
+    *ret_attach = attach;
+    return 0;
+}
+
+struct attach *attach_free(struct attach *attach)
+{
+    if (!attach)
+        return NULL;
+    while (attach->sessions)
+        session_close(attach->sessions);
+    free(attach);
+    return NULL;
+}
+
+void attach_reconfigure(struct attach *attach, const struct config *config)
+{
+    attach->options.config = config;
+}

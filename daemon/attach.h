@@ -1,0 +1,33 @@
+/* The server side of include/internal/wire.h: clients say hello, hand over their lane, ask for breakers. A connection
+ * is all that is here; the client that came over it lives in clients.h. */
+#ifndef TRIPD_ATTACH_H
+#define TRIPD_ATTACH_H
+
+#include "breakers.h"
+#include "clients.h"
+#include "loop.h"
+#include "peer.h"
+
+#define ATTACH_UNATTACHED_PER_USER 64 /* connections without a lane */
+
+struct attach;
+
+struct attach_options {
+    struct loop *loop;
+    struct segment *segment;
+    struct commons *commons;
+    struct breakers *breakers;
+    struct clients *clients;
+    const struct config *config; /* borrowed until attach_reconfigure or attach_free */
+    bool peer_pidfds;            /* this kernel has SO_PEERPIDFD; else clients send their own */
+};
+
+int attach_new(const struct attach_options *options, struct attach **ret_attach);
+struct attach *attach_free(struct attach *attach);
+void attach_reconfigure(struct attach *attach, const struct config *config);
+
+/* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
+void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                      struct loop_message *first);
+
+#endif

@@ -1,0 +1,314 @@
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control_methods.h"
+#include "log.h"
+#include "rpc.h"
+
+struct control_connection {
+    struct control *control;
+    struct loop_connection *socket;
+    struct peer peer;
+    struct control_connection *next, **previous;
+};
+
+struct control {
+    struct control_options options;
+    struct control_connection *connections;
+    uint8_t packet[RPC_PACKET_MAX]; /* the response that is being sent */
+};
+
+struct method {
+    const char *name;
+    enum config_role role;
+    unsigned must, may; /* parameters */
+    control_method_fn *run;
+};
+
+#define METHOD(method, role, must, may) {#method, CONFIG_##role, must, (must) | (may), control_##method},
+static const struct method methods[] = {RPC_METHODS(METHOD)};
+
+enum param_type { PARAM_STRING, PARAM_NUMBER };
+#define PARAM(suffix, name, type, most) {name, PARAM_##type, most},
+static const struct {
+    const char *name;
+    enum param_type type;
+    uint64_t most;
+} params[] = {RPC_PARAMS(PARAM)};
+
+/* --------------------------------------------------------------------------------------- checks before a method runs
+ */
+
+static const struct method *method_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (strcmp(methods[i].name, name) == 0)
+            return &methods[i];
+    return NULL;
+}
+
+/* "name, for_ms, reason" */
+static json_t *params_named(unsigned which)
+{
+    char names[128] = "nothing";
+    size_t length = 0;
+    for (unsigned i = 0; i < RPC_PARAM_COUNT; i++)
+        if (which & 1u << i)
+            length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", length > 0 ? ", " : "",
+                                       params[i].name);
+    return json_string(names);
+}
+
+static unsigned param_find(const char *name)
+{
+    unsigned i = 0;
+    while (i < RPC_PARAM_COUNT && strcmp(params[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* Names and reasons reach logs and terminals. */
+static bool has_controls(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    return false;
+}
+
+/* NULL: fine. */
+static json_t *param_check(unsigned param, const json_t *value, struct control_request *request)
+{
+    const uint64_t most = params[param].most;
+    if (params[param].type == PARAM_STRING) {
+        if (!json_is_string(value) || json_string_length(value) > most)
+            return rpc_error(RPC_CODE_INVALID, "the parameter %s is no string of %llu bytes at most",
+                             params[param].name, (unsigned long long)most);
+        if (param != RPC_INDEX_TEXT && has_controls(json_string_value(value)))
+            return rpc_error(RPC_CODE_INVALID, "the parameter %s has a control character", params[param].name);
+        request->params[param].text = json_string_value(value);
+    } else {
+        if (!json_is_integer(value) || json_integer_value(value) < 0 || (uint64_t)json_integer_value(value) > most)
+            return rpc_error(RPC_CODE_INVALID, "the parameter %s is no whole number from 0 to %llu", params[param].name,
+                             (unsigned long long)most);
+        request->params[param].number = (uint64_t)json_integer_value(value);
+    }
+    request->given |= 1u << param;
+    return NULL;
+}
+
+static json_t *params_check(const struct method *method, json_t *given, struct control_request *request)
+{
+    const char *name;
+    json_t *value, *error;
+    json_object_foreach(given, name, value)
+    {
+        const unsigned param = param_find(name);
+        if (param == RPC_PARAM_COUNT || !(method->may & 1u << param)) {
+            json_t *takes = params_named(method->may);
+            error = rpc_error(RPC_CODE_INVALID, "%s has no parameter %.64s; it takes %s", method->name, name,
+                              json_string_value(takes));
+            json_decref(takes);
+            return error;
+        }
+        error = param_check(param, value, request);
+        if (error)
+            return error;
+    }
+    if ((request->given & method->must) == method->must)
+        return NULL;
+    json_t *missing = params_named(method->must & ~request->given);
+    error = rpc_error(RPC_CODE_INVALID, "%s needs the parameter %s", method->name, json_string_value(missing));
+    json_decref(missing);
+    return error;
+}
+
+static json_t *role_check(const struct control_connection *connection, const struct method *method)
+{
+    const struct peer *peer = &connection->peer;
+    const struct config *config = connection->control->options.config;
+    if (config_allows(config, method->role, peer->uid, peer->groups, peer->group_count))
+        return NULL;
+    const char *role = config_role_name(method->role);
+    return rpc_error(RPC_CODE_REFUSED,
+                     "%s needs the role %s, which uid %u does not have: add its user or one of its groups to "
+                     "access.%s in tripd's config file, then reload it",
+                     method->name, role, (unsigned)peer->uid, role);
+}
+
+/* ------------------------------------------------------------------------------------------------ one packet's way */
+
+static void disconnect(struct control_connection *connection)
+{
+    *connection->previous = connection->next;
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    loop_connection_close(connection->socket);
+    free(connection);
+}
+
+static json_t *carry_out(const struct control_connection *connection, const struct rpc_message *message,
+                         json_t **ret_error)
+{
+    const struct method *method = method_find(message->method);
+    struct control_request request = {.uid = connection->peer.uid};
+    if (!method) {
+        *ret_error = rpc_error(RPC_CODE_UNKNOWN_METHOD, "tripd has no method %s: its version is another than yours",
+                               message->method);
+        return NULL;
+    }
+    *ret_error = role_check(connection, method);
+    if (!*ret_error)
+        *ret_error = params_check(method, message->params, &request);
+    return *ret_error ? NULL : method->run(&connection->control->options, &request, ret_error);
+}
+
+/* error, result: taken. -errno: the peer cannot be answered. */
+static int respond(struct control *control, struct loop_connection *socket, uint32_t id, json_t *error, json_t *result)
+{
+    size_t size;
+    if (!error && !result)
+        error = rpc_error(RPC_CODE_FAILED, "tripd has no memory left");
+    int sent = rpc_write_response(control->packet, id, error, result, &size);
+    json_decref(error);
+    json_decref(result);
+    if (sent < 0) {
+        error = rpc_error(RPC_CODE_FAILED, "the answer outgrew a packet");
+        sent = rpc_write_response(control->packet, id, error, NULL, &size);
+        json_decref(error);
+    }
+    return sent < 0 ? sent : loop_connection_send(socket, control->packet, size, NULL, 0);
+}
+
+/* Responses that the user has not read, over all connections. */
+static size_t queued_of(const struct control *control, uid_t uid)
+{
+    size_t queued = 0;
+    for (const struct control_connection *each = control->connections; each; each = each->next)
+        if (each->peer.uid == uid)
+            queued += loop_connection_queued(each->socket);
+    return queued;
+}
+
+/* 0, or -errno when the connection cannot go on. */
+static int answer(struct control_connection *connection, const struct loop_message *packet)
+{
+    struct control *control = connection->control;
+    struct rpc_message message;
+    const char *why = "tripd has no memory left";
+    json_t *error = NULL, *result = NULL;
+    int sent = 0;
+
+    if (rpc_read(packet->data, packet->size, &message, &why) < 0)
+        return respond(control, connection->socket, 0, rpc_error(RPC_CODE_MALFORMED, "%s", why), NULL);
+    if (message.kind == RPC_RESPONSE)
+        error = rpc_error(RPC_CODE_MALFORMED, "tripd asks nothing, so there is nothing to answer");
+    else
+        result = carry_out(connection, &message, &error);
+    if (message.kind == RPC_NOTIFICATION) {
+        json_decref(error);
+        json_decref(result);
+    } else {
+        sent = respond(control, connection->socket, message.id, error, result);
+    }
+    rpc_message_clear(&message);
+    return sent;
+}
+
+static void received(void *context, struct loop_connection *socket, struct loop_message *packet)
+{
+    (void)socket;
+    struct control_connection *connection = context;
+    if (queued_of(connection->control, connection->peer.uid) >= RPC_QUEUED_PER_USER) {
+        log_warning("uid %u asks and does not read: %d answers wait for it, one of its connections is closed",
+                    (unsigned)connection->peer.uid, RPC_QUEUED_PER_USER);
+        disconnect(connection);
+    } else if (answer(connection, packet) < 0) {
+        disconnect(connection);
+    }
+}
+
+static void hung_up(void *context, struct loop_connection *socket, int error)
+{
+    (void)socket;
+    (void)error;
+    disconnect(context);
+}
+
+/* ----------------------------------------------------------------------------------------------------- connections */
+
+static size_t connections_of(const struct control *control, uid_t uid)
+{
+    size_t count = 0;
+    for (const struct control_connection *each = control->connections; each; each = each->next)
+        count += each->peer.uid == uid;
+    return count;
+}
+
+static int connection_new(struct control *control, struct loop_connection *socket, const struct peer *peer,
+                          struct control_connection **ret_connection)
+{
+    struct control_connection *connection = malloc(sizeof(*connection));
+    if (!connection)
+        return -ENOMEM;
+    *connection = (struct control_connection){.control = control,
+                                              .socket = socket,
+                                              .peer = *peer,
+                                              .next = control->connections,
+                                              .previous = &control->connections};
+    if (connection->next)
+        connection->next->previous = &connection->next;
+    control->connections = connection;
+    *ret_connection = connection;
+    return 0;
+}
+
+void control_connected(struct control *control, struct loop_connection *socket, const struct peer *peer,
+                       struct loop_message *first)
+{
+    struct control_connection *connection;
+    if (connections_of(control, peer->uid) >= RPC_CONNECTIONS_PER_USER) {
+        respond(control, socket, 0,
+                rpc_error(RPC_CODE_REFUSED,
+                          "uid %u has %d control connections open, and may have no more: end some of "
+                          "its tripctl processes",
+                          (unsigned)peer->uid, RPC_CONNECTIONS_PER_USER),
+                NULL);
+        loop_connection_close(socket);
+        return;
+    }
+    if (connection_new(control, socket, peer, &connection) < 0) {
+        loop_connection_close(socket);
+        return;
+    }
+    loop_connection_start(socket, received, hung_up, connection);
+    received(connection, socket, first);
+}
+
+int control_new(const struct control_options *options, struct control **ret_control)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    if (!control)
+        return -ENOMEM;
+    control->options = *options;
+    *ret_control = control;
+    return 0;
+}
+
+struct control *control_free(struct control *control)
+{
+    if (!control)
+        return NULL;
+    while (control->connections)
+        disconnect(control->connections);
+    free(control);
+    return NULL;
+}
+
+void control_reconfigure(struct control *control, const struct config *config)
+{
+    control->options.config = config;
+}

@@ -1,0 +1,39 @@
+/* The control socket: MessagePack-RPC, one message a packet. Requests are checked for size, depth and counts before
+ * anything is unpacked, then for the caller's role, then carried out; nothing is acknowledged that a dead tripd would
+ * forget. Names and parameters of methods: include/internal/rpc.h. */
+#ifndef TRIPD_CONTROL_H
+#define TRIPD_CONTROL_H
+
+#include "breakers.h"
+#include "loop.h"
+#include "peer.h"
+
+struct control;
+
+/* Reads and applies the config file again. 0, or -EINVAL with *ret_problems, allocated lines of FILE:LINE and mend. */
+typedef int control_reload_fn(void *context, char **ret_problems);
+/* --test-clock: moves the time on; timers fire in order; returns when the time is published. -EOPNOTSUPP: real clock.
+ */
+typedef int control_advance_fn(void *context, uint64_t ns);
+
+struct control_options {
+    struct loop *loop;
+    struct breakers *breakers;
+    struct segment *segment;
+    struct lanes *lanes;
+    struct clock *clock;
+    const struct config *config; /* borrowed until control_reconfigure or control_free */
+    control_reload_fn *reload;
+    control_advance_fn *advance;
+    void *context;
+};
+
+int control_new(const struct control_options *options, struct control **ret_control);
+struct control *control_free(struct control *control);
+void control_reconfigure(struct control *control, const struct config *config);
+
+/* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
+void control_connected(struct control *control, struct loop_connection *connection, const struct peer *peer,
+                       struct loop_message *first);
+
+#endif

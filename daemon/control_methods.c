@@ -1,0 +1,505 @@
+#include "control_methods.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal/policy.h"
+#include "internal/state_word.h"
+#include "log.h"
+#include "report.h"
+#include "report_config.h"
+#include "rpc.h"
+
+#define HITS_NAMED 400 /* names in a result: they fill no packet */
+
+static const char *param_text(const struct control_request *request, enum rpc_param param)
+{
+    return request->params[param].text;
+}
+
+static uint64_t param_number(const struct control_request *request, enum rpc_param param)
+{
+    return request->params[param].number;
+}
+
+static uint64_t page_limit(const struct control_request *request)
+{
+    const uint64_t limit = param_number(request, RPC_INDEX_LIMIT);
+    return limit > 0 ? limit : RPC_PAGE;
+}
+
+/* ---------------------------------------------------------------------------------------------- names and patterns */
+
+static bool is_pattern(const char *name)
+{
+    return strpbrk(name, "*?") != NULL;
+}
+
+static json_t *name_check(const char *name)
+{
+    const size_t length = strlen(name);
+    const size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-*?");
+    if (length > 0 && good == length)
+        return NULL;
+    return rpc_error(RPC_CODE_INVALID,
+                     "\"%s\" is neither a name nor a pattern: 1 to %d of letters, digits and "
+                     ". _ : / @ -, with * and ? in a pattern",
+                     name, TRIP_NAME_MAX);
+}
+
+static json_t *not_found(const char *name)
+{
+    return rpc_error(RPC_CODE_NOT_FOUND,
+                     is_pattern(name) ? "no breaker matches %s"
+                                      : "no breaker is named %s; one comes into being when a client "
+                                        "first names it",
+                     name);
+}
+
+static bool name_wanted(const char *wanted, const char *name)
+{
+    return !wanted || settings_pattern_matches(wanted, name);
+}
+
+/* ----------------------------------------------------------------------------------------------- what is looked at */
+
+static struct report_breaker view(const struct control_options *options, uint32_t slot)
+{
+    const struct segment *segment = options->segment;
+    return (struct report_breaker){.policy = &segment->policies[slot],
+                                   .detail = &segment->details[slot],
+                                   .core = &segment_core(segment, slot)->head,
+                                   .word = segment->mirror[slot],
+                                   .now_ms = clock_now_ms(options->clock)};
+}
+
+/* One cursor over slots, then patterns: an entry's report, or NULL if it is none or not wanted. */
+static json_t *list_entry(const struct control_options *options, const char *wanted, uint64_t cursor)
+{
+    const struct segment *segment = options->segment;
+    if (cursor < segment->max_breakers) {
+        const struct report_breaker breaker = view(options, (uint32_t)cursor);
+        return segment_used(segment, (uint32_t)cursor) && name_wanted(wanted, breaker.detail->name)
+                   ? report_line(&breaker)
+                   : NULL;
+    }
+    const struct pattern_slot *pattern = &segment->patterns[cursor - segment->max_breakers];
+    const uint64_t now_ms = clock_now_ms(options->clock);
+    const bool holds = pattern->serial != 0 && (pattern->until_ms == 0 || now_ms < pattern->until_ms);
+    return holds && name_wanted(wanted, pattern->pattern) ? report_pattern(pattern, now_ms) : NULL;
+}
+
+json_t *control_list(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    breakers_drain_all(options->breakers);
+
+    json_t *breakers = json_array(), *patterns = json_array(), *next = NULL;
+    const uint64_t end = (uint64_t)options->segment->max_breakers + PATTERNS_MAX;
+    uint64_t count = 0;
+    for (uint64_t cursor = param_number(request, RPC_INDEX_AFTER); cursor < end; cursor++) {
+        json_t *entry = list_entry(options, wanted, cursor);
+        if (entry && count++ == page_limit(request)) {
+            json_decref(entry);
+            next = json_integer((json_int_t)cursor);
+            break;
+        }
+        if (entry)
+            json_array_append_new(cursor < options->segment->max_breakers ? breakers : patterns, entry);
+    }
+    return json_pack("{s:o, s:o, s:o*}", "breakers", breakers, "patterns", patterns, "next", next);
+}
+
+json_t *control_show(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    uint32_t slot;
+    breakers_drain_all(options->breakers);
+    *ret_error = name_check(name);
+    if (!*ret_error && segment_find(options->segment, name, &slot) < 0)
+        *ret_error = not_found(name);
+    if (*ret_error)
+        return NULL;
+    const struct report_breaker breaker = view(options, slot);
+    return report_show(&breaker);
+}
+
+json_t *control_events(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const struct segment *segment = options->segment;
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+
+    const uint64_t end = segment->header->transition_next;
+    const uint64_t first = end > TRANSITION_RING ? end - TRANSITION_RING : 0;
+    uint64_t index = param_number(request, RPC_INDEX_AFTER);
+    json_t *events = json_array(), *next = NULL;
+    for (index = index > first ? index : first; index < end; index++) {
+        const struct transition *event = &segment->transitions[index % TRANSITION_RING];
+        if (event->sequence != index + 1 || !name_wanted(wanted, event->name))
+            continue;
+        if (json_array_size(events) == page_limit(request)) {
+            next = json_integer((json_int_t)index);
+            break;
+        }
+        json_array_append_new(events, report_transition(event));
+    }
+    return json_pack("{s:o, s:o*}", "events", events, "next", next);
+}
+
+json_t *control_clients(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
+{
+    (void)ret_error;
+    const struct segment *segment = options->segment;
+    json_t *clients = json_array(), *next = NULL;
+    for (uint64_t lane = param_number(request, RPC_INDEX_AFTER); lane <= segment->header->max_lanes; lane++) {
+        if (segment->clients[lane].lane_id == 0)
+            continue;
+        if (json_array_size(clients) == page_limit(request)) {
+            next = json_integer((json_int_t)lane);
+            break;
+        }
+        json_array_append_new(clients, report_client((uint32_t)lane, &segment->clients[lane]));
+    }
+    return json_pack("{s:o, s:o*}", "clients", clients, "next", next);
+}
+
+json_t *control_status(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    (void)request;
+    (void)ret_error;
+    const struct segment *segment = options->segment;
+    breakers_drain_all(options->breakers);
+    struct report_instance instance = {.header = segment->header,
+                                       .daemon = REPORT_RUNNING,
+                                       .now_ms = clock_now_ms(options->clock),
+                                       .mono_ns = monotonic_ns()};
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        if (segment_used(segment, slot))
+            report_count(&instance, &segment->policies[slot], segment->mirror[slot]);
+    for (uint32_t lane = 1; lane <= segment->header->max_lanes; lane++)
+        instance.clients += segment->clients[lane].lane_id != 0;
+    json_t *status = report_status(&instance);
+    json_object_set_new(status, "version",
+                        json_sprintf("%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH));
+    json_object_set_new(status, "loop", json_string(loop_backend(options->loop) == LOOP_URING ? "io_uring" : "epoll"));
+    json_object_set_new(status, "wakeups", json_integer((json_int_t)loop_wakeups(options->loop)));
+    return status;
+}
+
+json_t *control_sync(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    (void)request;
+    (void)ret_error;
+    breakers_drain_all(options->breakers);
+    return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
+}
+
+/* ------------------------------------------------------------------------------------------- what operators change */
+
+struct hits {
+    uint32_t *slots;
+    size_t count;
+};
+
+static void hit(void *context, uint32_t slot)
+{
+    struct hits *hits = context;
+    hits->slots[hits->count++] = slot;
+}
+
+/* The breakers that a name or pattern means now; none is an error only for a name. */
+static int hits_find(const struct control_options *options, const char *name, struct hits *ret_hits)
+{
+    struct hits hits = {.slots = malloc(options->segment->max_breakers * sizeof(uint32_t))};
+    if (!hits.slots)
+        return -ENOMEM;
+    if (is_pattern(name))
+        breakers_matching(options->breakers, name, hit, &hits);
+    else if (segment_find(options->segment, name, &hits.slots[0]) == 0)
+        hits.count = 1;
+    *ret_hits = hits;
+    return 0;
+}
+
+static json_t *hits_report(const struct control_options *options, const struct hits *hits)
+{
+    json_t *names = json_array();
+    const size_t named = hits->count < HITS_NAMED ? hits->count : HITS_NAMED;
+    for (size_t i = 0; i < named; i++)
+        json_array_append_new(names, json_string(segment_name(options->segment, hits->slots[i])));
+    return json_pack("{s:I, s:o}", "count", (json_int_t)hits->count, "breakers", names);
+}
+
+static struct breakers_actor actor(const struct control_request *request)
+{
+    return (struct breakers_actor){
+        .by = BY_OPERATOR, .uid = request->uid, .reason = param_text(request, RPC_INDEX_REASON)};
+}
+
+static void log_done(const char *what, const struct control_request *request, size_t count)
+{
+    const char *reason = param_text(request, RPC_INDEX_REASON);
+    log_notice("%s %s by uid %u: %zu breaker%s%s%s", what, param_text(request, RPC_INDEX_NAME), (unsigned)request->uid,
+               count, count == 1 ? "" : "s", reason ? ", " : "", reason ? reason : "");
+}
+
+static json_t *failure(const char *what, const char *name, int error)
+{
+    switch (error) {
+    case -EBUSY:
+        return rpc_error(RPC_CODE_REFUSED, "%s: the mode of %s keeps its state as it is; `tripctl auto %s` first", what,
+                         name, name);
+    case -ENOSPC:
+        return rpc_error(
+            RPC_CODE_FAILED,
+            "%s %s: %d patterns hold a mode, and there is no place for more: name the breakers one by one, "
+            "or wait until a TTL ends",
+            what, name, PATTERNS_MAX);
+    default:
+        return rpc_error(RPC_CODE_FAILED, "%s %s: %s", what, name, strerror(-error));
+    }
+}
+
+/* What a verb does to the breakers that it hits. */
+typedef int action_fn(struct breakers *breakers, uint32_t slot, const struct control_request *request);
+
+static int act_on_each(const struct control_options *options, const struct control_request *request,
+                       const struct hits *hits, action_fn *action, uint32_t *ret_slot)
+{
+    for (size_t i = 0; i < hits->count; i++) {
+        const int error = action(options->breakers, hits->slots[i], request);
+        if (error < 0) {
+            *ret_slot = hits->slots[i];
+            return error;
+        }
+    }
+    return 0;
+}
+
+static json_t *act(const struct control_options *options, const struct control_request *request, const char *what,
+                   action_fn *action, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    struct hits hits;
+    uint32_t slot = 0;
+    *ret_error = name_check(name);
+    if (*ret_error || hits_find(options, name, &hits) < 0)
+        return NULL;
+    json_t *result = NULL;
+    const int error = hits.count > 0 ? act_on_each(options, request, &hits, action, &slot) : -ENOENT;
+    if (error == -ENOENT) {
+        *ret_error = not_found(name);
+    } else if (error < 0) {
+        *ret_error = failure(what, segment_name(options->segment, slot), error);
+    } else {
+        result = hits_report(options, &hits);
+        log_done(what, request, hits.count);
+    }
+    free(hits.slots);
+    return result;
+}
+
+static int trip_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
+{
+    const struct breakers_actor who = actor(request);
+    return breakers_trip(breakers, slot, param_number(request, RPC_INDEX_FOR_MS), &who);
+}
+
+json_t *control_trip(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return act(options, request, "trip", trip_one, ret_error);
+}
+
+static int reset_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
+{
+    const struct breakers_actor who = actor(request);
+    return breakers_reset(breakers, slot, &who);
+}
+
+json_t *control_reset(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return act(options, request, "reset", reset_one, ret_error);
+}
+
+/* A pattern binds later breakers too, so that hitting none is no error. */
+static int mode_set(const struct control_options *options, const struct control_request *request, trip_mode mode,
+                    const struct hits *hits)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    const uint64_t ttl_ms = param_number(request, RPC_INDEX_TTL_MS);
+    const struct breakers_actor who = actor(request);
+    if (is_pattern(name))
+        return breakers_mode_pattern(options->breakers, name, mode, ttl_ms, &who);
+    if (hits->count == 0)
+        return -ENOENT;
+    return breakers_mode(options->breakers, hits->slots[0], MODE_OWNER_OPERATOR, mode, ttl_ms, &who);
+}
+
+static json_t *mode_by_verb(const struct control_options *options, const struct control_request *request,
+                            const char *verb, trip_mode mode, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    struct hits hits;
+    *ret_error = name_check(name);
+    if (*ret_error || hits_find(options, name, &hits) < 0)
+        return NULL;
+    json_t *result = NULL;
+    const int error = mode_set(options, request, mode, &hits);
+    if (error == -ENOENT) {
+        *ret_error = not_found(name);
+    } else if (error < 0) {
+        *ret_error = failure(verb, name, error);
+    } else {
+        result = hits_report(options, &hits);
+        log_done(verb, request, hits.count);
+    }
+    free(hits.slots);
+    return result;
+}
+
+json_t *control_force_open(const struct control_options *options, const struct control_request *request,
+                           json_t **ret_error)
+{
+    return mode_by_verb(options, request, "force-open", TRIP_MODE_FORCED_OPEN, ret_error);
+}
+
+json_t *control_disable(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
+{
+    return mode_by_verb(options, request, "disable", TRIP_MODE_DISABLED, ret_error);
+}
+
+json_t *control_shadow(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return mode_by_verb(options, request, "shadow", TRIP_MODE_SHADOW, ret_error);
+}
+
+json_t *control_auto(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return mode_by_verb(options, request, "auto", TRIP_MODE_AUTO, ret_error);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the config
+ */
+
+json_t *control_config_check(const struct control_options *options, const struct control_request *request,
+                             json_t **ret_error)
+{
+    (void)options;
+    const char *text = param_text(request, RPC_INDEX_TEXT);
+    struct config *config = NULL;
+    char *problems = NULL;
+    const int error = config_parse(text, strlen(text), "config", &config, &problems);
+    json_t *result = NULL;
+    if (error < 0 && !problems)
+        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(-error));
+    else
+        result = report_check(problems, config ? config->notes : NULL);
+    config_free(config);
+    free(problems);
+    return result;
+}
+
+json_t *control_config_reload(const struct control_options *options, const struct control_request *request,
+                              json_t **ret_error)
+{
+    char *problems = NULL;
+    const int error = options->reload(options->context, &problems);
+    if (error == 0) {
+        log_notice("config reload by uid %u", (unsigned)request->uid);
+        free(problems);
+        return json_pack("{s:b}", "reloaded", 1);
+    }
+    *ret_error = rpc_error(RPC_CODE_FAILED, "the config in force stays: %s",
+                           problems ? "the file has problems" : strerror(-error));
+    if (problems)
+        json_object_set_new(*ret_error, "problems", report_lines(problems));
+    free(problems);
+    return NULL;
+}
+
+/* A page of YAML: whole lines, `after` and `next` count bytes. */
+static json_t *yaml_page(const char *yaml, size_t size, uint64_t after)
+{
+    const size_t most = 60000;
+    const size_t from = after < size ? (size_t)after : size;
+    size_t length = size - from < most ? size - from : most;
+    while (from + length < size && length > 0 && yaml[from + length - 1] != '\n')
+        length--;
+    json_t *next = from + length < size ? json_integer((json_int_t)(from + length)) : NULL;
+    return json_pack("{s:o, s:o*}", "yaml", json_stringn(yaml + from, length), "next", next);
+}
+
+static json_t *config_yaml(const struct config *config, uint64_t after)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        return NULL;
+    const int error = config_write_yaml(config, file);
+    const bool whole = fclose(file) == 0 && error == 0;
+    json_t *page = whole ? yaml_page(text, size, after) : NULL;
+    free(text);
+    return page;
+}
+
+/* A page of JSON: `after` and `next` count entries of breakers. */
+static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit)
+{
+    json_t *page = report_config(config);
+    const json_t *entries = json_object_get(page, "breakers");
+    json_t *some = json_array();
+    for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++)
+        json_array_append(some, json_array_get(entries, (size_t)i));
+    const uint64_t next = after + json_array_size(some);
+    if (next < json_array_size(entries))
+        json_object_set_new(page, "next", json_integer((json_int_t)next));
+    json_object_set_new(page, "breakers", some);
+    return page;
+}
+
+json_t *control_config_show(const struct control_options *options, const struct control_request *request,
+                            json_t **ret_error)
+{
+    const char *form = param_text(request, RPC_INDEX_FORM);
+    const uint64_t after = param_number(request, RPC_INDEX_AFTER);
+    if (form && strcmp(form, "yaml") == 0)
+        return config_yaml(options->config, after);
+    if (!form)
+        return config_page(options->config, after, page_limit(request));
+    *ret_error = rpc_error(RPC_CODE_INVALID, "config_show has no form \"%s\": yaml, or none", form);
+    return NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the clock
+ */
+
+json_t *control_clock_show(const struct control_options *options, const struct control_request *request,
+                           json_t **ret_error)
+{
+    (void)request;
+    (void)ret_error;
+    return json_pack("{s:s, s:I}", "clock", options->clock->ticks == TICKS_TEST ? "test" : "real", "now_ms",
+                     (json_int_t)clock_now_ms(options->clock));
+}
+
+json_t *control_clock_advance(const struct control_options *options, const struct control_request *request,
+                              json_t **ret_error)
+{
+    const int error = options->advance(options->context, param_number(request, RPC_INDEX_BY_MS) * TRIP_MS);
+    if (error == 0)
+        return control_clock_show(options, request, ret_error);
+    *ret_error = error == -EOPNOTSUPP
+                     ? rpc_error(RPC_CODE_UNSUPPORTED, "tripd's clock is the real one: start it with --test-clock")
+                     : rpc_error(RPC_CODE_FAILED, "clock advance: %s", strerror(-error));
+    return NULL;
+}

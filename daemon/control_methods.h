@@ -1,0 +1,26 @@
+/* What each method of the control socket does. control.c has checked the caller's role and the parameters before. */
+#ifndef TRIPD_CONTROL_METHODS_H
+#define TRIPD_CONTROL_METHODS_H
+
+#include <jansson.h>
+
+#include "control.h"
+#include "internal/rpc.h"
+
+struct control_request {
+    uid_t uid;
+    unsigned given; /* bits RPC_NAME .. of the parameters that came */
+    struct {
+        const char *text; /* STRING */
+        uint64_t number;  /* NUMBER */
+    } params[RPC_PARAM_COUNT];
+};
+
+/* The result, or NULL with *ret_error, or NULL alone: no memory. */
+typedef json_t *control_method_fn(const struct control_options *options, const struct control_request *request,
+                                  json_t **ret_error);
+
+#define CONTROL_METHOD_DECLARE(method, role, must, may) control_method_fn control_##method;
+RPC_METHODS(CONTROL_METHOD_DECLARE)
+
+#endif

@@ -1,0 +1,80 @@
+/* The keeper: what must outlive a worker, and nothing else. It holds the lanes and pidfds that workers hand over,
+ * forks the worker without exec, so that it inherits all, and forks the next one when it ended. Everything of
+ * substance happens in the worker; the keeper must have no reason to die.
+ *
+ *   worker                                         keeper
+ *     KEEPER_READY                            ->     start-up is over: from now on a dead worker is replaced
+ *     KEEPER_KEEP {lane, whose} + lane, pidfd ->     keeps both, puts them into systemd's store
+ *                                             <-     KEEPER_KEPT {number, error}: now the client may be answered
+ *     KEEPER_DROP {number}                    ->     closes both
+ *
+ * over a SOCK_SEQPACKET pair, each message one struct keeper_message.
+ */
+#ifndef TRIPD_KEEPER_H
+#define TRIPD_KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "notify.h"
+
+enum keeper_kind { KEEPER_READY = 1, KEEPER_KEEP, KEEPER_KEPT, KEEPER_DROP };
+
+struct keeper_message {
+    uint32_t kind;
+    uint32_t number; /* of the lane */
+    uint64_t lane_id;
+    uint32_t uid;
+    int32_t pid;
+    int32_t error; /* KEPT: 0 or -errno */
+    uint32_t reserved;
+};
+
+struct keeper_lane {
+    uint64_t lane_id;
+    uint32_t number; /* its place; 0: an empty one */
+    uid_t uid;
+    pid_t pid;
+    int fd;
+    int pidfd;
+    uint32_t deaths; /* workers that crashed while they drained it */
+};
+
+/* A lane that was being drained at two crashes is set aside: moved to a place above all lanes' numbers, where a worker
+ * finds it and leaves it alone, until its process is gone. */
+#define KEEPER_DEATHS_MAX 2
+#define KEEPER_ASIDE      16
+
+/* What to do about -EMFILE. */
+#define KEEPER_MEND_FDS "raise LimitNOFILE= in tripd's unit or `ulimit -n`"
+
+/* What a worker is born with. */
+struct keeper_birth {
+    int socket; /* to the keeper */
+    pid_t keeper;
+    const struct keeper_lane *lanes; /* by number: places 1 to max_lanes, then KEEPER_ASIDE that are set aside */
+    uint32_t max_lanes;
+    bool again; /* not the first worker of this keeper */
+    /* Number of the lane that is being drained, 0: none. Shared with the keeper. */
+    uint32_t *draining;
+};
+
+/* Runs in the worker's process; what it returns is its exit status: 0 after a stop, else it could not start. */
+typedef int keeper_work_fn(void *context, const struct keeper_birth *birth);
+
+struct keeper_options {
+    uint32_t max_lanes;
+    const struct notify *notify;
+    struct notify_fd *inherited; /* descriptors out of systemd's store: lanes are taken (fd = -1), others left */
+    size_t inherited_count;
+    keeper_work_fn *work;
+    void *context;
+};
+
+/* Until SIGTERM or SIGINT, passed on to the worker (as is SIGHUP), ended it. Returns the exit status for tripd: 0
+ * after a clean stop; 1 when the first worker could not start, which the worker has explained. */
+int keeper_run(const struct keeper_options *options);
+
+#endif

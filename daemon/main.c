@@ -1,0 +1,38 @@
+/* tripd: the daemon of circuit breakers that every process of a host shares. A keeper, which is this process, and a
+ * worker, which it forks: keeper.h, worker.h. */
+#include <sys/stat.h>
+
+#include "keeper.h"
+#include "log.h"
+#include "options.h"
+#include "startup.h"
+#include "worker.h"
+
+enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct startup startup;
+    switch (options_parse(argc, argv, &options)) {
+    case OPTIONS_DONE:
+        return EXIT_FINE;
+    case OPTIONS_WRONG:
+        return EXIT_USAGE;
+    case OPTIONS_RUN:
+        break;
+    }
+    log_open();
+    umask(022); /* clients of any user read the segment */
+    if (startup_open(&startup, &options) < 0)
+        return EXIT_FAILED;
+    const struct keeper_options keeper = {.max_lanes = startup.segment->header->max_lanes,
+                                          .notify = &startup.notify,
+                                          .inherited = startup.inherited,
+                                          .inherited_count = startup.inherited_count,
+                                          .work = worker_run,
+                                          .context = &startup};
+    const int status = keeper_run(&keeper);
+    startup_close(&startup);
+    return status == 0 ? EXIT_FINE : EXIT_FAILED;
+}

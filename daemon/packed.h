@@ -1,0 +1,26 @@
+/* MessagePack to and from jansson trees: the only module that includes msgpack-c.
+ *
+ * What comes in is hostile. The bytes are walked first: msgpack-c reserves memory by the count in a header, gigabytes
+ * for an array header of 5 bytes. */
+#ifndef TRIPD_PACKED_H
+#define TRIPD_PACKED_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACKED_DEPTH_MAX  12    /* maps and arrays within each other */
+#define PACKED_VALUES_MAX 16384 /* values in one, keys included */
+
+/* The value at the beginning of the data: no deeper than PACKED_DEPTH_MAX, of PACKED_VALUES_MAX values at most, each
+ * count and length within the bytes that are there. 0, or -EBADMSG with a sentence in *ret_why. Allocates nothing. */
+int packed_bounds_check(const uint8_t *data, size_t size, size_t *ret_used, const char **ret_why);
+
+/* That value: nil, booleans, numbers, strings without NUL, arrays, maps with string keys, each once. 0, -EBADMSG,
+ * -ENOMEM. */
+int packed_read(const uint8_t *data, size_t size, json_t **ret_value, size_t *ret_used, const char **ret_why);
+
+/* NULL within the tree is nil. -EMSGSIZE: it needs more room. */
+int packed_write(uint8_t *data, size_t room, const json_t *value, size_t *ret_size);
+
+#endif

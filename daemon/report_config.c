@@ -1,0 +1,89 @@
+#include "report_config.h"
+
+#define LEVELS_MAX 8
+
+/* The maps and lists that were begun and not ended: levels[0] is what becomes of it all. */
+struct tree {
+    json_t *levels[LEVELS_MAX];
+    size_t depth; /* levels in use */
+    bool broken;  /* no memory, or deeper than any config */
+};
+
+/* value: taken. */
+static void put(struct tree *tree, const char *key, json_t *value)
+{
+    json_t *into = tree->depth > 0 ? tree->levels[tree->depth - 1] : NULL;
+    if (!value || !into || (key ? json_object_set_new(into, key, value) : json_array_append_new(into, value)) < 0)
+        tree->broken = true;
+}
+
+static void begin(struct tree *tree, const char *key, json_t *value)
+{
+    if (tree->depth > 0)
+        put(tree, key, value);
+    if (!value || tree->depth == LEVELS_MAX)
+        tree->broken = true;
+    if (!tree->broken)
+        tree->levels[tree->depth++] = value; /* borrowed from the one before, but for the outermost */
+}
+
+static void map_begin(void *context, const char *key, size_t count)
+{
+    (void)count;
+    struct tree *tree = context;
+    if (!tree->broken)
+        begin(tree, key, json_object());
+}
+
+static void list_begin(void *context, const char *key, size_t count)
+{
+    (void)count;
+    struct tree *tree = context;
+    if (!tree->broken)
+        begin(tree, key, json_array());
+}
+
+static void end(void *context)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        tree->depth--;
+}
+
+static void integer(void *context, const char *key, uint64_t value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_integer((json_int_t)value));
+}
+
+static void number(void *context, const char *key, double value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_real(value));
+}
+
+static void text(void *context, const char *key, const char *value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_string(value));
+}
+
+json_t *report_config(const struct config *config)
+{
+    struct tree tree = {0};
+    const struct config_visitor visitor = {.context = &tree,
+                                           .map_begin = map_begin,
+                                           .list_begin = list_begin,
+                                           .end = end,
+                                           .integer = integer,
+                                           .number = number,
+                                           .text = text};
+    config_visit(config, &visitor);
+    if (!tree.broken)
+        return tree.levels[0];
+    json_decref(tree.levels[0]);
+    return NULL;
+}

@@ -1,0 +1,144 @@
+#include "rpc.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "packed.h"
+
+static int bad(const char **ret_why, const char *why)
+{
+    *ret_why = why;
+    return -EBADMSG;
+}
+
+int rpc_bounds_check(const uint8_t *data, size_t size, const char **ret_why)
+{
+    size_t used;
+    if (size > RPC_PACKET_MAX)
+        return bad(ret_why, "the message is longer than 64 KiB");
+    const int error = packed_bounds_check(data, size, &used, ret_why);
+    if (error < 0)
+        return error;
+    return used == size ? 0 : bad(ret_why, "something follows the message in its packet");
+}
+
+/* ------------------------------------------------------------------------------------------------------------ reading
+ */
+
+void rpc_message_clear(struct rpc_message *message)
+{
+    json_decref(message->params);
+    json_decref(message->error);
+    json_decref(message->result);
+    *message = (struct rpc_message){0};
+}
+
+static int id_of(const json_t *value, uint32_t *ret_id, const char **ret_why)
+{
+    const json_int_t id = json_integer_value(value);
+    if (!json_is_integer(value) || id < 0 || id > UINT32_MAX)
+        return bad(ret_why, "the id is no number from 0 to 4294967295");
+    *ret_id = (uint32_t)id;
+    return 0;
+}
+
+static int call_of(const json_t *method, json_t *params, struct rpc_message *message, const char **ret_why)
+{
+    if (!json_is_string(method) || json_string_length(method) > RPC_METHOD_MAX)
+        return bad(ret_why, "the method is no string of 31 bytes at most");
+    memcpy(message->method, json_string_value(method), json_string_length(method));
+    if (!json_is_object(params))
+        return bad(ret_why, "the parameters are no map");
+    message->params = json_incref(params);
+    return 0;
+}
+
+/* nil or a map */
+static int answer_of(json_t *value, json_t **ret_json, const char **ret_why)
+{
+    if (json_is_null(value))
+        return 0;
+    if (!json_is_object(value))
+        return bad(ret_why, "error and result of a response are maps or nil");
+    *ret_json = json_incref(value);
+    return 0;
+}
+
+static int message_of(const json_t *array, struct rpc_message *message, const char **ret_why)
+{
+    const size_t count = json_array_size(array); /* 0 for what is no array */
+    const json_t *kind = json_array_get(array, 0);
+    json_t *second = json_array_get(array, 1), *third = json_array_get(array, 2), *fourth = json_array_get(array, 3);
+    int error;
+
+    if (json_is_integer(kind) && json_integer_value(kind) == 0 && count == 4) {
+        message->kind = RPC_REQUEST;
+        error = id_of(second, &message->id, ret_why);
+        return error < 0 ? error : call_of(third, fourth, message, ret_why);
+    }
+    if (json_is_integer(kind) && json_integer_value(kind) == 1 && count == 4) {
+        message->kind = RPC_RESPONSE;
+        error = id_of(second, &message->id, ret_why);
+        if (error == 0)
+            error = answer_of(third, &message->error, ret_why);
+        return error < 0 ? error : answer_of(fourth, &message->result, ret_why);
+    }
+    if (json_is_integer(kind) && json_integer_value(kind) == 2 && count == 3) {
+        message->kind = RPC_NOTIFICATION;
+        return call_of(second, third, message, ret_why);
+    }
+    return bad(ret_why, "not a MessagePack-RPC message: [0, id, method, params], [1, id, error, result] or "
+                        "[2, method, params]");
+}
+
+int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, const char **ret_why)
+{
+    struct rpc_message message = {0};
+    json_t *array = NULL;
+    size_t used;
+    int error = rpc_bounds_check(data, size, ret_why);
+    if (error == 0)
+        error = packed_read(data, size, &array, &used, ret_why);
+    if (error == 0)
+        error = message_of(array, &message, ret_why);
+    json_decref(array);
+    if (error < 0)
+        rpc_message_clear(&message);
+    else
+        *ret_message = message;
+    return error;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ writing
+ */
+
+static int write_message(uint8_t packet[RPC_PACKET_MAX], json_t *message, size_t *ret_size)
+{
+    const int error = message ? packed_write(packet, RPC_PACKET_MAX, message, ret_size) : -ENOMEM;
+    json_decref(message);
+    return error;
+}
+
+int rpc_write_request(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const char *method, const json_t *params,
+                      size_t *ret_size)
+{
+    return write_message(packet, json_pack("[i, I, s, O?]", 0, (json_int_t)id, method, params), ret_size);
+}
+
+int rpc_write_response(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const json_t *error, const json_t *result,
+                       size_t *ret_size)
+{
+    return write_message(packet, json_pack("[i, I, O?, O?]", 1, (json_int_t)id, error, result), ret_size);
+}
+
+json_t *rpc_error(enum rpc_code code, const char *format, ...)
+{
+#define RPC_CODE_NAME(suffix, name) name,
+    static const char *const codes[] = {RPC_CODES(RPC_CODE_NAME)};
+    va_list arguments;
+    va_start(arguments, format);
+    json_t *message = json_vsprintf(format, arguments);
+    va_end(arguments);
+    return json_pack("{s:s, s:o*}", "code", codes[code], "message", message);
+}

@@ -1,0 +1,40 @@
+/* The codec of the control socket: MessagePack-RPC packets to and from jansson trees, the same for tripd and tripctl.
+ * Limits, methods and parameters: internal/rpc.h. What comes in is hostile: see packed.h. */
+#ifndef TRIPD_RPC_H
+#define TRIPD_RPC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "internal/rpc.h"
+
+enum rpc_kind { RPC_REQUEST, RPC_RESPONSE, RPC_NOTIFICATION };
+
+struct rpc_message {
+    enum rpc_kind kind;
+    uint32_t id;                     /* request, response */
+    char method[RPC_METHOD_MAX + 1]; /* request, notification */
+    json_t *params;                  /* request, notification: an object */
+    json_t *error;                   /* response: NULL, or an object */
+    json_t *result;                  /* response: NULL, or an object */
+};
+
+/* One value that fills the packet, as packed_bounds_check. */
+int rpc_bounds_check(const uint8_t *data, size_t size, const char **ret_why);
+
+/* 0, -EBADMSG with *ret_why, -ENOMEM. What it writes is freed by rpc_message_clear. */
+int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, const char **ret_why);
+void rpc_message_clear(struct rpc_message *message);
+
+/* Write a packet of RPC_PACKET_MAX bytes at most. -EMSGSIZE: it would be longer. */
+int rpc_write_request(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const char *method, const json_t *params,
+                      size_t *ret_size);
+int rpc_write_response(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const json_t *error, const json_t *result,
+                       size_t *ret_size);
+
+/* {"code", "message"}; message as printf. NULL: no memory. */
+json_t *rpc_error(enum rpc_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

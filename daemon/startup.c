@@ -1,0 +1,308 @@
+#include "startup.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "commons.h"
+#include "listener.h"
+#include "lock.h"
+#include "log.h"
+
+#define RIGHTS \
+    "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"
+
+#define FDS_PER_LANE 4   /* memfd, pidfd, connection, and one while it attaches */
+#define FDS_BESIDE   256 /* tools, log, loop, and connections that are yet to say what they are */
+
+/* ---- paths and config */
+
+static int find_paths(struct startup *startup)
+{
+    const struct options *options = &startup->options;
+    int error = paths_socket(startup->socket_path, options->instance, options->user);
+    if (error < 0) {
+        log_error(error == -ENOENT ? "there is no XDG_RUNTIME_DIR for --user: log in as that user, or set "
+                                     "TRIP_RUNTIME_DIR"
+                                   : "the control socket's path is too long: set TRIP_RUNTIME_DIR to a shorter folder");
+        return error;
+    }
+    const size_t stem = strlen(startup->socket_path) - strlen(".sock");
+    snprintf(startup->lock_path, sizeof(startup->lock_path), "%.*s.lock", (int)stem, startup->socket_path);
+    error = paths_segment(startup->segment_path, options->instance, options->user, geteuid());
+    if (paths_state(startup->state_path, options->instance, options->user) < 0)
+        startup->state_path[0] = '\0'; /* --user without a home: the saver says so */
+    if (error == 0)
+        error = options->config ? paths_format(startup->config_path, PATHS_MAX, options->config, "", "", "")
+                                : paths_config(startup->config_path, options->instance, options->user);
+    if (error == -ENAMETOOLONG)
+        log_error("a path is longer than %d bytes: set TRIP_SHM_DIR, or the config, to a shorter one", PATHS_MAX - 1);
+    if (error == -ENOENT) /* --user without a home: no config file */
+        startup->config_path[0] = '\0';
+    return error == -ENOENT ? 0 : error;
+}
+
+int startup_config(const struct startup *startup, struct config **ret_config, char **ret_problems)
+{
+    const bool defaults = !startup->options.config && access(startup->config_path, F_OK) < 0 && errno == ENOENT;
+    return config_load(defaults ? NULL : startup->config_path, ret_config, ret_problems);
+}
+
+static int read_config(struct startup *startup)
+{
+    char *problems = NULL;
+    const int error = startup_config(startup, &startup->config, &problems);
+    if (error < 0) {
+        log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
+        free(problems);
+        return error;
+    }
+    if (startup->config->notes)
+        log_lines(LOG_LEVEL_WARNING, startup->config->notes);
+    return 0;
+}
+
+/* ---- one tripd an instance */
+
+static int take_lock(struct startup *startup)
+{
+    pid_t holder = 0;
+    int error = listener_make_folder(startup->socket_path);
+    if (error < 0) {
+        log_error("cannot make the folder of %s: %s; " RIGHTS, startup->socket_path, strerror(-error));
+        return error;
+    }
+    error = lock_take(startup->lock_path, &startup->lock, &holder);
+    if (error == -EWOULDBLOCK)
+        log_error("instance \"%s\" is run by another tripd, pid %d, which holds %s: stop that one, or choose another "
+                  "instance with -i",
+                  startup->options.instance, (int)holder, startup->lock_path);
+    else if (error < 0)
+        log_error("cannot lock %s: %s; " RIGHTS, startup->lock_path, strerror(-error));
+    return error;
+}
+
+/* Room for every lane's descriptors, as far as we may. */
+static void raise_descriptors(const struct startup *startup)
+{
+    const rlim_t wanted = (rlim_t)FDS_PER_LANE * startup->segment->header->max_lanes + FDS_BESIDE;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return;
+    const struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        return;
+    const struct rlimit most = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &most);
+    log_warning("%llu descriptors are not enough for limits.max_lanes: %u processes need %llu; raise LimitNOFILE= in "
+                "the unit or `ulimit -n`",
+                (unsigned long long)limit.rlim_max, startup->segment->header->max_lanes, (unsigned long long)wanted);
+}
+
+/* ---- segment and commons */
+
+static struct notify_fd *inherited_named(struct startup *startup, const char *name)
+{
+    for (size_t i = 0; i < startup->inherited_count; i++)
+        if (startup->inherited[i].fd >= 0 && strcmp(startup->inherited[i].name, name) == 0)
+            return &startup->inherited[i];
+    return NULL;
+}
+
+/* What the store holds belongs to a segment that is gone: lanes of another shape, words of other breakers. */
+static void drop_inherited(struct startup *startup)
+{
+    for (size_t i = 0; i < startup->inherited_count; i++) {
+        struct notify_fd *each = &startup->inherited[i];
+        if (each->fd < 0 || listener_is(each->fd))
+            continue;
+        notify_unstore(&startup->notify, each->name);
+        close(each->fd);
+        each->fd = -1;
+    }
+}
+
+/* What stands before the segment's name, so that it is a path. */
+static const char *shm_folder(void)
+{
+    return paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm";
+}
+
+static void say_no_segment(const struct startup *startup, int error)
+{
+    const char *where = shm_folder();
+    if (error == -ENOSPC)
+        log_error("no room for the state segment %s%s: enlarge that file system (mount -o remount,size=..., for a "
+                  "container --shm-size), or lower limits.max_breakers, which is %u",
+                  where, startup->segment_path, startup->config->limits.max_breakers);
+    else if (error == -EPERM)
+        log_error(
+            "the state segment %s%s is another user's: run tripd as that user, remove the file, or choose another "
+            "instance with -i",
+            where, startup->segment_path);
+    else
+        log_error("cannot make the state segment %s%s: %s; " RIGHTS, where, startup->segment_path, strerror(-error));
+}
+
+static int open_segment(struct startup *startup)
+{
+    struct clock clock;
+    clock_measure(&clock, startup->options.test_clock);
+    const struct segment_options options = {.path = startup->segment_path,
+                                            .max_breakers = startup->config->limits.max_breakers,
+                                            .max_lanes = startup->config->limits.max_lanes,
+                                            .clock = &clock};
+    const char *why = NULL;
+    const enum segment_found found = segment_adopt(&options, &startup->clock, &startup->segment, &why);
+    if (found == SEGMENT_FOREIGN) {
+        log_error("the state segment %s%s cannot be used: %s; remove it, or choose another instance with -i",
+                  shm_folder(), startup->segment_path, why);
+        return -EPERM;
+    }
+    if (found == SEGMENT_READY) {
+        log_info("adopted the state segment %s%s", shm_folder(), startup->segment_path);
+        if (why)
+            log_warning("the state segment %s%s: %s", shm_folder(), startup->segment_path, why);
+        return 0;
+    }
+    if (found == SEGMENT_INCOMPATIBLE)
+        log_notice("the state segment %s%s is made anew: %s", shm_folder(), startup->segment_path, why);
+    drop_inherited(startup);
+    const int error = segment_create(&options, &startup->clock, &startup->segment);
+    if (error < 0)
+        say_no_segment(startup, error);
+    return error;
+}
+
+/* The store's commons, if they are those that the segment's words were last in. */
+static bool inherit_commons(struct startup *startup)
+{
+    struct notify_fd *stored = inherited_named(startup, "commons");
+    struct commons *commons = NULL;
+    if (!stored || commons_map(stored->fd, startup->segment->max_breakers, &commons) < 0)
+        return false;
+    const bool current = commons->commons_id == startup->segment->header->commons_id;
+    commons_unmap(commons);
+    if (!current)
+        return false;
+    startup->commons = stored->fd;
+    stored->fd = -1;
+    return true;
+}
+
+static int open_commons(struct startup *startup)
+{
+    if (inherit_commons(startup))
+        return 0;
+    const int error = commons_make(startup->segment->max_breakers, &startup->commons);
+    if (error < 0) {
+        log_error("cannot make the commons: %s", strerror(-error));
+        return error;
+    }
+    notify_unstore(&startup->notify, "commons");
+    notify_store(&startup->notify, "commons", startup->commons, true);
+    return 0;
+}
+
+/* ---- the socket */
+
+/* A socket unit's is used wherever it listens; the store's only if its name is still there. */
+static bool inherit_listener(struct startup *startup)
+{
+    for (size_t i = 0; i < startup->inherited_count; i++) {
+        struct notify_fd *each = &startup->inherited[i];
+        const bool stored = strcmp(each->name, "listener") == 0;
+        if (each->fd < 0 || !(stored ? listener_usable(each->fd, startup->socket_path) : listener_is(each->fd)))
+            continue;
+        startup->listener = each->fd;
+        each->fd = -1;
+        return true;
+    }
+    return false;
+}
+
+static int open_listener(struct startup *startup)
+{
+    if (inherit_listener(startup))
+        return 0;
+    const int error = listener_make(startup->socket_path, &startup->listener);
+    if (error == -EEXIST)
+        log_error("%s is there and no socket: remove it", startup->socket_path);
+    else if (error < 0)
+        log_error("cannot listen at %s: %s; " RIGHTS, startup->socket_path, strerror(-error));
+    if (error < 0)
+        return error;
+    startup->own_socket = true;
+    notify_unstore(&startup->notify, "listener");
+    notify_store(&startup->notify, "listener", startup->listener, true);
+    return 0;
+}
+
+/* ---- all of it */
+
+static int open_systemd(struct startup *startup)
+{
+    int error = notify_open(&startup->notify);
+    if (error < 0)
+        log_error("NOTIFY_SOCKET cannot be used: %s", strerror(-error));
+    else if ((error = notify_inherit(&startup->inherited, &startup->inherited_count)) < 0)
+        log_error("descriptors that LISTEN_FDS promises cannot be used: %s", strerror(-error));
+    return error;
+}
+
+static int open_all(struct startup *startup)
+{
+    int error = open_systemd(startup);
+    if (error == 0)
+        error = find_paths(startup);
+    if (error == 0)
+        error = read_config(startup);
+    if (error == 0)
+        error = take_lock(startup);
+    if (error == 0)
+        error = open_segment(startup);
+    if (error == 0)
+        error = open_commons(startup);
+    if (error == 0)
+        error = open_listener(startup);
+    return error;
+}
+
+int startup_open(struct startup *startup, const struct options *options)
+{
+    *startup = (struct startup){.options = *options, .notify = {.fd = -1}, .lock = -1, .listener = -1, .commons = -1};
+    const int error = open_all(startup);
+    if (error < 0) {
+        startup_close(startup);
+        return error;
+    }
+    raise_descriptors(startup);
+    /* Looking at the segment mapped its pages here; the keeper, which inherits them, never looks again. */
+    madvise(startup->segment->header, startup->segment->size, MADV_DONTNEED);
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void startup_close(struct startup *startup)
+{
+    if (startup->own_socket && startup->notify.fd < 0)
+        unlink(startup->socket_path);
+    close_fd(startup->listener);
+    close_fd(startup->commons);
+    segment_unmap(startup->segment);
+    config_free(startup->config);
+    for (size_t i = 0; i < startup->inherited_count; i++)
+        close_fd(startup->inherited[i].fd);
+    free(startup->inherited);
+    notify_close(&startup->notify);
+    close_fd(startup->lock); /* last: the instance is free */
+}

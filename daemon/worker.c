@@ -1,0 +1,438 @@
+#include "worker.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "breakers.h"
+#include "clients.h"
+#include "control.h"
+#include "door.h"
+#include "log.h"
+#include "loop.h"
+#include "saved.h"
+#include "saver.h"
+#include "startup.h"
+
+struct worker {
+    struct startup *startup; /* its config is the one in force */
+    const struct keeper_birth *birth;
+    struct segment *segment;
+    struct clock *clock;
+    struct loop *loop;
+    struct commons *commons;
+    struct lanes *lanes;
+    struct clients *clients;
+    struct breakers *breakers;
+    struct control *control;
+    struct attach *attach;
+    struct door *door;
+    struct saver *saver;
+    struct loop_timer *heart;
+    uint64_t next_beat;
+    struct loop_timer *due;
+    uint64_t due_armed; /* what `due` is armed for; 0: not */
+    uint32_t breaker_count, lane_count;
+    bool nameless; /* the segment's name was lost, and the log has said so */
+};
+
+/* ---- transitions */
+
+#define NAME(suffix, name) name,
+static const char *const state_names[] = {TRIP_STATES(NAME)};
+static const char *const reason_names[] = {TRIP_REASONS(NAME)};
+static const char *const by_names[] = {"tripd", "a client", "operator", "fleet", "rule", "config"};
+
+#define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
+
+static void log_transition(void *context, const struct transition *moved)
+{
+    (void)context;
+    char by[128] = "";
+    if (moved->by == BY_OPERATOR)
+        snprintf(by, sizeof(by), "operator (uid %u)%s%.*s", moved->uid, moved->note[0] ? ": " : "",
+                 (int)sizeof(moved->note), moved->note);
+    log_info("%.*s: %s -> %s%s%s%s, by %s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
+             NAME_OF(state_names, moved->to), moved->to == TRIP_STATE_OPEN ? " (" : "",
+             moved->to == TRIP_STATE_OPEN ? NAME_OF(reason_names, moved->reason) : "",
+             moved->to == TRIP_STATE_OPEN ? ")" : "", by[0] ? by : NAME_OF(by_names, moved->by));
+}
+
+/* ---- when the breakers want to be called */
+
+/* True: earlier than the loop knew when it last asked its timers. */
+static bool arm_due(struct worker *worker)
+{
+    const uint64_t due_ns = worker->clock->ticks == TICKS_TEST ? UINT64_MAX : breakers_due(worker->breakers);
+    const uint64_t deadline = due_ns == UINT64_MAX ? 0 : clock_to_monotonic(worker->clock, due_ns);
+    const uint64_t before = worker->due_armed;
+    if (deadline == before)
+        return false;
+    loop_timer_arm(worker->due, deadline);
+    worker->due_armed = deadline;
+    return deadline != 0 && (before == 0 || deadline < before);
+}
+
+/* Before each sleep, so whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
+static bool pending(void *context)
+{
+    struct worker *worker = context;
+    const bool earlier = arm_due(worker);
+    return breakers_pending(worker->breakers) || earlier;
+}
+
+static void rung(void *context)
+{
+    struct worker *worker = context;
+    breakers_rung(worker->breakers);
+}
+
+static void due(void *context, struct loop_timer *timer)
+{
+    (void)timer;
+    struct worker *worker = context;
+    worker->due_armed = 0;
+    breakers_tick(worker->breakers);
+}
+
+/* --test-clock: all that comes due on the way, each at its time; then the new time is there for everyone. */
+static int advance(void *context, uint64_t ns)
+{
+    struct worker *worker = context;
+    struct clock *clock = worker->clock;
+    if (clock->ticks != TICKS_TEST)
+        return -EOPNOTSUPP;
+    const uint64_t target = clock->test_now_ns + ns;
+    breakers_drain_all(worker->breakers); /* what was reported before belongs to before */
+    for (uint64_t at = breakers_due(worker->breakers); at <= target; at = breakers_due(worker->breakers)) {
+        /* A timer that is due at once again must not hold the time. */
+        clock->test_now_ns = at > clock->test_now_ns ? at : clock->test_now_ns + 1;
+        if (clock->test_now_ns > target)
+            break;
+        breakers_tick(worker->breakers);
+    }
+    clock->test_now_ns = target;
+    segment_test_now(worker->segment, target);
+    return 0;
+}
+
+/* ---- once a second */
+
+static uint32_t breakers_used(const struct worker *worker)
+{
+    uint32_t used = 0;
+    for (uint32_t slot = 0; slot < worker->segment->max_breakers; slot++)
+        used += segment_used(worker->segment, slot);
+    return used;
+}
+
+static void count(struct worker *worker)
+{
+    const uint32_t used = breakers_used(worker), lanes = lanes_count(worker->lanes);
+    if (used == worker->breaker_count && lanes == worker->lane_count)
+        return;
+    worker->breaker_count = used;
+    worker->lane_count = lanes;
+    segment_counts(worker->segment, used, lanes);
+    notify_send(&worker->startup->notify, "STATUS=%u breakers, %u processes", used, lanes);
+}
+
+static void check_name(struct worker *worker)
+{
+    if (worker->nameless || segment_still_named(worker->segment))
+        return;
+    worker->nameless = true;
+    log_error("the state segment %s was removed or replaced by someone: attached programs go on, tools no longer find "
+              "it. Restart tripd when it suits; if logind did it (RemoveIPC), run tripd as a system user",
+              worker->startup->segment_path);
+}
+
+static void beat(void *context, struct loop_timer *timer)
+{
+    struct worker *worker = context;
+    segment_heartbeat(worker->segment);
+    if (worker->startup->notify.watchdog)
+        notify_send(&worker->startup->notify, "WATCHDOG=1");
+    breakers_drain_all(worker->breakers);
+    clients_look(worker->clients);
+    count(worker);
+    check_name(worker);
+    saver_beat(worker->saver);
+    loop_doorbell_rearm(worker->loop);
+    const uint64_t now = monotonic_ns();
+    worker->next_beat += HEARTBEAT_NS;
+    if (worker->next_beat <= now) /* we were stopped meanwhile */
+        worker->next_beat = now + HEARTBEAT_NS;
+    loop_timer_arm(timer, worker->next_beat);
+}
+
+/* ---- config */
+
+static void say_limits(const struct worker *worker)
+{
+    const struct config_limits *limits = &worker->startup->config->limits;
+    const struct segment_header *header = worker->segment->header;
+    if (limits->max_breakers != header->max_breakers || limits->max_lanes != header->max_lanes)
+        log_warning("limits.max_breakers and limits.max_lanes stay %u and %u until the segment is made anew",
+                    header->max_breakers, header->max_lanes);
+}
+
+static void configure(struct worker *worker, struct config *config)
+{
+    struct config *before = worker->startup->config;
+    worker->startup->config = config;
+    breakers_reconfigure(worker->breakers, config);
+    control_reconfigure(worker->control, config);
+    attach_reconfigure(worker->attach, config);
+    config_free(before);
+    segment_configured(worker->segment);
+    if (config->notes)
+        log_lines(LOG_LEVEL_WARNING, config->notes);
+    say_limits(worker);
+    log_notice("the config was read again");
+}
+
+/* For the operator's tool, which shows the problems itself; the log has them too. */
+static int reload(void *context, char **ret_problems)
+{
+    struct worker *worker = context;
+    struct config *config;
+    char *problems = NULL;
+    notify_send(&worker->startup->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
+    const int error = startup_config(worker->startup, &config, &problems);
+    if (error == 0) {
+        configure(worker, config);
+    } else {
+        log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
+        log_error("the config was not read again: the one before stays in force");
+        *ret_problems = problems;
+    }
+    notify_send(&worker->startup->notify, "READY=1");
+    return error;
+}
+
+/* After a crash: the file may have been reloaded since the keeper read it. */
+static void refresh_config(struct startup *startup)
+{
+    struct config *config;
+    char *problems = NULL;
+    if (startup_config(startup, &config, &problems) == 0) {
+        config_free(startup->config);
+        startup->config = config;
+        return;
+    }
+    log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
+    log_error("the config that tripd started with is in force");
+    free(problems);
+}
+
+/* ---- signals */
+
+static void signalled(void *context, int signal)
+{
+    struct worker *worker = context;
+    char *problems = NULL;
+    if (signal == SIGHUP) {
+        reload(worker, &problems);
+        free(problems);
+    } else {
+        loop_stop(worker->loop);
+    }
+}
+
+/* ---- birth */
+
+static bool kernel_has_peer_pidfds(void)
+{
+    int pair[2], pidfd = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return false;
+    const bool has = peer_pidfd(pair[0], &pidfd) == 0;
+    if (has)
+        close(pidfd);
+    close(pair[0]);
+    close(pair[1]);
+    return has;
+}
+
+static int open_memories(struct worker *worker)
+{
+    const struct lanes_options options = {.max_lanes = worker->segment->header->max_lanes,
+                                          .max_breakers = worker->segment->max_breakers,
+                                          .memory_per_user = worker->startup->config->limits.lane_memory_per_user,
+                                          .clock = worker->clock,
+                                          .draining = worker->birth->draining};
+    segment_inherit(worker->segment, worker->clock);
+    const int error = commons_map(worker->startup->commons, worker->segment->max_breakers, &worker->commons);
+    return error < 0 ? error : lanes_new(&options, &worker->lanes);
+}
+
+/* A snapshot that cannot be read is said and left where it is: the next one replaces it. */
+static void restore(struct worker *worker)
+{
+    struct saved saved;
+    const char *why = NULL;
+    const char *folder = worker->startup->state_path;
+    int error = saved_read(folder, &saved, &why);
+    if (error == -ENOENT)
+        return;
+    if (error < 0) {
+        log_error("the snapshot %s/snapshot is not used: %s; breakers begin closed, without modes and totals", folder,
+                  why ? why : strerror(-error));
+        return;
+    }
+    error = breakers_restore(worker->breakers, &saved, realtime_ms());
+    if (error < 0)
+        log_warning("not every breaker of %s/snapshot found a place: %s; raise limits.max_breakers", folder,
+                    strerror(-error));
+    log_notice("%zu breakers and %zu modes by pattern are as in %s/snapshot", saved.breaker_count, saved.pattern_count,
+               folder);
+    saved_clear(&saved);
+}
+
+static int open_breakers(struct worker *worker)
+{
+    const struct clients_options clients = {
+        .loop = worker->loop, .segment = worker->segment, .lanes = worker->lanes, .birth = worker->birth};
+    struct breakers_options breakers = {.segment = worker->segment,
+                                        .commons = worker->commons,
+                                        .lanes = worker->lanes,
+                                        .clock = worker->clock,
+                                        .config = worker->startup->config,
+                                        .moved = log_transition};
+    if (getrandom(&breakers.seed, sizeof(breakers.seed), 0) != sizeof(breakers.seed))
+        return -EIO;
+    int error = clients_new(&clients, &worker->clients);
+    if (error == 0)
+        error = breakers_new(&breakers, &worker->breakers);
+    if (error < 0)
+        return error;
+    if (worker->segment->header->starts == 0) /* just made: a reboot, or the first time */
+        restore(worker);
+    segment_started(worker->segment, worker->birth->keeper, getpid(), worker->commons->commons_id);
+    segment_configured(worker->segment);
+    return clients_begin(worker->clients, worker->breakers);
+}
+
+static int open_sockets(struct worker *worker)
+{
+    const struct control_options control = {.loop = worker->loop,
+                                            .breakers = worker->breakers,
+                                            .segment = worker->segment,
+                                            .lanes = worker->lanes,
+                                            .clock = worker->clock,
+                                            .config = worker->startup->config,
+                                            .reload = reload,
+                                            .advance = advance,
+                                            .context = worker};
+    const struct attach_options attach = {.loop = worker->loop,
+                                          .segment = worker->segment,
+                                          .commons = worker->commons,
+                                          .breakers = worker->breakers,
+                                          .clients = worker->clients,
+                                          .config = worker->startup->config,
+                                          .peer_pidfds = kernel_has_peer_pidfds()};
+    int error = control_new(&control, &worker->control);
+    if (error == 0)
+        error = attach_new(&attach, &worker->attach);
+    if (error < 0)
+        return error;
+    const struct door_options door = {.loop = worker->loop,
+                                      .listener = worker->startup->listener,
+                                      .attach = worker->attach,
+                                      .control = worker->control};
+    return door_new(&door, &worker->door);
+}
+
+static int open_timers(struct worker *worker)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+    int error = loop_signals(worker->loop, signals, sizeof(signals) / sizeof(signals[0]), signalled, worker);
+    if (error == 0)
+        error = loop_timer_new(worker->loop, beat, worker, &worker->heart);
+    if (error == 0)
+        error = loop_timer_new(worker->loop, due, worker, &worker->due);
+    if (error == 0)
+        error = loop_doorbell(worker->loop, &worker->commons->header->doorbell, pending, rung, worker);
+    return error;
+}
+
+static int open_all(struct worker *worker)
+{
+    const char *why = NULL;
+    int error = loop_new(&worker->loop, LOOP_AUTO, &why);
+    if (error < 0)
+        return error;
+    log_info("event loop: %s", why);
+    error = open_memories(worker);
+    if (error == 0)
+        error = open_breakers(worker);
+    if (error == 0)
+        error = saver_new(worker->loop, worker->segment, worker->clock, worker->startup->state_path, &worker->saver);
+    if (error == 0)
+        error = open_sockets(worker);
+    if (error == 0)
+        error = open_timers(worker);
+    return error;
+}
+
+static void close_all(struct worker *worker)
+{
+    saver_free(worker->saver);
+    door_free(worker->door);
+    attach_free(worker->attach);
+    control_free(worker->control);
+    clients_free(worker->clients);
+    breakers_free(worker->breakers);
+    lanes_free(worker->lanes);
+    loop_timer_free(worker->heart);
+    loop_timer_free(worker->due);
+    loop_free(worker->loop);
+    commons_unmap(worker->commons);
+}
+
+static int turn(struct worker *worker)
+{
+    say_limits(worker);
+    worker->next_beat = monotonic_ns();
+    beat(worker, worker->heart);
+    clients_ready(worker->clients);
+    notify_send(&worker->startup->notify, "READY=1");
+    log_notice("instance \"%s\" is ready: %u breakers, %u processes", worker->startup->options.instance,
+               worker->breaker_count, worker->lane_count);
+    const int error = loop_run(worker->loop);
+    if (error < 0) {
+        log_error("the event loop broke: %s", strerror(-error));
+        return 1;
+    }
+    breakers_drain_all(worker->breakers);
+    saver_stop(worker->saver);
+    segment_stopped(worker->segment);
+    log_notice("instance \"%s\" stopped", worker->startup->options.instance);
+    return 0;
+}
+
+int worker_run(void *context, const struct keeper_birth *birth)
+{
+    struct startup *startup = context;
+    struct worker worker = {.startup = startup,
+                            .birth = birth,
+                            .segment = startup->segment,
+                            .clock = &startup->clock,
+                            .breaker_count = UINT32_MAX};
+    if (birth->again)
+        refresh_config(startup);
+    int status = 1;
+    const int error = open_all(&worker);
+    if (error < 0)
+        log_error("the worker cannot start: %s%s", strerror(-error), error == -EMFILE ? "; " KEEPER_MEND_FDS : "");
+    else
+        status = turn(&worker);
+    close_all(&worker);
+    return status;
+}

@@ -1,0 +1,834 @@
+/* The control socket, over real sockets and the real loop: roles, quotas, checks, methods. What operators change is
+ * noted by fakes of breakers.h: the engine has its own tests. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "../../support/segment_dir.h"
+#include "control.h"
+#include "internal/policy.h"
+#include "internal/state_word.h"
+#include "rpc.h"
+
+#define BREAKERS   130
+#define OBSERVER   1001 /* has no role but observe */
+#define CONTROLLER 1002 /* user:1002 */
+#define MEMBER     1003 /* of group:2000 */
+
+/* ------------------------------------------------------------------------------------------------ fakes of the engine
+ * The loop's thread writes, the test reads after the answer has come. */
+static struct {
+    int drains, trips, resets, modes, patterns, next_error;
+    uint32_t slot;
+    uint64_t ms;
+    trip_mode mode;
+    uint32_t uid;
+    char reason[128], pattern[128];
+    struct segment *segment;
+} engine;
+
+static void note_actor(const struct breakers_actor *actor)
+{
+    assert(actor->by == BY_OPERATOR);
+    engine.uid = actor->uid;
+    snprintf(engine.reason, sizeof(engine.reason), "%s", actor->reason ? actor->reason : "(none)");
+}
+
+void breakers_drain_all(struct breakers *breakers)
+{
+    (void)breakers;
+    engine.drains++;
+}
+
+int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor)
+{
+    (void)breakers;
+    engine.trips++;
+    engine.slot = slot;
+    engine.ms = for_ms;
+    note_actor(actor);
+    return engine.next_error;
+}
+
+int breakers_reset(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor)
+{
+    (void)breakers;
+    engine.resets++;
+    engine.slot = slot;
+    note_actor(actor);
+    return engine.next_error;
+}
+
+int breakers_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, trip_mode mode, uint64_t ttl_ms,
+                  const struct breakers_actor *actor)
+{
+    (void)breakers;
+    assert(owner == MODE_OWNER_OPERATOR);
+    engine.modes++;
+    engine.slot = slot;
+    engine.mode = mode;
+    engine.ms = ttl_ms;
+    note_actor(actor);
+    return engine.next_error;
+}
+
+int breakers_mode_pattern(struct breakers *breakers, const char *pattern, trip_mode mode, uint64_t ttl_ms,
+                          const struct breakers_actor *actor)
+{
+    (void)breakers;
+    engine.patterns++;
+    engine.mode = mode;
+    engine.ms = ttl_ms;
+    snprintf(engine.pattern, sizeof(engine.pattern), "%s", pattern);
+    note_actor(actor);
+    return engine.next_error;
+}
+
+void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),
+                       void *context)
+{
+    (void)breakers;
+    for (uint32_t slot = 0; slot < engine.segment->max_breakers; slot++)
+        if (segment_used(engine.segment, slot) && settings_pattern_matches(pattern, segment_name(engine.segment, slot)))
+            each(context, slot);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the server
+ */
+
+static const char config_text[] = "access: {observe: [any], control: [\"user:1002\", \"group:2000\"]}\n"
+                                  "breakers:\n"
+                                  "  - match: \"payments/*\"\n"
+                                  "    open: {for: 2s}\n";
+
+struct server {
+    struct segment_dir dir;
+    struct segment *segment;
+    struct config *config;
+    struct loop *loop;
+    struct control *control;
+    struct peer peer; /* whoever connects next */
+    int listener, stop;
+    char path[96];
+    pthread_t thread;
+    const char *reload_problems;
+    uint64_t advanced_ns;
+    bool real_clock;
+};
+
+static struct server server;
+
+static int fake_reload(void *context, char **ret_problems)
+{
+    struct server *self = context;
+    if (!self->reload_problems)
+        return 0;
+    *ret_problems = strdup(self->reload_problems);
+    return -EINVAL;
+}
+
+static int fake_advance(void *context, uint64_t ns)
+{
+    struct server *self = context;
+    if (self->real_clock)
+        return -EOPNOTSUPP;
+    self->advanced_ns += ns;
+    self->dir.clock.test_now_ns += ns;
+    return 0;
+}
+
+static void first_packet(void *context, struct loop_connection *connection, struct loop_message *message)
+{
+    struct server *self = context;
+    control_connected(self->control, connection, &self->peer, message);
+}
+
+static void hung_up_early(void *context, struct loop_connection *connection, int error)
+{
+    (void)context;
+    (void)connection;
+    (void)error;
+}
+
+static void accepted(void *context, struct loop_connection *connection)
+{
+    loop_connection_start(connection, first_packet, hung_up_early, context);
+}
+
+static void stopped(void *context, struct loop_watch *watch)
+{
+    (void)watch;
+    loop_stop(context);
+}
+
+static void *run(void *context)
+{
+    struct server *self = context;
+    struct loop_listener *listener;
+    struct loop_watch *watch;
+    const char *why;
+    /* A loop belongs to the thread that made it. */
+    assert(loop_new(&self->loop, LOOP_AUTO, &why) == 0);
+    const struct control_options options = {.loop = self->loop,
+                                            .segment = self->segment,
+                                            .clock = &self->dir.clock,
+                                            .config = self->config,
+                                            .reload = fake_reload,
+                                            .advance = fake_advance,
+                                            .context = self};
+    assert(control_new(&options, &self->control) == 0);
+    assert(loop_listen(self->loop, self->listener, accepted, self, &listener) == 0);
+    assert(loop_watch_add(self->loop, self->stop, stopped, self->loop, &watch) == 0);
+    assert(loop_run(self->loop) == 0);
+    self->control = control_free(self->control);
+    self->loop = loop_free(self->loop);
+    return NULL;
+}
+
+static uint32_t add(const char *name)
+{
+    uint32_t slot;
+    const struct segment_policy policy = {.threshold = 5, .permits = 1, .max_wait_ms = 10000, .longest_ms = 330000};
+    assert_int_equal(segment_take(server.segment, name, 0, &slot), 0);
+    segment_policy_publish(server.segment, slot, &policy, TRIP_MODE_AUTO, 0);
+    segment_mirror(server.segment, slot, word_closed(1, 2, 1));
+    segment_name_publish(server.segment, slot);
+    return slot;
+}
+
+static int set_up(void **state)
+{
+    char *problems = NULL;
+    server = (struct server){.peer = {.uid = CONTROLLER, .groups = {1000}, .group_count = 1}};
+    segment_dir_make(&server.dir);
+    server.segment = segment_dir_create(&server.dir, BREAKERS, 70);
+    memset(&engine, 0, sizeof(engine));
+    engine.segment = server.segment;
+    assert_int_equal(config_parse(config_text, strlen(config_text), "test", &server.config, &problems), 0);
+
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(server.path, sizeof(server.path), "%s/control.sock", server.dir.dir);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", server.path);
+    server.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(server.listener, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(server.listener, 128), 0);
+    server.stop = eventfd(0, EFD_CLOEXEC);
+    assert_int_equal(pthread_create(&server.thread, NULL, run, &server), 0);
+    *state = &server;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    const uint64_t one = 1;
+    assert_int_equal(write(server.stop, &one, sizeof(one)), sizeof(one));
+    pthread_join(server.thread, NULL);
+    close(server.stop);
+    close(server.listener);
+    config_free(server.config);
+    segment_unmap(server.segment);
+    segment_dir_remove(&server.dir);
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- the caller
+ */
+
+static int call_connect(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct timeval patience = {.tv_sec = 5};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", server.path);
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    return fd;
+}
+
+static void receive(int fd, struct rpc_message *ret_message)
+{
+    static uint8_t packet[RPC_PACKET_MAX];
+    const char *why = "";
+    const ssize_t size = recv(fd, packet, sizeof(packet), 0);
+    assert_true(size > 0);
+    assert_int_equal(rpc_read(packet, (size_t)size, ret_message, &why), 0);
+    assert_int_equal(ret_message->kind, RPC_RESPONSE);
+}
+
+static void send_request(int fd, uint32_t id, const char *method, const json_t *params)
+{
+    static uint8_t packet[RPC_PACKET_MAX];
+    size_t size;
+    assert_int_equal(rpc_write_request(packet, id, method, params, &size), 0);
+    assert_int_equal(send(fd, packet, size, MSG_NOSIGNAL), size);
+}
+
+/* params: taken. */
+static struct rpc_message call(int fd, const char *method, json_t *params)
+{
+    static uint32_t id = 100;
+    struct rpc_message message;
+    assert_non_null(params);
+    send_request(fd, ++id, method, params);
+    json_decref(params);
+    receive(fd, &message);
+    assert_int_equal(message.id, id);
+    return message;
+}
+
+static json_t *result(int fd, const char *method, json_t *params)
+{
+    struct rpc_message message = call(fd, method, params);
+    if (message.error)
+        print_error("%s\n", json_string_value(json_object_get(message.error, "message")));
+    assert_null(message.error);
+    json_t *answer = json_incref(message.result);
+    rpc_message_clear(&message);
+    return answer;
+}
+
+static void assert_refused(int fd, const char *method, json_t *params, const char *code, const char *text)
+{
+    struct rpc_message message = call(fd, method, params);
+    assert_null(message.result);
+    assert_string_equal(json_string_value(json_object_get(message.error, "code")), code);
+    assert_string_equal(json_string_value(json_object_get(message.error, "message")), text);
+    rpc_message_clear(&message);
+}
+
+static void assert_json(json_t *actual, const char *expected)
+{
+    char *text = json_dumps(actual, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    assert_string_equal(text, expected);
+    free(text);
+    json_decref(actual);
+}
+
+static void become(uid_t uid, gid_t group)
+{
+    server.peer = (struct peer){.uid = uid, .groups = {1000, group}, .group_count = 2};
+}
+
+/* ------------------------------------------------------------------------------------------------------------- tests
+ */
+
+static void test_sync_drains_all_and_answers_with_the_time(void **state)
+{
+    (void)state;
+    server.dir.clock.test_now_ns = 5000000000;
+    const int fd = call_connect();
+    assert_json(result(fd, "sync", json_object()), "{\"now_ms\":5000}");
+    assert_int_equal(engine.drains, 1);
+    assert_json(result(fd, "sync", json_object()), "{\"now_ms\":5000}");
+    assert_int_equal(engine.drains, 2);
+    close(fd);
+}
+
+static void test_a_refusal_names_the_role_and_how_to_get_it(void **state)
+{
+    (void)state;
+    add("db");
+    become(OBSERVER, OBSERVER);
+    const int fd = call_connect();
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "db"), "refused",
+                   "trip needs the role control, which uid 1001 does not have: add its user or one of its groups to "
+                   "access.control in tripd's config file, then reload it");
+    assert_int_equal(engine.trips, 0);
+    assert_json(result(fd, "sync", json_object()), "{\"now_ms\":0}");
+    close(fd);
+}
+
+static void test_every_method_that_changes_something_needs_control(void **state)
+{
+    (void)state;
+    static const char *const methods[] = {"trip",  "force_open",   "disable",       "shadow",       "auto",
+                                          "reset", "config_check", "config_reload", "clock_advance"};
+    add("db");
+    become(OBSERVER, OBSERVER);
+    const int fd = call_connect();
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        struct rpc_message message = call(fd, methods[i], json_object());
+        assert_string_equal(json_string_value(json_object_get(message.error, "code")), "refused");
+        rpc_message_clear(&message);
+    }
+    close(fd);
+}
+
+static void test_a_group_gives_its_members_the_role(void **state)
+{
+    (void)state;
+    add("db");
+    become(MEMBER, 2000);
+    const int fd = call_connect();
+    json_decref(result(fd, "trip", json_pack("{s:s}", "name", "db")));
+    assert_int_equal(engine.trips, 1);
+    assert_int_equal(engine.uid, MEMBER);
+    close(fd);
+}
+
+static void test_roles_follow_the_config(void **state)
+{
+    (void)state;
+    static const char nobody[] = "access: {observe: [\"user:7\"], report: [\"user:7\"], control: [\"user:7\"]}\n";
+    char *problems = NULL;
+    struct config *stricter;
+    assert_int_equal(config_parse(nobody, strlen(nobody), "test", &stricter, &problems), 0);
+    const int fd = call_connect();
+    json_decref(result(fd, "sync", json_object()));
+    control_reconfigure(server.control, stricter); /* the loop waits: nothing is asked of it now */
+    assert_refused(fd, "sync", json_object(), "refused",
+                   "sync needs the role observe, which uid 1002 does not have: add its user or one of its groups to "
+                   "access.observe in tripd's config file, then reload it");
+    control_reconfigure(server.control, server.config);
+    config_free(stricter);
+    close(fd);
+}
+
+static void test_parameters_are_checked_before_anything_is_done(void **state)
+{
+    (void)state;
+    add("db");
+    const int fd = call_connect();
+    assert_refused(fd, "trip", json_object(), "invalid", "trip needs the parameter name");
+    assert_refused(fd, "trip", json_pack("{s:s, s:i}", "name", "db", "ttl_ms", 5), "invalid",
+                   "trip has no parameter ttl_ms; it takes name, for_ms, reason");
+    assert_refused(fd, "sync", json_pack("{s:i}", "now", 1), "invalid", "sync has no parameter now; it takes nothing");
+    assert_refused(fd, "trip", json_pack("{s:s, s:s}", "name", "db", "for_ms", "5s"), "invalid",
+                   "the parameter for_ms is no whole number from 0 to 2592000000");
+    assert_refused(fd, "trip", json_pack("{s:s, s:i}", "name", "db", "for_ms", -1), "invalid",
+                   "the parameter for_ms is no whole number from 0 to 2592000000");
+    assert_refused(fd, "trip", json_pack("{s:s, s:I}", "name", "db", "for_ms", (json_int_t)2592000001), "invalid",
+                   "the parameter for_ms is no whole number from 0 to 2592000000");
+    assert_refused(fd, "trip", json_pack("{s:i}", "name", 5), "invalid",
+                   "the parameter name is no string of 127 bytes at most");
+    assert_refused(fd, "trip", json_pack("{s:s, s:s}", "name", "db", "reason", "a\nb"), "invalid",
+                   "the parameter reason has a control character");
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "d b"), "invalid",
+                   "\"d b\" is neither a name nor a pattern: 1 to 127 of letters, digits and . _ : / @ -, with * and ? "
+                   "in a pattern");
+    assert_refused(fd, "untrip", json_object(), "unknown_method",
+                   "tripd has no method untrip: its version is another than yours");
+    assert_int_equal(engine.trips, 0);
+    close(fd);
+}
+
+static void test_a_malformed_packet_is_answered_and_changes_nothing(void **state)
+{
+    (void)state;
+    static const uint8_t bomb[] = {0xdd, 0xff, 0xff, 0xff, 0xff};
+    struct rpc_message message;
+    const int fd = call_connect();
+    assert_int_equal(send(fd, bomb, sizeof(bomb), 0), sizeof(bomb));
+    receive(fd, &message);
+    assert_int_equal(message.id, 0);
+    assert_string_equal(json_string_value(json_object_get(message.error, "code")), "malformed");
+    assert_string_equal(json_string_value(json_object_get(message.error, "message")),
+                        "a count in the message is more than what follows");
+    rpc_message_clear(&message);
+    json_decref(result(fd, "sync", json_object()));
+    close(fd);
+}
+
+static void test_a_notification_is_carried_out_and_not_answered(void **state)
+{
+    (void)state;
+    static const uint8_t notification[] = {0x93, 0x02, 0xa4, 's', 'y', 'n', 'c', 0x80};
+    const int fd = call_connect();
+    assert_int_equal(send(fd, notification, sizeof(notification), 0), sizeof(notification));
+    assert_json(result(fd, "clock_show", json_object()), "{\"clock\":\"test\",\"now_ms\":0}");
+    assert_int_equal(engine.drains, 1);
+    close(fd);
+}
+
+static void test_a_response_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t response[] = {0x94, 0x01, 0x07, 0xc0, 0x80};
+    struct rpc_message message;
+    const int fd = call_connect();
+    assert_int_equal(send(fd, response, sizeof(response), 0), sizeof(response));
+    receive(fd, &message);
+    assert_int_equal(message.id, 7);
+    assert_string_equal(json_string_value(json_object_get(message.error, "message")),
+                        "tripd asks nothing, so there is nothing to answer");
+    rpc_message_clear(&message);
+    close(fd);
+}
+
+static void test_trip_by_name(void **state)
+{
+    (void)state;
+    add("db");
+    const uint32_t slot = add("payments/a");
+    const int fd = call_connect();
+    assert_json(
+        result(fd, "trip", json_pack("{s:s, s:i, s:s}", "name", "payments/a", "for_ms", 30000, "reason", "drill")),
+        "{\"count\":1,\"breakers\":[\"payments/a\"]}");
+    assert_int_equal(engine.trips, 1);
+    assert_int_equal(engine.slot, slot);
+    assert_int_equal(engine.ms, 30000);
+    assert_int_equal(engine.uid, CONTROLLER);
+    assert_string_equal(engine.reason, "drill");
+    close(fd);
+}
+
+static void test_trip_and_reset_by_pattern_hit_what_matches(void **state)
+{
+    (void)state;
+    add("db");
+    add("payments/a");
+    add("payments/b");
+    const int fd = call_connect();
+    assert_json(result(fd, "trip", json_pack("{s:s}", "name", "payments/*")),
+                "{\"count\":2,\"breakers\":[\"payments/a\",\"payments/b\"]}");
+    assert_int_equal(engine.trips, 2);
+    assert_string_equal(engine.reason, "(none)");
+    assert_json(result(fd, "reset", json_pack("{s:s}", "name", "?b")), "{\"count\":1,\"breakers\":[\"db\"]}");
+    assert_int_equal(engine.resets, 1);
+    close(fd);
+}
+
+static void test_what_is_not_there_is_not_found(void **state)
+{
+    (void)state;
+    add("db");
+    const int fd = call_connect();
+    static const char no_name[] = "no breaker is named dbx; one comes into being when a client first names it";
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "dbx"), "not_found", no_name);
+    assert_refused(fd, "reset", json_pack("{s:s}", "name", "dbx*"), "not_found", "no breaker matches dbx*");
+    assert_refused(fd, "disable", json_pack("{s:s}", "name", "dbx"), "not_found", no_name);
+    assert_refused(fd, "show", json_pack("{s:s}", "name", "dbx"), "not_found", no_name);
+    assert_int_equal(engine.trips + engine.resets + engine.modes + engine.patterns, 0);
+    close(fd);
+}
+
+static void test_modes_by_name_and_by_pattern(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *method;
+        trip_mode mode;
+    } verbs[] = {{"force_open", TRIP_MODE_FORCED_OPEN},
+                 {"disable", TRIP_MODE_DISABLED},
+                 {"shadow", TRIP_MODE_SHADOW},
+                 {"auto", TRIP_MODE_AUTO}};
+    const uint32_t slot = add("db");
+    const int fd = call_connect();
+    for (int i = 0; i < 4; i++) {
+        json_t *params = json_pack("{s:s, s:s}", "name", "db", "reason", "why");
+        if (verbs[i].mode != TRIP_MODE_AUTO)
+            json_object_set_new(params, "ttl_ms", json_integer(60000));
+        assert_json(result(fd, verbs[i].method, params), "{\"count\":1,\"breakers\":[\"db\"]}");
+        assert_int_equal(engine.modes, i + 1);
+        assert_int_equal(engine.slot, slot);
+        assert_int_equal(engine.mode, verbs[i].mode);
+        assert_int_equal(engine.ms, verbs[i].mode == TRIP_MODE_AUTO ? 0 : 60000);
+
+        assert_json(result(fd, verbs[i].method, json_pack("{s:s}", "name", "none/*")), "{\"count\":0,\"breakers\":[]}");
+        assert_int_equal(engine.patterns, i + 1);
+        assert_string_equal(engine.pattern, "none/*");
+    }
+    close(fd);
+}
+
+static void test_what_the_engine_refuses_is_told(void **state)
+{
+    (void)state;
+    add("db");
+    const int fd = call_connect();
+    engine.next_error = -ENOSPC;
+    assert_refused(
+        fd, "disable", json_pack("{s:s}", "name", "d*"), "failed",
+        "disable d*: 256 patterns hold a mode, and there is no place for more: name the breakers one by one, "
+        "or wait until a TTL ends");
+    engine.next_error = -ENOENT; /* forgotten in between */
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "db"), "not_found",
+                   "no breaker is named db; one comes into being when a client first names it");
+    close(fd);
+}
+
+static void test_list_comes_in_pages(void **state)
+{
+    (void)state;
+    char name[16];
+    for (int i = 0; i < 120; i++) {
+        snprintf(name, sizeof(name), "b%03d", i);
+        add(name);
+    }
+    assert_int_equal(segment_pattern_set(server.segment, "b0*", TRIP_MODE_SHADOW, 0, 0, "trial", 0), 0);
+    const int fd = call_connect();
+    json_int_t after = 0;
+    size_t sizes[3], patterns = 0;
+    for (int page = 0; page < 3; page++) {
+        json_t *list = result(fd, "list", json_pack("{s:I}", "after", after));
+        sizes[page] = json_array_size(json_object_get(list, "breakers"));
+        patterns += json_array_size(json_object_get(list, "patterns"));
+        after = json_integer_value(json_object_get(list, "next"));
+        assert_int_equal(after, page < 2 ? 50 * (page + 1) : 0);
+        json_decref(list);
+    }
+    assert_int_equal(sizes[0], 50);
+    assert_int_equal(sizes[1], 50);
+    assert_int_equal(sizes[2], 20);
+    assert_int_equal(patterns, 1);
+
+    json_t *some = result(fd, "list", json_pack("{s:s, s:i}", "name", "b01?", "limit", 3));
+    assert_int_equal(json_array_size(json_object_get(some, "breakers")), 3);
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(json_object_get(some, "breakers"), 0), "breaker")), "b010");
+    assert_int_equal(json_integer_value(json_object_get(some, "next")), 13);
+    json_decref(some);
+    close(fd);
+}
+
+static void test_show_tells_of_one_breaker(void **state)
+{
+    (void)state;
+    add("db");
+    const int fd = call_connect();
+    json_t *show = result(fd, "show", json_pack("{s:s}", "name", "db"));
+    assert_string_equal(json_string_value(json_object_get(show, "state")), "closed");
+    assert_int_equal(json_integer_value(json_object_get(show, "consecutive_failures")), 2);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(show, "settings"), "consecutive_failures")), 5);
+    assert_int_equal(engine.drains, 1);
+    json_decref(show);
+    close(fd);
+}
+
+static void test_events_come_in_pages_and_by_name(void **state)
+{
+    (void)state;
+    const uint32_t db = add("db"), cache = add("cache");
+    for (uint32_t i = 0; i < 60; i++) {
+        const struct transition transition = {.breaker = i % 2 ? db : cache, .to = TRIP_STATE_OPEN, .by = BY_CLIENT};
+        segment_transition(server.segment, &transition, i);
+    }
+    const int fd = call_connect();
+    json_t *first = result(fd, "events", json_object());
+    assert_int_equal(json_array_size(json_object_get(first, "events")), 50);
+    assert_int_equal(json_integer_value(json_object_get(first, "next")), 50);
+    json_t *rest = result(fd, "events", json_pack("{s:i}", "after", 50));
+    assert_int_equal(json_array_size(json_object_get(rest, "events")), 10);
+    assert_null(json_object_get(rest, "next"));
+    json_t *event = json_array_get(json_object_get(rest, "events"), 9);
+    assert_int_equal(json_integer_value(json_object_get(event, "sequence")), 60);
+    assert_int_equal(json_integer_value(json_object_get(event, "t_ms")), 59);
+    assert_string_equal(json_string_value(json_object_get(event, "breaker")), "db");
+    json_t *named = result(fd, "events", json_pack("{s:s}", "name", "cache"));
+    assert_int_equal(json_array_size(json_object_get(named, "events")), 30);
+    json_decref(first);
+    json_decref(rest);
+    json_decref(named);
+    close(fd);
+}
+
+static void test_clients_come_in_pages(void **state)
+{
+    (void)state;
+    for (uint32_t lane = 1; lane <= 60; lane++) {
+        const struct client_slot client = {.lane_id = 1000 + lane, .pid = lane, .program = "worker"};
+        segment_client_set(server.segment, lane, &client);
+    }
+    const int fd = call_connect();
+    json_t *first = result(fd, "clients", json_object());
+    assert_int_equal(json_array_size(json_object_get(first, "clients")), 50);
+    assert_int_equal(json_integer_value(json_object_get(first, "next")), 51);
+    json_t *rest = result(fd, "clients", json_pack("{s:i}", "after", 51));
+    assert_int_equal(json_array_size(json_object_get(rest, "clients")), 10);
+    assert_null(json_object_get(rest, "next"));
+    json_decref(first);
+    json_decref(rest);
+    close(fd);
+}
+
+static void test_status_tells_of_tripd_and_its_loop(void **state)
+{
+    (void)state;
+    add("db");
+    const int fd = call_connect();
+    json_t *status = result(fd, "status", json_object());
+    assert_string_equal(json_string_value(json_object_get(status, "daemon")), "running");
+    assert_string_equal(json_string_value(json_object_get(status, "clock")), "test");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "breakers"), "closed")), 1);
+    assert_true(json_is_integer(json_object_get(status, "wakeups")));
+    const char *backend = json_string_value(json_object_get(status, "loop"));
+    assert_true(strcmp(backend, "io_uring") == 0 || strcmp(backend, "epoll") == 0);
+    json_decref(status);
+    close(fd);
+}
+
+static void test_the_config_is_shown_as_json_and_as_yaml(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    json_t *config = result(fd, "config_show", json_object());
+    json_t *entry = json_array_get(json_object_get(config, "breakers"), 0);
+    assert_string_equal(json_string_value(json_object_get(entry, "match")), "payments/*");
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(entry, "open"), "for_ms")), 2000);
+    json_t *second = result(fd, "config_show", json_pack("{s:i, s:i}", "after", 1, "limit", 1));
+    assert_int_equal(json_array_size(json_object_get(second, "breakers")), 1);
+
+    json_t *yaml = result(fd, "config_show", json_pack("{s:s}", "form", "yaml"));
+    const char *text = json_string_value(json_object_get(yaml, "yaml"));
+    struct config *again;
+    char *problems = NULL;
+    assert_int_equal(config_parse(text, strlen(text), "shown", &again, &problems), 0);
+    assert_int_equal(again->breakers[0].open.span, 2000000000);
+    config_free(again);
+    assert_refused(fd, "config_show", json_pack("{s:s}", "form", "xml"), "invalid",
+                   "config_show has no form \"xml\": yaml, or none");
+    json_decref(config);
+    json_decref(second);
+    json_decref(yaml);
+    close(fd);
+}
+
+static void test_a_config_is_checked_without_being_loaded(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    assert_json(result(fd, "config_check", json_pack("{s:s}", "text", "limits: {max_lanes: 8}\n")),
+                "{\"ok\":true,\"problems\":[],\"notes\":[]}");
+    json_t *check = result(fd, "config_check", json_pack("{s:s}", "text", "\nlimits: {max_lines: 8}\n"));
+    assert_true(json_is_false(json_object_get(check, "ok")));
+    const char *problem = json_string_value(json_array_get(json_object_get(check, "problems"), 0));
+    assert_int_equal(strncmp(problem, "config:2: ", 10), 0);
+    json_decref(check);
+    close(fd);
+}
+
+static void test_a_reload_that_fails_tells_the_problems(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    assert_json(result(fd, "config_reload", json_object()), "{\"reloaded\":true}");
+    server.reload_problems = "x.yaml:3: one\nx.yaml:4: two\n";
+    struct rpc_message message = call(fd, "config_reload", json_object());
+    assert_string_equal(json_string_value(json_object_get(message.error, "message")),
+                        "the config in force stays: the file has problems");
+    assert_json(json_incref(json_object_get(message.error, "problems")), "[\"x.yaml:3: one\",\"x.yaml:4: two\"]");
+    rpc_message_clear(&message);
+    close(fd);
+}
+
+static void test_the_test_clock_is_moved(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    assert_json(result(fd, "clock_advance", json_pack("{s:i}", "by_ms", 30000)),
+                "{\"clock\":\"test\",\"now_ms\":30000}");
+    assert_int_equal(server.advanced_ns, 30000000000);
+    server.real_clock = true;
+    assert_refused(fd, "clock_advance", json_pack("{s:i}", "by_ms", 1), "unsupported",
+                   "tripd's clock is the real one: start it with --test-clock");
+    close(fd);
+}
+
+static void test_a_user_has_64_connections_at_most(void **state)
+{
+    (void)state;
+    int fds[64];
+    for (int i = 0; i < 64; i++) {
+        fds[i] = call_connect();
+        json_decref(result(fds[i], "clock_show", json_object()));
+    }
+    struct rpc_message message;
+    uint8_t byte;
+    const int one_more = call_connect();
+    json_t *nothing = json_object();
+    send_request(one_more, 5, "clock_show", nothing);
+    receive(one_more, &message);
+    assert_int_equal(message.id, 0);
+    assert_string_equal(json_string_value(json_object_get(message.error, "message")),
+                        "uid 1002 has 64 control connections open, and may have no more: end some of its tripctl "
+                        "processes");
+    rpc_message_clear(&message);
+    assert_int_equal(recv(one_more, &byte, 1, 0), 0);
+    close(one_more);
+
+    become(OBSERVER, OBSERVER); /* another user's are counted apart */
+    const int other = call_connect();
+    json_decref(result(other, "clock_show", json_object()));
+    close(other);
+    become(CONTROLLER, 1000);
+    close(fds[0]); /* and a place that is given back is free */
+    for (int tries = 0; tries < 500; tries++) {
+        const int again = call_connect();
+        send_request(again, 6, "clock_show", nothing);
+        receive(again, &message);
+        const bool served = message.result != NULL;
+        rpc_message_clear(&message);
+        close(again);
+        if (served)
+            break;
+        assert_true(tries < 499);
+        poll(NULL, 0, 1);
+    }
+    json_decref(nothing);
+    for (int i = 1; i < 64; i++)
+        close(fds[i]);
+}
+
+static void test_who_asks_and_does_not_read_is_hung_up_on(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    json_t *params = json_object();
+    static uint8_t packet[RPC_PACKET_MAX];
+    size_t size;
+    assert_int_equal(rpc_write_request(packet, 1, "config_show", params, &size), 0);
+    json_decref(params);
+    int asked = 0;
+    while (asked < 100000 && send(fd, packet, size, MSG_NOSIGNAL) > 0)
+        asked++;
+    assert_true(asked >= RPC_QUEUED_PER_USER);
+    assert_true(asked < 100000);
+    assert_true(errno == EPIPE || errno == ECONNRESET);
+    close(fd);
+    const int other = call_connect(); /* tripd goes on */
+    json_decref(result(other, "sync", json_object()));
+    close(other);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_sync_drains_all_and_answers_with_the_time),
+        TEST(test_a_refusal_names_the_role_and_how_to_get_it),
+        TEST(test_every_method_that_changes_something_needs_control),
+        TEST(test_a_group_gives_its_members_the_role),
+        TEST(test_roles_follow_the_config),
+        TEST(test_parameters_are_checked_before_anything_is_done),
+        TEST(test_a_malformed_packet_is_answered_and_changes_nothing),
+        TEST(test_a_notification_is_carried_out_and_not_answered),
+        TEST(test_a_response_is_refused),
+        TEST(test_trip_by_name),
+        TEST(test_trip_and_reset_by_pattern_hit_what_matches),
+        TEST(test_what_is_not_there_is_not_found),
+        TEST(test_modes_by_name_and_by_pattern),
+        TEST(test_what_the_engine_refuses_is_told),
+        TEST(test_list_comes_in_pages),
+        TEST(test_show_tells_of_one_breaker),
+        TEST(test_events_come_in_pages_and_by_name),
+        TEST(test_clients_come_in_pages),
+        TEST(test_status_tells_of_tripd_and_its_loop),
+        TEST(test_the_config_is_shown_as_json_and_as_yaml),
+        TEST(test_a_config_is_checked_without_being_loaded),
+        TEST(test_a_reload_that_fails_tells_the_problems),
+        TEST(test_the_test_clock_is_moved),
+        TEST(test_a_user_has_64_connections_at_most),
+        TEST(test_who_asks_and_does_not_read_is_hung_up_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,390 @@
+/* What people are shown, from forged entries of a segment. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "internal/policy.h"
+#include "internal/rpc.h"
+#include "internal/state_word.h"
+#include "report.h"
+#include "rpc.h"
+
+struct forged {
+    struct policy_slot policy;
+    struct detail_slot detail;
+    struct core_head core;
+    struct report_breaker breaker;
+};
+
+/* payments/a, open for 5 s of 30 s at 100 s, after 5 failures in a row. */
+static void forge(struct forged *forged)
+{
+    memset(forged, 0, sizeof(*forged));
+    forged->policy.admission = policy_plain(1);
+    forged->policy.judge[0] = policy_judge(5, TRIP_MODE_AUTO, false, 0);
+    forged->policy.slow_after_ns = 60000000000;
+    forged->policy.next_open_ms = 60000;
+    forged->policy.half_open = policy_half_open(2, 10000);
+    strcpy(forged->detail.name, "payments/a");
+    strcpy(forged->detail.settings_match, "payments/*");
+    forged->detail.created_unix_ms = 1700000000000;
+    forged->detail.since_unix_ms = 1700000095000;
+    forged->detail.since_ms = 95000;
+    forged->detail.reason = TRIP_REASON_CONSECUTIVE;
+    forged->detail.error_type = TRIP_ERROR_TIMEOUT;
+    forged->detail.error_unix_ms = 1700000094000;
+    strcpy(forged->detail.error_message, "no answer in 1 s");
+    forged->detail.latency[0] = 90;
+    forged->detail.latency[10] = 10;
+    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7};
+    forged->core.window_calls = 16;
+    forged->core.window_failures = 6;
+    forged->core.window_slow = 1;
+    forged->core.minimum_calls = 10;
+    forged->core.opens = 2;
+    forged->core.open_ms = 30000;
+    forged->core.trips[TRIP_REASON_CONSECUTIVE] = 2;
+    forged->breaker =
+        (struct report_breaker){&forged->policy, &forged->detail, &forged->core, word_open(7, 125000), 100000};
+}
+
+static void assert_json(json_t *actual, const char *expected)
+{
+    char *text = json_dumps(actual, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+    json_decref(actual);
+}
+
+static json_t *show_key(const struct forged *forged, const char *key)
+{
+    json_t *show = report_show(&forged->breaker);
+    json_t *value = json_incref(json_object_get(show, key));
+    json_decref(show);
+    return value;
+}
+
+static void test_show_has_the_keys_of_the_contract(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    assert_json(
+        report_show(&forged.breaker),
+        "{\"t_ms\":100000,\"event\":\"show\",\"breaker\":\"payments/a\",\"state\":\"open\",\"mode\":\"auto\","
+        "\"reason\":\"consecutive\",\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
+        "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,\"failure_rate\":37.5,\"slow_rate\":6.2},"
+        "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,"
+        "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+        "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
+        "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0},\"in_flight\":0,\"calls_until_rate\":"
+        "0,\"opens\":2,\"open_ms\":30000,"
+        "\"trips\":{\"consecutive\":2,\"failures\":0,\"failure_rate\":0,\"slow_rate\":0,\"in_flight\":0,"
+        "\"probe_failed\":0,\"max_wait\":0,\"rule\":0,\"operator\":0,\"fleet\":0,\"relapse\":0},"
+        "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000},\"modes\":[],"
+        "\"latency\":{\"calls\":100,\"p50_ms\":0.065536,\"p95_ms\":2.09715,\"p99_ms\":2.09715},"
+        "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"
+        "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
+        "\"created_unix_ms\":1700000000000}");
+}
+
+static void test_rates_are_null_until_they_count(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.core.window_calls = 9;
+    assert_json(show_key(&forged, "window"), "{\"calls\":9,\"ok\":3,\"failures\":6,\"slow\":1,\"failure_rate\":null,"
+                                             "\"slow_rate\":null}");
+    assert_json(show_key(&forged, "calls_until_rate"), "1");
+}
+
+static void test_retry_after_by_state(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    assert_json(show_key(&forged, "retry_after_ms"), "25000");
+    forged.breaker.now_ms = 130000; /* the deadline has passed */
+    assert_json(show_key(&forged, "retry_after_ms"), "0");
+    forged.breaker.now_ms = 100000;
+    forged.breaker.word = word_closed(8, 3, 0);
+    assert_json(show_key(&forged, "retry_after_ms"), "0");
+    assert_json(show_key(&forged, "consecutive_failures"), "3");
+    forged.breaker.word = word_half_open(9, 104000); /* every permit is out */
+    assert_json(show_key(&forged, "retry_after_ms"), "4000");
+    assert_json(show_key(&forged, "permits_free"), "0");
+    forged.policy.permits_free = 1;
+    assert_json(show_key(&forged, "retry_after_ms"), "0");
+    assert_json(show_key(&forged, "permits_free"), "1");
+    forged.policy.permits_free = 77; /* more than there are: 2 */
+    assert_json(show_key(&forged, "permits_free"), "2");
+    forged.breaker.word = word_probing(10, 3, 164032); /* steps of 64 ms: 2563 * 64, now is 1562 * 64 and more */
+    assert_json(show_key(&forged, "retry_after_ms"), "64064");
+    assert_json(show_key(&forged, "state"), "\"half_open\"");
+    assert_json(show_key(&forged, "permits_free"), "0");
+}
+
+static void test_the_strongest_mode_is_shown_with_its_owner_and_reason(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.policy.modes[MODE_OWNER_CONFIG] = policy_mode_word(TRIP_MODE_SHADOW, 0);
+    forged.policy.modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_FORCED_OPEN, 160000);
+    forged.detail.modes[MODE_OWNER_OPERATOR].since_unix_ms = 1700000090000;
+    forged.detail.modes[MODE_OWNER_OPERATOR].uid = 1000;
+    strcpy(forged.detail.modes[MODE_OWNER_OPERATOR].reason, "migration");
+    assert_json(show_key(&forged, "mode"), "\"forced_open\"");
+    assert_json(show_key(&forged, "mode_owner"), "\"operator\"");
+    assert_json(show_key(&forged, "mode_reason"), "\"migration\"");
+    assert_json(show_key(&forged, "mode_ttl_ms"), "60000");
+    assert_json(show_key(&forged, "retry_after_ms"), "60000");
+    assert_json(show_key(&forged, "modes"),
+                "[{\"owner\":\"operator\",\"mode\":\"forced_open\",\"since_unix_ms\":1700000090000,\"ttl_ms\":60000,"
+                "\"uid\":1000,\"reason\":\"migration\"},{\"owner\":\"config\",\"mode\":\"shadow\",\"since_unix_ms\":0,"
+                "\"ttl_ms\":null,\"uid\":0,\"reason\":null}]");
+    forged.breaker.now_ms = 160000; /* the TTL has passed */
+    assert_json(show_key(&forged, "mode"), "\"shadow\"");
+    assert_json(show_key(&forged, "mode_owner"), "\"config\"");
+    assert_json(show_key(&forged, "retry_after_ms"), "0");
+}
+
+static void test_forced_open_without_an_end_has_no_retry_after(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.policy.modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_FORCED_OPEN, 0);
+    assert_json(show_key(&forged, "retry_after_ms"), "null");
+    assert_json(show_key(&forged, "mode_ttl_ms"), "null");
+}
+
+static void test_latencies_beyond_the_last_bucket_are_null(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    memset(forged.detail.latency, 0, sizeof(forged.detail.latency));
+    assert_json(show_key(&forged, "latency"), "{\"calls\":0,\"p50_ms\":null,\"p95_ms\":null,\"p99_ms\":null}");
+    forged.detail.latency[1] = 98; /* 65.5 to 98.3 us */
+    forged.detail.latency[31] = 2;
+    assert_json(show_key(&forged, "latency"),
+                "{\"calls\":100,\"p50_ms\":0.098304,\"p95_ms\":0.098304,\"p99_ms\":null}");
+}
+
+static void test_every_latency_lies_below_the_end_of_its_bucket(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    for (uint64_t ns = 1; ns < 2000000000; ns += 1 + ns / 7) {
+        memset(forged.detail.latency, 0, sizeof(forged.detail.latency));
+        forged.detail.latency[latency_bucket(ns)] = 1;
+        json_t *latency = show_key(&forged, "latency");
+        const double end_ms = json_real_value(json_object_get(latency, "p50_ms"));
+        json_decref(latency);
+        assert_true(end_ms * 1e6 > (double)ns);
+        assert_true(ns < 65536 || end_ms * 1e6 <= 1.5 * (double)ns + 1);
+    }
+}
+
+static void test_texts_of_clients_are_cleaned(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    strcpy(forged.detail.error_message, "a\x1b[31mb\n\xc2\x9b"
+                                        "c \xc3\xa9");
+    json_t *error = show_key(&forged, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "message")), "a?[31mb???c \xc3\xa9");
+    json_decref(error);
+}
+
+static void test_text_without_an_end_is_cut_at_its_place(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    memset(forged.detail.error_message, 'x', sizeof(forged.detail.error_message));
+    memset(forged.detail.name, 0xff, sizeof(forged.detail.name));
+    json_t *error = show_key(&forged, "error"), *name = show_key(&forged, "breaker");
+    assert_int_equal(json_string_length(json_object_get(error, "message")), 96);
+    assert_int_equal(json_string_length(name), 128);
+    assert_int_equal(strspn(json_string_value(name), "?"), 128);
+    json_decref(error);
+    json_decref(name);
+}
+
+static void test_values_outside_their_lists_are_invalid(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.detail.reason = 200;
+    forged.detail.error_type = TRIP_ERROR_USER + 3;
+    assert_json(show_key(&forged, "reason"), "\"invalid\"");
+    json_t *error = show_key(&forged, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "type")), "user_3");
+    json_decref(error);
+    forged.detail.error_type = 255;
+    error = show_key(&forged, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "type")), "invalid");
+    json_decref(error);
+}
+
+static void test_a_transition(void **state)
+{
+    (void)state;
+    struct transition transition = {.sequence = 12,
+                                    .at_ms = 95000,
+                                    .at_unix_ms = 1700000095000,
+                                    .from = TRIP_STATE_CLOSED,
+                                    .to = TRIP_STATE_OPEN,
+                                    .reason = TRIP_REASON_OPERATOR,
+                                    .by = BY_OPERATOR,
+                                    .uid = 1000,
+                                    .name = "db",
+                                    .note = "drill"};
+    assert_json(report_transition(&transition),
+                "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
+                "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":\"operator\","
+                "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
+    transition.by = BY_CLIENT;
+    transition.note[0] = '\0';
+    transition.to = 99;
+    assert_json(report_transition(&transition),
+                "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
+                "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"invalid\",\"reason\":\"operator\","
+                "\"by\":\"client\",\"uid\":null,\"note\":null}");
+}
+
+static void test_a_client_and_a_pattern(void **state)
+{
+    (void)state;
+    const struct client_slot client = {.lane_id = 5,
+                                       .attached_unix_ms = 1700000000000,
+                                       .pid = 4242,
+                                       .uid = 33,
+                                       .detached = 1,
+                                       .meters = 16,
+                                       .program = "nginx"};
+    assert_json(report_client(3, &client), "{\"lane\":3,\"pid\":4242,\"uid\":33,\"program\":\"nginx\","
+                                           "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16}");
+    const struct pattern_slot pattern = {.serial = 1,
+                                         .set_unix_ms = 1700000000000,
+                                         .until_ms = 150000,
+                                         .uid = 0,
+                                         .mode = TRIP_MODE_DISABLED,
+                                         .pattern = "payments/*"};
+    assert_json(report_pattern(&pattern, 100000),
+                "{\"pattern\":\"payments/*\",\"mode\":\"disabled\",\"since_unix_ms\":1700000000000,\"ttl_ms\":50000,"
+                "\"uid\":0,\"reason\":null}");
+}
+
+static void test_the_daemons_state_is_told_by_heartbeat_boot_and_stop(void **state)
+{
+    (void)state;
+    static const uint8_t this_boot[16] = {1}, other_boot[16] = {2};
+    struct segment_header header = {.boot_id = {1}, .daemon_state = DAEMON_RUNNING, .heartbeat_mono_ns = 10000000000};
+    assert_int_equal(report_daemon_state(&header, 13000000000, this_boot), REPORT_RUNNING);
+    assert_int_equal(report_daemon_state(&header, 13000000001, this_boot), REPORT_STALLED);
+    assert_int_equal(report_daemon_state(&header, 13000000000, other_boot), REPORT_GONE);
+    assert_int_equal(report_daemon_state(&header, 9999999999, this_boot), REPORT_GONE);
+    header.daemon_state = DAEMON_STOPPED;
+    assert_int_equal(report_daemon_state(&header, 13000000001, this_boot), REPORT_STOPPED);
+    header.daemon_state = DAEMON_NONE;
+    assert_int_equal(report_daemon_state(&header, 10000000000, this_boot), REPORT_GONE);
+}
+
+static void test_status_counts_breakers_by_state(void **state)
+{
+    (void)state;
+    const struct segment_header header = {.clock_kind = CLOCK_KIND_TEST,
+                                          .created_unix_ms = 1700000000000,
+                                          .config_unix_ms = 1700000001000,
+                                          .heartbeat_mono_ns = 10000000000,
+                                          .keeper_pid = 100,
+                                          .worker_pid = 101,
+                                          .starts = 2,
+                                          .size = 4096,
+                                          .max_breakers = 1024,
+                                          .overflow = 5,
+                                          .max_lanes = 64,
+                                          .refused = 1,
+                                          .transition_next = 77};
+    struct report_instance instance = {
+        .header = &header, .daemon = REPORT_RUNNING, .now_ms = 100000, .mono_ns = 10250000000, .clients = 8};
+    struct policy_slot policy = {0};
+    report_count(&instance, &policy, word_closed(1, 0, 0));
+    report_count(&instance, &policy, word_open(1, 5));
+    policy.modes[MODE_OWNER_RULE] = policy_mode_word(TRIP_MODE_DISABLED, 0);
+    report_count(&instance, &policy, word_probing(1, 1, 64));
+    assert_json(report_status(&instance),
+                "{\"daemon\":\"running\",\"heartbeat_age_ms\":250,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
+                "\"clock\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
+                "\"config_unix_ms\":1700000001000,\"segment_bytes\":4096,"
+                "\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,\"open\":1,"
+                "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":1},"
+                "\"transitions\":77}");
+    instance.daemon = REPORT_STOPPED;
+    json_t *status = report_status(&instance);
+    assert_string_equal(json_string_value(json_object_get(status, "daemon")), "stopped");
+    assert_true(json_is_null(json_object_get(status, "heartbeat_age_ms")));
+    assert_true(json_is_null(json_object_get(status, "worker_pid")));
+    json_decref(status);
+}
+
+static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)
+{
+    (void)state;
+    struct forged forged;
+    memset(&forged, 0xff, sizeof(forged));
+    forged.breaker = (struct report_breaker){&forged.policy, &forged.detail, &forged.core, word_open(7, UINT64_MAX), 1};
+    forged.policy.modes[0] = policy_mode_word(TRIP_MODE_FORCED_OPEN, POLICY_MS_MASK);
+    forged.policy.half_open = UINT64_MAX;
+    json_t *list = json_array();
+    for (unsigned i = 0; i < RPC_PAGE; i++)
+        json_array_append_new(list, report_line(&forged.breaker));
+    json_t *result = json_pack("{s:o}", "breakers", list);
+    static uint8_t packet[RPC_PACKET_MAX];
+    size_t size;
+    assert_int_equal(rpc_write_response(packet, UINT32_MAX, NULL, result, &size), 0);
+    json_decref(result);
+}
+
+static void test_lines_of_problems(void **state)
+{
+    (void)state;
+    assert_json(report_check(NULL, NULL), "{\"ok\":true,\"problems\":[],\"notes\":[]}");
+    assert_json(report_check("a:1: x\nb:2: y\n", "note"),
+                "{\"ok\":false,\"problems\":[\"a:1: x\",\"b:2: y\"],\"notes\":[\"note\"]}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_show_has_the_keys_of_the_contract),
+        cmocka_unit_test(test_rates_are_null_until_they_count),
+        cmocka_unit_test(test_retry_after_by_state),
+        cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),
+        cmocka_unit_test(test_forced_open_without_an_end_has_no_retry_after),
+        cmocka_unit_test(test_latencies_beyond_the_last_bucket_are_null),
+        cmocka_unit_test(test_every_latency_lies_below_the_end_of_its_bucket),
+        cmocka_unit_test(test_texts_of_clients_are_cleaned),
+        cmocka_unit_test(test_text_without_an_end_is_cut_at_its_place),
+        cmocka_unit_test(test_values_outside_their_lists_are_invalid),
+        cmocka_unit_test(test_a_transition),
+        cmocka_unit_test(test_a_client_and_a_pattern),
+        cmocka_unit_test(test_the_daemons_state_is_told_by_heartbeat_boot_and_stop),
+        cmocka_unit_test(test_status_counts_breakers_by_state),
+        cmocka_unit_test(test_a_full_page_of_the_longest_lines_fits_a_packet),
+        cmocka_unit_test(test_lines_of_problems),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
