@@ -1,0 +1,395 @@
+/* The conversation with tripd: internal/wire.h, in steps that never block.
+ *
+ * A process that tripd knows already (its worker started again, or it forked) sends HELLO and its lane at once: what
+ * its threads counted meanwhile stands in the lane. A first attach learns from WELCOME how large a lane is. */
+#include "client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "internal/wire.h"
+
+#define REFUSED_PAUSE_NS UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
+#define PACKET_FDS       4
+
+/* ---------------------------------------------------------------------------------------------------------- sending */
+
+static struct wire_head head_of(enum wire_kind kind)
+{
+    return (struct wire_head){.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = (uint16_t)kind};
+}
+
+static bool send_packet(const struct attach *attach, const void *packet, size_t size, const int *fds, size_t fd_count)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int))];
+    } control = {.bytes = {0}};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)packet, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd_count) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        struct cmsghdr *const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
+    }
+    return sendmsg(attach->socket.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+static bool send_hello(struct trip_client *client)
+{
+    struct wire_hello hello = {.head = head_of(WIRE_HELLO), .digest = layout_digest()};
+    if (client->lane)
+        hello.lane_id = client->lane->memory->lane_id;
+    snprintf(hello.library, sizeof(hello.library), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR,
+             TRIP_VERSION_PATCH);
+    client->attach.state = ATTACH_HELLO;
+    return send_packet(&client->attach, &hello, sizeof(hello), NULL, 0);
+}
+
+static bool send_lane(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    const struct wire_attach packet = {.head = head_of(WIRE_ATTACH), .lane_id = client->lane->memory->lane_id};
+    int fds[2] = {client->lane->memfd.fd, -1};
+    if (attach->wants_pidfd)
+        fds[1] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const bool sent = send_packet(attach, &packet, sizeof(packet), fds, fds[1] >= 0 ? 2 : 1);
+    if (fds[1] >= 0)
+        close(fds[1]);
+    attach->sent_lane = true;
+    return sent;
+}
+
+bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
+{
+    struct attach *const attach = &client->attach;
+    if (attach->state != ATTACH_DONE || !descriptor_valid(&attach->socket))
+        return false;
+    struct wire_resolve packet = {.head = head_of(WIRE_RESOLVE), .serial = ++attach->resolve_serial};
+    memcpy(packet.name, breaker->name, sizeof(packet.name));
+    if (!send_packet(attach, &packet, sizeof(packet), NULL, 0))
+        return false;
+    breaker->resolve_serial = packet.serial;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- lane */
+
+/* Threads find the new lane by its serial, and leave their section of the old one. */
+static void use_lane(struct trip_client *client, struct lane *lane)
+{
+    lane->older = client->lanes;
+    __atomic_store_n(&client->lanes, lane, __ATOMIC_RELEASE);
+    __atomic_store_n(&client->lane, lane, __ATOMIC_RELEASE);
+    __atomic_store_n(&client->lane_serial, lane->serial, __ATOMIC_RELEASE);
+}
+
+/* tripd reads a lane whose memfd the host has closed as long as this process lives; only a tripd that does not know it
+ * needs to be sent one. What a process counts before tripd has taken its lane is not lost: it stands there. */
+static void need_lane(struct trip_client *client)
+{
+    const uint32_t max_breakers = client->view->max_breakers;
+    const size_t meter_count = lane_meters_for(max_breakers);
+    struct lane *lane = client->lane;
+    if (lane && lane->meter_count == meter_count && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
+        return;
+    if (lane_make(max_breakers, (uint32_t)meter_count, &lane) == 0)
+        use_lane(client, lane);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- answers */
+
+static void bind_all(struct trip_client *client)
+{
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            breaker_bind(breaker);
+}
+
+/* Another segment has other slots: nothing that was counted for the old one may be taken for its own. */
+static int take_view(struct trip_client *client, const struct view_offer *offer)
+{
+    struct view *view = client->view;
+    if (view && view->segment_id == offer->segment_id) {
+        if (view->commons_id == offer->commons_id)
+            return 0;
+        if (client->lane) /* a tripd with another commons has none of our lanes */
+            __atomic_store_n(&client->lane->number, 0, __ATOMIC_RELAXED);
+        return view_replace_commons(view, offer);
+    }
+    const int error = view_map(offer, &view);
+    if (error < 0)
+        return error;
+    view->older = client->views;
+    client->views = view;
+    __atomic_store_n(&client->view, view, __ATOMIC_RELEASE);
+    __atomic_store_n(&client->lane_serial, LANE_NONE, __ATOMIC_RELEASE);
+    __atomic_store_n(&client->lane, NULL, __ATOMIC_RELEASE);
+    return 0;
+}
+
+/* The conversation is complete, with a lane or, refused, without. */
+static void settle(struct trip_client *client)
+{
+    client->attach.state = ATTACH_DONE;
+    bind_all(client);
+}
+
+/* tripd has the view's segment; now it is to have the lane. `sent`: the one that went with HELLO. */
+static int offer_lane(struct trip_client *client, const struct lane *sent)
+{
+    struct attach *const attach = &client->attach;
+    need_lane(client);
+    attach->state = ATTACH_LANE;
+    if (sent)
+        return client->lane == sent ? 0 : -EAGAIN; /* of another segment: from the start */
+    if (!client->lane || !descriptor_valid(&client->lane->memfd))
+        settle(client); /* no memory, no /proc; or tripd has it already */
+    else if (!send_lane(client))
+        return -EAGAIN;
+    return 0;
+}
+
+static int welcomed(struct trip_client *client, const struct wire_welcome *welcome, const int *fds, size_t fd_count)
+{
+    struct attach *const attach = &client->attach;
+    if (fd_count != 2 || attach->state != ATTACH_HELLO ||
+        welcome->meter_count != lane_meters_for(welcome->max_breakers))
+        return -EINVAL;
+    const struct view_offer offer = {.segment_fd = fds[0],
+                                     .commons_fd = fds[1],
+                                     .segment_id = welcome->segment_id,
+                                     .segment_size = welcome->segment_size,
+                                     .commons_id = welcome->commons_id,
+                                     .commons_size = welcome->commons_size,
+                                     .daemon_uid = attach->daemon_uid};
+    const struct lane *const sent = attach->sent_lane ? client->lane : NULL;
+    const int error = take_view(client, &offer);
+    if (error < 0)
+        return error;
+    attach->wants_pidfd = welcome->wants_pidfd;
+    return offer_lane(client, sent);
+}
+
+static int attached(struct trip_client *client, const struct wire_attached *answer)
+{
+    if (client->attach.state != ATTACH_LANE || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
+        return -EINVAL;
+    __atomic_store_n(&client->lane->number, answer->lane, __ATOMIC_RELEASE);
+    client->attach.refused = 0;
+    settle(client);
+    return 0;
+}
+
+static void resolved(struct trip_client *client, const struct wire_resolved *answer)
+{
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            if (breaker->resolve_serial && breaker->resolve_serial == answer->serial) {
+                breaker_resolved(breaker, answer->breaker, answer->incarnation, answer->error);
+                return;
+            }
+}
+
+/* A lane that is refused leaves the connection as it is: breakers can be asked for. */
+static int refused(struct trip_client *client, const struct wire_refused *answer)
+{
+    struct attach *const attach = &client->attach;
+    attach->refused = answer->error < 0 ? answer->error : -EPERM;
+    if (attach->state != ATTACH_LANE)
+        return attach->refused;
+    attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
+    settle(client);
+    return 0;
+}
+
+#define PACKET(name, bytes) ((size) == sizeof(struct name) ? (const struct name *)(const void *)(bytes) : NULL)
+
+/* 0, or why the conversation ends. */
+static int understand(struct trip_client *client, const uint8_t *bytes, size_t size, const int *fds, size_t fd_count)
+{
+    const struct wire_head *const head = (const struct wire_head *)(const void *)bytes;
+    if (size < sizeof(*head) || head->magic != WIRE_MAGIC || head->version != WIRE_VERSION)
+        return -EPROTO;
+    switch (head->kind) {
+    case WIRE_WELCOME:
+        return PACKET(wire_welcome, bytes) ? welcomed(client, PACKET(wire_welcome, bytes), fds, fd_count) : -EPROTO;
+    case WIRE_ATTACHED:
+        return PACKET(wire_attached, bytes) ? attached(client, PACKET(wire_attached, bytes)) : -EPROTO;
+    case WIRE_RESOLVED:
+        if (PACKET(wire_resolved, bytes))
+            resolved(client, PACKET(wire_resolved, bytes));
+        return PACKET(wire_resolved, bytes) ? 0 : -EPROTO;
+    case WIRE_REFUSED:
+        return PACKET(wire_refused, bytes) ? refused(client, PACKET(wire_refused, bytes)) : -EPROTO;
+    default:
+        return -EPROTO;
+    }
+}
+
+static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
+{
+    size_t count = 0;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < more && count < PACKET_FDS; i++)
+            memcpy(&fds[count++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+    }
+    return count;
+}
+
+/* 1: a packet was dealt with; 0: there is none; else why the conversation ends. */
+static int receive_one(struct trip_client *client)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int))];
+    } control;
+    uint8_t bytes[WIRE_PACKET_MAX] __attribute__((aligned(8)));
+    int fds[PACKET_FDS];
+    struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    const ssize_t size = recvmsg(client->attach.socket.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+    const size_t fd_count = take_descriptors(&message, fds);
+    int error = -ECONNRESET; /* no packet of ours is empty */
+    if (size > 0)
+        error = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO
+                                                             : understand(client, bytes, (size_t)size, fds, fd_count);
+    for (size_t i = 0; i < fd_count; i++)
+        close(fds[i]);
+    return error < 0 ? error : 1;
+}
+
+/* -------------------------------------------------------------------------------------------------------- connecting
+ */
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+        const int error = -errno;
+        close(fd);
+        return error;
+    }
+    return fd;
+}
+
+static bool connect_any(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    int fd = -ENOENT;
+    for (size_t i = 0; i < sizeof(client->sockets) / sizeof(client->sockets[0]) && fd < 0; i++)
+        if (client->sockets[i][0])
+            fd = connect_to(client->sockets[i]);
+    if (fd < 0)
+        return false;
+    attach->socket = descriptor_own(fd);
+    attach->daemon_uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
+    return true;
+}
+
+/* Is the one who listens surely the one whose segment is mapped? Only then may its lane be sent unasked. */
+static bool same_daemon(const struct view *view)
+{
+    return view && !view_away(view) && !view_outdated(view);
+}
+
+static void begin(struct trip_client *client, uint64_t now)
+{
+    struct attach *const attach = &client->attach;
+    if (now < attach->next_ns)
+        return;
+    attach->next_ns = now + ATTACH_PAUSE_NS;
+    if (client->view)
+        need_lane(client);
+    if (!connect_any(client))
+        return;
+    bool sent = send_hello(client);
+    if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_daemon(client->view))
+        sent = send_lane(client);
+    if (!sent)
+        attach_close(client);
+}
+
+void attach_close(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    descriptor_close(&attach->socket);
+    attach->state = ATTACH_IDLE;
+    attach->sent_lane = false;
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            breaker->resolve_serial = 0; /* no answer will come */
+}
+
+static bool must_begin_anew(const struct trip_client *client)
+{
+    const bool left = client->attach.state == ATTACH_DONE &&
+                      (view_outdated(client->view) || (client->lane && lane_given_up(client->lane)));
+    return left || !descriptor_valid(&client->attach.socket);
+}
+
+/* A lane that was refused, or that could not be made, may find room now. */
+static void offer_again(struct trip_client *client, uint64_t now)
+{
+    struct attach *const attach = &client->attach;
+    if (attach->state != ATTACH_DONE || lane_attached(client->lane) || now < attach->lane_next_ns)
+        return;
+    attach->lane_next_ns = now + REFUSED_PAUSE_NS;
+    if (offer_lane(client, NULL) < 0)
+        attach_close(client);
+}
+
+static void receive(struct trip_client *client, uint64_t now)
+{
+    struct attach *const attach = &client->attach;
+    int result = 1;
+    while (result > 0 && attach->state != ATTACH_IDLE)
+        result = receive_one(client);
+    if (result >= 0)
+        return;
+    if (result == -EPROTO)
+        attach->refused = -EPROTO;
+    if (attach->refused)
+        attach->next_ns = now + REFUSED_PAUSE_NS;
+    attach_close(client);
+}
+
+void attach_step(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    const uint64_t now = monotonic_ns();
+    if (attach->state != ATTACH_IDLE && must_begin_anew(client))
+        attach_close(client);
+    if (attach->state == ATTACH_IDLE)
+        begin(client, now);
+    receive(client, now);
+    offer_again(client, now);
+}
+
+void attach_wait(struct trip_client *client, int timeout_ms)
+{
+    struct pollfd socket = {.fd = client->attach.socket.fd, .events = POLLIN};
+    if (socket.fd >= 0)
+        poll(&socket, 1, timeout_ms);
+}

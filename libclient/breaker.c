@@ -1,0 +1,247 @@
+/* Breakers by name, and what each is bound to. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal/names.h"
+
+#define FULL_PAUSE_NS UINT64_C(10000000000) /* tripd's table was full: ask again after that */
+
+/* The default settings, for breakers of a process that never attached. */
+#define PRIVATE_THRESHOLD   5
+#define PRIVATE_OPEN_MS     30000
+#define PRIVATE_LONGEST_MS  330000
+#define PRIVATE_MAX_WAIT_MS 10000
+#define PRIVATE_SLOW_NS     UINT64_C(60000000000)
+
+/* Admits everything: for breakers that did not fit. Its word is never written. */
+static const struct policy_slot full_policy = {.admission = TRIP_MODE_AUTO};
+static const struct state_line full_word = {.word = (uint64_t)WORD_CLOSED << WORD_STATE_SHIFT};
+
+static bool name_valid(const char *name)
+{
+    const size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-");
+    return length >= 1 && length <= TRIP_NAME_MAX && name[length] == '\0';
+}
+
+/* --------------------------------------------------------------------------------------------------------- bindings */
+
+static struct binding slot_binding(const struct view *view, uint32_t slot, uint32_t incarnation, uint64_t admission)
+{
+    return (struct binding){
+        .policy = view_policy(view, slot),
+        .word = (uint64_t *)(uintptr_t)(view->words.base + (size_t)slot * view->words.stride),
+        .plain = policy_plain(incarnation) | (admission & UINT64_C(7) << 61),
+        .owner = meter_owner(slot, incarnation, 0),
+        .permits = (uint64_t *)(uintptr_t)(view->permits.base + (size_t)slot * view->permits.stride),
+        .view = view,
+        .slot = slot,
+        .kind = BINDING_SHARED,
+    };
+}
+
+/* The name may be forgotten and its slot given away at any moment: only an incarnation that stood before and after the
+ * name was compared is the name's. */
+bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_binding)
+{
+    const struct view *const view = __atomic_load_n(&breaker->client->view, __ATOMIC_ACQUIRE);
+    uint32_t slot;
+    if (!view || names_find((const uint64_t *)(const void *)view->names.base, view->names.count, view->details.base,
+                            view->details.stride, view->max_breakers, breaker->name, &slot, NULL) < 0)
+        return false;
+    const struct detail_slot *const detail =
+        (const struct detail_slot *)(const void *)(view->details.base + (size_t)slot * view->details.stride);
+    /* Acquire: the name is read after it. Pairs with tripd's moving on of the incarnation. */
+    const uint64_t before = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_ACQUIRE);
+    const bool same_name = strncmp(detail->name, breaker->name, sizeof(detail->name)) == 0;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the name is read before the load below */
+    const uint64_t after = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_RELAXED);
+    if (!same_name || policy_incarnation(before) != policy_incarnation(after))
+        return false;
+    *ret_binding = slot_binding(view, slot, policy_incarnation(before), before);
+    return true;
+}
+
+static void bind_private(struct trip_breaker *breaker)
+{
+    if (breaker->binding == &breaker->own)
+        return;
+    /* A word of before is over, with whatever streak it had. */
+    const uint64_t word = __atomic_load_n(&breaker->own_word.word, __ATOMIC_RELAXED);
+    __atomic_store_n(&breaker->own_word.word, word_closed(word_epoch(word) + 1, 0, 0), __ATOMIC_RELEASE);
+    __atomic_store_n(&breaker->binding, &breaker->own, __ATOMIC_RELEASE);
+}
+
+static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
+{
+    const struct binding *const now = breaker->binding;
+    if (now && now->policy == wanted->policy && now->plain == wanted->plain && now->word == wanted->word)
+        return;
+    struct binding *const binding = malloc(sizeof(*binding));
+    if (!binding)
+        return; /* goes on as it is; the next time finds memory */
+    *binding = *wanted;
+    binding->older = breaker->bindings;
+    breaker->bindings = binding;
+    __atomic_store_n(&breaker->binding, binding, __ATOMIC_RELEASE);
+}
+
+static void bind_full(struct trip_breaker *breaker)
+{
+    const struct binding full = {.policy = &full_policy,
+                                 .word = (uint64_t *)(uintptr_t)&full_word.word,
+                                 .plain = full_policy.admission,
+                                 .view = &private_view,
+                                 .kind = BINDING_FULL};
+    bind_to(breaker, &full);
+}
+
+void breaker_bind(struct trip_breaker *breaker)
+{
+    struct binding found;
+    __atomic_store_n(&breaker->next_bind_ns, coarse_ns() + (breaker->full ? FULL_PAUSE_NS : ATTACH_PAUSE_NS),
+                     __ATOMIC_RELAXED);
+    if (breaker_find(breaker, &found)) {
+        breaker->full = false;
+        bind_to(breaker, &found);
+        return;
+    }
+    if (!breaker->full)
+        bind_private(breaker);
+    if (!breaker->resolve_serial)
+        attach_resolve(breaker->client, breaker);
+}
+
+void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error)
+{
+    const struct view *const view = breaker->client->view;
+    breaker->resolve_serial = 0;
+    breaker->full = error == -ENOSPC;
+    if (breaker->full) {
+        bind_full(breaker);
+        return;
+    }
+    if (error != 0 || slot >= view->max_breakers)
+        return;
+    const uint64_t admission = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_ACQUIRE);
+    const struct binding binding = slot_binding(view, slot, incarnation, admission);
+    bind_to(breaker, &binding);
+}
+
+const struct binding *breaker_bound(struct trip_breaker *breaker)
+{
+    struct trip_client *const client = breaker->client;
+    const struct binding *binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    if (likely(binding->kind == BINDING_SHARED && !binding_stale(binding, admission)))
+        return binding;
+    client_look(client);
+    const bool due =
+        binding->kind == BINDING_SHARED || coarse_ns() >= __atomic_load_n(&breaker->next_bind_ns, __ATOMIC_RELAXED);
+    if (client->view && due && client_try_lock(client)) {
+        breaker_bind(breaker);
+        pthread_mutex_unlock(&client->lock);
+    }
+    binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t again = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    /* Another thread is at it: meanwhile by a rule of this process's own. */
+    return binding_stale(binding, again) ? &breaker->own : binding;
+}
+
+/* --------------------------------------------------------------------------------------------------------- by name */
+
+static struct trip_breaker *registered(struct trip_client *client, const char *name, uint32_t chain)
+{
+    struct trip_breaker *breaker = __atomic_load_n(&client->breakers[chain], __ATOMIC_ACQUIRE);
+    while (breaker && strcmp(breaker->name, name) != 0)
+        breaker = breaker->next;
+    return breaker;
+}
+
+static struct trip_breaker *breaker_new(struct trip_client *client, const char *name)
+{
+    struct trip_breaker *const breaker = aligned_alloc(LAYOUT_LINE, sizeof(*breaker));
+    if (!breaker)
+        return NULL;
+    memset(breaker, 0, sizeof(*breaker));
+    breaker->client = client;
+    memcpy(breaker->name, name, strlen(name) + 1);
+    breaker->own_policy = (struct policy_slot){
+        .admission = policy_plain(0),
+        .judge = {policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0),
+                  policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0)},
+        .slow_after_ns = PRIVATE_SLOW_NS,
+        .next_open_ms = PRIVATE_OPEN_MS,
+        .longest_ms = PRIVATE_LONGEST_MS,
+        .half_open = policy_half_open(1, PRIVATE_MAX_WAIT_MS),
+    };
+    breaker->own_word.word = word_closed(0, 0, 0);
+    breaker->own = (struct binding){.policy = &breaker->own_policy,
+                                    .word = &breaker->own_word.word,
+                                    .plain = policy_plain(0),
+                                    .view = &private_view,
+                                    .kind = BINDING_PRIVATE};
+    breaker->binding = &breaker->own;
+    return breaker;
+}
+
+struct trip_breaker *breaker_free(struct trip_breaker *breaker)
+{
+    while (breaker->bindings) {
+        struct binding *const binding = breaker->bindings;
+        breaker->bindings = binding->older;
+        free(binding);
+    }
+    free(breaker);
+    return NULL;
+}
+
+static bool waits_for_answer(const struct trip_breaker *breaker)
+{
+    return breaker->binding == &breaker->own && breaker->resolve_serial != 0;
+}
+
+/* Under the lock but while it waits: others may ask for other breakers, and hear the answer to this one. */
+static void resolve_within(struct trip_breaker *breaker, int wait_ms)
+{
+    struct trip_client *const client = breaker->client;
+    const uint64_t until = monotonic_ns() + (uint64_t)wait_ms * 1000000;
+    attach_step(client);
+    breaker_bind(breaker);
+    while (waits_for_answer(breaker) && monotonic_ns() < until) {
+        pthread_mutex_unlock(&client->lock);
+        attach_wait(client, 5);
+        pthread_mutex_lock(&client->lock);
+        attach_step(client);
+    }
+}
+
+int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker)
+{
+    if (!name || !name_valid(name))
+        return -EINVAL;
+    const uint32_t chain = names_hash(name) % BREAKER_CHAINS;
+    struct trip_breaker *breaker = registered(client, name, chain);
+    if (breaker) {
+        *ret_breaker = breaker;
+        return 0;
+    }
+    fork_generation();
+    pthread_mutex_lock(&client->lock);
+    breaker = registered(client, name, chain);
+    bool is_new = !breaker;
+    if (is_new)
+        breaker = breaker_new(client, name);
+    if (breaker && is_new) {
+        breaker->next = client->breakers[chain];
+        __atomic_store_n(&client->breakers[chain], breaker, __ATOMIC_RELEASE);
+        resolve_within(breaker, OPEN_WAIT_MS);
+    }
+    pthread_mutex_unlock(&client->lock);
+    if (!breaker)
+        return -ENOMEM;
+    *ret_breaker = breaker;
+    return 0;
+}

@@ -1,0 +1,37 @@
+/* What a trip_call holds. */
+#ifndef TRIP_CALL_H
+#define TRIP_CALL_H
+
+#include "client.h"
+
+enum call_flag {
+    CALL_COUNTED = 1, /* in the meter's `started` */
+    CALL_PERMIT = 2,  /* holds a permit of a half-open breaker */
+    CALL_PROBING = 4, /* holds the state word itself */
+    CALL_WATCHED = 8  /* stands in the lane's table of calls in flight */
+};
+
+struct call {
+    struct trip_breaker *breaker; /* NULL: denied, or ended */
+    uint64_t ticks;               /* when it began */
+    const struct binding *binding;
+    uint64_t word;       /* the state word that admitted it; the probing one that it put there */
+    uint64_t permit;     /* the permit word as it took it */
+    uint64_t lane;       /* serial: of the meter and of the table that know of it */
+    uint64_t watched;    /* its word in that table */
+    uint32_t generation; /* of the process: a forked child ends nothing of its parent's */
+    uint16_t watched_place;
+    uint8_t permit_index;
+    uint8_t flags; /* enum call_flag */
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct call) == sizeof(trip_call), "trip_call has no room for a call");
+_Static_assert(PERMITS_PER_BREAKER <= 256 && LANE_CALLS <= 65536, "a call's permit or place has outgrown its field");
+
+/* ---- watch.c: calls in flight of breakers whose policy watches them */
+/* False: no place is free, the call goes unwatched. */
+bool watch_begin(struct lane *lane, uint32_t meter, uint64_t ticks, struct call *call);
+/* True: tripd has counted the call as a failure, for it took too long; its outcome enters totals only. */
+bool watch_end(struct lane *lane, const struct call *call);
+
+#endif

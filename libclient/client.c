@@ -1,0 +1,202 @@
+/* A client: opened, closed, and what it is attached to. */
+#include "client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct clients clients = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+uint64_t serial_next(void)
+{
+    static uint64_t last;
+    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED); /* only its value counts */
+}
+
+bool client_try_lock(struct trip_client *client)
+{
+    return pthread_mutex_trylock(&client->lock) == 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- opening */
+
+static void list_sockets(struct trip_client *client, const char *instance)
+{
+    char path[PATHS_MAX];
+    for (unsigned place = 0; place < 3; place++)
+        if (paths_socket_candidate(path, instance, place) == 0)
+            memcpy(client->sockets[place], path, strlen(path) + 1);
+}
+
+static int client_new(const struct trip_client *like, struct trip_client **ret_client)
+{
+    struct trip_client *const client = calloc(1, sizeof(*client));
+    if (!client)
+        return -ENOMEM;
+    memcpy(client->sockets, like->sockets, sizeof(client->sockets));
+    client->serial = serial_next();
+    client->thread_slot = (unsigned)(client->serial % THREAD_SLOTS);
+    client->lane_serial = LANE_NONE;
+    client->attach.socket.fd = -1;
+    pthread_mutex_init(&client->lock, NULL);
+    client->next = clients.first;
+    /* Release: a child of a fork at this instant finds a whole list. */
+    __atomic_store_n(&clients.first, client, __ATOMIC_RELEASE);
+    *ret_client = client;
+    return 0;
+}
+
+/* A process has one lane with a tripd, so it has one client for it, however often it is opened. */
+static int client_take(const char *instance, struct trip_client **ret_client)
+{
+    struct trip_client like = {0}, *client;
+    list_sockets(&like, instance);
+    pthread_mutex_lock(&clients.lock);
+    int error = fork_watch();
+    for (client = clients.first; client; client = client->next)
+        if (memcmp(client->sockets, like.sockets, sizeof(like.sockets)) == 0)
+            break;
+    if (error == 0 && !client)
+        error = client_new(&like, &client);
+    if (error == 0) {
+        client->opens++;
+        *ret_client = client;
+    }
+    pthread_mutex_unlock(&clients.lock);
+    return error;
+}
+
+/* Until attached, refused, or the time is up; at once if nobody listens. */
+static void attach_within(struct trip_client *client, int wait_ms)
+{
+    const uint64_t until = monotonic_ns() + (uint64_t)wait_ms * 1000000;
+    for (;;) {
+        attach_step(client);
+        const uint64_t now = monotonic_ns();
+        if (client->attach.state == ATTACH_IDLE || client->attach.state == ATTACH_DONE || now >= until)
+            return;
+        attach_wait(client, (int)((until - now) / 1000000) + 1);
+    }
+}
+
+int trip_open(trip_client **ret_client, const char *instance)
+{
+    struct trip_client *client;
+    instance = paths_instance(instance);
+    if (!instance)
+        return -EINVAL;
+    fork_generation(); /* a forked child first drops what is its parent's */
+    int error = client_take(instance, &client);
+    if (error < 0)
+        return error;
+    pthread_mutex_lock(&client->lock);
+    attach_within(client, OPEN_WAIT_MS);
+    error = client->attach.refused == -EPROTO ? -EPROTO : 0;
+    pthread_mutex_unlock(&client->lock);
+    if (error < 0)
+        trip_close(client);
+    else
+        *ret_client = client;
+    return error;
+}
+
+/* --------------------------------------------------------------------------------------------------------- closing */
+
+/* True: this was the last one. */
+static bool client_drop(struct trip_client *client)
+{
+    pthread_mutex_lock(&clients.lock);
+    const bool last = --client->opens == 0;
+    struct trip_client **place = &clients.first;
+    while (last && *place != client)
+        place = &(*place)->next;
+    if (last)
+        __atomic_store_n(place, client->next, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&clients.lock);
+    return last;
+}
+
+static void free_breakers(struct trip_client *client)
+{
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        while (client->breakers[i]) {
+            struct trip_breaker *const breaker = client->breakers[i];
+            client->breakers[i] = breaker->next;
+            breaker_free(breaker);
+        }
+}
+
+void trip_close(trip_client *client)
+{
+    if (!client)
+        return;
+    fork_generation();
+    if (!client_drop(client))
+        return;
+    attach_close(client);
+    free_breakers(client);
+    while (client->lanes) {
+        struct lane *const lane = client->lanes;
+        client->lanes = lane->older;
+        lane_free(lane);
+    }
+    while (client->views) {
+        struct view *const view = client->views;
+        client->views = view->older;
+        view_unmap(view);
+    }
+    pthread_mutex_destroy(&client->lock);
+    free(client);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- status */
+
+/* Once attached there is only a hang-up to be noticed, for which tripd keeps the lane: no hurry. */
+static uint64_t look_later_ns(const struct trip_client *client)
+{
+    const struct view *const view = __atomic_load_n(&client->view, __ATOMIC_ACQUIRE);
+    const bool settled =
+        view && lane_attached(__atomic_load_n(&client->lane, __ATOMIC_ACQUIRE)) && !view_outdated(view);
+    return settled ? 10 * ATTACH_PAUSE_NS : 0;
+}
+
+void client_look(struct trip_client *client)
+{
+    const uint64_t now = coarse_ns();
+    /* Relaxed: of no order with anything else. */
+    const uint64_t next = __atomic_load_n(&client->next_look_ns, __ATOMIC_RELAXED);
+    if (now < next || now < next + look_later_ns(client) || !client_try_lock(client))
+        return;
+    attach_step(client);
+    __atomic_store_n(&client->next_look_ns, now + ATTACH_PAUSE_NS, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&client->lock);
+}
+
+void client_forked(struct trip_client *client)
+{
+    pthread_mutex_init(&client->lock, NULL);
+    descriptor_close(&client->attach.socket);
+    attach_close(client);
+    client->attach.next_ns = 0;
+    client->next_look_ns = 0;
+    client->lane = NULL;
+    client->lane_serial = LANE_NONE;
+    while (client->lanes) {
+        struct lane *const lane = client->lanes;
+        client->lanes = lane->older;
+        lane_forget(lane);
+    }
+}
+
+trip_client_state trip_client_status(trip_client *client)
+{
+    fork_generation();
+    client_look(client);
+    const struct view *const view = __atomic_load_n(&client->view, __ATOMIC_ACQUIRE);
+    if (!view)
+        return TRIP_CLIENT_PRIVATE;
+    if (view_away(view))
+        return TRIP_CLIENT_DAEMON_AWAY;
+    const bool reports = lane_attached(__atomic_load_n(&client->lane, __ATOMIC_ACQUIRE)) && !view_outdated(view);
+    return reports ? TRIP_CLIENT_SHARED : TRIP_CLIENT_UNREPORTED;
+}

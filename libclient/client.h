@@ -1,0 +1,366 @@
+/* What the parts of libtrip share. How they hang together:
+ *
+ *   trip_client ── view     what is mapped: segment (read-only), commons
+ *               ── lane     what this process tells, and the sections its threads take of it
+ *               ── attach   the conversation with tripd
+ *   trip_breaker ── binding which policy, word and permits decide: a slot of the view, or the breaker's own
+ *
+ * A binding never changes; a breaker that is bound anew gets another one, and the old stays until trip_close, for
+ * another thread may be reading it. The same holds for views and lanes. All that changes a client happens under its
+ * lock, which paths that must not block only try.
+ *
+ * Memory orders: a pointer to a binding, view, or lane is stored with release once what it points to is complete, and
+ * loaded with acquire; comments at the atomics name only what is not that.
+ */
+#ifndef TRIP_CLIENT_H
+#define TRIP_CLIENT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "internal/layout.h"
+#include "internal/paths.h"
+#include "internal/state_word.h"
+#include "internal/ticks.h"
+#include "trip.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define COLD        __attribute__((cold, noinline))
+
+#define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
+#define OPEN_WAIT_MS    90                  /* trip_open and trip_breaker_get: with what follows within 100 ms */
+#define BREAKER_CHAINS  256
+#define LANE_NONE       UINT64_MAX /* no lane has this serial */
+#define THREAD_SLOTS    4          /* lanes that a thread remembers its section of */
+#define LOOK_EVERY      16         /* successes between two looks at whether tripd is still the same */
+
+/* A descriptor of ours: the host may close it, and reuse its number. */
+struct descriptor {
+    int fd; /* -1: none */
+    dev_t dev;
+    ino_t ino;
+};
+
+/* ---- view.c: the mapped segment and commons, every offset checked */
+struct table {
+    const uint8_t *base;
+    uint32_t stride, count;
+};
+
+struct view {
+    const struct segment_header *segment; /* NULL: nothing is shared, the breakers are private */
+    size_t segment_size;
+    struct commons_header *commons;
+    size_t commons_size;
+    uint64_t segment_id;
+    uint64_t commons_id; /* changes when another commons takes the place of this one */
+    uint32_t max_breakers;
+    struct table policies, details, cores, names, words, permits;
+    enum ticks_kind ticks;
+    uint64_t tick_ns_q32;
+    uint64_t created_mono_ns;
+    struct view *older;
+};
+
+struct view_offer {
+    int segment_fd, commons_fd;
+    uint64_t segment_id, segment_size, commons_id, commons_size;
+    uid_t daemon_uid;
+};
+
+extern const struct view private_view;
+
+/* Maps what tripd offers, or refuses it: -EPROTO another layout, -EINVAL what cannot be trusted. */
+int view_map(const struct view_offer *offer, struct view **ret_view);
+/* The same segment came with another commons: it takes the place of the mapped one, under every pointer into it. */
+int view_replace_commons(struct view *view, const struct view_offer *offer);
+struct view *view_unmap(struct view *view);
+/* No tripd looks after the state words: its heartbeat is stale, it was stopped, or there never was one. */
+bool view_away(const struct view *view);
+/* Milliseconds since the segment's creation, on the instance's clock. */
+uint64_t view_now_ms(const struct view *view);
+
+static inline uint64_t view_ticks(const struct view *view)
+{
+    return ticks_now(view->ticks, view->segment ? &view->segment->test_now_ns : NULL);
+}
+
+static inline const struct policy_slot *view_policy(const struct view *view, uint32_t slot)
+{
+    return (const struct policy_slot *)(view->policies.base + (size_t)slot * view->policies.stride);
+}
+
+/* Has the daemon moved on to another commons than the one mapped here? */
+static inline bool view_outdated(const struct view *view)
+{
+    /* Relaxed: whoever sees it goes to attach, which looks again. */
+    return view->segment && __atomic_load_n(&view->segment->commons_id, __ATOMIC_RELAXED) !=
+                                __atomic_load_n(&view->commons_id, __ATOMIC_RELAXED);
+}
+
+/* ---- lane.c: the memfd, and which section and meter is whose */
+struct lane {
+    uint64_t serial; /* of this process, never used again */
+    struct lane_header *memory;
+    size_t size;
+    struct descriptor memfd;
+    uint32_t meter_count;
+    uint32_t max_breakers;
+    uint32_t number;        /* 0 until tripd has given one */
+    uint32_t taken;         /* a bit a section that a thread holds */
+    uint32_t thread_meters; /* meters taken by other sections than 0 */
+    uint32_t spares[16];    /* meter + 1: taken, but another thread was faster */
+    uint32_t watch_next;    /* where to look for a place in the table of calls in flight */
+    struct lane *older;
+    size_t mapped;          /* bytes of this structure with its tables */
+    struct meter *meters[]; /* section, then breaker */
+};
+
+int lane_make(uint32_t max_breakers, uint32_t meter_count, struct lane **ret_lane);
+struct lane *lane_free(struct lane *lane);
+/* In a forked child, where the lane is not mapped: drops what the child has of it. */
+struct lane *lane_forget(struct lane *lane);
+/* 0: all are taken, share section 0. */
+uint32_t lane_section_take(struct lane *lane);
+void lane_section_give(struct lane *lane, uint32_t section);
+/* The meter of this breaker in this section, taken if need be; NULL: none is left. */
+struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uint64_t owner);
+
+static inline struct meter **lane_meters(struct lane *lane, uint32_t section)
+{
+    return &lane->meters[(size_t)section * lane->max_breakers];
+}
+
+/* Has tripd given up a lane that it had taken? */
+static inline bool lane_given_up(const struct lane *lane)
+{
+    /* Acquire: pairs with tripd's release when it gives the lane up. */
+    return __atomic_load_n(&lane->memory->detached, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Is tripd reading this lane? */
+static inline bool lane_attached(const struct lane *lane)
+{
+    return lane && __atomic_load_n(&lane->number, __ATOMIC_RELAXED) != 0 && !lane_given_up(lane);
+}
+
+/* ---- breaker.c */
+enum binding_kind {
+    BINDING_PRIVATE, /* the breaker's own policy and word */
+    BINDING_SHARED,  /* a slot of the view */
+    BINDING_FULL     /* it did not fit tripd's table: admits everything, counts nothing */
+};
+
+struct binding {
+    const struct policy_slot *policy;
+    uint64_t *word;
+    uint64_t plain; /* the admission word while nothing but the state word decides */
+    uint64_t owner; /* meter_owner() for section 0; 0: has no meters */
+    uint64_t *permits;
+    const struct view *view;
+    uint32_t slot;
+    enum binding_kind kind;
+    struct binding *older;
+};
+
+struct trip_breaker {
+    struct binding *binding; /* in force */
+    struct trip_client *client;
+    uint64_t next_bind_ns;   /* when to try again to find it in tripd's table */
+    uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
+    bool full;               /* tripd said so */
+    struct trip_breaker *next;
+    struct binding *bindings; /* all, the latest first; under the client's lock */
+    struct binding own;
+    struct policy_slot own_policy __attribute__((aligned(LAYOUT_LINE)));
+    struct state_line own_word __attribute__((aligned(LAYOUT_LINE)));
+    char name[TRIP_NAME_MAX + 1];
+};
+
+/* The binding in force; one that went stale is replaced first, without blocking. */
+const struct binding *breaker_bound(struct trip_breaker *breaker);
+/* Under the client's lock: finds the breaker in the view, else asks tripd, else lets it be private. */
+void breaker_bind(struct trip_breaker *breaker);
+/* Under the client's lock: tripd's answer. */
+void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error);
+/* For trip_allow, which takes no lock: the slot that the name has now; false: none. */
+bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_binding);
+struct trip_breaker *breaker_free(struct trip_breaker *breaker);
+
+/* A bit of `admission` that nobody but a new incarnation, or a new commons, changes. */
+#define BINDING_MASK (UINT64_C(7) << 61 | UINT64_C(0xffff) << 4)
+
+/* The slot is another breaker's now, or its word is in another commons. */
+static inline bool binding_stale(const struct binding *binding, uint64_t admission)
+{
+    return (admission ^ binding->plain) & BINDING_MASK;
+}
+
+/* ---- thread.c: the section of the calling thread */
+struct thread_slot {
+    uint64_t generation;   /* fork_generation() when it was filled; 0: empty */
+    uint64_t client;       /* serial */
+    uint64_t lane;         /* serial */
+    uint64_t own_lane;     /* the same if the section is the thread's own, else LANE_NONE: plain stores will do */
+    struct meter **meters; /* of the section, by breaker */
+    struct lane *lane_at;
+    uint32_t section;
+};
+
+struct thread {
+    struct thread_slot slots[THREAD_SLOTS];
+    uint64_t random;
+    bool exiting; /* the destructor has run: shares section 0 from now on */
+};
+_Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
+
+extern _Thread_local struct thread thread_self;
+
+/* Takes a section of the client's lane for this thread. NULL: there is no lane. */
+struct thread_slot *thread_take(struct trip_client *client);
+uint32_t thread_random(void);
+
+/* ---- fork.c */
+/* Wiped to 0 in a forked child. */
+extern const uint64_t *fork_page;
+int fork_watch(void);
+/* Of this process; in a forked child it first drops what is the parent's. 0: another thread is at that right now. */
+uint64_t fork_generation(void);
+
+/* ---- attach.c: one conversation with tripd; under the client's lock */
+enum attach_state {
+    ATTACH_IDLE,  /* no socket */
+    ATTACH_HELLO, /* waiting for WELCOME */
+    ATTACH_LANE,  /* waiting for ATTACHED */
+    ATTACH_DONE   /* may ask for breakers */
+};
+
+struct attach {
+    struct descriptor socket;
+    enum attach_state state;
+    bool wants_pidfd;
+    bool sent_lane;        /* on this connection */
+    uint64_t lane_next_ns; /* after a refusal: when to offer the lane again */
+    int refused;           /* tripd's last refusal, -errno */
+    uint64_t next_ns;      /* no new connection before */
+    uint64_t resolve_serial;
+    uid_t daemon_uid;
+};
+
+/* One step, without blocking. */
+void attach_step(struct trip_client *client);
+void attach_close(struct trip_client *client);
+/* False: it could not be sent now. */
+bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker);
+/* Without the lock: waits until tripd has said something, a few milliseconds at most. */
+void attach_wait(struct trip_client *client, int timeout_ms);
+
+struct descriptor descriptor_own(int fd);
+bool descriptor_valid(const struct descriptor *descriptor);
+void descriptor_close(struct descriptor *descriptor);
+
+/* ---- client.c */
+struct trip_client {
+    uint64_t serial;      /* of this process, never used again */
+    uint64_t lane_serial; /* of the lane in use, LANE_NONE without one: what threads compare their slot with */
+    struct view *view;    /* NULL: never attached */
+    struct lane *lane;
+    unsigned thread_slot;
+    unsigned opens; /* trip_open less trip_close; under clients.lock */
+    pthread_mutex_t lock;
+    struct attach attach;
+    uint64_t next_look_ns;
+    struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
+    struct view *views;                            /* all, the latest first */
+    struct lane *lanes;
+    struct trip_client *next; /* clients.lock */
+    char sockets[3][PATHS_SOCKET_MAX];
+};
+
+/* All open clients, for fork and thread exit. */
+struct clients {
+    pthread_mutex_t lock;
+    struct trip_client *first;
+};
+extern struct clients clients;
+
+uint64_t serial_next(void);
+/* Goes on with attaching if it is time for it. Never blocks. */
+void client_look(struct trip_client *client);
+/* In a forked child. */
+void client_forked(struct trip_client *client);
+/* The lock, or false at once. */
+bool client_try_lock(struct trip_client *client);
+
+static inline uint64_t coarse_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* ---- streak.c, probe.c: what clients do to state words */
+/* A failure, resp. a success, of this epoch while the word is closed or ramping. */
+void streak_failed(const struct binding *binding, uint64_t word);
+void streak_succeeded(const struct binding *binding, uint64_t word);
+/* When an opening that begins now ends. */
+uint64_t streak_open_until_ms(const struct binding *binding, uint64_t now_ms);
+
+struct permit {
+    uint32_t index;
+    uint64_t word;
+};
+
+/* Half-open: how many could be taken now. */
+uint32_t probe_permits_free(const struct binding *binding, uint64_t word);
+/* Takes one and extends the state word's deadline to its lease's end. */
+bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
+                       struct permit *ret_permit);
+/* False: the lease is over, the permit is another's. */
+bool probe_permit_end(const struct binding *binding, const struct permit *permit, uint32_t outcome);
+/* tripd is away and the word's time has passed: a client may take the next step. now_ms: read after the word. */
+bool probe_due(const struct binding *binding, uint64_t word, uint64_t now_ms);
+/* Takes that step. True: this client alone may probe. A ramp that ended is closed by it, and nobody probes. */
+bool probe_take_over(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
+                     uint64_t *ret_probing);
+/* False: the lease is over, the word is another's. */
+bool probe_end(const struct binding *binding, uint64_t probing, trip_outcome outcome);
+/* ---- report.c, tell.c */
+/* Where the calling thread counts a breaker's calls; meter NULL: nowhere. */
+struct reporter {
+    struct lane *lane;
+    struct meter *meter;
+    uint32_t section;
+};
+
+struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding);
+
+/* The same without a call, if this thread has a section of its own and has counted for this breaker before. */
+static inline bool reporter_at_hand(const struct trip_breaker *breaker, const struct binding *binding,
+                                    struct reporter *ret_reporter, uint32_t *ret_generation)
+{
+    const struct trip_client *const client = breaker->client;
+    const struct thread_slot *const slot = &thread_self.slots[client->thread_slot];
+    /* Relaxed: written by this thread, or by the fork that made it. */
+    if (unlikely(slot->generation != __atomic_load_n(fork_page, __ATOMIC_RELAXED) ||
+                 slot->own_lane != __atomic_load_n(&client->lane_serial, __ATOMIC_RELAXED)))
+        return false;
+    struct meter *const meter = __atomic_load_n(&slot->meters[binding->slot], __ATOMIC_RELAXED);
+    if (unlikely(!meter ||
+                 __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != (binding->owner | (uint64_t)slot->section << 48)))
+        return false;
+    *ret_reporter = (struct reporter){.lane = slot->lane_at, .meter = meter, .section = slot->section};
+    *ret_generation = (uint32_t)slot->generation;
+    return true;
+}
+
+static inline uint32_t reporter_lane(const struct trip_client *client)
+{
+    const struct lane *lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    return lane ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
+}
+
+#endif

@@ -1,0 +1,186 @@
+/* May a call go out? */
+#include "call.h"
+#include "tell.h"
+
+#define ADMIT_TRIES 4 /* another client may move the word under us: then once more, by what it is now */
+
+bool trip_admitted(trip_verdict verdict)
+{
+    return verdict == TRIP_ALLOW || verdict == TRIP_PROBE;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- asking */
+
+static trip_verdict ramp_verdict(uint64_t word)
+{
+    return thread_random() % 1000 < word_permille(word) ? TRIP_ALLOW : TRIP_DENY_RAMP;
+}
+
+/* now_ms: read after the word (docs/decisions/word-before-clock.md). */
+static trip_verdict state_verdict(const struct binding *binding, uint64_t word, uint64_t now_ms)
+{
+    switch (word_state(word)) {
+    case WORD_OPEN:
+        return probe_due(binding, word, now_ms) ? TRIP_PROBE : TRIP_DENY_OPEN;
+    case WORD_HALF_OPEN:
+    case WORD_PROBING: {
+        const bool probes = probe_permits_free(binding, word) > 0 || probe_due(binding, word, now_ms);
+        return probes ? TRIP_PROBE : TRIP_DENY_HALF_OPEN;
+    }
+    case WORD_RAMPING:
+        return probe_due(binding, word, now_ms) ? TRIP_ALLOW : ramp_verdict(word);
+    default: /* an unset word admits: tripd will put it right */
+        return TRIP_ALLOW;
+    }
+}
+
+/* Async-signal-safe: loads, the clock, and a search of tripd's index of names. */
+COLD static trip_verdict question(const struct trip_breaker *breaker, const struct binding *binding)
+{
+    struct binding found;
+    uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    if (binding_stale(binding, admission)) {
+        binding = breaker_find(breaker, &found) ? &found : &breaker->own;
+        admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    }
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const uint64_t now_ms = view_now_ms(binding->view);
+    const trip_mode mode = policy_mode_now(binding->policy, admission, now_ms);
+    if (mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED)
+        return mode == TRIP_MODE_DISABLED ? TRIP_ALLOW : TRIP_DENY_FORCED;
+    const trip_verdict verdict = state_verdict(binding, word, now_ms);
+    return mode == TRIP_MODE_SHADOW && !trip_admitted(verdict) ? TRIP_ALLOW : verdict;
+}
+
+trip_verdict trip_allow(trip_breaker *breaker)
+{
+    const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    /* Relaxed: a mode that changes now may count a call later. Acquire: pairs with whoever's CAS opened. */
+    if (likely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
+               word_state(__atomic_load_n(binding->word, __ATOMIC_ACQUIRE)) == WORD_CLOSED))
+        return TRIP_ALLOW;
+    return question(breaker, binding);
+}
+
+/* --------------------------------------------------------------------------------------------------------- admission
+ */
+
+static bool take_permit(struct call *call, uint64_t word, uint64_t now_ms)
+{
+    struct permit permit;
+    if (!probe_permit_take(call->binding, word, reporter_lane(call->breaker->client), now_ms, &permit))
+        return false;
+    call->word = word;
+    call->permit = permit.word;
+    call->permit_index = (uint8_t)permit.index;
+    call->flags |= CALL_PERMIT;
+    return true;
+}
+
+static bool take_word(struct call *call, uint64_t word, uint64_t now_ms)
+{
+    if (!probe_take_over(call->binding, word, reporter_lane(call->breaker->client), now_ms, &call->word))
+        return false;
+    call->flags |= CALL_PROBING;
+    return true;
+}
+
+/* Takes what the state demands. *ret_again: the word moved meanwhile. */
+static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret_again)
+{
+    const uint64_t word = call->word;
+    const enum word_state state = word_state(word);
+    *ret_again = false;
+    if (state == WORD_CLOSED || !word_valid(word))
+        return TRIP_ALLOW;
+    if ((state == WORD_HALF_OPEN && take_permit(call, word, now_ms)) || take_word(call, word, now_ms))
+        return TRIP_PROBE;
+    *ret_again = __atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE) != word;
+    if (state == WORD_RAMPING)
+        return ramp_verdict(word);
+    return state == WORD_OPEN ? TRIP_DENY_OPEN : TRIP_DENY_HALF_OPEN;
+}
+
+static trip_verdict admit(struct call *call)
+{
+    const struct binding *const binding = call->binding;
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    trip_verdict verdict = TRIP_ALLOW;
+    trip_mode mode = TRIP_MODE_AUTO;
+    bool again = true;
+    for (unsigned tries = 0; tries < ADMIT_TRIES && again; tries++) {
+        call->word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+        const uint64_t now_ms = view_now_ms(binding->view); /* after the word: docs/decisions/word-before-clock.md */
+        mode = policy_mode_now(binding->policy, admission, now_ms);
+        if (mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED)
+            return mode == TRIP_MODE_DISABLED ? TRIP_ALLOW : TRIP_DENY_FORCED;
+        verdict = admit_by_state(call, now_ms, &again);
+    }
+    return mode == TRIP_MODE_SHADOW && !trip_admitted(verdict) ? TRIP_ALLOW : verdict;
+}
+
+/* Does the policy in force want to know of calls in flight? A probe's end is its lease's. */
+static bool watched(const struct call *call)
+{
+    const uint64_t word = call->word;
+    return word_counts_streak(word) &&
+           judge_watched(__atomic_load_n(&call->binding->policy->judge[word_generation(word) & 1], __ATOMIC_RELAXED));
+}
+
+static void count_started(const struct reporter *reporter, struct call *call)
+{
+    struct meter *const meter = reporter->meter;
+    if (!meter)
+        return;
+    const uint64_t finished = __atomic_load_n(&meter->finished, __ATOMIC_RELAXED);
+    const bool alone = __atomic_load_n(&meter->started, __ATOMIC_RELAXED) == finished;
+    reporter_add(reporter, &meter->started);
+    call->lane = reporter->lane->serial;
+    call->flags |= CALL_COUNTED;
+    if (!watched(call))
+        return;
+    const uint32_t number = (uint32_t)(meter - lane_meter_at(reporter->lane->memory, 0));
+    if (watch_begin(reporter->lane, number, call->ticks, call))
+        call->flags |= CALL_WATCHED;
+    if (alone) /* tripd has a timer to set */
+        tell_ring(reporter->lane, call->binding->view, false);
+}
+
+COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call)
+{
+    *call = (struct call){.breaker = breaker, .generation = (uint32_t)fork_generation()};
+    call->binding = breaker_bound(breaker);
+    const trip_verdict verdict = admit(call);
+    const struct reporter reporter = reporter_find(breaker, call->binding);
+    if (!trip_admitted(verdict)) {
+        if (reporter.meter)
+            reporter_add(&reporter, &reporter.meter->denied);
+        call->breaker = NULL;
+        return verdict;
+    }
+    call->ticks = view_ticks(call->binding->view);
+    count_started(&reporter, call);
+    return verdict;
+}
+
+trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
+{
+    struct call *const call = (struct call *)public_call;
+    const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    struct reporter reporter;
+    uint32_t generation;
+    if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
+                 word_state(word) != WORD_CLOSED || !reporter_at_hand(breaker, binding, &reporter, &generation) ||
+                 judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
+        return begin_slow(breaker, call);
+    own_add(&reporter.meter->started);
+    call->breaker = breaker;
+    call->binding = binding;
+    call->word = word;
+    call->lane = reporter.lane->serial;
+    call->generation = generation;
+    call->flags = CALL_COUNTED;
+    call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
+    return TRIP_ALLOW;
+}

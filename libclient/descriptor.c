@@ -1,0 +1,28 @@
+/* Descriptors that are ours only as long as the host program leaves them alone. */
+#include "client.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct descriptor descriptor_own(int fd)
+{
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) < 0)
+        return (struct descriptor){.fd = -1};
+    return (struct descriptor){.fd = fd, .dev = status.st_dev, .ino = status.st_ino};
+}
+
+/* Is the number still what we opened? A socket's and a memfd's inode is its own. */
+bool descriptor_valid(const struct descriptor *descriptor)
+{
+    struct stat status;
+    return descriptor->fd >= 0 && fstat(descriptor->fd, &status) == 0 && status.st_dev == descriptor->dev &&
+           status.st_ino == descriptor->ino;
+}
+
+void descriptor_close(struct descriptor *descriptor)
+{
+    if (descriptor_valid(descriptor))
+        close(descriptor->fd);
+    descriptor->fd = -1;
+}

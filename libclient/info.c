@@ -1,0 +1,114 @@
+/* A snapshot of one breaker, for the caller. */
+#include "client.h"
+
+#include <string.h>
+
+#define READ_TRIES      5  /* of what tripd is writing: then without it */
+#define DEFAULT_MINIMUM 10 /* window.minimum_calls of a breaker that no tripd looks after */
+
+static bool copy_head(const struct binding *binding, struct core_head *ret_head)
+{
+    const struct core_slot *const slot =
+        (const struct core_slot *)(const void *)(binding->view->cores.base +
+                                                 (size_t)binding->slot * binding->view->cores.stride);
+    for (unsigned tries = 0; tries < READ_TRIES; tries++) {
+        /* Acquire: pairs with tripd's release when the image came into force. */
+        const uint64_t commits = __atomic_load_n(&slot->commits, __ATOMIC_ACQUIRE);
+        *ret_head = slot->images[commits & 1].head;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the image is read before `commits` is looked at again */
+        if (__atomic_load_n(&slot->commits, __ATOMIC_RELAXED) == commits)
+            return true;
+    }
+    return false;
+}
+
+static int32_t permille(uint64_t part, uint64_t whole, uint64_t minimum)
+{
+    return whole < minimum || whole == 0 ? -1 : (int32_t)(part * 1000 / whole);
+}
+
+static void fill_window(const struct binding *binding, trip_info *info)
+{
+    struct core_head head = {.minimum_calls = DEFAULT_MINIMUM};
+    if (binding->kind == BINDING_SHARED && !copy_head(binding, &head))
+        head = (struct core_head){.minimum_calls = DEFAULT_MINIMUM};
+    info->window_calls = head.window_calls;
+    info->window_failures = head.window_failures;
+    info->window_slow = head.window_slow;
+    info->failure_rate_permille = permille(head.window_failures, head.window_calls, head.minimum_calls);
+    info->slow_rate_permille = permille(head.window_slow, head.window_calls, head.minimum_calls);
+    const uint64_t missing = head.window_calls < head.minimum_calls ? head.minimum_calls - head.window_calls : 0;
+    info->calls_until_rate = missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
+}
+
+static trip_reason last_reason(const struct binding *binding)
+{
+    if (binding->kind != BINDING_SHARED)
+        return TRIP_REASON_NONE;
+    const struct table *const details = &binding->view->details;
+    const struct detail_slot *const detail =
+        (const struct detail_slot *)(const void *)(details->base + (size_t)binding->slot * details->stride);
+    const uint8_t reason = __atomic_load_n(&detail->reason, __ATOMIC_RELAXED); /* one byte: always whole */
+    return reason < TRIP_REASON_COUNT ? (trip_reason)reason : TRIP_REASON_NONE;
+}
+
+/* Why a breaker that no tripd looks after opened: there is one way. */
+static trip_reason reason_of(const struct binding *binding, uint64_t word)
+{
+    const trip_reason told = last_reason(binding);
+    const bool unseen = told == TRIP_REASON_NONE && word_shown_state(word) != TRIP_STATE_CLOSED;
+    return unseen ? TRIP_REASON_CONSECUTIVE : told;
+}
+
+static uint64_t until(uint64_t at_ms, uint64_t now_ms)
+{
+    return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
+/* Forced open without a TTL ends when an operator says so. */
+static uint64_t forced_for(const struct binding *binding, uint64_t now_ms)
+{
+    uint64_t until_ms;
+    policy_mode_of(binding->policy->modes, now_ms, &until_ms);
+    return until_ms ? until(until_ms, now_ms) : UINT64_MAX;
+}
+
+static uint64_t retry_after(const struct binding *binding, const trip_info *info, uint64_t word, uint64_t now_ms)
+{
+    const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
+    if (info->mode == TRIP_MODE_FORCED_OPEN)
+        return forced_for(binding, now_ms);
+    if (info->mode != TRIP_MODE_AUTO || info->permits_free > 0 || word_due(word, now_ms, longest_ms))
+        return 0;
+    switch (word_state(word)) {
+    case WORD_OPEN:
+    case WORD_HALF_OPEN:
+        return until(word_deadline_ms(word), now_ms);
+    case WORD_PROBING: {
+        const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
+        return (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
+    }
+    default:
+        return 0;
+    }
+}
+
+int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)
+{
+    trip_info info = {.client = trip_client_status(breaker->client)};
+    const struct binding *const binding = breaker_bound(breaker);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const uint64_t now_ms = view_now_ms(binding->view);
+    if (binding->kind != BINDING_SHARED && info.client != TRIP_CLIENT_PRIVATE)
+        info.client = binding->kind == BINDING_FULL ? TRIP_CLIENT_UNREPORTED : TRIP_CLIENT_PRIVATE;
+    info.state = word_shown_state(word);
+    info.mode =
+        policy_mode_now(binding->policy, __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED), now_ms);
+    info.reason = reason_of(binding, word);
+    info.consecutive_failures = word_counts_streak(word) ? word_streak(word) : 0;
+    info.permits_free = word_state(word) == WORD_HALF_OPEN ? probe_permits_free(binding, word) : 0;
+    info.retry_after_ms = retry_after(binding, &info, word, now_ms);
+    fill_window(binding, &info);
+    *ret_info = info;
+    return 0;
+}

@@ -1,0 +1,250 @@
+/* How did a call end? */
+#include "call.h"
+#include "tell.h"
+
+#include "internal/permit_word.h"
+
+static trip_outcome known(trip_outcome outcome)
+{
+    return (unsigned)outcome < TRIP_OUTCOME_COUNT ? outcome : TRIP_CANCELLED;
+}
+
+/* Now and then: is tripd still the one whose commons and lane these are? */
+COLD static void look(const struct trip_breaker *breaker)
+{
+    client_look(breaker->client);
+}
+
+struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding)
+{
+    const struct reporter nobody = {0};
+    if (binding->kind != BINDING_SHARED)
+        return nobody;
+    struct thread_slot *slot = thread_take(breaker->client);
+    if (!slot) { /* a forked child, or no memory for a lane until now */
+        client_look(breaker->client);
+        slot = thread_take(breaker->client);
+    }
+    if (!slot)
+        return nobody;
+    struct lane *const lane = slot->lane_at;
+    uint32_t section = slot->section;
+    struct meter *meter = lane_meter(lane, section, binding->slot, binding->owner);
+    if (!meter && section)
+        meter = lane_meter(lane, section = 0, binding->slot, binding->owner);
+    if (!meter)
+        __atomic_fetch_add(&lane->memory->lost, 1, __ATOMIC_RELAXED); /* for people */
+    return (struct reporter){.lane = lane, .meter = meter, .section = section};
+}
+
+static inline bool look_is_due(uint64_t count)
+{
+    return count % LOOK_EVERY == 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- record */
+
+/* While tripd is away and the word's time has passed: as begin and end would, in one. */
+static bool recorded_as_probe(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                              uint32_t lane, const struct outcome *outcome)
+{
+    const uint64_t now_ms = view_now_ms(binding->view);
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    const trip_mode mode = policy_mode_now(binding->policy, admission, now_ms);
+    uint64_t probing;
+    if (outcome_neutral(outcome->what) || (mode != TRIP_MODE_AUTO && mode != TRIP_MODE_SHADOW) ||
+        !probe_take_over(binding, word, lane, now_ms, &probing))
+        return false;
+    probe_end(binding, probing, outcome->what);
+    tell_totals(reporter, outcome);
+    tell_event(reporter, binding, probing, outcome);
+    return true;
+}
+
+COLD static void record_slow(struct trip_breaker *breaker, const struct outcome *outcome)
+{
+    if (fork_generation() == 0)
+        return;
+    const struct binding *const binding = breaker_bound(breaker);
+    if (binding->kind == BINDING_FULL)
+        return;
+    const struct reporter reporter = reporter_find(breaker, binding);
+    uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    if (word_state(word) != WORD_CLOSED &&
+        recorded_as_probe(&reporter, binding, word, reporter_lane(breaker->client), outcome))
+        return;
+    if (word_state(word) == WORD_RAMPING) /* whose time was over: closed by now */
+        word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    tell_outcome(&reporter, binding, word, outcome);
+}
+
+/* A failure, a slow or a neutral call of a closed breaker. */
+static __attribute__((noinline)) void record_told(struct trip_breaker *breaker, const struct binding *binding,
+                                                  const struct reporter *reporter, uint64_t word,
+                                                  const struct outcome *outcome)
+{
+    tell_outcome(reporter, binding, word, outcome);
+    if (unlikely(look_is_due(__atomic_load_n(&reporter->meter->total_failures, __ATOMIC_RELAXED))))
+        look(breaker);
+}
+
+void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
+{
+    const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const bool slow = latency_slow(binding->policy, latency_ns);
+    struct reporter reporter;
+    uint32_t generation;
+    const bool at_hand = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
+                         word_state(word) == WORD_CLOSED && reporter_at_hand(breaker, binding, &reporter, &generation);
+    if (likely(at_hand && what == TRIP_OK && !slow)) {
+        const uint64_t total = own_ok(reporter.meter, word_epoch(word), latency_ns);
+        if (unlikely(word_streak(word) != 0))
+            streak_succeeded(binding, word);
+        if (unlikely(look_is_due(total)))
+            look(breaker);
+        return;
+    }
+    const struct outcome outcome = {.what = known(what), .slow = slow, .latency_ns = latency_ns};
+    if (likely(at_hand))
+        record_told(breaker, binding, &reporter, word, &outcome);
+    else
+        record_slow(breaker, &outcome);
+}
+
+/* -------------------------------------------------------------------------------------------------------------- end */
+
+static bool same_slot(const struct binding *a, const struct binding *b)
+{
+    return a->policy == b->policy && policy_incarnation(a->plain) == policy_incarnation(b->plain);
+}
+
+static enum permit_outcome permit_answer(const struct outcome *outcome)
+{
+    if (outcome_neutral(outcome->what))
+        return PERMIT_NEUTRAL;
+    if (outcome_failed(outcome->what))
+        return outcome->slow ? PERMIT_SLOW_FAILED : PERMIT_FAILED;
+    return outcome->slow ? PERMIT_SLOW_OK : PERMIT_OK;
+}
+
+/* Gives back what the call held. False: it was late, what it held is another's by now. */
+static bool give_back(const struct call *call, const struct outcome *outcome)
+{
+    const struct binding *const binding = call->binding;
+    if (call->flags & CALL_PROBING)
+        return probe_end(binding, call->word, outcome->what);
+    const struct permit permit = {.index = call->permit_index, .word = call->permit};
+    const bool moved = word_epoch(__atomic_load_n(binding->word, __ATOMIC_ACQUIRE)) != word_epoch(call->word);
+    return probe_permit_end(binding, &permit, moved ? PERMIT_NEUTRAL : permit_answer(outcome)) && !moved;
+}
+
+static void count_finished(const struct reporter *reporter, const struct call *call)
+{
+    if (reporter->meter && call->flags & CALL_COUNTED && reporter->lane->serial == call->lane)
+        reporter_add(reporter, &reporter->meter->finished);
+}
+
+static void count_late(const struct reporter *reporter)
+{
+    if (reporter->meter)
+        reporter_add(reporter, &reporter->meter->late);
+}
+
+static bool stalled(const struct trip_breaker *breaker, const struct call *call)
+{
+    struct lane *const lane = __atomic_load_n(&breaker->client->lane, __ATOMIC_ACQUIRE);
+    return call->flags & CALL_WATCHED && lane && lane->serial == call->lane && watch_end(lane, call);
+}
+
+/* Everything a probe reports but its evidence, which is in the permit, or in the state word itself. */
+static void end_probe(const struct reporter *reporter, const struct binding *binding, const struct call *call,
+                      const struct outcome *outcome)
+{
+    if (!give_back(call, outcome)) {
+        count_late(reporter);
+        return;
+    }
+    tell_totals(reporter, outcome);
+    tell_event(reporter, binding, call->word, outcome);
+}
+
+static void end_call(struct trip_breaker *breaker, const struct call *call, const struct outcome *outcome)
+{
+    const struct binding *const binding = breaker_bound(breaker);
+    if (binding->kind == BINDING_FULL)
+        return;
+    const struct reporter reporter = reporter_find(breaker, binding);
+    const bool same = same_slot(binding, call->binding);
+    if (same)
+        count_finished(&reporter, call);
+    const bool late = stalled(breaker, call) || !same;
+    if (call->flags & (CALL_PERMIT | CALL_PROBING)) {
+        end_probe(&reporter, binding, call, outcome);
+        return;
+    }
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    if (outcome_neutral(outcome->what))
+        tell_totals(&reporter, outcome);
+    else if (late || word_epoch(word) != word_epoch(call->word))
+        count_late(&reporter);
+    else
+        tell_outcome(&reporter, binding, word, outcome);
+}
+
+COLD static void end_slow(struct call *call, struct outcome *outcome)
+{
+    struct trip_breaker *const breaker = call->breaker;
+    const struct call ended = *call;
+    call->breaker = NULL;
+    if (ended.generation == 0 || ended.generation != (uint32_t)fork_generation())
+        return; /* the parent's */
+    const struct view *const view = ended.binding->view;
+    const uint64_t ns = outcome->ticks > ended.ticks ? ticks_to_ns(outcome->ticks - ended.ticks, view->tick_ns_q32) : 1;
+    outcome->latency_ns = ns ? ns : 1;
+    outcome->slow = latency_slow(ended.binding->policy, ns);
+    end_call(breaker, &ended, outcome);
+    client_look(breaker->client);
+}
+
+void trip_end(trip_call *public_call, trip_outcome what)
+{
+    struct call *const call = (struct call *)public_call;
+    struct trip_breaker *const breaker = call->breaker;
+    if (unlikely(!breaker))
+        return;
+    const struct binding *const binding = call->binding;
+    const uint64_t ticks = view_ticks(binding->view);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const uint64_t ns = ticks_to_ns(ticks - call->ticks, binding->view->tick_ns_q32);
+    struct reporter reporter;
+    uint32_t generation;
+    if (likely(what == TRIP_OK && call->flags == CALL_COUNTED &&
+               __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding &&
+               __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
+               word_state(word) == WORD_CLOSED && word_epoch(word) == word_epoch(call->word) &&
+               reporter_at_hand(breaker, binding, &reporter, &generation) && call->generation == generation &&
+               call->lane == reporter.lane->serial && ticks > call->ticks && !latency_slow(binding->policy, ns))) {
+        call->breaker = NULL;
+        own_add(&reporter.meter->finished);
+        const uint64_t total = own_ok(reporter.meter, word_epoch(word), ns);
+        if (unlikely(word_streak(word) != 0))
+            streak_succeeded(binding, word);
+        if (unlikely(look_is_due(total)))
+            look(breaker);
+        return;
+    }
+    struct outcome outcome = {.what = known(what), .ticks = ticks};
+    end_slow(call, &outcome);
+}
+
+void trip_end_error(trip_call *public_call, const trip_error *error)
+{
+    struct call *const call = (struct call *)public_call;
+    if (!call->breaker)
+        return;
+    struct outcome outcome = {.what = error->type == TRIP_ERROR_TIMEOUT ? TRIP_TIMEOUT : TRIP_FAILURE,
+                              .ticks = view_ticks(call->binding->view),
+                              .error = error};
+    end_slow(call, &outcome);
+}

@@ -1,0 +1,66 @@
+/* Failures in a row over all processes, counted in the state word while it is closed or ramping.
+ *
+ * A failure is told before it is counted here: a process killed in between leaves a failure in the window that the
+ * streak never saw, as if it had been killed before the call failed; one killed afterwards has told all. Each CAS
+ * starts from the very word that was judged, so that each outcome counts or clears once, in an order in which the
+ * outcomes really overlapped.
+ */
+#include "client.h"
+
+/* Another process that does nothing but change the word could hold us up: after that often the outcome goes uncounted
+ * in the streak. It takes thousands of processes to lose so often by chance. */
+#define STREAK_TRIES 10000
+
+uint64_t streak_open_until_ms(const struct binding *binding, uint64_t now_ms)
+{
+    const uint64_t next = __atomic_load_n(&binding->policy->next_open_ms, __ATOMIC_RELAXED);
+    const uint64_t longest = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
+    return now_ms + (next < longest ? next : longest);
+}
+
+/* A mode's TTL ends also when no tripd is there to write another judge. */
+static uint64_t judge_of(const struct binding *binding, uint64_t word)
+{
+    const uint64_t judge = policy_judge_of(binding->policy, word_generation(word));
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    if (likely(!(admission & 8)))
+        return judge;
+    const uint64_t now_ms = view_now_ms(binding->view);
+    return policy_ran_out(admission, now_ms)
+               ? judge_with_mode(judge, policy_mode_now(binding->policy, admission, now_ms))
+               : judge;
+}
+
+/* The clock is read only by the failure that may open. */
+static uint64_t after_failure(const struct binding *binding, uint64_t word, uint64_t judge)
+{
+    bool opened;
+    const bool may_open = judge_threshold(judge) != 0 && word_streak(word) + 1 >= judge_threshold(judge);
+    const uint64_t until_ms = unlikely(may_open) ? streak_open_until_ms(binding, view_now_ms(binding->view)) : 0;
+    return word_after_failure(word, judge, until_ms, &opened);
+}
+
+void streak_failed(const struct binding *binding, uint64_t word)
+{
+    const uint32_t epoch = word_epoch(word);
+    for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
+        if (unlikely(!word_counts_streak(word) || word_epoch(word) != epoch))
+            return;
+        const uint64_t after = after_failure(binding, word, judge_of(binding, word));
+        /* Equal: it is saturated. seq_cst: pairs with every reader's acquire. */
+        if (after == word ||
+            likely(__atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)))
+            return;
+    }
+}
+
+void streak_succeeded(const struct binding *binding, uint64_t word)
+{
+    const uint32_t epoch = word_epoch(word);
+    for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
+        const uint64_t after = word_after_success(word);
+        if (after == word || word_epoch(word) != epoch ||
+            __atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
+            return;
+    }
+}

@@ -1,0 +1,205 @@
+#include "tell.h"
+
+#include <string.h>
+
+#include "internal/doorbell.h"
+
+/* An outcome that was held up between the state word and its evidence is older than the evidence by few epochs; a word
+ * further away is no older one, but one that was put right. */
+#define OLDER_EPOCHS 1024
+
+/* --------------------------------------------------------------------------------------------------------- counters */
+
+static void shared_evidence(uint64_t *evidence, uint32_t epoch)
+{
+    uint64_t seen = __atomic_load_n(evidence, __ATOMIC_RELAXED);
+    do {
+        const uint32_t ahead = (evidence_epoch(seen) - epoch) & WORD_EPOCH_MASK;
+        if (seen != 0 && ahead != 0 && ahead < OLDER_EPOCHS)
+            return; /* another thread has counted in a later epoch: this one enters the totals only */
+    } while (!__atomic_compare_exchange_n(evidence, &seen, evidence_after(seen, epoch), true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+}
+
+static void evidence_add(const struct reporter *reporter, uint64_t *evidence, uint32_t epoch)
+{
+    if (reporter->section)
+        __atomic_store_n(evidence, evidence_after(__atomic_load_n(evidence, __ATOMIC_RELAXED), epoch),
+                         __ATOMIC_RELEASE);
+    else
+        shared_evidence(evidence, epoch);
+}
+
+static void latency_add(const struct reporter *reporter, uint64_t latency_ns)
+{
+    if (!latency_ns)
+        return;
+    if (reporter->section)
+        own_latency(reporter->meter, latency_ns);
+    else
+        __atomic_fetch_add(&reporter->meter->latency[latency_bucket(latency_ns)], 1, __ATOMIC_RELAXED);
+}
+
+void tell_totals(const struct reporter *reporter, const struct outcome *outcome)
+{
+    struct meter *const meter = reporter->meter;
+    if (!meter)
+        return;
+    if (outcome->what == TRIP_IGNORED || outcome->what == TRIP_CANCELLED) {
+        reporter_add(reporter, outcome->what == TRIP_IGNORED ? &meter->ignored : &meter->cancelled);
+        return;
+    }
+    latency_add(reporter, outcome->latency_ns);
+    if (outcome->slow)
+        reporter_add(reporter, &meter->total_slow);
+    if (outcome->what == TRIP_TIMEOUT)
+        reporter_add(reporter, &meter->total_timeouts);
+    reporter_add(reporter, outcome_failed(outcome->what) ? &meter->total_failures : &meter->total_ok);
+}
+
+/* `slow` before ok or failures: tripd, who reads them the other way round, never finds more calls slow than there were
+ * calls. */
+static void count_evidence(const struct reporter *reporter, uint32_t epoch, const struct outcome *outcome)
+{
+    struct meter *const meter = reporter->meter;
+    if (outcome->slow)
+        evidence_add(reporter, &meter->slow, epoch);
+    evidence_add(reporter, outcome_failed(outcome->what) ? &meter->failures : &meter->ok, epoch);
+}
+
+/* ----------------------------------------------------------------------------------------------------- error records
+ */
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    const size_t length = from ? strnlen(from, size - 1) : 0;
+    if (length)
+        memcpy(to, from, length);
+    memset(to + length, 0, size - length);
+}
+
+/* The record's place + 1; 0: there is nothing to record. */
+static uint32_t record_error(const struct reporter *reporter, const trip_error *error)
+{
+    if (!error || (!error->message && !error->correlation && !error->trace && !error->session))
+        return 0;
+    struct lane_section *const section = lane_section_at(reporter->lane->memory, reporter->section);
+    /* Relaxed: the stamp tells whether a record is whole. */
+    const uint64_t index = reporter->section ? __atomic_load_n(&section->errors, __ATOMIC_RELAXED)
+                                             : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
+    struct lane_error *const record =
+        lane_error_at(reporter->lane->memory, reporter->lane->meter_count, reporter->section, index);
+    __atomic_store_n(&record->stamp, 0, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE); /* no text of the new record under the old one's stamp */
+    copy_text(record->message, sizeof(record->message), error->message);
+    copy_text(record->correlation, sizeof(record->correlation), error->correlation);
+    copy_text(record->trace, sizeof(record->trace), error->trace);
+    copy_text(record->session, sizeof(record->session), error->session);
+    __atomic_store_n(&record->stamp, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
+    if (reporter->section)
+        __atomic_store_n(&section->errors, index + 1, __ATOMIC_RELAXED);
+    return (uint32_t)(index % LANE_ERRORS) + 1;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- events */
+
+/* The place for one more event. False: the ring is full, and tripd derives the event from the counters. */
+static bool take_place(struct lane_section *section, bool own, uint64_t *ret_index)
+{
+    uint64_t head = __atomic_load_n(&section->head, __ATOMIC_RELAXED);
+    do {
+        /* Acquire: pairs with tripd's release of the tail, it has read what is overwritten now. */
+        if (head - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) >= LANE_EVENTS)
+            return false;
+    } while (!own &&
+             !__atomic_compare_exchange_n(&section->head, &head, head + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *ret_index = head;
+    return true;
+}
+
+static uint64_t evidence_of(const uint64_t *evidence, uint32_t epoch)
+{
+    const uint64_t word = __atomic_load_n(evidence, __ATOMIC_RELAXED);
+    return evidence_epoch(word) == epoch ? word : evidence_make(epoch, 0);
+}
+
+static uint32_t error_type(const struct outcome *outcome)
+{
+    if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
+        return (uint32_t)outcome->error->type;
+    return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
+}
+
+static void append_event(const struct reporter *reporter, const struct view *view, uint32_t epoch,
+                         const struct outcome *outcome)
+{
+    struct lane *const lane = reporter->lane;
+    struct lane_section *const section = lane_section_at(lane->memory, reporter->section);
+    const struct meter *const meter = reporter->meter;
+    uint64_t index;
+    if (!take_place(section, reporter->section != 0, &index))
+        return;
+    struct lane_event *const event = lane_event_at(lane->memory, lane->meter_count, reporter->section, index);
+    const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
+    event->ticks = outcome->ticks ? outcome->ticks : view_ticks(view);
+    event->ok = evidence_of(&meter->ok, epoch);
+    event->failures = (uint32_t)evidence_of(&meter->failures, epoch);
+    event->slow = (uint32_t)evidence_of(&meter->slow, epoch);
+    event->what = lane_event_what(number, outcome->what, outcome->slow, error_type(outcome),
+                                  record_error(reporter, outcome->error));
+    /* Release: pairs with tripd's acquire of the stamp, the event is whole. */
+    __atomic_store_n(&event->stamp, (uint32_t)(index + 1), __ATOMIC_RELEASE);
+    if (reporter->section)
+        __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire of the head */
+}
+
+/* ------------------------------------------------------------------------------------------------------------- ring */
+
+/* Told -> fence -> dirty -> fence -> bell. A bit that is set already was set by a thread that rings, and is cleared by
+ * tripd before it reads the rings: it will see what we told. */
+void tell_ring(const struct lane *lane, const struct view *view, bool fenced)
+{
+    struct commons_header *const commons = view->commons;
+    const uint32_t number = __atomic_load_n(&lane->memory->lane, __ATOMIC_RELAXED) % COMMONS_LANES_MAX;
+    const uint64_t bit = UINT64_C(1) << (number % 64);
+    uint64_t *const dirty = &commons->dirty[number / 64];
+    if (!number) /* tripd has not taken this lane yet, and reads all of it when it does */
+        return;
+    if (!fenced)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with tripd's clearing of the bit: one sees the other */
+    if (!(__atomic_load_n(dirty, __ATOMIC_RELAXED) & bit))
+        __atomic_fetch_or(dirty, bit, __ATOMIC_SEQ_CST);
+    else if (__atomic_load_n(&commons->doorbell, __ATOMIC_RELAXED) != DOORBELL_ASLEEP)
+        return;
+    doorbell_ring(&commons->doorbell);
+}
+
+void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                const struct outcome *outcome)
+{
+    if (!reporter->meter)
+        return;
+    append_event(reporter, binding->view, word_epoch(word), outcome);
+    tell_ring(reporter->lane, binding->view, false);
+}
+
+/* Counted, then told, then the streak: see streak.c for a death in between. */
+void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                  const struct outcome *outcome)
+{
+    const bool failed = outcome_failed(outcome->what);
+    const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter->meter;
+    tell_totals(reporter, outcome);
+    if (outcome_neutral(outcome->what))
+        return;
+    if (reporter->meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
+        count_evidence(reporter, word_epoch(word), outcome);
+    if (told)
+        append_event(reporter, binding->view, word_epoch(word), outcome);
+    if (failed)
+        streak_failed(binding, word);
+    else
+        streak_succeeded(binding, word);
+    if (told)
+        tell_ring(reporter->lane, binding->view, false);
+}

@@ -1,0 +1,83 @@
+/* What a process tells tripd of an outcome: counters in a meter of its lane, and events in the section's ring.
+ *
+ * In a section that is the thread's own every word has one writer, and is stored plainly; in section 0 the same words
+ * are changed with atomics. Releases pair with tripd's acquires: what it sees counted was counted before.
+ */
+#ifndef TRIP_TELL_H
+#define TRIP_TELL_H
+
+#include "client.h"
+
+struct outcome {
+    trip_outcome what;
+    bool slow;
+    uint64_t latency_ns;     /* 0: unknown */
+    uint64_t ticks;          /* when; 0: now */
+    const trip_error *error; /* NULL: no more is known */
+};
+
+static inline bool outcome_failed(trip_outcome what)
+{
+    return what == TRIP_FAILURE || what == TRIP_TIMEOUT;
+}
+
+/* ignored, cancelled: no evidence about the dependency */
+static inline bool outcome_neutral(trip_outcome what)
+{
+    return what == TRIP_IGNORED || what == TRIP_CANCELLED;
+}
+
+static inline bool latency_slow(const struct policy_slot *policy, uint64_t latency_ns)
+{
+    const uint64_t slow_after_ns = __atomic_load_n(&policy->slow_after_ns, __ATOMIC_RELAXED);
+    return latency_ns > slow_after_ns && slow_after_ns != 0;
+}
+
+static inline void own_add(uint64_t *counter)
+{
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+
+static inline void shared_add(uint64_t *counter)
+{
+    __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
+}
+
+static inline void reporter_add(const struct reporter *reporter, uint64_t *counter)
+{
+    if (reporter->section)
+        own_add(counter);
+    else
+        shared_add(counter);
+}
+
+static inline void own_latency(struct meter *meter, uint64_t latency_ns)
+{
+    uint32_t *const bucket = &meter->latency[latency_bucket(latency_ns)];
+    __atomic_store_n(bucket, __atomic_load_n(bucket, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); /* for people */
+}
+
+/* A success that is not slow, in a section of the thread's own. Returns the new total. */
+static inline uint64_t own_ok(struct meter *meter, uint32_t epoch, uint64_t latency_ns)
+{
+    const uint64_t total = __atomic_load_n(&meter->total_ok, __ATOMIC_RELAXED) + 1;
+    if (latency_ns)
+        own_latency(meter, latency_ns);
+    __atomic_store_n(&meter->total_ok, total, __ATOMIC_RELEASE);
+    __atomic_store_n(&meter->ok, evidence_after(__atomic_load_n(&meter->ok, __ATOMIC_RELAXED), epoch),
+                     __ATOMIC_RELEASE);
+    return total;
+}
+
+/* The totals alone: for outcomes whose evidence is elsewhere (a permit), or that are none. */
+void tell_totals(const struct reporter *reporter, const struct outcome *outcome);
+/* An outcome of this state word's epoch: counted, told if it must be, and its effect on the streak. */
+void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                  const struct outcome *outcome);
+/* Draws tripd's attention to this breaker, with what is known of the outcome, which is counted elsewhere. */
+void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                const struct outcome *outcome);
+/* Marks the lane and rings. fenced: the last thing that was told lies before a full fence already. */
+void tell_ring(const struct lane *lane, const struct view *view, bool fenced);
+
+#endif

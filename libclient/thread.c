@@ -1,0 +1,99 @@
+/* The section of a lane that a thread has for itself, found without a lock from then on. */
+#include "client.h"
+
+#include <string.h>
+
+_Thread_local struct thread thread_self;
+
+static pthread_key_t exit_key;
+static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
+static bool exit_key_made;
+
+static struct lane *lane_of_slot(const struct thread_slot *slot)
+{
+    for (struct trip_client *client = clients.first; client; client = client->next) {
+        if (client->serial != slot->client)
+            continue;
+        for (struct lane *lane = __atomic_load_n(&client->lanes, __ATOMIC_ACQUIRE); lane; lane = lane->older)
+            if (lane->serial == slot->lane)
+                return lane;
+    }
+    return NULL;
+}
+
+/* The client may be closed, or the lane be the parent's: then there is nothing to give back. */
+static void slot_give(struct thread_slot *slot)
+{
+    if (slot->generation == fork_generation() && slot->own_lane) {
+        pthread_mutex_lock(&clients.lock);
+        struct lane *const lane = lane_of_slot(slot);
+        if (lane)
+            lane_section_give(lane, slot->section);
+        pthread_mutex_unlock(&clients.lock);
+    }
+    memset(slot, 0, sizeof(*slot));
+}
+
+static void thread_exited(void *value)
+{
+    struct thread *const self = value;
+    self->exiting = true;
+    for (unsigned i = 0; i < THREAD_SLOTS; i++)
+        if (self->slots[i].generation)
+            slot_give(&self->slots[i]);
+}
+
+static void make_exit_key(void)
+{
+    exit_key_made = pthread_key_create(&exit_key, thread_exited) == 0;
+}
+
+/* A library that was unloaded must not be called at a thread's end. */
+__attribute__((destructor)) static void unload(void)
+{
+    if (exit_key_made)
+        pthread_key_delete(exit_key);
+}
+
+/* Without a key nobody would give the section back: then the thread shares section 0. */
+static uint32_t section_for(struct lane *lane)
+{
+    pthread_once(&exit_key_once, make_exit_key);
+    if (thread_self.exiting || !exit_key_made || pthread_setspecific(exit_key, &thread_self) != 0)
+        return 0;
+    return lane_section_take(lane);
+}
+
+struct thread_slot *thread_take(struct trip_client *client)
+{
+    const uint64_t generation = fork_generation();
+    struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    struct thread_slot *const slot = &thread_self.slots[client->thread_slot];
+    if (!generation || !lane)
+        return NULL;
+    if (slot->generation == generation && slot->lane == lane->serial)
+        return slot;
+    if (slot->generation)
+        slot_give(slot);
+    slot->section = section_for(lane);
+    slot->generation = generation;
+    slot->client = client->serial;
+    slot->lane = lane->serial;
+    slot->own_lane = slot->section ? lane->serial : 0;
+    slot->lane_at = lane;
+    slot->meters = lane_meters(lane, slot->section);
+    return slot;
+}
+
+/* xorshift64*, seeded by time and by where this thread's variables are: a dice for ramps, not for secrets. */
+uint32_t thread_random(void)
+{
+    uint64_t x = thread_self.random;
+    if (!x)
+        x = (monotonic_ns() ^ (uint64_t)(uintptr_t)&thread_self << 20) | 1;
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    thread_self.random = x;
+    return (uint32_t)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
+}

@@ -1,0 +1,227 @@
+/* Mapping what tripd offers. Both descriptors come over the socket and are judged as if a stranger had sent them:
+ * owner, seals, exact sizes, and every section's bounds from a copy of the header. */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define VIEW_BREAKERS_MAX 65535
+#define VIEW_NAMES_MAX    (1u << 20)
+
+const struct view private_view = {.ticks = TICKS_MONOTONIC, .tick_ns_q32 = UINT64_C(1) << 32};
+
+/* ---------------------------------------------------------------------------------------------------------- checks */
+
+static bool section_fits(const struct section *section, size_t size, uint32_t least_stride, uint32_t least_count)
+{
+    return section->stride >= least_stride && section->stride % sizeof(uint64_t) == 0 &&
+           section->count >= least_count && section->offset % sizeof(uint64_t) == 0 && section->offset <= size &&
+           (uint64_t)section->stride * section->count <= size - section->offset;
+}
+
+static struct table table_of(const void *base, const struct section *section)
+{
+    return (struct table){(const uint8_t *)base + section->offset, section->stride, section->count};
+}
+
+static int segment_file(const struct view_offer *offer)
+{
+    struct stat status;
+    if (fstat(offer->segment_fd, &status) < 0)
+        return -errno;
+    const bool trusted = status.st_uid == 0 || status.st_uid == geteuid() || status.st_uid == offer->daemon_uid;
+    const bool whole = S_ISREG(status.st_mode) && status.st_size >= (off_t)sizeof(struct segment_header) &&
+                       (uint64_t)status.st_size == offer->segment_size;
+    return trusted && whole ? 0 : -EINVAL;
+}
+
+/* header: a copy. */
+static int segment_header_check(const struct segment_header *header, const struct view_offer *offer)
+{
+    if (header->magic != SEGMENT_MAGIC)
+        return -EINVAL;
+    if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
+        return -EPROTO;
+    if (header->size != offer->segment_size || header->segment_id != offer->segment_id || header->max_breakers == 0 ||
+        header->max_breakers > VIEW_BREAKERS_MAX || header->clock_kind > CLOCK_KIND_TEST)
+        return -EINVAL;
+    const struct section *const sections = header->sections;
+    const uint32_t names = sections[SECTION_NAMES].count;
+    const bool fits =
+        section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), header->max_breakers) &&
+        section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), header->max_breakers) &&
+        section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), header->max_breakers) &&
+        section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), 1) &&
+        sections[SECTION_NAMES].stride == sizeof(uint64_t) && names <= VIEW_NAMES_MAX && (names & (names - 1)) == 0;
+    return fits ? 0 : -EINVAL;
+}
+
+static int commons_file(const struct view_offer *offer)
+{
+    struct stat status;
+    const int seals = fcntl(offer->commons_fd, F_GET_SEALS);
+    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW))
+        return -EINVAL;
+    if (fstat(offer->commons_fd, &status) < 0)
+        return -errno;
+    const bool whole =
+        status.st_size >= (off_t)sizeof(struct commons_header) && (uint64_t)status.st_size == offer->commons_size;
+    return whole ? 0 : -EINVAL;
+}
+
+static int commons_header_check(const struct commons_header *header, const struct view_offer *offer,
+                                uint32_t max_breakers)
+{
+    if (header->magic != COMMONS_MAGIC)
+        return -EINVAL;
+    if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
+        return -EPROTO;
+    const bool fits =
+        header->size == offer->commons_size && header->commons_id == offer->commons_id &&
+        section_fits(&header->sections[COMMONS_WORDS], header->size, sizeof(struct state_line), max_breakers) &&
+        section_fits(&header->sections[COMMONS_PERMITS], header->size, PERMITS_PER_BREAKER * sizeof(uint64_t),
+                     max_breakers);
+    return fits ? 0 : -EINVAL;
+}
+
+/* --------------------------------------------------------------------------------------------------------- mapping */
+
+static int segment_map(struct view *view, const struct view_offer *offer)
+{
+    struct segment_header header;
+    int error = segment_file(offer);
+    if (error < 0)
+        return error;
+    void *const memory = mmap(NULL, offer->segment_size, PROT_READ, MAP_SHARED, offer->segment_fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    view->segment = memory;
+    view->segment_size = offer->segment_size;
+    /* Acquire: pairs with the release of the version, which is written last. 0: tripd is not ready. */
+    if (__atomic_load_n(&view->segment->version, __ATOMIC_ACQUIRE) == 0)
+        return -EAGAIN;
+    memcpy(&header, memory, sizeof(header));
+    error = segment_header_check(&header, offer);
+    if (error < 0)
+        return error;
+    view->segment_id = header.segment_id;
+    view->max_breakers = header.max_breakers;
+    view->policies = table_of(memory, &header.sections[SECTION_POLICY]);
+    view->details = table_of(memory, &header.sections[SECTION_DETAIL]);
+    view->cores = table_of(memory, &header.sections[SECTION_CORE]);
+    view->names = table_of(memory, &header.sections[SECTION_NAMES]);
+    view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : header.tsc_trusted ? TICKS_TSC : TICKS_MONOTONIC;
+    view->tick_ns_q32 = header.tick_ns_q32;
+    view->created_mono_ns = header.created_mono_ns;
+    return 0;
+}
+
+/* Checks before it maps, and what is mapped before it is told. */
+static int commons_map(const struct view_offer *offer, uint32_t max_breakers, struct commons_header *ret_header,
+                       void **ret_memory)
+{
+    int error = commons_file(offer);
+    if (error < 0)
+        return error;
+    void *const memory = mmap(NULL, offer->commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->commons_fd, 0);
+    if (memory == MAP_FAILED)
+        return -errno;
+    memcpy(ret_header, memory, sizeof(*ret_header));
+    error = commons_header_check(ret_header, offer, max_breakers);
+    if (error < 0) {
+        munmap(memory, offer->commons_size);
+        return error;
+    }
+    *ret_memory = memory;
+    return 0;
+}
+
+int view_map(const struct view_offer *offer, struct view **ret_view)
+{
+    struct commons_header header;
+    void *memory;
+    struct view *view = calloc(1, sizeof(*view));
+    if (!view)
+        return -ENOMEM;
+    int error = segment_map(view, offer);
+    if (error == 0)
+        error = commons_map(offer, view->max_breakers, &header, &memory);
+    if (error < 0) {
+        view_unmap(view);
+        return error;
+    }
+    view->commons = memory;
+    view->commons_size = offer->commons_size;
+    view->commons_id = offer->commons_id;
+    view->words = table_of(memory, &header.sections[COMMONS_WORDS]);
+    view->permits = table_of(memory, &header.sections[COMMONS_PERMITS]);
+    *ret_view = view;
+    return 0;
+}
+
+static bool same_table(const struct table *table, const void *base, const struct section *section)
+{
+    return (size_t)(table->base - (const uint8_t *)base) == section->offset && table->stride == section->stride &&
+           table->count == section->count;
+}
+
+int view_replace_commons(struct view *view, const struct view_offer *offer)
+{
+    struct commons_header header;
+    void *memory;
+    int error = commons_map(offer, view->max_breakers, &header, &memory);
+    if (error < 0)
+        return error;
+    /* mremap moves the new one under every pointer that other threads hold; their epochs lie behind the new words'. */
+    if (offer->commons_size != view->commons_size ||
+        !same_table(&view->words, view->commons, &header.sections[COMMONS_WORDS]) ||
+        !same_table(&view->permits, view->commons, &header.sections[COMMONS_PERMITS]))
+        error = -EINVAL;
+    else if (mremap(memory, offer->commons_size, offer->commons_size, MREMAP_MAYMOVE | MREMAP_FIXED, view->commons) ==
+             MAP_FAILED)
+        error = -errno;
+    if (error < 0)
+        munmap(memory, offer->commons_size);
+    else
+        __atomic_store_n(&view->commons_id, offer->commons_id, __ATOMIC_RELAXED); /* only compared */
+    return error;
+}
+
+struct view *view_unmap(struct view *view)
+{
+    if (!view)
+        return NULL;
+    if (view->segment)
+        munmap((void *)(uintptr_t)view->segment, view->segment_size);
+    if (view->commons)
+        munmap(view->commons, view->commons_size);
+    free(view);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ time */
+
+bool view_away(const struct view *view)
+{
+    if (!view->segment)
+        return true;
+    /* Relaxed: a heartbeat that is a moment old is as good. */
+    if (__atomic_load_n(&view->segment->daemon_state, __ATOMIC_RELAXED) != DAEMON_RUNNING)
+        return true;
+    const uint64_t heartbeat = __atomic_load_n(&view->segment->heartbeat_mono_ns, __ATOMIC_RELAXED);
+    const uint64_t now = monotonic_ns();
+    return now > heartbeat && now - heartbeat >= HEARTBEAT_STALE_NS;
+}
+
+uint64_t view_now_ms(const struct view *view)
+{
+    if (view->ticks == TICKS_TEST)
+        /* Acquire: pairs with tripd's release of the time, published after all timers that it made due. */
+        return __atomic_load_n(&view->segment->test_now_ns, __ATOMIC_ACQUIRE) / 1000000;
+    return (monotonic_ns() - view->created_mono_ns) / 1000000;
+}

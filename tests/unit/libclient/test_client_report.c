@@ -1,0 +1,447 @@
+/* What outcomes leave in the lane: counters, evidence, events, error records, the doorbell. */
+#include "client_fixture.h"
+
+#include "internal/doorbell.h"
+#include "internal/state_word.h"
+
+#define SLOW_NS UINT64_C(60000000001) /* one more than slow_after */
+
+static struct lane_header *lane_of(struct fixture *fixture)
+{
+    return fake_lane(&fixture->fake, fake_lane_of(&fixture->fake, getpid()));
+}
+
+static uint32_t meter_count(void)
+{
+    return (uint32_t)lane_meters_for(FAKE_BREAKERS);
+}
+
+static uint64_t events_in(struct lane_header *lane)
+{
+    uint64_t count = 0;
+    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
+        count += lane_section_at(lane, section)->head;
+    return count;
+}
+
+/* The event of this thread's section, which is 1: the first that was taken. */
+static struct lane_event *event_at(struct lane_header *lane, uint64_t index)
+{
+    return lane_event_at(lane, meter_count(), 1, index);
+}
+
+static bool dirty(const struct fixture *fixture, uint32_t lane)
+{
+    return fixture->fake.commons->header->dirty[lane / 64] >> lane % 64 & 1;
+}
+
+static void test_successes_are_counted_and_not_told(void **state)
+{
+    struct fixture *const f = *state;
+    record_n(f->breaker, TRIP_OK, 1000);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.ok, 1000);
+    assert_int_equal(counts.total_ok, 1000);
+    assert_int_equal(counts.meters, 1);
+    assert_int_equal(events_in(lane_of(f)), 0);
+    assert_false(dirty(f, 1));
+}
+
+static void test_a_failure_is_counted_told_and_rung(void **state)
+{
+    struct fixture *const f = *state;
+    record_n(f->breaker, TRIP_OK, 3);
+    f->fake.commons->header->doorbell = DOORBELL_ASLEEP;
+    trip_record(f->breaker, TRIP_FAILURE, 0);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(counts.total_failures, 1);
+    assert_int_equal(counts.total_timeouts, 0);
+    assert_int_equal(events_in(lane_of(f)), 1);
+    const struct lane_event *const event = event_at(lane_of(f), 0);
+    assert_int_equal(event->ok, evidence_make(1, 3));
+    assert_int_equal(event->failures, 1);
+    assert_int_equal(event->slow, 0);
+    assert_int_equal(event->stamp, 1);
+    assert_int_equal(event->ticks, UINT64_C(1000000000)); /* of the test clock */
+    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_UNKNOWN, 0));
+    assert_true(dirty(f, fake_lane_of(&f->fake, getpid())));
+    assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_AWAKE);
+}
+
+static void test_a_timeout_is_a_failure_too(void **state)
+{
+    struct fixture *const f = *state;
+    trip_record(f->breaker, TRIP_TIMEOUT, 0);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(counts.total_failures, 1);
+    assert_int_equal(counts.total_timeouts, 1);
+    assert_int_equal(event_at(lane_of(f), 0)->what >> 20 & 63, TRIP_ERROR_TIMEOUT);
+}
+
+static void test_neutral_outcomes_enter_totals_only(void **state)
+{
+    struct fixture *const f = *state;
+    record_n(f->breaker, TRIP_FAILURE, 2);
+    record_n(f->breaker, TRIP_IGNORED, 3);
+    record_n(f->breaker, TRIP_CANCELLED, 4);
+    record_n(f->breaker, (trip_outcome)77, 1);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.ignored, 3);
+    assert_int_equal(counts.cancelled, 5); /* what is no outcome, too */
+    assert_int_equal(counts.ok + counts.total_ok, 0);
+    assert_int_equal(word_streak(fixture_word(f)), 2);
+    assert_int_equal(events_in(lane_of(f)), 2);
+}
+
+static void test_a_call_is_slow_strictly_after_slow_after(void **state)
+{
+    struct fixture *const f = *state;
+    trip_record(f->breaker, TRIP_OK, SLOW_NS - 1);
+    assert_int_equal(events_in(lane_of(f)), 0);
+    trip_record(f->breaker, TRIP_OK, SLOW_NS);
+    trip_record(f->breaker, TRIP_FAILURE, SLOW_NS);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.slow, 2);
+    assert_int_equal(counts.total_slow, 2);
+    assert_int_equal(counts.ok, 2);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(events_in(lane_of(f)), 2);
+    assert_int_equal(event_at(lane_of(f), 0)->what >> 16 & 15, TRIP_OK | 1 << 3);
+    assert_int_equal(event_at(lane_of(f), 1)->slow, 2);
+}
+
+static void test_nothing_is_slow_when_slow_after_is_off(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    policy.slow_after_ns = 0;
+    fake_settings(&f->fake, f->slot, &policy);
+    trip_record(f->breaker, TRIP_OK, UINT64_MAX);
+    assert_int_equal(fixture_counts(f).slow, 0);
+}
+
+static void test_latencies_fall_into_their_buckets(void **state)
+{
+    struct fixture *const f = *state;
+    trip_record(f->breaker, TRIP_OK, 1);
+    trip_record(f->breaker, TRIP_OK, 65535);
+    trip_record(f->breaker, TRIP_OK, 65536);
+    trip_record(f->breaker, TRIP_FAILURE, 200000);
+    trip_record(f->breaker, TRIP_OK, 0); /* unknown */
+    const struct meter *const meter = lane_meter_at(lane_of(f), 0);
+    assert_int_equal(meter->latency[0], 2);
+    assert_int_equal(meter->latency[1], 1);
+    assert_int_equal(meter->latency[4], 1);
+}
+
+static void test_evidence_starts_anew_with_each_epoch(void **state)
+{
+    struct fixture *const f = *state;
+    record_n(f->breaker, TRIP_OK, 10);
+    record_n(f->breaker, TRIP_FAILURE, 2);
+    fixture_set(f, word_closed(2, 0, word_generation(fixture_word(f))));
+    record_n(f->breaker, TRIP_FAILURE, 1);
+    struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.ok, 0);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(event_at(lane_of(f), 2)->ok, evidence_make(2, 0));
+    record_n(f->breaker, TRIP_OK, 1);
+    counts = fixture_counts(f);
+    assert_int_equal(counts.ok, 1);
+    assert_int_equal(counts.total_ok, 11);
+    assert_int_equal(counts.total_failures, 3);
+}
+
+static void test_while_not_closed_every_outcome_is_told_with_its_epoch(void **state)
+{
+    struct fixture *const f = *state;
+    record_n(f->breaker, TRIP_OK, 1);
+    fixture_set(f, word_open(2, 99000));
+    record_n(f->breaker, TRIP_OK, 2);
+    fixture_set(f, word_half_open(3, 99000));
+    record_n(f->breaker, TRIP_OK, 1);
+    assert_int_equal(events_in(lane_of(f)), 3);
+    assert_int_equal(event_at(lane_of(f), 0)->ok, evidence_make(2, 1));
+    assert_int_equal(event_at(lane_of(f), 1)->ok, evidence_make(2, 2));
+    assert_int_equal(event_at(lane_of(f), 2)->ok, evidence_make(3, 1));
+    assert_int_equal(fixture_word(f), word_half_open(3, 99000));
+}
+
+static void test_a_full_ring_drops_events_and_no_counts(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    policy.threshold = 0;
+    fake_settings(&f->fake, f->slot, &policy);
+    record_n(f->breaker, TRIP_FAILURE, LANE_EVENTS + 100);
+    struct lane_section *const section = lane_section_at(lane_of(f), 1);
+    assert_int_equal(section->head, LANE_EVENTS);
+    assert_int_equal(fixture_counts(f).failures, LANE_EVENTS + 100);
+    assert_int_equal(word_streak(fixture_word(f)), LANE_EVENTS + 100);
+    section->tail = 10; /* tripd has read some */
+    record_n(f->breaker, TRIP_FAILURE, 1);
+    assert_int_equal(section->head, LANE_EVENTS + 1);
+    assert_int_equal(event_at(lane_of(f), LANE_EVENTS)->failures, LANE_EVENTS + 101); /* the dropped ones are derived */
+    assert_int_equal(event_at(lane_of(f), LANE_EVENTS)->stamp, LANE_EVENTS + 1);
+}
+
+static void test_a_tail_that_no_tripd_wrote_stops_events_alone(void **state)
+{
+    struct fixture *const f = *state;
+    lane_section_at(lane_of(f), 1)->tail = UINT64_C(1) << 63;
+    record_n(f->breaker, TRIP_FAILURE, 3);
+    assert_int_equal(fixture_counts(f).failures, 3);
+    assert_int_equal(events_in(lane_of(f)), 0);
+}
+
+static void test_the_streak_saturates_without_being_written_on(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    policy.threshold = 0;
+    fake_settings(&f->fake, f->slot, &policy);
+    fixture_set(f, word_with_streak(fixture_word(f), WORD_STREAK_MAX - 1));
+    record_n(f->breaker, TRIP_FAILURE, 3);
+    assert_int_equal(word_streak(fixture_word(f)), WORD_STREAK_MAX);
+}
+
+static void test_an_error_is_recorded_with_its_texts(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    char long_message[200];
+    memset(long_message, 'x', sizeof(long_message) - 1);
+    long_message[sizeof(long_message) - 1] = '\0';
+    const trip_error error = {.type = TRIP_ERROR_NETWORK, .message = long_message, .trace = "t-1"};
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_end_error(&call, &error);
+    const struct lane_event *const event = event_at(lane_of(f), 0);
+    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_NETWORK, 1));
+    const struct lane_error *const record = lane_error_at(lane_of(f), meter_count(), 1, 0);
+    assert_int_equal(record->stamp, 1);
+    assert_int_equal(strlen(record->message), TRIP_ERROR_MESSAGE_MAX);
+    assert_string_equal(record->trace, "t-1");
+    assert_string_equal(record->session, "");
+}
+
+static void test_an_error_of_type_timeout_ends_as_a_timeout(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    const trip_error error = {.type = TRIP_ERROR_TIMEOUT};
+    trip_begin(f->breaker, &call);
+    trip_end_error(&call, &error);
+    assert_int_equal(fixture_counts(f).total_timeouts, 1);
+    assert_int_equal(event_at(lane_of(f), 0)->what >> 26, 0); /* no texts, no record */
+}
+
+static void test_begin_and_end_count_what_is_in_flight(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[3];
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    assert_int_equal(fixture_counts(f).started, 3);
+    assert_int_equal(fixture_counts(f).finished, 0);
+    fake_clock(&f->fake, 1200);
+    trip_end(&calls[0], TRIP_OK);
+    trip_end(&calls[1], TRIP_FAILURE);
+    trip_end(&calls[2], TRIP_CANCELLED);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.finished, 3);
+    assert_int_equal(counts.ok, 1);
+    assert_int_equal(counts.failures, 1);
+    assert_int_equal(counts.cancelled, 1);
+    assert_int_equal(lane_meter_at(lane_of(f), 0)->latency[latency_bucket(200000000)], 2);
+}
+
+static void test_the_second_end_of_a_call_does_nothing(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call, moved;
+    trip_begin(f->breaker, &call);
+    memcpy(&moved, &call, sizeof(moved));
+    trip_end(&moved, TRIP_OK);
+    trip_end(&moved, TRIP_FAILURE);
+    assert_int_equal(fixture_counts(f).total_ok, 1);
+    assert_int_equal(fixture_counts(f).total_failures, 0);
+}
+
+static void test_the_end_of_a_denied_call_does_nothing(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    fixture_set(f, word_open(2, 99000));
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_DENY_OPEN);
+    trip_end(&call, TRIP_FAILURE);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.denied, 1);
+    assert_int_equal(counts.total_failures + counts.started + counts.finished, 0);
+}
+
+static void test_a_call_that_outlives_its_epoch_is_late(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call ok, failed, ignored;
+    trip_begin(f->breaker, &ok);
+    trip_begin(f->breaker, &failed);
+    trip_begin(f->breaker, &ignored);
+    fixture_set(f, word_closed(2, 3, word_generation(fixture_word(f))));
+    trip_end(&ok, TRIP_OK);
+    trip_end(&failed, TRIP_FAILURE);
+    trip_end(&ignored, TRIP_IGNORED);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.late, 2);
+    assert_int_equal(counts.ignored, 1);
+    assert_int_equal(counts.total_ok + counts.total_failures, 0);
+    assert_int_equal(counts.finished, 3);
+    assert_int_equal(word_streak(fixture_word(f)), 3);
+    assert_int_equal(events_in(lane_of(f)), 0);
+}
+
+static void test_watched_calls_stand_in_the_table_and_ring(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    trip_call first, second;
+    policy.watched = true;
+    fake_settings(&f->fake, f->slot, &policy);
+    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
+    assert_true(dirty(f, fake_lane_of(&f->fake, getpid())));
+    memset(f->fake.commons->header->dirty, 0, sizeof(f->fake.commons->header->dirty));
+    assert_int_equal(trip_begin(f->breaker, &second), TRIP_ALLOW);
+    assert_false(dirty(f, fake_lane_of(&f->fake, getpid()))); /* others were in flight */
+    struct lane_call *const entry = lane_call_at(lane_of(f), meter_count(), 0);
+    assert_int_equal(entry->state, lane_call_state(0, 1, LANE_CALL_RUNNING));
+    assert_int_equal(entry->ticks, UINT64_C(1000000000));
+    trip_end(&first, TRIP_OK);
+    assert_int_equal(lane_call_status(entry->state), LANE_CALL_FREE);
+    trip_end(&second, TRIP_OK);
+    assert_int_equal(fixture_counts(f).ok, 2);
+}
+
+static void test_a_stalled_call_that_returns_enters_totals_only(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    trip_call stalling, stalled;
+    policy.watched = true;
+    fake_settings(&f->fake, f->slot, &policy);
+    trip_begin(f->breaker, &stalling);
+    trip_begin(f->breaker, &stalled);
+    struct lane_call *const entries = lane_call_at(lane_of(f), meter_count(), 0);
+    entries[0].state = lane_call_with_status(entries[0].state, LANE_CALL_STALLING);
+    entries[1].state = lane_call_with_status(entries[1].state, LANE_CALL_STALLED);
+    trip_end(&stalling, TRIP_OK);
+    trip_end(&stalled, TRIP_FAILURE);
+    assert_int_equal(lane_call_status(entries[0].state), LANE_CALL_RETURNED);
+    assert_int_equal(lane_call_status(entries[1].state), LANE_CALL_FREE);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.late, 2);
+    assert_int_equal(counts.ok + counts.failures, 0);
+    assert_int_equal(counts.finished, 2);
+    assert_int_equal(word_streak(fixture_word(f)), 0);
+}
+
+static void test_a_full_table_of_calls_watches_no_more(void **state)
+{
+    struct fixture *const f = *state;
+    struct fake_policy policy = fake_policy_default;
+    trip_call call;
+    policy.watched = true;
+    fake_settings(&f->fake, f->slot, &policy);
+    trip_record(f->breaker, TRIP_OK, 0);
+    for (uint32_t i = 0; i < LANE_CALLS; i++)
+        lane_call_at(lane_of(f), meter_count(), i)->state = lane_call_state(0, 1, LANE_CALL_RUNNING);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_end(&call, TRIP_OK);
+    assert_int_equal(fixture_counts(f).ok, 2);
+}
+
+static void test_info_tells_what_tripd_published(void **state)
+{
+    struct fixture *const f = *state;
+    trip_info info;
+    struct core_state *const core = segment_begin(f->fake.segment, f->slot);
+    core->head.window_calls = 40;
+    core->head.window_failures = 10;
+    core->head.window_slow = 3;
+    core->head.minimum_calls = 20;
+    segment_commit(f->fake.segment, NULL, NULL);
+    segment_detail_state(f->fake.segment, f->slot, TRIP_REASON_FAILURE_RATE, 1000, 0);
+    record_n(f->breaker, TRIP_FAILURE, 2);
+    assert_int_equal(trip_breaker_info(f->breaker, &info), 0);
+    assert_int_equal(info.state, TRIP_STATE_CLOSED);
+    assert_int_equal(info.mode, TRIP_MODE_AUTO);
+    assert_int_equal(info.reason, TRIP_REASON_FAILURE_RATE);
+    assert_int_equal(info.client, TRIP_CLIENT_SHARED);
+    assert_int_equal(info.consecutive_failures, 2);
+    assert_int_equal(info.window_calls, 40);
+    assert_int_equal(info.failure_rate_permille, 250);
+    assert_int_equal(info.slow_rate_permille, 75);
+    assert_int_equal(info.calls_until_rate, 0);
+    fixture_set(f, word_half_open(3, 11000));
+    fake_arm(&f->fake, f->slot, 0);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.state, TRIP_STATE_HALF_OPEN);
+    assert_int_equal(info.permits_free, 1);
+    assert_int_equal(info.retry_after_ms, 0);
+    fixture_set(f, word_open(4, 11500));
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.retry_after_ms, 10500);
+    fake_mode(&f->fake, f->slot, TRIP_MODE_FORCED_OPEN, 0);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.mode, TRIP_MODE_FORCED_OPEN);
+    assert_true(info.retry_after_ms == UINT64_MAX);
+    fake_mode(&f->fake, f->slot, TRIP_MODE_FORCED_OPEN, 4000);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.retry_after_ms, 3000);
+}
+
+static void test_rates_are_unknown_before_minimum_calls(void **state)
+{
+    struct fixture *const f = *state;
+    trip_info info;
+    struct core_state *const core = segment_begin(f->fake.segment, f->slot);
+    core->head.window_calls = 19;
+    core->head.window_failures = 19;
+    core->head.minimum_calls = 20;
+    segment_commit(f->fake.segment, NULL, NULL);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.failure_rate_permille, -1);
+    assert_int_equal(info.slow_rate_permille, -1);
+    assert_int_equal(info.calls_until_rate, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_successes_are_counted_and_not_told),
+        TEST(test_a_failure_is_counted_told_and_rung),
+        TEST(test_a_timeout_is_a_failure_too),
+        TEST(test_neutral_outcomes_enter_totals_only),
+        TEST(test_a_call_is_slow_strictly_after_slow_after),
+        TEST(test_nothing_is_slow_when_slow_after_is_off),
+        TEST(test_latencies_fall_into_their_buckets),
+        TEST(test_evidence_starts_anew_with_each_epoch),
+        TEST(test_while_not_closed_every_outcome_is_told_with_its_epoch),
+        TEST(test_a_full_ring_drops_events_and_no_counts),
+        TEST(test_a_tail_that_no_tripd_wrote_stops_events_alone),
+        TEST(test_the_streak_saturates_without_being_written_on),
+        TEST(test_an_error_is_recorded_with_its_texts),
+        TEST(test_an_error_of_type_timeout_ends_as_a_timeout),
+        TEST(test_begin_and_end_count_what_is_in_flight),
+        TEST(test_the_second_end_of_a_call_does_nothing),
+        TEST(test_the_end_of_a_denied_call_does_nothing),
+        TEST(test_a_call_that_outlives_its_epoch_is_late),
+        TEST(test_watched_calls_stand_in_the_table_and_ring),
+        TEST(test_a_stalled_call_that_returns_enters_totals_only),
+        TEST(test_a_full_table_of_calls_watches_no_more),
+        TEST(test_info_tells_what_tripd_published),
+        TEST(test_rates_are_unknown_before_minimum_calls),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
