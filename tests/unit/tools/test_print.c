@@ -1,0 +1,276 @@
+/* What an operator reads, from trees as --json prints them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "print.h"
+
+static void assert_prints(void (*print)(FILE *, const json_t *), const char *tree, const char *expected)
+{
+    json_error_t error;
+    json_t *json = json_loads(tree, 0, &error);
+    if (!json)
+        print_error("%s at %d\n", error.text, error.position);
+    assert_non_null(json);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print(out, json);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+    json_decref(json);
+}
+
+static void test_spans(void **state)
+{
+    (void)state;
+    char text[24];
+    assert_string_equal(print_span(0, text), "0ms");
+    assert_string_equal(print_span(999, text), "999ms");
+    assert_string_equal(print_span(1000, text), "1.0s");
+    assert_string_equal(print_span(9999, text), "9.9s");
+    assert_string_equal(print_span(10000, text), "10s");
+    assert_string_equal(print_span(59999, text), "59s");
+    assert_string_equal(print_span(60000, text), "1m00s");
+    assert_string_equal(print_span(3599999, text), "59m59s");
+    assert_string_equal(print_span(3600000, text), "1h00m");
+    assert_string_equal(print_span(86399999, text), "23h59m");
+    assert_string_equal(print_span(86400000 + 3 * 3600000, text), "1d03h");
+}
+
+#define LINE(name, state, mode, rest)                                                                     \
+    "{\"breaker\":\"" name "\",\"state\":\"" state "\",\"mode\":\"" mode "\",\"reason\":\"consecutive\"," \
+    "\"since_unix_ms\":1700000095000,\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,"       \
+    "\"failure_rate\":37.5,\"slow_rate\":6.2}," rest "}"
+
+static void test_a_list_begins_with_trouble(void **state)
+{
+    (void)state;
+    assert_prints(
+        print_list,
+        "{\"breakers\":[" LINE("b", "closed", "auto", "\"state_for_ms\":3600000,\"retry_after_ms\":0") "," LINE("a", "closed", "auto", "\"state_for_ms\":90000,\"retry_after_ms\":0") "," LINE(
+            "off", "closed", "forced_open",
+            "\"state_for_ms\":5000,\"retry_after_ms\":null,\"mode_owner\":\"operator\",\"mode_reason\":"
+            "\"move\","
+            "\"mode_ttl_ms\":null") "," LINE("ramp", "ramping", "auto",
+                                             "\"state_for_ms\":1,\"retry_after_ms\":0") "," LINE("half", "half_open",
+                                                                                                 "auto",
+                                                                                                 "\"state_"
+                                                                                                 "for_ms\":"
+                                                                                                 "700,"
+                                                                                                 "\"retry_"
+                                                                                                 "after_ms\":"
+                                                                                                 "0") "," LINE("open",
+                                                                                                               "open",
+                                                                                                               "auto",
+                                                                                                               "\"state"
+                                                                                                               "_for_"
+                                                                                                               "ms\":"
+                                                                                                               "5000,"
+                                                                                                               "\"retry"
+                                                                                                               "_after_"
+                                                                                                               "ms\":"
+                                                                                                               "25000") "," LINE("try",
+                                                                                                                                 "closed",
+                                                                                                                                 "shadow",
+                                                                                                                                 "\"state_for_ms\":5000,\"retry_after_ms\":0,\"mode_owner\":\"config\",\"mode_reason\":null,"
+                                                                                                                                 "\"mode_ttl_ms\":61000") "],\"patterns\":[]}",
+        "STATE      BREAKER  WHY            FOR  NEXT PROBE  FAILED  SLOW  CALLS  MODE\n"
+        "closed     off      -             5.0s       never   37.5%  6.2%     16  forced_open by operator: "
+        "move\n"
+        "open       open     consecutive   5.0s      in 25s   37.5%  6.2%     16  auto\n"
+        "half_open  half     consecutive  700ms         now   37.5%  6.2%     16  auto\n"
+        "ramping    ramp     consecutive    1ms           -   37.5%  6.2%     16  auto\n"
+        "closed     try      -             5.0s           -   37.5%  6.2%     16  shadow by config for 1m01s "
+        "more\n"
+        "closed     a        -            1m30s           -   37.5%  6.2%     16  auto\n"
+        "closed     b        -            1h00m           -   37.5%  6.2%     16  auto\n");
+}
+
+static void test_a_list_of_nothing_says_so(void **state)
+{
+    (void)state;
+    assert_prints(print_list, "{\"breakers\":[],\"patterns\":[]}", "no breakers\n");
+    assert_prints(print_list,
+                  "{\"breakers\":[],\"patterns\":[{\"pattern\":\"pay/*\",\"mode\":\"disabled\",\"ttl_ms\":50000,"
+                  "\"uid\":4000000001,\"reason\":\"drill\"}]}",
+                  "no breakers\n\n"
+                  "modes by pattern, for breakers to come too:\n"
+                  "PATTERN  MODE      ENDS    BY              REASON\n"
+                  "pay/*    disabled  in 50s  uid 4000000001  drill\n");
+}
+
+static const char shown[] =
+    "{\"t_ms\":100000,\"event\":\"show\",\"breaker\":\"payments/a\",\"state\":\"open\",\"mode\":\"auto\","
+    "\"reason\":\"consecutive\",\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
+    "\"window\":{\"calls\":9,\"ok\":3,\"failures\":6,\"slow\":1,\"failure_rate\":null,\"slow_rate\":null},"
+    "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,"
+    "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+    "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
+    "\"late\":6,\"denied\":7},\"in_flight\":2,\"calls_until_rate\":1,\"opens\":2,\"open_ms\":30000,"
+    "\"trips\":{\"consecutive\":1,\"failures\":0,\"operator\":1},"
+    "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000},\"modes\":[],"
+    "\"latency\":{\"calls\":100,\"p50_ms\":0.065536,\"p95_ms\":25.16,\"p99_ms\":null},"
+    "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"
+    "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
+    "\"created_unix_ms\":1700000000000}";
+
+static void test_show_tells_everything_about_an_open_breaker(void **state)
+{
+    (void)state;
+    assert_prints(print_show, shown,
+                  "payments/a: open, consecutive, for 5.0s, since 2023-11-14 22:14:55.000\n"
+                  "  next probe  in 25s\n"
+                  "  mode        auto\n"
+                  "  last error  timeout: no answer in 1 s, at 2023-11-14 22:14:54.000\n"
+                  "  window      9 calls: 3 ok, 6 failed (-), 1 slow (-)\n"
+                  "              the rates count after 1 more call\n"
+                  "  in a row    0 failed\n"
+                  "  in flight   2\n"
+                  "  totals      100 calls: 91 ok, 9 failed, 4 of them timeouts; 3 slow\n"
+                  "              7 denied, 2 ignored, 1 cancelled, 6 late\n"
+                  "  latency     p50 <0.07ms, p95 <25ms, p99 >2.1s\n"
+                  "  opened      2 times, 30s in all: consecutive 1, operator 1\n"
+                  "  settings    of \"payments/*\": opens after 5 failures in a row\n"
+                  "              opens for 1m00s next time\n"
+                  "              slow after 1m00s, rates from 10 calls, 2 permits of 10s\n");
+}
+
+static void test_show_tells_whose_modes_hold(void **state)
+{
+    (void)state;
+    assert_prints(
+        print_show,
+        "{\"breaker\":\"db\",\"state\":\"half_open\",\"mode\":\"forced_open\",\"reason\":\"probe_failed\","
+        "\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,\"retry_after_ms\":60000,\"permits_free\":1,"
+        "\"probes\":{\"ok\":2,\"failures\":0,\"slow\":1},"
+        "\"modes\":[{\"owner\":\"operator\",\"mode\":\"forced_open\",\"since_unix_ms\":1700000090000,\"ttl_ms\":60000,"
+        "\"uid\":4000000001,\"reason\":\"migration\"},{\"owner\":\"config\",\"mode\":\"shadow\","
+        "\"since_unix_ms\":1700000000000,\"ttl_ms\":null,\"uid\":0,\"reason\":null}],\"error\":null,"
+        "\"settings\":{\"match\":\"*\",\"consecutive_failures\":0,\"permits\":1}}",
+        "db: half_open, probe_failed, for 5.0s, since 2023-11-14 22:14:55.000\n"
+        "  next probe  in 1m00s\n"
+        "  permits     1 free of 1; 2 probes ok, 0 failed, 1 slow\n"
+        "  mode        forced_open by operator uid 4000000001 since 2023-11-14 22:14:50.000, ends in 1m00s: migration\n"
+        "  then        shadow by config since 2023-11-14 22:13:20.000\n"
+        "  window      0 calls: 0 ok, 0 failed (-), 0 slow (-)\n"
+        "  in a row    0 failed\n"
+        "  in flight   0\n"
+        "  totals      0 calls: 0 ok, 0 failed, 0 of them timeouts; 0 slow\n"
+        "              0 denied, 0 ignored, 0 cancelled, 0 late\n"
+        "  opened      0 times, 0ms in all\n"
+        "  settings    of \"*\": no streak opens it\n"
+        "              opens for 0ms next time\n"
+        "              slow after 0ms, rates from 0 calls, 1 permit of 0ms\n");
+}
+
+static void test_events_are_a_line_each(void **state)
+{
+    (void)state;
+    assert_prints(print_events,
+                  "{\"events\":[{\"sequence\":1,\"at_unix_ms\":1700000095123,\"breaker\":\"db\",\"from\":\"closed\","
+                  "\"to\":\"open\",\"reason\":\"operator\",\"by\":\"operator\",\"uid\":4000000001,\"note\":\"drill\"},"
+                  "{\"sequence\":2,\"at_unix_ms\":1700000125123,\"breaker\":\"db\",\"from\":\"open\","
+                  "\"to\":\"half_open\",\"reason\":\"operator\",\"by\":\"tripd\",\"uid\":null,\"note\":null}]}",
+                  "2023-11-14 22:14:55.123  db: closed -> open (operator), by operator uid 4000000001: drill\n"
+                  "2023-11-14 22:15:25.123  db: open -> half_open, by tripd\n");
+}
+
+static void test_clients_are_a_table(void **state)
+{
+    (void)state;
+    assert_prints(print_clients,
+                  "{\"clients\":[{\"lane\":1,\"pid\":4242,\"uid\":4000000001,\"program\":\"nginx\","
+                  "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16},{\"lane\":12,\"pid\":5,"
+                  "\"uid\":4000000002,\"program\":\"php-fpm\",\"attached_unix_ms\":1700000000000,\"detached\":false,"
+                  "\"meters\":3}]}",
+                  "LANE   PID  USER            PROGRAM  ATTACHED                 BREAKERS\n"
+                  "   1  4242  uid 4000000001  nginx    2023-11-14 22:13:20.000        16  detached\n"
+                  "  12     5  uid 4000000002  php-fpm  2023-11-14 22:13:20.000         3\n");
+    assert_prints(print_clients, "{\"clients\":[]}", "no clients\n");
+}
+
+static void test_status_says_whether_tripd_runs(void **state)
+{
+    (void)state;
+    static const char tree[] =
+        "{\"daemon\":\"%s\",\"heartbeat_age_ms\":4000,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
+        "\"clock\":\"real\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,\"config_unix_ms\":1700000001000,"
+        "\"segment_bytes\":5242880,\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,"
+        "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":1},"
+        "\"transitions\":77%s}";
+    static const char rest[] = "  breakers    3 of 1024: 1 open, 1 half_open, 0 ramping, 1 closed; 1 not in mode auto\n"
+                               "              5 names did not fit: raise limits.max_breakers\n"
+                               "  clients     8 of 64, 1 refused\n"
+                               "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
+                               "  config      of 2023-11-14 22:13:21.000\n"
+                               "  clock       real, 1m40s\n"
+                               "  transitions 77\n";
+    char given[1024], expected[1024];
+    snprintf(given, sizeof(given), tree, "running", ",\"version\":\"0.1.0\",\"loop\":\"io_uring\",\"wakeups\":9");
+    snprintf(expected, sizeof(expected), "%s%s",
+             "  tripd       running, keeper 100 and worker 101\n"
+             "  version     0.1.0, on io_uring, 9 wake-ups\n",
+             rest);
+    assert_prints(print_status, given, expected);
+    snprintf(given, sizeof(given), tree, "stalled", "");
+    snprintf(expected, sizeof(expected), "%s%s",
+             "  tripd       stalled: no heartbeat for 4.0s; keeper 100, worker 101\n", rest);
+    assert_prints(print_status, given, expected);
+    snprintf(given, sizeof(given), tree, "stopped", "");
+    snprintf(expected, sizeof(expected), "%s%s", "  tripd       stopped cleanly\n", rest);
+    assert_prints(print_status, given, expected);
+}
+
+static void print_hits_tripped(FILE *out, const json_t *result)
+{
+    print_hits(out, result, "tripped", "; later ones too");
+}
+
+static void test_hits_are_listed_and_counted(void **state)
+{
+    (void)state;
+    assert_prints(print_hits_tripped, "{\"count\":1,\"breakers\":[\"db\"]}", "db\n1 breaker tripped; later ones too\n");
+    assert_prints(print_hits_tripped, "{\"count\":402,\"breakers\":[\"a\",\"b\"]}",
+                  "a\nb\nand 400 more\n402 breakers tripped; later ones too\n");
+    assert_prints(print_hits_tripped, "{\"count\":0,\"breakers\":[]}", "0 breakers tripped; later ones too\n");
+}
+
+static void test_json_is_one_line_with_rates_as_people_write_them(void **state)
+{
+    (void)state;
+    assert_prints(print_json, "{\"failure_rate\": 33.3, \"slow_rate\": 50.0, \"x\": null}",
+                  "{\"failure_rate\":33.3,\"slow_rate\":50.0,\"x\":null}\n");
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_a_list_begins_with_trouble),
+        cmocka_unit_test(test_a_list_of_nothing_says_so),
+        cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
+        cmocka_unit_test(test_show_tells_whose_modes_hold),
+        cmocka_unit_test(test_events_are_a_line_each),
+        cmocka_unit_test(test_clients_are_a_table),
+        cmocka_unit_test(test_status_says_whether_tripd_runs),
+        cmocka_unit_test(test_hits_are_listed_and_counted),
+        cmocka_unit_test(test_json_is_one_line_with_rates_as_people_write_them),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}

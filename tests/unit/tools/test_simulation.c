@@ -1,0 +1,331 @@
+/* Traces replayed in virtual time: what happens, when, and why. Expected lines are what an operator would read. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simulation.h"
+
+struct run {
+    struct config *config;
+    struct simulation *simulation;
+    json_t *events;
+    char problem[256];
+};
+
+static void keep(void *context, const json_t *event)
+{
+    json_array_append_new(context, json_deep_copy(event));
+}
+
+static struct run begin(const char *yaml, bool verdicts)
+{
+    struct run run = {.events = json_array()};
+    char *problems = NULL;
+    if (config_parse(yaml, strlen(yaml), "test.yaml", &run.config, &problems) < 0)
+        fail_msg("%s", problems);
+    const struct simulation_options options = {
+        .config = run.config, .seed = 1, .verdicts = verdicts, .event = keep, .context = run.events};
+    assert_int_equal(simulation_new(&options, &run.simulation), 0);
+    return run;
+}
+
+static int step(struct run *run, const char *line)
+{
+    struct trace_step parsed;
+    const int error = trace_step_parse(line, strlen(line), &parsed, run->problem);
+    return error ? error : simulation_step(run->simulation, &parsed, run->problem);
+}
+
+static void steps(struct run *run, const char *const lines[])
+{
+    for (size_t i = 0; lines[i]; i++)
+        if (step(run, lines[i]) != 0)
+            fail_msg("%s: %s", lines[i], run->problem);
+}
+
+static void end(struct run *run)
+{
+    simulation_free(run->simulation);
+    config_free(run->config);
+    json_decref(run->events);
+}
+
+/* "T FROM>TO REASON" of each transition, "T VERDICT" of each verdict, one after the other. */
+static const char *story(const struct run *run, char text[1024])
+{
+    size_t i, used = 0;
+    json_t *event;
+    text[0] = '\0';
+    json_array_foreach(run->events, i, event)
+    {
+        const char *kind = json_string_value(json_object_get(event, "event"));
+        const long long t_ms = json_integer_value(json_object_get(event, "t_ms"));
+        if (strcmp(kind, "transition") == 0)
+            used += (size_t)snprintf(
+                text + used, 1024 - used, "%lld %s>%s %s; ", t_ms, json_string_value(json_object_get(event, "from")),
+                json_string_value(json_object_get(event, "to")), json_string_value(json_object_get(event, "reason")));
+        else if (strcmp(kind, "verdict") == 0)
+            used += (size_t)snprintf(text + used, 1024 - used, "%lld %s; ", t_ms,
+                                     json_string_value(json_object_get(event, "verdict")));
+    }
+    return text;
+}
+
+static const json_t *last(const struct run *run)
+{
+    return json_array_get(run->events, json_array_size(run->events) - 1);
+}
+
+static long long number(const json_t *event, const char *group, const char *key)
+{
+    return json_integer_value(json_object_get(group ? json_object_get(event, group) : event, key));
+}
+
+#define EXACT "breakers: [{match: \"*\", open: {for: 30s, jitter: 0%}}]"
+
+static void test_five_timeouts_open_and_three_probes_close(void **state)
+{
+    struct run run = begin(EXACT, false);
+    char text[1024];
+    (void)state;
+    steps(&run,
+          (const char *[]){
+              "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"latency_ms\":1000,\"n\":5}",
+              "{\"t_ms\":31000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":3}", NULL});
+    assert_string_equal(story(&run, text),
+                        "1000 closed>open consecutive; 31000 open>half_open none; 31000 half_open>closed none; ");
+    simulation_end(run.simulation);
+    assert_int_equal(number(last(&run), NULL, "open_ms"), 30000);
+    assert_int_equal(number(last(&run), "trips", "consecutive"), 1);
+    assert_int_equal(number(last(&run), "totals", "calls"), 8);
+    end(&run);
+}
+
+static void test_a_success_between_failures_starts_the_streak_again(void **state)
+{
+    struct run run = begin(EXACT, false);
+    char text[1024];
+    (void)state;
+    steps(&run,
+          (const char *[]){"{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"n\":2}",
+                           "{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                           "{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"n\":4}", NULL});
+    assert_string_equal(story(&run, text), "");
+    assert_int_equal(step(&run, "{\"t_ms\":1,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}"), 0);
+    assert_string_equal(story(&run, text), "1 closed>open consecutive; ");
+    end(&run);
+}
+
+static void test_the_rate_counts_from_minimum_calls_on(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", trip: {consecutive_failures: 0}}]", false);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":5,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"n\":5}",
+                                 "{\"t_ms\":6,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":4}", NULL});
+    assert_string_equal(story(&run, text), "");
+    assert_int_equal(step(&run, "{\"t_ms\":7,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\"}"), 0);
+    assert_string_equal(story(&run, text), "7 closed>open failure_rate; ");
+    end(&run);
+}
+
+static void test_half_open_admits_as_many_probes_as_there_are_permits(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", open: {for: 1s, jitter: 0%}, half_open: {permits: 2}}]", true);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}",
+                                 "{\"t_ms\":1000,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":1000,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"b\"}",
+                                 "{\"t_ms\":1000,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"c\"}",
+                                 "{\"t_ms\":1001,\"op\":\"end\",\"id\":\"c\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":1002,\"op\":\"end\",\"id\":\"a\",\"outcome\":\"cancelled\"}",
+                                 "{\"t_ms\":1003,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"c\"}",
+                                 "{\"t_ms\":1004,\"op\":\"end\",\"id\":\"b\",\"outcome\":\"failure\"}", NULL});
+    assert_string_equal(story(&run, text), "0 closed>open operator; 1000 open>half_open none; 1000 probe; 1000 probe; "
+                                           "1000 deny_half_open; 1003 probe; 1004 half_open>open probe_failed; ");
+    end(&run);
+}
+
+static void test_a_permit_is_back_when_max_wait_is_over(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", open: {for: 1s, jitter: 0%}, half_open: {max_wait: 2s}}]", true);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}",
+                                 "{\"t_ms\":1000,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":2900,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"b\"}",
+                                 "{\"t_ms\":3100,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"c\"}", NULL});
+    assert_string_equal(story(&run, text), "0 closed>open operator; 1000 open>half_open none; 1000 probe; "
+                                           "2900 deny_half_open; 3100 probe; ");
+    end(&run);
+}
+
+static void test_an_outcome_of_an_earlier_epoch_is_late(void **state)
+{
+    struct run run = begin(EXACT, false);
+    (void)state;
+    steps(&run, (const char *[]){
+                    "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"latency_ms\":50,\"n\":3}",
+                    "{\"t_ms\":10,\"op\":\"trip\",\"breaker\":\"db\",\"for_ms\":20}",
+                    "{\"t_ms\":60,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_int_equal(number(last(&run), "totals", "late"), 3);
+    assert_int_equal(number(last(&run), "totals", "calls"), 0);
+    end(&run);
+}
+
+static void test_a_stalled_call_fails_before_it_returns(void **state)
+{
+    struct run run =
+        begin("breakers: [{match: \"*\", trip: {stall_after: 200ms}, open: {for: 2s, jitter: 0%}}]", false);
+    char text[1024];
+    (void)state;
+    steps(&run,
+          (const char *[]){
+              "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"latency_ms\":1000,\"n\":5}",
+              "{\"t_ms\":1500,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_string_equal(story(&run, text), "200 closed>open consecutive; ");
+    assert_int_equal(number(last(&run), "totals", "late"), 5);
+    end(&run);
+}
+
+static void test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state(void **state)
+{
+    struct run run = begin(EXACT, true);
+    char text[1024];
+    (void)state;
+    steps(&run,
+          (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\",\"for_ms\":1000}",
+                           "{\"t_ms\":500,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"forced_open\",\"ttl_ms\":5000}",
+                           "{\"t_ms\":2000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                           "{\"t_ms\":5500,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}", NULL});
+    assert_string_equal(story(&run, text),
+                        "0 closed>open operator; 2000 deny_forced; 5500 open>half_open none; 5500 probe; ");
+    end(&run);
+}
+
+static void test_the_open_time_doubles_at_each_trip_and_is_forgotten(void **state)
+{
+    struct run run = begin(
+        "breakers: [{match: \"*\", trip: {consecutive_failures: 1}, open: {for: 1s, jitter: 0%, forget: 60s}}]", false);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":1000,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":3000,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":7000,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":3}",
+                                 "{\"t_ms\":70000,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":71000,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_string_equal(story(&run, text),
+                        "0 closed>open consecutive; 1000 open>half_open none; 1000 half_open>open probe_failed; "
+                        "3000 open>half_open none; 3000 half_open>open probe_failed; 7000 open>half_open none; "
+                        "7000 half_open>closed none; 70000 closed>open consecutive; 71000 open>half_open none; ");
+    end(&run);
+}
+
+static void test_a_failure_during_the_ramp_is_a_relapse(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", trip: {consecutive_failures: 1}, open: {for: 1s, jitter: 0%}, "
+                           "half_open: {successes: 1}, ramp: {over: 4s, steps: [10%, 25%, 50%, 100%]}}]",
+                           false);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}",
+                                 "{\"t_ms\":1000,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":2500,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":4500,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":9000,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_string_equal(story(&run, text),
+                        "0 closed>open operator; 1000 open>half_open none; 1000 half_open>ramping none; "
+                        "2500 ramping>open relapse; 4500 open>half_open none; 4500 half_open>ramping none; "
+                        "8500 ramping>closed none; ");
+    end(&run);
+}
+
+static void test_time_that_goes_back_is_refused(void **state)
+{
+    struct run run = begin(EXACT, false);
+    (void)state;
+    assert_int_equal(step(&run, "{\"t_ms\":5,\"op\":\"show\",\"breaker\":\"db\"}"), 0);
+    assert_int_equal(step(&run, "{\"t_ms\":4,\"op\":\"show\",\"breaker\":\"db\"}"), -EINVAL);
+    assert_string_equal(run.problem, "\"t_ms\" is 4 after 5: times never decrease");
+    end(&run);
+}
+
+static void test_ids_begin_once_and_end_once(void **state)
+{
+    struct run run = begin(EXACT, false);
+    (void)state;
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}"), 0);
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}"), -EINVAL);
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"end\",\"id\":\"a\",\"outcome\":\"ok\"}"), 0);
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"end\",\"id\":\"a\",\"outcome\":\"ok\"}"), -EINVAL);
+    assert_string_equal(run.problem, "id \"a\" has not begun, or has ended before");
+    end(&run);
+}
+
+static void refused(const char *line, const char *why)
+{
+    struct trace_step parsed;
+    char problem[256] = "";
+    assert_int_equal(trace_step_parse(line, strlen(line), &parsed, problem), -EINVAL);
+    assert_string_equal(problem, why);
+}
+
+static void test_a_step_that_is_wrong_says_what_would_be_right(void **state)
+{
+    (void)state;
+    refused("{\"op\":\"show\",\"breaker\":\"db\"}", "\"t_ms\" must be an integer from 0 to 1099511627776");
+    refused("{\"t_ms\":0,\"op\":\"shout\",\"breaker\":\"db\"}",
+            "\"op\" is none of those known; it is one of call, record, begin, end, mode, trip, reset, show");
+    refused("{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"a b\"}",
+            "\"breaker\" must be 1 to 127 of letters, digits and . _ : / @ -");
+    refused("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\"}",
+            "\"outcome\" is missing; it is one of ok, failure, timeout, ignored, cancelled");
+    refused("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":0}",
+            "\"n\" must be an integer from 1 to 1000000000");
+    refused("[1]", "a step is a JSON object on a line of its own");
+}
+
+static void test_the_same_seed_gives_the_same_run(void **state)
+{
+    char text[2][1024];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct run run = begin("breakers: [{match: \"*\", open: {for: 10s, jitter: 50%}}]", false);
+        steps(&run,
+              (const char *[]){"{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"n\":5}",
+                               "{\"t_ms\":60000,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+        story(&run, text[i]);
+        end(&run);
+    }
+    assert_string_equal(text[0], text[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_five_timeouts_open_and_three_probes_close),
+        cmocka_unit_test(test_a_success_between_failures_starts_the_streak_again),
+        cmocka_unit_test(test_the_rate_counts_from_minimum_calls_on),
+        cmocka_unit_test(test_half_open_admits_as_many_probes_as_there_are_permits),
+        cmocka_unit_test(test_a_permit_is_back_when_max_wait_is_over),
+        cmocka_unit_test(test_an_outcome_of_an_earlier_epoch_is_late),
+        cmocka_unit_test(test_a_stalled_call_fails_before_it_returns),
+        cmocka_unit_test(test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state),
+        cmocka_unit_test(test_the_open_time_doubles_at_each_trip_and_is_forgotten),
+        cmocka_unit_test(test_a_failure_during_the_ramp_is_a_relapse),
+        cmocka_unit_test(test_time_that_goes_back_is_refused),
+        cmocka_unit_test(test_ids_begin_once_and_end_once),
+        cmocka_unit_test(test_a_step_that_is_wrong_says_what_would_be_right),
+        cmocka_unit_test(test_the_same_seed_gives_the_same_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,264 @@
+/* Reading a segment: a living one, a copy in a file, and forged ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "../../support/segment_dir.h"
+#include "internal/state_word.h"
+#include "snapshot.h"
+
+struct fixture {
+    struct segment_dir dir;
+    struct segment *segment;
+    char copy[128];
+};
+
+static bool no_mark(void *context, const struct journal_mark *mark)
+{
+    (void)context;
+    (void)mark;
+    return true;
+}
+
+static uint32_t make_breaker(struct segment *segment, const char *name, uint64_t calls)
+{
+    static const struct segment_policy policy = {.threshold = 5, .permits = 1};
+    uint32_t slot;
+    assert_int_equal(segment_take(segment, name, 0, &slot), 0);
+    struct breaker_settings settings;
+    breaker_settings_defaults(&settings);
+    struct core_state *core = segment_begin(segment, slot);
+    core_init(core, &settings);
+    core->head.totals.calls = core->head.totals.ok = calls;
+    segment_commit(segment, no_mark, NULL);
+    segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0);
+    segment_mirror(segment, slot, word_closed(7, 2, 1));
+    segment_name_publish(segment, slot);
+    return slot;
+}
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    segment_dir_make(&fixture.dir);
+    fixture.segment = segment_dir_create(&fixture.dir, 8, 4);
+    snprintf(fixture.copy, sizeof(fixture.copy), "%s/copy", fixture.dir.dir);
+    *state = &fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    segment_unmap(fixture->segment);
+    segment_dir_remove(&fixture->dir);
+    return 0;
+}
+
+static struct snapshot *opened(const char *path, bool is_file)
+{
+    struct snapshot *snapshot;
+    char *why;
+    assert_int_equal(snapshot_open(path, is_file, &snapshot, &why), 0);
+    assert_null(why);
+    return snapshot;
+}
+
+static void write_copy(const struct fixture *fixture, const void *data, size_t size)
+{
+    FILE *file = fopen(fixture->copy, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void test_a_breaker_is_found_by_its_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    make_breaker(fixture->segment, "cache", 1);
+    make_breaker(fixture->segment, "db", 41);
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    assert_true(snapshot_find(snapshot, "db", &breaker));
+    assert_string_equal(breaker.detail.name, "db");
+    assert_int_equal(breaker.core.totals.calls, 41);
+    assert_int_equal(word_streak(breaker.report.word), 2);
+    assert_false(snapshot_find(snapshot, "none", &breaker));
+    snapshot_close(snapshot);
+}
+
+static void test_a_forgotten_breaker_is_not_shown(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    const uint32_t slot = make_breaker(fixture->segment, "db", 1);
+    segment_forget(fixture->segment, slot);
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    assert_false(snapshot_breaker(snapshot, slot, &breaker));
+    snapshot_close(snapshot);
+}
+
+static void test_a_copy_in_a_file_says_the_same(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    make_breaker(fixture->segment, "db", 17);
+    write_copy(fixture, fixture->segment->header, fixture->segment->size);
+    struct snapshot *snapshot = opened(fixture->copy, true);
+    assert_true(snapshot_find(snapshot, "db", &breaker));
+    assert_int_equal(breaker.core.totals.calls, 17);
+    assert_int_equal(snapshot_slots(snapshot), 8);
+    assert_int_equal(snapshot_lanes(snapshot), 4);
+    snapshot_close(snapshot);
+}
+
+static void test_transitions_come_in_order_and_only_those_the_ring_holds(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transition what = {.reason = TRIP_REASON_OPERATOR}, entry;
+    uint64_t first, next;
+    what.breaker = make_breaker(fixture->segment, "db", 1);
+    for (uint64_t i = 0; i < 4100; i++)
+        segment_transition(fixture->segment, &what, i);
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    snapshot_transitions(snapshot, &first, &next);
+    assert_int_equal(first, 4);
+    assert_int_equal(next, 4100);
+    assert_true(snapshot_transition(snapshot, 4099, &entry));
+    assert_int_equal(entry.at_ms, 4099);
+    assert_false(snapshot_transition(snapshot, 3, &entry));
+    snapshot_close(snapshot);
+}
+
+static void test_processes_and_patterns_are_copied(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct client_slot attached = {.lane_id = 9, .pid = 77, .program = "nginx"};
+    struct client_slot client;
+    struct pattern_slot pattern;
+    segment_client_set(fixture->segment, 2, &attached);
+    assert_int_equal(segment_pattern_set(fixture->segment, "pay*", TRIP_MODE_FORCED_OPEN, 0, 0, "incident 42", 0), 0);
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    assert_true(snapshot_client(snapshot, 2, &client));
+    assert_int_equal(client.pid, 77);
+    assert_false(snapshot_client(snapshot, 1, &client));
+    unsigned found = 0;
+    for (uint32_t place = 0; place < PATTERNS_MAX; place++)
+        if (snapshot_pattern(snapshot, place, &pattern)) {
+            assert_string_equal(pattern.pattern, "pay*");
+            found++;
+        }
+    assert_int_equal(found, 1);
+    snapshot_close(snapshot);
+}
+
+static void refused(const struct fixture *fixture, int expected, const char *says)
+{
+    struct snapshot *snapshot;
+    char *why;
+    assert_int_equal(snapshot_open(fixture->copy, true, &snapshot, &why), expected);
+    assert_non_null(why);
+    if (!strstr(why, says))
+        fail_msg("\"%s\" does not say \"%s\"", why, says);
+    free(why);
+}
+
+static void test_what_is_no_segment_is_refused_with_the_reason(void **state)
+{
+    struct fixture *fixture = *state;
+    const size_t size = fixture->segment->size;
+    uint8_t *copy = malloc(size);
+    struct segment_header *header = (struct segment_header *)copy;
+    memcpy(copy, fixture->segment->header, size);
+
+    write_copy(fixture, copy, 100);
+    refused(fixture, -EBADMSG, "too short");
+    write_copy(fixture, copy, size - 4096);
+    refused(fixture, -EBADMSG, "cut short");
+    header->digest++;
+    write_copy(fixture, copy, size);
+    refused(fixture, -EPROTO, "install the same version");
+    header->digest--;
+    header->version = 0;
+    write_copy(fixture, copy, size);
+    refused(fixture, -EAGAIN, "being made");
+    header->version = 1;
+    header->magic = 0;
+    write_copy(fixture, copy, size);
+    refused(fixture, -EBADMSG, "no state segment");
+    header->magic = SEGMENT_MAGIC;
+    header->sections[SECTION_CORE].offset = size - 8;
+    write_copy(fixture, copy, size);
+    refused(fixture, -EBADMSG, "section 3");
+    free(copy);
+}
+
+static void read_everything(const struct snapshot *snapshot)
+{
+    struct snapshot_breaker breaker;
+    struct transition transition;
+    struct client_slot client;
+    struct pattern_slot pattern;
+    uint64_t first, next;
+    for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++)
+        if (snapshot_breaker(snapshot, slot, &breaker))
+            json_decref(report_show(&breaker.report));
+    snapshot_transitions(snapshot, &first, &next);
+    for (uint64_t i = 0; i < TRANSITION_RING; i++)
+        if (snapshot_transition(snapshot, first + i, &transition))
+            json_decref(report_transition(&transition));
+    for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++)
+        if (snapshot_client(snapshot, lane, &client))
+            json_decref(report_client(lane, &client));
+    for (uint32_t place = 0; place < PATTERNS_MAX; place++)
+        if (snapshot_pattern(snapshot, place, &pattern))
+            json_decref(report_pattern(&pattern, 0));
+}
+
+/* Bytes changed at random, with a fixed seed: whatever is still opened is read to its end without harm. */
+static void test_damage_is_refused_or_shown_but_never_followed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transition what = {0};
+    what.breaker = make_breaker(fixture->segment, "db", 1);
+    segment_transition(fixture->segment, &what, 1);
+    const size_t size = fixture->segment->size;
+    uint8_t *copy = malloc(size);
+    unsigned seed = 1, opened_count = 0;
+    for (unsigned round = 0; round < 60; round++) {
+        memcpy(copy, fixture->segment->header, size);
+        for (unsigned i = 0; i < 40; i++)
+            copy[128 + (size_t)rand_r(&seed) % (i % 4 == 0 ? 704 : size - 128)] = (uint8_t)rand_r(&seed);
+        write_copy(fixture, copy, size);
+        struct snapshot *snapshot;
+        char *why;
+        if (snapshot_open(fixture->copy, true, &snapshot, &why) == 0) {
+            read_everything(snapshot);
+            snapshot_close(snapshot);
+            opened_count++;
+        }
+        free(why);
+    }
+    assert_in_range(opened_count, 1, 60);
+    free(copy);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_breaker_is_found_by_its_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forgotten_breaker_is_not_shown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_copy_in_a_file_says_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_transitions_come_in_order_and_only_those_the_ring_holds, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_processes_and_patterns_are_copied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_segment_is_refused_with_the_reason, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damage_is_refused_or_shown_but_never_followed, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

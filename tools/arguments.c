@@ -1,0 +1,300 @@
+#include "arguments.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_value.h"
+#include "core/settings.h"
+#include "internal/paths.h"
+#include "internal/rpc.h"
+#include "trip.h"
+
+#define COMMON  (OPTION_INSTANCE | OPTION_USER | OPTION_JSON | OPTION_HELP)
+#define VERSION OPTION_COUNT
+#define WORDS   (OPTION_COUNT + 1) /* --complete: what there is, for the completion script */
+
+#define DESCRIBE(suffix, name, letter, argument, help) {name, letter, argument, help},
+static const struct {
+    const char *name;
+    char letter;
+    const char *argument, *help;
+} descriptions[] = {TRIPCTL_OPTIONS(DESCRIBE)};
+
+#define LONG_OPTION(suffix, name, letter, argument, help) \
+    {name, sizeof(argument) > 1 ? required_argument : no_argument, NULL, OPTION_INDEX_##suffix},
+static const struct option long_options[] = {TRIPCTL_OPTIONS(LONG_OPTION){"version", no_argument, NULL, VERSION},
+                                             {"complete", no_argument, NULL, WORDS},
+                                             {NULL, 0, NULL, 0}};
+
+/* ------------------------------------------------------------------------------------------------------------- help */
+
+static void print_options(unsigned which)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++) {
+        if (!(which & 1u << i))
+            continue;
+        char letter[8] = "    ", spelled[32];
+        if (descriptions[i].letter)
+            snprintf(letter, sizeof(letter), "-%c, ", descriptions[i].letter);
+        snprintf(spelled, sizeof(spelled), "--%s%s%s", descriptions[i].name, *descriptions[i].argument ? " " : "",
+                 descriptions[i].argument);
+        printf("  %s%-18s %s\n", letter, spelled, descriptions[i].help);
+    }
+}
+
+static void print_help(const struct verb *verbs)
+{
+    puts("usage: tripctl [OPTION...] VERB [OPERAND] [OPTION...]\n"
+         "Looks at circuit breakers and changes them.\n");
+    for (const struct verb *verb = verbs; verb->words; verb++) {
+        char call[40];
+        snprintf(call, sizeof(call), "%s %s", verb->words, verb->operands);
+        printf("  %-24s %s\n", call, verb->help);
+    }
+    puts("\nA PATTERN has * for any run of characters and ? for one: quote it. With every verb:\n");
+    print_options(COMMON);
+    puts("      --version          print the version and exit\n\n"
+         "`tripctl VERB --help` lists the options of a verb.\n"
+         "Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 no tripd. See tripctl(1).");
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+    printf("usage: tripctl %s%s%s [OPTION...]\n%s\n\n", verb->words, *verb->operands ? " " : "", verb->operands,
+           verb->help);
+    print_options(verb->options);
+    print_options(COMMON);
+}
+
+/* A line a verb: words, operands or -, options, with tabs between; an option that takes an argument says =ARGUMENT. */
+static void print_words(const struct verb *verbs)
+{
+    for (const struct verb *verb = verbs; verb->words; verb++) {
+        printf("%s\t%s\t", verb->words, *verb->operands ? verb->operands : "-");
+        for (unsigned i = 0; i < OPTION_COUNT; i++)
+            if ((verb->options | COMMON) & 1u << i)
+                printf("--%s%s%s ", descriptions[i].name, *descriptions[i].argument ? "=" : "",
+                       descriptions[i].argument);
+        putchar('\n');
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------ checks
+ */
+
+static enum arguments_answer wrong(const char *before, const char *what, const char *after)
+{
+    fprintf(stderr, "tripctl: %s%s%s\n", before, what, after);
+    return ARGUMENTS_WRONG;
+}
+
+static enum arguments_answer wrong_option(int answer, char **argv)
+{
+    const char letter[3] = {'-', (char)optopt, '\0'};
+    const char *said = argv[optind - 1];
+    if (answer == ':')
+        return wrong("an argument is missing after ", said, "");
+    return wrong("there is no option ", strncmp(said, "--", 2) == 0 || !optopt ? said : letter,
+                 "; `tripctl --help` lists what there is");
+}
+
+static bool duration(const char *what, const char *text, uint64_t *ret_ms)
+{
+    char why[CONFIG_WHY_MAX];
+    uint64_t ns;
+    if (config_value_parse(CONFIG_DURATION, text, TRIP_MS, RPC_DURATION_MAX * TRIP_MS, &ns, why)) {
+        *ret_ms = ns / TRIP_MS;
+        return true;
+    }
+    fprintf(stderr, "tripctl: %s'%s' %s\n", what, text, why);
+    return false;
+}
+
+static bool number(const char *what, const char *text, uint64_t *ret_number)
+{
+    char why[CONFIG_WHY_MAX];
+    if (config_value_parse(CONFIG_COUNT, text, 0, UINT64_MAX, ret_number, why))
+        return true;
+    fprintf(stderr, "tripctl: %s'%s' %s\n", what, text, why);
+    return false;
+}
+
+static bool reason_ok(const char *reason)
+{
+    if (strlen(reason) > RPC_REASON_MAX) {
+        fprintf(stderr, "tripctl: the reason is longer than %d bytes\n", RPC_REASON_MAX);
+        return false;
+    }
+    for (const char *at = reason; *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            fprintf(stderr, "tripctl: the reason has a control character; it must be one line of text\n");
+            return false;
+        }
+    return true;
+}
+
+/* One option into *arguments. */
+static bool take(unsigned index, const char *value, struct arguments *arguments)
+{
+    arguments->given |= 1u << index;
+    switch (index) {
+    case OPTION_INDEX_INSTANCE:
+        arguments->instance = value;
+        return true;
+    case OPTION_INDEX_SEGMENT:
+        arguments->segment = value;
+        return true;
+    case OPTION_INDEX_FOR:
+        return duration("--for: ", value, &arguments->for_ms);
+    case OPTION_INDEX_TTL:
+        return duration("--ttl: ", value, &arguments->ttl_ms);
+    case OPTION_INDEX_REASON:
+        arguments->reason = value;
+        return reason_ok(value);
+    case OPTION_INDEX_CONFIG:
+        arguments->config = value;
+        return true;
+    case OPTION_INDEX_SEED:
+        return number("--seed: ", value, &arguments->seed);
+    default:
+        return true;
+    }
+}
+
+/* Two words are tried before one: `config check`. *ret_used: how many it took. */
+static const struct verb *verb_find(const struct verb *verbs, char **words, int count, int *ret_used)
+{
+    for (int used = count < 2 ? count : 2; used > 0; used--) {
+        char spelled[64];
+        snprintf(spelled, sizeof(spelled), "%s%s%s", words[0], used > 1 ? " " : "", used > 1 ? words[1] : "");
+        for (const struct verb *verb = verbs; verb->words; verb++)
+            if (strcmp(verb->words, spelled) == 0) {
+                *ret_used = used;
+                return verb;
+            }
+    }
+    return NULL;
+}
+
+static enum arguments_answer no_verb(const struct verb *verbs, char **words, int count)
+{
+    const char *names[64];
+    size_t known = 0, length = count > 0 ? strlen(words[0]) : 0;
+    if (count == 0)
+        return wrong("what shall be done? `tripctl --help` lists the verbs", "", "");
+    for (const struct verb *verb = verbs; verb->words && known < 64; verb++)
+        names[known++] = verb->words;
+    for (const struct verb *verb = verbs; verb->words; verb++)
+        if (strncmp(verb->words, words[0], length) == 0 && verb->words[length] == ' ')
+            return wrong(words[0], " needs another word, as in ", verb->words);
+    const char *near = config_value_nearest(words[0], names, known);
+    fprintf(stderr, "tripctl: there is no verb %s; %s%s%s\n", words[0], near ? "did you mean `" : "`tripctl --help",
+            near ? near : "", near ? "`?" : "` lists the verbs");
+    return ARGUMENTS_WRONG;
+}
+
+static bool name_ok(const char *name, bool patterns)
+{
+    const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-*?";
+    const size_t length = strlen(name);
+    if (length >= 1 && length <= TRIP_NAME_MAX && strspn(name, letters) == length && (patterns || !strpbrk(name, "*?")))
+        return true;
+    fprintf(stderr, "tripctl: \"%s\" is no %s: 1 to %d of letters, digits and . _ : / @ -%s\n", name,
+            patterns ? "name or pattern" : "name of a breaker", TRIP_NAME_MAX,
+            patterns ? ", with * for any run of characters and ? for one" : "; `tripctl list` takes patterns");
+    return false;
+}
+
+/* What the verb says it takes. */
+static bool operand_ok(const struct verb *verb, char **words, int count, struct arguments *arguments)
+{
+    const bool optional = verb->operands[0] == '[';
+    if (count > (*verb->operands ? 1 : 0)) {
+        wrong(verb->words, " does not take ", words[*verb->operands ? 1 : 0]);
+        return false;
+    }
+    if (count == 0) {
+        if (*verb->operands && !optional)
+            wrong(verb->words, " needs ", verb->operands);
+        return !*verb->operands || optional;
+    }
+    arguments->operand = words[0];
+    if (strcmp(verb->operands, "DURATION") == 0)
+        return duration("", words[0], &arguments->duration_ms);
+    return !strstr(verb->operands, "NAME") || name_ok(words[0], strstr(verb->operands, "PATTERN") != NULL);
+}
+
+static bool options_ok(const struct verb *verb, unsigned given)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++)
+        if (given & ~(verb->options | COMMON) & 1u << i) {
+            fprintf(stderr, "tripctl: %s has no option --%s; `tripctl %s --help` lists its options\n", verb->words,
+                    descriptions[i].name, verb->words);
+            return false;
+        }
+    return true;
+}
+
+static bool instance_ok(struct arguments *arguments)
+{
+    const char *instance = paths_instance(arguments->instance);
+    if (!instance)
+        fprintf(stderr, "tripctl: \"%s\" is no instance: 1 to %d letters, digits and . _ -, no dot first\n",
+                arguments->instance ? arguments->instance : getenv("TRIP_INSTANCE"), PATHS_INSTANCE_MAX);
+    arguments->instance = instance;
+    return instance != NULL;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- the way
+ */
+
+static enum arguments_answer parse_options(int argc, char **argv, const struct verb *verbs, struct arguments *arguments)
+{
+    int answer;
+    optind = 0; /* glibc: begin anew, for tests */
+    opterr = 0;
+    while ((answer = getopt_long(argc, argv, ":i:hfc:", long_options, NULL)) != -1) {
+        if (answer == VERSION) {
+            printf("tripctl %d.%d.%d\n", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+            return ARGUMENTS_DONE;
+        }
+        if (answer == WORDS) {
+            print_words(verbs);
+            return ARGUMENTS_DONE;
+        }
+        for (unsigned i = 0; i < OPTION_COUNT; i++)
+            if (answer == descriptions[i].letter && answer != 0)
+                answer = (int)i;
+        if (answer >= OPTION_COUNT)
+            return wrong_option(answer, argv);
+        if (!take((unsigned)answer, optarg, arguments))
+            return ARGUMENTS_WRONG;
+    }
+    return ARGUMENTS_RUN;
+}
+
+enum arguments_answer arguments_parse(int argc, char **argv, const struct verb *verbs, struct arguments *ret_arguments)
+{
+    struct arguments arguments = {.seed = 1};
+    int used = 0;
+    const enum arguments_answer answer = parse_options(argc, argv, verbs, &arguments);
+    if (answer != ARGUMENTS_RUN)
+        return answer;
+    arguments.verb = verb_find(verbs, argv + optind, argc - optind, &used);
+    if (arguments.given & OPTION_HELP) {
+        if (arguments.verb)
+            print_verb_help(arguments.verb);
+        else
+            print_help(verbs);
+        return ARGUMENTS_DONE;
+    }
+    if (!arguments.verb)
+        return no_verb(verbs, argv + optind, argc - optind);
+    if (!options_ok(arguments.verb, arguments.given) || !instance_ok(&arguments) ||
+        !operand_ok(arguments.verb, argv + optind + used, argc - optind - used, &arguments))
+        return ARGUMENTS_WRONG;
+    *ret_arguments = arguments;
+    return ARGUMENTS_RUN;
+}

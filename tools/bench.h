@@ -1,0 +1,64 @@
+/* What the files of trip-bench share: rows, the stage (a tripd of its own), clocks, and pairs of pinned processes. */
+#ifndef TRIP_BENCH_H
+#define TRIP_BENCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "trip.h"
+
+/* A row of the table: a path, what bounds it on this hardware, and the target in terms of that bound. */
+struct bench_row {
+    const char *path;
+    bool is_value; /* `measured` is a value in the unit its name says, else nanoseconds */
+    double measured;
+    const char *bound;
+    double bound_measured;
+    const char *target;
+    double limit; /* what `measured` may be at most (at least, for `more_is_better`) */
+    bool more_is_better;
+};
+
+void bench_report(const struct bench_row *row);
+
+/* ---- the stage: a tripd of our own in a folder of its own, found through the environment */
+struct bench_stage {
+    char folder[64];
+    pid_t keeper, worker;
+};
+/* config: YAML, NULL for the defaults. Exits with a message if tripd does not come up. */
+void stage_start(struct bench_stage *stage, const char *config);
+void stage_stop(struct bench_stage *stage);
+trip_client *stage_client(void);
+trip_breaker *stage_breaker(trip_client *client, const char *name);
+
+/* ---- clocks and cores */
+uint64_t bench_ticks(void);
+double bench_ns(uint64_t ticks);
+void bench_pin(unsigned core);
+void bench_nap_us(unsigned us);
+/* Nanoseconds of CPU that a process used, all threads. */
+uint64_t bench_cpu_ns(pid_t pid);
+_Noreturn void bench_fail(const char *what, int error);
+
+/* Nanoseconds a round trip of `call`: the least of `rounds`, for noise only adds. Bound and path take turns. */
+typedef void bench_call_fn(void *context, uint64_t times);
+void bench_compare(bench_call_fn *bound, bench_call_fn *path, void *context, double *ret_bound_ns, double *ret_path_ns);
+
+double bench_percentile(double *samples, size_t count, double percent);
+
+/* How thorough: `--quick` is a tenth. */
+extern unsigned bench_effort; /* percent */
+
+/* ---- the rows, by file */
+void bench_calls(void);  /* bench_calls.c: allow, record, begin and end, alone and in two processes */
+void bench_trips(void);  /* bench_trips.c: how fast another process denies */
+void bench_daemon(void); /* bench_daemon.c: what tripd itself costs */
+
+/* ---- bounds: the same kind of call into a shared library, libtripbound */
+int bound_load_branch(const uint64_t *words);
+void bound_load_branch_count(const uint64_t *words, uint64_t *counters);
+
+#endif

@@ -1,0 +1,459 @@
+#include "print.h"
+
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "table.h"
+
+/* ---------------------------------------------------------------------------------------------------- out of trees */
+
+static const char *text(const json_t *map, const char *key)
+{
+    const char *value = json_string_value(json_object_get(map, key));
+    return value ? value : "";
+}
+
+static uint64_t number(const json_t *map, const char *key)
+{
+    const json_int_t value = json_integer_value(json_object_get(map, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+static bool absent(const json_t *map, const char *key)
+{
+    const json_t *value = json_object_get(map, key);
+    return !value || json_is_null(value);
+}
+
+void print_json(FILE *out, const json_t *result)
+{
+    json_dumpf(result, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+    fputc('\n', out);
+}
+
+/* ------------------------------------------------------------------------------------------------------- quantities */
+
+const char *print_span(uint64_t ms, char out[24])
+{
+    const unsigned long long s = ms / 1000;
+    if (ms < 1000)
+        snprintf(out, 24, "%llums", (unsigned long long)ms);
+    else if (ms < 10000)
+        snprintf(out, 24, "%llu.%llus", s, (unsigned long long)ms / 100 % 10);
+    else if (s < 60)
+        snprintf(out, 24, "%llus", s);
+    else if (s < 3600)
+        snprintf(out, 24, "%llum%02llus", s / 60, s % 60);
+    else if (s < 86400)
+        snprintf(out, 24, "%lluh%02llum", s / 3600, s / 60 % 60);
+    else
+        snprintf(out, 24, "%llud%02lluh", s / 86400, s / 3600 % 24);
+    return out;
+}
+
+/* 2025-11-24 03:04:05.678 */
+static const char *moment(uint64_t unix_ms, char out[40])
+{
+    const time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm parts;
+    char day[24];
+    if (unix_ms == 0 || !localtime_r(&seconds, &parts) || strftime(day, sizeof(day), "%F %T", &parts) == 0)
+        snprintf(out, 40, "-");
+    else
+        snprintf(out, 40, "%s.%03u", day, (unsigned)(unix_ms % 1000));
+    return out;
+}
+
+/* 37.5%, or - while unknown */
+static const char *rate(const json_t *map, const char *key, char out[24])
+{
+    if (absent(map, key))
+        snprintf(out, 24, "-");
+    else
+        snprintf(out, 24, "%.1f%%", json_number_value(json_object_get(map, key)));
+    return out;
+}
+
+/* Below the end of a bucket, or above the last bucket that has one. */
+static const char *latency(const json_t *map, const char *key, char out[24])
+{
+    const double ms = json_number_value(json_object_get(map, key));
+    if (absent(map, key))
+        snprintf(out, 24, ">2.1s");
+    else
+        snprintf(out, 24, ms < 10 ? "<%.2fms" : "<%.0fms", ms);
+    return out;
+}
+
+static const char *user(uint64_t uid, char out[48])
+{
+    const struct passwd *entry = getpwuid((uid_t)uid);
+    if (entry)
+        snprintf(out, 48, "%.40s", entry->pw_name);
+    else
+        snprintf(out, 48, "uid %llu", (unsigned long long)uid);
+    return out;
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* When the next call may be admitted. */
+static const char *next_probe(const json_t *breaker, char out[32])
+{
+    const uint64_t wait_ms = number(breaker, "retry_after_ms");
+    const bool forced = strcmp(text(breaker, "mode"), "forced_open") == 0;
+    const bool closed = strcmp(text(breaker, "state"), "closed") == 0 || strcmp(text(breaker, "state"), "ramping") == 0;
+    char span[24];
+    if (absent(breaker, "retry_after_ms"))
+        snprintf(out, 32, "never");
+    else if (wait_ms > 0)
+        snprintf(out, 32, "in %s", print_span(wait_ms, span));
+    else
+        snprintf(out, 32, closed && !forced ? "-" : "now");
+    return out;
+}
+
+static bool is_auto(const json_t *breaker)
+{
+    return strcmp(text(breaker, "mode"), "auto") == 0;
+}
+
+/* forced_open by operator for 50s more: migration */
+static const char *mode(const json_t *breaker, char out[256])
+{
+    char span[24], ttl[48] = "";
+    if (is_auto(breaker)) {
+        snprintf(out, 256, "auto");
+        return out;
+    }
+    if (!absent(breaker, "mode_ttl_ms"))
+        snprintf(ttl, sizeof(ttl), " for %s more", print_span(number(breaker, "mode_ttl_ms"), span));
+    snprintf(out, 256, "%s by %s%s%s%s", text(breaker, "mode"), text(breaker, "mode_owner"), ttl,
+             absent(breaker, "mode_reason") ? "" : ": ", text(breaker, "mode_reason"));
+    return out;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- list */
+
+/* Trouble first: who denies, who may deny, who is not in mode auto. */
+static int rank(const json_t *breaker)
+{
+    static const char *const order[] = {"open", "half_open", "ramping", "closed"};
+    if (strcmp(text(breaker, "mode"), "forced_open") == 0)
+        return 0;
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text(breaker, "state"), order[i]) == 0)
+            return i + 1;
+    return is_auto(breaker) ? 5 : 4;
+}
+
+static int by_trouble(const void *left, const void *right)
+{
+    const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
+    const int difference = rank(a) - rank(b);
+    return difference ? difference : strcmp(text(a, "breaker"), text(b, "breaker"));
+}
+
+static void list_row(struct table *table, const json_t *breaker)
+{
+    char span[24], probe[32], failed[24], slow[24], modes[256];
+    const json_t *window = json_object_get(breaker, "window");
+    const bool closed = strcmp(text(breaker, "state"), "closed") == 0;
+    table_cell(table, "%s", text(breaker, "state"));
+    table_cell(table, "%s", text(breaker, "breaker"));
+    table_cell(table, "%s", closed ? "-" : text(breaker, "reason"));
+    table_cell(table, "%s", print_span(number(breaker, "state_for_ms"), span));
+    table_cell(table, "%s", next_probe(breaker, probe));
+    table_cell(table, "%s", rate(window, "failure_rate", failed));
+    table_cell(table, "%s", rate(window, "slow_rate", slow));
+    table_cell(table, "%llu", (unsigned long long)number(window, "calls"));
+    table_cell(table, "%s", mode(breaker, modes));
+}
+
+static void print_breakers(FILE *out, const json_t *breakers)
+{
+    static const char *const headings[] = {"STATE",   "BREAKER", "WHY",    ">FOR", ">NEXT PROBE",
+                                           ">FAILED", ">SLOW",   ">CALLS", "MODE"};
+    const size_t count = json_array_size(breakers);
+    json_t **sorted = calloc(count ? count : 1, sizeof(json_t *));
+    struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    for (size_t i = 0; sorted && i < count; i++)
+        sorted[i] = json_array_get(breakers, i);
+    if (sorted)
+        qsort(sorted, count, sizeof(json_t *), by_trouble);
+    for (size_t i = 0; sorted && i < count; i++)
+        list_row(table, sorted[i]);
+    table_print(table, out);
+    table_free(table);
+    free(sorted);
+}
+
+static void print_patterns(FILE *out, const json_t *patterns)
+{
+    static const char *const headings[] = {"PATTERN", "MODE", "ENDS", "BY", "REASON"};
+    struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    size_t i;
+    json_t *pattern;
+    json_array_foreach(patterns, i, pattern)
+    {
+        char span[24], name[48];
+        table_cell(table, "%s", text(pattern, "pattern"));
+        table_cell(table, "%s", text(pattern, "mode"));
+        table_cell(table, "%s%s", absent(pattern, "ttl_ms") ? "never" : "in ",
+                   absent(pattern, "ttl_ms") ? "" : print_span(number(pattern, "ttl_ms"), span));
+        table_cell(table, "%s", user(number(pattern, "uid"), name));
+        table_cell(table, "%s", text(pattern, "reason"));
+    }
+    table_print(table, out);
+    table_free(table);
+}
+
+void print_list(FILE *out, const json_t *result)
+{
+    const json_t *breakers = json_object_get(result, "breakers"), *patterns = json_object_get(result, "patterns");
+    if (json_array_size(breakers) > 0)
+        print_breakers(out, breakers);
+    else
+        fputs("no breakers\n", out);
+    if (json_array_size(patterns) > 0) {
+        fputs("\nmodes by pattern, for breakers to come too:\n", out);
+        print_patterns(out, patterns);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------- show */
+
+/* A label and its value, as printf. */
+static void line(FILE *out, const char *label, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void line(FILE *out, const char *label, const char *format, ...)
+{
+    va_list arguments;
+    fprintf(out, "  %-12s", label);
+    va_start(arguments, format);
+    vfprintf(out, format, arguments);
+    va_end(arguments);
+    fputc('\n', out);
+}
+
+#define N(map, key) ((unsigned long long)number(map, key))
+
+static void show_state(FILE *out, const json_t *show)
+{
+    char span[24], when[40], probe[32];
+    const json_t *probes = json_object_get(show, "probes");
+    const bool closed = strcmp(text(show, "state"), "closed") == 0;
+    const bool forced = strcmp(text(show, "mode"), "forced_open") == 0;
+    fprintf(out, "%s: %s%s%s, for %s, since %s\n", text(show, "breaker"), text(show, "state"), closed ? "" : ", ",
+            closed ? "" : text(show, "reason"), print_span(number(show, "state_for_ms"), span),
+            moment(number(show, "since_unix_ms"), when));
+    if (!closed || forced)
+        line(out, "next probe", "%s", next_probe(show, probe));
+    if (strcmp(text(show, "state"), "half_open") == 0)
+        line(out, "permits", "%llu free of %llu; %llu probes ok, %llu failed, %llu slow", N(show, "permits_free"),
+             N(json_object_get(show, "settings"), "permits"), N(probes, "ok"), N(probes, "failures"),
+             N(probes, "slow"));
+}
+
+static void show_modes(FILE *out, const json_t *show)
+{
+    size_t i;
+    json_t *entry;
+    if (json_array_size(json_object_get(show, "modes")) == 0)
+        line(out, "mode", "auto");
+    json_array_foreach(json_object_get(show, "modes"), i, entry)
+    {
+        char when[40], name[48], span[24];
+        const bool named = strcmp(text(entry, "owner"), "operator") == 0;
+        line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", text(entry, "mode"), text(entry, "owner"),
+             named ? " " : "", named ? user(number(entry, "uid"), name) : "",
+             moment(number(entry, "since_unix_ms"), when), absent(entry, "ttl_ms") ? "" : ", ends in ",
+             absent(entry, "ttl_ms") ? "" : print_span(number(entry, "ttl_ms"), span),
+             absent(entry, "reason") ? "" : ": ", text(entry, "reason"));
+    }
+}
+
+static void show_calls(FILE *out, const json_t *show)
+{
+    const json_t *window = json_object_get(show, "window"), *totals = json_object_get(show, "totals");
+    char failed[24], slow[24];
+    line(out, "window", "%llu calls: %llu ok, %llu failed (%s), %llu slow (%s)", N(window, "calls"), N(window, "ok"),
+         N(window, "failures"), rate(window, "failure_rate", failed), N(window, "slow"),
+         rate(window, "slow_rate", slow));
+    if (number(show, "calls_until_rate") > 0)
+        line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
+             plural(number(show, "calls_until_rate")));
+    line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
+    line(out, "in flight", "%llu", N(show, "in_flight"));
+    line(out, "totals", "%llu calls: %llu ok, %llu failed, %llu of them timeouts; %llu slow", N(totals, "calls"),
+         N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"), N(totals, "slow"));
+    line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"), N(totals, "ignored"),
+         N(totals, "cancelled"), N(totals, "late"));
+}
+
+static void show_latency(FILE *out, const json_t *show)
+{
+    const json_t *spread = json_object_get(show, "latency");
+    char p50[24], p95[24], p99[24];
+    if (number(spread, "calls") > 0)
+        line(out, "latency", "p50 %s, p95 %s, p99 %s", latency(spread, "p50_ms", p50), latency(spread, "p95_ms", p95),
+             latency(spread, "p99_ms", p99));
+}
+
+static void show_opens(FILE *out, const json_t *show)
+{
+    char span[24];
+    const char *reason, *between = ": ";
+    json_t *count;
+    fprintf(out, "  %-12s%llu time%s, %s in all", "opened", N(show, "opens"), plural(number(show, "opens")),
+            print_span(number(show, "open_ms"), span));
+    json_object_foreach(json_object_get(show, "trips"), reason, count)
+    {
+        if (json_integer_value(count) > 0) {
+            fprintf(out, "%s%s %lld", between, reason, (long long)json_integer_value(count));
+            between = ", ";
+        }
+    }
+    fputc('\n', out);
+}
+
+static void show_error(FILE *out, const json_t *show)
+{
+    const json_t *error = json_object_get(show, "error");
+    char when[40];
+    if (json_is_object(error))
+        line(out, "last error", "%s%s%s, at %s", text(error, "type"), absent(error, "message") ? "" : ": ",
+             text(error, "message"), moment(number(error, "at_unix_ms"), when));
+}
+
+static void show_settings(FILE *out, const json_t *show)
+{
+    const json_t *settings = json_object_get(show, "settings");
+    char slow[24], wait[24], next[24];
+    const uint64_t streak = number(settings, "consecutive_failures");
+    if (streak > 0)
+        line(out, "settings", "of \"%s\": opens after %llu failure%s in a row", text(settings, "match"),
+             (unsigned long long)streak, plural(streak));
+    else
+        line(out, "settings", "of \"%s\": no streak opens it", text(settings, "match"));
+    line(out, "", "opens for %s next time", print_span(number(settings, "next_open_ms"), next));
+    line(out, "", "slow after %s, rates from %llu calls, %llu permit%s of %s",
+         print_span(number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"), N(settings, "permits"),
+         plural(number(settings, "permits")), print_span(number(settings, "max_wait_ms"), wait));
+}
+
+void print_show(FILE *out, const json_t *show)
+{
+    show_state(out, show);
+    show_modes(out, show);
+    show_error(out, show);
+    show_calls(out, show);
+    show_latency(out, show);
+    show_opens(out, show);
+    show_settings(out, show);
+}
+
+/* ---------------------------------------------------------------------------------------------------- other results */
+
+void print_event(FILE *out, const json_t *event)
+{
+    char when[40], name[48];
+    const bool named = !absent(event, "uid");
+    const bool opens = strcmp(text(event, "to"), "open") == 0;
+    fprintf(out, "%s  %s: %s -> %s%s%s%s, by %s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
+            text(event, "breaker"), text(event, "from"), text(event, "to"), opens ? " (" : "",
+            opens ? text(event, "reason") : "", opens ? ")" : "", text(event, "by"), named ? " " : "",
+            named ? user(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"));
+}
+
+void print_events(FILE *out, const json_t *result)
+{
+    size_t i;
+    json_t *event;
+    json_array_foreach(json_object_get(result, "events"), i, event) print_event(out, event);
+}
+
+void print_clients(FILE *out, const json_t *result)
+{
+    static const char *const headings[] = {">LANE", ">PID", "USER", "PROGRAM", "ATTACHED", ">BREAKERS", ""};
+    struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    size_t i;
+    json_t *client;
+    if (json_array_size(json_object_get(result, "clients")) == 0)
+        fputs("no clients\n", out);
+    json_array_foreach(json_object_get(result, "clients"), i, client)
+    {
+        char when[40], name[48];
+        table_cell(table, "%llu", N(client, "lane"));
+        table_cell(table, "%llu", N(client, "pid"));
+        table_cell(table, "%s", user(number(client, "uid"), name));
+        table_cell(table, "%s", text(client, "program"));
+        table_cell(table, "%s", moment(number(client, "attached_unix_ms"), when));
+        table_cell(table, "%llu", N(client, "meters"));
+        table_cell(table, "%s", json_is_true(json_object_get(client, "detached")) ? "detached" : "");
+    }
+    if (i > 0)
+        table_print(table, out);
+    table_free(table);
+}
+
+static void status_daemon(FILE *out, const json_t *status)
+{
+    const char *daemon = text(status, "daemon");
+    char span[24];
+    if (strcmp(daemon, "running") == 0)
+        line(out, "tripd", "running, keeper %llu and worker %llu", N(status, "keeper_pid"), N(status, "worker_pid"));
+    else if (strcmp(daemon, "stalled") == 0)
+        line(out, "tripd", "stalled: no heartbeat for %s; keeper %llu, worker %llu",
+             print_span(number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"), N(status, "worker_pid"));
+    else
+        line(out, "tripd", "%s",
+             strcmp(daemon, "stopped") == 0 ? "stopped cleanly"
+                                            : "not here: this is a copy, or of another boot or machine");
+}
+
+void print_status(FILE *out, const json_t *status)
+{
+    const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
+    char when[40], span[24];
+    status_daemon(out, status);
+    if (!absent(status, "version"))
+        line(out, "version", "%s, on %s, %llu wake-ups", text(status, "version"), text(status, "loop"),
+             N(status, "wakeups"));
+    line(out, "breakers", "%llu of %llu: %llu open, %llu half_open, %llu ramping, %llu closed; %llu not in mode auto",
+         N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
+         N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
+    if (number(breakers, "overflow") > 0)
+        line(out, "", "%llu names did not fit: raise limits.max_breakers", N(breakers, "overflow"));
+    line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
+    line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
+         moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
+    line(out, "config", "of %s", moment(number(status, "config_unix_ms"), when));
+    line(out, "clock", "%s, %s", text(status, "clock"), print_span(number(status, "now_ms"), span));
+    line(out, "transitions", "%llu", N(status, "transitions"));
+}
+
+void print_hits(FILE *out, const json_t *result, const char *done, const char *later)
+{
+    const json_t *names = json_object_get(result, "breakers");
+    const uint64_t count = number(result, "count");
+    size_t i;
+    json_t *name;
+    json_array_foreach(names, i, name) fprintf(out, "%s\n", json_string_value(name));
+    if (count > json_array_size(names))
+        fprintf(out, "and %llu more\n", (unsigned long long)(count - json_array_size(names)));
+    fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, plural(count), done, later);
+}
+
+void print_clock(FILE *out, const json_t *result)
+{
+    char span[24];
+    fprintf(out, "%s clock, %s since the segment was made\n", text(result, "clock"),
+            print_span(number(result, "now_ms"), span));
+}

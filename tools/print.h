@@ -1,0 +1,25 @@
+/* For people: the results of verbs, which are the same trees that --json prints, as lines and tables for a terminal.
+ * Times of day are in the local time zone. */
+#ifndef TRIP_TOOLS_PRINT_H
+#define TRIP_TOOLS_PRINT_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
+
+void print_json(FILE *out, const json_t *result); /* one line */
+
+void print_list(FILE *out, const json_t *result);
+void print_show(FILE *out, const json_t *result);
+void print_event(FILE *out, const json_t *event);
+void print_events(FILE *out, const json_t *result);
+void print_clients(FILE *out, const json_t *result);
+void print_status(FILE *out, const json_t *result);
+/* done: "tripped", "forced open", ... later: breakers to come are bound too. */
+void print_hits(FILE *out, const json_t *result, const char *done, const char *later);
+void print_clock(FILE *out, const json_t *result);
+
+/* 950ms, 1.5s, 42s, 2m05s, 3h12m, 4d03h */
+const char *print_span(uint64_t ms, char text[24]);
+
+#endif

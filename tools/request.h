@@ -1,0 +1,15 @@
+/* A request to the tripd of the instance that the command line means; what went wrong is said on standard error. */
+#ifndef TRIP_TOOLS_REQUEST_H
+#define TRIP_TOOLS_REQUEST_H
+
+#include <jansson.h>
+
+#include "verbs.h"
+
+/* params: taken; NULL: none. EXIT_DONE with *ret_result, or the exit status. */
+int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result);
+
+/* Without parameters, and nothing is said: false if no tripd answered within a second, or it refused. */
+bool request_quietly(const struct arguments *arguments, const char *method, json_t **ret_result);
+
+#endif

@@ -1,0 +1,23 @@
+/* tripctl's end of the control socket: one request at a time, answered or timed out. */
+#ifndef TRIP_TOOLS_RPC_CLIENT_H
+#define TRIP_TOOLS_RPC_CLIENT_H
+
+#include <jansson.h>
+
+#include "internal/rpc.h"
+
+struct rpc_client;
+
+/* -ENOENT, -ECONNREFUSED: no tripd there; -EACCES and what else connect(2) says. */
+int rpc_client_open(const char *path, struct rpc_client **ret_client);
+/* Takes a connected SOCK_SEQPACKET socket. */
+int rpc_client_adopt(int fd, struct rpc_client **ret_client);
+struct rpc_client *rpc_client_close(struct rpc_client *client);
+
+/* params: borrowed; NULL: none. 0 with *ret_result; -EREMOTEIO with *ret_error, {"code", "message"}: tripd refused;
+ * -EPIPE: it hung up; -ETIMEDOUT; -EMSGSIZE: the parameters fill no packet; -EBADMSG: it answered what is no response.
+ */
+int rpc_client_call(struct rpc_client *client, const char *method, const json_t *params, int timeout_ms,
+                    json_t **ret_result, json_t **ret_error);
+
+#endif

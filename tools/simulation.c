@@ -1,0 +1,792 @@
+#include "simulation.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/breaker.h"
+#include "report.h"
+
+#define NEVER              UINT64_MAX
+#define NAME(suffix, name) name,
+
+struct sim_breaker {
+    char name[TRIP_NAME_MAX + 1]; /* first: what tsearch compares */
+    uint32_t index;
+    const struct breaker_settings *settings;
+    struct core_state core;
+    struct policy_slot policy;
+    struct detail_slot detail;
+    uint64_t word;
+    uint64_t next_open_ns; /* unjittered: of policy.next_open_ms */
+    uint32_t probes_out;   /* permits taken, whose lease runs */
+    uint64_t timer_ns;     /* when its timer comes; NEVER: none. Timers of other times are ignored */
+};
+
+/* Admitted and not yet ended. Its place is reused; `serial` tells events of a call that is gone. */
+struct sim_call {
+    struct sim_breaker *breaker; /* NULL: free */
+    uint32_t epoch;
+    uint32_t serial;
+    bool probe; /* holds a permit whose lease runs */
+    bool stalled;
+    trip_outcome outcome; /* of op call: known beforehand */
+    trip_error_type error;
+    uint64_t begin_ns, latency_ns;
+    uint32_t next_free;
+};
+#define NO_CALL UINT32_MAX
+
+/* An id of op begin that was not ended yet. */
+struct sim_id {
+    char id[TRACE_ID_MAX + 1]; /* first: what tsearch compares */
+    uint32_t call;             /* NO_CALL: it was denied, its end is ignored */
+};
+
+enum event_kind { EVENT_TIMER, EVENT_LEASE, EVENT_STALL, EVENT_OUTCOME }; /* in this order at the same time */
+
+struct event {
+    uint64_t at_ns, order; /* kind, then sequence */
+    uint32_t index;        /* of the breaker or the call */
+    uint32_t serial;       /* of the call */
+};
+
+struct simulation {
+    struct simulation_options options;
+    uint64_t now_ns, random, sequence;
+    struct sim_breaker **breakers;
+    uint32_t breaker_count;
+    void *by_name; /* tsearch: struct sim_breaker, by its name */
+    void *by_id;   /* tsearch: struct sim_id */
+    struct sim_call *calls;
+    uint32_t call_room, first_free;
+    struct event *events; /* a heap */
+    size_t event_count, event_room, outcomes_due;
+    bool out_of_memory;
+};
+
+static uint64_t now_ms(const struct simulation *simulation)
+{
+    return simulation->now_ns / TRIP_MS;
+}
+
+/* splitmix64 (public domain, Sebastiano Vigna): the same numbers from the same seed everywhere. */
+static uint64_t next_random(struct simulation *simulation)
+{
+    uint64_t z = simulation->random += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* ---------------------------------------------------------------------------------------------------- what is due */
+
+static bool earlier(const struct event *a, const struct event *b)
+{
+    return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
+}
+
+static void schedule(struct simulation *simulation, uint64_t at_ns, enum event_kind kind, uint32_t index,
+                     uint32_t serial)
+{
+    if (simulation->event_count == simulation->event_room) {
+        const size_t room = simulation->event_room ? 2 * simulation->event_room : 256;
+        struct event *events = realloc(simulation->events, room * sizeof(*events));
+        if (!events) {
+            simulation->out_of_memory = true;
+            return;
+        }
+        simulation->events = events;
+        simulation->event_room = room;
+    }
+    const struct event event = {at_ns, (uint64_t)kind << 60 | simulation->sequence++, index, serial};
+    simulation->outcomes_due += kind == EVENT_OUTCOME;
+    size_t place = simulation->event_count++;
+    for (; place > 0 && earlier(&event, &simulation->events[(place - 1) / 2]); place = (place - 1) / 2)
+        simulation->events[place] = simulation->events[(place - 1) / 2];
+    simulation->events[place] = event;
+}
+
+static struct event take_first(struct simulation *simulation)
+{
+    struct event *events = simulation->events;
+    const struct event first = events[0], last = events[--simulation->event_count];
+    size_t place = 0;
+    for (;;) {
+        size_t child = 2 * place + 1;
+        if (child >= simulation->event_count)
+            break;
+        if (child + 1 < simulation->event_count && earlier(&events[child + 1], &events[child]))
+            child++;
+        if (!earlier(&events[child], &last))
+            break;
+        events[place] = events[child];
+        place = child;
+    }
+    events[place] = last;
+    return first;
+}
+
+static enum event_kind kind_of(const struct event *event)
+{
+    return (enum event_kind)(event->order >> 60);
+}
+
+/* ------------------------------------------------------------------------------------------------------- reporting */
+
+static void report(const struct simulation *simulation, json_t *event)
+{
+    if (event)
+        simulation->options.event(simulation->options.context, event);
+    json_decref(event);
+}
+
+static void report_move(const struct simulation *simulation, const struct sim_breaker *breaker, uint64_t before,
+                        trip_reason reason)
+{
+    static const char *const states[] = {TRIP_STATES(NAME)};
+    static const char *const reasons[] = {TRIP_REASONS(NAME)};
+    report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
+                                 breaker->name, "event", "transition", "from", states[word_shown_state(before)], "to",
+                                 states[word_shown_state(breaker->word)], "reason", reasons[reason]));
+}
+
+static void report_verdict(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict,
+                           const char *id)
+{
+    static const char *const verdicts[] = {TRIP_VERDICTS(NAME)};
+    if (simulation->options.verdicts)
+        report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s?}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
+                                     breaker->name, "event", "verdict", "verdict", verdicts[verdict], "id", id));
+}
+
+/* ---------------------------------------------------------------------------------------------- the state moves on */
+
+static trip_mode mode_now(const struct simulation *simulation, const struct sim_breaker *breaker,
+                          uint64_t *ret_until_ms)
+{
+    return policy_mode_of(breaker->policy.modes, now_ms(simulation), ret_until_ms);
+}
+
+static bool moves(trip_mode mode)
+{
+    return mode == TRIP_MODE_AUTO || mode == TRIP_MODE_SHADOW;
+}
+
+/* The next time at which the breaker moves without a call: the end of a frozen mode, of the open time, of a ramp's
+ * step, or of a sub-bucket whose leaving could raise a rate. */
+static uint64_t due_ns(const struct simulation *simulation, const struct sim_breaker *breaker)
+{
+    uint64_t until_ms, step_ns;
+    if (!moves(mode_now(simulation, breaker, &until_ms)))
+        return until_ms ? until_ms * TRIP_MS : NEVER;
+    switch (word_state(breaker->word)) {
+    case WORD_OPEN:
+        return word_deadline_ms(breaker->word) * TRIP_MS;
+    case WORD_RAMPING:
+        core_ramp_permille(&breaker->core, breaker->settings, simulation->now_ns, &step_ns);
+        return step_ns;
+    case WORD_CLOSED:
+        if (breaker->core.window.type == WINDOW_TIME &&
+            core_wants_tick(&breaker->core, breaker->settings, WORD_CLOSED)) {
+            const uint64_t bucket_ns = breaker->core.window.span_ns / WINDOW_BUCKETS;
+            return (simulation->now_ns / bucket_ns + 1) * bucket_ns;
+        }
+        return NEVER;
+    default:
+        return NEVER;
+    }
+}
+
+static void set_timer(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t at_ns = due_ns(simulation, breaker);
+    if (at_ns == breaker->timer_ns)
+        return;
+    breaker->timer_ns = at_ns;
+    if (at_ns != NEVER)
+        schedule(simulation, at_ns, EVENT_TIMER, breaker->index, 0);
+}
+
+static void choose_next_open(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t open_ns = core_next_open_ns(&breaker->core, breaker->settings, simulation->now_ns,
+                                               next_random(simulation), &breaker->next_open_ns);
+    breaker->policy.next_open_ms = open_ns / TRIP_MS + (open_ns % TRIP_MS != 0);
+}
+
+static void note_move(struct simulation *simulation, struct sim_breaker *breaker, uint64_t before, trip_reason reason)
+{
+    breaker->detail.since_ms = breaker->detail.since_unix_ms = now_ms(simulation);
+    breaker->probes_out = 0; /* permits of an earlier epoch count no more */
+    report_move(simulation, breaker, before, reason);
+    set_timer(simulation, breaker);
+}
+
+/* for_ms 0: the next open time. */
+static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason, uint64_t for_ms)
+{
+    const uint64_t before = breaker->word;
+    if (simulation->now_ns - breaker->core.last_trip_ns >= breaker->settings->open.forget)
+        choose_next_open(simulation, breaker); /* the growth is forgotten */
+    const uint64_t open_ms = for_ms ? for_ms : breaker->policy.next_open_ms;
+    breaker->word = word_open(word_epoch(before) + 1, now_ms(simulation) + open_ms);
+    core_opened(&breaker->core, simulation->now_ns, breaker->next_open_ns, reason);
+    choose_next_open(simulation, breaker);
+    breaker->detail.reason = (uint8_t)reason;
+    note_move(simulation, breaker, before, reason);
+}
+
+static void half_open_now(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t before = breaker->word;
+    breaker->word =
+        word_half_open(word_epoch(before) + 1, now_ms(simulation) + breaker->settings->half_open.max_wait / TRIP_MS);
+    core_half_opened(&breaker->core, simulation->now_ns);
+    note_move(simulation, breaker, before, TRIP_REASON_NONE);
+}
+
+/* Closed, or ramping where the settings have a ramp. */
+static void close_now(struct simulation *simulation, struct sim_breaker *breaker, enum word_state to)
+{
+    const uint64_t before = breaker->word;
+    const uint32_t epoch = word_epoch(before) + 1;
+    uint64_t step_ns;
+    core_closed(&breaker->core, breaker->settings, simulation->now_ns);
+    breaker->word =
+        to == WORD_RAMPING
+            ? word_ramping(epoch, core_ramp_permille(&breaker->core, breaker->settings, simulation->now_ns, &step_ns),
+                           0, 0)
+            : word_closed(epoch, 0, 0);
+    note_move(simulation, breaker, before, TRIP_REASON_NONE);
+}
+
+static void ramp_on(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t before = breaker->word;
+    uint64_t step_ns;
+    const uint32_t permille = core_ramp_permille(&breaker->core, breaker->settings, simulation->now_ns, &step_ns);
+    if (simulation->now_ns < breaker->core.ramp_end_ns) {
+        breaker->word = word_with_permille(before, permille);
+        set_timer(simulation, breaker);
+        return;
+    }
+    core_ramp_ended(&breaker->core);
+    breaker->word = word_after_ramp(before);
+    note_move(simulation, breaker, before, TRIP_REASON_NONE);
+}
+
+/* What the core says after something was told. */
+static void judge(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    uint64_t until_ms;
+    if (moves(mode_now(simulation, breaker, &until_ms))) {
+        const struct core_verdict verdict = core_judge(&breaker->core, breaker->settings, word_state(breaker->word),
+                                                       breaker->core.head.in_flight, simulation->now_ns);
+        if (verdict.move && verdict.to == WORD_OPEN)
+            open_now(simulation, breaker, verdict.reason, 0);
+        else if (verdict.move)
+            close_now(simulation, breaker, verdict.to);
+    }
+    set_timer(simulation, breaker);
+}
+
+static void timer_fired(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    uint64_t until_ms;
+    breaker->timer_ns = NEVER;
+    if (!moves(mode_now(simulation, breaker, &until_ms)))
+        set_timer(simulation, breaker);
+    else if (word_state(breaker->word) == WORD_OPEN && now_ms(simulation) >= word_deadline_ms(breaker->word))
+        half_open_now(simulation, breaker);
+    else if (word_state(breaker->word) == WORD_RAMPING)
+        ramp_on(simulation, breaker);
+    else {
+        core_advance(&breaker->core, simulation->now_ns);
+        judge(simulation, breaker);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------------- evidence */
+
+static void streak_grows(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    uint64_t until_ms;
+    bool opened;
+    const trip_mode mode = mode_now(simulation, breaker, &until_ms);
+    const bool ramping = word_state(breaker->word) == WORD_RAMPING;
+    const uint64_t word = word_after_failure(
+        breaker->word, policy_judge((uint32_t)breaker->settings->trip.consecutive_failures, mode, false, 0), 0,
+        &opened);
+    if (opened)
+        open_now(simulation, breaker, ramping ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE, 0);
+    else
+        breaker->word = word;
+}
+
+/* A call ended (or stalled) in the epoch of its admission. probe: it answers in half-open. */
+static void count_evidence(struct simulation *simulation, struct sim_breaker *breaker, bool failed, bool slow,
+                           bool probe)
+{
+    if (word_counts_streak(breaker->word)) {
+        core_calls(&breaker->core, breaker->settings, simulation->now_ns, 1, failed, slow);
+        if (failed)
+            streak_grows(simulation, breaker);
+        else
+            breaker->word = word_after_success(breaker->word);
+    } else if (word_state(breaker->word) == WORD_HALF_OPEN && probe) {
+        core_probes(&breaker->core, 1, failed, slow);
+    } else {
+        return;
+    }
+    judge(simulation, breaker);
+}
+
+static void note_error(const struct simulation *simulation, struct sim_breaker *breaker, trip_error_type type,
+                       const char *message)
+{
+    breaker->detail.error_type = (uint8_t)type;
+    breaker->detail.error_unix_ms = now_ms(simulation);
+    snprintf(breaker->detail.error_message, sizeof(breaker->detail.error_message), "%s", message);
+}
+
+/* call NULL: an outcome without admission. */
+static void end_call(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
+                     trip_outcome outcome, trip_error_type error, uint64_t latency_ns)
+{
+    struct breaker_totals *totals = &breaker->core.head.totals;
+    const uint64_t slow_after = breaker->settings->trip.slow_after;
+    const bool failed = outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
+    const bool slow = slow_after && latency_ns > slow_after && (failed || outcome == TRIP_OK);
+    if (outcome == TRIP_IGNORED) {
+        totals->ignored++;
+    } else if (outcome == TRIP_CANCELLED) {
+        totals->cancelled++;
+    } else if (call && call->epoch != word_epoch(breaker->word)) {
+        totals->late++;
+    } else {
+        totals->calls++;
+        totals->ok += !failed;
+        totals->failures += failed;
+        totals->timeouts += outcome == TRIP_TIMEOUT;
+        totals->slow += slow;
+        breaker->detail.latency[latency_bucket(latency_ns)] += latency_ns != 0;
+        if (failed)
+            note_error(simulation, breaker, error, "");
+        if (!call || !call->stalled)
+            count_evidence(simulation, breaker, failed, slow, !call || call->probe);
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------------- calls */
+
+static struct sim_call *new_call(struct simulation *simulation)
+{
+    if (simulation->first_free == NO_CALL) {
+        const uint32_t room = simulation->call_room ? 2 * simulation->call_room : 64;
+        struct sim_call *calls = realloc(simulation->calls, room * sizeof(*calls));
+        if (!calls) {
+            simulation->out_of_memory = true;
+            return NULL;
+        }
+        for (uint32_t i = simulation->call_room; i < room; i++)
+            calls[i] = (struct sim_call){.next_free = i + 1 < room ? i + 1 : NO_CALL};
+        simulation->first_free = simulation->call_room;
+        simulation->calls = calls;
+        simulation->call_room = room;
+    }
+    struct sim_call *call = &simulation->calls[simulation->first_free];
+    simulation->first_free = call->next_free;
+    return call;
+}
+
+static bool admits(trip_verdict verdict)
+{
+    return verdict == TRIP_ALLOW || verdict == TRIP_PROBE;
+}
+
+static trip_verdict ask(struct simulation *simulation, const struct sim_breaker *breaker)
+{
+    switch (word_state(breaker->word)) {
+    case WORD_OPEN:
+        return TRIP_DENY_OPEN;
+    case WORD_HALF_OPEN:
+        return breaker->probes_out < core_probes_wanted(&breaker->core, breaker->settings) ? TRIP_PROBE
+                                                                                           : TRIP_DENY_HALF_OPEN;
+    case WORD_RAMPING:
+        return next_random(simulation) % 1000 < word_permille(breaker->word) ? TRIP_ALLOW : TRIP_DENY_RAMP;
+    default:
+        return TRIP_ALLOW;
+    }
+}
+
+static trip_verdict admit(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    uint64_t until_ms;
+    trip_verdict verdict;
+    switch (mode_now(simulation, breaker, &until_ms)) {
+    case TRIP_MODE_FORCED_OPEN:
+        verdict = TRIP_DENY_FORCED;
+        break;
+    case TRIP_MODE_DISABLED:
+        verdict = TRIP_ALLOW;
+        break;
+    case TRIP_MODE_SHADOW:
+        verdict = ask(simulation, breaker) == TRIP_PROBE ? TRIP_PROBE : TRIP_ALLOW;
+        break;
+    default:
+        verdict = ask(simulation, breaker);
+    }
+    breaker->core.head.totals.denied += !admits(verdict);
+    return verdict;
+}
+
+/* An admitted call runs: its permit's lease, its stall, its place among the calls in flight. */
+static void begin_call(struct simulation *simulation, struct sim_call *call, struct sim_breaker *breaker,
+                       trip_verdict verdict)
+{
+    const uint64_t stall_after = breaker->settings->trip.stall_after;
+    const uint32_t index = (uint32_t)(call - simulation->calls), serial = call->serial + 1;
+    *call = (struct sim_call){.breaker = breaker,
+                              .epoch = word_epoch(breaker->word),
+                              .serial = serial,
+                              .probe = verdict == TRIP_PROBE,
+                              .begin_ns = simulation->now_ns};
+    breaker->core.head.in_flight++;
+    if (call->probe) {
+        breaker->probes_out++;
+        schedule(simulation,
+                 lease_end_ms(now_ms(simulation), breaker->settings->half_open.max_wait / TRIP_MS) * TRIP_MS,
+                 EVENT_LEASE, index, serial);
+    }
+    if (stall_after)
+        schedule(simulation, simulation->now_ns + stall_after + 1, EVENT_STALL, index, serial);
+    if (breaker->settings->trip.in_flight)
+        judge(simulation, breaker);
+}
+
+static void finish_call(struct simulation *simulation, uint32_t index, trip_outcome outcome, trip_error_type error)
+{
+    struct sim_call *call = &simulation->calls[index];
+    struct sim_breaker *breaker = call->breaker;
+    breaker->core.head.in_flight--;
+    if (call->probe && call->epoch == word_epoch(breaker->word))
+        breaker->probes_out--;
+    end_call(simulation, breaker, call, outcome, error, simulation->now_ns - call->begin_ns);
+    call->breaker = NULL;
+    call->next_free = simulation->first_free;
+    simulation->first_free = index;
+}
+
+static void lease_ended(struct sim_call *call)
+{
+    if (call->probe && call->epoch == word_epoch(call->breaker->word))
+        call->breaker->probes_out--;
+    call->probe = false; /* neutral: its answer is for nobody */
+}
+
+static void stalled(struct simulation *simulation, struct sim_call *call)
+{
+    struct sim_breaker *breaker = call->breaker;
+    call->stalled = true;
+    if (call->epoch != word_epoch(breaker->word) || !word_counts_streak(breaker->word))
+        return;
+    note_error(simulation, breaker, TRIP_ERROR_TIMEOUT, "stalled");
+    count_evidence(simulation, breaker, true, false, false);
+}
+
+/* Carries out everything that is due until at_ns, and stands there. */
+static void advance(struct simulation *simulation, uint64_t at_ns)
+{
+    while (simulation->event_count && simulation->events[0].at_ns <= at_ns) {
+        const struct event event = take_first(simulation);
+        const enum event_kind kind = kind_of(&event);
+        simulation->now_ns = event.at_ns;
+        simulation->outcomes_due -= kind == EVENT_OUTCOME;
+        if (kind == EVENT_TIMER) {
+            if (simulation->breakers[event.index]->timer_ns == event.at_ns)
+                timer_fired(simulation, simulation->breakers[event.index]);
+            continue;
+        }
+        struct sim_call *call = &simulation->calls[event.index];
+        if (!call->breaker || call->serial != event.serial)
+            continue;
+        if (kind == EVENT_LEASE)
+            lease_ended(call);
+        else if (kind == EVENT_STALL)
+            stalled(simulation, call);
+        else
+            finish_call(simulation, event.index, call->outcome, call->error);
+    }
+    if (at_ns > simulation->now_ns)
+        simulation->now_ns = at_ns;
+}
+
+/* -------------------------------------------------------------------------------------------------------- breakers */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b); /* both begin with their key */
+}
+
+static void show_policy(struct sim_breaker *breaker)
+{
+    const struct breaker_settings *settings = breaker->settings;
+    struct policy_slot *policy = &breaker->policy;
+    policy->judge[0] = policy_judge((uint32_t)settings->trip.consecutive_failures, TRIP_MODE_AUTO, false, 0);
+    policy->slow_after_ns = settings->trip.slow_after;
+    policy->half_open = policy_half_open((uint32_t)settings->half_open.permits, settings->half_open.max_wait / TRIP_MS);
+    if (settings->mode != TRIP_MODE_AUTO)
+        policy->modes[MODE_OWNER_CONFIG] = policy_mode_word((trip_mode)settings->mode, 0);
+}
+
+static struct sim_breaker *make_breaker(struct simulation *simulation, const char *name)
+{
+    struct sim_breaker **room =
+        realloc(simulation->breakers, (simulation->breaker_count + 1) * sizeof(*simulation->breakers));
+    struct sim_breaker *breaker = calloc(1, sizeof(*breaker));
+    if (room)
+        simulation->breakers = room;
+    if (!room || !breaker) {
+        free(breaker);
+        return NULL;
+    }
+    snprintf(breaker->name, sizeof(breaker->name), "%s", name);
+    snprintf(breaker->detail.name, sizeof(breaker->detail.name), "%s", name);
+    breaker->settings = config_settings_for(simulation->options.config, name);
+    snprintf(breaker->detail.settings_match, sizeof(breaker->detail.settings_match), "%s", breaker->settings->match);
+    breaker->index = simulation->breaker_count;
+    breaker->timer_ns = NEVER;
+    breaker->word = word_closed(1, 0, 0);
+    core_init(&breaker->core, breaker->settings);
+    show_policy(breaker);
+    choose_next_open(simulation, breaker);
+    simulation->breakers[simulation->breaker_count++] = breaker;
+    return breaker;
+}
+
+/* NULL: problem says why, or there is no memory. */
+static struct sim_breaker *breaker_of(struct simulation *simulation, const char *name, char problem[256])
+{
+    struct sim_breaker **found = tfind(name, &simulation->by_name, by_text);
+    if (found)
+        return *found;
+    if (simulation->breaker_count == simulation->options.config->limits.max_breakers) {
+        snprintf(problem, 256, "more breakers than limits.max_breakers, %u: raise it in the configuration",
+                 simulation->options.config->limits.max_breakers);
+        return NULL;
+    }
+    struct sim_breaker *breaker = make_breaker(simulation, name);
+    if (!breaker || !tsearch(breaker, &simulation->by_name, by_text))
+        simulation->out_of_memory = true;
+    return breaker;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- steps */
+
+/* One call; where it takes no time, its outcome comes before the next step. */
+static void step_call(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step)
+{
+    struct sim_call *call = new_call(simulation);
+    const trip_verdict verdict = call ? admit(simulation, breaker) : TRIP_DENY_OPEN;
+    if (!call)
+        return;
+    report_verdict(simulation, breaker, verdict, NULL);
+    const uint32_t index = (uint32_t)(call - simulation->calls);
+    if (!admits(verdict)) {
+        simulation->first_free = index; /* back to where it came from */
+        return;
+    }
+    begin_call(simulation, call, breaker, verdict);
+    call->outcome = step->outcome;
+    call->error = step->error;
+    if (step->latency_ns)
+        schedule(simulation, simulation->now_ns + step->latency_ns, EVENT_OUTCOME, index, call->serial);
+    else
+        finish_call(simulation, index, step->outcome, step->error);
+}
+
+static int step_begin(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
+                      char problem[256])
+{
+    if (tfind(step->id, &simulation->by_id, by_text)) {
+        snprintf(problem, 256, "id \"%.100s\" has begun before and not ended: end it, or take another id", step->id);
+        return -EINVAL;
+    }
+    struct sim_id *id = calloc(1, sizeof(*id));
+    struct sim_call *call = new_call(simulation);
+    if (id)
+        memcpy(id->id, step->id, sizeof(id->id)); /* before the search: it is the key */
+    if (!id || !call || !tsearch(id, &simulation->by_id, by_text)) {
+        free(id);
+        return -ENOMEM;
+    }
+    id->call = NO_CALL;
+    const trip_verdict verdict = admit(simulation, breaker);
+    report_verdict(simulation, breaker, verdict, step->id);
+    if (admits(verdict)) {
+        id->call = (uint32_t)(call - simulation->calls);
+        begin_call(simulation, call, breaker, verdict);
+    } else {
+        simulation->first_free = (uint32_t)(call - simulation->calls);
+    }
+    return 0;
+}
+
+static int step_end(struct simulation *simulation, const struct trace_step *step, char problem[256])
+{
+    struct sim_id **found = tfind(step->id, &simulation->by_id, by_text);
+    if (!found) {
+        snprintf(problem, 256, "id \"%.100s\" has not begun, or has ended before", step->id);
+        return -EINVAL;
+    }
+    struct sim_id *id = *found;
+    if (id->call != NO_CALL)
+        finish_call(simulation, id->call, step->outcome, step->error);
+    tdelete(id, &simulation->by_id, by_text);
+    free(id);
+    return 0;
+}
+
+static void step_mode(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step)
+{
+    uint64_t until_ms, *operators = &breaker->policy.modes[MODE_OWNER_OPERATOR];
+    *operators = 0;
+    if (step->mode != TRIP_MODE_AUTO || mode_now(simulation, breaker, &until_ms) != TRIP_MODE_AUTO)
+        *operators = policy_mode_word(step->mode, step->span_ms ? step->t_ms + step->span_ms : 0);
+    breaker->detail.modes[MODE_OWNER_OPERATOR].since_unix_ms = *operators ? step->t_ms : 0;
+    set_timer(simulation, breaker);
+}
+
+/* A frozen breaker is not tripped: tripd refuses it. */
+static void step_trip(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step)
+{
+    uint64_t until_ms;
+    if (moves(mode_now(simulation, breaker, &until_ms)))
+        open_now(simulation, breaker, TRIP_REASON_OPERATOR, step->span_ms);
+}
+
+static void step_reset(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t before = breaker->word;
+    breaker->word = word_closed(word_epoch(before) + 1, 0, 0);
+    core_reset(&breaker->core, breaker->settings, simulation->now_ns);
+    choose_next_open(simulation, breaker);
+    if (word_state(before) != WORD_CLOSED)
+        note_move(simulation, breaker, before, TRIP_REASON_NONE);
+}
+
+static json_t *shown(const struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint32_t wanted = core_probes_wanted(&breaker->core, breaker->settings);
+    core_advance(&breaker->core, simulation->now_ns);
+    breaker->policy.permits_free = wanted > breaker->probes_out ? wanted - breaker->probes_out : 0;
+    return report_show(&(struct report_breaker){.policy = &breaker->policy,
+                                                .detail = &breaker->detail,
+                                                .core = &breaker->core.head,
+                                                .word = breaker->word,
+                                                .now_ms = now_ms(simulation)});
+}
+
+static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
+{
+    if (step->op == TRACE_END)
+        return step_end(simulation, step, problem);
+    struct sim_breaker *breaker = breaker_of(simulation, step->breaker, problem);
+    if (!breaker)
+        return simulation->out_of_memory ? -ENOMEM : -EINVAL;
+    switch (step->op) {
+    case TRACE_CALL:
+        for (uint64_t i = 0; i < step->n; i++)
+            step_call(simulation, breaker, step);
+        return 0;
+    case TRACE_RECORD:
+        for (uint64_t i = 0; i < step->n; i++)
+            end_call(simulation, breaker, NULL, step->outcome, step->error, step->latency_ns);
+        return 0;
+    case TRACE_BEGIN:
+        return step_begin(simulation, breaker, step, problem);
+    case TRACE_MODE:
+        step_mode(simulation, breaker, step);
+        return 0;
+    case TRACE_TRIP:
+        step_trip(simulation, breaker, step);
+        return 0;
+    case TRACE_RESET:
+        step_reset(simulation, breaker);
+        return 0;
+    default:
+        report(simulation, shown(simulation, breaker));
+        return 0;
+    }
+}
+
+int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256])
+{
+    if (step->t_ms < now_ms(simulation)) {
+        snprintf(problem, 256, "\"t_ms\" is %llu after %llu: times never decrease", (unsigned long long)step->t_ms,
+                 (unsigned long long)now_ms(simulation));
+        return -EINVAL;
+    }
+    advance(simulation, step->t_ms * TRIP_MS);
+    const int error = carry_out(simulation, step, problem);
+    return error ? error : simulation->out_of_memory ? -ENOMEM : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ begin, end */
+
+static void summarize(const struct simulation *simulation, struct sim_breaker *breaker)
+{
+    json_t *show = shown(simulation, breaker);
+    const struct core_state *core = &breaker->core;
+    const uint64_t open_ms =
+        core->head.open_ms + (core->opened_ns == CORE_NEVER ? 0 : (simulation->now_ns - core->opened_ns) / TRIP_MS);
+    report(simulation, json_pack("{s:I, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:O}", "t_ms",
+                                 (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "summary", "state",
+                                 json_object_get(show, "state"), "mode", json_object_get(show, "mode"), "totals",
+                                 json_object_get(show, "totals"), "open_ms", (json_int_t)open_ms, "opens",
+                                 (json_int_t)core->head.opens, "trips", json_object_get(show, "trips")));
+    json_decref(show);
+}
+
+void simulation_end(struct simulation *simulation)
+{
+    while (simulation->outcomes_due)
+        advance(simulation, simulation->events[0].at_ns);
+    for (uint32_t i = 0; i < simulation->breaker_count; i++)
+        summarize(simulation, simulation->breakers[i]);
+}
+
+int simulation_new(const struct simulation_options *options, struct simulation **ret_simulation)
+{
+    struct simulation *simulation = calloc(1, sizeof(*simulation));
+    if (!simulation)
+        return -ENOMEM;
+    simulation->options = *options;
+    simulation->random = options->seed;
+    simulation->first_free = NO_CALL;
+    *ret_simulation = simulation;
+    return 0;
+}
+
+static void keep(void *node)
+{
+    (void)node; /* owned by simulation->breakers */
+}
+
+struct simulation *simulation_free(struct simulation *simulation)
+{
+    if (!simulation)
+        return NULL;
+    tdestroy(simulation->by_id, free);
+    tdestroy(simulation->by_name, keep);
+    for (uint32_t i = 0; i < simulation->breaker_count; i++)
+        free(simulation->breakers[i]);
+    free(simulation->breakers);
+    free(simulation->calls);
+    free(simulation->events);
+    free(simulation);
+    return NULL;
+}

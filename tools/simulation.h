@@ -1,0 +1,41 @@
+/* Breakers in virtual time: what tripd and its clients would do, decided by the same core (daemon/core/breaker.h), the
+ * same state word and policy (include/internal/), without shared memory, processes or a clock.
+ *
+ * Time moves by simulation_step alone; what became due before a step (open times, ramp steps, outcomes of calls,
+ * stalls, ends of leases) happens first, in order of time, timers before outcomes. forget_after is not applied: an idle
+ * breaker keeps its totals to the summary.
+ */
+#ifndef TRIP_TOOLS_SIMULATION_H
+#define TRIP_TOOLS_SIMULATION_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "config.h"
+#include "trace_step.h"
+
+struct simulation;
+
+/* What happened, as the JSON object that `tripctl simulate` prints: borrowed. */
+typedef void simulation_event_fn(void *context, const json_t *event);
+
+struct simulation_options {
+    const struct config *config; /* borrowed */
+    uint64_t seed;               /* of jitter and ramp */
+    bool verdicts;               /* report each admission */
+    simulation_event_fn *event;
+    void *context;
+};
+
+int simulation_new(const struct simulation_options *options, struct simulation **ret_simulation);
+struct simulation *simulation_free(struct simulation *simulation);
+
+/* -EINVAL with `problem`: time went back, an id is unknown or in use, or there are more breakers than
+ * limits.max_breakers. -ENOMEM. */
+int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256]);
+
+/* Carries out what is still due (outcomes of calls, and no timer after the last of them), then reports a summary of
+ * each breaker. */
+void simulation_end(struct simulation *simulation);
+
+#endif

@@ -1,0 +1,340 @@
+#include "snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal/boot.h"
+#include "internal/names.h"
+#include "internal/paths.h"
+#include "internal/ticks.h"
+
+#define TRIES    5
+#define FILE_MAX (UINT64_C(4) << 30)
+
+struct snapshot {
+    const uint8_t *data;
+    uint64_t size;
+    bool mapped;                            /* else in memory of our own */
+    struct section sections[SECTION_COUNT]; /* checked */
+    uint32_t max_breakers;
+};
+
+/* ---------------------------------------------------------------------------------------------------------- checking
+ */
+
+__attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(ret_why, format, arguments) < 0)
+        *ret_why = NULL;
+    va_end(arguments);
+    return error;
+}
+
+/* The least that an entry must hold for this reader; a later version's may be longer. */
+static const uint32_t least_stride[SECTION_COUNT] = {
+    [SECTION_POLICY] = sizeof(struct policy_slot),
+    [SECTION_MIRROR] = sizeof(uint64_t),
+    [SECTION_DETAIL] = sizeof(struct detail_slot),
+    [SECTION_CORE] = sizeof(struct core_slot),
+    [SECTION_NAMES] = sizeof(uint64_t),
+    [SECTION_TRANSITIONS] = sizeof(struct transition),
+    [SECTION_JOURNAL] = sizeof(struct journal),
+    [SECTION_PENDING] = sizeof(struct journal_mark),
+    [SECTION_CLIENTS] = sizeof(struct client_slot),
+    [SECTION_PATTERNS] = sizeof(struct pattern_slot),
+};
+
+static bool section_ok(const struct section *section, uint32_t least, uint64_t size)
+{
+    return section->offset >= sizeof(struct segment_header) && section->offset % 8 == 0 && section->stride >= least &&
+           section->stride % 8 == 0 && section->offset <= size &&
+           (uint64_t)section->stride * section->count <= size - section->offset;
+}
+
+static bool counts_ok(const struct section sections[SECTION_COUNT], const struct segment_header *header)
+{
+    const uint32_t places = sections[SECTION_NAMES].count;
+    return header->max_breakers >= 1 && sections[SECTION_POLICY].count == header->max_breakers &&
+           sections[SECTION_MIRROR].count == header->max_breakers &&
+           sections[SECTION_DETAIL].count == header->max_breakers &&
+           sections[SECTION_CORE].count == header->max_breakers &&
+           sections[SECTION_TRANSITIONS].count == TRANSITION_RING &&
+           sections[SECTION_CLIENTS].count == header->max_lanes + UINT64_C(1) &&
+           sections[SECTION_PATTERNS].count == PATTERNS_MAX && places && (places & (places - 1)) == 0;
+}
+
+static int check(struct snapshot *snapshot, const char *path, char **ret_why)
+{
+    const struct segment_header *mapped = (const struct segment_header *)snapshot->data;
+    if (snapshot->size < sizeof(*mapped))
+        return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd: it is too short", path);
+    /* Acquire: pairs with the release of the version, written last. */
+    const uint32_t version = __atomic_load_n(&mapped->version, __ATOMIC_ACQUIRE);
+    const struct segment_header header = *mapped;
+    if (header.magic != SEGMENT_MAGIC)
+        return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd", path);
+    if (version == 0)
+        return wrong(ret_why, -EAGAIN, "%s is being made: try again", path);
+    if (version != LAYOUT_VERSION || header.digest != layout_digest())
+        return wrong(ret_why, -EPROTO,
+                     "%s has layout %u, digest %016llx; this tripctl reads layout %u, digest %016llx: install the same "
+                     "version of tripd and tripctl",
+                     path, version, (unsigned long long)header.digest, LAYOUT_VERSION,
+                     (unsigned long long)layout_digest());
+    if (header.size > snapshot->size)
+        return wrong(ret_why, -EBADMSG, "%s is cut short: %llu bytes of %llu", path, (unsigned long long)snapshot->size,
+                     (unsigned long long)header.size);
+    for (unsigned i = 0; i < SECTION_COUNT; i++)
+        if (!section_ok(&header.sections[i], least_stride[i], header.size))
+            return wrong(ret_why, -EBADMSG, "%s is damaged: section %u is not where it can be", path, i);
+    if (!counts_ok(header.sections, &header))
+        return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
+    memcpy(snapshot->sections, header.sections, sizeof(snapshot->sections));
+    snapshot->max_breakers = header.max_breakers;
+    return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- opening
+ */
+
+static bool owner_trusted(uid_t owner)
+{
+    const struct passwd *tripd = getpwnam("tripd");
+    return owner == 0 || owner == geteuid() || (tripd && owner == tripd->pw_uid);
+}
+
+static int map(struct snapshot *snapshot, int fd)
+{
+    void *data = mmap(NULL, snapshot->size, PROT_READ, MAP_SHARED, fd, 0);
+    if (data == MAP_FAILED)
+        return -errno;
+    snapshot->data = data;
+    snapshot->mapped = true;
+    return 0;
+}
+
+static int load(struct snapshot *snapshot, int fd)
+{
+    uint8_t *data = aligned_alloc(LAYOUT_PAGE, LANE_ALIGN(snapshot->size));
+    uint64_t loaded = 0;
+    if (!data)
+        return -ENOMEM;
+    while (loaded < snapshot->size) {
+        const ssize_t more = read(fd, data + loaded, snapshot->size - loaded);
+        if (more <= 0)
+            break;
+        loaded += (uint64_t)more;
+    }
+    snapshot->data = data;
+    snapshot->size = loaded;
+    return 0;
+}
+
+static int take(struct snapshot *snapshot, int fd, const char *path, bool is_file, char **ret_why)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return -errno;
+    if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > FILE_MAX)
+        return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd", path);
+    if (!is_file && !owner_trusted(status.st_uid))
+        return wrong(ret_why, -EPERM,
+                     "%s belongs to user %u, who is neither root, nor tripd, nor you: it is not looked at; with "
+                     "--segment it is, if you trust it",
+                     path, (unsigned)status.st_uid);
+    snapshot->size = (uint64_t)status.st_size;
+    const int error = is_file ? load(snapshot, fd) : map(snapshot, fd);
+    return error < 0 ? error : check(snapshot, path, ret_why);
+}
+
+int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why)
+{
+    *ret_why = NULL;
+    struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return -ENOMEM;
+    int fd = is_file ? open(path, O_RDONLY | O_CLOEXEC) : paths_segment_open(path, O_RDONLY, 0);
+    if (is_file && fd < 0)
+        fd = -errno;
+    int error = fd;
+    if (fd >= 0) {
+        error = take(snapshot, fd, path, is_file, ret_why);
+        close(fd);
+    }
+    if (error < 0) {
+        snapshot_close(snapshot);
+        return error;
+    }
+    *ret_snapshot = snapshot;
+    return 0;
+}
+
+struct snapshot *snapshot_close(struct snapshot *snapshot)
+{
+    if (!snapshot)
+        return NULL;
+    if (snapshot->mapped)
+        munmap((void *)snapshot->data, snapshot->size);
+    else
+        free((void *)snapshot->data);
+    free(snapshot);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ header
+ */
+
+static const void *entry(const struct snapshot *snapshot, enum segment_section section, uint64_t index)
+{
+    const struct section *place = &snapshot->sections[section];
+    return snapshot->data + place->offset + index * place->stride;
+}
+
+struct segment_header snapshot_header(const struct snapshot *snapshot)
+{
+    return *(const struct segment_header *)snapshot->data;
+}
+
+enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    uint8_t boot_id[BOOT_ID_SIZE] = {0};
+    if (boot_id_read(boot_id) < 0)
+        return REPORT_GONE;
+    return report_daemon_state(&header, monotonic_ns(), boot_id);
+}
+
+uint64_t snapshot_now_ms(const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    const enum report_daemon daemon = snapshot_daemon(snapshot);
+    if (header.clock_kind == CLOCK_KIND_TEST)
+        return header.test_now_ns / 1000000;
+    const bool here = snapshot->mapped && (daemon == REPORT_RUNNING || daemon == REPORT_STALLED);
+    const uint64_t at_ns = here ? monotonic_ns() : header.heartbeat_mono_ns;
+    return at_ns > header.created_mono_ns ? (at_ns - header.created_mono_ns) / 1000000 : 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- breakers
+ */
+
+uint32_t snapshot_slots(const struct snapshot *snapshot)
+{
+    return snapshot->max_breakers;
+}
+
+static bool copy_detail(const struct detail_slot *from, struct detail_slot *ret_detail)
+{
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        /* Acquire: pairs with the release of the sequence that ended the last write. */
+        const uint64_t sequence = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
+        *ret_detail = *from;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+        if (!(sequence & 1) && __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence)
+            break;
+    }
+    /* A tripd that died within a write left the sequence odd: what there is, is shown. */
+    ret_detail->name[TRIP_NAME_MAX] = '\0';
+    return ret_detail->name[0] != '\0';
+}
+
+static void copy_core(const struct core_slot *from, struct core_head *ret_core)
+{
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        /* Acquire: pairs with the release of segment_commit. */
+        const uint64_t commits = __atomic_load_n(&from->commits, __ATOMIC_ACQUIRE);
+        *ret_core = from->images[commits & 1].head;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+        if (__atomic_load_n(&from->commits, __ATOMIC_RELAXED) == commits)
+            return;
+    }
+}
+
+static int find(const struct snapshot *snapshot, const char *name, uint32_t *ret_slot)
+{
+    return names_find(entry(snapshot, SECTION_NAMES, 0), snapshot->sections[SECTION_NAMES].count,
+                      entry(snapshot, SECTION_DETAIL, 0), snapshot->sections[SECTION_DETAIL].stride,
+                      snapshot->max_breakers, name, ret_slot, NULL);
+}
+
+bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
+{
+    uint32_t found;
+    if (!copy_detail(entry(snapshot, SECTION_DETAIL, slot), &ret_breaker->detail))
+        return false;
+    if (find(snapshot, ret_breaker->detail.name, &found) < 0 || found != slot)
+        return false; /* forgotten, or not yet there */
+    const uint64_t *mirror = entry(snapshot, SECTION_MIRROR, slot);
+    ret_breaker->policy = *(const struct policy_slot *)entry(snapshot, SECTION_POLICY, slot);
+    copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core);
+    ret_breaker->report = (struct report_breaker){.policy = &ret_breaker->policy,
+                                                  .detail = &ret_breaker->detail,
+                                                  .core = &ret_breaker->core,
+                                                  .word = __atomic_load_n(mirror, __ATOMIC_RELAXED),
+                                                  .now_ms = snapshot_now_ms(snapshot)};
+    return true;
+}
+
+bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker)
+{
+    uint32_t slot;
+    return find(snapshot, name, &slot) == 0 && snapshot_breaker(snapshot, slot, ret_breaker);
+}
+
+/* ------------------------------------------------------------------------------------------------------ all the rest
+ */
+
+void snapshot_transitions(const struct snapshot *snapshot, uint64_t *ret_first, uint64_t *ret_next)
+{
+    const struct segment_header *header = (const struct segment_header *)snapshot->data;
+    *ret_next = __atomic_load_n(&header->transition_next, __ATOMIC_ACQUIRE); /* pairs with segment_transition */
+    *ret_first = *ret_next > TRANSITION_RING ? *ret_next - TRANSITION_RING : 0;
+}
+
+bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition)
+{
+    const struct transition *from = entry(snapshot, SECTION_TRANSITIONS, index % TRANSITION_RING);
+    /* Acquire: pairs with the release of the sequence, written last. */
+    if (__atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE) != index + 1)
+        return false;
+    *ret_transition = *from;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+    return __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == index + 1;
+}
+
+uint32_t snapshot_lanes(const struct snapshot *snapshot)
+{
+    return snapshot->sections[SECTION_CLIENTS].count - 1;
+}
+
+bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client)
+{
+    const struct client_slot *from = entry(snapshot, SECTION_CLIENTS, lane);
+    /* Acquire: pairs with the release of lane_id, written last. */
+    const uint64_t lane_id = __atomic_load_n(&from->lane_id, __ATOMIC_ACQUIRE);
+    *ret_client = *from;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+    return lane_id != 0 && __atomic_load_n(&from->lane_id, __ATOMIC_RELAXED) == lane_id;
+}
+
+bool snapshot_pattern(const struct snapshot *snapshot, uint32_t place, struct pattern_slot *ret_pattern)
+{
+    const struct pattern_slot *from = entry(snapshot, SECTION_PATTERNS, place);
+    /* Acquire: pairs with the release of the serial, written last. */
+    const uint64_t serial = __atomic_load_n(&from->serial, __ATOMIC_ACQUIRE);
+    *ret_pattern = *from;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+    ret_pattern->pattern[TRIP_NAME_MAX] = '\0';
+    return serial != 0 && __atomic_load_n(&from->serial, __ATOMIC_RELAXED) == serial &&
+           (ret_pattern->until_ms == 0 || snapshot_now_ms(snapshot) < ret_pattern->until_ms);
+}

@@ -1,0 +1,54 @@
+/* The one reader of a state segment for all tools: a living instance's, a dead one's, or a core copy of it in a file.
+ *
+ * Every field is checked before it is used, and everything handed out is a copy. A file that was named is read into
+ * memory, so that nobody can truncate it under us; an instance's segment is mapped, if root, tripd's user or oneself
+ * owns it.
+ */
+#ifndef TRIP_TOOLS_SNAPSHOT_H
+#define TRIP_TOOLS_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "internal/layout.h"
+#include "report.h"
+
+struct snapshot;
+
+/* path: of an instance, as paths_segment() gives it, or (is_file) of any file. 0; -ENOENT: there is none; -EPROTO: made
+ * by another version of tripd; -EPERM: owned by a stranger; -EBADMSG: no segment; other errors of opening. *ret_why
+ * says more, to be freed; it may be NULL. */
+int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why);
+struct snapshot *snapshot_close(struct snapshot *snapshot);
+
+/* A fresh copy of the header. */
+struct segment_header snapshot_header(const struct snapshot *snapshot);
+enum report_daemon snapshot_daemon(const struct snapshot *snapshot);
+/* Milliseconds since creation on the instance's clock: now, or, of an instance that is dead or of another machine, at
+ * its last heartbeat. */
+uint64_t snapshot_now_ms(const struct snapshot *snapshot);
+
+uint32_t snapshot_slots(const struct snapshot *snapshot);
+/* A breaker, copied. `report` points into the rest. */
+struct snapshot_breaker {
+    struct policy_slot policy;
+    struct detail_slot detail;
+    struct core_head core;
+    struct report_breaker report;
+};
+/* False: the slot is free, or changed all the time while it was read. */
+bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker);
+bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker);
+
+/* Transitions by index: from `first` (what the ring still holds) to below `next`. */
+void snapshot_transitions(const struct snapshot *snapshot, uint64_t *ret_first, uint64_t *ret_next);
+/* False: overwritten meanwhile, or being written. */
+bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition);
+
+/* False: nobody is there. Lanes are 1 to snapshot_lanes(). */
+uint32_t snapshot_lanes(const struct snapshot *snapshot);
+bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client);
+/* place: 0 to PATTERNS_MAX - 1. False: free, or run out. */
+bool snapshot_pattern(const struct snapshot *snapshot, uint32_t place, struct pattern_slot *ret_pattern);
+
+#endif

@@ -1,0 +1,18 @@
+/* A table for a terminal: columns as wide as their widest cell, two spaces between, no spaces at a line's end.
+ * Without memory a tool ends here, with a word of why. */
+#ifndef TRIP_TOOLS_TABLE_H
+#define TRIP_TOOLS_TABLE_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+struct table;
+
+/* A heading that begins with '>' is of a column of numbers: it is set to the right. */
+struct table *table_new(const char *const *headings, size_t columns);
+struct table *table_free(struct table *table);
+/* The next cell, as printf; row after row. */
+void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(const struct table *table, FILE *out);
+
+#endif

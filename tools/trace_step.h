@@ -1,0 +1,55 @@
+/* One step of a trace: a JSON line that `tripctl trace` writes and `tripctl simulate` reads.
+ *
+ *   {"t_ms":0,"op":"call","breaker":"db","outcome":"timeout","latency_ms":1000,"error":"network","n":5}
+ *   {"t_ms":1,"op":"record","breaker":"db","outcome":"ok","latency_ms":12,"n":100}
+ *   {"t_ms":2,"op":"begin","breaker":"db","id":"a"}      {"t_ms":3,"op":"end","id":"a","outcome":"ok"}
+ *   {"t_ms":4,"op":"mode","breaker":"db","mode":"forced_open","ttl_ms":5000}
+ *   {"t_ms":5,"op":"trip","breaker":"db","for_ms":5000}  {"t_ms":6,"op":"reset","breaker":"db"}
+ *   {"t_ms":7,"op":"show","breaker":"db"}
+ *
+ * n stands for that many equal lines. Keys that are not known are allowed.
+ */
+#ifndef TRIP_TOOLS_TRACE_STEP_H
+#define TRIP_TOOLS_TRACE_STEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trip.h"
+
+#define TRACE_OPS(X)    \
+    X(CALL, "call")     \
+    X(RECORD, "record") \
+    X(BEGIN, "begin")   \
+    X(END, "end")       \
+    X(MODE, "mode")     \
+    X(TRIP, "trip")     \
+    X(RESET, "reset")   \
+    X(SHOW, "show")
+
+#define TRACE_ENUM(suffix, name) TRACE_##suffix,
+enum trace_op { TRACE_OPS(TRACE_ENUM) TRACE_OP_COUNT };
+
+#define TRACE_ID_MAX   127
+#define TRACE_LINE_MAX 4096
+#define TRACE_T_MS_MAX (UINT64_C(1) << 40) /* 35 years: what a state word can say */
+#define TRACE_N_MAX    UINT64_C(1000000000)
+
+/* Fields that the op does not use are 0. */
+struct trace_step {
+    enum trace_op op;
+    uint64_t t_ms;
+    uint64_t latency_ns;
+    uint64_t n;
+    uint64_t span_ms; /* for_ms or ttl_ms; 0: not given */
+    trip_outcome outcome;
+    trip_error_type error;
+    trip_mode mode;
+    char breaker[TRIP_NAME_MAX + 1];
+    char id[TRACE_ID_MAX + 1];
+};
+
+/* line: without its newline. 0, or -EINVAL with what is wrong and what would be right in `problem`. */
+int trace_step_parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256]);
+
+#endif

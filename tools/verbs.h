@@ -1,0 +1,82 @@
+/* tripctl's verbs and options: one declaration for dispatch, help, bash completion, and the test of the man page. */
+#ifndef TRIP_TOOLS_VERBS_H
+#define TRIP_TOOLS_VERBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). The first four go with every verb. */
+#define TRIPCTL_OPTIONS(X)                                                                                          \
+    X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"")          \
+    X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")                   \
+    X(JSON, "json", 0, "", "print JSON: durations end in _ms, wall times in _unix_ms, rates are percent")           \
+    X(HELP, "help", 'h', "", "print help, after a verb its own, and exit")                                          \
+    X(SEGMENT, "segment", 0, "FILE", "read this copy of a state segment; no tripd is asked")                        \
+    X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                         \
+    X(FOR, "for", 0, "DURATION", "how long the breaker stays open, as 250ms, 30s, 5m, 2h; else its next open time") \
+    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")                        \
+    X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                                 \
+    X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                                       \
+    X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1")          \
+    X(VERDICTS, "verdicts", 0, "", "print each admission too")
+
+#define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
+enum { TRIPCTL_OPTIONS(TRIPCTL_OPTION_INDEX) OPTION_COUNT };
+#define TRIPCTL_OPTION_BIT(suffix, name, letter, argument, help) OPTION_##suffix = 1 << OPTION_INDEX_##suffix,
+enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
+
+/* X(function and RPC method, "words", "OPERANDS", options of its own, "help") */
+#define TRIPCTL_VERBS(X)                                                                                          \
+    X(list, "list", "[NAME|PATTERN]", OPTION_SEGMENT, "all breakers, those in trouble first")                     \
+    X(show, "show", "NAME", OPTION_SEGMENT, "everything about one breaker")                                       \
+    X(events, "events", "[NAME|PATTERN]", OPTION_SEGMENT | OPTION_FOLLOW,                                         \
+      "changes of state, the last 4,096 at most, oldest first")                                                   \
+    X(clients, "clients", "", OPTION_SEGMENT, "processes that are attached")                                      \
+    X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                    \
+    X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open") \
+    X(force_open, "force-open", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                       \
+      "deny every call, until `auto` or the TTL's end")                                                           \
+    X(disable, "disable", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                             \
+      "admit every call and keep the state, until `auto` or the TTL's end")                                       \
+    X(shadow, "shadow", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                               \
+      "let the state move and show, but deny nothing, until `auto` or the TTL's end")                             \
+    X(auto, "auto", "NAME|PATTERN", OPTION_REASON, "end what force-open, disable or shadow set")                  \
+    X(reset, "reset", "NAME|PATTERN", OPTION_REASON, "close now, with empty windows")                             \
+    X(config_check, "config check", "FILE", OPTION_NONE, "say what is wrong with a config file; needs no tripd")  \
+    X(config_reload, "config reload", "", OPTION_NONE, "read the config file again; states and windows stay")     \
+    X(config_show, "config show", "", OPTION_NONE, "the config in force, with all defaults filled in")            \
+    X(simulate, "simulate", "TRACE", OPTION_CONFIG | OPTION_SEED | OPTION_VERDICTS,                               \
+      "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                     \
+    X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                           \
+    X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
+
+enum { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DAEMON };
+
+struct verb;
+
+struct arguments {
+    const struct verb *verb;
+    const char *operand;  /* NULL: none */
+    const char *instance; /* a valid name */
+    unsigned given;       /* OPTION_... */
+    const char *segment, *reason, *config;
+    uint64_t seed;
+    uint64_t for_ms, ttl_ms, duration_ms; /* duration_ms: the operand */
+};
+
+/* Exit status. */
+typedef int verb_fn(const struct arguments *arguments);
+
+struct verb {
+    const char *method; /* of the control socket */
+    const char *words;
+    const char *operands;
+    unsigned options;
+    const char *help;
+    verb_fn *run;
+};
+
+#define TRIPCTL_VERB_DECLARE(function, words, operands, options, help) verb_fn verb_##function;
+TRIPCTL_VERBS(TRIPCTL_VERB_DECLARE)
+
+#endif

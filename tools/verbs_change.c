@@ -1,0 +1,62 @@
+/* The verbs that change breakers: each one request. */
+#include <stdio.h>
+#include <string.h>
+
+#include "print.h"
+#include "request.h"
+
+static json_t *change_params(const struct arguments *arguments)
+{
+    json_t *params = json_pack("{s:s, s:s*}", "name", arguments->operand, "reason", arguments->reason);
+    if (arguments->given & OPTION_FOR)
+        json_object_set_new(params, "for_ms", json_integer((json_int_t)arguments->for_ms));
+    if (arguments->given & OPTION_TTL)
+        json_object_set_new(params, "ttl_ms", json_integer((json_int_t)arguments->ttl_ms));
+    return params;
+}
+
+/* later: what it means for breakers to come, if the operand is a pattern. */
+static int change(const struct arguments *arguments, const char *done, const char *later)
+{
+    json_t *result = NULL;
+    const bool pattern = strpbrk(arguments->operand, "*?") != NULL;
+    const int status = request(arguments, arguments->verb->method, change_params(arguments), &result);
+    if (status == EXIT_DONE && arguments->given & OPTION_JSON)
+        print_json(stdout, result);
+    else if (status == EXIT_DONE)
+        print_hits(stdout, result, done, pattern ? later : "");
+    json_decref(result);
+    return status;
+}
+
+#define LATER "; those to come that match will be too"
+
+int verb_trip(const struct arguments *arguments)
+{
+    return change(arguments, "tripped", "");
+}
+
+int verb_reset(const struct arguments *arguments)
+{
+    return change(arguments, "reset", "");
+}
+
+int verb_force_open(const struct arguments *arguments)
+{
+    return change(arguments, "forced open", LATER);
+}
+
+int verb_disable(const struct arguments *arguments)
+{
+    return change(arguments, "disabled", LATER);
+}
+
+int verb_shadow(const struct arguments *arguments)
+{
+    return change(arguments, "in shadow", LATER);
+}
+
+int verb_auto(const struct arguments *arguments)
+{
+    return change(arguments, "in mode auto", LATER);
+}

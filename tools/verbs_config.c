@@ -1,0 +1,93 @@
+/* config check, which needs no tripd, reload and show. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "print.h"
+#include "report.h"
+#include "request.h"
+
+int verb_config_check(const struct arguments *arguments)
+{
+    struct config *config = NULL;
+    char *problems = NULL;
+    const int error = config_load(arguments->operand, &config, &problems);
+    const char *notes = config ? config->notes : NULL;
+    if (error < 0 && !problems) {
+        fprintf(stderr, "tripctl: %s: %s\n", arguments->operand, strerror(-error));
+    } else if (arguments->given & OPTION_JSON) {
+        json_t *result = report_check(problems, notes);
+        print_json(stdout, result);
+        json_decref(result);
+    } else {
+        printf("%s%s", problems ? problems : "", notes ? notes : "");
+        if (!problems)
+            printf("%s: fine, %zu entr%s of breakers\n", arguments->operand, config->breaker_count,
+                   config->breaker_count == 1 ? "y" : "ies");
+    }
+    config_free(config);
+    free(problems);
+    return error < 0 ? EXIT_REFUSED : EXIT_DONE;
+}
+
+int verb_config_reload(const struct arguments *arguments)
+{
+    json_t *result = NULL;
+    const int status = request(arguments, "config_reload", NULL, &result);
+    if (status == EXIT_DONE && arguments->given & OPTION_JSON)
+        print_json(stdout, result);
+    else if (status == EXIT_DONE)
+        puts("reloaded");
+    json_decref(result);
+    return status;
+}
+
+/* Page after page, each given to `each` with `whole`. */
+static int show_pages(const struct arguments *arguments, const char *form, void (*each)(json_t *whole, json_t *page),
+                      json_t *whole)
+{
+    json_int_t after = 0;
+    for (;;) {
+        json_t *page = NULL;
+        const int status =
+            request(arguments, "config_show", json_pack("{s:s*, s:I}", "form", form, "after", after), &page);
+        if (status != EXIT_DONE)
+            return status;
+        each(whole, page);
+        const json_int_t next = json_integer_value(json_object_get(page, "next"));
+        json_decref(page);
+        if (next <= after)
+            return EXIT_DONE;
+        after = next;
+    }
+}
+
+static void print_yaml(json_t *whole, json_t *page)
+{
+    (void)whole;
+    const char *yaml = json_string_value(json_object_get(page, "yaml"));
+    fputs(yaml ? yaml : "", stdout);
+}
+
+static void join(json_t *whole, json_t *page)
+{
+    json_t *breakers = json_object_get(whole, "breakers");
+    json_object_del(page, "next");
+    if (breakers)
+        json_array_extend(breakers, json_object_get(page, "breakers"));
+    else
+        json_object_update(whole, page);
+}
+
+int verb_config_show(const struct arguments *arguments)
+{
+    if (!(arguments->given & OPTION_JSON))
+        return show_pages(arguments, "yaml", print_yaml, NULL);
+    json_t *whole = json_object();
+    const int status = show_pages(arguments, NULL, join, whole);
+    if (status == EXIT_DONE)
+        print_json(stdout, whole);
+    json_decref(whole);
+    return status;
+}
