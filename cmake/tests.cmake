@@ -1,5 +1,6 @@
 # Tests are one line each. A test that cannot run here says why and exits 77, which ctest shows as skipped.
-# Labels: unit, concurrent (also run under ThreadSanitizer), system, torture, slow.
+# Labels: unit, concurrent (also run under ThreadSanitizer), system, torture, model, fuzz, slow, builds. They run in
+# that order, so that what fails fast does; under a sanitizer each gets three times its time.
 
 # trip_unit_test(test_breaker LIBS trip_core)
 # A cmocka program made of SOURCES (test_breaker.c unless told). LABELS are added to `unit`.
@@ -30,7 +31,18 @@ function(trip_test_properties name labels timeout default_timeout serial)
     if(NOT timeout)
         set(timeout ${default_timeout})
     endif()
-    set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+    if(TRIP_SANITIZE)
+        math(EXPR timeout "${timeout} * 3")
+    endif()
+    set(cost 100) # ctest runs the costliest first
+    if("unit" IN_LIST labels)
+        set(cost 1000)
+    elseif(labels MATCHES "torture|slow|model|fuzz")
+        set(cost 10)
+    elseif("builds" IN_LIST labels)
+        set(cost 1)
+    endif()
+    set_tests_properties(${name} PROPERTIES LABELS "${labels}" COST ${cost} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
         RUN_SERIAL ${serial} ENVIRONMENT "${TRIP_TEST_ENVIRONMENT}")
 endfunction()
 

@@ -1,0 +1,23 @@
+/* The README's example: compiled by each build, so that it stays true. */
+#include <stdio.h>
+#include <trip.h>
+
+int main(void)
+{
+    trip_client *client;
+    trip_breaker *database;
+    if (trip_open(&client, NULL) < 0 || trip_breaker_get(client, "payments/db", &database) < 0)
+        return 1;
+
+    trip_call call;
+    if (trip_admitted(trip_begin(database, &call))) {
+        const int status = 200; /* ask the database here */
+        if (status < 500)
+            trip_end(&call, TRIP_OK);
+        else
+            trip_end_error(&call, &(trip_error){.type = trip_error_from_http(status), .message = "no answer"});
+    } else {
+        puts("denied: answer from the cache, or say so, at once");
+    }
+    trip_close(client);
+}

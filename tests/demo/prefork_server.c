@@ -1,0 +1,244 @@
+/* A prefork HTTP server, as many are: N worker processes accept on one socket, each serves one connection at a time,
+ * and asks the upstream for each request, with a timeout. The breaker around that call is what the demo is about.
+ *
+ *   prefork_server --port P --upstream P --workers N --breaker NAME [--private] [--timeout MS] [--record FILE]
+ *
+ * --private gives each worker a breaker of its own (NAME-1, NAME-2, ..): what a breaker library without shared memory
+ * does. Answers 200 when the upstream did, 503 when the breaker denied, 502 when the upstream failed.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "record.h"
+
+struct options {
+    uint16_t port, upstream;
+    unsigned workers, timeout_ms;
+    const char *breaker, *record;
+    bool private;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static struct sockaddr_in loopback(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+/* One request to the upstream. 0, -ETIMEDOUT, or what else went wrong. */
+static int ask_upstream(const struct options *options)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: upstream\r\nConnection: close\r\n\r\n";
+    const struct timeval timeout = {.tv_sec = options->timeout_ms / 1000,
+                                    .tv_usec = (suseconds_t)(options->timeout_ms % 1000) * 1000};
+    const struct sockaddr_in address = loopback(options->upstream);
+    const struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: thousands of calls a second from one address */
+    char answer[512];
+    int error = 0;
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
+        send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
+        error = errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+    } else {
+        const ssize_t size = recv(fd, answer, sizeof(answer), 0);
+        if (size < 0)
+            error = errno == EAGAIN ? -ETIMEDOUT : -errno;
+        else if (size < 12 || memcmp(answer + 9, "200", 3) != 0)
+            error = -EPROTO;
+    }
+    close(fd);
+    return error;
+}
+
+/* The whole use of libtrip: begin, call, end. Returns the HTTP status. */
+static int handle(const struct options *options, trip_breaker *breaker, struct record_line *line)
+{
+    trip_call call;
+    const trip_verdict verdict = trip_begin(breaker, &call);
+    line->verdict = (uint32_t)verdict;
+    if (!trip_admitted(verdict))
+        return 503;
+    const int error = ask_upstream(options);
+    line->outcome = error == -ETIMEDOUT ? TRIP_TIMEOUT : error ? TRIP_FAILURE : TRIP_OK;
+    if (error) {
+        const trip_error why = {.type = trip_error_from_errno(error), .message = strerror(-error)};
+        trip_end_error(&call, &why);
+    } else {
+        trip_end(&call, TRIP_OK);
+    }
+    return error ? 502 : 200;
+}
+
+static void handle_and_note(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)
+{
+    struct record_line unnoted, *line = book->lines < RECORD_LINES ? &book->line[book->lines] : &unnoted;
+    line->begin_ns = now_ns();
+    if (line != &unnoted) /* outage.c reads: the line is there before its number says so */
+        __atomic_store_n(&book->lines, book->lines + 1, __ATOMIC_RELEASE);
+    const int status = handle(options, breaker, line);
+    __atomic_store_n(&line->end_ns, now_ns(), __ATOMIC_RELEASE);
+    char answer[128];
+    const int size = snprintf(answer, sizeof(answer), "HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n", status,
+                              status == 200   ? "OK"
+                              : status == 503 ? "Service Unavailable"
+                                              : "Bad Gateway");
+    (void)!send(client, answer, (size_t)size, MSG_NOSIGNAL);
+}
+
+/* Requests of one connection, one after the other: each ends with an empty line. */
+static void serve(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)
+{
+    char request[4096];
+    size_t size = 0;
+    for (;;) {
+        const ssize_t more = recv(client, request + size, sizeof(request) - size - 1, 0);
+        if (more <= 0)
+            return;
+        size += (size_t)more;
+        request[size] = '\0';
+        if (strstr(request, "\r\n\r\n")) {
+            handle_and_note(options, breaker, book, client);
+            size = 0;
+        } else if (size == sizeof(request) - 1) {
+            return;
+        }
+    }
+}
+
+static int work(const struct options *options, struct record *record, unsigned number, int listener)
+{
+    trip_client *client;
+    trip_breaker *breaker;
+    char name[TRIP_NAME_MAX + 1];
+    if (options->private)
+        snprintf(name, sizeof(name), "%s-%u", options->breaker, number + 1);
+    else
+        snprintf(name, sizeof(name), "%s", options->breaker);
+    int error = trip_open(&client, NULL);
+    if (!error)
+        error = trip_breaker_get(client, name, &breaker);
+    if (error || trip_client_status(client) != TRIP_CLIENT_SHARED) {
+        fprintf(stderr, "prefork_server: no tripd to share breaker %s with: %s\n", name, strerror(-error));
+        return 1;
+    }
+    __atomic_add_fetch(&record->ready, 1, __ATOMIC_RELEASE);
+    for (;;) {
+        const int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (connection < 0)
+            continue;
+        serve(options, breaker, &record->book[number], connection);
+        close(connection);
+    }
+}
+
+static struct record *map_record(const char *path)
+{
+    const int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+    void *record = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE,
+                        fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return record == MAP_FAILED ? NULL : record;
+}
+
+static int listen_on(uint16_t port)
+{
+    const struct sockaddr_in address = loopback(port);
+    const int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1024) < 0)
+        return -errno;
+    return fd;
+}
+
+static bool parse(int argc, char **argv, struct options *options)
+{
+    static const struct option known[] = {
+        {"port", 1, NULL, 'p'},    {"upstream", 1, NULL, 'u'}, {"workers", 1, NULL, 'w'}, {"breaker", 1, NULL, 'b'},
+        {"private", 0, NULL, 'P'}, {"timeout", 1, NULL, 't'},  {"record", 1, NULL, 'r'},  {NULL, 0, NULL, 0}};
+    *options = (struct options){.workers = 8, .timeout_ms = 1000, .breaker = "upstream"};
+    int key;
+    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (key) {
+        case 'p':
+            options->port = (uint16_t)atoi(optarg);
+            break;
+        case 'u':
+            options->upstream = (uint16_t)atoi(optarg);
+            break;
+        case 'w':
+            options->workers = (unsigned)atoi(optarg);
+            break;
+        case 'b':
+            options->breaker = optarg;
+            break;
+        case 'P':
+            options->private = true;
+            break;
+        case 't':
+            options->timeout_ms = (unsigned)atoi(optarg);
+            break;
+        case 'r':
+            options->record = optarg;
+            break;
+        default:
+            return false;
+        }
+    }
+    return options->port && options->upstream && options->timeout_ms && options->workers >= 1 &&
+           options->workers <= RECORD_WORKERS_MAX && optind == argc;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    if (!parse(argc, argv, &options)) {
+        fprintf(stderr, "usage: prefork_server --port P --upstream P [--workers 1..64] [--breaker NAME] [--private] "
+                        "[--timeout MS] [--record FILE]\n");
+        return 2;
+    }
+    struct record *record = map_record(options.record);
+    const int listener = listen_on(options.port);
+    if (!record || listener < 0) {
+        fprintf(stderr, "prefork_server: cannot %s: %s\n", record ? "listen" : "map the record",
+                strerror(record ? -listener : errno));
+        return 1;
+    }
+    const pid_t parent = getpid();
+    for (unsigned number = 0; number < options.workers; number++) {
+        const pid_t pid = fork();
+        if (pid < 0)
+            return 1;
+        if (pid == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            return getppid() == parent ? work(&options, record, number, listener) : 1;
+        }
+    }
+    while (wait(NULL) > 0)
+        ;
+    return 0;
+}

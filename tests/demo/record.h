@@ -1,0 +1,28 @@
+/* What the demo's server notes of each request, in a file that outage.c maps: one book a worker, one line a request. */
+#ifndef TRIP_DEMO_RECORD_H
+#define TRIP_DEMO_RECORD_H
+
+#include <stdint.h>
+
+#include "trip.h"
+
+#define RECORD_WORKERS_MAX 64
+#define RECORD_LINES       16384
+
+struct record_line {
+    uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC; end_ns is written last, 0: in flight */
+    uint32_t verdict;          /* trip_verdict */
+    uint32_t outcome;          /* trip_outcome, of an admitted call */
+};
+
+struct record_book {
+    uint64_t lines; /* written last */
+    struct record_line line[RECORD_LINES];
+};
+
+struct record {
+    uint32_t ready; /* workers that are attached and accept */
+    struct record_book book[RECORD_WORKERS_MAX];
+};
+
+#endif

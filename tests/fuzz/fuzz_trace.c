@@ -1,0 +1,186 @@
+/* A trace replayed in virtual time: the lines behind a line `%%`, through the config before it. Any line is refused
+ * with a reason, or is a step; what is reported never contradicts itself. */
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "simulation.h"
+
+#define CALLS_MAX    4000 /* of all steps together: n may be a milliard */
+#define BREAKERS_MAX 64
+
+/* What the events so far say, and the step that is being carried out. */
+struct story {
+    json_int_t t_ms;
+    const struct trace_step *step; /* NULL: none, the rest is played to its end */
+    size_t breakers;
+    struct {
+        char name[TRIP_NAME_MAX + 1];
+        const char *state;
+    } breaker[BREAKERS_MAX];
+};
+
+#define NAME(suffix, name) name,
+static const char *const state_names[] = {TRIP_STATES(NAME)};
+
+/* A name that stays when the event is gone. */
+static const char *state_of(const json_t *event, const char *key)
+{
+    const char *text = json_string_value(json_object_get(event, key));
+    for (size_t i = 0; i < TRIP_STATE_COUNT; i++)
+        if (text && strcmp(text, state_names[i]) == 0)
+            return state_names[i];
+    abort(); /* it is no state */
+}
+
+static const char **state_place(struct story *story, const char *name)
+{
+    for (size_t i = 0; i < story->breakers; i++)
+        if (strcmp(story->breaker[i].name, name) == 0)
+            return &story->breaker[i].state;
+    assert(story->breakers < BREAKERS_MAX);
+    strcpy(story->breaker[story->breakers].name, name);
+    story->breaker[story->breakers].state = state_names[TRIP_STATE_CLOSED];
+    return &story->breaker[story->breakers++].state;
+}
+
+static bool is(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+static bool now(const struct story *story, enum trace_op op)
+{
+    return story->step && story->step->op == op && (json_int_t)story->step->t_ms == story->t_ms;
+}
+
+/* From open only to half-open or, by an operator, closed or open again; ramping only from half-open. */
+static void check_transition(const struct story *story, const json_t *event, const char **state)
+{
+    const char *from = state_of(event, "from"), *to = state_of(event, "to");
+    const char *reason = json_string_value(json_object_get(event, "reason"));
+    const bool tripped = is(reason, "operator"), reset = is(to, "closed") && now(story, TRACE_RESET);
+    assert(from == *state);
+    assert(is(to, "open") == !is(reason, "none"));
+    assert(!tripped || now(story, TRACE_TRIP));
+    assert(!is(to, "half_open") || is(from, "open"));
+    assert(!is(to, "ramping") || is(from, "half_open"));
+    assert(!is(from, "open") || is(to, "half_open") || tripped || reset);
+    assert(is(reason, "probe_failed") == (is(from, "half_open") && is(to, "open") && !tripped));
+    assert(is(reason, "relapse") == (is(from, "ramping") && is(to, "open") && !tripped));
+    *state = to;
+}
+
+static void check_verdict(const json_t *event, const char *state)
+{
+    const char *verdict = json_string_value(json_object_get(event, "verdict"));
+    assert(verdict);
+    assert(!is(verdict, "probe") || is(state, "half_open"));
+    assert(!is(verdict, "deny_open") || is(state, "open"));
+    assert(!is(verdict, "deny_half_open") || is(state, "half_open"));
+    assert(!is(verdict, "deny_ramp") || is(state, "ramping"));
+}
+
+static json_int_t number(const json_t *map, const char *key)
+{
+    const json_t *value = json_object_get(map, key);
+    assert(json_is_integer(value) && json_integer_value(value) >= 0);
+    return json_integer_value(value);
+}
+
+static void check_totals(const json_t *totals)
+{
+    assert(number(totals, "calls") == number(totals, "ok") + number(totals, "failures"));
+    assert(number(totals, "timeouts") <= number(totals, "failures"));
+    assert(number(totals, "slow") <= number(totals, "calls"));
+    assert(number(totals, "ignored") + number(totals, "cancelled") + number(totals, "late") <= CALLS_MAX);
+    assert(number(totals, "calls") + number(totals, "denied") <= CALLS_MAX);
+}
+
+static void check_window(const json_t *window)
+{
+    assert(number(window, "calls") == number(window, "ok") + number(window, "failures"));
+    assert(number(window, "slow") <= number(window, "calls"));
+    assert(number(window, "calls") <= CALLS_MAX);
+}
+
+static void check_event(void *context, const json_t *event)
+{
+    struct story *story = context;
+    const char *kind = json_string_value(json_object_get(event, "event"));
+    const char **state = state_place(story, json_string_value(json_object_get(event, "breaker")));
+    assert(number(event, "t_ms") >= story->t_ms);
+    story->t_ms = number(event, "t_ms");
+    if (is(kind, "transition")) {
+        check_transition(story, event, state);
+    } else if (is(kind, "verdict")) {
+        check_verdict(event, *state);
+    } else {
+        assert(state_of(event, "state") == *state);
+        check_totals(json_object_get(event, "totals"));
+        if (is(kind, "show"))
+            check_window(json_object_get(event, "window"));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- the replay */
+
+static uint64_t calls_of(const struct trace_step *step)
+{
+    return step->op == TRACE_CALL || step->op == TRACE_RECORD ? step->n : 1;
+}
+
+static void replay(struct simulation *simulation, struct story *story, const char *trace, size_t size)
+{
+    uint64_t calls = 0;
+    const char *const end = trace + size;
+    while (trace < end) {
+        struct trace_step step;
+        char problem[256] = "";
+        const char *newline = memchr(trace, '\n', (size_t)(end - trace));
+        const size_t length = (size_t)((newline ? newline : end) - trace);
+        int error = trace_step_parse(trace, length, &step, problem);
+        trace += length + 1;
+        if (error == 0 && (calls += calls_of(&step)) > CALLS_MAX)
+            return;
+        story->step = error == 0 ? &step : NULL;
+        if (error == 0)
+            error = simulation_step(simulation, &step, problem);
+        story->step = NULL;
+        assert(error == 0 || (error == -EINVAL && problem[0] && memchr(problem, '\0', sizeof(problem))));
+    }
+}
+
+/* The config at the beginning, up to its line `%%`; the defaults where there is none, or none that works. */
+static struct config *read_config(const uint8_t *data, size_t size, size_t *ret_trace)
+{
+    struct config *config = NULL;
+    char *problems = NULL;
+    const uint8_t *mark = memmem(data, size, "%%\n", 3);
+    *ret_trace = mark ? (size_t)(mark - data) + 3 : 0;
+    if (!mark || config_parse((const char *)data, (size_t)(mark - data), "trace.yaml", &config, &problems) < 0)
+        assert(config_parse("", 0, "defaults", &config, &(char *){NULL}) == 0);
+    free(problems);
+    if (config->limits.max_breakers > BREAKERS_MAX)
+        config->limits.max_breakers = BREAKERS_MAX;
+    return config;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct story story = {0};
+    struct simulation *simulation = NULL;
+    size_t trace;
+    struct config *config = read_config(data, size, &trace);
+    const struct simulation_options options = {
+        .config = config, .seed = 1, .verdicts = true, .event = check_event, .context = &story};
+    assert(simulation_new(&options, &simulation) == 0);
+    replay(simulation, &story, (const char *)data + trace, size - trace);
+    simulation_end(simulation);
+    simulation_free(simulation);
+    config_free(config);
+    return 0;
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# A second tripd on the same instance is refused, says who holds it, and changes nothing; another instance is free.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+
+start
+id=$(segment_id)
+refused 1 "$TRIPD"
+logged "instance \"$TRIP_INSTANCE\" is run by another tripd, pid $keeper, which holds $folder/$TRIP_INSTANCE.lock" ||
+    fail "it does not say that pid $keeper holds the instance"
+alive "$keeper" || fail "the first tripd is gone"
+[ "$(segment_id)" = "$id" ] && [ -S "$socket" ] || fail "the second tripd touched the first one's files"
+
+# Only the worker is left of a killed keeper for a moment; the next tripd waits for that.
+kill -9 "$keeper"
+start
+stop
+
+first=$TRIP_INSTANCE
+start
+other_log=$folder/other.log
+"$TRIPD" -i "$first-b" 2>"$other_log" &
+other=$!
+await "another instance is ready beside this one" grep -q 'is ready' "$other_log"
+kill -TERM "$other"
+wait "$other" || fail "the other instance did not stop cleanly"
+stop

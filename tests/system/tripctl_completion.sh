@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# What bash completes for tripctl: verbs, options, names of breakers, files. Names come from a canned list.
+set -euo pipefail
+folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-completion.XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+cat >"$folder/tripctl" <<END
+#!/usr/bin/env bash
+[ "\$1" = list ] || exec "$TRIPCTL" "\$@"
+echo "\$*" >"$folder/asked"
+printf '%s\n' 'STATE   BREAKER     WHY' 'open    payments/a  consecutive' 'closed  payments/b  -' 'closed  db:main     -' \
+    '' 'modes by pattern, for breakers to come too:' 'PATTERN  MODE' 'x*       shadow'
+END
+chmod +x "$folder/tripctl"
+compopt() { :; } # works only while bash completes
+# shellcheck source=/dev/null
+source "$TRIP_SOURCE_DIR/tools/completions/tripctl"
+
+failures=0
+# expect LINE WORD...: typing LINE and Tab offers these, in this order.
+expect() {
+    COMP_LINE="$folder/$1" COMP_POINT=$((${#folder} + 1 + ${#1})) COMPREPLY=()
+    shift
+    _tripctl
+    [ "${COMPREPLY[*]-}" = "$*" ] && return
+    printf 'after "%s": "%s", expected "%s"\n' "${COMP_LINE##*/tripctl}" "${COMPREPLY[*]-}" "$*" >&2
+    failures=$((failures + 1))
+}
+
+expect 'tripctl s' shadow show simulate status
+expect 'tripctl ' auto clients clock config disable events force-open list reset shadow show simulate status trip
+expect 'tripctl fo' force-open
+expect 'tripctl config ' check reload show
+expect 'tripctl config r' reload
+expect 'tripctl --j' --json
+expect 'tripctl trip --' --instance --user --json --help --for --reason
+expect 'tripctl events --f' --follow
+expect 'tripctl trip pay' payments/a payments/b
+expect 'tripctl -i other trip ' payments/a payments/b db:main
+[ "$(cat "$folder/asked")" = "list -i other" ] || { echo "it asked: $(cat "$folder/asked")" >&2; failures=1; }
+expect 'tripctl --json --reason x trip d' db:main
+expect 'tripctl show db:' main # bash replaces what follows the colon
+expect 'tripctl trip payments/a ' # one name is all it takes
+expect 'tripctl trip payments/a --for '
+expect 'tripctl status '
+expect 'tripctl nonsense '
+touch "$folder/some.yaml"
+cd "$folder"
+expect 'tripctl config check so' some.yaml
+expect 'tripctl simulate so' some.yaml
+expect 'tripctl list --segment so' some.yaml
+[ "$failures" -eq 0 ]

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The man page and --help tell of every verb and option that tripctl has, and of no other.
+set -euo pipefail
+page=$TRIP_SOURCE_DIR/docs/tripctl.1.scd
+fail() { echo "tripctl_manual: $*" >&2; exit 1; }
+
+help=$("$TRIPCTL" --help)
+verbs=$("$TRIPCTL" --complete)
+while IFS=$'\t' read -r verb operands options; do
+    grep -q "^\*$verb\*" "$page" || fail "the page has no \"*$verb*\""
+    grep -q "^  $verb " <<<"$help" || fail "--help has no \"$verb\""
+    own=$("$TRIPCTL" $verb --help)
+    for option in $options; do
+        option=${option%%=*}
+        grep -q "^\*.*$option\*" "$page" || fail "the page has no \"*$option*\""
+        grep -q -- "$option" <<<"$own" || fail "$verb --help has no \"$option\""
+    done
+    if [ "$operands" != - ]; then
+        grep -q "^\*$verb\* .*_" "$page" || fail "the page does not say what $verb takes"
+    fi
+done <<<"$verbs"
+while read -r verb; do
+    grep -q "^$verb"$'\t' <<<"$verbs" || fail "the page has a verb \"$verb\" that tripctl has not"
+done < <(sed -n '/^# VERBS/,/^# OPTIONS/s/^\*\([a-z -]*\)\*.*/\1/p' "$page")
+while read -r option; do
+    grep -q -- "$option" <<<"$verbs"$'\n--version' || fail "the page has an option \"$option\" that tripctl has not"
+done < <(sed -n '/^# OPTIONS/,/^# EXIT/s/^\*.*\(--[a-z]*\)\*.*/\1/p' "$page")
