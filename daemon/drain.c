@@ -21,20 +21,27 @@ static uint64_t of_epoch(uint64_t evidence, uint32_t epoch)
     return evidence_epoch(evidence) == epoch ? evidence_count(evidence) : 0;
 }
 
-/* As far as evidence of this epoch may be counted. A meter that has gone on to a later epoch holds only in its events
- * how far it came in this one. */
-static uint64_t counter_of(uint64_t evidence, uint32_t epoch, uint64_t counted)
+/* Has the meter gone on to a later epoch? What is marked is done with, whatever its epoch: it may be a full turn of the
+ * epochs old. */
+static bool gone_on(uint64_t evidence, uint64_t marked, uint32_t epoch)
 {
-    if (epoch_after(evidence_epoch(evidence), epoch))
+    return evidence != marked && evidence_ahead(evidence, epoch);
+}
+
+/* As far as evidence of this epoch may be counted. A meter that has gone on holds only in its events how far it came.
+ */
+static uint64_t counter_of(uint64_t evidence, uint64_t marked, uint32_t epoch)
+{
+    const uint64_t count = of_epoch(evidence, epoch), counted = of_epoch(marked, epoch);
+    if (gone_on(evidence, marked, epoch))
         return EVIDENCE_COUNT_MASK;
-    const uint64_t count = of_epoch(evidence, epoch);
     return count > counted ? count : counted;
 }
 
-static bool later_epoch(const struct counters *counters, uint32_t epoch)
+static bool any_gone_on(const struct counters *counters, const struct meter_marks *marks, uint32_t epoch)
 {
-    return epoch_after(evidence_epoch(counters->ok), epoch) || epoch_after(evidence_epoch(counters->failures), epoch) ||
-           epoch_after(evidence_epoch(counters->slow), epoch);
+    return gone_on(counters->ok, marks->ok, epoch) || gone_on(counters->failures, marks->failures, epoch) ||
+           gone_on(counters->slow, marks->slow, epoch);
 }
 
 /* Do the counters hold no failure and no slow call that has not been told? */
@@ -55,10 +62,10 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
     struct meter_side *const meter = input->meter;
     const uint32_t section = meter_side_section(meter);
     const struct section_side *const ring = &meter->lane->sections[section];
+    if (any_gone_on(&input->counters, &meter->marks, source->epoch))
+        return false;
     if (meter->lane->number == turn->leaving)
         return true;
-    if (later_epoch(&input->counters, source->epoch))
-        return false;
     if (!ring->more &&
         (section == 0 || ring->dropped || (input->counters.steady && all_told(source, &drain->batch, meter)))) {
         meter->deferred_ticks = TICKS_UNKNOWN;
@@ -84,9 +91,9 @@ static struct source source_of(const struct drain *drain, const struct drain_tur
         .ticks = meter->marked_ticks,
         .until_ticks = turn->now_ticks,
     };
-    source.counters = (struct evidence_counts){counter_of(counters->ok, epoch, source.counted.ok),
-                                               counter_of(counters->failures, epoch, source.counted.failures),
-                                               counter_of(counters->slow, epoch, source.counted.slow)};
+    source.counters = (struct evidence_counts){counter_of(counters->ok, meter->marks.ok, epoch),
+                                               counter_of(counters->failures, meter->marks.failures, epoch),
+                                               counter_of(counters->slow, meter->marks.slow, epoch)};
     if (source.ticks == TICKS_UNKNOWN) /* all that is new came just before the first event */
         source.ticks = source.next ? drain->batch.events[source.next - 1].ticks : turn->now_ticks;
     if (source.ticks > turn->now_ticks)
@@ -97,10 +104,10 @@ static struct source source_of(const struct drain *drain, const struct drain_tur
 
 static uint64_t evidence_mark(uint64_t marked, uint64_t counter, uint32_t epoch, uint64_t counted)
 {
-    if (evidence_epoch(counter) == epoch)
+    if (counter != 0 && evidence_epoch(counter) == epoch)
         return evidence_make(epoch, counted);
     /* A later epoch's is for a later turn; an earlier one's is for none, and done with. */
-    return epoch_after(evidence_epoch(counter), epoch) ? marked : counter;
+    return gone_on(counter, marked, epoch) ? marked : counter;
 }
 
 static struct meter_marks marks_of(const struct drain_input *input, const struct source *source)

@@ -291,4 +291,11 @@ static inline bool epoch_after(uint32_t epoch, uint32_t other)
     return ((epoch - other) & WORD_EPOCH_MASK) - 1 < WORD_EPOCH_MASK / 2;
 }
 
+/* Is this evidence of a later epoch than tripd has come to? It lags by fewer than a fresh commons moves the epochs on:
+ * what stands further ahead was counted in a commons of before. A word that never counted is of no epoch. */
+static inline bool evidence_ahead(uint64_t evidence, uint32_t epoch)
+{
+    return evidence != 0 && ((evidence_epoch(evidence) - epoch) & WORD_EPOCH_MASK) - 1 < WORD_FRESH_COMMONS_EPOCHS / 2;
+}
+
 #endif

@@ -196,6 +196,34 @@ static void test_a_dead_client_s_last_counts_are_taken_as_they_are(void **state)
     assert_int_equal(line()->marks.total_failures, 1);
 }
 
+/* Each fresh commons moves the epochs on by a quarter of their range: a word that never counted, or last in a commons
+ * of before, stands as far ahead as behind. */
+static void test_old_evidence_is_never_taken_for_a_later_epoch_s(void **state)
+{
+    (void)state;
+    start(QUIET ", window: {size: 100}");
+    client_reports(host, &client, meter, slot, "FfF");
+    breakers_rung(host->breakers);
+    struct client both[] = {client, other};
+    for (unsigned restart = 1; restart <= 9; restart++) {
+        host_kill_both(host, both, 2);
+        client = both[0];
+        other = both[1];
+        breakers_reset(host->breakers, slot, &(struct breakers_actor){.by = BY_OPERATOR});
+        writer_ok(&client.writer, meter, epoch(), 20);
+        writer_ok(&other.writer, other_meter, epoch(), 20); /* it has never failed */
+        breakers_drain_all(host->breakers);
+        assert_int_equal(window_calls(), 40);
+        assert_int_equal(window_failures(), 0);
+    }
+    client_die(host, &client);
+    client_die(host, &other);
+    assert_int_equal(window_calls(), 40);
+    assert_int_equal(window_failures(), 0);
+    assert_int_equal(host_head(host, slot)->window_slow, 0);
+    assert_int_equal(host_head(host, slot)->totals.failures, 3);
+}
+
 static void test_the_last_error_is_kept_for_people(void **state)
 {
     (void)state;
@@ -500,6 +528,7 @@ int main(void)
         TEST(events_that_found_no_room_are_counted),
         TEST(a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full),
         TEST(a_dead_client_s_last_counts_are_taken_as_they_are),
+        TEST(old_evidence_is_never_taken_for_a_later_epoch_s),
         TEST(the_last_error_is_kept_for_people),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
         TEST(counters_that_run_backwards_count_nothing),
