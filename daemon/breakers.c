@@ -110,8 +110,8 @@ static void note_error(struct breakers *breakers, uint32_t slot, const struct dr
                          type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_UNKNOWN, message);
 }
 
-/* One turn, for the evidence of this word. */
-static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool judges)
+/* One turn, for the evidence of this word; over: which is another one by now. */
+static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool over)
 {
     struct breaker *const breaker = &breakers->table[slot];
     struct drain_found found;
@@ -121,7 +121,8 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool j
         .settings = breaker->settings,
         .meters = breaker->meters,
         .word = word,
-        .judges = judges,
+        .judges = !over && !breakers_frozen(breaker),
+        .over = over,
         .leaving = breakers->leaving,
         .now_ns = breakers->now_ns,
         .now_ticks = breakers->now_ticks,
@@ -145,10 +146,10 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
     bool news = false;
     /* A client opened it: what it counted until then is what led to it. */
     if (word_counts_streak(before) && word_valid(found) && epoch_after(word_epoch(found), word_epoch(before)))
-        news = turn(breakers, slot, before, false);
+        news = turn(breakers, slot, before, true);
     const uint64_t word = breakers_word(breakers, slot);
     const bool moved = word_epoch(word) != word_epoch(before);
-    return turn(breakers, slot, word, !breakers_frozen(&breakers->table[slot])) || news || moved;
+    return turn(breakers, slot, word, false) || news || moved;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- settling

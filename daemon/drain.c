@@ -64,7 +64,7 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
     const struct section_side *const ring = &meter->lane->sections[section];
     if (any_gone_on(&input->counters, &meter->marks, source->epoch))
         return false;
-    if (meter->lane->number == turn->leaving)
+    if (turn->over || meter->lane->number == turn->leaving)
         return true;
     if (!ring->more &&
         (section == 0 || ring->dropped || (input->counters.steady && all_told(source, &drain->batch, meter)))) {

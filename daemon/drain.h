@@ -34,6 +34,7 @@ struct drain_turn {
     struct meter_side *meters; /* its own, chained */
     uint64_t word;             /* what the evidence is for: state and epoch */
     bool judges;               /* its state may move: evidence counts up to the call at which a condition holds */
+    bool over;                 /* the word is another one by now: what is not told yet is not waited for */
     uint32_t leaving;          /* number of a lane of which nothing more will come; 0: none */
     uint64_t now_ns, now_ticks;
 };

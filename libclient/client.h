@@ -29,13 +29,14 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define COLD        __attribute__((cold, noinline))
+#define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
 #define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
 #define OPEN_WAIT_MS    90                  /* trip_open and trip_breaker_get: with what follows within 100 ms */
 #define BREAKER_CHAINS  256
 #define LANE_NONE       UINT64_MAX /* no lane has this serial */
 #define THREAD_SLOTS    4          /* lanes that a thread remembers its section of */
-#define LOOK_EVERY      16         /* successes between two looks at whether tripd is still the same */
+#define LOOK_EVERY      64         /* successes between two looks at whether tripd is still the same */
 
 /* A descriptor of ours: the host may close it, and reuse its number. */
 struct descriptor {
@@ -208,7 +209,7 @@ struct thread_slot {
     struct meter **meters; /* of the section, by breaker */
     struct lane *lane_at;
     uint32_t section;
-};
+} __attribute__((aligned(64))); /* an index of it is a shift */
 
 struct thread {
     struct thread_slot slots[THREAD_SLOTS];
@@ -217,7 +218,7 @@ struct thread {
 };
 _Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
 
-extern _Thread_local struct thread thread_self;
+extern _Thread_local struct thread thread_self HIDDEN;
 
 /* Takes a section of the client's lane for this thread. NULL: there is no lane. */
 struct thread_slot *thread_take(struct trip_client *client);
@@ -225,7 +226,7 @@ uint32_t thread_random(void);
 
 /* ---- fork.c */
 /* Wiped to 0 in a forked child. */
-extern const uint64_t *fork_page;
+extern const uint64_t *fork_page HIDDEN;
 int fork_watch(void);
 /* Of this process; in a forked child it first drops what is the parent's. 0: another thread is at that right now. */
 uint64_t fork_generation(void);
@@ -338,23 +339,31 @@ struct reporter {
 
 struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding);
 
-/* The same without a call, if this thread has a section of its own and has counted for this breaker before. */
-static inline bool reporter_at_hand(const struct trip_breaker *breaker, const struct binding *binding,
-                                    struct reporter *ret_reporter, uint32_t *ret_generation)
+/* Does it count for this breaker? The section's number in its owner is no question here: it was found by section. */
+static inline bool meter_is_of(const struct meter *meter, const struct binding *binding)
+{
+    return (__atomic_load_n(&meter->owner, __ATOMIC_RELAXED) ^ binding->owner) << 16 == 0;
+}
+
+/* The same without a call, if this thread has a section of its own and has counted for this breaker before; else NULL.
+ * *ret_slot: that section. */
+static inline struct meter *meter_at_hand(const struct trip_breaker *breaker, const struct binding *binding,
+                                          const struct thread_slot **ret_slot)
 {
     const struct trip_client *const client = breaker->client;
     const struct thread_slot *const slot = &thread_self.slots[client->thread_slot];
     /* Relaxed: written by this thread, or by the fork that made it. */
     if (unlikely(slot->generation != __atomic_load_n(fork_page, __ATOMIC_RELAXED) ||
                  slot->own_lane != __atomic_load_n(&client->lane_serial, __ATOMIC_RELAXED)))
-        return false;
+        return NULL;
     struct meter *const meter = __atomic_load_n(&slot->meters[binding->slot], __ATOMIC_RELAXED);
-    if (unlikely(!meter ||
-                 __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != (binding->owner | (uint64_t)slot->section << 48)))
-        return false;
-    *ret_reporter = (struct reporter){.lane = slot->lane_at, .meter = meter, .section = slot->section};
-    *ret_generation = (uint32_t)slot->generation;
-    return true;
+    *ret_slot = slot;
+    return likely(meter && meter_is_of(meter, binding)) ? meter : NULL;
+}
+
+static inline struct reporter reporter_of(const struct thread_slot *slot, struct meter *meter)
+{
+    return (struct reporter){.lane = slot->lane_at, .meter = meter, .section = slot->section};
 }
 
 static inline uint32_t reporter_lane(const struct trip_client *client)

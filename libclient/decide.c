@@ -143,7 +143,7 @@ static void count_started(const struct reporter *reporter, struct call *call)
     if (watch_begin(reporter->lane, number, call->ticks, call))
         call->flags |= CALL_WATCHED;
     if (alone) /* tripd has a timer to set */
-        tell_ring(reporter->lane, call->binding->view, false);
+        tell_ring(reporter->lane, call->binding->view);
 }
 
 COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call)
@@ -168,18 +168,18 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     struct call *const call = (struct call *)public_call;
     const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    struct reporter reporter;
-    uint32_t generation;
+    const struct thread_slot *slot;
+    struct meter *meter;
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
-                 word_state(word) != WORD_CLOSED || !reporter_at_hand(breaker, binding, &reporter, &generation) ||
+                 word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
         return begin_slow(breaker, call);
-    own_add(&reporter.meter->started);
+    own_add(&meter->started);
     call->breaker = breaker;
     call->binding = binding;
     call->word = word;
-    call->lane = reporter.lane->serial;
-    call->generation = generation;
+    call->lane = slot->lane;
+    call->generation = (uint32_t)slot->generation;
     call->flags = CALL_COUNTED;
     call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
     return TRIP_ALLOW;

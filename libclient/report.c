@@ -9,12 +9,6 @@ static trip_outcome known(trip_outcome outcome)
     return (unsigned)outcome < TRIP_OUTCOME_COUNT ? outcome : TRIP_CANCELLED;
 }
 
-/* Now and then: is tripd still the one whose commons and lane these are? */
-COLD static void look(const struct trip_breaker *breaker)
-{
-    client_look(breaker->client);
-}
-
 struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding)
 {
     const struct reporter nobody = {0};
@@ -37,6 +31,7 @@ struct reporter reporter_find(struct trip_breaker *breaker, const struct binding
     return (struct reporter){.lane = lane, .meter = meter, .section = section};
 }
 
+/* Now and then: is tripd still the one whose commons and lane these are? */
 static inline bool look_is_due(uint64_t count)
 {
     return count % LOOK_EVERY == 0;
@@ -78,38 +73,61 @@ COLD static void record_slow(struct trip_breaker *breaker, const struct outcome 
     tell_outcome(&reporter, binding, word, outcome);
 }
 
-/* A failure, a slow or a neutral call of a closed breaker. */
-static __attribute__((noinline)) void record_told(struct trip_breaker *breaker, const struct binding *binding,
-                                                  const struct reporter *reporter, uint64_t word,
-                                                  const struct outcome *outcome)
+static bool plain(const struct binding *binding)
 {
-    tell_outcome(reporter, binding, word, outcome);
-    if (unlikely(look_is_due(__atomic_load_n(&reporter->meter->total_failures, __ATOMIC_RELAXED))))
-        look(breaker);
+    return __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain;
 }
 
+static inline void count_ok(struct trip_breaker *breaker, struct meter *meter)
+{
+    if (unlikely(look_is_due(own_ok(meter))))
+        client_look(breaker->client);
+}
+
+/* Whatever is not a plain success of a closed breaker, or has a latency. */
+static __attribute__((noinline)) void record_other(struct trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
+{
+    const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const struct outcome outcome = {
+        .what = known(what), .slow = latency_slow(binding->policy, latency_ns), .latency_ns = latency_ns};
+    const struct thread_slot *slot;
+    struct meter *const meter =
+        word_state(word) == WORD_CLOSED && plain(binding) ? meter_at_hand(breaker, binding, &slot) : NULL;
+    if (unlikely(!meter)) {
+        record_slow(breaker, &outcome);
+        return;
+    }
+    if (what == TRIP_OK && !outcome.slow && meter->calm == word) {
+        if (latency_ns)
+            own_latency(meter, latency_ns);
+        count_ok(breaker, meter);
+        return;
+    }
+    const struct reporter reporter = reporter_of(slot, meter);
+    tell_outcome(&reporter, binding, word, &outcome);
+    if (unlikely(look_is_due(__atomic_load_n(&meter->total_failures, __ATOMIC_RELAXED))))
+        client_look(breaker->client);
+}
+
+/* Cold, so that the plain success runs straight through. */
+COLD static void record_elsewhere(struct trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
+{
+    record_other(breaker, what, latency_ns);
+}
+
+/* Each way ends in a jump to another function or in none: nothing is kept on the stack. */
 void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
 {
     const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    const bool slow = latency_slow(binding->policy, latency_ns);
-    struct reporter reporter;
-    uint32_t generation;
-    const bool at_hand = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
-                         word_state(word) == WORD_CLOSED && reporter_at_hand(breaker, binding, &reporter, &generation);
-    if (likely(at_hand && what == TRIP_OK && !slow)) {
-        const uint64_t total = own_ok(reporter.meter, word_epoch(word), latency_ns);
-        if (unlikely(word_streak(word) != 0))
-            streak_succeeded(binding, word);
-        if (unlikely(look_is_due(total)))
-            look(breaker);
-        return;
-    }
-    const struct outcome outcome = {.what = known(what), .slow = slow, .latency_ns = latency_ns};
-    if (likely(at_hand))
-        record_told(breaker, binding, &reporter, word, &outcome);
+    const struct thread_slot *slot;
+    struct meter *meter;
+    if (likely(what == TRIP_OK && latency_ns == 0 && plain(binding) &&
+               (meter = meter_at_hand(breaker, binding, &slot)) && meter->calm == word))
+        count_ok(breaker, meter);
     else
-        record_slow(breaker, &outcome);
+        record_elsewhere(breaker, what, latency_ns);
 }
 
 /* -------------------------------------------------------------------------------------------------------------- end */
@@ -217,21 +235,17 @@ void trip_end(trip_call *public_call, trip_outcome what)
     const uint64_t ticks = view_ticks(binding->view);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     const uint64_t ns = ticks_to_ns(ticks - call->ticks, binding->view->tick_ns_q32);
-    struct reporter reporter;
-    uint32_t generation;
+    const struct thread_slot *slot;
+    struct meter *meter;
     if (likely(what == TRIP_OK && call->flags == CALL_COUNTED &&
-               __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding &&
-               __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
-               word_state(word) == WORD_CLOSED && word_epoch(word) == word_epoch(call->word) &&
-               reporter_at_hand(breaker, binding, &reporter, &generation) && call->generation == generation &&
-               call->lane == reporter.lane->serial && ticks > call->ticks && !latency_slow(binding->policy, ns))) {
+               __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding && plain(binding) &&
+               word_epoch(word) == word_epoch(call->word) && ticks > call->ticks &&
+               !latency_slow(binding->policy, ns) && (meter = meter_at_hand(breaker, binding, &slot)) &&
+               meter->calm == word && call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
         call->breaker = NULL;
-        own_add(&reporter.meter->finished);
-        const uint64_t total = own_ok(reporter.meter, word_epoch(word), ns);
-        if (unlikely(word_streak(word) != 0))
-            streak_succeeded(binding, word);
-        if (unlikely(look_is_due(total)))
-            look(breaker);
+        own_add(&meter->finished);
+        own_latency(meter, ns);
+        count_ok(breaker, meter);
         return;
     }
     struct outcome outcome = {.what = known(what), .ticks = ticks};

@@ -1,9 +1,8 @@
 /* Failures in a row over all processes, counted in the state word while it is closed or ramping.
  *
- * A failure is told before it is counted here: a process killed in between leaves a failure in the window that the
- * streak never saw, as if it had been killed before the call failed; one killed afterwards has told all. Each CAS
- * starts from the very word that was judged, so that each outcome counts or clears once, in an order in which the
- * outcomes really overlapped.
+ * A failure stands in its meter before it counts here: a process killed in between leaves a failure in the window that
+ * the streak never saw, as if it had been killed before the call failed. Each CAS starts from the very word that was
+ * judged, so that each outcome counts or clears once, in an order in which the outcomes really overlapped.
  */
 #include "client.h"
 

@@ -157,7 +157,7 @@ static void append_event(const struct reporter *reporter, const struct view *vie
 
 /* Told -> fence -> dirty -> fence -> bell. A bit that is set already was set by a thread that rings, and is cleared by
  * tripd before it reads the rings: it will see what we told. */
-void tell_ring(const struct lane *lane, const struct view *view, bool fenced)
+void tell_ring(const struct lane *lane, const struct view *view)
 {
     struct commons_header *const commons = view->commons;
     const uint32_t number = __atomic_load_n(&lane->memory->lane, __ATOMIC_RELAXED) % COMMONS_LANES_MAX;
@@ -165,8 +165,7 @@ void tell_ring(const struct lane *lane, const struct view *view, bool fenced)
     uint64_t *const dirty = &commons->dirty[number / 64];
     if (!number) /* tripd has not taken this lane yet, and reads all of it when it does */
         return;
-    if (!fenced)
-        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with tripd's clearing of the bit: one sees the other */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with tripd's clearing of the bit: one sees the other */
     if (!(__atomic_load_n(dirty, __ATOMIC_RELAXED) & bit))
         __atomic_fetch_or(dirty, bit, __ATOMIC_SEQ_CST);
     else if (__atomic_load_n(&commons->doorbell, __ATOMIC_RELAXED) != DOORBELL_ASLEEP)
@@ -180,10 +179,11 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
     if (!reporter->meter)
         return;
     append_event(reporter, binding->view, word_epoch(word), outcome);
-    tell_ring(reporter->lane, binding->view, false);
+    tell_ring(reporter->lane, binding->view);
 }
 
-/* Counted, then told, then the streak: see streak.c for a death in between. */
+/* Counted, then the streak, then told: the failure that opens is seen by all before its lane's other lines have found
+ * their way. Killed in between it stands in the counters, from which tripd derives what was not told. */
 void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
                   const struct outcome *outcome)
 {
@@ -194,12 +194,14 @@ void tell_outcome(const struct reporter *reporter, const struct binding *binding
         return;
     if (reporter->meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
         count_evidence(reporter, word_epoch(word), outcome);
-    if (told)
-        append_event(reporter, binding->view, word_epoch(word), outcome);
     if (failed)
         streak_failed(binding, word);
     else
         streak_succeeded(binding, word);
-    if (told)
-        tell_ring(reporter->lane, binding->view, false);
+    if (reporter->section && !failed && word_calm(word))
+        reporter->meter->calm = word; /* the next success needs no look at the word's parts */
+    if (!told)
+        return;
+    append_event(reporter, binding->view, word_epoch(word), outcome);
+    tell_ring(reporter->lane, binding->view);
 }

@@ -57,15 +57,13 @@ static inline void own_latency(struct meter *meter, uint64_t latency_ns)
     __atomic_store_n(bucket, __atomic_load_n(bucket, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); /* for people */
 }
 
-/* A success that is not slow, in a section of the thread's own. Returns the new total. */
-static inline uint64_t own_ok(struct meter *meter, uint32_t epoch, uint64_t latency_ns)
+/* A success that is not slow, in a section of the thread's own, of the word that meter->calm notes. Returns
+ * the new total. */
+static inline uint64_t own_ok(struct meter *meter)
 {
     const uint64_t total = __atomic_load_n(&meter->total_ok, __ATOMIC_RELAXED) + 1;
-    if (latency_ns)
-        own_latency(meter, latency_ns);
     __atomic_store_n(&meter->total_ok, total, __ATOMIC_RELEASE);
-    __atomic_store_n(&meter->ok, evidence_after(__atomic_load_n(&meter->ok, __ATOMIC_RELAXED), epoch),
-                     __ATOMIC_RELEASE);
+    own_add(&meter->ok);
     return total;
 }
 
@@ -77,7 +75,7 @@ void tell_outcome(const struct reporter *reporter, const struct binding *binding
 /* Draws tripd's attention to this breaker, with what is known of the outcome, which is counted elsewhere. */
 void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,
                 const struct outcome *outcome);
-/* Marks the lane and rings. fenced: the last thing that was told lies before a full fence already. */
-void tell_ring(const struct lane *lane, const struct view *view, bool fenced);
+/* Marks the lane and rings. */
+void tell_ring(const struct lane *lane, const struct view *view);
 
 #endif

@@ -98,12 +98,28 @@ static _Noreturn void wake(struct arena *arena)
     }
 }
 
-static void prepare(enum kind kind, trip_breaker *breaker)
+/* Before the nap: tripd has drained it, and sleeps, when the last one comes. */
+static void prepare_rate(trip_breaker *breaker)
 {
-    for (unsigned i = 0; kind == RATE && i < 5; i++)
+    for (unsigned i = 0; i < 5; i++)
         trip_record(breaker, TRIP_OK, 0);
-    for (unsigned i = 0; (kind == RATE || kind == STREAK) && i < 4; i++)
+    for (unsigned i = 0; i < 4; i++)
         trip_record(breaker, TRIP_FAILURE, 0);
+}
+
+/* After it: four in a row, and the fifth opens; four stores, and the fifth is the one that is waited for. tripd has no
+ * part in this and no core to run on: it is stopped meanwhile, and counts as awake once its bell was rung. */
+static void prepare_streak(const struct bench_stage *stage, trip_breaker *breaker)
+{
+    kill(stage->worker, SIGSTOP);
+    for (unsigned i = 0; i < 4; i++)
+        trip_record(breaker, TRIP_FAILURE, 0);
+}
+
+static void prepare_store(struct arena *arena)
+{
+    for (unsigned i = 0; i < 4; i++)
+        __atomic_store_n(&arena->line, 0, __ATOMIC_SEQ_CST);
 }
 
 static void set_off(enum kind kind, struct arena *arena, trip_breaker *breaker, unsigned round)
@@ -122,21 +138,28 @@ static void set_off(enum kind kind, struct arena *arena, trip_breaker *breaker, 
 }
 
 /* One sample, in ns: from just before the report to the other process's denial. */
-static double sample(struct arena *arena, trip_client *client, unsigned round)
+static double sample(const struct bench_stage *stage, struct arena *arena, trip_client *client, unsigned round)
 {
     const enum kind kind = (enum kind)((round - 1) % KINDS);
     trip_breaker *breaker = breaker_of(client, kind, (round - 1) / KINDS);
-    prepare(kind, breaker);
+    if (kind == RATE)
+        prepare_rate(breaker);
     __atomic_store_n(&arena->seen, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&arena->round, round, __ATOMIC_RELEASE);
     while (__atomic_load_n(&arena->watching, __ATOMIC_ACQUIRE) != round)
         bench_nap_us(20);
     bench_nap_us(1000); /* tripd and the bound's loop have gone to sleep */
+    if (kind == STREAK)
+        prepare_streak(stage, breaker);
+    if (kind == BOUND_STORE)
+        prepare_store(arena);
     const uint64_t start = bench_ticks();
     set_off(kind, arena, breaker, round);
     uint64_t end;
     while (!(end = __atomic_load_n(&arena->seen, __ATOMIC_ACQUIRE)))
         bench_nap_us(50); /* leaves this core to tripd */
+    if (kind == STREAK)
+        kill(stage->worker, SIGCONT);
     return end > start ? bench_ns(end - start) : 0;
 }
 
@@ -169,7 +192,7 @@ void bench_trips(void)
     trip_client *client = stage_client();
     bench_pin(0);
     for (unsigned round = 1; round <= count * KINDS; round++)
-        samples[(round - 1) % KINDS][(round - 1) / KINDS] = sample(arena, client, round);
+        samples[(round - 1) % KINDS][(round - 1) / KINDS] = sample(&stage, arena, client, round);
     trip_close(client);
     waitpid(watcher, NULL, 0);
     kill(waker, SIGKILL);

@@ -342,7 +342,7 @@ struct meter {
     uint64_t total_ok;
     uint64_t started, finished; /* calls begun and ended: in flight is the difference over all meters */
     uint64_t failures, slow;    /* evidence */
-    uint64_t reserved0;
+    uint64_t calm;              /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t reserved1;

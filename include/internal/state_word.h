@@ -120,6 +120,12 @@ static inline bool word_counts_streak(uint64_t word)
     return word_state(word) == WORD_CLOSED || word_state(word) == WORD_RAMPING;
 }
 
+/* Closed with a streak of 0: a success changes nothing. */
+static inline bool word_calm(uint64_t word)
+{
+    return (word >> 16 & 0xfffffff) == (uint64_t)WORD_CLOSED << (WORD_STATE_SHIFT - 16);
+}
+
 static inline uint64_t word_with_streak(uint64_t word, uint32_t streak)
 {
     const uint64_t bits = word_state(word) == WORD_RAMPING ? 0x7fff : 0x1ffffff;

@@ -196,6 +196,26 @@ static void test_a_dead_client_s_last_counts_are_taken_as_they_are(void **state)
     assert_int_equal(line()->marks.total_failures, 1);
 }
 
+/* libtrip opens before it tells: tripd, awake at that moment, finds the failure in the counters alone. */
+static void test_the_failure_that_opened_is_in_the_window_though_not_told_yet(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 3, failure_rate: 0%}");
+    client_reports(host, &client, meter, slot, "FF");
+    breakers_rung(host->breakers);
+    const uint32_t closed_epoch = epoch();
+    writer_count(&client.writer, meter, closed_epoch, TRIP_FAILURE, false);
+    client_streak(host, slot, closed_epoch, true);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+    assert_int_equal(window_failures(), 3);
+    writer_tell(&client.writer, meter, closed_epoch, TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, 0);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(window_failures(), 3);
+    assert_int_equal(host_head(host, slot)->totals.failures, 3);
+}
+
 /* Each fresh commons moves the epochs on by a quarter of their range: a word that never counted, or last in a commons
  * of before, stands as far ahead as behind. */
 static void test_old_evidence_is_never_taken_for_a_later_epoch_s(void **state)
@@ -528,6 +548,7 @@ int main(void)
         TEST(events_that_found_no_room_are_counted),
         TEST(a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full),
         TEST(a_dead_client_s_last_counts_are_taken_as_they_are),
+        TEST(the_failure_that_opened_is_in_the_window_though_not_told_yet),
         TEST(old_evidence_is_never_taken_for_a_later_epoch_s),
         TEST(the_last_error_is_kept_for_people),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
