@@ -182,16 +182,17 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
     tell_ring(reporter->lane, binding->view);
 }
 
-/* Counted, then the streak, then told: the failure that opens is seen by all before its lane's other lines have found
- * their way. Killed in between it stands in the counters, from which tripd derives what was not told. */
+/* Evidence, then the streak, then the rest: the failure that opens is seen by all before its lane's other lines have
+ * found their way. Killed in between it stands in the evidence, from which tripd derives what was not told. */
 void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
                   const struct outcome *outcome)
 {
     const bool failed = outcome_failed(outcome->what);
     const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter->meter;
-    tell_totals(reporter, outcome);
-    if (outcome_neutral(outcome->what))
+    if (outcome_neutral(outcome->what)) {
+        tell_totals(reporter, outcome);
         return;
+    }
     if (reporter->meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
         count_evidence(reporter, word_epoch(word), outcome);
     if (failed)
@@ -200,6 +201,7 @@ void tell_outcome(const struct reporter *reporter, const struct binding *binding
         streak_succeeded(binding, word);
     if (reporter->section && !failed && word_calm(word))
         reporter->meter->calm = word; /* the next success needs no look at the word's parts */
+    tell_totals(reporter, outcome);
     if (!told)
         return;
     append_event(reporter, binding->view, word_epoch(word), outcome);
