@@ -202,7 +202,8 @@ static uint64_t due_ns(const struct simulation *simulation, const struct sim_bre
 
 static void set_timer(struct simulation *simulation, struct sim_breaker *breaker)
 {
-    const uint64_t at_ns = due_ns(simulation, breaker);
+    const uint64_t due = due_ns(simulation, breaker);
+    const uint64_t at_ns = due > simulation->now_ns ? due : simulation->now_ns; /* a mode held it until now */
     if (at_ns == breaker->timer_ns)
         return;
     breaker->timer_ns = at_ns;
@@ -657,7 +658,7 @@ static void step_mode(struct simulation *simulation, struct sim_breaker *breaker
     if (step->mode != TRIP_MODE_AUTO || mode_now(simulation, breaker, &until_ms) != TRIP_MODE_AUTO)
         *operators = policy_mode_word(step->mode, step->span_ms ? step->t_ms + step->span_ms : 0);
     breaker->detail.modes[MODE_OWNER_OPERATOR].since_unix_ms = *operators ? step->t_ms : 0;
-    set_timer(simulation, breaker);
+    judge(simulation, breaker);
 }
 
 /* A frozen breaker is not tripped: tripd refuses it. */

@@ -211,6 +211,21 @@ static void test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state(void **
     end(&run);
 }
 
+static void test_what_a_frozen_state_missed_comes_when_the_mode_ends(void **state)
+{
+    struct run run = begin(EXACT, false);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"disabled\"}",
+                                 "{\"t_ms\":1,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"n\":10}",
+                                 "{\"t_ms\":100,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"auto\"}",
+                                 "{\"t_ms\":200,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"forced_open\"}",
+                                 "{\"t_ms\":70000,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"auto\"}",
+                                 "{\"t_ms\":70001,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_string_equal(story(&run, text), "100 closed>open failure_rate; 70000 open>half_open none; ");
+    end(&run);
+}
+
 static void test_the_open_time_doubles_at_each_trip_and_is_forgotten(void **state)
 {
     struct run run = begin(
@@ -320,6 +335,7 @@ int main(void)
         cmocka_unit_test(test_an_outcome_of_an_earlier_epoch_is_late),
         cmocka_unit_test(test_a_stalled_call_fails_before_it_returns),
         cmocka_unit_test(test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state),
+        cmocka_unit_test(test_what_a_frozen_state_missed_comes_when_the_mode_ends),
         cmocka_unit_test(test_the_open_time_doubles_at_each_trip_and_is_forgotten),
         cmocka_unit_test(test_a_failure_during_the_ramp_is_a_relapse),
         cmocka_unit_test(test_time_that_goes_back_is_refused),
