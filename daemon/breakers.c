@@ -20,6 +20,7 @@ static int make_drain(struct breakers *breakers)
         .segment = breakers->segment,
         .clock = breakers->options.clock,
         .lanes = breakers->options.lanes,
+        .tracer = breakers->options.tracer,
         .store = breakers_store_mark,
         .context = breakers,
         .batch = {.events = calloc(BATCH_EVENTS, sizeof(struct told)), .capacity = BATCH_EVENTS},
@@ -103,11 +104,10 @@ void breakers_turn_touched(struct breakers *breakers)
 static void note_error(struct breakers *breakers, uint32_t slot, const struct drain_found *found)
 {
     char message[TRIP_ERROR_MESSAGE_MAX + 1] = "";
-    const uint32_t type = found->error->what >> 20 & 63, record = found->error->what >> 26 & 63;
+    const uint32_t record = found->error->what >> 26 & 63;
     if (record)
         lane_side_error(found->error_meter->lane, meter_side_section(found->error_meter), record - 1, message);
-    segment_detail_error(breakers->segment, slot,
-                         type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_UNKNOWN, message);
+    segment_detail_error(breakers->segment, slot, lane_event_error_type(found->error->what), message);
 }
 
 /* One turn, for the evidence of this word; over: which is another one by now. */
@@ -268,6 +268,8 @@ static void begin(struct breakers *breakers, uint32_t slot)
                              pattern->uid, pattern->reason, now_ms);
     breakers_configure(breakers, slot, breakers->options.config);
     segment_name_publish(segment, slot);
+    if (pattern)
+        breakers_trace_mode(breakers, slot, (trip_mode)pattern->mode, pattern->until_ms);
     breakers_settle(breakers, slot);
 }
 
@@ -292,6 +294,7 @@ void breakers_forget(struct breakers *breakers, uint32_t slot)
     const uint64_t gone = word_make(word_epoch(word) + 1, WORD_UNSET, 0);
     if (word_state(word) != WORD_CLOSED || !breakers_cas(breakers, slot, word, gone))
         return;
+    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
     segment_forget(breakers->segment, slot);
     segment_mirror(breakers->segment, slot, gone);
     breakers_homeless(breakers, slot);

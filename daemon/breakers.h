@@ -12,6 +12,7 @@
 #include "config.h"
 #include "lanes.h"
 #include "segment.h"
+#include "tracer.h"
 
 struct breakers;
 
@@ -24,6 +25,7 @@ struct breakers_options {
     struct lanes *lanes;
     struct clock *clock;
     const struct config *config; /* borrowed until breakers_reconfigure or breakers_free */
+    const struct tracer *tracer; /* what is drained goes there too; NULL: nowhere */
     uint64_t seed;               /* of the jitter */
     breakers_moved_fn *moved;
     void *context;
@@ -52,6 +54,9 @@ void breakers_drain_all(struct breakers *breakers);
 /* The last of a lane: drains it, frees its permits and its probing, drops its references. Then lanes_remove. */
 void breakers_lane_gone(struct breakers *breakers, struct lane *lane);
 void breakers_lane_came(struct breakers *breakers, struct lane *lane); /* pending marks; meters it already has */
+
+/* Tells one who subscribed what modes and which open breakers a trace from now on begins with. */
+void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber);
 
 /* When breakers_tick wants to be called next: ns on the instance's clock, UINT64_MAX: never. */
 uint64_t breakers_due(const struct breakers *breakers);

@@ -23,6 +23,7 @@ static int move_now(struct breakers *breakers, uint32_t slot, const struct move 
     for (unsigned tries = 0; tries < TRIES; tries++) {
         if (!breakers_move(breakers, slot, breakers_word(breakers, slot), move))
             continue;
+        breakers_trace_move(breakers, slot, move);
         breakers_settle(breakers, slot);
         return 0;
     }
@@ -72,10 +73,12 @@ int breakers_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owne
         return -ENOENT;
     breakers_look_at_clock(breakers);
     breakers_drain(breakers, slot);
-    const uint64_t now_ms = breakers_now_ms(breakers);
+    const uint64_t now_ms = breakers_now_ms(breakers), until_ms = ttl_ms ? now_ms + ttl_ms : 0;
     segment_mode_publish(breakers->segment, slot, owner,
-                         mode == TRIP_MODE_AUTO ? auto_or_none(breakers, slot, owner) : mode,
-                         ttl_ms ? now_ms + ttl_ms : 0, actor->uid, actor->reason, now_ms);
+                         mode == TRIP_MODE_AUTO ? auto_or_none(breakers, slot, owner) : mode, until_ms, actor->uid,
+                         actor->reason, now_ms);
+    if (owner == MODE_OWNER_OPERATOR)
+        breakers_trace_mode(breakers, slot, mode, until_ms);
     breakers_settle(breakers, slot);
     return 0;
 }

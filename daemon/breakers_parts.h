@@ -9,6 +9,7 @@
  *   breakers_lanes.c    lanes that come, tell and go; whose meters are whose
  *   breakers_due.c      what comes due, and when
  *   breakers_operate.c  what operators do
+ *   breakers_trace.c    what goes to those who trace
  *   breakers_adopt.c    what a worker before this one left
  *   breakers_restore.c  what a reboot took, from the snapshot on disk
  */
@@ -156,6 +157,14 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word);
 /* Both saturate. */
 uint64_t breakers_ms_to_ns(uint64_t ms);
 uint64_t breakers_after(uint64_t ns, uint64_t by);
+
+/* ---- breakers_trace.c: nothing where nobody traces */
+void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_outcome outcome, trip_error_type error,
+                           bool slow);
+/* until_ms 0: no TTL. */
+void breakers_trace_mode(const struct breakers *breakers, uint32_t slot, trip_mode mode, uint64_t until_ms);
+/* An operator's: a trip or a reset. */
+void breakers_trace_move(const struct breakers *breakers, uint32_t slot, const struct move *move);
 
 /* ---- breakers_adopt.c */
 int breakers_adopt(struct breakers *breakers);

@@ -28,20 +28,15 @@ static bool answered(uint64_t permit)
     return permit_outcome(permit) >= PERMIT_OK;
 }
 
-static void count_answer(struct core_state *core, uint64_t permit)
+static void count_answer(struct breakers *breakers, uint32_t slot, struct core_state *core, uint64_t permit)
 {
-    switch (permit_outcome(permit)) {
-    case PERMIT_OK:
-    case PERMIT_SLOW_OK:
-        core_probes(core, 1, false, permit_outcome(permit) == PERMIT_SLOW_OK);
-        break;
-    case PERMIT_FAILED:
-    case PERMIT_SLOW_FAILED:
-        core_probes(core, 1, true, permit_outcome(permit) == PERMIT_SLOW_FAILED);
-        break;
-    default: /* neutral */
-        break;
-    }
+    const enum permit_outcome outcome = permit_outcome(permit);
+    const bool failed = outcome == PERMIT_FAILED || outcome == PERMIT_SLOW_FAILED;
+    const bool slow = outcome == PERMIT_SLOW_OK || outcome == PERMIT_SLOW_FAILED;
+    if (outcome == PERMIT_NEUTRAL)
+        return;
+    core_probes(core, 1, failed, slow);
+    breakers_trace_record(breakers, slot, failed ? TRIP_FAILURE : TRIP_OK, TRIP_ERROR_UNKNOWN, slow);
 }
 
 bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t word)
@@ -56,7 +51,7 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
         const struct meter_marks mark = {.ok = place, .failures = permit};
         if (!core)
             core = segment_begin(breakers->segment, slot);
-        count_answer(core, permit);
+        count_answer(breakers, slot, core, permit);
         segment_mark(breakers->segment, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
     }
     if (core)

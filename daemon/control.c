@@ -6,12 +6,14 @@
 
 #include "control_methods.h"
 #include "log.h"
+#include "report.h"
 #include "rpc.h"
 
 struct control_connection {
     struct control *control;
     struct loop_connection *socket;
     struct peer peer;
+    struct tracer_subscriber *trace; /* NULL: it did not ask for one */
     struct control_connection *next, **previous;
 };
 
@@ -146,15 +148,15 @@ static void disconnect(struct control_connection *connection)
     *connection->previous = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
+    tracer_unsubscribe(connection->control->options.tracer, connection->trace);
     loop_connection_close(connection->socket);
     free(connection);
 }
 
-static json_t *carry_out(const struct control_connection *connection, const struct rpc_message *message,
-                         json_t **ret_error)
+static json_t *carry_out(struct control_connection *connection, const struct rpc_message *message, json_t **ret_error)
 {
     const struct method *method = method_find(message->method);
-    struct control_request request = {.uid = connection->peer.uid};
+    struct control_request request = {.connection = connection, .uid = connection->peer.uid};
     if (!method) {
         *ret_error = rpc_error(RPC_CODE_UNKNOWN_METHOD, "tripd has no method %s: its version is another than yours",
                                message->method);
@@ -183,12 +185,12 @@ static int respond(struct control *control, struct loop_connection *socket, uint
     return sent < 0 ? sent : loop_connection_send(socket, control->packet, size, NULL, 0);
 }
 
-/* Responses that the user has not read, over all connections. */
+/* Responses that the user has not read, over all connections but those that trace: they have a bound of their own. */
 static size_t queued_of(const struct control *control, uid_t uid)
 {
     size_t queued = 0;
     for (const struct control_connection *each = control->connections; each; each = each->next)
-        if (each->peer.uid == uid)
+        if (each->peer.uid == uid && !each->trace)
             queued += loop_connection_queued(each->socket);
     return queued;
 }
@@ -236,6 +238,45 @@ static void hung_up(void *context, struct loop_connection *socket, int error)
     (void)socket;
     (void)error;
     disconnect(context);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- traces
+ */
+
+static bool send_batch(void *context, const struct tracer_batch *batch)
+{
+    const struct control_connection *connection = context;
+    uint8_t *packet = connection->control->packet;
+    size_t size;
+    if (loop_connection_queued(connection->socket) >= RPC_TRACE_QUEUED)
+        return false;
+    json_t *report = report_trace(batch);
+    const bool sent = report && rpc_write_notification(packet, "trace", report, &size) == 0 &&
+                      loop_connection_send(connection->socket, packet, size, NULL, 0) == 0;
+    json_decref(report);
+    return sent;
+}
+
+static size_t traces_of(const struct control *control, uid_t uid)
+{
+    size_t count = 0;
+    for (const struct control_connection *each = control->connections; each; each = each->next)
+        count += each->peer.uid == uid && each->trace;
+    return count;
+}
+
+int control_subscribe(struct control_connection *connection, const char *pattern)
+{
+    const struct control_options *options = &connection->control->options;
+    if (connection->trace)
+        return -EALREADY;
+    if (traces_of(connection->control, connection->peer.uid) >= RPC_TRACES_PER_USER)
+        return -EUSERS;
+    const int error = tracer_subscribe(options->tracer, pattern, clock_now_ms(options->clock), send_batch, connection,
+                                       &connection->trace);
+    if (error == 0)
+        breakers_trace_from(options->breakers, connection->trace);
+    return error;
 }
 
 /* ----------------------------------------------------------------------------------------------------- connections */

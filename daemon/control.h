@@ -22,6 +22,7 @@ struct control_options {
     struct segment *segment;
     struct lanes *lanes;
     struct clock *clock;
+    struct tracer *tracer;
     const struct config *config; /* borrowed until control_reconfigure or control_free */
     control_reload_fn *reload;
     control_advance_fn *advance;

@@ -199,6 +199,35 @@ json_t *control_sync(const struct control_options *options, const struct control
     (void)request;
     (void)ret_error;
     breakers_drain_all(options->breakers);
+    tracer_flush(options->tracer);
+    return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
+}
+
+static json_t *no_trace(int error)
+{
+    switch (error) {
+    case -EALREADY:
+        return rpc_error(RPC_CODE_REFUSED, "this connection traces already");
+    case -EUSERS:
+        return rpc_error(RPC_CODE_REFUSED, "your user has %d traces running, and may have no more: end one of them",
+                         RPC_TRACES_PER_USER);
+    default:
+        return rpc_error(RPC_CODE_FAILED, "trace: %s", strerror(-error));
+    }
+}
+
+json_t *control_trace(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    breakers_drain_all(options->breakers); /* what was reported before belongs to before */
+    const int error = control_subscribe(request->connection, wanted);
+    if (error < 0) {
+        *ret_error = no_trace(error);
+        return NULL;
+    }
     return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
 }
 

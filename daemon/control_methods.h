@@ -7,7 +7,10 @@
 #include "control.h"
 #include "internal/rpc.h"
 
+struct control_connection;
+
 struct control_request {
+    struct control_connection *connection;
     uid_t uid;
     unsigned given; /* bits RPC_NAME .. of the parameters that came */
     struct {
@@ -19,6 +22,10 @@ struct control_request {
 /* The result, or NULL with *ret_error, or NULL alone: no memory. */
 typedef json_t *control_method_fn(const struct control_options *options, const struct control_request *request,
                                   json_t **ret_error);
+
+/* From now on what is drained of breakers that match (NULL: of all) is sent there. -EALREADY; -EUSERS: its user may
+ * have no more traces. */
+int control_subscribe(struct control_connection *connection, const char *pattern);
 
 #define CONTROL_METHOD_DECLARE(method, role, must, may) control_method_fn control_##method;
 RPC_METHODS(CONTROL_METHOD_DECLARE)

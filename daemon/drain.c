@@ -232,8 +232,9 @@ static void feed_waiting(struct feed *feed)
     feed->n = 0;
 }
 
-static bool feed_calls(void *context, unsigned kind, uint64_t n, uint64_t ticks)
+static bool feed_calls(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
+    (void)what;
     struct feed *const feed = context;
     if (kind == feed->kind && feed->n && (!feed->in_time || ticks - feed->ticks < feed->bucket_ticks / 16)) {
         feed->n += n;
@@ -246,20 +247,22 @@ static bool feed_calls(void *context, unsigned kind, uint64_t n, uint64_t ticks)
     return !feed->stopped;
 }
 
-static bool feed_probes(void *context, unsigned kind, uint64_t n, uint64_t ticks)
+static bool feed_probes(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
     const struct feed *const feed = context;
     (void)ticks;
+    (void)what;
     core_probes(feed->core, n, kind & CALL_FAILED, kind & CALL_SLOW);
     return goes_on(feed, feed->turn->now_ns);
 }
 
-static bool feed_nothing(void *context, unsigned kind, uint64_t n, uint64_t ticks)
+static bool feed_nothing(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
     (void)context;
     (void)kind;
     (void)n;
     (void)ticks;
+    (void)what;
     return false;
 }
 
@@ -274,6 +277,55 @@ static merge_emit_fn *feeder(enum word_state state)
     default:
         return feed_nothing;
     }
+}
+
+/* ---------------------------------------------------------------------------------------------------------- a trace */
+
+/* On the way to the core, what comes is traced; also what the core wants no more of, for other settings might. */
+struct traced_feed {
+    const struct drain *drain;
+    struct feed *feed;
+    merge_emit_fn *emit;
+    const char *breaker;
+    bool stopped;
+};
+
+static struct traced traced_calls(const struct feed *feed, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
+{
+    struct traced step = {.op = TRACED_RECORD, .at_ms = time_of(feed, ticks) / 1000000, .n = n, .outcome = TRIP_OK};
+    if (kind & CALL_FAILED) {
+        step.outcome = lane_event_outcome(what) == TRIP_TIMEOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
+        step.error = lane_event_error_type(what);
+    }
+    if (kind & CALL_SLOW)
+        step.latency_ms = tracer_slow_ms(feed->turn->settings->trip.slow_after);
+    return step;
+}
+
+static bool trace_and_feed(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
+{
+    struct traced_feed *const traced = context;
+    const struct traced step = traced_calls(traced->feed, kind, n, ticks, what);
+    tracer_step(traced->drain->tracer, traced->breaker, &step);
+    traced->stopped = traced->stopped || !traced->emit(traced->feed, kind, n, ticks, what);
+    return true;
+}
+
+/* No evidence, and in no order with it. */
+static void trace_neutral(const struct drain *drain, const struct drain_turn *turn, const struct drain_input *input)
+{
+    const struct counters *const counters = &input->counters;
+    const struct meter_marks *const marks = &input->meter->marks;
+    const char *const breaker = segment_name(drain->segment, turn->slot);
+    struct traced step = {.op = TRACED_RECORD, .at_ms = turn->now_ns / 1000000};
+    step.outcome = TRIP_IGNORED;
+    step.n = grown(counters->ignored, marks->ignored);
+    if (step.n)
+        tracer_step(drain->tracer, breaker, &step);
+    step.outcome = TRIP_CANCELLED;
+    step.n = grown(counters->cancelled, marks->cancelled);
+    if (step.n)
+        tracer_step(drain->tracer, breaker, &step);
 }
 
 /* --------------------------------------------------------------------------------------------------- the transaction
@@ -296,12 +348,18 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         .in_time = core->window.type == WINDOW_TIME,
         .bucket_ticks = bucket_ticks(&core->window, drain->clock),
     };
-    const struct merge_options options = {
+    struct merge_options options = {
         .remembers = feed.in_time ? UINT64_MAX : core->window.size,
         .apart_ticks = feed.bucket_ticks,
         .emit = feeder(feed.state),
         .context = &feed,
     };
+    struct traced_feed traced = {.drain = drain, .feed = &feed, .emit = options.emit};
+    if (tracer_wanted(drain->tracer)) {
+        traced.breaker = segment_name(drain->segment, turn->slot);
+        options.emit = trace_and_feed;
+        options.context = &traced;
+    }
     merge_sources(&options, drain->merge, drain->order, drain->input_count);
     if (!feed.stopped)
         feed_waiting(&feed);
@@ -318,6 +376,8 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         const struct drain_input *const input = &drain->inputs[i];
         struct meter_side *const meter = input->meter;
         const struct meter_marks marks = marks_of(input, &drain->merge[i].source);
+        if (tracer_wanted(drain->tracer))
+            trace_neutral(drain, turn, input);
         add_totals(&core->head.totals, &input->counters, &meter->marks);
         segment_mark(drain->segment, meter->lane->lane_id, meter->lane->number, meter->number, &marks);
         meter->marked_ticks = drain->merge[i].source.ticks;
@@ -330,7 +390,7 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
 
 static bool tells_failure(const struct told *told)
 {
-    const uint32_t outcome = told->what >> 16 & 7;
+    const uint32_t outcome = lane_event_outcome(told->what);
     return outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
 }
 

@@ -7,6 +7,7 @@
 #include "lane_side.h"
 #include "merge.h"
 #include "segment.h"
+#include "tracer.h"
 
 struct drain_input {
     struct meter_side *meter;
@@ -18,6 +19,7 @@ struct drain {
     struct segment *segment;
     const struct clock *clock;
     const struct lanes *lanes;
+    const struct tracer *tracer; /* NULL: nobody traces */
     segment_store_mark_fn *store;
     void *context; /* of store */
     struct told_batch batch;

@@ -42,10 +42,15 @@ static void sink_down(struct merge *merge, uint32_t place)
 
 /* ------------------------------------------------------------------------------------------- calls of several kinds */
 
-static void emit(struct merge *merge, unsigned kind, uint64_t n, uint64_t ticks)
+static void emit_told(struct merge *merge, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
     if (n && !merge->stopped)
-        merge->stopped = !merge->options->emit(merge->options->context, kind, n, ticks);
+        merge->stopped = !merge->options->emit(merge->options->context, kind, n, ticks, what);
+}
+
+static void emit(struct merge *merge, unsigned kind, uint64_t n, uint64_t ticks)
+{
+    emit_told(merge, kind, n, ticks, 0);
 }
 
 static uint64_t share(uint64_t n, uint64_t part, uint64_t whole)
@@ -176,7 +181,7 @@ void merge_sources(const struct merge_options *options, struct merge_input *inpu
         if (!first->step.gapless)
             change_rate(&merge, first, -1);
         if (first->step.kind != STEP_NO_CALL)
-            emit(&merge, first->step.kind, 1, first->step.ticks);
+            emit_told(&merge, first->step.kind, 1, first->step.ticks, first->step.what);
         if (!load(&merge, first))
             merge.heap[0] = merge.heap[--merge.active];
         if (merge.active > 1)

@@ -7,8 +7,9 @@
 
 #include "source.h"
 
-/* n calls of this kind (enum call_kind) come next, at `ticks` at the latest. False: no more are wanted. */
-typedef bool merge_emit_fn(void *context, unsigned kind, uint64_t n, uint64_t ticks);
+/* n calls of this kind (enum call_kind) come next, at `ticks` at the latest. what: of the event that told the one call;
+ * 0: none did. False: no more are wanted. */
+typedef bool merge_emit_fn(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what);
 
 struct merge_input {
     struct source source;

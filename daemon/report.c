@@ -12,6 +12,8 @@ static const char *const state_names[] = {TRIP_STATES(REPORT_NAME)};
 static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
+static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
+static const char *const op_names[] = {"record", "mode", "trip", "reset"}; /* enum traced_op */
 static const char *const owner_names[] = {"operator", "fleet", "rule", "config"};
 static const char *const by_names[] = {"tripd", "client", "operator", "fleet", "rule", "config"};
 static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone"};
@@ -344,6 +346,54 @@ json_t *report_status(const struct report_instance *instance)
         json_pack("{s:o, s:o, s:o}", "count", number(instance->clients), "most", number(header->max_lanes), "refused",
                   number(header->refused)),
         "transitions", number(header->transition_next));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- a trace
+ */
+
+/* NULL: 0, and left out. */
+static json_t *number_or_nothing(uint64_t value)
+{
+    return value ? number(value) : NULL;
+}
+
+/* A timeout's error is one, and any other failure's is unknown, unless it says otherwise. */
+static json_t *error_or_nothing(const struct traced *step)
+{
+    const trip_error_type plain = step->outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
+    return step->error == plain ? NULL : error_type(step->error);
+}
+
+static json_t *report_traced(const struct traced *step)
+{
+    json_t *line = json_pack("{s:o, s:s, s:o}", "t_ms", number(step->at_ms), "op", NAME_OF(op_names, step->op),
+                             "breaker", TEXT(step->breaker));
+    switch (step->op) {
+    case TRACED_RECORD:
+        json_object_update_new(line, json_pack("{s:s, s:o*, s:o*, s:o*}", "outcome",
+                                               NAME_OF(outcome_names, step->outcome), "error", error_or_nothing(step),
+                                               "latency_ms", number_or_nothing(step->latency_ms), "n",
+                                               number_or_nothing(step->n > 1 ? step->n : 0)));
+        break;
+    case TRACED_MODE:
+        json_object_update_new(line, json_pack("{s:s, s:o*}", "mode", NAME_OF(mode_names, step->mode), "ttl_ms",
+                                               number_or_nothing(step->span_ms)));
+        break;
+    case TRACED_TRIP:
+        json_object_update_new(line, json_pack("{s:o*}", "for_ms", number_or_nothing(step->span_ms)));
+        break;
+    case TRACED_RESET:
+        break;
+    }
+    return line;
+}
+
+json_t *report_trace(const struct tracer_batch *batch)
+{
+    json_t *steps = json_array();
+    for (uint32_t i = 0; i < batch->count; i++)
+        json_array_append_new(steps, report_traced(&batch->steps[i]));
+    return json_pack("{s:o, s:o*}", "steps", steps, "lost", number_or_nothing(batch->lost));
 }
 
 json_t *report_lines(const char *from)

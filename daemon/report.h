@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "internal/layout.h"
+#include "tracer.h"
 
 struct report_breaker {
     const struct policy_slot *policy;
@@ -49,6 +50,9 @@ struct report_instance {
 /* Counts a breaker in states and moded. word: from the mirror. */
 void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word);
 json_t *report_status(const struct report_instance *instance);
+
+/* {"steps", "lost"}: each step is a line of a trace, as tools/trace_step.h reads it. */
+json_t *report_trace(const struct tracer_batch *batch);
 
 /* Lines of text as a list, the first 30,000 bytes of them. NULL: no lines. */
 json_t *report_lines(const char *text);

@@ -132,6 +132,11 @@ int rpc_write_response(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const json_t
     return write_message(packet, json_pack("[i, I, O?, O?]", 1, (json_int_t)id, error, result), ret_size);
 }
 
+int rpc_write_notification(uint8_t packet[RPC_PACKET_MAX], const char *method, const json_t *params, size_t *ret_size)
+{
+    return write_message(packet, json_pack("[i, s, O]", 2, method, params), ret_size);
+}
+
 json_t *rpc_error(enum rpc_code code, const char *format, ...)
 {
 #define RPC_CODE_NAME(suffix, name) name,

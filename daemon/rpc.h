@@ -33,6 +33,7 @@ int rpc_write_request(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const char *m
                       size_t *ret_size);
 int rpc_write_response(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const json_t *error, const json_t *result,
                        size_t *ret_size);
+int rpc_write_notification(uint8_t packet[RPC_PACKET_MAX], const char *method, const json_t *params, size_t *ret_size);
 
 /* {"code", "message"}; message as printf. NULL: no memory. */
 json_t *rpc_error(enum rpc_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -63,7 +63,7 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
 
 static unsigned kind_of(uint32_t what)
 {
-    const unsigned outcome = what >> 16 & 7, slow = what >> 19 & 1 ? CALL_SLOW : 0;
+    const unsigned outcome = lane_event_outcome(what), slow = what >> 19 & 1 ? CALL_SLOW : 0;
     if (outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT)
         return CALL_FAILED | slow;
     return outcome == TRIP_OK ? CALL_OK | slow : STEP_NO_CALL;
@@ -87,6 +87,7 @@ bool source_next(struct source *source, struct source_step *ret_step)
             continue;
         source->ticks = within(told->ticks, source->ticks, source->until_ticks);
         ret_step->ticks = source->ticks;
+        ret_step->what = told->what;
         const unsigned kind = kind_of(told->what);
         if (is_next_failure(source, told, kind)) { /* the short way to what step_to says */
             source->counted.failures++;
@@ -103,5 +104,6 @@ bool source_next(struct source *source, struct source_step *ret_step)
     source->rest = false;
     source->ticks = source->until_ticks;
     ret_step->ticks = source->ticks;
+    ret_step->what = 0;
     return step_to(source, source->counters, STEP_NO_CALL, ret_step);
 }

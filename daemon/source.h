@@ -43,6 +43,7 @@ struct source {
 struct source_step {
     uint64_t ticks;
     unsigned kind; /* enum call_kind, or STEP_NO_CALL */
+    uint32_t what; /* of the event that told the call; 0: none did */
     bool gapless;  /* no calls before it: `gap` is not set */
     uint64_t gap[CALL_KINDS];
 };

@@ -29,6 +29,7 @@ struct worker {
     struct lanes *lanes;
     struct clients *clients;
     struct breakers *breakers;
+    struct tracer tracer;
     struct control *control;
     struct attach *attach;
     struct door *door;
@@ -159,6 +160,7 @@ static void beat(void *context, struct loop_timer *timer)
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
     breakers_drain_all(worker->breakers);
+    tracer_flush(&worker->tracer);
     clients_look(worker->clients);
     count(worker);
     check_name(worker);
@@ -304,6 +306,7 @@ static int open_breakers(struct worker *worker)
                                         .lanes = worker->lanes,
                                         .clock = worker->clock,
                                         .config = worker->startup->config,
+                                        .tracer = &worker->tracer,
                                         .moved = log_transition};
     if (getrandom(&breakers.seed, sizeof(breakers.seed), 0) != sizeof(breakers.seed))
         return -EIO;
@@ -326,6 +329,7 @@ static int open_sockets(struct worker *worker)
                                             .segment = worker->segment,
                                             .lanes = worker->lanes,
                                             .clock = worker->clock,
+                                            .tracer = &worker->tracer,
                                             .config = worker->startup->config,
                                             .reload = reload,
                                             .advance = advance,
@@ -411,6 +415,7 @@ static int turn(struct worker *worker)
         return 1;
     }
     breakers_drain_all(worker->breakers);
+    tracer_flush(&worker->tracer);
     saver_stop(worker->saver);
     segment_stopped(worker->segment);
     log_notice("instance \"%s\" stopped", worker->startup->options.instance);

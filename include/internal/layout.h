@@ -462,6 +462,18 @@ static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bo
            (error & 63) << 26;
 }
 
+/* The event is hostile: the outcome may be none of those that there are. */
+static inline uint32_t lane_event_outcome(uint32_t what)
+{
+    return what >> 16 & 7;
+}
+
+static inline trip_error_type lane_event_error_type(uint32_t what)
+{
+    const uint32_t type = what >> 20 & 63;
+    return type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_UNKNOWN;
+}
+
 static inline uint64_t meter_owner(uint32_t breaker, uint32_t incarnation, uint32_t section)
 {
     return ((uint64_t)breaker + 1) | (uint64_t)(incarnation & 0xffff) << 32 | (uint64_t)section << 48;

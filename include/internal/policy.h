@@ -43,16 +43,23 @@ static inline uint64_t policy_mode_word(trip_mode mode, uint64_t until_ms)
     return (uint64_t)mode | 8u | (until_ms & POLICY_MS_MASK) << 4;
 }
 
+/* Is it set, and has it not run out? */
+static inline _Bool policy_mode_holds(uint64_t word, uint64_t now_ms, uint64_t *ret_until_ms)
+{
+    const uint64_t until_ms = word >> 4 & POLICY_MS_MASK;
+    if (!(word & 8) || (until_ms && now_ms >= until_ms) || (word & 7) >= TRIP_MODE_COUNT)
+        return false;
+    *ret_until_ms = until_ms;
+    return true;
+}
+
 /* The strongest mode that is set and has not run out; auto if none is. ret_until_ms: 0 without a TTL. */
 static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms, uint64_t *ret_until_ms)
 {
     for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
         const uint64_t word = __atomic_load_n(&modes[owner], __ATOMIC_RELAXED);
-        const uint64_t until_ms = word >> 4 & POLICY_MS_MASK;
-        if (!(word & 8) || (until_ms && now_ms >= until_ms) || (word & 7) >= TRIP_MODE_COUNT)
-            continue;
-        *ret_until_ms = until_ms;
-        return (trip_mode)(word & 7);
+        if (policy_mode_holds(word, now_ms, ret_until_ms))
+            return (trip_mode)(word & 7);
     }
     *ret_until_ms = 0;
     return TRIP_MODE_AUTO;

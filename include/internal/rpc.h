@@ -5,6 +5,11 @@
  *   response      [1, id, error, result]       error: nil, or {"code": ..., "message": ...}; then result is nil
  *   notification  [2, method, params]          carried out like a request, without a response
  *
+ * tripd notifies too, who asked for `trace`: [2, "trace", {"steps": [...], "lost": n}] about once a second and whenever
+ * 64 steps are there. Each step is a line of a trace (tools/trace_step.h); `lost`, of outcomes and operators' acts that
+ * came before them and found no room, is there when it is not 0. A `sync` is answered after all that was drained is
+ * sent, so it also ends a trace.
+ *
  * A method is tripctl's verb with `_` in place of space and `-`; a result equals what the verb's --json prints. What is
  * longer than a packet comes in pages: a result that has `next` goes on with the parameter `after` set to it.
  */
@@ -22,6 +27,8 @@
 /* Quotas of a user over all connections that speak RPC. */
 #define RPC_CONNECTIONS_PER_USER 64
 #define RPC_QUEUED_PER_USER      128 /* responses that wait for their reader */
+#define RPC_TRACES_PER_USER      4
+#define RPC_TRACE_QUEUED         192 /* notifications of one trace that wait: less than a connection can queue */
 
 /* X(ENUM_SUFFIX, "name on the wire", TYPE, most). TYPE: STRING, of `most` bytes; NUMBER, 0 to `most`. */
 #define RPC_PARAMS(X)                             \
@@ -49,6 +56,7 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(clients, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                       \
     X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                  \
     X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                    \
+    X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                      \
     X(trip, CONTROL, RPC_NAME, RPC_FOR_MS | RPC_REASON)                           \
     X(force_open, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON)                     \
     X(disable, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON)                        \

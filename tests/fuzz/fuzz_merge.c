@@ -20,8 +20,9 @@ struct emitted {
     uint64_t wanted; /* parts, then no more */
 };
 
-static bool emit(void *context, unsigned kind, uint64_t n, uint64_t ticks)
+static bool emit(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
+    (void)what;
     struct emitted *emitted = context;
     assert(kind < CALL_KINDS && n > 0);
     assert(ticks >= emitted->ticks);

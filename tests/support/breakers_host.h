@@ -19,6 +19,7 @@ struct host {
     struct commons *commons;
     struct lanes *lanes;
     struct breakers *breakers;
+    struct tracer tracer;
     struct config *config;
     uint32_t max_breakers;
     struct transition moves[HOST_MOVES]; /* as logged */
@@ -72,6 +73,7 @@ static inline void host_open(struct host *host)
                                              .lanes = host->lanes,
                                              .clock = &host->clock,
                                              .config = host->config,
+                                             .tracer = &host->tracer,
                                              .seed = 42,
                                              .moved = host_moved,
                                              .context = host};

@@ -33,6 +33,9 @@ static struct {
     uint32_t uid;
     char reason[128], pattern[128];
     struct segment *segment;
+    uint64_t outcomes; /* found by the next drain, each in a millisecond of its own */
+    uint64_t at_ms;
+    struct tracer tracer;
 } engine;
 
 static void note_actor(const struct breakers_actor *actor)
@@ -46,6 +49,17 @@ void breakers_drain_all(struct breakers *breakers)
 {
     (void)breakers;
     engine.drains++;
+    for (; engine.outcomes; engine.outcomes--) {
+        const struct traced step = {.op = TRACED_RECORD, .at_ms = ++engine.at_ms, .outcome = TRIP_OK, .n = 2};
+        tracer_step(&engine.tracer, engine.outcomes % 2 ? "mail" : "db", &step);
+    }
+}
+
+void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber)
+{
+    const struct traced step = {.op = TRACED_TRIP, .span_ms = 5};
+    (void)breakers;
+    tracer_step_to(subscriber, "db", &step);
 }
 
 int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor)
@@ -180,6 +194,7 @@ static void *run(void *context)
     const struct control_options options = {.loop = self->loop,
                                             .segment = self->segment,
                                             .clock = &self->dir.clock,
+                                            .tracer = &engine.tracer,
                                             .config = self->config,
                                             .reload = fake_reload,
                                             .advance = fake_advance,
@@ -254,13 +269,18 @@ static int call_connect(void)
     return fd;
 }
 
-static void receive(int fd, struct rpc_message *ret_message)
+static void receive_any(int fd, struct rpc_message *ret_message)
 {
     static uint8_t packet[RPC_PACKET_MAX];
     const char *why = "";
     const ssize_t size = recv(fd, packet, sizeof(packet), 0);
     assert_true(size > 0);
     assert_int_equal(rpc_read(packet, (size_t)size, ret_message, &why), 0);
+}
+
+static void receive(int fd, struct rpc_message *ret_message)
+{
+    receive_any(fd, ret_message);
     assert_int_equal(ret_message->kind, RPC_RESPONSE);
 }
 
@@ -799,6 +819,104 @@ static void test_who_asks_and_does_not_read_is_hung_up_on(void **state)
     close(other);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ traces
+ */
+
+static struct rpc_message notified(int fd)
+{
+    struct rpc_message message;
+    receive_any(fd, &message);
+    assert_int_equal(message.kind, RPC_NOTIFICATION);
+    assert_string_equal(message.method, "trace");
+    return message;
+}
+
+static void test_a_trace_is_sent_before_the_sync_that_ends_it_is_answered(void **state)
+{
+    (void)state;
+    struct rpc_message message;
+    const int fd = call_connect();
+    assert_json(result(fd, "trace", json_pack("{s:s}", "name", "d*")), "{\"now_ms\":0}");
+    engine.outcomes = 2;
+    json_t *nothing = json_object();
+    send_request(fd, 9, "sync", nothing);
+    json_decref(nothing);
+    message = notified(fd);
+    assert_json(json_incref(message.params),
+                "{\"steps\":[{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\",\"for_ms\":5},"
+                "{\"t_ms\":1,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":2}]}");
+    rpc_message_clear(&message);
+    receive(fd, &message);
+    assert_int_equal(message.id, 9);
+    rpc_message_clear(&message);
+    close(fd);
+}
+
+static void test_an_observer_may_trace_and_has_four_traces_at_most(void **state)
+{
+    (void)state;
+    int fds[4];
+    become(OBSERVER, OBSERVER);
+    for (int i = 0; i < 4; i++) {
+        fds[i] = call_connect();
+        json_decref(result(fds[i], "trace", json_object()));
+    }
+    assert_refused(fds[0], "trace", json_object(), "refused", "this connection traces already");
+    const int one_more = call_connect();
+    assert_refused(one_more, "trace", json_object(), "refused",
+                   "your user has 4 traces running, and may have no more: end one of them");
+    assert_refused(one_more, "trace", json_pack("{s:s}", "name", "d b"), "invalid",
+                   "\"d b\" is neither a name nor a pattern: 1 to 127 of letters, digits and . _ : / @ -, with * and ? "
+                   "in a pattern");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
+    for (int tries = 0;; tries++) { /* who hangs up traces no more */
+        struct rpc_message message = call(one_more, "trace", json_object());
+        const bool traces = message.result != NULL;
+        rpc_message_clear(&message);
+        if (traces)
+            break;
+        assert_true(tries < 5000);
+        poll(NULL, 0, 1);
+    }
+    close(one_more);
+}
+
+/* Of all notifications before the answer to a `sync`: outcomes that came, and those that were lost. */
+static void sync_trace(int fd, uint64_t *came, uint64_t *lost)
+{
+    struct rpc_message message;
+    json_t *step, *nothing = json_object();
+    send_request(fd, 9, "sync", nothing);
+    json_decref(nothing);
+    for (receive_any(fd, &message); message.kind == RPC_NOTIFICATION; receive_any(fd, &message)) {
+        size_t i;
+        json_array_foreach(json_object_get(message.params, "steps"), i, step) *came +=
+            (uint64_t)json_integer_value(json_object_get(step, "n"));
+        *lost += (uint64_t)json_integer_value(json_object_get(message.params, "lost"));
+        rpc_message_clear(&message);
+    }
+    assert_int_equal(message.id, 9);
+    rpc_message_clear(&message);
+}
+
+/* Far more than socket and queue hold, before anything is read: the rest is counted, and tripd answers others. */
+static void test_a_trace_that_is_not_read_loses_what_it_counts(void **state)
+{
+    (void)state;
+    uint64_t came = 0, lost = 0;
+    const int fd = call_connect(), other = call_connect();
+    json_decref(result(fd, "trace", json_object()));
+    engine.outcomes = 100000;
+    json_decref(result(other, "sync", json_object()));
+    sync_trace(fd, &came, &lost);
+    sync_trace(fd, &came, &lost); /* there is room again, and what was lost last is said */
+    assert_in_range(came, 2 * 64 * RPC_TRACE_QUEUED, 199998);
+    assert_int_equal(came + lost, 200000);
+    close(fd);
+    close(other);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -829,6 +947,9 @@ int main(void)
         TEST(test_the_test_clock_is_moved),
         TEST(test_a_user_has_64_connections_at_most),
         TEST(test_who_asks_and_does_not_read_is_hung_up_on),
+        TEST(test_a_trace_is_sent_before_the_sync_that_ends_it_is_answered),
+        TEST(test_an_observer_may_trace_and_has_four_traces_at_most),
+        TEST(test_a_trace_that_is_not_read_loses_what_it_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,8 +20,9 @@ static size_t order_length;
 static uint64_t emitted[CALL_KINDS];
 static unsigned parts, wanted_parts;
 
-static bool note(void *context, unsigned kind, uint64_t n, uint64_t ticks)
+static bool note(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
+    (void)what;
     (void)context;
     (void)ticks;
     emitted[kind] += n;

@@ -1,0 +1,73 @@
+/* What breakers judge by, as it is drained, for those who subscribed: `tripctl trace` writes it down, one step a line,
+ * in the form that `tripctl simulate` reads (tools/trace_step.h). All outcomes are records; what operators do comes
+ * between them, in the order in which it took effect. Nobody subscribed: one branch, tracer_wanted.
+ *
+ * Nothing here waits: steps are collected in a batch a subscriber, equal ones in a row as one, and a batch that finds
+ * no room is lost. How many outcomes and acts were lost goes with the next one that is sent.
+ */
+#ifndef TRIPD_TRACER_H
+#define TRIPD_TRACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trip.h"
+
+#define TRACER_BATCH 64                   /* steps: each is shown in 250 bytes at most */
+#define TRACER_N_MAX UINT64_C(1000000000) /* outcomes of one step: more at once is no client's truth */
+
+enum traced_op { TRACED_RECORD, TRACED_MODE, TRACED_TRIP, TRACED_RESET };
+
+/* Fields that the op does not use are 0. */
+struct traced {
+    enum traced_op op;
+    uint64_t at_ms; /* on the instance's clock; to a subscriber, since it came */
+    trip_outcome outcome;
+    trip_error_type error;
+    uint64_t latency_ms; /* 0: not slow, and not known */
+    uint64_t n;
+    trip_mode mode;
+    uint64_t span_ms; /* of a trip, or a mode's TTL; 0: the next open time, or none */
+    char breaker[TRIP_NAME_MAX + 1];
+};
+
+struct tracer_batch {
+    uint64_t lost; /* before these steps: outcomes and acts */
+    uint32_t count;
+    struct traced steps[TRACER_BATCH];
+};
+
+struct tracer_subscriber;
+
+/* All zero: nobody subscribed. */
+struct tracer {
+    struct tracer_subscriber *first;
+};
+
+/* False: there is no room for it now. */
+typedef bool tracer_send_fn(void *context, const struct tracer_batch *batch);
+
+/* pattern: copied; NULL: every breaker. -ENOMEM. */
+int tracer_subscribe(struct tracer *tracer, const char *pattern, uint64_t now_ms, tracer_send_fn *send, void *context,
+                     struct tracer_subscriber **ret_subscriber);
+void tracer_unsubscribe(struct tracer *tracer, struct tracer_subscriber *subscriber); /* NULL is fine */
+
+/* tracer NULL: nobody. */
+static inline bool tracer_wanted(const struct tracer *tracer)
+{
+    return __builtin_expect(tracer && tracer->first, false);
+}
+
+/* The latency of a call that is known to be slow and no more. */
+static inline uint64_t tracer_slow_ms(uint64_t slow_after_ns)
+{
+    return slow_after_ns / 1000000 + 1;
+}
+
+/* step->breaker need not be set. */
+void tracer_step(const struct tracer *tracer, const char *breaker, const struct traced *step);
+void tracer_step_to(struct tracer_subscriber *subscriber, const char *breaker, const struct traced *step);
+/* Sends what is collected. */
+void tracer_flush(const struct tracer *tracer);
+
+#endif
