@@ -51,7 +51,7 @@ static void print_help(const struct verb *verbs)
     for (const struct verb *verb = verbs; verb->words; verb++) {
         char call[40];
         snprintf(call, sizeof(call), "%s %s", verb->words, verb->operands);
-        printf("  %-24s %s\n", call, verb->help);
+        printf("  %-26s %s\n", call, verb->help);
     }
     puts("\nA PATTERN has * for any run of characters and ? for one: quote it. With every verb:\n");
     print_options(COMMON);
@@ -207,23 +207,26 @@ static bool name_ok(const char *name, bool patterns)
     return false;
 }
 
-/* What the verb says it takes. */
-static bool operand_ok(const struct verb *verb, char **words, int count, struct arguments *arguments)
+/* What the verb says it takes: nothing, one, or two with a space between; the last may be one or the other: [...]. */
+static bool operands_ok(const struct verb *verb, char **words, int count, struct arguments *arguments)
 {
-    const bool optional = verb->operands[0] == '[';
-    if (count > (*verb->operands ? 1 : 0)) {
-        wrong(verb->words, " does not take ", words[*verb->operands ? 1 : 0]);
+    const bool optional = verb->operands[0] == '[', second = strchr(verb->operands, ' ') != NULL;
+    const int most = second ? 2 : *verb->operands ? 1 : 0;
+    if (count > most) {
+        wrong(verb->words, " does not take ", words[most]);
         return false;
     }
     if (count == 0) {
-        if (*verb->operands && !optional)
+        if (most && !optional)
             wrong(verb->words, " needs ", verb->operands);
-        return !*verb->operands || optional;
+        return !most || optional;
     }
     arguments->operand = words[0];
+    arguments->pattern = count > 1 ? words[1] : NULL;
     if (strcmp(verb->operands, "DURATION") == 0)
         return duration("", words[0], &arguments->duration_ms);
-    return !strstr(verb->operands, "NAME") || name_ok(words[0], strstr(verb->operands, "PATTERN") != NULL);
+    const char *name = second ? arguments->pattern : words[0];
+    return !name || !strstr(verb->operands, "NAME") || name_ok(name, strstr(verb->operands, "PATTERN") != NULL);
 }
 
 static bool options_ok(const struct verb *verb, unsigned given)
@@ -293,7 +296,7 @@ enum arguments_answer arguments_parse(int argc, char **argv, const struct verb *
     if (!arguments.verb)
         return no_verb(verbs, argv + optind, argc - optind);
     if (!options_ok(arguments.verb, arguments.given) || !instance_ok(&arguments) ||
-        !operand_ok(arguments.verb, argv + optind + used, argc - optind - used, &arguments))
+        !operands_ok(arguments.verb, argv + optind + used, argc - optind - used, &arguments))
         return ARGUMENTS_WRONG;
     *ret_arguments = arguments;
     return ARGUMENTS_RUN;

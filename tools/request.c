@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "internal/paths.h"
-#include "rpc_client.h"
 
 #define ANSWER_MS 60000 /* a test clock may have many timers to fire */
 #define QUIET_MS  1000
@@ -46,40 +45,63 @@ static int unreachable(const struct arguments *arguments, const char *path, int 
     }
 }
 
-/* *ret_error: set with -EREMOTEIO. path is filled in as far as it is known. */
-static int call(const struct arguments *arguments, const char *method, const json_t *params, int timeout_ms,
-                char path[PATHS_MAX], json_t **ret_result, json_t **ret_error)
+/* path is filled in as far as it is known. */
+static int open_client(const struct arguments *arguments, char path[PATHS_MAX], struct rpc_client **ret_client)
 {
-    struct rpc_client *client;
     strcpy(path, "$XDG_RUNTIME_DIR, which is not set");
-    int error = paths_socket(path, arguments->instance, arguments->given & OPTION_USER);
+    const int error = paths_socket(path, arguments->instance, arguments->given & OPTION_USER);
+    return error < 0 ? error : rpc_client_open(path, ret_client);
+}
+
+int request_connect(const struct arguments *arguments, struct rpc_client **ret_client)
+{
+    char path[PATHS_MAX];
+    const int error = open_client(arguments, path, ret_client);
+    return error < 0 ? unreachable(arguments, path, error) : EXIT_DONE;
+}
+
+int request_failed(const struct arguments *arguments, int error)
+{
+    char path[PATHS_MAX] = "";
+    paths_socket(path, arguments->instance, arguments->given & OPTION_USER);
+    return unreachable(arguments, path, error);
+}
+
+int request_over(const struct arguments *arguments, struct rpc_client *client, const char *method, json_t *params,
+                 json_t **ret_result)
+{
+    json_t *refusal = NULL;
+    const int error = rpc_client_call(client, method, params, ANSWER_MS, ret_result, &refusal);
+    json_decref(params);
     if (error == 0)
-        error = rpc_client_open(path, &client);
-    if (error < 0)
-        return error;
-    error = rpc_client_call(client, method, params, timeout_ms, ret_result, ret_error);
-    rpc_client_close(client);
-    return error;
+        return EXIT_DONE;
+    const int status = error == -EREMOTEIO ? refused(refusal) : request_failed(arguments, error);
+    json_decref(refusal);
+    return status;
 }
 
 int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result)
 {
-    char path[PATHS_MAX];
-    json_t *refusal = NULL;
-    const int error = call(arguments, method, params, ANSWER_MS, path, ret_result, &refusal);
-    json_decref(params);
-    if (error == 0)
-        return EXIT_DONE;
-    const int status = error == -EREMOTEIO ? refused(refusal) : unreachable(arguments, path, error);
-    json_decref(refusal);
+    struct rpc_client *client;
+    int status = request_connect(arguments, &client);
+    if (status != EXIT_DONE) {
+        json_decref(params);
+        return status;
+    }
+    status = request_over(arguments, client, method, params, ret_result);
+    rpc_client_close(client);
     return status;
 }
 
 bool request_quietly(const struct arguments *arguments, const char *method, json_t **ret_result)
 {
     char path[PATHS_MAX];
+    struct rpc_client *client;
     json_t *refusal = NULL;
-    const int error = call(arguments, method, NULL, QUIET_MS, path, ret_result, &refusal);
+    if (open_client(arguments, path, &client) < 0)
+        return false;
+    const int error = rpc_client_call(client, method, NULL, QUIET_MS, ret_result, &refusal);
     json_decref(refusal);
+    rpc_client_close(client);
     return error == 0;
 }

@@ -4,10 +4,18 @@
 
 #include <jansson.h>
 
+#include "rpc_client.h"
 #include "verbs.h"
 
 /* params: taken; NULL: none. EXIT_DONE with *ret_result, or the exit status. */
 int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result);
+
+/* The same in parts, for a connection that stays. */
+int request_connect(const struct arguments *arguments, struct rpc_client **ret_client);
+int request_over(const struct arguments *arguments, struct rpc_client *client, const char *method, json_t *params,
+                 json_t **ret_result);
+/* Says what this error of rpc_client.h means, and gives the exit status. */
+int request_failed(const struct arguments *arguments, int error);
 
 /* Without parameters, and nothing is said: false if no tripd answered within a second, or it refused. */
 bool request_quietly(const struct arguments *arguments, const char *method, json_t **ret_result);

@@ -15,6 +15,8 @@
 struct rpc_client {
     int fd;
     uint32_t last_id;
+    rpc_notified_fn *notified;
+    void *context; /* of notified */
     uint8_t packet[RPC_PACKET_MAX];
 };
 
@@ -25,6 +27,7 @@ int rpc_client_adopt(int fd, struct rpc_client **ret_client)
         return -ENOMEM;
     client->fd = fd;
     client->last_id = 0;
+    client->notified = NULL;
     *ret_client = client;
     return 0;
 }
@@ -104,37 +107,81 @@ static ssize_t receive_packet(struct rpc_client *client, uint64_t deadline_ns)
     }
 }
 
+static int receive_message(struct rpc_client *client, uint64_t deadline_ns, struct rpc_message *ret_message)
+{
+    const char *why;
+    const ssize_t size = receive_packet(client, deadline_ns);
+    return size < 0 ? (int)size : rpc_read(client->packet, (size_t)size, ret_message, &why);
+}
+
+static void notify(const struct rpc_client *client, struct rpc_message *message)
+{
+    if (client->notified)
+        client->notified(client->context, message->method, message->params);
+    rpc_message_clear(message);
+}
+
+/* A refusal of the connection or of the packet as such has id 0. */
+static int take_answer(const struct rpc_client *client, const struct rpc_message *message, json_t **ret_result,
+                       json_t **ret_error)
+{
+    if (message->kind != RPC_RESPONSE || (message->id != client->last_id && message->id != 0))
+        return -EBADMSG;
+    if (message->error) {
+        *ret_error = json_incref(message->error);
+        return -EREMOTEIO;
+    }
+    if (!message->result)
+        return -EBADMSG;
+    *ret_result = json_incref(message->result);
+    return 0;
+}
+
 int rpc_client_call(struct rpc_client *client, const char *method, const json_t *params, int timeout_ms,
                     json_t **ret_result, json_t **ret_error)
 {
     const uint64_t deadline_ns = monotonic_ns() + (uint64_t)timeout_ms * 1000000;
     json_t *nothing = params ? NULL : json_object();
+    struct rpc_message message;
     size_t size;
-    const char *why;
     int error = rpc_write_request(client->packet, ++client->last_id, method, params ? params : nothing, &size);
     json_decref(nothing);
     if (error == 0)
         error = send_packet(client, size, deadline_ns);
-    if (error < 0)
-        return error;
-    const ssize_t received = receive_packet(client, deadline_ns);
-    if (received < 0)
-        return (int)received;
-
-    struct rpc_message message;
-    error = rpc_read(client->packet, (size_t)received, &message, &why);
-    if (error < 0)
-        return error;
-    /* A refusal of the connection or of the packet as such has id 0. */
-    const bool ours = message.kind == RPC_RESPONSE && (message.id == client->last_id || message.id == 0);
-    if (ours && message.error) {
-        *ret_error = json_incref(message.error);
-        error = -EREMOTEIO;
-    } else if (ours && message.result) {
-        *ret_result = json_incref(message.result);
-    } else {
-        error = -EBADMSG;
+    if (error == 0)
+        error = receive_message(client, deadline_ns, &message);
+    while (error == 0 && message.kind == RPC_NOTIFICATION) {
+        notify(client, &message);
+        error = receive_message(client, deadline_ns, &message);
     }
+    if (error < 0)
+        return error;
+    error = take_answer(client, &message, ret_result, ret_error);
     rpc_message_clear(&message);
     return error;
+}
+
+void rpc_client_listen(struct rpc_client *client, rpc_notified_fn *notified, void *context)
+{
+    client->notified = notified;
+    client->context = context;
+}
+
+int rpc_client_fd(const struct rpc_client *client)
+{
+    return client->fd;
+}
+
+int rpc_client_receive(struct rpc_client *client, int timeout_ms)
+{
+    struct rpc_message message;
+    const int error = receive_message(client, monotonic_ns() + (uint64_t)timeout_ms * 1000000, &message);
+    if (error < 0)
+        return error;
+    const bool notification = message.kind == RPC_NOTIFICATION;
+    if (notification)
+        notify(client, &message);
+    else
+        rpc_message_clear(&message);
+    return notification ? 0 : -EBADMSG;
 }

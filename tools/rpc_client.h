@@ -1,4 +1,4 @@
-/* tripctl's end of the control socket: one request at a time, answered or timed out. */
+/* tripctl's end of the control socket: one request at a time, answered or timed out; and what tripd says unasked. */
 #ifndef TRIP_TOOLS_RPC_CLIENT_H
 #define TRIP_TOOLS_RPC_CLIENT_H
 
@@ -19,5 +19,12 @@ struct rpc_client *rpc_client_close(struct rpc_client *client);
  */
 int rpc_client_call(struct rpc_client *client, const char *method, const json_t *params, int timeout_ms,
                     json_t **ret_result, json_t **ret_error);
+
+/* What tripd says unasked goes there as it comes, also while a call waits for its answer. Without: nowhere. */
+typedef void rpc_notified_fn(void *context, const char *method, const json_t *params);
+void rpc_client_listen(struct rpc_client *client, rpc_notified_fn *notified, void *context);
+int rpc_client_fd(const struct rpc_client *client); /* readable: rpc_client_receive */
+/* One packet, waited for no longer than timeout_ms; a response that nobody asked for is -EBADMSG. */
+int rpc_client_receive(struct rpc_client *client, int timeout_ms);
 
 #endif

@@ -7,7 +7,8 @@
  *   {"t_ms":5,"op":"trip","breaker":"db","for_ms":5000}  {"t_ms":6,"op":"reset","breaker":"db"}
  *   {"t_ms":7,"op":"show","breaker":"db"}
  *
- * n stands for that many equal lines. Keys that are not known are allowed.
+ * n stands for that many equal lines. Keys that are not known are allowed; `tripctl trace` has "lost" on the first line
+ * after outcomes that it could not write.
  */
 #ifndef TRIP_TOOLS_TRACE_STEP_H
 #define TRIP_TOOLS_TRACE_STEP_H

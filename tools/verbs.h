@@ -6,18 +6,19 @@
 #include <stdint.h>
 
 /* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). The first four go with every verb. */
-#define TRIPCTL_OPTIONS(X)                                                                                          \
-    X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"")          \
-    X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")                   \
-    X(JSON, "json", 0, "", "print JSON: durations end in _ms, wall times in _unix_ms, rates are percent")           \
-    X(HELP, "help", 'h', "", "print help, after a verb its own, and exit")                                          \
-    X(SEGMENT, "segment", 0, "FILE", "read this copy of a state segment; no tripd is asked")                        \
-    X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                         \
-    X(FOR, "for", 0, "DURATION", "how long the breaker stays open, as 250ms, 30s, 5m, 2h; else its next open time") \
-    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")                        \
-    X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                                 \
-    X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                                       \
-    X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1")          \
+#define TRIPCTL_OPTIONS(X)                                                                                 \
+    X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"") \
+    X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")          \
+    X(JSON, "json", 0, "", "print JSON: durations end in _ms, wall times in _unix_ms, rates are percent")  \
+    X(HELP, "help", 'h', "", "print help, after a verb its own, and exit")                                 \
+    X(SEGMENT, "segment", 0, "FILE", "read this copy of a state segment; no tripd is asked")               \
+    X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                \
+    X(FOR, "for", 0, "DURATION",                                                                           \
+      "trip: how long it stays open, as 250ms, 30s, 5m, else its next open time; trace: when to end")      \
+    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")               \
+    X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                        \
+    X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                              \
+    X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1") \
     X(VERDICTS, "verdicts", 0, "", "print each admission too")
 
 #define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
@@ -47,6 +48,8 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
     X(config_show, "config show", "", OPTION_NONE, "the config in force, with all defaults filled in")            \
     X(simulate, "simulate", "TRACE", OPTION_CONFIG | OPTION_SEED | OPTION_VERDICTS,                               \
       "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                     \
+    X(trace, "trace", "FILE [NAME|PATTERN]", OPTION_FOR,                                                          \
+      "write down outcomes as tripd counts them, for simulate, until interrupted; `-` is standard output")        \
     X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                           \
     X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
 
@@ -57,6 +60,7 @@ struct verb;
 struct arguments {
     const struct verb *verb;
     const char *operand;  /* NULL: none */
+    const char *pattern;  /* the second operand; NULL: none */
     const char *instance; /* a valid name */
     unsigned given;       /* OPTION_... */
     const char *segment, *reason, *config;

@@ -112,6 +112,24 @@ static void test_an_operand_may_be_left_out_where_it_says_so(void **state)
     ASSERT_WRONG("tripctl: status does not take db\n", "status", "db");
 }
 
+static void test_a_trace_takes_a_file_and_may_take_a_pattern(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    assert_int_equal(PARSE(&arguments, "trace", "/tmp/any file", "--for", "30s"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "/tmp/any file");
+    assert_null(arguments.pattern);
+    assert_int_equal(arguments.for_ms, 30000);
+    assert_int_equal(PARSE(&arguments, "trace", "-", "payments/*"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "-");
+    assert_string_equal(arguments.pattern, "payments/*");
+    ASSERT_WRONG("tripctl: trace needs FILE [NAME|PATTERN]\n", "trace");
+    ASSERT_WRONG("tripctl: trace does not take b\n", "trace", "x", "a", "b");
+    ASSERT_WRONG("tripctl: \"a b\" is no name or pattern: 1 to 127 of letters, digits and . _ : / @ -, with * for any "
+                 "run of characters and ? for one\n",
+                 "trace", "x", "a b");
+}
+
 static void test_wrong_verbs_and_options_are_named(void **state)
 {
     (void)state;
@@ -177,7 +195,7 @@ static void test_help_and_version_end_the_way(void **state)
     assert_int_equal(PARSE(&arguments, "--version"), ARGUMENTS_DONE);
     assert_string_equal(said, "tripctl 0.1.0\n");
     assert_int_equal(PARSE(&arguments, "--help"), ARGUMENTS_DONE);
-    assert_non_null(strstr(said, "\n  force-open NAME|PATTERN  deny every call"));
+    assert_non_null(strstr(said, "\n  force-open NAME|PATTERN    deny every call"));
     assert_int_equal(PARSE(&arguments, "clock", "advance", "-h"), ARGUMENTS_DONE);
     assert_ptr_equal(strstr(said, "usage: tripctl clock advance DURATION [OPTION...]\n"), said);
     assert_int_equal(PARSE(&arguments, "--complete"), ARGUMENTS_DONE);
@@ -192,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_durations_have_units),
         cmocka_unit_test(test_verbs_of_two_words),
         cmocka_unit_test(test_an_operand_may_be_left_out_where_it_says_so),
+        cmocka_unit_test(test_a_trace_takes_a_file_and_may_take_a_pattern),
         cmocka_unit_test(test_wrong_verbs_and_options_are_named),
         cmocka_unit_test(test_names_and_patterns_are_checked),
         cmocka_unit_test(test_a_reason_is_one_short_line),
