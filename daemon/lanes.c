@@ -91,7 +91,7 @@ static const char *misfit_file(int fd, size_t size)
 }
 
 /* NULL: a lane of this layout. header: a copy. */
-static const char *misfit_header(const struct lane_header *header, uint32_t meter_count)
+static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header)
 {
     if (header->magic != LANE_MAGIC)
         return "the lane's magic is not a lane's";
@@ -99,10 +99,12 @@ static const char *misfit_header(const struct lane_header *header, uint32_t mete
         return "the lane has another layout version";
     if (header->digest != layout_digest())
         return "the lane has another layout digest";
-    if (header->meter_count != meter_count)
+    if (header->meter_count != lanes->meter_count)
         return "the lane has another number of meters than this tripd's lanes";
     if (header->lane_id == 0)
         return "the lane has no id";
+    if (header->segment_id != lanes->options.segment_id)
+        return "the lane counts for the breakers of another segment";
     return NULL;
 }
 
@@ -131,7 +133,7 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
         return error == -ENOMEM ? error : -EINVAL;
     }
     memcpy(&header, memory, sizeof(header));
-    why = misfit_header(&header, lanes->meter_count);
+    why = misfit_header(lanes, &header);
     if (why) {
         munmap(memory, lanes->size);
         *ret_why = why;

@@ -16,6 +16,7 @@ struct lane;
 struct lanes_options {
     uint32_t max_lanes, max_breakers;
     uint64_t memory_per_user;
+    uint64_t segment_id; /* a lane for another one's slots is refused */
     const struct clock *clock;
     /* Holds the number of the lane whose memory is being read, else 0; shared with the keeper, which so knows on whose
      * account a worker crashed. NULL: nobody looks. */

@@ -5,6 +5,7 @@
 #include "client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #define REFUSED_PAUSE_NS UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
 #define PACKET_FDS       4
+#define WAIT_MS          5
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
 
@@ -97,12 +99,11 @@ static void use_lane(struct trip_client *client, struct lane *lane)
  * needs to be sent one. What a process counts before tripd has taken its lane is not lost: it stands there. */
 static void need_lane(struct trip_client *client)
 {
-    const uint32_t max_breakers = client->view->max_breakers;
-    const size_t meter_count = lane_meters_for(max_breakers);
+    const size_t meter_count = lane_meters_for(client->view->max_breakers);
     struct lane *lane = client->lane;
-    if (lane && lane->meter_count == meter_count && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
+    if (lane && lane->view == client->view && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
         return;
-    if (lane_make(max_breakers, (uint32_t)meter_count, &lane) == 0)
+    if (lane_make(client->view, (uint32_t)meter_count, &lane) == 0)
         use_lane(client, lane);
 }
 
@@ -134,6 +135,7 @@ static int take_view(struct trip_client *client, const struct view_offer *offer)
     __atomic_store_n(&client->view, view, __ATOMIC_RELEASE);
     __atomic_store_n(&client->lane_serial, LANE_NONE, __ATOMIC_RELEASE);
     __atomic_store_n(&client->lane, NULL, __ATOMIC_RELEASE);
+    bind_all(client); /* before there is a lane: no breaker's slot of before finds a meter in it */
     return 0;
 }
 
@@ -141,6 +143,7 @@ static int take_view(struct trip_client *client, const struct view_offer *offer)
 static void settle(struct trip_client *client)
 {
     client->attach.state = ATTACH_DONE;
+    __atomic_store_n(&client->laneless, !lane_attached(client->lane), __ATOMIC_RELAXED);
     bind_all(client);
 }
 
@@ -322,8 +325,10 @@ static void begin(struct trip_client *client, uint64_t now)
     attach->next_ns = now + ATTACH_PAUSE_NS;
     if (client->view)
         need_lane(client);
-    if (!connect_any(client))
+    if (!connect_any(client)) {
+        __atomic_store_n(&client->laneless, true, __ATOMIC_RELAXED);
         return;
+    }
     bool sent = send_hello(client);
     if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_daemon(client->view))
         sent = send_lane(client);
@@ -387,9 +392,13 @@ void attach_step(struct trip_client *client)
     offer_again(client, now);
 }
 
-void attach_wait(struct trip_client *client, int timeout_ms)
+bool attach_wait(struct trip_client *client, uint64_t until_ns)
 {
-    struct pollfd socket = {.fd = client->attach.socket.fd, .events = POLLIN};
+    /* A description of our own: the socket may be closed meanwhile, and its number be the host's. */
+    struct pollfd socket = {.fd = fcntl(client->attach.socket.fd, F_DUPFD_CLOEXEC, 0), .events = POLLIN};
+    client_unlock(client);
+    poll(&socket, socket.fd >= 0 ? 1 : 0, WAIT_MS); /* not once for all: an answer may be another thread's to hear */
     if (socket.fd >= 0)
-        poll(&socket, 1, timeout_ms);
+        close(socket.fd);
+    return client_lock_until(client, until_ns);
 }

@@ -28,12 +28,12 @@ static bool name_valid(const char *name)
 
 /* --------------------------------------------------------------------------------------------------------- bindings */
 
-static struct binding slot_binding(const struct view *view, uint32_t slot, uint32_t incarnation, uint64_t admission)
+static struct binding slot_binding(const struct view *view, uint32_t slot, uint32_t incarnation)
 {
     return (struct binding){
         .policy = view_policy(view, slot),
         .word = (uint64_t *)(uintptr_t)(view->words.base + (size_t)slot * view->words.stride),
-        .plain = policy_plain(incarnation) | (admission & UINT64_C(7) << 61),
+        .plain = policy_plain(incarnation),
         .owner = meter_owner(slot, incarnation, 0),
         .permits = (uint64_t *)(uintptr_t)(view->permits.base + (size_t)slot * view->permits.stride),
         .view = view,
@@ -60,7 +60,7 @@ bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_bindin
     const uint64_t after = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_RELAXED);
     if (!same_name || policy_incarnation(before) != policy_incarnation(after))
         return false;
-    *ret_binding = slot_binding(view, slot, policy_incarnation(before), before);
+    *ret_binding = slot_binding(view, slot, policy_incarnation(before));
     return true;
 }
 
@@ -98,19 +98,25 @@ static void bind_full(struct trip_breaker *breaker)
     bind_to(breaker, &full);
 }
 
-void breaker_bind(struct trip_breaker *breaker)
+bool breaker_bind(struct trip_breaker *breaker)
 {
     struct binding found;
-    __atomic_store_n(&breaker->next_bind_ns, coarse_ns() + (breaker->full ? FULL_PAUSE_NS : ATTACH_PAUSE_NS),
-                     __ATOMIC_RELAXED);
     if (breaker_find(breaker, &found)) {
         breaker->full = false;
         bind_to(breaker, &found);
-        return;
+        return true;
     }
     if (!breaker->full)
         bind_private(breaker);
-    if (!breaker->resolve_serial)
+    return false;
+}
+
+/* The same, and tripd is asked where it must be: when it is used, not when a thousand of them lose their places. */
+static void bind_or_ask(struct trip_breaker *breaker)
+{
+    __atomic_store_n(&breaker->next_bind_ns, coarse_ns() + (breaker->full ? FULL_PAUSE_NS : ATTACH_PAUSE_NS),
+                     __ATOMIC_RELAXED);
+    if (!breaker_bind(breaker) && !breaker->resolve_serial)
         attach_resolve(breaker->client, breaker);
 }
 
@@ -125,8 +131,7 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
     }
     if (error != 0 || slot >= view->max_breakers)
         return;
-    const uint64_t admission = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_ACQUIRE);
-    const struct binding binding = slot_binding(view, slot, incarnation, admission);
+    const struct binding binding = slot_binding(view, slot, incarnation);
     bind_to(breaker, &binding);
 }
 
@@ -140,9 +145,9 @@ const struct binding *breaker_bound(struct trip_breaker *breaker)
     client_look(client);
     const bool due =
         binding->kind == BINDING_SHARED || coarse_ns() >= __atomic_load_n(&breaker->next_bind_ns, __ATOMIC_RELAXED);
-    if (client->view && due && client_try_lock(client)) {
-        breaker_bind(breaker);
-        pthread_mutex_unlock(&client->lock);
+    if (__atomic_load_n(&client->view, __ATOMIC_RELAXED) && due && client_try_lock(client)) {
+        bind_or_ask(breaker);
+        client_unlock(client);
     }
     binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
     const uint64_t again = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
@@ -203,45 +208,56 @@ static bool waits_for_answer(const struct trip_breaker *breaker)
     return breaker->binding == &breaker->own && breaker->resolve_serial != 0;
 }
 
-/* Under the lock but while it waits: others may ask for other breakers, and hear the answer to this one. */
-static void resolve_within(struct trip_breaker *breaker, int wait_ms)
+/* Under the lock but while it waits: others may ask for other breakers, and hear the answer to this one. False: the
+ * lock was not had again. */
+static bool resolve_within(struct trip_breaker *breaker, uint64_t until_ns)
 {
     struct trip_client *const client = breaker->client;
-    const uint64_t until = monotonic_ns() + (uint64_t)wait_ms * 1000000;
+    bool locked = true;
     attach_step(client);
-    breaker_bind(breaker);
-    while (waits_for_answer(breaker) && monotonic_ns() < until) {
-        pthread_mutex_unlock(&client->lock);
-        attach_wait(client, 5);
-        pthread_mutex_lock(&client->lock);
-        attach_step(client);
+    bind_or_ask(breaker);
+    while (locked && waits_for_answer(breaker) && monotonic_ns() < until_ns) {
+        locked = attach_wait(client, until_ns);
+        if (locked)
+            attach_step(client);
     }
+    return locked;
+}
+
+/* Appended for those who search without the lock; two threads may ask for the same new name at once. */
+static struct trip_breaker *register_breaker(struct trip_client *client, const char *name, uint32_t chain)
+{
+    struct trip_breaker *const fresh = breaker_new(client, name);
+    if (!fresh)
+        return NULL;
+    struct trip_breaker *first = __atomic_load_n(&client->breakers[chain], __ATOMIC_ACQUIRE);
+    do {
+        struct trip_breaker *const there = registered(client, name, chain);
+        if (there) {
+            breaker_free(fresh);
+            return there;
+        }
+        fresh->next = first;
+    } while (!__atomic_compare_exchange_n(&client->breakers[chain], &first, fresh, false, __ATOMIC_RELEASE,
+                                          __ATOMIC_ACQUIRE));
+    return fresh;
 }
 
 int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker)
 {
+    const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;
     if (!name || !name_valid(name))
         return -EINVAL;
     const uint32_t chain = names_hash(name) % BREAKER_CHAINS;
     struct trip_breaker *breaker = registered(client, name, chain);
-    if (breaker) {
-        *ret_breaker = breaker;
-        return 0;
+    if (!breaker) {
+        fork_generation();
+        breaker = register_breaker(client, name, chain);
+        if (!breaker)
+            return -ENOMEM;
+        if (client_lock_until(client, until_ns) && resolve_within(breaker, until_ns))
+            client_unlock(client);
     }
-    fork_generation();
-    pthread_mutex_lock(&client->lock);
-    breaker = registered(client, name, chain);
-    bool is_new = !breaker;
-    if (is_new)
-        breaker = breaker_new(client, name);
-    if (breaker && is_new) {
-        breaker->next = client->breakers[chain];
-        __atomic_store_n(&client->breakers[chain], breaker, __ATOMIC_RELEASE);
-        resolve_within(breaker, OPEN_WAIT_MS);
-    }
-    pthread_mutex_unlock(&client->lock);
-    if (!breaker)
-        return -ENOMEM;
     *ret_breaker = breaker;
     return 0;
 }

@@ -13,9 +13,37 @@ uint64_t serial_next(void)
     return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED); /* only its value counts */
 }
 
+/* ------------------------------------------------------------------------------------------------------------- lock */
+
+static bool locked(struct trip_client *client, int error, int cancel_state)
+{
+    if (error == 0)
+        client->cancel_state = cancel_state;
+    else
+        pthread_setcancelstate(cancel_state, NULL);
+    return error == 0;
+}
+
 bool client_try_lock(struct trip_client *client)
 {
-    return pthread_mutex_trylock(&client->lock) == 0;
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    return locked(client, pthread_mutex_trylock(&client->lock), cancel_state);
+}
+
+bool client_lock_until(struct trip_client *client, uint64_t until_ns)
+{
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    return locked(client, pthread_mutex_clocklock(&client->lock, CLOCK_MONOTONIC, &until), cancel_state);
+}
+
+void client_unlock(struct trip_client *client)
+{
+    const int cancel_state = client->cancel_state;
+    pthread_mutex_unlock(&client->lock);
+    pthread_setcancelstate(cancel_state, NULL);
 }
 
 /* --------------------------------------------------------------------------------------------------------- opening */
@@ -35,7 +63,7 @@ static int client_new(const struct trip_client *like, struct trip_client **ret_c
         return -ENOMEM;
     memcpy(client->sockets, like->sockets, sizeof(client->sockets));
     client->serial = serial_next();
-    client->thread_slot = (unsigned)(client->serial % THREAD_SLOTS);
+    client->thread_slot = clients.opened++ % THREAD_SLOTS;
     client->lane_serial = LANE_NONE;
     client->attach.socket.fd = -1;
     pthread_mutex_init(&client->lock, NULL);
@@ -66,21 +94,27 @@ static int client_take(const char *instance, struct trip_client **ret_client)
     return error;
 }
 
-/* Until attached, refused, or the time is up; at once if nobody listens. */
-static void attach_within(struct trip_client *client, int wait_ms)
+/* Until attached, refused, or the time is up; at once if nobody listens. Several threads may be at it: each takes what
+ * has come. 0, or -EPROTO. */
+static int attach_within(struct trip_client *client, uint64_t until_ns)
 {
-    const uint64_t until = monotonic_ns() + (uint64_t)wait_ms * 1000000;
-    for (;;) {
+    bool locked = client_lock_until(client, until_ns);
+    while (locked) {
         attach_step(client);
-        const uint64_t now = monotonic_ns();
-        if (client->attach.state == ATTACH_IDLE || client->attach.state == ATTACH_DONE || now >= until)
-            return;
-        attach_wait(client, (int)((until - now) / 1000000) + 1);
+        if (client->attach.state == ATTACH_IDLE || client->attach.state == ATTACH_DONE || monotonic_ns() >= until_ns)
+            break;
+        locked = attach_wait(client, until_ns);
     }
+    if (!locked)
+        return 0; /* it attaches by itself, later */
+    const int error = client->attach.refused == -EPROTO ? -EPROTO : 0;
+    client_unlock(client);
+    return error;
 }
 
 int trip_open(trip_client **ret_client, const char *instance)
 {
+    const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;
     struct trip_client *client;
     instance = paths_instance(instance);
     if (!instance)
@@ -89,10 +123,7 @@ int trip_open(trip_client **ret_client, const char *instance)
     int error = client_take(instance, &client);
     if (error < 0)
         return error;
-    pthread_mutex_lock(&client->lock);
-    attach_within(client, OPEN_WAIT_MS);
-    error = client->attach.refused == -EPROTO ? -EPROTO : 0;
-    pthread_mutex_unlock(&client->lock);
+    error = attach_within(client, until_ns);
     if (error < 0)
         trip_close(client);
     else
@@ -155,8 +186,7 @@ void trip_close(trip_client *client)
 static uint64_t look_later_ns(const struct trip_client *client)
 {
     const struct view *const view = __atomic_load_n(&client->view, __ATOMIC_ACQUIRE);
-    const bool settled =
-        view && lane_attached(__atomic_load_n(&client->lane, __ATOMIC_ACQUIRE)) && !view_outdated(view);
+    const bool settled = __atomic_load_n(&client->settled, __ATOMIC_RELAXED) && view && !view_outdated(view);
     return settled ? 10 * ATTACH_PAUSE_NS : 0;
 }
 
@@ -168,8 +198,10 @@ void client_look(struct trip_client *client)
     if (now < next || now < next + look_later_ns(client) || !client_try_lock(client))
         return;
     attach_step(client);
+    __atomic_store_n(&client->settled, client->attach.state == ATTACH_DONE && lane_attached(client->lane),
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&client->next_look_ns, now + ATTACH_PAUSE_NS, __ATOMIC_RELAXED);
-    pthread_mutex_unlock(&client->lock);
+    client_unlock(client);
 }
 
 void client_forked(struct trip_client *client)
@@ -179,6 +211,7 @@ void client_forked(struct trip_client *client)
     attach_close(client);
     client->attach.next_ns = 0;
     client->next_look_ns = 0;
+    client->settled = client->laneless = false;
     client->lane = NULL;
     client->lane_serial = LANE_NONE;
     while (client->lanes) {

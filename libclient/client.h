@@ -32,7 +32,7 @@
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
 #define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
-#define OPEN_WAIT_MS    90                  /* trip_open and trip_breaker_get: with what follows within 100 ms */
+#define OPEN_WAIT_NS    UINT64_C(90000000)  /* trip_open and trip_breaker_get: with what follows within 100 ms */
 #define BREAKER_CHAINS  256
 #define LANE_NONE       UINT64_MAX /* no lane has this serial */
 #define THREAD_SLOTS    4          /* lanes that a thread remembers its section of */
@@ -79,7 +79,8 @@ int view_map(const struct view_offer *offer, struct view **ret_view);
 /* The same segment came with another commons: it takes the place of the mapped one, under every pointer into it. */
 int view_replace_commons(struct view *view, const struct view_offer *offer);
 struct view *view_unmap(struct view *view);
-/* No tripd looks after the state words: its heartbeat is stale, it was stopped, or there never was one. */
+/* No tripd looks after the state words: its heartbeat is stale, it was stopped, it has gone on to another commons, or
+ * there never was one. */
 bool view_away(const struct view *view);
 /* Milliseconds since the segment's creation, on the instance's clock. */
 uint64_t view_now_ms(const struct view *view);
@@ -104,7 +105,8 @@ static inline bool view_outdated(const struct view *view)
 
 /* ---- lane.c: the memfd, and which section and meter is whose */
 struct lane {
-    uint64_t serial; /* of this process, never used again */
+    uint64_t serial;         /* of this process, never used again */
+    const struct view *view; /* whose slots its meters are indexed by */
     struct lane_header *memory;
     size_t size;
     struct descriptor memfd;
@@ -120,7 +122,7 @@ struct lane {
     struct meter *meters[]; /* section, then breaker */
 };
 
-int lane_make(uint32_t max_breakers, uint32_t meter_count, struct lane **ret_lane);
+int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane);
 struct lane *lane_free(struct lane *lane);
 /* In a forked child, where the lane is not mapped: drops what the child has of it. */
 struct lane *lane_forget(struct lane *lane);
@@ -183,21 +185,19 @@ struct trip_breaker {
 
 /* The binding in force; one that went stale is replaced first, without blocking. */
 const struct binding *breaker_bound(struct trip_breaker *breaker);
-/* Under the client's lock: finds the breaker in the view, else asks tripd, else lets it be private. */
-void breaker_bind(struct trip_breaker *breaker);
+/* Under the client's lock: finds the breaker in the view, else lets it be private. False: tripd must be asked for it.
+ */
+bool breaker_bind(struct trip_breaker *breaker);
 /* Under the client's lock: tripd's answer. */
 void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error);
 /* For trip_allow, which takes no lock: the slot that the name has now; false: none. */
 bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_binding);
 struct trip_breaker *breaker_free(struct trip_breaker *breaker);
 
-/* A bit of `admission` that nobody but a new incarnation, or a new commons, changes. */
-#define BINDING_MASK (UINT64_C(7) << 61 | UINT64_C(0xffff) << 4)
-
-/* The slot is another breaker's now, or its word is in another commons. */
+/* The slot is another breaker's now. */
 static inline bool binding_stale(const struct binding *binding, uint64_t admission)
 {
-    return (admission ^ binding->plain) & BINDING_MASK;
+    return policy_incarnation(admission) != policy_incarnation(binding->plain);
 }
 
 /* ---- thread.c: the section of the calling thread */
@@ -205,7 +205,7 @@ struct thread_slot {
     uint64_t generation;   /* fork_generation() when it was filled; 0: empty */
     uint64_t client;       /* serial */
     uint64_t lane;         /* serial */
-    uint64_t own_lane;     /* the same if the section is the thread's own, else LANE_NONE: plain stores will do */
+    uint64_t own_lane;     /* the same if the section is the thread's own: plain stores will do; 0: it is shared */
     struct meter **meters; /* of the section, by breaker */
     struct lane *lane_at;
     uint32_t section;
@@ -256,8 +256,9 @@ void attach_step(struct trip_client *client);
 void attach_close(struct trip_client *client);
 /* False: it could not be sent now. */
 bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker);
-/* Without the lock: waits until tripd has said something, a few milliseconds at most. */
-void attach_wait(struct trip_client *client, int timeout_ms);
+/* Under the lock, which it gives up meanwhile: waits until tripd has said something, a few milliseconds at most. False:
+ * the lock could not be had again until then. */
+bool attach_wait(struct trip_client *client, uint64_t until_ns);
 
 struct descriptor descriptor_own(int fd);
 bool descriptor_valid(const struct descriptor *descriptor);
@@ -272,7 +273,10 @@ struct trip_client {
     unsigned thread_slot;
     unsigned opens; /* trip_open less trip_close; under clients.lock */
     pthread_mutex_t lock;
+    int cancel_state; /* of the thread that holds the lock, as it was before */
     struct attach attach;
+    bool settled;  /* attached as far as it goes: no hurry to look again. Read without the lock */
+    bool laneless; /* tripd did not take our lane, or nobody listens. Read without the lock */
     uint64_t next_look_ns;
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
     struct view *views;                            /* all, the latest first */
@@ -285,6 +289,7 @@ struct trip_client {
 struct clients {
     pthread_mutex_t lock;
     struct trip_client *first;
+    unsigned opened; /* ever */
 };
 extern struct clients clients;
 
@@ -293,8 +298,11 @@ uint64_t serial_next(void);
 void client_look(struct trip_client *client);
 /* In a forked child. */
 void client_forked(struct trip_client *client);
-/* The lock, or false at once. */
+/* The lock; false: not at once, or not until then (monotonic). Who holds it is not cancelled: what it does are
+ * cancellation points, and nobody would give the lock back. */
 bool client_try_lock(struct trip_client *client);
+bool client_lock_until(struct trip_client *client, uint64_t until_ns);
+void client_unlock(struct trip_client *client);
 
 static inline uint64_t coarse_ns(void)
 {
@@ -364,6 +372,15 @@ static inline struct meter *meter_at_hand(const struct trip_breaker *breaker, co
 static inline struct reporter reporter_of(const struct thread_slot *slot, struct meter *meter)
 {
     return (struct reporter){.lane = slot->lane_at, .meter = meter, .section = slot->section};
+}
+
+/* May this process hold something that is given back at its death? Only the number of its lane tells tripd whose it is.
+ * While the lane is on its way it waits for it; one that gets none holds until the lease's end. */
+static inline bool reporter_may_hold(const struct trip_client *client, const struct binding *binding)
+{
+    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    return binding->kind != BINDING_SHARED || (lane && __atomic_load_n(&lane->number, __ATOMIC_RELAXED) != 0) ||
+           __atomic_load_n(&client->laneless, __ATOMIC_RELAXED);
 }
 
 static inline uint32_t reporter_lane(const struct trip_client *client)

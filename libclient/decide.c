@@ -93,7 +93,8 @@ static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret
     *ret_again = false;
     if (state == WORD_CLOSED || !word_valid(word))
         return TRIP_ALLOW;
-    if ((state == WORD_HALF_OPEN && take_permit(call, word, now_ms)) || take_word(call, word, now_ms))
+    if (reporter_may_hold(call->breaker->client, call->binding) &&
+        ((state == WORD_HALF_OPEN && take_permit(call, word, now_ms)) || take_word(call, word, now_ms)))
         return TRIP_PROBE;
     *ret_again = __atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE) != word;
     if (state == WORD_RAMPING)
@@ -148,10 +149,15 @@ static void count_started(const struct reporter *reporter, struct call *call)
 
 COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call)
 {
-    *call = (struct call){.breaker = breaker, .generation = (uint32_t)fork_generation()};
+    *call = (struct call){.generation = (uint32_t)fork_generation()};
+    if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
+        return trip_allow(breaker);
+    client_look(breaker->client); /* who is denied comes no other way; not between a call's begin and its end */
+    call->breaker = breaker;
     call->binding = breaker_bound(breaker);
-    const trip_verdict verdict = admit(call);
+    /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
+    const trip_verdict verdict = admit(call);
     if (!trip_admitted(verdict)) {
         if (reporter.meter)
             reporter_add(&reporter, &reporter.meter->denied);

@@ -41,7 +41,8 @@ static void fill_window(const struct binding *binding, trip_info *info)
     info->calls_until_rate = missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
 }
 
-static trip_reason last_reason(const struct binding *binding)
+/* tripd's word for the opening that this word is of; else a client has opened it, by the one way that clients have. */
+static trip_reason last_reason(const struct binding *binding, uint64_t word)
 {
     if (binding->kind != BINDING_SHARED)
         return TRIP_REASON_NONE;
@@ -49,13 +50,16 @@ static trip_reason last_reason(const struct binding *binding)
     const struct detail_slot *const detail =
         (const struct detail_slot *)(const void *)(details->base + (size_t)binding->slot * details->stride);
     const uint8_t reason = __atomic_load_n(&detail->reason, __ATOMIC_RELAXED); /* one byte: always whole */
-    return reason < TRIP_REASON_COUNT ? (trip_reason)reason : TRIP_REASON_NONE;
+    const uint64_t until_ms = __atomic_load_n(&detail->until_ms, __ATOMIC_RELAXED);
+    if (reason >= TRIP_REASON_COUNT || (word_state(word) == WORD_OPEN && until_ms != word_deadline_ms(word)))
+        return TRIP_REASON_NONE;
+    return (trip_reason)reason;
 }
 
 /* Why a breaker that no tripd looks after opened: there is one way. */
 static trip_reason reason_of(const struct binding *binding, uint64_t word)
 {
-    const trip_reason told = last_reason(binding);
+    const trip_reason told = last_reason(binding, word);
     const bool unseen = told == TRIP_REASON_NONE && word_shown_state(word) != TRIP_STATE_CLOSED;
     return unseen ? TRIP_REASON_CONSECUTIVE : told;
 }
@@ -73,24 +77,30 @@ static uint64_t forced_for(const struct binding *binding, uint64_t now_ms)
     return until_ms ? until(until_ms, now_ms) : UINT64_MAX;
 }
 
-static uint64_t retry_after(const struct binding *binding, const trip_info *info, uint64_t word, uint64_t now_ms)
+static uint64_t state_for(uint64_t word, uint64_t now_ms)
 {
-    const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
-    if (info->mode == TRIP_MODE_FORCED_OPEN)
-        return forced_for(binding, now_ms);
-    if (info->mode != TRIP_MODE_AUTO || info->permits_free > 0 || word_due(word, now_ms, longest_ms))
-        return 0;
+    const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
     switch (word_state(word)) {
     case WORD_OPEN:
     case WORD_HALF_OPEN:
         return until(word_deadline_ms(word), now_ms);
-    case WORD_PROBING: {
-        const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
+    case WORD_PROBING:
         return (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
-    }
     default:
         return 0;
     }
+}
+
+/* Modes other than auto and forced_open admit; forced open, the state's own time runs on. */
+static uint64_t retry_after(const struct binding *binding, const trip_info *info, uint64_t word, uint64_t now_ms)
+{
+    const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
+    const uint64_t forced_ms = info->mode == TRIP_MODE_FORCED_OPEN ? forced_for(binding, now_ms) : 0;
+    const bool now = info->permits_free > 0 || word_due(word, now_ms, longest_ms);
+    const uint64_t state_ms = now ? 0 : state_for(word, now_ms);
+    if (info->mode != TRIP_MODE_AUTO && info->mode != TRIP_MODE_FORCED_OPEN)
+        return 0;
+    return forced_ms > state_ms ? forced_ms : state_ms;
 }
 
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)

@@ -8,12 +8,17 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ------------------------------------------------------------------------------------------------------- the memory */
 
 static int sealed_memfd(size_t size)
 {
+    struct rlimit limit;
+    /* A file beyond the limit is a signal to the host program, which ends it. */
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < size)
+        return -EFBIG;
     const int fd = memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
@@ -47,13 +52,14 @@ static int map_and_lock(int fd, size_t size, void **ret_memory)
     return error;
 }
 
-static void fill_header(struct lane_header *header, uint32_t meter_count, uint64_t lane_id)
+static void fill_header(struct lane_header *header, uint64_t segment_id, uint32_t meter_count, uint64_t lane_id)
 {
     header->magic = LANE_MAGIC;
     header->version = LAYOUT_VERSION;
     header->meter_count = meter_count;
     header->digest = layout_digest();
     header->lane_id = lane_id;
+    header->segment_id = segment_id;
     header->pid = (uint32_t)getpid();
     header->sections_used = 1;
     strncpy(header->program, program_invocation_short_name, sizeof(header->program) - 1);
@@ -68,8 +74,9 @@ static uint64_t random_id(void)
     return id ? id : monotonic_ns() ^ (uint64_t)getpid() << 40;
 }
 
-int lane_make(uint32_t max_breakers, uint32_t meter_count, struct lane **ret_lane)
+int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane)
 {
+    const uint32_t max_breakers = view->max_breakers;
     const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * max_breakers * sizeof(struct meter *);
     const size_t size = lane_size(meter_count);
     void *memory;
@@ -91,6 +98,7 @@ int lane_make(uint32_t max_breakers, uint32_t meter_count, struct lane **ret_lan
         return error;
     }
     lane->serial = serial_next();
+    lane->view = view;
     lane->memory = memory;
     lane->size = size;
     lane->memfd = descriptor_own(fd);
@@ -98,7 +106,7 @@ int lane_make(uint32_t max_breakers, uint32_t meter_count, struct lane **ret_lan
     lane->max_breakers = max_breakers;
     lane->taken = 1; /* section 0 is nobody's own */
     lane->mapped = mapped;
-    fill_header(lane->memory, meter_count, random_id());
+    fill_header(lane->memory, view->segment_id, meter_count, random_id());
     *ret_lane = lane;
     return 0;
 }

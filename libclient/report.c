@@ -22,6 +22,8 @@ struct reporter reporter_find(struct trip_breaker *breaker, const struct binding
     if (!slot)
         return nobody;
     struct lane *const lane = slot->lane_at;
+    if (lane->view != binding->view) /* of another segment: its meters are other breakers' */
+        return nobody;
     uint32_t section = slot->section;
     struct meter *meter = lane_meter(lane, section, binding->slot, binding->owner);
     if (!meter && section)
@@ -60,6 +62,7 @@ COLD static void record_slow(struct trip_breaker *breaker, const struct outcome 
 {
     if (fork_generation() == 0)
         return;
+    client_look(breaker->client);
     const struct binding *const binding = breaker_bound(breaker);
     if (binding->kind == BINDING_FULL)
         return;
@@ -190,8 +193,6 @@ static void end_probe(const struct reporter *reporter, const struct binding *bin
 static void end_call(struct trip_breaker *breaker, const struct call *call, const struct outcome *outcome)
 {
     const struct binding *const binding = breaker_bound(breaker);
-    if (binding->kind == BINDING_FULL)
-        return;
     const struct reporter reporter = reporter_find(breaker, binding);
     const bool same = same_slot(binding, call->binding);
     if (same)
@@ -202,12 +203,14 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
         return;
     }
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    if (outcome_neutral(outcome->what))
-        tell_totals(&reporter, outcome);
-    else if (late || word_epoch(word) != word_epoch(call->word))
+    if (binding->kind == BINDING_FULL)
+        return;
+    if (!outcome_neutral(outcome->what) && (late || word_epoch(word) != word_epoch(call->word)))
         count_late(&reporter);
-    else
+    else if (word_counts_streak(word))
         tell_outcome(&reporter, binding, word, outcome);
+    else /* admitted by its mode, against what the state says: no probe */
+        tell_totals(&reporter, outcome);
 }
 
 COLD static void end_slow(struct call *call, struct outcome *outcome)

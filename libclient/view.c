@@ -208,7 +208,7 @@ struct view *view_unmap(struct view *view)
 
 bool view_away(const struct view *view)
 {
-    if (!view->segment)
+    if (!view->segment || view_outdated(view))
         return true;
     /* Relaxed: a heartbeat that is a moment old is as good. */
     if (__atomic_load_n(&view->segment->daemon_state, __ATOMIC_RELAXED) != DAEMON_RUNNING)

@@ -316,6 +316,7 @@ struct lane_header {
     uint32_t meters_used __attribute__((aligned(LAYOUT_LINE)));
     uint32_t sections_used; /* likewise for sections, 1 at least */
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
+    uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
 
     /* tripd */
     uint32_t lane __attribute__((aligned(LAYOUT_LINE))); /* number, 1 to max_lanes */
@@ -588,6 +589,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct state_line),
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
+        offsetof(struct lane_header, segment_id),
         offsetof(struct lane_header, lane),
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),

@@ -411,6 +411,25 @@ void fake_lose_commons(struct fake_daemon *fake)
     poke(fake);
 }
 
+void fake_new_segment(struct fake_daemon *fake)
+{
+    char path[PATHS_MAX];
+    pthread_mutex_lock(&fake->lock);
+    assert(paths_segment(path, "test", false, 0) == 0 && paths_segment_unlink(path) == 0);
+    segment_unmap(fake->segment);
+    close(fake->commons_fd);
+    commons_unmap(fake->commons);
+    make_segment(fake, fake->clock.ticks == TICKS_TEST);
+    make_commons(fake);
+    drop_lanes(fake);
+    for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
+        connection_close(&fake->connections[i]);
+    segment_started(fake->segment, getpid(), getpid(), fake->commons->commons_id);
+    segment_heartbeat(fake->segment);
+    pthread_mutex_unlock(&fake->lock);
+    poke(fake);
+}
+
 void fake_away(struct fake_daemon *fake)
 {
     __atomic_store_n(&fake->segment->header->heartbeat_mono_ns, monotonic_ns() - HEARTBEAT_STALE_NS, __ATOMIC_RELAXED);

@@ -58,6 +58,8 @@ void fake_stop(struct fake_daemon *fake);
 void fake_hang_up(struct fake_daemon *fake);
 /* As a keeper that died: new commons, epochs moved on by 2^18, no lanes. */
 void fake_lose_commons(struct fake_daemon *fake);
+/* Both died and the segment was removed: another one, another commons, no lanes, no breakers. */
+void fake_new_segment(struct fake_daemon *fake);
 /* Away: not a heartbeat for 3 s; back: one now. */
 void fake_away(struct fake_daemon *fake);
 void fake_back(struct fake_daemon *fake);

@@ -397,7 +397,10 @@ static void test_info_tells_what_tripd_published(void **state)
     assert_true(info.retry_after_ms == UINT64_MAX);
     fake_mode(&f->fake, f->slot, TRIP_MODE_FORCED_OPEN, 4000);
     trip_breaker_info(f->breaker, &info);
-    assert_int_equal(info.retry_after_ms, 3000);
+    assert_int_equal(info.retry_after_ms, 10500); /* open is what it is when the mode ends */
+    fake_mode(&f->fake, f->slot, TRIP_MODE_FORCED_OPEN, 14000);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.retry_after_ms, 13000);
 }
 
 static void test_rates_are_unknown_before_minimum_calls(void **state)

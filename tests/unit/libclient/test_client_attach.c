@@ -1,0 +1,217 @@
+/* Attaching, losing tripd, and coming back: whatever happens to tripd, a process decides by the state words that are in
+ * force, counts for the breaker it means, and holds nothing that nobody can take back. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "client_fixture.h"
+#include "internal/ticks.h"
+
+/* -------------------------------------------------------------------------------------------------- another commons */
+
+static void half_open_with_a_permit(struct fixture *fixture)
+{
+    fixture_set(fixture, word_half_open(word_epoch(fixture_word(fixture)) + 1, 60000));
+    fake_arm(&fixture->fake, fixture->slot, 0);
+}
+
+static bool begins(struct fixture *fixture)
+{
+    trip_call call;
+    const bool admitted = trip_admitted(trip_begin(fixture->breaker, &call));
+    trip_end(&call, TRIP_CANCELLED);
+    return admitted;
+}
+
+static void test_who_is_denied_by_a_dead_commons_finds_the_next_one(void **state)
+{
+    struct fixture *const fixture = *state;
+    fixture_set(fixture, word_open(word_epoch(fixture_word(fixture)) + 1, 60000));
+    assert_false(begins(fixture));
+    fake_lose_commons(&fixture->fake);
+    half_open_with_a_permit(fixture);
+    bool admitted = false;
+    assert_true(WAIT_FOR(admitted = admitted || begins(fixture)));
+}
+
+/* trip_allow attaches to nothing; but in a dead commons it may go on as if tripd were away. */
+static void test_allow_alone_is_not_locked_out_by_a_dead_commons(void **state)
+{
+    struct fixture *const fixture = *state;
+    fixture_set(fixture, word_open(word_epoch(fixture_word(fixture)) + 1, 500)); /* it is 1000 */
+    assert_int_equal(trip_allow(fixture->breaker), TRIP_DENY_OPEN);              /* tripd's to move on */
+    fake_lose_commons(&fixture->fake);
+    fixture_set(fixture, word_closed(word_epoch(fixture_word(fixture)) + 1, 0, 0));
+    assert_int_equal(trip_allow(fixture->breaker), TRIP_PROBE);
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    assert_true(WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED));
+    assert_int_equal(trip_allow(fixture->breaker), TRIP_ALLOW);
+}
+
+/* -------------------------------------------------------------------------------------------------- another segment */
+
+static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(void **state)
+{
+    struct fixture *const fixture = *state;
+    record_n(fixture->breaker, TRIP_FAILURE, 1);
+    fake_new_segment(&fixture->fake);
+    const uint32_t victim = fake_breaker(&fixture->fake, "victim"); /* in the place that db had */
+    assert_int_equal(victim, fixture->slot);
+    for (unsigned i = 0; i < 300; i++) {
+        const struct timespec nap = {.tv_nsec = 1000000};
+        record_n(fixture->breaker, TRIP_FAILURE, 1);
+        nanosleep(&nap, NULL);
+    }
+    assert_true(WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED));
+    const struct fake_counts counts = fake_counts_all(&fixture->fake, victim, 1);
+    assert_int_equal(counts.total_failures, 0);
+    assert_int_equal(word_streak(fake_word(&fixture->fake, victim)), 0);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- holding
+ */
+
+/* 0: its first call took no permit, for its lane had no number yet; and then one did. */
+static int first_calls_of_a_child(void *context)
+{
+    struct fixture *const fixture = context;
+    trip_call call;
+    const trip_verdict first = trip_begin(fixture->breaker, &call);
+    const uint64_t permit = fake_permit(&fixture->fake, fixture->slot, 0);
+    if (first != TRIP_DENY_HALF_OPEN && permit_lane(permit) == 0)
+        return 1;
+    bool admitted = trip_admitted(first);
+    if (!WAIT_FOR(admitted = admitted || trip_admitted(trip_begin(fixture->breaker, &call))))
+        return 2;
+    return permit_lane(fake_permit(&fixture->fake, fixture->slot, 0)) != 0 ? 0 : 3;
+}
+
+static void test_a_child_holds_no_permit_before_its_lane_has_a_number(void **state)
+{
+    struct fixture *const fixture = *state;
+    half_open_with_a_permit(fixture);
+    assert_int_equal(in_child(first_calls_of_a_child, fixture), 0);
+}
+
+static void test_a_process_whose_lane_is_refused_probes_all_the_same(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_close(fixture->client);
+    fixture->fake.refuse_lane = -EDQUOT;
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    assert_int_equal(trip_breaker_get(fixture->client, "db", &fixture->breaker), 0);
+    assert_int_equal(trip_client_status(fixture->client), TRIP_CLIENT_UNREPORTED);
+    half_open_with_a_permit(fixture);
+    assert_true(begins(fixture));
+}
+
+/* In shadow all are admitted, but only the permitted ones are probes. */
+static void test_what_shadow_admits_without_a_permit_is_no_probe(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_call probe, call;
+    fake_mode(&fixture->fake, fixture->slot, TRIP_MODE_SHADOW, 0);
+    half_open_with_a_permit(fixture);
+    assert_int_equal(trip_begin(fixture->breaker, &probe), TRIP_PROBE);
+    assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_ALLOW);
+    trip_end(&call, TRIP_FAILURE);
+    assert_int_equal(fixture_counts(fixture).total_failures, 1);
+    assert_int_equal(fixture_counts(fixture).failures, 0);
+    trip_end(&probe, TRIP_OK);
+    assert_int_equal(permit_outcome(fake_permit(&fixture->fake, fixture->slot, 0)), PERMIT_OK);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- times
+ */
+
+#define OPENERS 6
+
+static void *open_and_time(void *ret_ns)
+{
+    trip_client *client;
+    const uint64_t start = monotonic_ns();
+    if (trip_open(&client, NULL) == 0) {
+        *(uint64_t *)ret_ns = monotonic_ns() - start;
+        trip_close(client);
+    }
+    return NULL;
+}
+
+static void test_threads_that_open_at_once_do_not_wait_for_one_another(void **state)
+{
+    struct fixture *const fixture = *state;
+    pthread_t threads[OPENERS];
+    uint64_t ns[OPENERS] = {0};
+    trip_close(fixture->client);
+    fixture->fake.silent = true;
+    for (unsigned i = 0; i < OPENERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, open_and_time, &ns[i]), 0);
+    for (unsigned i = 0; i < OPENERS; i++)
+        pthread_join(threads[i], NULL);
+    for (unsigned i = 0; i < OPENERS; i++)
+        assert_in_range(ns[i], 1, 250000000); /* 100 ms, and what a busy machine adds; one by one it would be 540 */
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+}
+
+static void *open_for_ever(void *unused)
+{
+    trip_client *client;
+    for (;;)
+        if (trip_open(&client, NULL) == 0)
+            trip_close(client);
+    return unused;
+}
+
+static void test_a_thread_that_is_cancelled_leaves_nothing_locked(void **state)
+{
+    struct fixture *const fixture = *state;
+    pthread_t thread;
+    trip_breaker *other;
+    fixture->fake.silent = true;
+    fake_hang_up(&fixture->fake);
+    assert_int_equal(pthread_create(&thread, NULL, open_for_ever, NULL), 0);
+    const struct timespec nap = {.tv_nsec = 30000000};
+    nanosleep(&nap, NULL); /* it is within trip_open at any time */
+    pthread_cancel(thread);
+    pthread_join(thread, NULL);
+    const uint64_t start = monotonic_ns();
+    assert_int_equal(trip_breaker_get(fixture->client, "other", &other), 0);
+    assert_in_range(monotonic_ns() - start, 0, 250000000);
+}
+
+static int opens_with_a_file_limit(void *unused)
+{
+    (void)unused;
+    const struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096};
+    trip_client *client;
+    trip_breaker *breaker;
+    if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+        return 1;
+    if (trip_open(&client, NULL) < 0 || trip_breaker_get(client, "db", &breaker) < 0)
+        return 2;
+    return trip_client_status(client) == TRIP_CLIENT_UNREPORTED && trip_allow(breaker) == TRIP_ALLOW ? 0 : 3;
+}
+
+static void test_a_limit_of_file_sizes_costs_the_lane_and_not_the_process(void **state)
+{
+    struct fixture *const fixture = *state;
+    assert_int_equal(in_child(opens_with_a_file_limit, fixture), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
+        TEST(allow_alone_is_not_locked_out_by_a_dead_commons),
+        TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
+        TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
+        TEST(a_process_whose_lane_is_refused_probes_all_the_same),
+        TEST(what_shadow_admits_without_a_permit_is_no_probe),
+        TEST(threads_that_open_at_once_do_not_wait_for_one_another),
+        TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
+        TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
