@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -268,6 +269,16 @@ int segment_create(const struct segment_options *options, struct clock *clock, s
 
 /* ---------------------------------------------------------------------------------------------------- adoption */
 
+/* Names both: which of the two programs is the older one? */
+static const char *other_layout(const struct segment_header *header)
+{
+    static char why[128]; /* tripd looks at one segment at a time */
+    snprintf(why, sizeof(why),
+             "it has layout %" PRIu32 ", digest %016" PRIx64 ", this tripd layout %u, digest %016" PRIx64,
+             header->version, header->digest, LAYOUT_VERSION, layout_digest());
+    return why;
+}
+
 /* NULL: fits. `header` is a copy. */
 static const char *misfit(const struct segment_header *header, uint64_t file_size)
 {
@@ -277,10 +288,10 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return "it is no segment of tripd";
     if (header->version == 0)
         return "it was never finished";
-    if (header->version != LAYOUT_VERSION)
-        return "it has another layout version";
-    if (header->digest != layout_digest() || header->header_size != sizeof(*header))
-        return "it has another layout digest";
+    if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
+        return other_layout(header);
+    if (header->header_size != sizeof(*header))
+        return "its header has another size";
     if (!limits_valid(header->max_breakers, header->max_lanes))
         return "its limits are out of range";
     if (header->size != plan(header->max_breakers, header->max_lanes, sections) ||

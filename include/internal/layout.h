@@ -22,9 +22,11 @@
 
 #include "trip.h"
 
+#ifndef LAYOUT_VERSION /* a test builds a tripd and a libtrip of the next one */
 #define LAYOUT_VERSION 1u
-#define LAYOUT_LINE    64
-#define LAYOUT_PAGE    4096
+#endif
+#define LAYOUT_LINE 64
+#define LAYOUT_PAGE 4096
 
 /* ---------------------------------------------------------------------------------------------- state segment */
 

@@ -329,9 +329,9 @@ static void test_each_forged_field_is_incompatible(void **state)
     const struct forgery forgeries[] = {
         HEADER(magic, 0, "it is no segment of tripd"),
         HEADER(version, 0, "it was never finished"),
-        HEADER(version, 2, "it has another layout version"),
-        HEADER(digest, 1, "it has another layout digest"),
-        HEADER(header_size, 8, "it has another layout digest"),
+        HEADER(version, 2, "it has layout 2, digest "),
+        HEADER(digest, 0xabc, "it has layout 1, digest 0000000000000abc, this tripd layout 1, digest "),
+        HEADER(header_size, 8, "its header has another size"),
         HEADER(max_breakers, 0, "its limits are out of range"),
         HEADER(max_breakers, 65536, "its limits are out of range"),
         HEADER(max_lanes, 0, "its limits are out of range"),
@@ -351,7 +351,7 @@ static void test_each_forged_field_is_incompatible(void **state)
         segment_unmap(segment_dir_create(dir, BREAKERS, LANES));
         forge(dir, &forgeries[i]);
         assert_int_equal(adopt(dir, &segment, &why), SEGMENT_INCOMPATIBLE);
-        assert_string_equal(why, forgeries[i].why);
+        assert_memory_equal(why, forgeries[i].why, strlen(forgeries[i].why));
         assert_null(segment);
     }
 }
