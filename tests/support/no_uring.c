@@ -1,4 +1,6 @@
-/* no_uring COMMAND ARGUMENT...: runs a command to which a seccomp filter forbids io_uring, as containers do. */
+/* no_uring EPERM|ENOSYS COMMAND ARGUMENT...: runs a command to which a seccomp filter forbids io_uring with this error,
+ * as containers do. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -8,15 +10,16 @@
 
 int main(int argc, char **argv)
 {
-    if (argc < 2) {
-        fprintf(stderr, "usage: no_uring COMMAND [ARGUMENT...]\n");
+    const bool denied = argc > 2 && strcmp(argv[1], "EPERM") == 0;
+    if (argc < 3 || (!denied && strcmp(argv[1], "ENOSYS") != 0)) {
+        fprintf(stderr, "usage: no_uring EPERM|ENOSYS COMMAND [ARGUMENT...]\n");
         return 2;
     }
-    if (refuse_syscall(SYS_io_uring_setup, EPERM) < 0) {
+    if (refuse_syscall(SYS_io_uring_setup, denied ? EPERM : ENOSYS) < 0) {
         fprintf(stderr, "no_uring: cannot set a seccomp filter: %s\n", strerror(errno));
         return 1;
     }
-    execvp(argv[1], argv + 1);
-    fprintf(stderr, "no_uring: cannot run %s: %s\n", argv[1], strerror(errno));
+    execvp(argv[2], argv + 2);
+    fprintf(stderr, "no_uring: cannot run %s: %s\n", argv[2], strerror(errno));
     return 127;
 }

@@ -1,5 +1,5 @@
-# For system tests: a folder of the test's own, where every instance that it starts has its files; tripd in the
-# background; what the segment's header says. Sourced by scripts that have set -euo pipefail.
+# For system tests: a folder of the test's own, where every instance that it starts has its files; tripd and clients in
+# the background; what tripctl and the segment's header say. Sourced by scripts that have set -euo pipefail.
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-system.XXXXXX")
 export TRIP_RUNTIME_DIR=$folder TRIP_STATE_DIR=$folder TRIP_SHM_DIR=$folder
@@ -17,13 +17,29 @@ fail() {
     exit 1
 }
 
+# skip WHY: it cannot be tried here. As root with all capabilities (21: CAP_SYS_ADMIN) it can, so CI takes it for a failure.
 skip() {
+    local capabilities
+    capabilities=$(awk '/^CapEff/ {print $2}' /proc/self/status)
+    if [ -n "${CI:-}" ] && [ "$(id -u)" -eq 0 ] && [ $((16#$capabilities >> 21 & 1)) -eq 1 ]; then
+        fail "CI does not skip this: $*"
+    fi
+    absent "$*"
+}
+
+# absent WHY: what is to be tried does not exist here.
+absent() {
     echo "skipped: $*"
     exit 77
 }
 
+programs=() # pids, which end with the test
 clean_up() {
-    [ -z "$keeper" ] || kill -9 "$keeper" 2>/dev/null || true
+    local pid
+    for pid in "${programs[@]}" $keeper; do
+        kill -9 "$pid" || true
+        wait "$pid" || true # before bash tells of its death
+    done 2>/dev/null
     [ -z "${mounted:-}" ] || umount "$mounted" || true
     rm -rf "$folder"
 }
@@ -74,11 +90,108 @@ stop() {
     [ "$status" -eq 0 ] || fail "tripd ended with status $status at SIGTERM"
 }
 
+# kill -9 of keeper and worker: nobody is left to say goodbye.
+kill_both() {
+    local worker
+    worker=$(worker)
+    kill -9 "$keeper" "$worker"
+    await "both are gone" both_gone "$keeper" "$worker"
+    wait "$keeper" 2>/dev/null || true
+    keeper=
+}
+both_gone() { gone "$1" && gone "$2"; }
+
 worker() { awk '{print $1}' "/proc/$keeper/task/$keeper/children"; }
 
 # Fields of the segment's header: internal/layout.h asserts where they are.
 header() { od -An -j "$1" -N "$2" -t "x$2" "$segment" | tr -d ' '; }
 segment_id() { header 64 8; }
+heartbeat() { echo $((16#$(header 640 8))); }
 daemon_state() { header 648 4; } # 00000001: running, 00000002: stopped
 starts() { echo $((16#$(header 652 4))); }
 commons_id() { header 664 8; }
+boot_id_at=48
+
+# ---- programs with libtrip in them: tests/support/client.c says what they can be asked
+
+declare -A asks answers pids
+
+# client NAME [COMMAND... ending in the program]: starts one; $pids[NAME] is its pid.
+client() {
+    local name=$1 ask answer
+    shift
+    [ $# -gt 0 ] || set -- "$TRIP_BUILD_DIR/tests/support/client"
+    mkfifo "$folder/$name.asks" "$folder/$name.answers"
+    "$@" <"$folder/$name.asks" >"$folder/$name.answers" 2>>"$log" &
+    pids[$name]=$!
+    programs+=($!)
+    exec {ask}>"$folder/$name.asks" {answer}<"$folder/$name.answers"
+    rm "$folder/$name.asks" "$folder/$name.answers"
+    asks[$name]=$ask
+    answers[$name]=$answer
+}
+
+tell() { echo "${*:2}" >&"${asks[$1]}"; }
+
+# ask NAME STEP...: prints what the client answers.
+ask() {
+    local answer
+    tell "$@"
+    IFS= read -r -t 30 answer <&"${answers[$1]}" || fail "client $1 does not answer \"${*:2}\""
+    echo "$answer"
+}
+
+# says NAME ANSWER STEP...: the client must answer this.
+says() {
+    local answer
+    answer=$(ask "$1" "${@:3}")
+    [ "$answer" = "$2" ] || fail "client $1 answered \"${*:3}\" with $answer instead of $2"
+}
+
+would_say() { [ "$(ask "$1" "${@:3}")" = "$2" ]; }
+
+# attached NAME [COMMAND...]: starts a client of breaker "db", and waits until tripd has its lane.
+attached() {
+    client "$@"
+    says "$1" ok open
+    says "$1" ok breaker db
+    await "client $1 is attached" would_say "$1" shared status
+}
+
+# ---- what tripctl says
+
+json_value() { "$TRIP_BUILD_DIR/tests/support/json_value" "$@"; }
+
+# of PATH VERB...: the value at a path in what `tripctl --json VERB...` prints.
+of() { "$TRIPCTL" --json "${@:2}" 2>/dev/null | json_value "$1"; }
+
+# shows VALUE PATH VERB...: tripctl must print this value there.
+shows() {
+    local value
+    value=$(of "${@:2}") || fail "tripctl ${*:3} has no $2"
+    [ "$value" = "$1" ] || fail "tripctl ${*:3} has $2 $value instead of $1"
+}
+would_show() { [ "$(of "${@:2}" 2>/dev/null || true)" = "$1" ]; }
+
+# ends STATUS COMMAND...: runs it; what it prints is in $said.
+ends() {
+    local got=0
+    said=$("${@:2}" 2>&1) || got=$?
+    [ "$got" -eq "$1" ] || fail "exit status $got instead of $1: ${*:2}: $said"
+}
+
+# ---- users without rights
+
+# Before a command. Our own programs are run from a folder that nobody may enter.
+nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups env LD_LIBRARY_PATH="$folder/bin")
+
+nobody_can_run() {
+    local program
+    [ "$(id -u)" -eq 0 ] || skip "only root can become nobody"
+    chmod 755 "$folder"
+    mkdir "$folder/bin"
+    for program in "$TRIPD" "$TRIPCTL" "$TRIP_BUILD_DIR/tests/support/client" "$TRIP_BUILD_DIR"/libclient/libtrip.so.0; do
+        cp "$program" "$folder/bin/"
+    done
+    "${nobody[@]}" true 2>>"$log" || skip "this container may not become nobody"
+}

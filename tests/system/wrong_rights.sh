@@ -3,12 +3,10 @@
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
-[ "$(id -u)" -eq 0 ] || skip "only root can become nobody"
-nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-"${nobody[@]}" test -x "$TRIPD" || skip "nobody may not run $TRIPD"
+nobody_can_run
+TRIPD=$folder/bin/tripd
 
 # The folder of the socket is another user's.
-chmod 755 "$folder"
 refused 1 "${nobody[@]}" "$TRIPD"
 logged "cannot lock $folder/$TRIP_INSTANCE.lock: Permission denied; start tripd as root or by its systemd unit" ||
     fail "the refusal does not say what to do"

@@ -1,0 +1,291 @@
+/* client: a program with libtrip in it that does what standard input tells it, a line a step, and answers each with a
+ * line on standard output. It ends when standard input does.
+ *
+ *   open [INSTANCE]       "ok", or the error's name
+ *   status                what the client is: shared, daemon_away, unreported, private
+ *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
+ *   allow                 the verdict
+ *   begin                 the verdict; the call is in flight
+ *   end OUTCOME           ends the latest call in flight
+ *   record OUTCOME COUNT  reports so many
+ *   state, mode, reason   of the breaker, as this process sees it
+ *   load                  reports successes until the next line comes
+ *   reported              how many outcomes this process has reported so far
+ *   lose                  closes every descriptor it does not know, and puts others on their numbers
+ *   harmed                how many of those others were touched since
+ *   fork                  the child's pid; the child goes on with the lines that follow, the parent does nothing more
+ *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
+ *   exec PROGRAM ARG      becomes another program, which answers nothing
+ *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trip.h"
+
+#define CALLS_MAX 64
+#define PAIRS     16
+#define WORDS     3
+
+static trip_client *client;
+static trip_breaker *breaker;
+static trip_call calls[CALLS_MAX];
+static unsigned in_flight;
+static unsigned long reported;
+static char *words[WORDS]; /* of the line; "" beyond its end */
+
+static const char *error_name(int error)
+{
+    return error == 0 ? "ok" : strerrorname_np(-error);
+}
+
+/* ---- what every program does */
+
+static void step_open(void)
+{
+    puts(error_name(trip_open(&client, *words[1] ? words[1] : NULL)));
+}
+
+static void step_status(void)
+{
+    puts(trip_client_state_name(trip_client_status(client)));
+}
+
+static void step_breaker(void)
+{
+    puts(error_name(trip_breaker_get(client, words[1], &breaker)));
+}
+
+static void step_allow(void)
+{
+    puts(trip_verdict_name(trip_allow(breaker)));
+}
+
+static void step_begin(void)
+{
+    puts(in_flight < CALLS_MAX ? trip_verdict_name(trip_begin(breaker, &calls[in_flight++])) : "too many");
+}
+
+static trip_outcome outcome(const char *name)
+{
+    int value = 0;
+    while (value < TRIP_OUTCOME_COUNT && strcmp(trip_outcome_name((trip_outcome)value), name) != 0)
+        value++;
+    return (trip_outcome)value;
+}
+
+static void step_end(void)
+{
+    if (in_flight == 0) {
+        puts("none in flight");
+        return;
+    }
+    trip_end(&calls[--in_flight], outcome(words[1]));
+    reported++;
+    puts("ok");
+}
+
+static void step_record(void)
+{
+    const long count = strtol(words[2], NULL, 10);
+    for (long i = 0; i < count; i++)
+        trip_record(breaker, outcome(words[1]), 0);
+    reported += (unsigned long)count;
+    puts("ok");
+}
+
+static void step_state(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    puts(error < 0 ? error_name(error) : trip_state_name(info.state));
+}
+
+static void step_mode(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    puts(error < 0 ? error_name(error) : trip_mode_name(info.mode));
+}
+
+static void step_reason(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    puts(error < 0 ? error_name(error) : trip_reason_name(info.reason));
+}
+
+static void step_load(void)
+{
+    const struct timespec nap = {.tv_nsec = 100000};
+    struct pollfd line = {.fd = STDIN_FILENO, .events = POLLIN};
+    puts("ok");
+    fflush(stdout);
+    while (poll(&line, 1, 0) == 0) {
+        trip_record(breaker, TRIP_OK, 0);
+        reported++;
+        nanosleep(&nap, NULL);
+    }
+}
+
+static void step_reported(void)
+{
+    printf("%lu\n", reported);
+}
+
+/* ---- a host program that has no regard for descriptors it does not know */
+
+/* Both ends of each pair hold one byte of the other's, which nobody has read. */
+static struct {
+    int fd;
+    ino_t inode;
+} others[2 * PAIRS];
+
+static void other_set(int place, int fd)
+{
+    struct stat status;
+    others[place].fd = fd;
+    others[place].inode = fstat(fd, &status) == 0 ? status.st_ino : 0;
+}
+
+static void step_lose(void)
+{
+    syscall(SYS_close_range, 3, ~0U, 0);
+    for (int i = 0; i < PAIRS; i++) {
+        int pair[2] = {-1, -1};
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0 || send(pair[0], "a", 1, 0) != 1 ||
+            send(pair[1], "b", 1, 0) != 1) {
+            puts(strerrorname_np(errno));
+            return;
+        }
+        other_set(2 * i, pair[0]);
+        other_set(2 * i + 1, pair[1]);
+    }
+    puts("ok");
+}
+
+static bool other_harmed(int place)
+{
+    struct stat status;
+    char bytes[64];
+    const int fd = others[place].fd;
+    if (fstat(fd, &status) < 0 || status.st_ino != others[place].inode)
+        return true; /* closed, or another's now */
+    if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) != 1 || bytes[0] != (place % 2 ? 'a' : 'b'))
+        return true; /* read, or written to */
+    return recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) != -1 || errno != EAGAIN;
+}
+
+static void step_harmed(void)
+{
+    int harmed = 0;
+    for (int i = 0; i < 2 * PAIRS; i++)
+        harmed += other_harmed(i);
+    printf("%d\n", harmed);
+}
+
+/* ---- other processes */
+
+static void go_on_as(pid_t child)
+{
+    if (child > 0) {
+        pause(); /* until it is killed */
+        _exit(1);
+    }
+    printf("%d\n", child < 0 ? -1 : (int)getpid());
+}
+
+static void step_fork(void)
+{
+    go_on_as(fork());
+}
+
+static void step_raw_fork(void)
+{
+    go_on_as(_Fork());
+}
+
+static void step_exec(void)
+{
+    execlp(words[1], words[1], words[2], NULL);
+    perror(words[1]);
+    _exit(127);
+}
+
+/* ---- the control socket, without tripctl */
+
+static bool asked(const struct sockaddr_un *address)
+{
+    static const char status[] = "\x94\x00\x01\xa6status\x80"; /* [0, 1, "status", {}] */
+    char answer[65536];
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    return fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 &&
+           send(fd, status, sizeof(status) - 1, MSG_NOSIGNAL) == (ssize_t)sizeof(status) - 1 &&
+           recv(fd, answer, sizeof(answer), 0) > 4 && answer[3] == '\xc0'; /* [1, 1, nil, ...] */
+}
+
+static void step_ask(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    long answered = 0;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s.sock", getenv("TRIP_RUNTIME_DIR"),
+             getenv("TRIP_INSTANCE"));
+    for (long i = strtol(words[1], NULL, 10); i > 0; i--)
+        answered += asked(&address);
+    printf("%ld\n", answered);
+}
+
+/* ---- the conversation */
+
+#define STEPS(X)                                                                                                   \
+    X(open)                                                                                                        \
+    X(status)                                                                                                      \
+    X(breaker) X(allow) X(begin) X(end) X(record) X(state) X(mode) X(reason) X(load) X(reported) X(lose) X(harmed) \
+        X(fork) X(raw_fork) X(exec) X(ask)
+#define STEP(name) {#name, step_##name},
+static const struct {
+    const char *name;
+    void (*take)(void);
+} steps[] = {STEPS(STEP)};
+
+static void split(char *line)
+{
+    for (int i = 0; i < WORDS; i++) {
+        words[i] = strtok(i == 0 ? line : NULL, " \n");
+        if (!words[i])
+            words[i] = "";
+    }
+}
+
+static void step(char *line)
+{
+    split(line);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (strcmp(steps[i].name, words[0]) == 0) {
+            steps[i].take();
+            return;
+        }
+    printf("%s is no step\n", words[0]);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t size = 0;
+    while (getline(&line, &size, stdin) > 0) {
+        step(line);
+        fflush(stdout);
+    }
+    trip_close(client);
+    free(line);
+    return 0;
+}
