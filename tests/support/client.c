@@ -9,6 +9,7 @@
  *   end OUTCOME           ends the latest call in flight
  *   record OUTCOME COUNT  reports so many
  *   state, mode, reason   of the breaker, as this process sees it
+ *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
  *   load                  reports successes until the next line comes
  *   reported              how many outcomes this process has reported so far
  *   lose                  closes every descriptor it does not know, and puts others on their numbers
@@ -122,6 +123,13 @@ static void step_reason(void)
     trip_info info;
     const int error = trip_breaker_info(breaker, &info);
     puts(error < 0 ? error_name(error) : trip_reason_name(info.reason));
+}
+
+static void step_source(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    puts(error < 0 ? error_name(error) : trip_client_state_name(info.client));
 }
 
 static void step_load(void)
@@ -246,10 +254,11 @@ static void step_ask(void)
 
 /* ---- the conversation */
 
-#define STEPS(X)                                                                                                   \
-    X(open)                                                                                                        \
-    X(status)                                                                                                      \
-    X(breaker) X(allow) X(begin) X(end) X(record) X(state) X(mode) X(reason) X(load) X(reported) X(lose) X(harmed) \
+#define STEPS(X)                                                                                                  \
+    X(open)                                                                                                       \
+    X(status)                                                                                                     \
+    X(breaker)                                                                                                    \
+    X(allow) X(begin) X(end) X(record) X(state) X(mode) X(reason) X(source) X(load) X(reported) X(lose) X(harmed) \
         X(fork) X(raw_fork) X(exec) X(ask)
 #define STEP(name) {#name, step_##name},
 static const struct {

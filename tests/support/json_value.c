@@ -11,7 +11,10 @@ static const json_t *member(const json_t *value, const char *key)
 {
     if (!json_is_array(value))
         return json_object_get(value, key);
-    const long index = strtol(key, NULL, 10);
+    char *end;
+    const long index = strtol(key, &end, 10);
+    if (*end)
+        return NULL;
     return json_array_get(value, index < 0 ? json_array_size(value) - (size_t)-index : (size_t)index);
 }
 

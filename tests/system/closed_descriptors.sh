@@ -4,11 +4,6 @@
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
-named() { # the client attaches again, and asks, when it looks
-    says host shared status
-    would_show closed state show "$1"
-}
-
 start
 attached host
 says host ok record ok 10
@@ -18,8 +13,7 @@ says host ok record failure 4
 says host allow allow
 says host ok record failure 1
 says host deny_open allow
-says host ok breaker later
-await "a new breaker is asked for, over a new connection" named later
+shares host later # asked for over a new connection
 says host ok record ok 7
 says host shared status
 says host 0 harmed
@@ -46,8 +40,7 @@ says host 0 harmed
 start
 says host ok lose
 await "the client has a new lane" would_say host shared status
-says host ok breaker last
-await "another new breaker is asked for" named last
+shares host last
 says host ok record ok 4
 says host ok record failure 5
 says host deny_open allow

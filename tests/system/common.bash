@@ -95,11 +95,10 @@ kill_both() {
     local worker
     worker=$(worker)
     kill -9 "$keeper" "$worker"
-    await "both are gone" both_gone "$keeper" "$worker"
     wait "$keeper" 2>/dev/null || true
+    await "the worker is gone" gone "$worker"
     keeper=
 }
-both_gone() { gone "$1" && gone "$2"; }
 
 worker() { awk '{print $1}' "/proc/$keeper/task/$keeper/children"; }
 
@@ -131,6 +130,11 @@ client() {
     answers[$name]=$answer
 }
 
+kill_client() {
+    kill -9 "${pids[$1]}"
+    wait "${pids[$1]}" 2>/dev/null || true
+}
+
 tell() { echo "${*:2}" >&"${asks[$1]}"; }
 
 # ask NAME STEP...: prints what the client answers.
@@ -150,12 +154,17 @@ says() {
 
 would_say() { [ "$(ask "$1" "${@:3}")" = "$2" ]; }
 
-# attached NAME [COMMAND...]: starts a client of breaker "db", and waits until tripd has its lane.
+# shares NAME BREAKER: from now on the client is asked about this breaker, which is everyone's.
+shares() {
+    says "$1" ok breaker "$2"
+    await "client $1 shares $2" would_say "$1" shared source
+}
+
+# attached NAME [COMMAND...]: starts a client, of breaker "db".
 attached() {
     client "$@"
     says "$1" ok open
-    says "$1" ok breaker db
-    await "client $1 is attached" would_say "$1" shared status
+    shares "$1" db
 }
 
 # ---- what tripctl says

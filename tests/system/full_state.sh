@@ -44,7 +44,7 @@ logged '1 breakers and 0 modes by pattern are as in' || fail "the snapshot was n
 shows open state show db
 shows 8 totals.calls show db
 rm "$folder/tiny/filler"
-says db ok breaker db
+shares db db
 await "the client is attached again" would_say db shared status
 says db ok record ignored 1
 await "the snapshot is written again" rewritten

@@ -13,7 +13,7 @@ for error in EPERM ENOSYS; do
 
     # Clients are heard: failures ring the doorbell, which wakes tripd to judge their rate.
     attached "$error"
-    says "$error" ok breaker "rate/$error"
+    shares "$error" "rate/$error"
     says "$error" ok record ok 6
     says "$error" ok record failure 4
     says "$error" ok record ok 1

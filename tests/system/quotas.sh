@@ -18,7 +18,7 @@ ends 1 "${nobody[@]}" "$folder/bin/tripctl" config show
 [[ $said == *"uid 65534 has 64 control connections open, and may have no more: end some of its tripctl processes"* ]] ||
     fail "the refusal says: $said"
 ends 0 "$TRIPCTL" config show
-kill -9 "${pids[many]}"
+kill_client many
 may_again() { "${nobody[@]}" "$folder/bin/tripctl" config show >"$folder/shown" 2>&1; }
 await "nobody may connect again" may_again
 
@@ -42,6 +42,6 @@ ends 0 "$TRIPCTL" reset db
 says third allow allow
 
 # There is room once another one has ended.
-kill -9 "${pids[first]}"
+kill_client first
 await "the third client has a lane" would_say third shared status
 stop

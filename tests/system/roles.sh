@@ -62,7 +62,7 @@ says root allow allow
 ends 0 "${tripctl[@]}" force-open db --reason drill
 says root deny_forced allow
 says nobody deny_forced allow
-shows 65534 modes.operator.uid show db
+shows 65534 modes.0.uid show db
 configured any user:root user:root
 ends 0 "${tripctl[@]}" config reload
 lacks control auto db
