@@ -25,7 +25,7 @@ comes_back() {
     patience=100
     says other half_open state
     says other ok end ok
-    says other closed state
+    await "tripd closes the breaker" would_say other closed state
 }
 forked() {
     local child

@@ -54,7 +54,7 @@ shows 10000 events.-1.t_ms events short
 shows 25000 events.-1.t_ms events long
 says b probe begin
 says b ok end ok
-says b ramping state
+await "tripd begins the ramp" would_say b ramping state
 shows 30000 events.-1.t_ms events long
 ends 0 "$TRIPCTL" clock advance 39999ms
 says b ramping state
