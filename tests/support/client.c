@@ -254,17 +254,18 @@ static void step_ask(void)
 
 /* ---- the conversation */
 
-#define STEPS(X)                                                                                                  \
-    X(open)                                                                                                       \
-    X(status)                                                                                                     \
-    X(breaker)                                                                                                    \
-    X(allow) X(begin) X(end) X(record) X(state) X(mode) X(reason) X(source) X(load) X(reported) X(lose) X(harmed) \
-        X(fork) X(raw_fork) X(exec) X(ask)
-#define STEP(name) {#name, step_##name},
+#define STEP(name)         \
+    {                      \
+#name, step_##name \
+    }
 static const struct {
     const char *name;
     void (*take)(void);
-} steps[] = {STEPS(STEP)};
+} steps[] = {
+    STEP(open),   STEP(status), STEP(breaker),  STEP(allow),  STEP(begin), STEP(end),      STEP(record),
+    STEP(state),  STEP(mode),   STEP(reason),   STEP(source), STEP(load),  STEP(reported), STEP(lose),
+    STEP(harmed), STEP(fork),   STEP(raw_fork), STEP(exec),   STEP(ask),
+};
 
 static void split(char *line)
 {
