@@ -138,6 +138,13 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->denied != marks->denied;
 }
 
+/* Of `whole` calls: a client may claim more of them than there were. */
+static void add_part(uint64_t *part, uint64_t by, uint64_t whole)
+{
+    const uint64_t room = whole > *part ? whole - *part : 0;
+    *part += by < room ? by : room;
+}
+
 static void add_totals(struct breaker_totals *totals, const struct counters *counters, const struct meter_marks *marks)
 {
     const uint64_t ok = grown(counters->total_ok, marks->total_ok);
@@ -145,8 +152,8 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     totals->calls += ok + failures;
     totals->ok += ok;
     totals->failures += failures;
-    totals->timeouts += grown(counters->total_timeouts, marks->total_timeouts);
-    totals->slow += grown(counters->total_slow, marks->total_slow);
+    add_part(&totals->timeouts, grown(counters->total_timeouts, marks->total_timeouts), totals->failures);
+    add_part(&totals->slow, grown(counters->total_slow, marks->total_slow), totals->calls);
     totals->ignored += grown(counters->ignored, marks->ignored);
     totals->cancelled += grown(counters->cancelled, marks->cancelled);
     totals->late += grown(counters->late, marks->late);

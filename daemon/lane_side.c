@@ -136,12 +136,12 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
     to->failures = load(&line->failures);
     to->slow = load(&line->slow); /* after its call: a call that is seen here has its slowness seen */
     to->steady = failures == to->failures;
+    to->total_timeouts = load(&line->total_timeouts); /* before their calls: those of what is seen here are seen */
+    to->total_slow = load(&line->total_slow);
     to->total_ok = load(&line->total_ok);
     to->started = load(&line->started);
     to->finished = load(&line->finished);
     to->total_failures = load(&line->total_failures);
-    to->total_timeouts = load(&line->total_timeouts);
-    to->total_slow = load(&line->total_slow);
     to->ignored = load(&line->ignored);
     to->cancelled = load(&line->cancelled);
     to->late = load(&line->late);

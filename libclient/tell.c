@@ -50,11 +50,12 @@ void tell_totals(const struct reporter *reporter, const struct outcome *outcome)
         return;
     }
     latency_add(reporter, outcome->latency_ns);
+    /* The call first: tripd, who reads them the other way round, never finds more that were slow than there were. */
+    reporter_add(reporter, outcome_failed(outcome->what) ? &meter->total_failures : &meter->total_ok);
     if (outcome->slow)
         reporter_add(reporter, &meter->total_slow);
     if (outcome->what == TRIP_TIMEOUT)
         reporter_add(reporter, &meter->total_timeouts);
-    reporter_add(reporter, outcome_failed(outcome->what) ? &meter->total_failures : &meter->total_ok);
 }
 
 /* `slow` before ok or failures: tripd, who reads them the other way round, never finds more calls slow than there were

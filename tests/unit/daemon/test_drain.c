@@ -324,6 +324,22 @@ static void test_absurd_jumps_are_bounded(void **state)
     assert_int_equal(host_head(host, slot)->in_flight, 0);
 }
 
+static void test_no_more_calls_timed_out_or_were_slow_than_there_were(void **state)
+{
+    (void)state;
+    start(LAST_SIX);
+    line()->total_timeouts = 7;
+    line()->total_slow = 9;
+    line()->total_failures = 2;
+    line()->total_ok = 3;
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.timeouts, 2);
+    assert_int_equal(host_head(host, slot)->totals.slow, 5);
+    line()->total_failures = 3; /* what it claimed before is not counted later */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.timeouts, 2);
+}
+
 static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
 {
     (void)state;
@@ -554,6 +570,7 @@ int main(void)
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
+        TEST(no_more_calls_timed_out_or_were_slow_than_there_were),
         TEST(any_bytes_in_a_lane_harm_nobody_else),
         TEST(a_kill_anywhere_in_a_drain_counts_each_call_once),
         TEST(a_kill_anywhere_in_a_full_drain_counts_each_call_once),
