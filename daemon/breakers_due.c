@@ -99,6 +99,7 @@ static void come_due(struct breakers *breakers, uint32_t slot)
     if (breakers->table[slot].growth_until_ns <= breakers->now_ns)
         breakers_publish_next_open(breakers, slot, NULL, 0);
     breakers_settle(breakers, slot);
+    breakers_turn_touched(breakers); /* no breaker is forgotten that has news: of a meter that says it is its now */
     const uint64_t word = breakers_word(breakers, slot);
     if (idle_due_ns(breakers, slot, word) <= breakers->now_ns)
         breakers_forget(breakers, slot);

@@ -947,6 +947,21 @@ static void test_a_meter_given_to_another_breaker_counts_there(void **state)
     assert_int_equal(host_head(host, second)->totals.failures, 1);
 }
 
+static void test_a_meter_that_moves_while_its_breaker_is_forgotten_finds_it_gone(void **state)
+{
+    (void)state;
+    start("forget_after: 60s, " STEADY);
+    struct meter *const line = lane_meter_at(client.writer.memory, meter);
+    breakers_drain_all(host->breakers);
+    line->owner = meter_owner(slot, segment_incarnation(host->segment, slot), 2); /* another section claims it */
+    host_sleep(host, 61000);
+    breakers_tick(host->breakers); /* notices that, and forgets the breaker */
+    assert_false(segment_used(host->segment, slot));
+    line->total_ok = 3;
+    breakers_drain_all(host->breakers);
+    assert_int_equal(line->marks.total_ok, 3);
+}
+
 static void test_a_breaker_in_use_open_or_moded_is_not_forgotten(void **state)
 {
     (void)state;
@@ -1325,6 +1340,7 @@ int main(void)
         TEST(many_reloads_leave_a_judge_for_the_word_each_time),
         TEST(an_idle_breaker_is_forgotten_and_its_slot_goes_on_with_the_epoch),
         TEST(a_meter_given_to_another_breaker_counts_there),
+        TEST(a_meter_that_moves_while_its_breaker_is_forgotten_finds_it_gone),
         TEST(a_breaker_in_use_open_or_moded_is_not_forgotten),
         TEST(the_next_worker_goes_on_where_the_last_one_was),
         TEST(a_step_by_a_client_while_nobody_was_there_is_recorded_once),
