@@ -78,9 +78,11 @@ struct holdings {
     uint32_t armed;   /* to be taken */
 };
 
-/* Takes back what was taken by one who is gone, or for longer than a lease; counts the rest. */
+/* Takes back what was taken by one who is gone, or for longer than a lease, and what stands armed where no client
+ * looks, which is beyond the number of permits: of settings before these, or forged. Counts the rest. */
 static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t longest_ms)
 {
+    const uint32_t permits = half_open_permits(breakers->segment->policies[slot].half_open);
     struct holdings holdings = {0};
     for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
         const uint64_t permit = load_permit(breakers, slot, place);
@@ -95,7 +97,9 @@ static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_
                 holdings.running++; /* it was answered just now: the next look counts it */
                 holdings.ours += ours;
             }
-        } else if (ours && permit_outcome(permit) == PERMIT_ARMED) {
+        } else if (place >= permits && permit_takeable(permit, word)) {
+            cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE));
+        } else if (permit_takeable(permit, word)) {
             holdings.ours++;
             holdings.armed++;
         }

@@ -434,6 +434,23 @@ static void test_no_more_permits_are_armed_than_the_verdict_needs(void **state)
     assert_int_equal(now(), WORD_CLOSED);
 }
 
+static void test_a_permit_armed_where_no_client_looks_is_taken_back(void **state)
+{
+    (void)state;
+    start("half_open: {permits: 2, successes: 2}, " STEADY);
+    report("FFFFF");
+    host_advance(host, 30000);
+    uint64_t *const permits = commons_permits(host->commons, slot);
+    permits[60] = permit_armed(permits[60], word_epoch(host_word(host, slot)));
+    permits[61] = permit_armed(permits[61], word_epoch(host_word(host, slot)));
+    permits[0] = permits[1] = 0;
+    breakers_drain_all(host->breakers);
+    assert_int_equal(permit_outcome(permits[60]), PERMIT_FREE);
+    assert_int_equal(permit_outcome(permits[61]), PERMIT_FREE);
+    assert_true(client_take_permit(host, &client, slot) < 2);
+    assert_true(client_take_permit(host, &other, slot) < 2);
+}
+
 static void test_a_verdict_by_rate_comes_as_soon_as_it_is_certain(void **state)
 {
     (void)state;
@@ -1313,6 +1330,7 @@ int main(void)
         TEST(recorded_outcomes_count_as_probes),
         TEST(outcomes_while_open_move_nothing),
         TEST(no_more_permits_are_armed_than_the_verdict_needs),
+        TEST(a_permit_armed_where_no_client_looks_is_taken_back),
         TEST(a_verdict_by_rate_comes_as_soon_as_it_is_certain),
         TEST(a_lease_that_ends_is_neutral_and_the_permit_is_armed_again),
         TEST(the_death_of_a_prober_gives_its_permit_back_at_once),
