@@ -44,16 +44,16 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
     segment_commit(breakers->segment, breakers_store_mark, breakers);
 }
 
-static void restore_modes(struct breakers *breakers, uint32_t slot, const struct saved *saved,
-                          const struct saved_breaker *breaker, uint64_t now_unix_ms)
+/* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */
+static void restore_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, const struct saved *saved,
+                         const struct saved_mode *mode, uint64_t now_unix_ms)
 {
-    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
-        const struct saved_mode *const mode = &breaker->modes[owner];
-        if (mode->set && !ran_out(saved, mode, now_unix_ms))
-            segment_mode_publish(breakers->segment, slot, (enum mode_owner)owner, mode->mode,
-                                 until_ms(breakers, saved, mode, now_unix_ms), mode->uid, mode->reason,
-                                 breakers_now_ms(breakers));
-    }
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    if (mode->set && !ran_out(saved, mode, now_unix_ms))
+        segment_mode_publish(breakers->segment, slot, owner, mode->mode, until_ms(breakers, saved, mode, now_unix_ms),
+                             mode->uid, mode->reason, now_ms);
+    else if (breakers->segment->policies[slot].modes[owner])
+        segment_mode_publish(breakers->segment, slot, owner, TRIP_MODE_COUNT, 0, 0, NULL, now_ms);
 }
 
 static int restore_breaker(struct breakers *breakers, const struct saved *saved, const struct saved_breaker *breaker,
@@ -66,7 +66,8 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
     if (breaker->open_until_unix_ms)
         reopen(breakers, slot, saved, breaker, now_unix_ms);
     restore_sums(breakers, slot, breaker);
-    restore_modes(breakers, slot, saved, breaker, now_unix_ms);
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        restore_mode(breakers, slot, (enum mode_owner)owner, saved, &breaker->modes[owner], now_unix_ms);
     breakers_settle(breakers, slot);
     return 0;
 }

@@ -13,7 +13,8 @@
 #include "internal/ticks.h"
 #include "packed.h"
 
-#define VALUE_MAX 65536 /* bytes of one map */
+#define VALUE_MAX      65536 /* bytes of one map */
+#define UTF8_BYTES_MAX 4     /* of a character */
 
 /* The totals by their names: one list for both ways. */
 #define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied)
@@ -41,10 +42,18 @@ static json_t *number(uint64_t value)
     return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
 }
 
+/* An operator's reason may have been cut to its place within a character; one that is not UTF-8 at all is worth
+ * nothing.
+ */
 static json_t *text(const char *from, size_t size)
 {
-    json_t *json = json_stringn(from, strnlen(from, size));
-    return json ? json : json_string(""); /* not UTF-8: an operator's reason, worth nothing then */
+    const size_t length = strnlen(from, size);
+    for (size_t cut = 0; cut < UTF8_BYTES_MAX && cut <= length; cut++) {
+        json_t *json = json_stringn(from, length - cut);
+        if (json)
+            return json;
+    }
+    return json_string("");
 }
 
 static json_t *pack_mode(trip_mode mode, uint64_t until_unix_ms, uint32_t uid, const char *reason)
@@ -155,16 +164,38 @@ static int put(FILE *file, json_t *value)
     return error;
 }
 
-static int put_all(FILE *file, const struct segment *segment, const struct times *times)
+/* The one that was set next: of those that match a name the latest binds it, so their order is what they mean. */
+static const struct pattern_slot *pattern_after(const struct segment *segment, uint64_t serial,
+                                                const struct times *times)
 {
-    int error = put(
-        file, json_pack("{s:i, s:o}", "tripd_snapshot", SAVED_VERSION, "written_unix_ms", number(times->now_unix_ms)));
-    for (unsigned i = 0; i < PATTERNS_MAX && error == 0; i++)
-        if (pattern_holds(&segment->patterns[i], times))
-            error = put(file, pack_pattern(&segment->patterns[i], times));
+    const struct pattern_slot *next = NULL;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        const struct pattern_slot *const pattern = &segment->patterns[i];
+        if (pattern_holds(pattern, times) && pattern->serial > serial && (!next || pattern->serial < next->serial))
+            next = pattern;
+    }
+    return next;
+}
+
+static int put_patterns(FILE *file, const struct segment *segment, const struct times *times)
+{
+    const struct pattern_slot *pattern = pattern_after(segment, 0, times);
+    int error = 0;
+    for (; pattern && error == 0; pattern = pattern_after(segment, pattern->serial, times))
+        error = put(file, pack_pattern(pattern, times));
+    return error;
+}
+
+int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
+{
+    const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
+    int error =
+        put(file, json_pack("{s:i, s:o}", "tripd_snapshot", SAVED_VERSION, "written_unix_ms", number(now_unix_ms)));
+    if (error == 0)
+        error = put_patterns(file, segment, &times);
     for (uint32_t slot = 0; slot < segment->max_breakers && error == 0; slot++)
         if (segment_used(segment, slot))
-            error = put(file, pack_breaker(segment, slot, times));
+            error = put(file, pack_breaker(segment, slot, &times));
     return error == 0 ? put(file, json_pack("{s:b}", "end", 1)) : error;
 }
 
@@ -179,7 +210,6 @@ static int sync_folder(const char *folder)
 
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms)
 {
-    const struct times times = {.now_ms = now_ms, .now_unix_ms = realtime_ms()};
     char path[512], unfinished[520];
     if ((size_t)snprintf(path, sizeof(path), "%s/snapshot", folder) >= sizeof(path))
         return -ENAMETOOLONG;
@@ -192,7 +222,7 @@ int saved_write(const char *folder, const struct segment *segment, uint64_t now_
             close(fd);
         return error;
     }
-    int error = put_all(file, segment, &times);
+    int error = saved_put(file, segment, now_ms, realtime_ms());
     if (error == 0 && (fflush(file) != 0 || fsync(fd) < 0))
         error = -errno;
     if (fclose(file) != 0 && error == 0)
@@ -219,12 +249,12 @@ static uint64_t number_of(const json_t *map, const char *key)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-/* Cut to its place; false: missing or empty. */
+/* Cut to its place; false: missing, empty, or cut. */
 static bool text_of(const json_t *map, const char *key, char *ret_text, size_t size)
 {
     const char *value = json_string_value(json_object_get(map, key));
     snprintf(ret_text, size, "%s", value ? value : "");
-    return value && *value;
+    return value && *value && strlen(value) < size;
 }
 
 static bool index_of(const json_t *map, const char *key, const char *const names[], unsigned count, unsigned *ret_index)
@@ -268,7 +298,7 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
     breaker->open_ms = number_of(map, "open_ms");
 #define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
     TOTALS(READ_TOTAL)
-    for (unsigned i = 0; i < TRIP_REASON_COUNT; i++)
+    for (unsigned i = TRIP_REASON_NONE + 1; i < TRIP_REASON_COUNT; i++)
         breaker->trips[i] = number_of(json_object_get(map, "trips"), reason_names[i]);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
         const json_t *mode = json_object_get(modes, owner_names[owner]);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "internal/layout.h"
 #include "segment.h"
@@ -51,6 +52,9 @@ struct saved {
 
 /* Writes what the segment holds now: whole or not at all. 0 or -errno. Allocates, and reads nothing but the segment. */
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms);
+
+/* The same into any file. now_unix_ms: the wall time at now_ms. */
+int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms);
 
 /* -ENOENT: there is none. -EBADMSG: it is damaged, *ret_why says where; nothing of it is used. */
 int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why);

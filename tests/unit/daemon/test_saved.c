@@ -157,6 +157,52 @@ static void test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot(voi
     assert_int_equal(segment_mode_now(host->segment, slot, clock_now_ms(&host->clock), &until_ms), TRIP_MODE_DISABLED);
 }
 
+static trip_mode mode_of(const char *name)
+{
+    uint64_t until_ms;
+    return segment_mode_now(host->segment, host_breaker(host, name), clock_now_ms(&host->clock), &until_ms);
+}
+
+static void test_a_mode_by_pattern_that_was_taken_from_a_breaker_stays_taken(void **state)
+{
+    (void)state;
+    const uint32_t slot = host_breaker(host, "pay/db");
+    assert_int_equal(breakers_mode_pattern(host->breakers, "pay/*", TRIP_MODE_FORCED_OPEN, 0, &by_operator), 0);
+    assert_int_equal(breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_AUTO, 0, &by_operator), 0);
+    save();
+    reboot(1000);
+    assert_int_equal(mode_of("pay/db"), TRIP_MODE_AUTO);
+    assert_int_equal(mode_of("pay/other"), TRIP_MODE_FORCED_OPEN);
+}
+
+static void test_of_two_patterns_the_later_one_still_wins_after_the_reboot(void **state)
+{
+    (void)state;
+    assert_int_equal(breakers_mode_pattern(host->breakers, "old/*", TRIP_MODE_SHADOW, 1000, &by_operator), 0);
+    assert_int_equal(breakers_mode_pattern(host->breakers, "pay/*", TRIP_MODE_DISABLED, 0, &by_operator), 0);
+    host_advance(host, 2000); /* the first one's place is free, and the next one's */
+    assert_int_equal(breakers_mode_pattern(host->breakers, "pay/d*", TRIP_MODE_FORCED_OPEN, 0, &by_operator), 0);
+    save();
+    reboot(1000);
+    assert_int_equal(mode_of("pay/db"), TRIP_MODE_FORCED_OPEN);
+    assert_int_equal(mode_of("pay/cards"), TRIP_MODE_DISABLED);
+}
+
+static void test_a_reason_that_was_cut_within_a_character_keeps_the_rest(void **state)
+{
+    (void)state;
+    char reason[DETAIL_TEXT_MAX + 1];
+    memset(reason, 'x', sizeof(reason));
+    memcpy(reason + DETAIL_TEXT_MAX - 2, "\xc3\xa4", sizeof("\xc3\xa4")); /* its second byte finds no place */
+    const struct breakers_actor wordy = {.by = BY_OPERATOR, .uid = 1000, .reason = reason};
+    const uint32_t slot = host_breaker(host, "db");
+    assert_int_equal(breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, &wordy), 0);
+    save();
+    struct saved saved = loaded();
+    assert_int_equal(strlen(saved.breakers[0].modes[MODE_OWNER_OPERATOR].reason), 94);
+    saved_clear(&saved);
+}
+
 static void test_writing_leaves_nothing_unfinished_behind(void **state)
 {
     char path[96];
@@ -207,6 +253,11 @@ static void test_what_is_no_snapshot_is_refused_whole(void **state)
     refused(data, size, "it is cut short");
     const size_t bad_name = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "breaker", "no name"));
     refused(data, size + bad_name, "a breaker has no valid name");
+    char name[TRIP_NAME_MAX + 2];
+    memset(name, 'x', sizeof(name));
+    name[TRIP_NAME_MAX + 1] = '\0';
+    const size_t long_name = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "breaker", name));
+    refused(data, size + long_name, "a breaker has no valid name");
     const size_t stranger = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "what", "is this"));
     refused(data, size + stranger, "a map is neither a breaker nor a pattern");
 }
@@ -222,6 +273,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_that_ran_out_meanwhile_does_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_that_was_taken_from_a_breaker_stays_taken, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_of_two_patterns_the_later_one_still_wins_after_the_reboot, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reason_that_was_cut_within_a_character_keeps_the_rest, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_writing_leaves_nothing_unfinished_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_snapshot_is_no_error_but_said, set_up, tear_down),
