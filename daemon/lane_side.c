@@ -253,7 +253,8 @@ bool lane_side_error(const struct lane_side *side, uint32_t section, uint32_t pl
     const uint64_t stamp = load(&record->stamp);
     words_load(text, record->message, sizeof(text));
     /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another stamp. */
-    if (stamp == 0 || (stamp - 1) % LANE_ERRORS != place || __atomic_load_n(&record->stamp, __ATOMIC_RELAXED) != stamp)
+    if (stamp == 0 || stamp == LANE_ERROR_WRITING || (stamp - 1) % LANE_ERRORS != place ||
+        __atomic_load_n(&record->stamp, __ATOMIC_RELAXED) != stamp)
         return false;
     memcpy(ret_message, text, sizeof(text));
     ret_message[TRIP_ERROR_MESSAGE_MAX] = '\0';

@@ -120,7 +120,7 @@ static void copy_program(char to[sizeof(((struct lane *)0)->program)],
 
 static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const char **ret_why)
 {
-    struct lane_header header;
+    struct lane_header header = {0};
     const char *why = misfit_file(fd, lanes->size);
     if (why) {
         *ret_why = why;
@@ -132,7 +132,8 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
         *ret_why = "the lane cannot be mapped for writing";
         return error == -ENOMEM ? error : -EINVAL;
     }
-    memcpy(&header, memory, sizeof(header));
+    memcpy(&header, memory, offsetof(struct lane_header, meters_used)); /* of what is behind most may be changing */
+    header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
     why = misfit_header(lanes, &header);
     if (why) {
         munmap(memory, lanes->size);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "internal/doorbell.h"
+#include "internal/words.h"
 
 /* An outcome that was held up between the state word and its evidence is older than the evidence by few epochs; a word
  * further away is no older one, but one that was put right. */
@@ -79,7 +80,20 @@ static void copy_text(char *to, size_t size, const char *from)
     memset(to + length, 0, size - length);
 }
 
-/* The record's place + 1; 0: there is nothing to record. */
+/* In section 0 another thread may be at it still, LANE_ERRORS records behind. */
+static bool record_claim(const struct reporter *reporter, struct lane_error *record)
+{
+    uint64_t seen = __atomic_load_n(&record->stamp, __ATOMIC_RELAXED);
+    if (reporter->section) {
+        __atomic_store_n(&record->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
+        return true;
+    }
+    /* Acquire: pairs with the release of the stamp by whoever wrote here before. */
+    return seen != LANE_ERROR_WRITING && __atomic_compare_exchange_n(&record->stamp, &seen, LANE_ERROR_WRITING, false,
+                                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* The record's place + 1; 0: there is nothing to record, or no place for it. */
 static uint32_t record_error(const struct reporter *reporter, const trip_error *error)
 {
     if (!error || (!error->message && !error->correlation && !error->trace && !error->session))
@@ -90,12 +104,16 @@ static uint32_t record_error(const struct reporter *reporter, const trip_error *
                                              : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
     struct lane_error *const record =
         lane_error_at(reporter->lane->memory, reporter->lane->meter_count, reporter->section, index);
-    __atomic_store_n(&record->stamp, 0, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE); /* no text of the new record under the old one's stamp */
-    copy_text(record->message, sizeof(record->message), error->message);
-    copy_text(record->correlation, sizeof(record->correlation), error->correlation);
-    copy_text(record->trace, sizeof(record->trace), error->trace);
-    copy_text(record->session, sizeof(record->session), error->session);
+    const size_t head = offsetof(struct lane_error, message);
+    struct lane_error text;
+    if (!record_claim(reporter, record))
+        return 0;
+    copy_text(text.message, sizeof(text.message), error->message);
+    copy_text(text.correlation, sizeof(text.correlation), error->correlation);
+    copy_text(text.trace, sizeof(text.trace), error->trace);
+    copy_text(text.session, sizeof(text.session), error->session);
+    /* No text of the new record under the old one's stamp: words.h. */
+    words_store((uint8_t *)record + head, (const uint8_t *)&text + head, offsetof(struct lane_error, reserved) - head);
     __atomic_store_n(&record->stamp, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
     if (reporter->section)
         __atomic_store_n(&section->errors, index + 1, __ATOMIC_RELAXED);
@@ -142,12 +160,15 @@ static void append_event(const struct reporter *reporter, const struct view *vie
         return;
     struct lane_event *const event = lane_event_at(lane->memory, lane->meter_count, reporter->section, index);
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
-    event->ticks = outcome->ticks ? outcome->ticks : view_ticks(view);
-    event->ok = evidence_of(&meter->ok, epoch);
-    event->failures = (uint32_t)evidence_of(&meter->failures, epoch);
-    event->slow = (uint32_t)evidence_of(&meter->slow, epoch);
-    event->what = lane_event_what(number, outcome->what, outcome->slow, error_type(outcome),
-                                  record_error(reporter, outcome->error));
+    const uint32_t record = record_error(reporter, outcome->error);
+    const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type(outcome), record);
+    /* Relaxed: the stamp orders them. Atomic: in section 0 a thread that was held up here until tripd passed over its
+     * place may meet the one who has it now. */
+    __atomic_store_n(&event->ticks, outcome->ticks ? outcome->ticks : view_ticks(view), __ATOMIC_RELAXED);
+    __atomic_store_n(&event->ok, evidence_of(&meter->ok, epoch), __ATOMIC_RELAXED);
+    __atomic_store_n(&event->failures, (uint32_t)evidence_of(&meter->failures, epoch), __ATOMIC_RELAXED);
+    __atomic_store_n(&event->slow, (uint32_t)evidence_of(&meter->slow, epoch), __ATOMIC_RELAXED);
+    __atomic_store_n(&event->what, what, __ATOMIC_RELAXED);
     /* Release: pairs with tripd's acquire of the stamp, the event is whole. */
     __atomic_store_n(&event->stamp, (uint32_t)(index + 1), __ATOMIC_RELEASE);
     if (reporter->section)

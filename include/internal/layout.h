@@ -368,8 +368,10 @@ struct lane_event {
     uint32_t stamp;
 };
 
+#define LANE_ERROR_WRITING UINT64_MAX
+
 struct lane_error {
-    uint64_t stamp; /* index + 1, written last */
+    uint64_t stamp; /* index + 1, written last; LANE_ERROR_WRITING until then; 0: never written */
     char message[TRIP_ERROR_MESSAGE_MAX + 1];
     char correlation[TRIP_ERROR_ID_MAX + 1];
     char trace[TRIP_ERROR_ID_MAX + 1];

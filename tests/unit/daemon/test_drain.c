@@ -266,6 +266,22 @@ static void test_the_last_error_is_kept_for_people(void **state)
     assert_string_equal(host->segment->details[slot].error_message, "");
 }
 
+static void test_an_error_that_is_being_written_is_not_read(void **state)
+{
+    (void)state;
+    start(QUIET);
+    const uint32_t place = (LANE_ERROR_WRITING - 1) % LANE_ERRORS; /* whose stamp it would be */
+    struct lane_error *const record = lane_error_at(client.writer.memory, client.writer.meter_count, 1, place);
+    snprintf(record->message, sizeof(record->message), "half");
+    record->stamp = LANE_ERROR_WRITING;
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, place + 1);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
+    assert_string_equal(host->segment->details[slot].error_message, "");
+}
+
 static void test_latencies_are_summed_over_lanes_that_come_and_go(void **state)
 {
     (void)state;
@@ -567,6 +583,7 @@ int main(void)
         TEST(the_failure_that_opened_is_in_the_window_though_not_told_yet),
         TEST(old_evidence_is_never_taken_for_a_later_epoch_s),
         TEST(the_last_error_is_kept_for_people),
+        TEST(an_error_that_is_being_written_is_not_read),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
