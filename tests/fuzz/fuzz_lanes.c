@@ -1,0 +1,502 @@
+/* Lanes and commons as hostile memory: an input writes anything anywhere in them, and between those writes tripd's own
+ * code drains, ticks, sees the client go, and is killed. Whatever was written, sums add up and never go back, words are
+ * valid and mirrored, no more permits are out than a verdict needs, an honest client beside it is counted in full, and
+ * once the attacker is gone, time alone brings each breaker to where a call may try it. */
+#include <assert.h>
+
+#include "bytes.h"
+#include "fuzz.h"
+#include "host_again.h"
+#include "snapshot.h"
+
+#define BREAKERS   4
+#define FLEETING   3 /* it is forgotten, and its slot another incarnation's */
+#define STEPS_MAX  64
+#define DEATHS_MAX 4
+#define METERS     12
+#define PEACE_MS   180000
+#define TIMERS_MAX 2000 /* that come due in that time: a tick is 250 ms */
+
+#define TRIPPED "trip: {consecutive_failures: 5, failures: 9, failure_rate: 50%, slow_rate: 50%, slow_after: 1s"
+#define OPENED  "open: {for: 200ms, multiplier: 2.0, max: 5s, jitter: 0%, forget: 10s}"
+
+static const char config_first[] =
+    "breakers:\n"
+    "  - {match: count, " TRIPPED "}, window: {type: count, size: 20, minimum_calls: 4}, " OPENED ",\n"
+    "     half_open: {permits: 4, successes: 6, max_wait: 2s}, forget_after: 0s}\n"
+    "  - {match: time, " TRIPPED ", in_flight: 8}, window: {type: time, for: 10s, minimum_calls: 4}, " OPENED ",\n"
+    "     half_open: {permits: 3, verdict: rate, sample: 5, max_wait: 1s}, ramp: {over: 2s}, forget_after: 0s}\n"
+    "  - {match: stalls, " TRIPPED ", stall_after: 500ms}, window: {type: count, size: 4096}, " OPENED ",\n"
+    "     forget_after: 0s}\n"
+    "  - {match: fleeting, " OPENED ", forget_after: 3s}\n";
+static const char config_other[] =
+    "breakers:\n"
+    "  - {match: count, " TRIPPED "}, window: {type: time, for: 1s, minimum_calls: 4}, " OPENED ",\n"
+    "     half_open: {permits: 1, successes: 2, max_wait: 2s}, ramp: {over: 1s}, forget_after: 0s}\n"
+    "  - {match: time, mode: shadow, window: {type: count, size: 8, minimum_calls: 1}, " OPENED ", forget_after: 0s}\n"
+    "  - {match: stalls, " TRIPPED ", stall_after: 2s, in_flight: 3}, " OPENED ", forget_after: 0s}\n"
+    "  - {match: fleeting, " OPENED ", forget_after: 3s}\n";
+static const char *const names[BREAKERS] = {"count", "time", "stalls", "fleeting"};
+
+static struct {
+    struct host *host;
+    struct host_first first;
+    struct config *configs[2];
+    struct client hostile, honest;
+    struct lane_header hostile_header, honest_header; /* as they were made */
+    struct snapshot *seen;                            /* as tools see the segment */
+    struct breaker_totals totals[BREAKERS];           /* as of the last look */
+    uint64_t honest_calls[BREAKERS];
+    uint32_t honest_meter[BREAKERS];
+    unsigned deaths;
+} all;
+
+/* ----------------------------------------------------------------------------------------------------- once, and again
+ */
+
+static void at_exit(void)
+{
+    snapshot_close(all.seen);
+    client_free(&all.hostile);
+    client_free(&all.honest);
+    free(all.first.segment);
+    free(all.first.commons);
+    config_free(all.configs[1]);
+    all.host->config = all.configs[0];
+    host_stop(all.host);
+}
+
+static void make(void)
+{
+    char *why;
+    struct host *const host = all.host = host_start(config_first, 8);
+    all.configs[0] = host->config;
+    all.configs[1] = host_config(config_other);
+    for (uint32_t slot = 0; slot < BREAKERS; slot++)
+        must(host_breaker(host, names[slot]) == slot);
+    host_remember(host, &all.first);
+    writer_make(&all.hostile.writer, 101, host->max_breakers);
+    writer_make(&all.honest.writer, 102, host->max_breakers);
+    all.hostile_header = *all.hostile.writer.memory;
+    all.honest_header = *all.honest.writer.memory;
+    must(snapshot_open(host->dir.path, false, &all.seen, &why) == 0);
+    atexit(at_exit);
+}
+
+static void renew(struct client *client, const struct lane_header *header)
+{
+    memset(client->writer.memory, 0, client->writer.size);
+    *client->writer.memory = *header;
+    client->number = 0;
+    client_attach(all.host, client);
+}
+
+static void own_meter(uint32_t meter, uint32_t slot, uint32_t section)
+{
+    lane_meter_at(all.hostile.writer.memory, meter)->owner =
+        meter_owner(slot, segment_incarnation(all.host->segment, slot), section);
+}
+
+static void begin(void)
+{
+    if (!all.host)
+        make();
+    host_again(all.host, &all.first);
+    renew(&all.hostile, &all.hostile_header);
+    renew(&all.honest, &all.honest_header);
+    memset(all.totals, 0, sizeof(all.totals));
+    memset(all.honest_calls, 0, sizeof(all.honest_calls));
+    all.deaths = 0;
+    for (uint32_t slot = 0; slot < FLEETING; slot++)
+        all.honest_meter[slot] = client_meter(all.host, &all.honest, slot);
+    for (uint32_t meter = 0; meter < METERS; meter++)
+        own_meter(meter, meter % BREAKERS, meter % 5);
+    all.hostile.writer.memory->meters_used = METERS;
+    all.hostile.writer.memory->sections_used = 5;
+}
+
+/* ------------------------------------------------------------------------------------------------ what is written
+ * where
+ */
+
+static uint64_t *word_of(void *memory, size_t size, uint32_t at)
+{
+    return (uint64_t *)memory + at % (size / 8);
+}
+
+/* Any word of what tripd reads, the more often the more it makes of it. */
+static uint64_t *any_word(struct bytes *bytes)
+{
+    void *const lane = all.hostile.writer.memory;
+    const uint32_t count = all.hostile.writer.meter_count;
+    const uint32_t where = bytes_below(bytes, 10), which = bytes_byte(bytes);
+    struct commons *const commons = all.host->commons;
+    struct lane_event *event;
+    switch (where) {
+    case 0:
+        return word_of(lane, sizeof(struct lane_header), which);
+    case 1:
+        return word_of(lane_section_at(lane, which % 5), sizeof(struct lane_section), bytes_byte(bytes));
+    case 2:
+    case 3:
+    case 4:
+        return word_of(lane_meter_at(lane, which % METERS), sizeof(struct meter), bytes_byte(bytes));
+    case 5:
+        event = lane_event_at(lane, count, which % 5, bytes_byte(bytes));
+        return word_of(event, sizeof(*event), bytes_byte(bytes));
+    case 6:
+        return word_of(lane_call_at(lane, count, which), sizeof(struct lane_call), bytes_byte(bytes));
+    case 7:
+        return commons_word(commons, which % BREAKERS);
+    case 8:
+        return &commons_permits(commons, which % BREAKERS)[bytes_below(bytes, PERMITS_PER_BREAKER)];
+    default:
+        return bytes_byte(bytes) & 1 ? word_of(lane, all.hostile.writer.size, (uint32_t)bytes_take(bytes, 4))
+                                     : word_of(commons->header, commons->size, (uint32_t)bytes_take(bytes, 2));
+    }
+}
+
+static uint64_t near_ms(struct bytes *bytes)
+{
+    return host_now_ms(all.host) + bytes_number(bytes) * 16 - 512;
+}
+
+static uint64_t any_word_of_state(struct bytes *bytes, uint32_t epoch)
+{
+    const enum word_state state = bytes_byte(bytes) % 8;
+    return word_make(epoch, state, near_ms(bytes));
+}
+
+static uint64_t any_streak(struct bytes *bytes, uint32_t epoch, uint32_t generation)
+{
+    const enum word_state state = bytes_byte(bytes) % 2 ? WORD_RAMPING : WORD_CLOSED;
+    return word_make(epoch, state, bytes_number(bytes) << 16 | generation);
+}
+
+static uint64_t any_permit(struct bytes *bytes, uint32_t epoch)
+{
+    const uint32_t serial = bytes_byte(bytes), lane = bytes_byte(bytes) % 4;
+    const enum permit_outcome outcome = bytes_byte(bytes) % 8;
+    return permit_make(epoch, serial, lane, outcome, near_ms(bytes));
+}
+
+static uint64_t any_call(struct bytes *bytes)
+{
+    const uint32_t meter = bytes_byte(bytes) % METERS;
+    return lane_call_state(meter, 0, bytes_byte(bytes) % 8);
+}
+
+/* What might be taken for true, or nonsense. */
+static uint64_t any_value(struct bytes *bytes, uint64_t before)
+{
+    const uint32_t kind = bytes_byte(bytes) % 8, slot = bytes_byte(bytes) % BREAKERS;
+    const uint64_t word = host_word(all.host, slot);
+    const uint32_t epoch = word_epoch(word) + bytes_byte(bytes) % 8 - 3;
+    switch (kind) {
+    case 0:
+        return bytes_number(bytes);
+    case 1:
+        return before + bytes_number(bytes);
+    case 2:
+        return evidence_make(epoch, bytes_number(bytes));
+    case 3:
+        return meter_owner(slot, segment_incarnation(all.host->segment, slot), bytes_byte(bytes));
+    case 4:
+        return any_word_of_state(bytes, epoch);
+    case 5:
+        return any_streak(bytes, epoch, word_generation(word));
+    case 6:
+        return any_permit(bytes, epoch);
+    default:
+        return any_call(bytes);
+    }
+}
+
+static void write_word(struct bytes *bytes)
+{
+    uint64_t *const word = any_word(bytes);
+    *word = any_value(bytes, *word);
+}
+
+static void write_bytes(struct bytes *bytes)
+{
+    uint8_t *const lane = (uint8_t *)all.hostile.writer.memory;
+    const size_t size = bytes_byte(bytes), at = bytes_take(bytes, 4) % (all.hostile.writer.size - size);
+    for (size_t i = 0; i < size; i++)
+        lane[at + i] = bytes_byte(bytes);
+}
+
+/* A meter that claims to be this breaker's. */
+static void take_meter(struct bytes *bytes)
+{
+    const uint32_t meter = bytes_byte(bytes) % METERS, slot = bytes_byte(bytes) % BREAKERS;
+    own_meter(meter, slot, bytes_byte(bytes) % 5);
+}
+
+/* As it should be, but for when it says it was. */
+static void tell(struct bytes *bytes)
+{
+    const uint32_t meter = bytes_byte(bytes) % METERS, slot = bytes_byte(bytes) % BREAKERS;
+    const uint8_t how = bytes_byte(bytes);
+    const uint64_t ticks = all.host->clock.test_now_ns - bytes_number(bytes) * 1000000;
+    writer_outcome(&all.hostile.writer, meter, word_epoch(host_word(all.host, slot)), how % TRIP_OUTCOME_COUNT,
+                   how & 128, ticks);
+    client_mark_dirty(all.host, &all.hostile);
+}
+
+static void report_honestly(struct bytes *bytes)
+{
+    const uint32_t slot = bytes_byte(bytes) % FLEETING, calls = bytes_byte(bytes) % 8, what = bytes_byte(bytes);
+    for (uint32_t i = 0; i < calls; i++)
+        client_report_slow(all.host, &all.honest, all.honest_meter[slot], slot, what >> i & 1 ? TRIP_TIMEOUT : TRIP_OK,
+                           what & 1);
+    all.honest_calls[slot] += calls;
+}
+
+/* ---------------------------------------------------------------------------------------------------- what tripd does
+ */
+
+static void attach_again(struct client *client, const struct lane_header *header)
+{
+    const char *why = NULL;
+    const int fd = writer_send(&client->writer);
+    if (lanes_attach(all.host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0) {
+        client->number = lane_number(client->lane);
+        breakers_lane_came(all.host->breakers, client->lane);
+        return;
+    }
+    must(why);
+    close(fd);
+    *client->writer.memory = *header; /* with the first one's header it is a lane */
+    client_attach(all.host, client);
+}
+
+static void ring(struct bytes *bytes)
+{
+    (void)bytes;
+    breakers_rung(all.host->breakers);
+}
+
+static void drain_all(struct bytes *bytes)
+{
+    (void)bytes;
+    breakers_drain_all(all.host->breakers);
+}
+
+static void advance_ms(uint64_t ms)
+{
+    struct host *const host = all.host;
+    const uint64_t target = host->clock.test_now_ns + ms * 1000000;
+    unsigned rounds = 0;
+    for (uint64_t at = breakers_due(host->breakers); at <= target; at = breakers_due(host->breakers)) {
+        host->clock.test_now_ns = at > host->clock.test_now_ns ? at : host->clock.test_now_ns + 1;
+        if (host->clock.test_now_ns > target)
+            break;
+        host->move_count = 0;
+        breakers_tick(host->breakers);
+        assert(++rounds < TIMERS_MAX);
+    }
+    host->clock.test_now_ns = target;
+    segment_test_now(host->segment, target);
+}
+
+static void advance(struct bytes *bytes)
+{
+    advance_ms(bytes_below(bytes, 60000));
+}
+
+/* Each costs as much as a hundred other steps. */
+static bool may_die(void)
+{
+    return all.deaths++ < DEATHS_MAX;
+}
+
+static void lane_dies(struct bytes *bytes)
+{
+    const bool returns = bytes_byte(bytes) & 1; /* else another process, whose lane is new */
+    if (!may_die())
+        return;
+    client_die(all.host, &all.hostile);
+    if (!returns)
+        memset(all.hostile.writer.memory, 0, all.hostile.writer.size);
+    all.hostile.number = 0;
+    attach_again(&all.hostile, &all.hostile_header);
+}
+
+static void worker_dies(struct bytes *bytes)
+{
+    struct host *const host = all.host;
+    (void)bytes;
+    if (!may_die())
+        return;
+    host_close(host);
+    segment_inherit(host->segment, &host->clock);
+    host_open(host);
+    attach_again(&all.honest, &all.honest_header);
+    attach_again(&all.hostile, &all.hostile_header);
+    breakers_drain_all(host->breakers);
+}
+
+static void operate(struct bytes *bytes)
+{
+    static const struct breakers_actor operator= {.by = BY_OPERATOR, .reason = "fuzz"};
+    struct breakers *const breakers = all.host->breakers;
+    const uint32_t slot = bytes_byte(bytes) % BREAKERS, what = bytes_byte(bytes) % 4;
+    const uint64_t ms = bytes_below(bytes, 30000);
+    uint32_t found;
+    if (what == 0)
+        breakers_trip(breakers, slot, ms, &operator);
+    else if (what == 1)
+        breakers_reset(breakers, slot, &operator);
+    else if (what == 2)
+        breakers_mode(breakers, slot, MODE_OWNER_OPERATOR, bytes_byte(bytes) % TRIP_MODE_COUNT, 1 + ms, &operator);
+    else
+        must(breakers_resolve(breakers, names[slot], &found) == 0);
+}
+
+static void reload(struct bytes *bytes)
+{
+    all.host->config = all.configs[bytes_byte(bytes) & 1];
+    breakers_reconfigure(all.host->breakers, all.host->config);
+}
+
+/* ------------------------------------------------------------------------------------------------------ what must hold
+ */
+
+static void check_grown(uint32_t slot, const struct breaker_totals *now)
+{
+    struct breaker_totals *const before = &all.totals[slot];
+    assert(now->calls >= before->calls && now->ok >= before->ok && now->failures >= before->failures);
+    assert(now->timeouts >= before->timeouts && now->slow >= before->slow && now->ignored >= before->ignored);
+    assert(now->cancelled >= before->cancelled && now->late >= before->late && now->denied >= before->denied);
+    *before = *now;
+}
+
+static void check_sums(uint32_t slot, const struct core_head *head)
+{
+    uint64_t trips = 0;
+    for (unsigned reason = 0; reason < TRIP_REASON_COUNT; reason++)
+        trips += head->trips[reason];
+    assert(head->totals.calls == head->totals.ok + head->totals.failures);
+    assert(head->totals.timeouts <= head->totals.failures && head->totals.slow <= head->totals.calls);
+    assert(head->window_failures <= head->window_calls && head->window_slow <= head->window_calls);
+    assert(head->opens == trips);
+    if (slot != FLEETING)
+        check_grown(slot, &head->totals);
+}
+
+static void check_all_sums(void)
+{
+    for (uint32_t slot = 0; slot < BREAKERS; slot++)
+        check_sums(slot, host_head(all.host, slot));
+    assert(all.host->segment->journal->state == 0);
+}
+
+/* Tools find each breaker, and its last transition. */
+static void check_seen(void)
+{
+    struct snapshot_breaker breaker;
+    struct transition transition;
+    uint64_t first, next;
+    for (uint32_t slot = 0; slot < FLEETING; slot++)
+        assert(snapshot_find(all.seen, names[slot], &breaker));
+    snapshot_transitions(all.seen, &first, &next);
+    assert(next == 0 || snapshot_transition(all.seen, next - 1, &transition));
+}
+
+struct permits {
+    uint32_t armed, takeable; /* of these, at a place where a client looks */
+    uint32_t held, ours;      /* held: by anybody; ours: for this verdict */
+};
+
+static struct permits permits_of(uint32_t slot, uint64_t word)
+{
+    struct permits permits = {0};
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = commons_permits(all.host->commons, slot)[place];
+        const bool armed = permit_takeable(permit, word), held = permit_outcome(permit) == PERMIT_OWNED;
+        permits.armed += armed;
+        permits.takeable += armed && place < half_open_permits(host_policy(all.host, slot)->half_open);
+        permits.held += held;
+        permits.ours += armed || (held && permit_epoch(permit) == word_epoch(word));
+    }
+    return permits;
+}
+
+static void check_half_open(uint32_t slot, uint64_t word)
+{
+    const struct permits permits = permits_of(slot, word);
+    const struct breaker_settings *const settings = config_settings_for(all.host->config, names[slot]);
+    const uint32_t wanted = core_probes_wanted(segment_core(all.host->segment, slot), settings);
+    assert(permits.armed == 0 || permits.ours <= wanted);
+    assert(permits.armed == 0 || permits.armed + permits.held <= settings->half_open.permits);
+    assert(permits.takeable > 0 || permits.held > 0); /* somebody can try, or is trying */
+}
+
+/* After everything was drained. */
+static void check_words(void)
+{
+    for (uint32_t slot = 0; slot < BREAKERS; slot++) {
+        const uint64_t word = host_word(all.host, slot);
+        const struct policy_slot *const policy = host_policy(all.host, slot);
+        if (!segment_used(all.host->segment, slot))
+            continue;
+        assert(word_valid(word) && word == all.host->segment->mirror[slot]);
+        const trip_mode mode = policy_mode_now(policy, policy->admission, host_now_ms(all.host));
+        const bool frozen = mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED;
+        if (word_state(word) == WORD_HALF_OPEN && !frozen)
+            check_half_open(slot, word);
+        if (word_state(word) != WORD_CLOSED && word_state(word) != WORD_HALF_OPEN && !frozen)
+            assert(breakers_due(all.host->breakers) <= all.host->clock.test_now_ns + PEACE_MS * UINT64_C(1000000));
+        assert(slot == FLEETING || all.totals[slot].calls >= all.honest_calls[slot]);
+    }
+}
+
+static void settle(void)
+{
+    all.host->move_count = 0;
+    breakers_drain_all(all.host->breakers);
+    check_all_sums();
+    check_words();
+}
+
+/* The attacker is gone, and time passes. */
+static void check_peace(void)
+{
+    client_die(all.host, &all.hostile);
+    settle();
+    advance_ms(PEACE_MS);
+    settle();
+    check_seen();
+    for (uint32_t slot = 0; slot < FLEETING; slot++) {
+        const uint64_t word = host_word(all.host, slot);
+        assert(word_counts_streak(word) || (word_state(word) == WORD_HALF_OPEN && permits_of(slot, word).takeable > 0));
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------------- input
+ */
+
+typedef void step_fn(struct bytes *bytes);
+static step_fn *const steps[] = {write_word,  write_word,      write_word, take_meter, tell,
+                                 write_bytes, report_honestly, ring,       drain_all,  advance,
+                                 lane_dies,   worker_dies,     operate,    reload};
+#define WRITES 7 /* of these; the others are tripd's */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes bytes = {data, size};
+    begin();
+    for (unsigned i = 0; i < STEPS_MAX && bytes_left(&bytes); i++) {
+        const uint32_t step = bytes_byte(&bytes) % (sizeof(steps) / sizeof(steps[0]));
+        all.host->move_count = 0;
+        steps[step](&bytes);
+        if (step >= WRITES)
+            check_all_sums();
+        if (steps[step] == drain_all)
+            check_words();
+    }
+    settle();
+    check_peace();
+    return 0;
+}
