@@ -137,6 +137,16 @@ static uint32_t disarm(struct breakers *breakers, uint32_t slot, uint64_t word, 
     return disarmed;
 }
 
+static uint32_t beyond(uint32_t count, uint32_t limit)
+{
+    return count > limit ? count - limit : 0;
+}
+
+static uint32_t most(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     struct breaker *const breaker = &breakers->table[slot];
@@ -147,12 +157,12 @@ void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t w
     struct holdings holdings = reclaim(breakers, slot, word, longest_ms);
     /* Of this epoch no more than the verdict needs; of all together no more than may run at once. */
     const uint32_t out = holdings.running + holdings.armed;
-    const uint32_t room = permits > out ? permits - out : 0;
-    const uint32_t missing = wanted > holdings.ours ? wanted - holdings.ours : 0;
-    if (missing && room)
+    const uint32_t room = beyond(permits, out), missing = beyond(wanted, holdings.ours);
+    const uint32_t excess = most(beyond(out, permits), beyond(holdings.ours, wanted));
+    if (excess)
+        holdings.armed -= disarm(breakers, slot, word, excess);
+    else if (missing && room)
         holdings.armed += arm(breakers, slot, word, missing < room ? missing : room, longest_ms);
-    else if (holdings.ours > wanted)
-        holdings.armed -= disarm(breakers, slot, word, holdings.ours - wanted);
     segment_permits_free_publish(breakers->segment, slot, holdings.armed);
 }
 

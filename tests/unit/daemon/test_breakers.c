@@ -892,6 +892,42 @@ static void test_a_reload_keeps_state_window_and_streak(void **state)
     assert_false(word_due(open, 0, host_policy(host, slot)->longest_ms)); /* the running one may be longer */
 }
 
+static void test_a_reload_to_fewer_permits_counts_the_probes_that_run(void **state)
+{
+    static const char one_second[] = "open: {for: 1s, multiplier: 1.0, max: 1s, jitter: 0%}";
+    char settings[256];
+    (void)state;
+    snprintf(settings, sizeof(settings), "half_open: {permits: 2, successes: 3}, %s", one_second);
+    start(settings);
+    report("FFFFF");
+    host_advance(host, 1000);
+    assert_int_equal(client_take_permit(host, &client, slot), 0);
+    assert_int_equal(client_take_permit(host, &other, slot), 1);
+    client_answer(host, &client, meter, slot, 0, PERMIT_FAILED);
+    host_advance(host, 1000);
+    assert_int_equal(armed(), 1); /* two at once, and the one of before still runs */
+    snprintf(settings, sizeof(settings), "half_open: {permits: 1, successes: 3}, %s", one_second);
+    reload(settings);
+    assert_int_equal(armed(), 0);
+    client_answer(host, &other, other_meter, slot, 1, PERMIT_OK);
+    breakers_rung(host->breakers);
+    assert_int_equal(armed(), 1);
+}
+
+static void test_a_running_probe_that_was_forged_takes_the_place_of_an_armed_permit(void **state)
+{
+    (void)state;
+    start("half_open: {permits: 1, successes: 3}, " STEADY);
+    report("FFFFF");
+    host_advance(host, 30000);
+    assert_int_equal(armed(), 1);
+    commons_permits(host->commons, slot)[7] = permit_make(1, 0, client.number, PERMIT_OWNED, host_now_ms(host) + 5000);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(armed(), 0);
+    host_advance(host, 6000);
+    assert_int_equal(armed(), 1);
+}
+
 static void test_a_reload_that_makes_a_condition_true_opens(void **state)
 {
     (void)state;
@@ -1354,6 +1390,8 @@ int main(void)
         TEST(auto_says_nothing_where_nobody_says_otherwise),
         TEST(a_mode_by_pattern_binds_later_breakers_too),
         TEST(a_reload_keeps_state_window_and_streak),
+        TEST(a_reload_to_fewer_permits_counts_the_probes_that_run),
+        TEST(a_running_probe_that_was_forged_takes_the_place_of_an_armed_permit),
         TEST(a_reload_that_makes_a_condition_true_opens),
         TEST(many_reloads_leave_a_judge_for_the_word_each_time),
         TEST(an_idle_breaker_is_forgotten_and_its_slot_goes_on_with_the_epoch),
