@@ -237,6 +237,7 @@ static void make_core(void)
     assert_int_equal(config_parse(text, strlen(text), "test", &all.config, &problems), 0);
     const struct lanes_options lanes = {.max_lanes = FAKE_CONNECTIONS - 1,
                                         .max_breakers = FAKE_BREAKERS,
+                                        .segment_id = all.fake.segment->header->segment_id,
                                         .memory_per_user = UINT64_C(1) << 30,
                                         .clock = &all.fake.clock};
     assert_int_equal(lanes_new(&lanes, &all.lanes), 0);
