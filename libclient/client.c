@@ -15,28 +15,28 @@ uint64_t serial_next(void)
 
 /* ------------------------------------------------------------------------------------------------------------- lock */
 
-static bool locked(struct trip_client *client, int error, int cancel_state)
-{
-    if (error == 0)
-        client->cancel_state = cancel_state;
-    else
-        pthread_setcancelstate(cancel_state, NULL);
-    return error == 0;
-}
-
 bool client_try_lock(struct trip_client *client)
 {
     int cancel_state;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    return locked(client, pthread_mutex_trylock(&client->lock), cancel_state);
+    if (pthread_mutex_trylock(&client->lock) == 0) {
+        client->cancel_state = cancel_state;
+        return true;
+    }
+    pthread_setcancelstate(cancel_state, NULL);
+    return false;
 }
 
+/* By trying: who holds it waits for tripd without it, and does no more than a few system calls with it. */
 bool client_lock_until(struct trip_client *client, uint64_t until_ns)
 {
-    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    return locked(client, pthread_mutex_clocklock(&client->lock, CLOCK_MONOTONIC, &until), cancel_state);
+    static const struct timespec nap = {.tv_nsec = 500000};
+    while (!client_try_lock(client)) {
+        if (monotonic_ns() >= until_ns)
+            return false;
+        nanosleep(&nap, NULL);
+    }
+    return true;
 }
 
 void client_unlock(struct trip_client *client)
