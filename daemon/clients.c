@@ -255,14 +255,15 @@ static void kept(struct clients *clients, const struct keeper_message *message)
     struct client *client = message->number < clients->places ? clients->by_number[message->number] : NULL;
     if (!client || client->lane_id != message->lane_id || client->kept)
         return; /* it died meanwhile */
-    if (client->events)
-        client->events->kept(client->context, message->error);
-    if (message->error == 0) {
-        client->kept = true;
-        return;
+    const struct client_events *const events = client->events;
+    void *const context = client->context;
+    client->kept = message->error == 0;
+    if (!client->kept) {
+        client->events = NULL;
+        client_gone(client, false);
     }
-    client->events = NULL;
-    client_gone(client, false);
+    if (events) /* whose connection may have ended: then the client ends with it, and is not touched again */
+        events->kept(context, message->error);
 }
 
 static void keeper_received(void *context, struct loop_connection *connection, struct loop_message *packet)

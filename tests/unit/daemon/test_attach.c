@@ -221,8 +221,8 @@ static bool await_shown(uint32_t lane, bool detached)
     return false;
 }
 
-/* The keeper's part: takes what is handed over and says so. */
-static struct keeper_message keep(int error)
+/* The keeper's part: takes what is handed over, and says so. */
+static struct keeper_message handed_over(void)
 {
     struct keeper_message message;
     union wire_packet packet;
@@ -234,10 +234,20 @@ static struct keeper_message keep(int error)
     assert_true(fcntl(fds[0], F_GET_SEALS) > 0);
     close(fds[0]);
     close(fds[1]);
-    struct keeper_message answer = message;
-    answer.kind = KEEPER_KEPT;
-    answer.error = error;
-    assert_int_equal(send(keeper, &answer, sizeof(answer), 0), sizeof(answer));
+    return message;
+}
+
+static void say_kept(struct keeper_message message, int error)
+{
+    message.kind = KEEPER_KEPT;
+    message.error = error;
+    assert_int_equal(send(keeper, &message, sizeof(message), 0), sizeof(message));
+}
+
+static struct keeper_message keep(int error)
+{
+    const struct keeper_message message = handed_over();
+    say_kept(message, error);
     return message;
 }
 
@@ -388,6 +398,44 @@ static void test_a_keeper_without_room_refuses_and_the_client_may_try_again(void
     close(client);
     close(lock);
     writer_free(&writer);
+}
+
+/* Until SIGCONT: what comes meanwhile, tripd finds in the order in which it came. */
+static void pause_server(void)
+{
+    int status;
+    assert_int_equal(kill(server_pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(server_pid, &status, WUNTRACED), server_pid);
+    assert_true(WIFSTOPPED(status));
+}
+
+/* The keeper answers, and then the client goes, before tripd looks: what it touches afterwards AddressSanitizer says.
+ */
+static void leave_while_kept(int error)
+{
+    struct lane_writer writer;
+    make_lane(&writer, 42);
+    const int lock = lock_lane(&writer), client = greeted();
+    assert_true(wire_attach(client, 42, &writer.fd, 1));
+    const struct keeper_message message = handed_over();
+    pause_server();
+    say_kept(message, error);
+    close(client);
+    close(lock);
+    kill(server_pid, SIGCONT);
+    writer_free(&writer);
+}
+
+static void test_a_client_that_left_while_the_keeper_took_its_lane_is_gone(void **state)
+{
+    (void)state;
+    serve_all();
+    leave_while_kept(0);
+    assert_true(await(&counts->gone, 1));
+    assert_int_equal(dropped().number, 1);
+    leave_while_kept(-EMFILE);
+    assert_true(await(&counts->gone, 2));
+    close(greeted());
 }
 
 static void test_another_layout_is_refused_with_both_named(void **state)
@@ -734,6 +782,7 @@ int main(void)
         TEST(test_a_client_is_welcomed_with_segment_and_commons),
         TEST(test_the_answer_comes_only_after_the_keeper_holds_the_lane),
         TEST(test_a_keeper_without_room_refuses_and_the_client_may_try_again),
+        TEST(test_a_client_that_left_while_the_keeper_took_its_lane_is_gone),
         TEST(test_another_layout_is_refused_with_both_named),
         TEST(test_who_lacks_the_role_is_told_which),
         TEST(test_packets_that_are_none_end_the_connection),
