@@ -21,7 +21,7 @@ struct saver {
     const struct clock *clock;
     const char *folder;
     unsigned beats;
-    uint64_t written; /* what_changes() of the last one written */
+    uint64_t written; /* what_changes() of the last one written; 0: none, for the worker before us may not have */
     pid_t child;      /* 0: none writes */
     int pidfd;
     struct loop_watch *watch;
@@ -85,7 +85,6 @@ int saver_new(struct loop *loop, const struct segment *segment, const struct clo
     if (!saver)
         return -ENOMEM;
     *saver = (struct saver){.loop = loop, .segment = segment, .clock = clock, .folder = folder, .pidfd = -1};
-    saver->written = what_changes(segment);
     const int error = make_folder(folder);
     if (error < 0)
         say(saver, error);
