@@ -18,6 +18,10 @@ complaints=$(systemd-analyze verify --man=no "$unit" 2>&1 | grep -F tripd@ || tr
 systemd-analyze security --offline=yes --threshold=15 --no-pager "$unit" >"$folder/security" ||
     { cat "$folder/security" >&2; fail "the unit is less hardened than it was"; }
 
+# Only workers tell that tripd is alive, and between two of them the keeper may wait for 10 s.
+watchdog=$(sed -n 's/^WatchdogSec=//p' "$unit")
+[ "$watchdog" -ge 20 ] || fail "a watchdog of $watchdog s would kill a keeper that only waits"
+
 mkdir -p "$folder/root/etc"
 systemd-sysusers --root="$folder/root" - <"$TRIP_SOURCE_DIR/packaging/sysusers.conf"
 grep -q '^tripd:' "$folder/root/etc/passwd" || fail "no user tripd"
