@@ -42,6 +42,11 @@ struct keeper {
     int status;
 };
 
+const char *keeper_mend(int error)
+{
+    return error == -EMFILE ? "; raise LimitNOFILE= in tripd's unit or `ulimit -n`" : "";
+}
+
 /* ---- lanes */
 
 /* With place 0, which is unused. */
@@ -316,7 +321,7 @@ static void worker_start(struct keeper *keeper)
 {
     const int error = worker_fork(keeper);
     if (error < 0) {
-        log_error("cannot fork a worker: %s%s", strerror(-error), error == -EMFILE ? "; " KEEPER_MEND_FDS : "");
+        log_error("cannot fork a worker: %s%s", strerror(-error), keeper_mend(error));
         if (keeper->stopping || !keeper->ever_ready)
             end(keeper, 1);
         else
@@ -504,7 +509,7 @@ int keeper_run(const struct keeper_options *options)
     struct keeper keeper = {.options = options, .signals = -1, .socket = -1, .draining = MAP_FAILED, .status = 1};
     const int error = set_up(&keeper);
     if (error < 0) {
-        log_error("cannot set up the keeper: %s", strerror(-error));
+        log_error("cannot set up the keeper: %s%s", strerror(-error), keeper_mend(error));
     } else {
         inherit_lanes(&keeper);
         worker_start(&keeper);

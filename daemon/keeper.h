@@ -47,8 +47,8 @@ struct keeper_lane {
 #define KEEPER_DEATHS_MAX 2
 #define KEEPER_ASIDE      16
 
-/* What to do about -EMFILE. */
-#define KEEPER_MEND_FDS "raise LimitNOFILE= in tripd's unit or `ulimit -n`"
+/* What to do about -EMFILE, as the end of a message; about other errors it says nothing. */
+const char *keeper_mend(int error);
 
 /* What a worker is born with. */
 struct keeper_birth {

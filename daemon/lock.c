@@ -30,7 +30,8 @@ static int write_holder(int fd)
 {
     char text[32];
     const int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)size, 0) != size)
+    /* In this order a full file system takes nothing away from a file that is there. */
+    if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) < 0)
         return errno ? -errno : -EIO;
     return 0;
 }
@@ -63,7 +64,7 @@ static int wait_for_lock(int fd)
 
 int lock_take(const char *path, int *ret_fd, pid_t *ret_holder)
 {
-    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -errno;
     int error = wait_for_lock(fd);

@@ -1,6 +1,7 @@
-/* One tripd an instance: a lock file beside the socket, held by flock on one open file description that the worker
- * inherits from the keeper, so that the instance is free only when both are gone. Its content is the keeper's pid, for
- * people. The file stays when tripd ends: removing it would let two of them lock two files of one name. */
+/* One tripd an instance, and one a segment: a lock file beside the socket and one beside the segment, held by flock on
+ * one open file description that the worker inherits from the keeper, so that they are free only when both are gone.
+ * The content is the keeper's pid, for people. Nobody else may open the file: a reader could lock it, too. It stays
+ * when tripd ends: removing it would let two of them lock two files of one name. */
 #ifndef TRIPD_LOCK_H
 #define TRIPD_LOCK_H
 

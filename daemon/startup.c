@@ -16,6 +16,8 @@
 #define RIGHTS \
     "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"
 
+#define SEGMENT_LOCK "~lock" /* behind the segment's name; no letter of instance names: never another's segment */
+
 #define FDS_PER_LANE 4   /* memfd, pidfd, connection, and one while it attaches */
 #define FDS_BESIDE   256 /* tools, log, loop, and connections that are yet to say what they are */
 
@@ -148,6 +150,26 @@ static void say_no_segment(const struct startup *startup, int error)
         log_error("cannot make the state segment %s%s: %s; " RIGHTS, where, startup->segment_path, strerror(-error));
 }
 
+/* A tripd of another TRIP_RUNTIME_DIR has another socket and lock, and perhaps this segment. Not the segment itself is
+ * locked: whoever may read a file may flock it. */
+static int lock_segment(struct startup *startup)
+{
+    char path[PATHS_MAX + sizeof(SEGMENT_LOCK)];
+    pid_t holder = 0;
+    int error = paths_format(path, sizeof(path), shm_folder(), startup->segment_path, SEGMENT_LOCK, "");
+    if (error == 0)
+        error = lock_take(path, &startup->segment_lock, &holder);
+    if (error == -EWOULDBLOCK)
+        log_error("the state segment %s%s is used by another tripd, pid %d, which holds %s: stop that one, or choose "
+                  "another instance with -i, or another TRIP_SHM_DIR",
+                  shm_folder(), startup->segment_path, (int)holder, path);
+    else if (error == -ENOSPC)
+        say_no_segment(startup, error);
+    else if (error < 0)
+        log_error("cannot lock %s: %s; run tripd as the user whose file that is, or " RIGHTS, path, strerror(-error));
+    return error;
+}
+
 static int open_segment(struct startup *startup)
 {
     struct clock clock;
@@ -264,6 +286,8 @@ static int open_all(struct startup *startup)
     if (error == 0)
         error = take_lock(startup);
     if (error == 0)
+        error = lock_segment(startup);
+    if (error == 0)
         error = open_segment(startup);
     if (error == 0)
         error = open_commons(startup);
@@ -274,7 +298,8 @@ static int open_all(struct startup *startup)
 
 int startup_open(struct startup *startup, const struct options *options)
 {
-    *startup = (struct startup){.options = *options, .notify = {.fd = -1}, .lock = -1, .listener = -1, .commons = -1};
+    *startup = (struct startup){
+        .options = *options, .notify = {.fd = -1}, .lock = -1, .segment_lock = -1, .listener = -1, .commons = -1};
     const int error = open_all(startup);
     if (error < 0) {
         startup_close(startup);
@@ -304,5 +329,6 @@ void startup_close(struct startup *startup)
         close_fd(startup->inherited[i].fd);
     free(startup->inherited);
     notify_close(&startup->notify);
+    close_fd(startup->segment_lock);
     close_fd(startup->lock); /* last: the instance is free */
 }

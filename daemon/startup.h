@@ -23,7 +23,7 @@ struct startup {
     size_t inherited_count;
     struct clock clock;
     struct segment *segment;
-    int lock;
+    int lock, segment_lock;
     int listener;
     bool own_socket; /* made here, not by systemd */
     int commons;

@@ -436,7 +436,7 @@ int worker_run(void *context, const struct keeper_birth *birth)
     int status = 1;
     const int error = open_all(&worker);
     if (error < 0)
-        log_error("the worker cannot start: %s%s", strerror(-error), error == -EMFILE ? "; " KEEPER_MEND_FDS : "");
+        log_error("the worker cannot start: %s%s", strerror(-error), keeper_mend(error));
     else
         status = turn(&worker);
     close_all(&worker);

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A second tripd on the same instance is refused, says who holds it, and changes nothing; another instance is free.
+# A second tripd on the same instance or the same segment is refused, says who holds it, and changes nothing; another
+# instance is free.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
@@ -11,9 +12,21 @@ logged "instance \"$TRIP_INSTANCE\" is run by another tripd, pid $keeper, which 
 alive "$keeper" || fail "the first tripd is gone"
 [ "$(segment_id)" = "$id" ] && [ -S "$socket" ] || fail "the second tripd touched the first one's files"
 
+# One with another socket finds the same segment.
+mkdir "$folder/elsewhere"
+refused 1 env TRIP_RUNTIME_DIR="$folder/elsewhere" "$TRIPD"
+logged "the state segment $segment is used by another tripd, pid $keeper, which holds $segment~lock" ||
+    fail "it does not say that pid $keeper holds the segment"
+[ "$(starts)" -eq 1 ] || fail "the second tripd adopted the segment that the first one uses"
+[ ! -e "$folder/elsewhere/$TRIP_INSTANCE.sock" ] || fail "a tripd that was refused made a socket"
+# Who may read the segment may lock it: so it is another file that counts.
+[ "$(stat -c %a "$segment~lock")" = 600 ] || fail "others may hold the segment's lock"
+
 # Only the worker is left of a killed keeper for a moment; the next tripd waits for that.
 kill -9 "$keeper"
 start
+stop
+start env TRIP_RUNTIME_DIR="$folder/elsewhere" "$TRIPD"
 stop
 
 first=$TRIP_INSTANCE

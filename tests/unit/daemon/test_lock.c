@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,35 @@ static void test_the_lock_file_names_its_holder(void **state)
     assert_non_null(fgets(text, sizeof(text), file));
     fclose(file);
     assert_int_equal(atoi(text), getpid());
+    close(fd);
+}
+
+static void test_nobody_else_may_open_it_and_so_hold_it(void **state)
+{
+    (void)state;
+    struct stat status;
+    int fd;
+    pid_t holder;
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    close(fd);
+}
+
+static void test_a_shorter_pid_leaves_nothing_of_a_longer_one(void **state)
+{
+    (void)state;
+    struct stat status;
+    int fd;
+    pid_t holder;
+    char expected[32];
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("4194303\n4194303\n", file);
+    fclose(file);
+    assert_int_equal(lock_take(path, &fd, &holder), 0);
+    assert_int_equal(fstat(fd, &status), 0);
+    assert_int_equal(status.st_size, snprintf(expected, sizeof(expected), "%d\n", (int)getpid()));
     close(fd);
 }
 
@@ -118,6 +148,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_lock_file_names_its_holder, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nobody_else_may_open_it_and_so_hold_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_shorter_pid_leaves_nothing_of_a_longer_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_second_one_is_told_who_holds_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lock_is_held_until_the_last_heir_of_its_description_is_gone, set_up,
                                         tear_down),
