@@ -98,19 +98,52 @@ static void check_open(const struct check *check)
                        span);
 }
 
+/* A written multiplier that nothing lets grow. The default is what `config show` writes beside any other key. */
+static void check_growth(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    const size_t line = check->lines->keys[KEY_open_multiplier];
+    struct breaker_settings defaults;
+    char factor[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX];
+    if (!line || settings->open.multiplier == 1000)
+        return;
+    breaker_settings_defaults(&defaults);
+    struct config_problems *const where =
+        settings->open.multiplier == defaults.open.multiplier ? check->notes : check->problems;
+    shown(CONFIG_FACTOR, settings->open.multiplier, factor);
+    shown(CONFIG_DURATION, settings->open.max, max);
+    if (settings->open.forget == 0)
+        config_problem(where, line,
+                       "open.multiplier: %s has no effect with forget: 0s, as no opening follows that soon; write "
+                       "forget: 10m, or multiplier: 1.0",
+                       factor);
+    else if (settings->open.max == settings->open.span)
+        config_problem(
+            where, line,
+            "open.multiplier: %s has no effect, as open.max is no longer than open.for: %s%s; write a longer "
+            "max, or multiplier: 1.0",
+            factor, max, check->lines->keys[KEY_open_max] ? "" : " by default");
+}
+
+static void check_granted(const struct check *check, enum config_key_id probes)
+{
+    const struct config_key *const key = &config_keys[probes];
+    const unsigned long long most = config_key_get(key, check->settings);
+    if (check->settings->half_open.permits > most)
+        config_problem(check->notes, line_of(check, KEY_half_open_permits, probes),
+                       "half_open.permits is more than %s: no more than %llu are ever granted at once",
+                       config_key_name(key), most);
+}
+
 static void check_half_open(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
-    if (settings->half_open.verdict != PROBE_VERDICT_RATE)
-        return;
-    if (!settings->trip.failure_rate && !settings->trip.slow_rate)
+    const bool by_rate = settings->half_open.verdict == PROBE_VERDICT_RATE;
+    check_granted(check, by_rate ? KEY_half_open_sample : KEY_half_open_successes);
+    if (by_rate && !settings->trip.failure_rate && !settings->trip.slow_rate)
         config_problem(check->problems, line_of(check, KEY_half_open_verdict, KEY_trip_failure_rate),
                        "half_open.verdict: rate has no rate to judge by, so every sample would close; write "
                        "trip.failure_rate, as 50%%, or verdict: successes");
-    if (settings->half_open.permits > settings->half_open.sample)
-        config_problem(check->notes, line_of(check, KEY_half_open_permits, KEY_half_open_sample),
-                       "half_open.permits is more than sample: no more than %llu are ever granted at once",
-                       (unsigned long long)settings->half_open.sample);
 }
 
 static void check_ramp(const struct check *check)
@@ -127,6 +160,10 @@ static void check_ramp(const struct check *check)
                        after);
         return;
     }
+    if (check->lines->keys[KEY_ramp_steps] && !check->lines->keys[KEY_ramp_over])
+        config_problem(check->problems, check->lines->keys[KEY_ramp_steps],
+                       "ramp.steps has no effect without over; add how long they take together, as over: 30s, or leave "
+                       "it out");
     if (settings->ramp.over && settings->ramp.over / settings->ramp.step_count < TRIP_MS)
         config_problem(check->problems, line_of(check, KEY_ramp_over, KEY_ramp_steps),
                        "ramp.over leaves less than 1ms to each of its %u steps; write %ums or more",
@@ -141,6 +178,7 @@ void config_check_breaker(const struct breaker_settings *settings, const struct 
     check_trip(&check);
     check_window(&check);
     check_open(&check);
+    check_growth(&check);
     check_half_open(&check);
     check_ramp(&check);
 }

@@ -141,7 +141,7 @@ static void test_each_setting_takes_its_unit(void **state)
                  "  trip: {consecutive_failures: 0, failures: 7, failure_rate: 12.5%, slow_rate: 1%,\n"
                  "    slow_after: 0.5ms, stall_after: 1.5s, in_flight: 200}\n"
                  "  window: {type: time, for: 2m, minimum_calls: 1}\n"
-                 "  open: {for: 250ms, multiplier: 1.25, max: 1d, jitter: 0, forget: 0}\n"
+                 "  open: {for: 250ms, multiplier: 1.25, max: 1d, jitter: 0, forget: 90s}\n"
                  "  half_open: {permits: 64, max_wait: 12h, verdict: rate, sample: 100}\n"
                  "  ramp: {over: 10s, steps: [1%, 99.9%]}\n"
                  "  forget_after: 0s\n");
@@ -165,7 +165,7 @@ static void test_each_setting_takes_its_unit(void **state)
     assert_int_equal(settings->open.multiplier, 1250);
     assert_int_equal(settings->open.max, 86400000000000);
     assert_int_equal(settings->open.jitter, 0);
-    assert_int_equal(settings->open.forget, 0);
+    assert_int_equal(settings->open.forget, 90000000000);
     assert_int_equal(settings->half_open.permits, 64);
     assert_int_equal(settings->half_open.max_wait, 43200000000000);
     assert_int_equal(settings->half_open.verdict, PROBE_VERDICT_RATE);
@@ -503,6 +503,19 @@ static void test_settings_that_can_never_work_are_refused(void **state)
     refused_setting("ramp", "over: 10s, steps: [10%, 50%, 50%]",
                     "ramp.steps do not rise from 50% to 50%; write rising steps, as [10%, 25%, 50%, 100%]");
     refused_setting("ramp", "over: 3ms", "ramp.over leaves less than 1ms to each of its 4 steps; write 4ms or more");
+    refused_setting("ramp", "steps: [10%, 100%]",
+                    "ramp.steps has no effect without over; add how long they take together, as over: 30s, or leave it "
+                    "out");
+    refused_setting(
+        "open", "multiplier: 3, forget: 0s",
+        "open.multiplier: 3.0 has no effect with forget: 0s, as no opening follows that soon; write forget: "
+        "10m, or multiplier: 1.0");
+    refused_setting("open", "multiplier: 3, for: 1m, max: 60s",
+                    "open.multiplier: 3.0 has no effect, as open.max is no longer than open.for: 1m; write a longer "
+                    "max, or multiplier: 1.0");
+    refused_setting("open", "multiplier: 1.5, for: 5m",
+                    "open.multiplier: 1.5 has no effect, as open.max is no longer than open.for: 5m by default; write "
+                    "a longer max, or multiplier: 1.0");
     refused_setting("window", "for: 60s",
                     "window.for has no effect without type: time; add type: time, or leave it out");
     refused_setting("half_open", "sample: 20",
@@ -549,7 +562,13 @@ static void test_what_works_but_surprises_is_a_note(void **state)
                                      "- match: d\n"
                                      "  open: {for: 10s, forget: 10s}\n"
                                      "- match: e\n"
-                                     "  trip: {slow_rate: 50%, slow_after: 2s, stall_after: 2s}\n");
+                                     "  trip: {slow_rate: 50%, slow_after: 2s, stall_after: 2s}\n"
+                                     "- match: f\n"
+                                     "  half_open: {permits: 4}\n"
+                                     "- match: g\n"
+                                     "  open: {multiplier: 2.0, forget: 0s}\n"
+                                     "- match: h\n"
+                                     "  open: {for: 30s, max: 30s, multiplier: 2.0}\n");
     assert_string_equal(
         config->notes,
         "t.yaml:3: window.size has no effect with type: time\n"
@@ -558,11 +577,34 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "t.yaml:9: open.forget is not longer than open.for (10s): the open time grows only if something else than a "
         "probe opens the breaker again that soon\n"
         "t.yaml:11: trip.stall_after is not longer than slow_after: calls that begin and end count as stalled before "
-        "they could count as slow\n");
+        "they could count as slow\n"
+        "t.yaml:13: half_open.permits is more than successes: no more than 3 are ever granted at once\n"
+        "t.yaml:15: open.multiplier: 2.0 has no effect with forget: 0s, as no opening follows that soon; write forget: "
+        "10m, or multiplier: 1.0\n"
+        "t.yaml:17: open.multiplier: 2.0 has no effect, as open.max is no longer than open.for: 30s; write a longer "
+        "max, or multiplier: 1.0\n");
     config_free(config);
-    config = accepted("breakers: [{match: a}]\n");
-    assert_null(config->notes);
-    config_free(config);
+}
+
+/* What was not written surprises nobody, nor does a condition that was turned off. */
+static void test_what_goes_without_saying_is_no_note(void **state)
+{
+    (void)state;
+    static const char *const entries[] = {
+        "match: a",
+        "match: a, open: {forget: 0s}",
+        "match: a, open: {for: 30s, max: 30s}",
+        "match: a, open: {for: 30s, max: 30s, multiplier: 1.0}",
+        "match: a, ramp: {over: 0s, steps: [10%, 100%]}",
+        "match: a, half_open: {permits: 3}",
+    };
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "breakers: [{%s}]\n", entries[i]);
+        struct config *config = accepted(text);
+        assert_null(config->notes);
+        config_free(config);
+    }
 }
 
 static void test_all_problems_come_at_once(void **state)
@@ -915,6 +957,7 @@ int main(void)
         cmocka_unit_test(test_lane_memory_holds_one_lane_at_least),
         cmocka_unit_test(test_without_rates_the_minimum_of_calls_may_be_out_of_reach),
         cmocka_unit_test(test_what_works_but_surprises_is_a_note),
+        cmocka_unit_test(test_what_goes_without_saying_is_no_note),
         cmocka_unit_test(test_all_problems_come_at_once),
         cmocka_unit_test(test_anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(test_what_is_not_yaml_is_refused_with_its_line),
