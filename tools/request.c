@@ -93,6 +93,39 @@ int request(const struct arguments *arguments, const char *method, json_t *param
     return status;
 }
 
+int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
+                  void *context)
+{
+    json_int_t after = 0, next = 0;
+    int status;
+    do {
+        json_t *page = NULL;
+        after = next;
+        json_object_set_new(params, "after", json_integer(after));
+        status = request(arguments, method, json_incref(params), &page);
+        next = json_integer_value(json_object_get(page, "next"));
+        if (status == EXIT_DONE)
+            each(context, page);
+        json_decref(page);
+    } while (status == EXIT_DONE && next > after);
+    json_decref(params);
+    return status;
+}
+
+void request_join(void *whole, json_t *page)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(page, key, value)
+    {
+        json_t *so_far = json_object_get(whole, key);
+        if (json_is_array(so_far))
+            json_array_extend(so_far, value);
+        else if (!so_far && strcmp(key, "next") != 0)
+            json_object_set(whole, key, value);
+    }
+}
+
 bool request_quietly(const struct arguments *arguments, const char *method, json_t **ret_result)
 {
     char path[PATHS_MAX];

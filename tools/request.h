@@ -10,7 +10,15 @@
 /* params: taken; NULL: none. EXIT_DONE with *ret_result, or the exit status. */
 int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result);
 
-/* The same in parts, for a connection that stays. */
+/* Page after page, each given to `each`. params: taken. */
+typedef void request_page_fn(void *context, json_t *page);
+int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
+                  void *context);
+/* `each` that makes the whole of the pages: a list is the lists of all of them, all else is the first one's. whole: a
+ * json_t, an object. */
+request_page_fn request_join;
+
+/* A request in parts, for a connection that stays. */
 int request_connect(const struct arguments *arguments, struct rpc_client **ret_client);
 int request_over(const struct arguments *arguments, struct rpc_client *client, const char *method, json_t *params,
                  json_t **ret_result);

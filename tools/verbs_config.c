@@ -43,49 +43,19 @@ int verb_config_reload(const struct arguments *arguments)
     return status;
 }
 
-/* Page after page, each given to `each` with `whole`. */
-static int show_pages(const struct arguments *arguments, const char *form, void (*each)(json_t *whole, json_t *page),
-                      json_t *whole)
+static void print_yaml(void *context, json_t *page)
 {
-    json_int_t after = 0;
-    for (;;) {
-        json_t *page = NULL;
-        const int status =
-            request(arguments, "config_show", json_pack("{s:s*, s:I}", "form", form, "after", after), &page);
-        if (status != EXIT_DONE)
-            return status;
-        each(whole, page);
-        const json_int_t next = json_integer_value(json_object_get(page, "next"));
-        json_decref(page);
-        if (next <= after)
-            return EXIT_DONE;
-        after = next;
-    }
-}
-
-static void print_yaml(json_t *whole, json_t *page)
-{
-    (void)whole;
+    (void)context;
     const char *yaml = json_string_value(json_object_get(page, "yaml"));
     fputs(yaml ? yaml : "", stdout);
-}
-
-static void join(json_t *whole, json_t *page)
-{
-    json_t *breakers = json_object_get(whole, "breakers");
-    json_object_del(page, "next");
-    if (breakers)
-        json_array_extend(breakers, json_object_get(page, "breakers"));
-    else
-        json_object_update(whole, page);
 }
 
 int verb_config_show(const struct arguments *arguments)
 {
     if (!(arguments->given & OPTION_JSON))
-        return show_pages(arguments, "yaml", print_yaml, NULL);
+        return request_pages(arguments, "config_show", json_pack("{s:s}", "form", "yaml"), print_yaml, NULL);
     json_t *whole = json_object();
-    const int status = show_pages(arguments, NULL, join, whole);
+    const int status = request_pages(arguments, "config_show", json_object(), request_join, whole);
     if (status == EXIT_DONE)
         print_json(stdout, whole);
     json_decref(whole);
