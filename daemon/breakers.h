@@ -72,6 +72,8 @@ struct breakers_actor {
     uint32_t uid;
     const char *reason; /* NULL: none */
 };
+/* Its mode does: forced_open, disabled. */
+bool breakers_keeps_state(const struct breakers *breakers, uint32_t slot);
 /* for_ms 0: the next open time. -EBUSY: its mode keeps the state as it is. */
 int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor);
 int breakers_reset(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor);

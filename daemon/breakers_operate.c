@@ -35,12 +35,17 @@ static trip_reason reason_by(enum transition_by by)
     return by == BY_FLEET ? TRIP_REASON_FLEET : by == BY_RULE ? TRIP_REASON_RULE : TRIP_REASON_OPERATOR;
 }
 
+bool breakers_keeps_state(const struct breakers *breakers, uint32_t slot)
+{
+    return usable(breakers, slot) && breakers_frozen(&breakers->table[slot]);
+}
+
 int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor)
 {
     struct move move = move_of(WORD_OPEN, actor);
     if (!usable(breakers, slot))
         return -ENOENT;
-    if (breakers_frozen(&breakers->table[slot]))
+    if (breakers_keeps_state(breakers, slot))
         return -EBUSY;
     move.reason = reason_by(actor->by);
     move.for_ms = for_ms;

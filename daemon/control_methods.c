@@ -11,8 +11,6 @@
 #include "report_config.h"
 #include "rpc.h"
 
-#define HITS_NAMED 400 /* names in a result: they fill no packet */
-
 static const char *param_text(const struct control_request *request, enum rpc_param param)
 {
     return request->params[param].text;
@@ -233,38 +231,67 @@ json_t *control_trace(const struct control_options *options, const struct contro
 
 /* ------------------------------------------------------------------------------------------- what operators change */
 
+struct hit {
+    uint32_t slot;
+    bool skipped;
+};
+
 struct hits {
-    uint32_t *slots;
+    struct hit *hits; /* in the order of slots */
     size_t count;
 };
 
 static void hit(void *context, uint32_t slot)
 {
     struct hits *hits = context;
-    hits->slots[hits->count++] = slot;
+    hits->hits[hits->count++].slot = slot;
 }
 
 /* The breakers that a name or pattern means now; none is an error only for a name. */
 static int hits_find(const struct control_options *options, const char *name, struct hits *ret_hits)
 {
-    struct hits hits = {.slots = malloc(options->segment->max_breakers * sizeof(uint32_t))};
-    if (!hits.slots)
+    struct hits hits = {.hits = calloc(options->segment->max_breakers, sizeof(struct hit))};
+    if (!hits.hits)
         return -ENOMEM;
     if (is_pattern(name))
         breakers_matching(options->breakers, name, hit, &hits);
-    else if (segment_find(options->segment, name, &hits.slots[0]) == 0)
+    else if (segment_find(options->segment, name, &hits.hits[0].slot) == 0)
         hits.count = 1;
     *ret_hits = hits;
     return 0;
 }
 
-static json_t *hits_report(const struct control_options *options, const struct hits *hits)
+static size_t hits_done(const struct hits *hits)
 {
-    json_t *names = json_array();
-    const size_t named = hits->count < HITS_NAMED ? hits->count : HITS_NAMED;
-    for (size_t i = 0; i < named; i++)
-        json_array_append_new(names, json_string(segment_name(options->segment, hits->slots[i])));
-    return json_pack("{s:I, s:o}", "count", (json_int_t)hits->count, "breakers", names);
+    size_t done = 0;
+    for (size_t i = 0; i < hits->count; i++)
+        done += !hits->hits[i].skipped;
+    return done;
+}
+
+/* Nothing is done again: an answer that was longer than a page goes on. */
+static bool goes_on(const struct control_request *request)
+{
+    return param_number(request, RPC_INDEX_AFTER) > 0;
+}
+
+static json_t *hits_report(const struct control_options *options, const struct control_request *request,
+                           const struct hits *hits)
+{
+    json_t *done = json_array(), *skipped = json_array(), *next = NULL;
+    uint64_t named = 0;
+    for (size_t i = 0; i < hits->count && !next; i++) {
+        const struct hit *const each = &hits->hits[i];
+        if (each->slot < param_number(request, RPC_INDEX_AFTER))
+            continue;
+        if (named++ == page_limit(request))
+            next = json_integer(each->slot);
+        else
+            json_array_append_new(each->skipped ? skipped : done,
+                                  json_string(segment_name(options->segment, each->slot)));
+    }
+    return json_pack("{s:I, s:o, s:o, s:o*}", "count", (json_int_t)hits_done(hits), "breakers", done, "skipped",
+                     skipped, "next", next);
 }
 
 static struct breakers_actor actor(const struct control_request *request)
@@ -273,19 +300,29 @@ static struct breakers_actor actor(const struct control_request *request)
         .by = BY_OPERATOR, .uid = request->uid, .reason = param_text(request, RPC_INDEX_REASON)};
 }
 
-static void log_done(const char *what, const struct control_request *request, size_t count)
+static void log_done(const char *what, const struct control_request *request, const struct hits *hits)
 {
     const char *reason = param_text(request, RPC_INDEX_REASON);
-    log_notice("%s %s by uid %u: %zu breaker%s%s%s", what, param_text(request, RPC_INDEX_NAME), (unsigned)request->uid,
-               count, count == 1 ? "" : "s", reason ? ", " : "", reason ? reason : "");
+    const size_t done = hits_done(hits);
+    char skipped[40] = "";
+    if (done < hits->count)
+        snprintf(skipped, sizeof(skipped), ", %zu skipped", hits->count - done);
+    log_notice("%s %s by uid %u: %zu breaker%s%s%s%s", what, param_text(request, RPC_INDEX_NAME),
+               (unsigned)request->uid, done, done == 1 ? "" : "s", skipped, reason ? ", " : "", reason ? reason : "");
 }
 
 static json_t *failure(const char *what, const char *name, int error)
 {
     switch (error) {
+    case -ENOENT:
+        return not_found(name);
     case -EBUSY:
-        return rpc_error(RPC_CODE_REFUSED, "%s: the mode of %s keeps its state as it is; `tripctl auto %s` first", what,
-                         name, name);
+        return rpc_error(RPC_CODE_REFUSED,
+                         is_pattern(name)
+                             ? "%s: the mode of each breaker that matches %s keeps its state as it is; `tripctl auto "
+                               "%s` first"
+                             : "%s: the mode of %s keeps its state as it is; `tripctl auto %s` first",
+                         what, name, name);
     case -ENOSPC:
         return rpc_error(
             RPC_CODE_FAILED,
@@ -297,20 +334,37 @@ static json_t *failure(const char *what, const char *name, int error)
     }
 }
 
+/* What came of it, or why nothing did. hits: freed. */
+static json_t *answer(const struct control_options *options, const struct control_request *request, const char *what,
+                      struct hits *hits, int error, json_t **ret_error)
+{
+    json_t *result = NULL;
+    if (error < 0) {
+        *ret_error = failure(what, param_text(request, RPC_INDEX_NAME), error);
+    } else {
+        result = hits_report(options, request, hits);
+        if (!goes_on(request))
+            log_done(what, request, hits);
+    }
+    free(hits->hits);
+    return result;
+}
+
 /* What a verb does to the breakers that it hits. */
 typedef int action_fn(struct breakers *breakers, uint32_t slot, const struct control_request *request);
 
+/* Of what a pattern hits, one that cannot be acted on keeps none of the others: it is skipped. That none can is an
+ * error. */
 static int act_on_each(const struct control_options *options, const struct control_request *request,
-                       const struct hits *hits, action_fn *action, uint32_t *ret_slot)
+                       const struct hits *hits, action_fn *action)
 {
+    int error = -ENOENT;
     for (size_t i = 0; i < hits->count; i++) {
-        const int error = action(options->breakers, hits->slots[i], request);
-        if (error < 0) {
-            *ret_slot = hits->slots[i];
-            return error;
-        }
+        const int failed = action(options->breakers, hits->hits[i].slot, request);
+        hits->hits[i].skipped = failed < 0;
+        error = failed < 0 ? failed : error;
     }
-    return 0;
+    return hits_done(hits) > 0 || goes_on(request) ? 0 : error;
 }
 
 static json_t *act(const struct control_options *options, const struct control_request *request, const char *what,
@@ -318,27 +372,17 @@ static json_t *act(const struct control_options *options, const struct control_r
 {
     const char *name = param_text(request, RPC_INDEX_NAME);
     struct hits hits;
-    uint32_t slot = 0;
     *ret_error = name_check(name);
     if (*ret_error || hits_find(options, name, &hits) < 0)
         return NULL;
-    json_t *result = NULL;
-    const int error = hits.count > 0 ? act_on_each(options, request, &hits, action, &slot) : -ENOENT;
-    if (error == -ENOENT) {
-        *ret_error = not_found(name);
-    } else if (error < 0) {
-        *ret_error = failure(what, segment_name(options->segment, slot), error);
-    } else {
-        result = hits_report(options, &hits);
-        log_done(what, request, hits.count);
-    }
-    free(hits.slots);
-    return result;
+    return answer(options, request, what, &hits, act_on_each(options, request, &hits, action), ret_error);
 }
 
 static int trip_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
 {
     const struct breakers_actor who = actor(request);
+    if (goes_on(request))
+        return breakers_keeps_state(breakers, slot) ? -EBUSY : 0;
     return breakers_trip(breakers, slot, param_number(request, RPC_INDEX_FOR_MS), &who);
 }
 
@@ -350,7 +394,7 @@ json_t *control_trip(const struct control_options *options, const struct control
 static int reset_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
 {
     const struct breakers_actor who = actor(request);
-    return breakers_reset(breakers, slot, &who);
+    return goes_on(request) ? 0 : breakers_reset(breakers, slot, &who);
 }
 
 json_t *control_reset(const struct control_options *options, const struct control_request *request, json_t **ret_error)
@@ -365,11 +409,13 @@ static int mode_set(const struct control_options *options, const struct control_
     const char *name = param_text(request, RPC_INDEX_NAME);
     const uint64_t ttl_ms = param_number(request, RPC_INDEX_TTL_MS);
     const struct breakers_actor who = actor(request);
+    if (goes_on(request))
+        return 0;
     if (is_pattern(name))
         return breakers_mode_pattern(options->breakers, name, mode, ttl_ms, &who);
     if (hits->count == 0)
         return -ENOENT;
-    return breakers_mode(options->breakers, hits->slots[0], MODE_OWNER_OPERATOR, mode, ttl_ms, &who);
+    return breakers_mode(options->breakers, hits->hits[0].slot, MODE_OWNER_OPERATOR, mode, ttl_ms, &who);
 }
 
 static json_t *mode_by_verb(const struct control_options *options, const struct control_request *request,
@@ -380,18 +426,7 @@ static json_t *mode_by_verb(const struct control_options *options, const struct 
     *ret_error = name_check(name);
     if (*ret_error || hits_find(options, name, &hits) < 0)
         return NULL;
-    json_t *result = NULL;
-    const int error = mode_set(options, request, mode, &hits);
-    if (error == -ENOENT) {
-        *ret_error = not_found(name);
-    } else if (error < 0) {
-        *ret_error = failure(verb, name, error);
-    } else {
-        result = hits_report(options, &hits);
-        log_done(verb, request, hits.count);
-    }
-    free(hits.slots);
-    return result;
+    return answer(options, request, verb, &hits, mode_set(options, request, mode, &hits), ret_error);
 }
 
 json_t *control_force_open(const struct control_options *options, const struct control_request *request,

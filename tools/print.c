@@ -439,16 +439,23 @@ void print_status(FILE *out, const json_t *status)
     line(out, "transitions", "%llu", N(status, "transitions"));
 }
 
-void print_hits(FILE *out, const json_t *result, const char *done, const char *later)
+static void print_names(FILE *out, const json_t *names)
 {
-    const json_t *names = json_object_get(result, "breakers");
-    const uint64_t count = number(result, "count");
     size_t i;
     json_t *name;
     json_array_foreach(names, i, name) fprintf(out, "%s\n", json_string_value(name));
-    if (count > json_array_size(names))
-        fprintf(out, "and %llu more\n", (unsigned long long)(count - json_array_size(names)));
+}
+
+void print_hits(FILE *out, const json_t *result, const char *done, const char *later)
+{
+    const json_t *skipped = json_object_get(result, "skipped");
+    const uint64_t count = number(result, "count");
+    print_names(out, json_object_get(result, "breakers"));
     fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, plural(count), done, later);
+    if (json_array_size(skipped) > 0)
+        fprintf(out, "%zu skipped, for the mode keeps the state as it is until `tripctl auto`:\n",
+                json_array_size(skipped));
+    print_names(out, skipped);
 }
 
 void print_clock(FILE *out, const json_t *result)

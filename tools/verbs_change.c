@@ -1,4 +1,4 @@
-/* The verbs that change breakers: each one request. */
+/* The verbs that change breakers: each one request, and more for the names of what it hit. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,12 +18,14 @@ static json_t *change_params(const struct arguments *arguments)
 /* later: what it means for breakers to come, if the operand is a pattern. */
 static int change(const struct arguments *arguments, const char *done, const char *later)
 {
-    json_t *result = NULL;
     const bool pattern = strpbrk(arguments->operand, "*?") != NULL;
-    const int status = request(arguments, arguments->verb->method, change_params(arguments), &result);
-    if (status == EXIT_DONE && arguments->given & OPTION_JSON)
+    json_t *result = json_object();
+    const int status =
+        request_pages(arguments, arguments->verb->method, change_params(arguments), request_join, result);
+    const bool acted = json_object_size(result) > 0; /* also when a page of names is missing */
+    if (acted && arguments->given & OPTION_JSON)
         print_json(stdout, result);
-    else if (status == EXIT_DONE)
+    else if (acted)
         print_hits(stdout, result, done, pattern ? later : "");
     json_decref(result);
     return status;

@@ -18,4 +18,18 @@ shown=$("$TRIPCTL" config show --json)
     fail "JSON does not show the entries in their order"
 ! grep -q '"next"' <<<"$shown" || fail "the whole names a next page"
 [ "$("$TRIPCTL" config show | grep -c 'match:')" -eq 121 ] || fail "YAML does not show 121 entries"
+
+# Breakers: more than a page, one of them frozen.
+for i in {1..130}; do echo "g/$i S"; done | "$TRIP_BUILD_DIR/tests/support/report_outcomes" >"$folder/reported"
+"$TRIPCTL" force-open g/60 >/dev/null
+hits=$("$TRIPCTL" trip 'g/*')
+[ "$(grep -c '^g/' <<<"$hits")" -eq 130 ] || fail "trip names $(grep -c '^g/' <<<"$hits") breakers instead of 130"
+[ "$(tail -n 3 <<<"$hits")" = "129 breakers tripped
+1 skipped, for the mode keeps the state as it is until \`tripctl auto\`:
+g/60" ] || fail "trip does not say what it skipped: $(tail -n 3 <<<"$hits")"
+[ "$("$TRIPCTL" events --json | grep -o '"to":"open"' | wc -l)" -eq 129 ] || fail "not each was opened once"
+skipped=$("$TRIPCTL" trip 'g/?0' --json)
+grep -q '"skipped":\["g/60"\]' <<<"$skipped" || fail "JSON does not name what was skipped: $skipped"
+refused 1 "$TRIPCTL" trip 'g/60*'
+logged 'the mode of each breaker that matches g/60\* keeps its state' || fail "the refusal does not say why"
 stop

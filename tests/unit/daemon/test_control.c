@@ -27,6 +27,7 @@
  * The loop's thread writes, the test reads after the answer has come. */
 static struct {
     int drains, trips, resets, modes, patterns, next_error;
+    const char *frozen; /* a pattern of breakers that cannot be tripped */
     uint32_t slot;
     uint64_t ms;
     trip_mode mode;
@@ -62,9 +63,16 @@ void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *su
     tracer_step_to(subscriber, "db", &step);
 }
 
-int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor)
+bool breakers_keeps_state(const struct breakers *breakers, uint32_t slot)
 {
     (void)breakers;
+    return engine.frozen && settings_pattern_matches(engine.frozen, segment_name(engine.segment, slot));
+}
+
+int breakers_trip(struct breakers *breakers, uint32_t slot, uint64_t for_ms, const struct breakers_actor *actor)
+{
+    if (breakers_keeps_state(breakers, slot))
+        return -EBUSY;
     engine.trips++;
     engine.slot = slot;
     engine.ms = for_ms;
@@ -420,7 +428,7 @@ static void test_parameters_are_checked_before_anything_is_done(void **state)
     const int fd = call_connect();
     assert_refused(fd, "trip", json_object(), "invalid", "trip needs the parameter name");
     assert_refused(fd, "trip", json_pack("{s:s, s:i}", "name", "db", "ttl_ms", 5), "invalid",
-                   "trip has no parameter ttl_ms; it takes name, for_ms, reason");
+                   "trip has no parameter ttl_ms; it takes name, for_ms, reason, after, limit");
     assert_refused(fd, "sync", json_pack("{s:i}", "now", 1), "invalid", "sync has no parameter now; it takes nothing");
     assert_refused(fd, "trip", json_pack("{s:s, s:s}", "name", "db", "for_ms", "5s"), "invalid",
                    "the parameter for_ms is no whole number from 0 to 2592000000");
@@ -492,7 +500,7 @@ static void test_trip_by_name(void **state)
     const int fd = call_connect();
     assert_json(
         result(fd, "trip", json_pack("{s:s, s:i, s:s}", "name", "payments/a", "for_ms", 30000, "reason", "drill")),
-        "{\"count\":1,\"breakers\":[\"payments/a\"]}");
+        "{\"count\":1,\"breakers\":[\"payments/a\"],\"skipped\":[]}");
     assert_int_equal(engine.trips, 1);
     assert_int_equal(engine.slot, slot);
     assert_int_equal(engine.ms, 30000);
@@ -509,11 +517,69 @@ static void test_trip_and_reset_by_pattern_hit_what_matches(void **state)
     add("payments/b");
     const int fd = call_connect();
     assert_json(result(fd, "trip", json_pack("{s:s}", "name", "payments/*")),
-                "{\"count\":2,\"breakers\":[\"payments/a\",\"payments/b\"]}");
+                "{\"count\":2,\"breakers\":[\"payments/a\",\"payments/b\"],\"skipped\":[]}");
     assert_int_equal(engine.trips, 2);
     assert_string_equal(engine.reason, "(none)");
-    assert_json(result(fd, "reset", json_pack("{s:s}", "name", "?b")), "{\"count\":1,\"breakers\":[\"db\"]}");
+    assert_json(result(fd, "reset", json_pack("{s:s}", "name", "?b")),
+                "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[]}");
     assert_int_equal(engine.resets, 1);
+    close(fd);
+}
+
+static void test_a_pattern_skips_what_cannot_be_tripped(void **state)
+{
+    (void)state;
+    add("g/a");
+    add("g/b");
+    add("g/c");
+    engine.frozen = "g/b";
+    const int fd = call_connect();
+    assert_json(result(fd, "trip", json_pack("{s:s}", "name", "g/*")),
+                "{\"count\":2,\"breakers\":[\"g/a\",\"g/c\"],\"skipped\":[\"g/b\"]}");
+    assert_int_equal(engine.trips, 2);
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "g/b"), "refused",
+                   "trip: the mode of g/b keeps its state as it is; `tripctl auto g/b` first");
+    engine.frozen = "g/*";
+    assert_refused(fd, "trip", json_pack("{s:s}", "name", "g/?"), "refused",
+                   "trip: the mode of each breaker that matches g/? keeps its state as it is; `tripctl auto g/?` "
+                   "first");
+    assert_int_equal(engine.trips, 2);
+    close(fd);
+}
+
+static void add_many(int count)
+{
+    char name[16];
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "b%03d", i);
+        add(name);
+    }
+}
+
+static void test_what_was_hit_comes_in_pages_and_is_hit_once(void **state)
+{
+    static const char *const methods[] = {"trip", "reset", "shadow"};
+    static const json_int_t next[] = {50, 100, 0};
+    static const size_t sizes[] = {50, 50, 20};
+    (void)state;
+    add_many(120);
+    engine.frozen = "b11?";
+    const int fd = call_connect();
+    for (int method = 0; method < 3; method++)
+        for (int page = 0; page < 3; page++) {
+            json_t *hits =
+                result(fd, methods[method], json_pack("{s:s, s:I}", "name", "b*", "after", page ? next[page - 1] : 0));
+            const json_t *skipped = json_object_get(hits, "skipped");
+            assert_int_equal(json_integer_value(json_object_get(hits, "count")), method == 0 ? 110 : 120);
+            assert_int_equal(json_array_size(json_object_get(hits, "breakers")) + json_array_size(skipped),
+                             sizes[page]);
+            assert_int_equal(json_array_size(skipped), method == 0 && page == 2 ? 10 : 0);
+            assert_int_equal(json_integer_value(json_object_get(hits, "next")), next[page]);
+            json_decref(hits);
+        }
+    assert_int_equal(engine.trips, 110);
+    assert_int_equal(engine.resets, 120);
+    assert_int_equal(engine.patterns, 1);
     close(fd);
 }
 
@@ -547,13 +613,14 @@ static void test_modes_by_name_and_by_pattern(void **state)
         json_t *params = json_pack("{s:s, s:s}", "name", "db", "reason", "why");
         if (verbs[i].mode != TRIP_MODE_AUTO)
             json_object_set_new(params, "ttl_ms", json_integer(60000));
-        assert_json(result(fd, verbs[i].method, params), "{\"count\":1,\"breakers\":[\"db\"]}");
+        assert_json(result(fd, verbs[i].method, params), "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[]}");
         assert_int_equal(engine.modes, i + 1);
         assert_int_equal(engine.slot, slot);
         assert_int_equal(engine.mode, verbs[i].mode);
         assert_int_equal(engine.ms, verbs[i].mode == TRIP_MODE_AUTO ? 0 : 60000);
 
-        assert_json(result(fd, verbs[i].method, json_pack("{s:s}", "name", "none/*")), "{\"count\":0,\"breakers\":[]}");
+        assert_json(result(fd, verbs[i].method, json_pack("{s:s}", "name", "none/*")),
+                    "{\"count\":0,\"breakers\":[],\"skipped\":[]}");
         assert_int_equal(engine.patterns, i + 1);
         assert_string_equal(engine.pattern, "none/*");
     }
@@ -579,11 +646,7 @@ static void test_what_the_engine_refuses_is_told(void **state)
 static void test_list_comes_in_pages(void **state)
 {
     (void)state;
-    char name[16];
-    for (int i = 0; i < 120; i++) {
-        snprintf(name, sizeof(name), "b%03d", i);
-        add(name);
-    }
+    add_many(120);
     assert_int_equal(segment_pattern_set(server.segment, "b0*", TRIP_MODE_SHADOW, 0, 0, "trial", 0), 0);
     const int fd = call_connect();
     json_int_t after = 0;
@@ -933,6 +996,8 @@ int main(void)
         TEST(test_a_response_is_refused),
         TEST(test_trip_by_name),
         TEST(test_trip_and_reset_by_pattern_hit_what_matches),
+        TEST(test_a_pattern_skips_what_cannot_be_tripped),
+        TEST(test_what_was_hit_comes_in_pages_and_is_hit_once),
         TEST(test_what_is_not_there_is_not_found),
         TEST(test_modes_by_name_and_by_pattern),
         TEST(test_what_the_engine_refuses_is_told),
