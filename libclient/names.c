@@ -43,7 +43,7 @@ const char *trip_error_type_name(trip_error_type type)
 
 trip_error_type trip_error_from_errno(int error)
 {
-    switch (error < 0 ? -error : error) {
+    switch (error < 0 ? -(unsigned)error : (unsigned)error) {
     case ECONNREFUSED:
     case ECONNRESET:
     case ECONNABORTED:
