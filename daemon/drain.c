@@ -356,18 +356,21 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         .bucket_ticks = bucket_ticks(&core->window, drain->clock),
     };
     struct merge_options options = {
-        .remembers = feed.in_time ? UINT64_MAX : core->window.size,
+        /* A time window remembers by time, and a verdict over probes counts each. */
+        .remembers = feed.in_time || feed.state == WORD_HALF_OPEN ? UINT64_MAX : core->window.size,
         .apart_ticks = feed.bucket_ticks,
         .emit = feeder(feed.state),
         .context = &feed,
     };
-    struct traced_feed traced = {.drain = drain, .feed = &feed, .emit = options.emit};
+    const char *const breaker = segment_name(drain->segment, turn->slot);
+    struct traced_feed traced = {.drain = drain, .feed = &feed, .emit = options.emit, .breaker = breaker};
     if (tracer_wanted(drain->tracer)) {
-        traced.breaker = segment_name(drain->segment, turn->slot);
         options.emit = trace_and_feed;
         options.context = &traced;
     }
-    merge_sources(&options, drain->merge, drain->order, drain->input_count);
+    const uint64_t forgotten = merge_sources(&options, drain->merge, drain->order, drain->input_count);
+    if (forgotten && tracer_wanted(drain->tracer))
+        tracer_lost(drain->tracer, breaker, forgotten);
     if (!feed.stopped)
         feed_waiting(&feed);
 }

@@ -13,7 +13,8 @@ struct merge {
     double rate[CALL_KINDS];   /* calls a tick, of all gaps that run */
     double flowed[CALL_KINDS]; /* of these, until now */
     uint64_t loaded[CALL_KINDS], emitted[CALL_KINDS];
-    uint64_t waiting; /* loaded and not emitted, of all kinds */
+    uint64_t waiting;   /* loaded and not emitted, of all kinds */
+    uint64_t forgotten; /* counted and not given */
 };
 
 /* -------------------------------------------------------------------------------------------- the next of the steps */
@@ -58,13 +59,14 @@ static uint64_t share(uint64_t n, uint64_t part, uint64_t whole)
     return (uint64_t)((unsigned __int128)n * part / whole);
 }
 
-/* Everything but the last calls that a window can remember: in any order, as long as the counts are right. */
-static void emit_forgotten(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t total, uint64_t ticks)
+/* Everything but the last calls that a window can remember. Nobody knows their order, and in any order but the one in
+ * which they came they could make a condition hold that never did. */
+static void forget(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t total)
 {
     for (unsigned kind = 0; kind < CALL_KINDS; kind++) {
         const uint64_t n = share(counts[kind], total - 2 * merge->options->remembers, total);
-        emit(merge, kind, n, ticks);
         counts[kind] -= n;
+        merge->forgotten += n;
     }
 }
 
@@ -73,7 +75,7 @@ static void emit_mixed(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_
     const uint64_t from_ticks = merge->now_ticks, slices = total < SLICES ? total : SLICES;
     uint64_t done[CALL_KINDS] = {0};
     if (merge->options->remembers < total / 2)
-        emit_forgotten(merge, counts, total, from_ticks);
+        forget(merge, counts, total);
     for (uint64_t slice = 1; slice <= slices && !merge->stopped; slice++) {
         const uint64_t ticks = from_ticks + share(to_ticks - from_ticks, slice, slices);
         for (unsigned kind = 0; kind < CALL_KINDS; kind++) {
@@ -168,8 +170,8 @@ static void start(struct merge *merge, struct merge_input *inputs, uint32_t coun
     merge->now_ticks = count ? merge->heap[0]->step.ticks : 0;
 }
 
-void merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
-                   uint32_t count)
+uint64_t merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
+                       uint32_t count)
 {
     struct merge merge = {.options = options, .heap = order};
     start(&merge, inputs, count);
@@ -187,4 +189,5 @@ void merge_sources(const struct merge_options *options, struct merge_input *inpu
         if (merge.active > 1)
             sink_down(&merge, 0);
     }
+    return merge.forgotten;
 }

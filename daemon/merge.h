@@ -18,15 +18,15 @@ struct merge_input {
 };
 
 struct merge_options {
-    uint64_t remembers;   /* the order of calls before the last so many does not matter */
+    uint64_t remembers;   /* calls before the last so many need not be given, where their order is not known */
     uint64_t apart_ticks; /* calls so far apart are given in several parts, each with its time */
     merge_emit_fn *emit;
     void *context;
 };
 
 /* inputs: sources set, the rest is the merge's own. order: `count` places to work in. Afterwards each source stands at
- * its end, also when emit wanted no more. */
-void merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
-                   uint32_t count);
+ * its end, also when emit wanted no more. Returns how many calls were not given, as no window would remember them. */
+uint64_t merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
+                       uint32_t count);
 
 #endif

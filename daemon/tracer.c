@@ -114,6 +114,13 @@ void tracer_step(const struct tracer *tracer, const char *breaker, const struct 
         tracer_step_to(each, breaker, step);
 }
 
+void tracer_lost(const struct tracer *tracer, const char *breaker, uint64_t n)
+{
+    for (struct tracer_subscriber *each = tracer->first; each; each = each->next)
+        if (settings_pattern_matches(each->pattern, breaker))
+            each->batch.lost += n;
+}
+
 void tracer_flush(const struct tracer *tracer)
 {
     for (struct tracer_subscriber *each = tracer->first; each; each = each->next)

@@ -67,6 +67,8 @@ static inline uint64_t tracer_slow_ms(uint64_t slow_after_ns)
 /* step->breaker need not be set. */
 void tracer_step(const struct tracer *tracer, const char *breaker, const struct traced *step);
 void tracer_step_to(struct tracer_subscriber *subscriber, const char *breaker, const struct traced *step);
+/* So many outcomes that no step tells of. */
+void tracer_lost(const struct tracer *tracer, const char *breaker, uint64_t n);
 /* Sends what is collected. */
 void tracer_flush(const struct tracer *tracer);
 

@@ -69,8 +69,8 @@ static int finish(struct recording *recording, int status)
         fprintf(stderr, "tripctl: cannot write %s: %s\n", recording->name, strerror(-recording->error));
     if (recording->lost)
         fprintf(stderr,
-                "tripctl: %" PRIu64 " outcomes are missing in %s: more came than could be written; a PATTERN makes "
-                "it less\n",
+                "tripctl: %" PRIu64 " outcomes are missing in %s: more came than could be told or written; a PATTERN "
+                "makes it less\n",
                 recording->lost, recording->name);
     return status == EXIT_DONE && (recording->error || recording->lost) ? EXIT_REFUSED : status;
 }

@@ -164,6 +164,40 @@ static void test_events_that_found_no_room_are_counted(void **state)
     assert_int_equal(window_failures(), 1501);
 }
 
+/* tripd was away: each 20th call failed, and of the 1,000 failures 512 found a place in the ring. */
+static void test_failures_that_found_no_room_are_no_streak_of_failures(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 50%}, window: {size: 100}");
+    for (unsigned i = 0; i < 20000; i++)
+        client_reports(host, &client, meter, slot, i % 20 ? "S" : "F");
+    host_sleep(host, 1000);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    assert_int_equal(window_calls(), 100);
+    assert_in_range(window_failures(), 4, 8);
+    assert_int_equal(host_head(host, slot)->totals.failures, 1000);
+    assert_int_equal(host_head(host, slot)->totals.calls, 20000);
+}
+
+/* Half-open counts each outcome, whatever a window would remember. */
+static void test_a_verdict_over_probes_forgets_none_of_them(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 40%}, window: {size: 1, minimum_calls: 1}, "
+          "half_open: {permits: 20, verdict: rate, sample: 20}");
+    breakers_trip(host->breakers, slot, 1, &(struct breakers_actor){.by = BY_OPERATOR});
+    host_advance(host, 1);
+    for (unsigned i = 0; i < 16; i++)
+        writer_count(&client.writer, meter, epoch(), i % 4 ? TRIP_OK : TRIP_FAILURE, false);
+    breakers_drain_all(host->breakers);
+    host_sleep(host, 100); /* never told: counted now */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
+    assert_int_equal(host_head(host, slot)->probe_ok, 12);
+    assert_int_equal(host_head(host, slot)->probe_failures, 4);
+}
+
 static void test_a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full(void **state)
 {
     (void)state;
@@ -578,6 +612,8 @@ int main(void)
         TEST(a_success_after_an_untold_failure_waits_for_it),
         TEST(a_failure_that_is_never_told_is_counted_after_100_ms),
         TEST(events_that_found_no_room_are_counted),
+        TEST(failures_that_found_no_room_are_no_streak_of_failures),
+        TEST(a_verdict_over_probes_forgets_none_of_them),
         TEST(a_place_that_was_taken_and_never_written_blocks_until_the_ring_is_full),
         TEST(a_dead_client_s_last_counts_are_taken_as_they_are),
         TEST(the_failure_that_opened_is_in_the_window_though_not_told_yet),
