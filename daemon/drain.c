@@ -176,12 +176,6 @@ struct feed {
     bool stopped;          /* a condition held */
 };
 
-/* Goes on unless a condition holds now. */
-static bool goes_on(const struct feed *feed, uint64_t at_ns)
-{
-    return !feed->turn->judges || !core_judge(feed->core, feed->turn->settings, feed->state, 0, at_ns).move;
-}
-
 static uint64_t time_of(const struct feed *feed, uint64_t ticks)
 {
     const uint64_t age_ns = ticks_to_ns(feed->turn->now_ticks - ticks, feed->clock->tick_ns_q32);
@@ -202,40 +196,20 @@ static bool could_trip(const struct feed *feed)
            (settings->trip.slow_rate && slow * 1000 >= calls * settings->trip.slow_rate);
 }
 
-static void feed_some(const struct feed *feed, uint64_t at_ns, uint64_t n)
-{
-    core_calls(feed->core, feed->turn->settings, at_ns, n, feed->kind & CALL_FAILED, feed->kind & CALL_SLOW);
-}
-
-/* Judged at each call, as if it had been told alone; but a success completes no condition except by being the last that
- * a rate waits for, and equal calls beyond any window's length tell nothing new. */
-static bool feed_each(const struct feed *feed, uint64_t at_ns)
-{
-    uint64_t left = feed->n;
-    for (unsigned judged = 0; left > 0 && judged < SETTINGS_WINDOW_MAX; judged++) {
-        const uint64_t missing = core_calls_until_rate(&feed->core->head);
-        const uint64_t wanted = feed->kind != CALL_OK ? 1 : missing ? missing : left;
-        const uint64_t n = wanted < left ? wanted : left;
-        feed_some(feed, at_ns, n);
-        left -= n;
-        if (!goes_on(feed, at_ns))
-            return false;
-    }
-    feed_some(feed, at_ns, left);
-    return goes_on(feed, at_ns);
-}
-
+/* Judged at each call, as if it had been told alone: no more of them count than it takes until a condition holds. */
 static void feed_waiting(struct feed *feed)
 {
     const uint64_t at_ns = feed->in_time ? time_of(feed, feed->ticks) : feed->turn->now_ns;
+    const bool failed = feed->kind & CALL_FAILED, slow = feed->kind & CALL_SLOW;
+    uint64_t until = 0;
     if (feed->n == 0)
         return;
     if (feed->in_time)
         core_advance(feed->core, at_ns);
     if (feed->turn->judges && could_trip(feed))
-        feed->stopped = !feed_each(feed, at_ns);
-    else
-        feed_some(feed, at_ns, feed->n);
+        until = core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->n, failed, slow);
+    core_calls(feed->core, feed->turn->settings, at_ns, until ? until : feed->n, failed, slow);
+    feed->stopped = until != 0;
     feed->n = 0;
 }
 
@@ -260,7 +234,8 @@ static bool feed_probes(void *context, unsigned kind, uint64_t n, uint64_t ticks
     (void)ticks;
     (void)what;
     core_probes(feed->core, n, kind & CALL_FAILED, kind & CALL_SLOW);
-    return goes_on(feed, feed->turn->now_ns);
+    return !feed->turn->judges ||
+           !core_judge(feed->core, feed->turn->settings, feed->state, 0, feed->turn->now_ns).move;
 }
 
 static bool feed_nothing(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)

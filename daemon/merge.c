@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define SLICES 64 /* parts in which calls of several kinds are mixed */
+#define SLICES      64   /* parts in which the calls of a gap are mixed */
+#define SLICES_MORE 4096 /* than one a gap, of all gaps together: a lane may claim a gap before each of its events */
 
 struct merge {
     const struct merge_options *options;
@@ -13,6 +14,7 @@ struct merge {
     double rate[CALL_KINDS];   /* calls a tick, of all gaps that run */
     double flowed[CALL_KINDS]; /* of these, until now */
     uint64_t loaded[CALL_KINDS], emitted[CALL_KINDS];
+    uint64_t slices_left;
     uint64_t waiting;   /* loaded and not emitted, of all kinds */
     uint64_t forgotten; /* counted and not given */
 };
@@ -70,9 +72,17 @@ static void forget(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t to
     }
 }
 
+static uint64_t take_slices(struct merge *merge, uint64_t total)
+{
+    const uint64_t wanted = total < SLICES ? total : SLICES;
+    const uint64_t slices = wanted <= merge->slices_left ? wanted : merge->slices_left + 1;
+    merge->slices_left -= slices - 1;
+    return slices;
+}
+
 static void emit_mixed(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t total, uint64_t to_ticks)
 {
-    const uint64_t from_ticks = merge->now_ticks, slices = total < SLICES ? total : SLICES;
+    const uint64_t from_ticks = merge->now_ticks, slices = take_slices(merge, total);
     uint64_t done[CALL_KINDS] = {0};
     if (merge->options->remembers < total / 2)
         forget(merge, counts, total);
@@ -173,7 +183,7 @@ static void start(struct merge *merge, struct merge_input *inputs, uint32_t coun
 uint64_t merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
                        uint32_t count)
 {
-    struct merge merge = {.options = options, .heap = order};
+    struct merge merge = {.options = options, .heap = order, .slices_left = SLICES_MORE};
     start(&merge, inputs, count);
     while (merge.active) {
         struct merge_input *const first = merge.heap[0];

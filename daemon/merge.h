@@ -1,7 +1,6 @@
 /* One order for the calls of several sources. Told events stand where their times say; the calls between two events of
  * a source are spread evenly over the time between them. So a source's own order is kept exactly, and calls of others
- * fall among them in proportion. Pure. The work is bounded by events and by how much a window remembers, never by how
- * many calls a counter claims. */
+ * fall among them in proportion. Pure. The work is bounded by events, never by how many calls a counter claims. */
 #ifndef TRIPD_MERGE_H
 #define TRIPD_MERGE_H
 

@@ -73,22 +73,74 @@ static bool reaches(uint64_t part, uint64_t whole, uint64_t rate_permille)
     return rate_permille != 0 && part * PERMILLE >= whole * rate_permille;
 }
 
+static trip_reason window_condition(const struct window_sums *window, const struct breaker_settings *settings)
+{
+    if (settings->trip.failures && window->failures >= settings->trip.failures)
+        return TRIP_REASON_FAILURES;
+    if (window->calls && window->calls >= settings->window.minimum_calls) {
+        if (reaches(window->failures, window->calls, settings->trip.failure_rate))
+            return TRIP_REASON_FAILURE_RATE;
+        if (reaches(window->slow, window->calls, settings->trip.slow_rate))
+            return TRIP_REASON_SLOW_RATE;
+    }
+    return TRIP_REASON_NONE;
+}
+
 static trip_reason trip_condition(const struct core_state *core, const struct breaker_settings *settings,
                                   uint64_t in_flight, uint64_t now_ns)
 {
     const struct window_sums window = window_sums_at(&core->window, now_ns);
+    const trip_reason reason = window_condition(&window, settings);
 
-    if (settings->trip.failures && window.failures >= settings->trip.failures)
-        return TRIP_REASON_FAILURES;
-    if (window.calls && window.calls >= settings->window.minimum_calls) {
-        if (reaches(window.failures, window.calls, settings->trip.failure_rate))
-            return TRIP_REASON_FAILURE_RATE;
-        if (reaches(window.slow, window.calls, settings->trip.slow_rate))
-            return TRIP_REASON_SLOW_RATE;
-    }
+    if (reason != TRIP_REASON_NONE)
+        return reason;
     if (settings->trip.in_flight && in_flight >= settings->trip.in_flight)
         return TRIP_REASON_IN_FLIGHT;
     return TRIP_REASON_NONE;
+}
+
+/* n equal calls that may come. */
+struct coming {
+    const struct core_state *core;
+    const struct breaker_settings *settings;
+    uint64_t now_ns;
+    bool failed, slow;
+};
+
+static bool trips_after(const struct coming *coming, uint64_t n)
+{
+    const struct window_sums sums =
+        window_sums_after(&coming->core->window, coming->now_ns, n, coming->failed, coming->slow);
+    return window_condition(&sums, coming->settings) != TRIP_REASON_NONE;
+}
+
+/* After `quiet` calls no condition holds, after `tripped` one does. */
+static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, uint64_t tripped)
+{
+    while (tripped - quiet > 1) {
+        const uint64_t middle = quiet + (tripped - quiet) / 2;
+        if (trips_after(coming, middle))
+            tripped = middle;
+        else
+            quiet = middle;
+    }
+    return tripped;
+}
+
+/* Equal calls bring each condition steadily nearer, or further off: what holds neither when the rates begin to count
+ * nor after the last call held at none. */
+uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
+                               uint64_t n, bool failed, bool slow)
+{
+    const struct coming coming = {core, settings, now_ns, failed, slow};
+    const uint64_t calls = window_sums_at(&core->window, now_ns).calls, minimum = settings->window.minimum_calls;
+    const uint64_t missing = calls < minimum ? minimum - calls : 1, first = missing < n ? missing : n;
+
+    if (n == 0)
+        return 0;
+    if (trips_after(&coming, first))
+        return first_that_trips(&coming, 0, first);
+    return trips_after(&coming, n) ? first_that_trips(&coming, first, n) : 0;
 }
 
 enum probing_verdict { VERDICT_PENDING, VERDICT_GOOD, VERDICT_BAD };

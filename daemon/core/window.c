@@ -31,14 +31,31 @@ void window_init(struct window *window, enum window_type type, uint32_t size, ui
 
 /* ------------------------------------------------------------------------------------------------ the last N calls */
 
+/* Those of the bits [from, from + n) that stand in the word of the first. */
+static uint64_t mask_of(uint32_t from, uint32_t n, uint32_t *ret_take)
+{
+    const uint32_t shift = from % 64, room = 64 - shift;
+    *ret_take = n < room ? n : room;
+    return (*ret_take == 64 ? UINT64_MAX : (UINT64_C(1) << *ret_take) - 1) << shift;
+}
+
+static uint32_t count_bits(const uint64_t *bits, uint32_t from, uint32_t n)
+{
+    uint32_t set = 0;
+
+    for (uint32_t take; n > 0; from += take, n -= take)
+        set += (uint32_t)__builtin_popcountll(bits[from / 64] & mask_of(from, n, &take));
+    return set;
+}
+
 /* Sets the bits [from, from + n) to `value`, and returns how many of them were set before. */
 static uint32_t replace_bits(uint64_t *bits, uint32_t from, uint32_t n, bool value)
 {
     uint32_t before = 0;
 
     while (n > 0) {
-        const uint32_t shift = from % 64, room = 64 - shift, take = n < room ? n : room;
-        const uint64_t mask = (take == 64 ? UINT64_MAX : (UINT64_C(1) << take) - 1) << shift;
+        uint32_t take;
+        const uint64_t mask = mask_of(from, n, &take);
         uint64_t *const word = &bits[from / 64];
 
         before += (uint32_t)__builtin_popcountll(*word & mask);
@@ -59,6 +76,28 @@ static void replace_places(const struct window *window, uint64_t *bits, uint64_t
     *sum -= replace_bits(bits, window->next, first, value);
     *sum -= replace_bits(bits, 0, n - first, value);
     *sum += value ? n : 0;
+}
+
+/* How many are set once n places from `next` on have become `value`. */
+static uint64_t sum_after(const struct window *window, const uint64_t *bits, uint64_t sum, uint32_t n, bool value)
+{
+    const uint32_t to_end = window->size - window->next, first = n < to_end ? n : to_end;
+    const uint64_t added = value ? n : 0;
+
+    if (sum == 0)
+        return added;
+    return sum + added - count_bits(bits, window->next, first) - count_bits(bits, 0, n - first);
+}
+
+static struct window_sums count_sums_after(const struct window *window, uint64_t n, bool failed, bool slow)
+{
+    const uint32_t places = n < window->size ? (uint32_t)n : window->size;
+
+    return (struct window_sums){
+        .calls = window->calls + places < window->size ? window->calls + places : window->size,
+        .failures = sum_after(window, window->failed, window->failures, places, failed),
+        .slow = sum_after(window, window->slowed, window->slow, places, slow),
+    };
 }
 
 static void count_add(struct window *window, uint64_t n, bool failed, bool slow)
@@ -100,10 +139,16 @@ void window_advance(struct window *window, uint64_t now_ns)
 }
 
 /* A bucket that is full counts no further: its sums cannot wrap, whatever a lane claims. */
+static uint32_t fitting(const struct window_bucket *bucket, uint64_t n)
+{
+    const uint32_t room = UINT32_MAX - bucket->calls;
+    return n < room ? (uint32_t)n : room;
+}
+
 static void time_add(struct window *window, uint64_t n, bool failed, bool slow)
 {
     struct window_bucket *const bucket = &window->buckets[window->bucket % WINDOW_BUCKETS];
-    const uint32_t room = UINT32_MAX - bucket->calls, added = n < room ? (uint32_t)n : room;
+    const uint32_t added = fitting(bucket, n);
 
     bucket->calls += added;
     bucket->failures += failed ? added : 0;
@@ -129,7 +174,27 @@ struct window_sums window_sums_at(const struct window *window, uint64_t now_ns)
     return sums;
 }
 
+static struct window_sums time_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed,
+                                          bool slow)
+{
+    struct window_sums sums = window_sums_at(window, now_ns);
+    const uint64_t added = fitting(&window->buckets[window->bucket % WINDOW_BUCKETS], n);
+
+    if (bucket_of(window, now_ns) >= window->bucket + WINDOW_BUCKETS) /* the newest is forgotten by then */
+        return sums;
+    sums.calls += added;
+    sums.failures += failed ? added : 0;
+    sums.slow += slow ? added : 0;
+    return sums;
+}
+
 /* ------------------------------------------------------------------------------------------------------------ both */
+
+struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow)
+{
+    return window->type == WINDOW_COUNT ? count_sums_after(window, n, failed, slow)
+                                        : time_sums_after(window, now_ns, n, failed, slow);
+}
 
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow)
 {

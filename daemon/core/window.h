@@ -40,6 +40,8 @@ struct window_sums {
     uint64_t calls, failures, slow;
 };
 struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
+/* Likewise, had n more equal calls come in the newest bucket. */
+struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow);
 
 /* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
 void window_copy(struct window *to, const struct window *from);

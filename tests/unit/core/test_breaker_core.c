@@ -142,6 +142,105 @@ static void test_the_failure_rate_counts_from_minimum_calls_on(void **state)
     assert_trips(TRIP_REASON_FAILURE_RATE);
 }
 
+static uint64_t calls_until_trip(uint64_t n, bool fail, bool slowly)
+{
+    return core_calls_until_trip(&core, &settings, 0, n, fail, slowly);
+}
+
+static void test_how_many_failures_it_takes_until_a_condition_holds(void **state)
+{
+    (void)state;
+    settings.trip.failures = 30;
+    ok(80);
+    assert_int_equal(calls_until_trip(29, true, false), 0);
+    assert_int_equal(calls_until_trip(30, true, false), 30);
+    assert_int_equal(calls_until_trip(UINT64_C(1) << 44, true, false), 30);
+    settings.trip.failure_rate = 200; /* 20 of 100 */
+    assert_int_equal(calls_until_trip(1000, true, false), 20);
+    assert_int_equal(calls_until_trip(1000, false, false), 0);
+    settings.trip.slow_rate = 100; /* 9 of 89 */
+    assert_int_equal(calls_until_trip(1000, true, true), 9);
+    assert_int_equal(calls_until_trip(0, true, true), 0);
+}
+
+static void test_how_many_successes_it_takes_until_a_rate_counts(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 400;
+    failed(4);
+    assert_int_equal(calls_until_trip(5, false, false), 0);
+    assert_int_equal(calls_until_trip(6, false, false), 6);
+    assert_int_equal(calls_until_trip(100, false, false), 6);
+    settings.trip.failure_rate = 410;
+    assert_int_equal(calls_until_trip(100, false, false), 0);
+}
+
+static void test_failures_that_only_take_the_place_of_others_never_trip(void **state)
+{
+    (void)state;
+    settings.window.size = 4096;
+    settings.trip.failure_rate = 500;
+    reconfigured();
+    failed(2047);
+    ok(2049);
+    assert_int_equal(calls_until_trip(2047, true, false), 0);
+    assert_int_equal(calls_until_trip(4096, true, false), 2048); /* the first that takes a success's place */
+}
+
+static void test_a_bucket_that_is_full_takes_no_call_that_could_trip(void **state)
+{
+    (void)state;
+    settings.window.type = WINDOW_TIME;
+    settings.trip.failure_rate = 500;
+    reconfigured();
+    ok(UINT64_C(1) << 40);
+    assert_int_equal(calls_until_trip(UINT64_C(1) << 44, true, false), 0);
+}
+
+static uint64_t next_random(void)
+{
+    static uint64_t random = 88172645463325252;
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return random;
+}
+
+/* As if each call were judged by itself. */
+static uint64_t one_by_one(uint64_t n, bool fail, bool slowly)
+{
+    struct core_state each = core;
+    for (uint64_t i = 1; i <= n; i++) {
+        core_calls(&each, &settings, 0, 1, fail, slowly);
+        if (core_judge(&each, &settings, WORD_CLOSED, 0, 0).move)
+            return i;
+    }
+    return 0;
+}
+
+static void test_equal_calls_at_once_trip_where_each_by_itself_would(void **state)
+{
+    unsigned trips = 0;
+    for (unsigned round = 0; round < 20000; round++) {
+        set_up(state);
+        settings.window.type = next_random() % 2 ? WINDOW_COUNT : WINDOW_TIME;
+        settings.window.size = 1 + next_random() % 150;
+        settings.window.minimum_calls = 1 + next_random() % settings.window.size;
+        settings.trip.failures = next_random() % 2 ? 0 : next_random() % 100;
+        settings.trip.failure_rate = next_random() % 2 ? 0 : 1 + next_random() % 1000;
+        settings.trip.slow_rate = next_random() % 2 ? 0 : 1 + next_random() % 1000;
+        core_init(&core, &settings);
+        for (unsigned run = 0; run < 6; run++)
+            core_calls(&core, &settings, 0, next_random() % 60, next_random() % 2, next_random() % 2);
+        const uint64_t n = next_random() % 300;
+        const bool fail = next_random() % 2, slowly = next_random() % 2;
+        const uint64_t until = one_by_one(n, fail, slowly);
+        assert_int_equal(calls_until_trip(n, fail, slowly), until);
+        trips += until > 1;
+    }
+    assert_true(trips > 1000);
+}
+
 static void test_a_success_can_be_the_call_that_completes_the_rate(void **state)
 {
     (void)state;
@@ -1058,6 +1157,11 @@ int main(void)
         TEST(test_failures_that_left_the_window_do_not_count),
         TEST(test_failures_need_no_minimum_of_calls),
         TEST(test_the_failure_rate_counts_from_minimum_calls_on),
+        TEST(test_how_many_failures_it_takes_until_a_condition_holds),
+        TEST(test_how_many_successes_it_takes_until_a_rate_counts),
+        TEST(test_failures_that_only_take_the_place_of_others_never_trip),
+        TEST(test_a_bucket_that_is_full_takes_no_call_that_could_trip),
+        TEST(test_equal_calls_at_once_trip_where_each_by_itself_would),
         TEST(test_a_success_can_be_the_call_that_completes_the_rate),
         TEST(test_the_failure_rate_trips_at_its_value),
         TEST(test_a_rate_of_a_fraction_of_a_percent),

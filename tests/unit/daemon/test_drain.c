@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -390,6 +391,55 @@ static void test_no_more_calls_timed_out_or_were_slow_than_there_were(void **sta
     assert_int_equal(host_head(host, slot)->totals.timeouts, 2);
 }
 
+static uint64_t thread_cpu_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+/* All rings full, and between any two events as many calls as there is room to claim: just not enough failures. */
+static void claim_absurdly_much(void)
+{
+    void *const lane = client.writer.memory;
+    for (uint32_t section = 0; section < LANE_SECTIONS; section++) {
+        const uint32_t of = writer_meter(&client.writer, slot, segment_incarnation(host->segment, slot), section);
+        struct meter *const claimed = lane_meter_at(lane, of);
+        for (uint64_t i = 0; i < LANE_EVENTS; i++) {
+            claimed->ok = evidence_make(epoch(), (i + 1) * 64 * 60000);
+            claimed->failures = evidence_make(epoch(), (i + 1) * 64 * 59999);
+            writer_tell(&client.writer, of, epoch(), TRIP_OK, false, host->clock.test_now_ns, 0, 0);
+        }
+    }
+    client_mark_dirty(host, &client);
+}
+
+static void drain_absurdly_much(const char *settings)
+{
+    start(settings);
+    host_sleep(host, 1000);
+    claim_absurdly_much();
+    const uint64_t before_ms = thread_cpu_ms();
+    breakers_rung(host->breakers);
+    assert_in_range(thread_cpu_ms() - before_ms, 0, 500);
+    assert_int_equal(lane_section_at(client.writer.memory, LANE_SECTIONS - 1)->tail, LANE_EVENTS);
+    client_reports(host, &other, other_meter, slot, "F");
+    breakers_rung(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.failures, 1);
+}
+
+static void test_absurd_claims_before_each_event_do_not_hold_tripd_up(void **state)
+{
+    (void)state;
+    drain_absurdly_much("trip: {consecutive_failures: 0, failure_rate: 50%}, window: {type: time, for: 60s}");
+}
+
+static void test_absurd_claims_do_not_hold_tripd_up_with_a_count_window_either(void **state)
+{
+    (void)state;
+    drain_absurdly_much("trip: {consecutive_failures: 0, failure_rate: 51%}, window: {size: 4096}");
+}
+
 static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
 {
     (void)state;
@@ -624,6 +674,8 @@ int main(void)
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
         TEST(no_more_calls_timed_out_or_were_slow_than_there_were),
+        TEST(absurd_claims_before_each_event_do_not_hold_tripd_up),
+        TEST(absurd_claims_do_not_hold_tripd_up_with_a_count_window_either),
         TEST(any_bytes_in_a_lane_harm_nobody_else),
         TEST(a_kill_anywhere_in_a_drain_counts_each_call_once),
         TEST(a_kill_anywhere_in_a_full_drain_counts_each_call_once),

@@ -33,7 +33,7 @@ static bool note(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint3
 
 /* ---- telling by hand */
 
-static struct told batch[64];
+static struct told batch[2048];
 static uint32_t batch_count;
 static struct merge_input inputs[4];
 static uint32_t input_count;
@@ -283,6 +283,19 @@ static void test_absurd_counts_cost_no_more_than_the_window_remembers(void **sta
     assert_int_equal(order_length + forgotten, 2 * EVIDENCE_COUNT_MASK + EVIDENCE_COUNT_MASK / 2 + 1);
 }
 
+static void test_absurd_gaps_before_each_of_many_events_cost_little_more_than_the_events(void **state)
+{
+    (void)state;
+    begin();
+    const uint32_t a = source(0);
+    for (uint32_t i = 1; i <= 2048; i++)
+        tell(a, 500, TRIP_OK, false, i * UINT64_C(1000000), i * 1000000, 0);
+    merged_of(UINT64_MAX, UINT64_MAX);
+    assert_in_range(parts, 4096, 2048 * 3 + 4096 * 2);
+    assert_int_equal(emitted[CALL_OK], 2048000000);
+    assert_int_equal(emitted[CALL_FAILED], 2048000000);
+}
+
 static void test_what_the_window_remembers_of_a_large_mix_is_mixed(void **state)
 {
     (void)state;
@@ -360,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_counts_are_exact_however_times_divide),
         cmocka_unit_test(test_rounding_never_makes_calls_out_of_a_long_idle_time),
         cmocka_unit_test(test_absurd_counts_cost_no_more_than_the_window_remembers),
+        cmocka_unit_test(test_absurd_gaps_before_each_of_many_events_cost_little_more_than_the_events),
         cmocka_unit_test(test_what_the_window_remembers_of_a_large_mix_is_mixed),
         cmocka_unit_test(test_a_gap_that_the_window_remembers_is_given_whole),
         cmocka_unit_test(test_calls_far_apart_are_given_in_parts),
