@@ -196,7 +196,9 @@ static bool could_trip(const struct feed *feed)
            (settings->trip.slow_rate && slow * 1000 >= calls * settings->trip.slow_rate);
 }
 
-/* Judged at each call, as if it had been told alone: no more of them count than it takes until a condition holds. */
+/* Judged at each call, as if it had been told alone: no more of them count than it takes until a condition holds. One
+ * that a time window has forgotten by now opens nothing any more, and must not keep what came after it from counting.
+ */
 static void feed_waiting(struct feed *feed)
 {
     const uint64_t at_ns = feed->in_time ? time_of(feed, feed->ticks) : feed->turn->now_ns;
@@ -207,7 +209,8 @@ static void feed_waiting(struct feed *feed)
     if (feed->in_time)
         core_advance(feed->core, at_ns);
     if (feed->turn->judges && could_trip(feed))
-        until = core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->n, failed, slow);
+        until =
+            core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->turn->now_ns, feed->n, failed, slow);
     core_calls(feed->core, feed->turn->settings, at_ns, until ? until : feed->n, failed, slow);
     feed->stopped = until != 0;
     feed->n = 0;

@@ -103,15 +103,22 @@ static trip_reason trip_condition(const struct core_state *core, const struct br
 struct coming {
     const struct core_state *core;
     const struct breaker_settings *settings;
-    uint64_t now_ns;
+    uint64_t at_ns, now_ns;
     bool failed, slow;
 };
 
-static bool trips_after(const struct coming *coming, uint64_t n)
+static bool holds_after(const struct coming *coming, uint64_t n, uint64_t judged_ns)
 {
     const struct window_sums sums =
-        window_sums_after(&coming->core->window, coming->now_ns, n, coming->failed, coming->slow);
+        window_sums_after(&coming->core->window, judged_ns, n, coming->failed, coming->slow);
     return window_condition(&sums, coming->settings) != TRIP_REASON_NONE;
+}
+
+/* When they came, and still: what had been forgotten by now spoke for them then. */
+static bool trips_after(const struct coming *coming, uint64_t n)
+{
+    return holds_after(coming, n, coming->now_ns) &&
+           (coming->at_ns == coming->now_ns || holds_after(coming, n, coming->at_ns));
 }
 
 /* After `quiet` calls no condition holds, after `tripped` one does. */
@@ -129,10 +136,10 @@ static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, ui
 
 /* Equal calls bring each condition steadily nearer, or further off: what holds neither when the rates begin to count
  * nor after the last call held at none. */
-uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
-                               uint64_t n, bool failed, bool slow)
+uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
+                               uint64_t now_ns, uint64_t n, bool failed, bool slow)
 {
-    const struct coming coming = {core, settings, now_ns, failed, slow};
+    const struct coming coming = {core, settings, at_ns, now_ns, failed, slow};
     const uint64_t calls = window_sums_at(&core->window, now_ns).calls, minimum = settings->window.minimum_calls;
     const uint64_t missing = calls < minimum ? minimum - calls : 1, first = missing < n ? missing : n;
 

@@ -60,10 +60,11 @@ struct core_verdict {
 struct core_verdict core_judge(const struct core_state *core, const struct breaker_settings *settings,
                                enum word_state state, uint64_t in_flight, uint64_t now_ns);
 
-/* n equal calls are to come while closed or ramping, in the window's newest bucket: after how many of them does a trip
- * condition over the window hold at now_ns? 0: after none. In a handful of steps, whatever n is. */
-uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
-                               uint64_t n, bool failed, bool slow);
+/* n equal calls of at_ns, to which the window was advanced, are to come while closed or ramping: after how many of them
+ * does a trip condition over the window hold, at at_ns and still at now_ns? 0: after none. In a handful of steps,
+ * whatever n is. */
+uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
+                               uint64_t now_ns, uint64_t n, bool failed, bool slow);
 
 /* Could successes alone still complete a trip condition (failures are in the window, minimum_calls not reached)?
  * While any breaker says so tripd's tick runs. Also true while a time window could change a rate by forgetting. */

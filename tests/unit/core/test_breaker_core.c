@@ -144,7 +144,7 @@ static void test_the_failure_rate_counts_from_minimum_calls_on(void **state)
 
 static uint64_t calls_until_trip(uint64_t n, bool fail, bool slowly)
 {
-    return core_calls_until_trip(&core, &settings, 0, n, fail, slowly);
+    return core_calls_until_trip(&core, &settings, 0, 0, n, fail, slowly);
 }
 
 static void test_how_many_failures_it_takes_until_a_condition_holds(void **state)
@@ -195,6 +195,21 @@ static void test_a_bucket_that_is_full_takes_no_call_that_could_trip(void **stat
     reconfigured();
     ok(UINT64_C(1) << 40);
     assert_int_equal(calls_until_trip(UINT64_C(1) << 44, true, false), 0);
+}
+
+static void test_a_condition_must_hold_when_the_calls_came_and_still(void **state)
+{
+    (void)state;
+    settings.window.type = WINDOW_TIME;
+    settings.window.span = 10 * S;
+    settings.trip.failure_rate = 500;
+    reconfigured();
+    ok(20);
+    core_advance(&core, 5 * S);
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 5 * S, 100, true, false), 20);
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 19, true, false), 0); /* 19 of 39 */
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 100, true, false), 20);
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 15 * S, 100, true, false), 0); /* forgotten */
 }
 
 static uint64_t next_random(void)
@@ -1161,6 +1176,7 @@ int main(void)
         TEST(test_how_many_successes_it_takes_until_a_rate_counts),
         TEST(test_failures_that_only_take_the_place_of_others_never_trip),
         TEST(test_a_bucket_that_is_full_takes_no_call_that_could_trip),
+        TEST(test_a_condition_must_hold_when_the_calls_came_and_still),
         TEST(test_equal_calls_at_once_trip_where_each_by_itself_would),
         TEST(test_a_success_can_be_the_call_that_completes_the_rate),
         TEST(test_the_failure_rate_trips_at_its_value),

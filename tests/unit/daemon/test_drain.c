@@ -147,6 +147,55 @@ static void test_a_failure_that_is_never_told_is_counted_after_100_ms(void **sta
     assert_int_equal(window_calls(), 3);
 }
 
+/* ------------------------------------------------------------------------------------------- a worker that was away
+ */
+
+#define ONE_SECOND "trip: {consecutive_failures: 0, failure_rate: 50%}, window: {type: time, for: 1s, minimum_calls: 5}"
+
+static void report_each(uint64_t ms, unsigned times, const char *outcomes)
+{
+    for (unsigned i = 0; i < times; i++) {
+        host_sleep(host, ms);
+        client_reports(host, &client, meter, slot, outcomes);
+    }
+}
+
+static void test_an_outage_longer_than_the_window_trips_when_the_worker_is_back(void **state)
+{
+    (void)state;
+    start(ONE_SECOND);
+    report_each(50, 60, "F");
+    breakers_rung(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+    assert_int_equal(host->moves[0].reason, TRIP_REASON_FAILURE_RATE);
+}
+
+static void test_an_outage_that_is_over_when_the_worker_is_back_trips_nothing(void **state)
+{
+    (void)state;
+    start(ONE_SECOND);
+    report_each(50, 20, "F");
+    report_each(50, 40, "s");
+    breakers_rung(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    assert_in_range(window_calls(), 18, 20); /* and what came after it counts */
+    assert_int_equal(window_failures(), 0);
+}
+
+/* What is left in the window begins with failures; when they came there were successes enough before them. */
+static void test_what_a_window_has_forgotten_meanwhile_still_spoke_for_the_calls_after_it(void **state)
+{
+    (void)state;
+    start(ONE_SECOND);
+    report_each(50, 10, "ssssssssss");
+    report_each(50, 10, "F");
+    report_each(50, 10, "ssssssssss"); /* the failures are the oldest calls that the window remembers now */
+    breakers_rung(host->breakers);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    assert_int_equal(window_failures(), 9);
+    assert_in_range(window_calls(), 100, 109);
+}
+
 /* --------------------------------------------------------------------------------------------------------------- rings
  */
 
@@ -661,6 +710,9 @@ int main(void)
         TEST(counted_successes_fall_between_other_lanes_events_in_proportion),
         TEST(a_success_after_an_untold_failure_waits_for_it),
         TEST(a_failure_that_is_never_told_is_counted_after_100_ms),
+        TEST(an_outage_longer_than_the_window_trips_when_the_worker_is_back),
+        TEST(an_outage_that_is_over_when_the_worker_is_back_trips_nothing),
+        TEST(what_a_window_has_forgotten_meanwhile_still_spoke_for_the_calls_after_it),
         TEST(events_that_found_no_room_are_counted),
         TEST(failures_that_found_no_room_are_no_streak_of_failures),
         TEST(a_verdict_over_probes_forgets_none_of_them),
