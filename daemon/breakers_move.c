@@ -102,7 +102,12 @@ static bool store_meter_mark(struct breakers *breakers, const struct journal_mar
             if (breakers->sides[lane] && breakers->sides[lane]->lane_id == mark->lane_id)
                 side = breakers->sides[lane];
     }
-    return side && lane_side_mark(side, mark->meter, &mark->marks);
+    if (!side)
+        return false;
+    lanes_reading(breakers->options.lanes, side->number);
+    const bool marked = lane_side_mark(side, mark->meter, &mark->marks);
+    lanes_reading(breakers->options.lanes, 0);
+    return marked;
 }
 
 bool breakers_store_mark(void *context, const struct journal_mark *mark)

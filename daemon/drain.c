@@ -164,8 +164,8 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
 
 /* Calls of one kind in a row go into the window together. */
 struct feed {
+    const struct drain *drain;
     const struct drain_turn *turn;
-    const struct clock *clock;
     struct core_state *core;
     enum word_state state;
     bool in_time;          /* calls count in the bucket of their own time */
@@ -174,11 +174,13 @@ struct feed {
     uint64_t n;            /* how many */
     uint64_t ticks;        /* when the first of them was */
     bool stopped;          /* a condition held */
+    merge_emit_fn *emit;   /* of what is traced on its way */
+    bool wants_no_more;    /* emit does */
 };
 
 static uint64_t time_of(const struct feed *feed, uint64_t ticks)
 {
-    const uint64_t age_ns = ticks_to_ns(feed->turn->now_ticks - ticks, feed->clock->tick_ns_q32);
+    const uint64_t age_ns = ticks_to_ns(feed->turn->now_ticks - ticks, feed->drain->clock->tick_ns_q32);
     return age_ns < feed->turn->now_ns ? feed->turn->now_ns - age_ns : 0;
 }
 
@@ -266,15 +268,6 @@ static merge_emit_fn *feeder(enum word_state state)
 
 /* ---------------------------------------------------------------------------------------------------------- a trace */
 
-/* On the way to the core, what comes is traced; also what the core wants no more of, for other settings might. */
-struct traced_feed {
-    const struct drain *drain;
-    struct feed *feed;
-    merge_emit_fn *emit;
-    const char *breaker;
-    bool stopped;
-};
-
 static struct traced traced_calls(const struct feed *feed, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
     struct traced step = {.op = TRACED_RECORD, .at_ms = time_of(feed, ticks) / 1000000, .n = n, .outcome = TRIP_OK};
@@ -287,12 +280,13 @@ static struct traced traced_calls(const struct feed *feed, unsigned kind, uint64
     return step;
 }
 
+/* On the way to the core, what comes is traced; also what the core wants no more of, for other settings might. */
 static bool trace_and_feed(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
-    struct traced_feed *const traced = context;
-    const struct traced step = traced_calls(traced->feed, kind, n, ticks, what);
-    tracer_step(traced->drain->tracer, traced->breaker, &step);
-    traced->stopped = traced->stopped || !traced->emit(traced->feed, kind, n, ticks, what);
+    struct feed *const feed = context;
+    const struct traced step = traced_calls(feed, kind, n, ticks, what);
+    tracer_step(feed->drain->tracer, segment_name(feed->drain->segment, feed->turn->slot), &step);
+    feed->wants_no_more = feed->wants_no_more || !feed->emit(feed, kind, n, ticks, what);
     return true;
 }
 
@@ -323,32 +317,36 @@ static uint64_t bucket_ticks(const struct window *window, const struct clock *cl
     return window->type == WINDOW_TIME && ticks < UINT64_MAX ? (uint64_t)ticks : UINT64_MAX;
 }
 
+/* A crash is on the account of the lane whose evidence is worked on. */
+static void work_for(void *context, const struct merge_input *input)
+{
+    const struct drain *const drain = ((const struct feed *)context)->drain;
+    lanes_reading(drain->lanes, drain->inputs[input - drain->merge].meter->lane->number);
+}
+
 static void merge_inputs(struct drain *drain, const struct drain_turn *turn, struct core_state *core)
 {
+    const bool traces = tracer_wanted(drain->tracer);
     struct feed feed = {
+        .drain = drain,
         .turn = turn,
-        .clock = drain->clock,
         .core = core,
         .state = word_state(turn->word),
         .in_time = core->window.type == WINDOW_TIME,
         .bucket_ticks = bucket_ticks(&core->window, drain->clock),
+        .emit = feeder(word_state(turn->word)),
     };
-    struct merge_options options = {
+    const struct merge_options options = {
         /* A time window remembers by time, and a verdict over probes counts each. */
         .remembers = feed.in_time || feed.state == WORD_HALF_OPEN ? UINT64_MAX : core->window.size,
         .apart_ticks = feed.bucket_ticks,
-        .emit = feeder(feed.state),
+        .emit = traces ? trace_and_feed : feed.emit,
+        .turn = work_for,
         .context = &feed,
     };
-    const char *const breaker = segment_name(drain->segment, turn->slot);
-    struct traced_feed traced = {.drain = drain, .feed = &feed, .emit = options.emit, .breaker = breaker};
-    if (tracer_wanted(drain->tracer)) {
-        options.emit = trace_and_feed;
-        options.context = &traced;
-    }
     const uint64_t forgotten = merge_sources(&options, drain->merge, drain->order, drain->input_count);
-    if (forgotten && tracer_wanted(drain->tracer))
-        tracer_lost(drain->tracer, breaker, forgotten);
+    if (forgotten && traces)
+        tracer_lost(drain->tracer, segment_name(drain->segment, turn->slot), forgotten);
     if (!feed.stopped)
         feed_waiting(&feed);
 }
@@ -357,12 +355,15 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
 static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t in_flight)
 {
     struct core_state *const core = segment_begin(drain->segment, turn->slot);
-    for (uint32_t i = 0; i < drain->input_count; i++)
+    for (uint32_t i = 0; i < drain->input_count; i++) {
+        lanes_reading(drain->lanes, drain->inputs[i].meter->lane->number);
         drain->merge[i].source = source_of(drain, turn, &drain->inputs[i]);
+    }
     merge_inputs(drain, turn, core);
     for (uint32_t i = 0; i < drain->input_count; i++) {
         const struct drain_input *const input = &drain->inputs[i];
         struct meter_side *const meter = input->meter;
+        lanes_reading(drain->lanes, meter->lane->number);
         const struct meter_marks marks = marks_of(input, &drain->merge[i].source);
         if (tracer_wanted(drain->tracer))
             trace_neutral(drain, turn, input);
@@ -370,6 +371,7 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         segment_mark(drain->segment, meter->lane->lane_id, meter->lane->number, meter->number, &marks);
         meter->marked_ticks = drain->merge[i].source.ticks;
     }
+    lanes_reading(drain->lanes, 0);
     core_advance(core, turn->now_ns);
     core->head.in_flight = in_flight;
     drain->input_count = 0;

@@ -22,6 +22,7 @@ struct host {
     struct tracer tracer;
     struct config *config;
     uint32_t max_breakers;
+    uint32_t draining; /* the lane on whose account a crash would be */
     struct transition moves[HOST_MOVES]; /* as logged */
     unsigned move_count;
 };
@@ -66,7 +67,8 @@ static inline void host_open(struct host *host)
     const struct lanes_options lanes = {.max_lanes = HOST_LANES,
                                         .max_breakers = host->max_breakers,
                                         .memory_per_user = UINT64_C(1) << 30,
-                                        .clock = &host->clock};
+                                        .clock = &host->clock,
+                                        .draining = &host->draining};
     must(lanes_new(&lanes, &host->lanes) == 0);
     const struct breakers_options options = {.segment = host->segment,
                                              .commons = host->commons,

@@ -520,6 +520,41 @@ static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
     client_die(host, &client);
 }
 
+/* Who would be blamed, as often as a batch of a trace is full: in the middle of merging. */
+static uint32_t blamed[16];
+static unsigned blamed_count;
+
+static bool note_blamed(void *context, const struct tracer_batch *batch)
+{
+    (void)context;
+    (void)batch;
+    must(blamed_count < 16);
+    blamed[blamed_count++] = host->draining;
+    return true;
+}
+
+static void test_a_crash_while_merging_would_be_blamed_on_the_lane_whose_turn_it_is(void **state)
+{
+    (void)state;
+    struct tracer_subscriber *subscriber;
+    start(LAST_SIX);
+    assert_int_equal(tracer_subscribe(&host->tracer, NULL, 0, note_blamed, NULL, &subscriber), 0);
+    blamed_count = 0;
+    report_each(1, 65, "F"); /* a batch has 64 steps */
+    for (unsigned i = 0; i < 65; i++) {
+        host_sleep(host, 1);
+        client_reports(host, &other, other_meter, slot, "F");
+    }
+    report_each(1, 65, "F");
+    breakers_rung(host->breakers);
+    assert_int_equal(blamed_count, 3);
+    assert_int_equal(blamed[0], client.number);
+    assert_int_equal(blamed[1], other.number);
+    assert_int_equal(blamed[2], client.number);
+    assert_int_equal(host->draining, 0);
+    tracer_unsubscribe(&host->tracer, subscriber);
+}
+
 /* -----------------------------------------------------------------------------------------------------------------
  * kills */
 
@@ -729,6 +764,7 @@ int main(void)
         TEST(absurd_claims_before_each_event_do_not_hold_tripd_up),
         TEST(absurd_claims_do_not_hold_tripd_up_with_a_count_window_either),
         TEST(any_bytes_in_a_lane_harm_nobody_else),
+        TEST(a_crash_while_merging_would_be_blamed_on_the_lane_whose_turn_it_is),
         TEST(a_kill_anywhere_in_a_drain_counts_each_call_once),
         TEST(a_kill_anywhere_in_a_full_drain_counts_each_call_once),
         TEST(a_kill_anywhere_in_a_trip_trips_once),
