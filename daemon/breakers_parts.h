@@ -1,4 +1,4 @@
-/* What the parts of breakers.h share; nobody else includes it.
+/* What the parts of breakers.h share; nobody else includes it, but the test of the breakers.
  *
  *   breakers.c          the table: new, resolve, forget, drain and settle, rung
  *   breakers_word.c     state words as they are found: clients' steps noticed, damage put right

@@ -74,7 +74,7 @@ void breakers_permits_store(struct breakers *breakers, const struct journal_mark
 
 struct holdings {
     uint32_t running; /* probes, of whatever epoch */
-    uint32_t ours;    /* of this epoch: running, or to be taken */
+    uint32_t ours;    /* of this epoch: running, to be taken, or answered since the answers were counted */
     uint32_t armed;   /* to be taken */
 };
 
@@ -99,9 +99,9 @@ static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_
             }
         } else if (place >= permits && permit_takeable(permit, word)) {
             cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE));
-        } else if (permit_takeable(permit, word)) {
+        } else if (ours && permit_outcome(permit) != PERMIT_FREE) {
             holdings.ours++;
-            holdings.armed++;
+            holdings.armed += permit_outcome(permit) == PERMIT_ARMED;
         }
     }
     return holdings;

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
+#include "breakers_parts.h"
 
 /* No growth, no jitter: times are literal. */
 #define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
@@ -449,6 +450,27 @@ static void test_a_permit_armed_where_no_client_looks_is_taken_back(void **state
     assert_int_equal(permit_outcome(permits[61]), PERMIT_FREE);
     assert_true(client_take_permit(host, &client, slot) < 2);
     assert_true(client_take_permit(host, &other, slot) < 2);
+}
+
+/* As between the count of answers and the arming after it. */
+static void test_an_answer_that_is_not_counted_yet_leaves_its_place_taken(void **state)
+{
+    (void)state;
+    start("half_open: {permits: 2, successes: 2}, " STEADY);
+    report("FFFFF");
+    host_advance(host, 30000);
+    probe(PERMIT_OK);
+    const uint32_t place = client_take_permit(host, &client, slot);
+    assert_int_equal(armed(), 0); /* one more is needed, and runs */
+    uint64_t *const permit = &commons_permits(host->commons, slot)[place];
+    for (unsigned answer = PERMIT_OK; answer <= PERMIT_SLOW_FAILED; answer++) {
+        *permit = permit_with_outcome(*permit, (enum permit_outcome)answer);
+        breakers_permits_renew(host->breakers, slot, host_word(host, slot));
+        assert_int_equal(armed(), 0);
+    }
+    *permit = permit_with_outcome(*permit, PERMIT_NEUTRAL);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(armed(), 1); /* counted, and it was no answer */
 }
 
 static void test_a_verdict_by_rate_comes_as_soon_as_it_is_certain(void **state)
@@ -1367,6 +1389,7 @@ int main(void)
         TEST(outcomes_while_open_move_nothing),
         TEST(no_more_permits_are_armed_than_the_verdict_needs),
         TEST(a_permit_armed_where_no_client_looks_is_taken_back),
+        TEST(an_answer_that_is_not_counted_yet_leaves_its_place_taken),
         TEST(a_verdict_by_rate_comes_as_soon_as_it_is_certain),
         TEST(a_lease_that_ends_is_neutral_and_the_permit_is_armed_again),
         TEST(the_death_of_a_prober_gives_its_permit_back_at_once),
