@@ -3,12 +3,29 @@
  * breaker is judged again, for decisions are functions of the image. */
 #include "breakers_parts.h"
 
-/* The commons are new: the words of those before are gone with it, and with them every lease. */
+/* May a probe run that was admitted in the commons before? By a permit, or by a client that took an open breaker's next
+ * step when nobody was there, which no mirror shows. */
+static bool may_be_probed(uint64_t mirror, uint64_t now_ms)
+{
+    return word_state(mirror) == WORD_HALF_OPEN || word_state(mirror) == WORD_PROBING ||
+           (word_state(mirror) == WORD_OPEN && word_deadline_ms(mirror) <= now_ms);
+}
+
+/* What admits no probe while one of before may run: open until the longest lease is over, by the settings of then. */
+static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mirror)
+{
+    const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    const uint64_t max_wait_ms = half_open_max_wait_ms(breakers->segment->policies[slot].half_open);
+    return may_be_probed(mirror, now_ms) ? word_open(epoch, lease_end_ms(now_ms, max_wait_ms))
+                                         : breakers_restored(breakers, slot, mirror, epoch);
+}
+
+/* The commons are new: the words of those before are gone with it. */
 static void fill_word(struct breakers *breakers, uint32_t slot)
 {
     const uint64_t mirror = breakers->segment->mirror[slot];
-    const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
-    const uint64_t word = breakers_restored(breakers, slot, mirror, epoch);
+    const uint64_t word = fresh_word(breakers, slot, mirror);
     /* Nobody has this commons yet. The mirror last: killed before, the next worker does the same again. */
     __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
     if (word_state(word) != word_state(mirror))

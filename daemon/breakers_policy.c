@@ -27,13 +27,17 @@ bool breakers_frozen(const struct breaker *breaker)
  */
 
 /* What is left of the word's own time: an operator's may be longer than any of the settings, or the settings before
- * these were. What was longer than the longest published before is damage, and no reason to publish more. */
+ * these were. What was longer than the longest published before is damage, and no reason to publish more; but for the
+ * step to which a lease's end is rounded up, which word_due allows for too. */
 static uint64_t left_ms(const struct breakers *breakers, uint32_t slot)
 {
     const uint64_t mirror = breakers->segment->mirror[slot], now_ms = breakers_now_ms(breakers);
     const bool deadline = word_state(mirror) == WORD_OPEN || word_state(mirror) == WORD_HALF_OPEN;
     const uint64_t left = deadline && word_deadline_ms(mirror) > now_ms ? word_deadline_ms(mirror) - now_ms : 0;
-    return left <= breakers->segment->policies[slot].longest_ms ? left : 0;
+    const uint64_t longest_ms = breakers->segment->policies[slot].longest_ms;
+    if (left > longest_ms + LEASE_STEP_MS)
+        return 0;
+    return left < longest_ms ? left : longest_ms;
 }
 
 uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot)

@@ -1183,20 +1183,84 @@ static void test_a_fresh_commons_is_filled_from_the_mirror_with_later_epochs(voi
     assert_int_equal(now(), WORD_OPEN);
 }
 
-static void test_a_half_open_breaker_gets_its_permits_in_a_fresh_commons(void **state)
+static void kill_both(void)
+{
+    struct client both[] = {client, other};
+    host_kill_both(host, both, 2);
+    client = both[0];
+    other = both[1];
+}
+
+/* Probes of the old commons may run until their leases end. */
+static void test_a_half_open_breaker_gets_its_permits_in_a_fresh_commons_when_old_leases_are_over(void **state)
 {
     (void)state;
     start(STEADY);
     report("FFFFF");
     host_advance(host, 30000);
     client_take_permit(host, &client, slot);
-    struct client both[] = {client, other};
-    host_kill_both(host, both, 2);
-    client = both[0];
-    other = both[1];
+    kill_both();
+    assert_int_equal(now(), WORD_OPEN);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 40000);
+    assert_int_equal(armed(), 0);
+    assert_int_equal(last_move()->reason, TRIP_REASON_MAX_WAIT);
+    assert_int_equal(host_policy(host, slot)->next_open_ms, 30000);
+    host_advance(host, 9999);
+    assert_int_equal(now(), WORD_OPEN);
+    host_advance(host, 1);
     assert_int_equal(now(), WORD_HALF_OPEN);
     assert_int_equal(armed(), 1);
-    assert_int_equal(host->move_count, 2);
+    assert_int_equal(host->move_count, 4);
+}
+
+static void test_leases_of_an_old_commons_are_as_long_as_the_settings_of_then_said(void **state)
+{
+    (void)state;
+    start("half_open: {max_wait: 60s}, " STEADY);
+    report("FFFFF");
+    host_advance(host, 30000);
+    struct config *const old = host->config;
+    host->config = host_config("breakers: [{match: \"*\", half_open: {max_wait: 1s}, open: {for: 1s, max: 1s}}]");
+    kill_both();
+    config_free(old);
+    host_advance(host, 59900);
+    assert_int_equal(now(), WORD_OPEN);
+    host_advance(host, 200);
+    assert_int_equal(now(), WORD_HALF_OPEN);
+    assert_int_equal(armed(), 1);
+}
+
+static void test_a_probing_client_of_an_old_commons_is_waited_for(void **state)
+{
+    (void)state;
+    start(STEADY);
+    report("FFFFF");
+    host_sleep(host, 30000);
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    *commons_word(host->commons, slot) = word_probing(epoch + 1, client.number, lease_end_ms(30000, 10000));
+    breakers_drain_all(host->breakers);
+    kill_both();
+    assert_int_equal(now(), WORD_OPEN);
+    host_advance(host, 9999);
+    assert_int_equal(now(), WORD_OPEN);
+    host_advance(host, 1);
+    assert_int_equal(now(), WORD_HALF_OPEN);
+}
+
+/* While nobody was there a client may have begun to probe, which no mirror shows. */
+static void test_an_open_breaker_that_is_due_waits_in_a_fresh_commons_too(void **state)
+{
+    (void)state;
+    start(STEADY);
+    report("FFFFF");
+    host_sleep(host, 30000);
+    kill_both();
+    assert_int_equal(now(), WORD_OPEN);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 40000);
+    assert_int_equal(shown_reason(), TRIP_REASON_CONSECUTIVE);
+    assert_int_equal(host->move_count, 1);
+    host_advance(host, 10000);
+    assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
 /* ------------------------------------------------------------------------------------------- what clients did
@@ -1428,7 +1492,10 @@ int main(void)
         TEST(answers_given_while_nobody_was_there_count),
         TEST(a_prober_that_died_with_tripd_frees_its_permit),
         TEST(a_fresh_commons_is_filled_from_the_mirror_with_later_epochs),
-        TEST(a_half_open_breaker_gets_its_permits_in_a_fresh_commons),
+        TEST(a_half_open_breaker_gets_its_permits_in_a_fresh_commons_when_old_leases_are_over),
+        TEST(leases_of_an_old_commons_are_as_long_as_the_settings_of_then_said),
+        TEST(a_probing_client_of_an_old_commons_is_waited_for),
+        TEST(an_open_breaker_that_is_due_waits_in_a_fresh_commons_too),
         TEST(a_probing_client_s_lease_ends_in_open_and_half_open),
         TEST(a_probing_client_s_death_ends_its_probing_at_once),
         TEST(a_client_s_good_probe_closed_it),
