@@ -71,8 +71,9 @@ static struct journal_mark *pending_place(struct segment *segment, const struct 
         if (place->lane_id == 0 && !free_place)
             free_place = place;
     }
-    /* Full of lanes that never came back: one of them gives way, and would count that meter twice if it did. */
-    return free_place ? free_place : &segment->pending[mark->lane_id % PENDING_MARKS];
+    /* Full of lanes that never came back, as those that died with tripd: one after the other gives way, the oldest
+     * first, and would count that meter twice if it did come back. */
+    return free_place ? free_place : &segment->pending[segment->journal->pending_next++ % PENDING_MARKS];
 }
 
 /* Doing it again after a kill finds the same place, for lane_id is set last. */

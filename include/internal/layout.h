@@ -224,7 +224,8 @@ struct journal {
     uint64_t state;   /* 0: idle; slot + 1: committed, to be carried out */
     uint64_t commits; /* what the slot's `commits` becomes */
     uint64_t mark_count;
-    uint64_t reserved[5];
+    uint64_t pending_next; /* which of the pending marks gives way when there are too many */
+    uint64_t reserved[4];
     struct journal_mark marks[JOURNAL_MARKS];
 };
 
@@ -345,7 +346,7 @@ struct meter {
     uint64_t total_ok;
     uint64_t started, finished; /* calls begun and ended: in flight is the difference over all meters */
     uint64_t failures, slow;    /* evidence */
-    uint64_t calm;              /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
+    uint64_t calm; /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t reserved1;

@@ -430,6 +430,29 @@ static void test_a_full_pending_table_takes_one_more_and_keeps_the_others(void *
     assert_int_equal(fixture->lane->marks[0][2].total_ok, 1);
 }
 
+/* Lanes that died together with tripd never come back for theirs. */
+static void test_of_a_full_pending_table_the_oldest_give_way(void **state)
+{
+    struct fixture *fixture = *state;
+    struct segment *segment = fixture->segment;
+    fixture->lane->away = true;
+    for (unsigned i = 0; i < PENDING_MARKS; i++)
+        segment->pending[i].lane_id = i + 1;
+    for (uint64_t lane_id = LANE_ID; lane_id <= LANE_ID + 1; lane_id++) {
+        segment_begin(segment, 0);
+        for (uint32_t meter = 0; meter < METERS; meter++)
+            segment_mark(segment, lane_id, 1, meter, &(struct meter_marks){.total_ok = 7});
+        segment_commit(segment, store_mark, fixture->lane);
+    }
+    assert_int_equal(segment->pending[2].lane_id, LANE_ID);
+    assert_int_equal(segment->pending[5].lane_id, LANE_ID + 1);
+    assert_int_equal(segment->pending[6].lane_id, 7);
+    fixture->lane->away = false;
+    segment_pending_store(segment, LANE_ID, store_mark, fixture->lane);
+    for (uint32_t meter = 0; meter < METERS; meter++)
+        assert_int_equal(fixture->lane->marks[0][meter].total_ok, 7);
+}
+
 static void test_a_journal_that_no_tripd_wrote_is_dropped(void **state)
 {
     struct fixture *fixture = *state;
@@ -464,6 +487,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_transaction_that_is_not_committed_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_257th_mark_asks_for_another_transaction, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_newer_pending_mark_takes_the_place_of_the_older, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_of_a_full_pending_table_the_oldest_give_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_pending_table_takes_one_more_and_keeps_the_others, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_journal_that_no_tripd_wrote_is_dropped, set_up, tear_down),
