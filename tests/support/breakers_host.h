@@ -22,7 +22,7 @@ struct host {
     struct tracer tracer;
     struct config *config;
     uint32_t max_breakers;
-    uint32_t draining; /* the lane on whose account a crash would be */
+    uint32_t draining;                   /* the lane on whose account a crash would be */
     struct transition moves[HOST_MOVES]; /* as logged */
     unsigned move_count;
 };
