@@ -20,9 +20,10 @@ struct sim_breaker {
     struct policy_slot policy;
     struct detail_slot detail;
     uint64_t word;
-    uint64_t next_open_ns; /* unjittered: of policy.next_open_ms */
-    uint32_t probes_out;   /* permits taken, whose lease runs */
-    uint64_t timer_ns;     /* when its timer comes; NEVER: none. Timers of other times are ignored */
+    uint64_t next_open_ns;   /* unjittered: of policy.next_open_ms */
+    uint32_t probes_out;     /* permits of this epoch that are taken and whose lease runs */
+    uint32_t probes_running; /* of any epoch: together no more than there are permits */
+    uint64_t timer_ns;       /* when its timer comes; NEVER: none. Timers of other times are ignored */
 };
 
 /* Admitted and not yet ended. Its place is reused; `serial` tells events of a call that is gone. */
@@ -221,7 +222,7 @@ static void choose_next_open(struct simulation *simulation, struct sim_breaker *
 static void note_move(struct simulation *simulation, struct sim_breaker *breaker, uint64_t before, trip_reason reason)
 {
     breaker->detail.since_ms = breaker->detail.since_unix_ms = now_ms(simulation);
-    breaker->probes_out = 0; /* permits of an earlier epoch count no more */
+    breaker->probes_out = 0;
     report_move(simulation, breaker, before, reason);
     set_timer(simulation, breaker);
 }
@@ -240,11 +241,16 @@ static void open_now(struct simulation *simulation, struct sim_breaker *breaker,
     note_move(simulation, breaker, before, reason);
 }
 
+/* When the lease of a permit ends that is taken now. */
+static uint64_t lease_ends_ms(const struct simulation *simulation, const struct sim_breaker *breaker)
+{
+    return lease_end_ms(now_ms(simulation), half_open_max_wait_ms(breaker->policy.half_open));
+}
+
 static void half_open_now(struct simulation *simulation, struct sim_breaker *breaker)
 {
     const uint64_t before = breaker->word;
-    breaker->word =
-        word_half_open(word_epoch(before) + 1, now_ms(simulation) + breaker->settings->half_open.max_wait / TRIP_MS);
+    breaker->word = word_half_open(word_epoch(before) + 1, lease_ends_ms(simulation, breaker));
     core_half_opened(&breaker->core, simulation->now_ns);
     note_move(simulation, breaker, before, TRIP_REASON_NONE);
 }
@@ -408,14 +414,22 @@ static bool admits(trip_verdict verdict)
     return verdict == TRIP_ALLOW || verdict == TRIP_PROBE;
 }
 
+/* No more than the verdict still needs, and no more running at once than there are permits. */
+static uint32_t permits_free(const struct sim_breaker *breaker)
+{
+    const uint32_t wanted = core_probes_wanted(&breaker->core, breaker->settings), out = breaker->probes_out;
+    const uint32_t permits = half_open_permits(breaker->policy.half_open), running = breaker->probes_running;
+    const uint32_t missing = wanted > out ? wanted - out : 0, room = permits > running ? permits - running : 0;
+    return missing < room ? missing : room;
+}
+
 static trip_verdict ask(struct simulation *simulation, const struct sim_breaker *breaker)
 {
     switch (word_state(breaker->word)) {
     case WORD_OPEN:
         return TRIP_DENY_OPEN;
     case WORD_HALF_OPEN:
-        return breaker->probes_out < core_probes_wanted(&breaker->core, breaker->settings) ? TRIP_PROBE
-                                                                                           : TRIP_DENY_HALF_OPEN;
+        return permits_free(breaker) ? TRIP_PROBE : TRIP_DENY_HALF_OPEN;
     case WORD_RAMPING:
         return next_random(simulation) % 1000 < word_permille(breaker->word) ? TRIP_ALLOW : TRIP_DENY_RAMP;
     default:
@@ -444,6 +458,23 @@ static trip_verdict admit(struct simulation *simulation, struct sim_breaker *bre
     return verdict;
 }
 
+/* A permit is taken, or back. */
+static void take_permit(struct simulation *simulation, const struct sim_call *call)
+{
+    struct sim_breaker *breaker = call->breaker;
+    const uint64_t end_ms = lease_ends_ms(simulation, breaker);
+    breaker->probes_out++;
+    breaker->probes_running++;
+    breaker->word = word_extended(breaker->word, end_ms);
+    schedule(simulation, end_ms * TRIP_MS, EVENT_LEASE, (uint32_t)(call - simulation->calls), call->serial);
+}
+
+static void return_permit(const struct sim_call *call)
+{
+    call->breaker->probes_running--;
+    call->breaker->probes_out -= call->epoch == word_epoch(call->breaker->word);
+}
+
 /* An admitted call runs: its permit's lease, its stall, its place among the calls in flight. */
 static void begin_call(struct simulation *simulation, struct sim_call *call, struct sim_breaker *breaker,
                        trip_verdict verdict)
@@ -456,12 +487,8 @@ static void begin_call(struct simulation *simulation, struct sim_call *call, str
                               .probe = verdict == TRIP_PROBE,
                               .begin_ns = simulation->now_ns};
     breaker->core.head.in_flight++;
-    if (call->probe) {
-        breaker->probes_out++;
-        schedule(simulation,
-                 lease_end_ms(now_ms(simulation), breaker->settings->half_open.max_wait / TRIP_MS) * TRIP_MS,
-                 EVENT_LEASE, index, serial);
-    }
+    if (call->probe)
+        take_permit(simulation, call);
     if (stall_after)
         schedule(simulation, simulation->now_ns + stall_after + 1, EVENT_STALL, index, serial);
     if (breaker->settings->trip.in_flight)
@@ -473,8 +500,8 @@ static void finish_call(struct simulation *simulation, uint32_t index, trip_outc
     struct sim_call *call = &simulation->calls[index];
     struct sim_breaker *breaker = call->breaker;
     breaker->core.head.in_flight--;
-    if (call->probe && call->epoch == word_epoch(breaker->word))
-        breaker->probes_out--;
+    if (call->probe)
+        return_permit(call);
     end_call(simulation, breaker, call, outcome, error, simulation->now_ns - call->begin_ns);
     call->breaker = NULL;
     call->next_free = simulation->first_free;
@@ -483,8 +510,8 @@ static void finish_call(struct simulation *simulation, uint32_t index, trip_outc
 
 static void lease_ended(struct sim_call *call)
 {
-    if (call->probe && call->epoch == word_epoch(call->breaker->word))
-        call->breaker->probes_out--;
+    if (call->probe)
+        return_permit(call);
     call->probe = false; /* neutral: its answer is for nobody */
 }
 
@@ -538,7 +565,8 @@ static void show_policy(struct sim_breaker *breaker)
     struct policy_slot *policy = &breaker->policy;
     policy->judge[0] = policy_judge((uint32_t)settings->trip.consecutive_failures, TRIP_MODE_AUTO, false, 0);
     policy->slow_after_ns = settings->trip.slow_after;
-    policy->half_open = policy_half_open((uint32_t)settings->half_open.permits, settings->half_open.max_wait / TRIP_MS);
+    policy->half_open =
+        policy_half_open((uint32_t)settings->half_open.permits, (settings->half_open.max_wait + TRIP_MS - 1) / TRIP_MS);
     if (settings->mode != TRIP_MODE_AUTO)
         policy->modes[MODE_OWNER_CONFIG] = policy_mode_word((trip_mode)settings->mode, 0);
 }
@@ -681,9 +709,8 @@ static void step_reset(struct simulation *simulation, struct sim_breaker *breake
 
 static json_t *shown(const struct simulation *simulation, struct sim_breaker *breaker)
 {
-    const uint32_t wanted = core_probes_wanted(&breaker->core, breaker->settings);
     core_advance(&breaker->core, simulation->now_ns);
-    breaker->policy.permits_free = wanted > breaker->probes_out ? wanted - breaker->probes_out : 0;
+    breaker->policy.permits_free = permits_free(breaker);
     return report_show(&(struct report_breaker){.policy = &breaker->policy,
                                                 .detail = &breaker->detail,
                                                 .core = &breaker->core.head,
