@@ -128,6 +128,27 @@ static void check_event(void *context, const json_t *event)
 
 /* ------------------------------------------------------------------------------------------------------- the replay */
 
+static bool same(const struct trace_step *a, const struct trace_step *b)
+{
+    return a->op == b->op && a->t_ms == b->t_ms && a->latency_ns == b->latency_ns && a->n == b->n &&
+           a->span_ms == b->span_ms && a->outcome == b->outcome && a->error == b->error && a->mode == b->mode &&
+           is(a->breaker, b->breaker) && is(a->id, b->id);
+}
+
+/* However a line is read (tools/trace_line.h), it is the same step, or wrong for the same reason. */
+static int parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256])
+{
+    struct trace_step by_jansson;
+    char why[256] = "", spaced[TRACE_LINE_MAX + 1] = "\t";
+    const int error = trace_step_parse(line, length, ret_step, problem);
+    if (length >= TRACE_LINE_MAX)
+        return error;
+    memcpy(spaced + 1, line, length);
+    assert(trace_step_parse(spaced, length + 1, &by_jansson, why) == error);
+    assert(error ? is(problem, why) : same(ret_step, &by_jansson));
+    return error;
+}
+
 static uint64_t calls_of(const struct trace_step *step)
 {
     return step->op == TRACE_CALL || step->op == TRACE_RECORD ? step->n : 1;
@@ -142,7 +163,7 @@ static void replay(struct simulation *simulation, struct story *story, const cha
         char problem[256] = "";
         const char *newline = memchr(trace, '\n', (size_t)(end - trace));
         const size_t length = (size_t)((newline ? newline : end) - trace);
-        int error = trace_step_parse(trace, length, &step, problem);
+        int error = parse(trace, length, &step, problem);
         trace += length + 1;
         if (error == 0 && (calls += calls_of(&step)) > CALLS_MAX)
             return;

@@ -306,7 +306,41 @@ static void test_a_step_that_is_wrong_says_what_would_be_right(void **state)
             "\"outcome\" is missing; it is one of ok, failure, timeout, ignored, cancelled");
     refused("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":0}",
             "\"n\" must be an integer from 1 to 1000000000");
+    refused("{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\",\"error\":\"user_16\"}",
+            "\"error\" is none of those known; it is one of unknown, network, timeout, service_unavailable, "
+            "rate_limited, resource_exhausted, protocol, authentication, internal, user_0 to user_15");
+    refused("{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"db\",\"op\":\"show\"}",
+            "not JSON: duplicate object key near '\"op\"'");
+    refused("{\"t_ms\":007,\"op\":\"show\",\"breaker\":\"db\"}", "not JSON: invalid token near '0'");
+    refused("{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"db\"", "not JSON: '}' expected near end of file");
     refused("[1]", "a step is a JSON object on a line of its own");
+}
+
+static void test_a_step_means_the_same_in_whatever_form_it_is_written(void **state)
+{
+    static const char *const lines[] = {
+        "{\"t_ms\":7,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"failure\",\"latency_ms\":12,\"n\":3,\"error\":"
+        "\"user_9\"}",
+        "{ \"n\" : 3, \"error\": \"user_9\", \"latency_ms\": 12, \"outcome\": \"failure\", \"op\": \"call\", "
+        "\"breaker\": \"db\", \"t_ms\": 7 }",
+        "\t{\"t_ms\":7,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"failure\",\"latency_ms\":12.0,\"n\":3,"
+        "\"error\":\"user_9\",\"host\":{\"n\":[1]}}",
+        "{\"t_ms\":7,\"op\":\"c\\u0061ll\",\"breaker\":\"db\",\"outcome\":\"failure\",\"latency_ms\":12,\"n\":3,"
+        "\"error\":\"user_9\"}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct trace_step parsed;
+        char problem[256] = "";
+        assert_int_equal(trace_step_parse(lines[i], strlen(lines[i]), &parsed, problem), 0);
+        assert_int_equal(parsed.op, TRACE_CALL);
+        assert_int_equal(parsed.t_ms, 7);
+        assert_string_equal(parsed.breaker, "db");
+        assert_int_equal(parsed.outcome, TRIP_FAILURE);
+        assert_int_equal(parsed.latency_ns, 12000000);
+        assert_int_equal(parsed.n, 3);
+        assert_int_equal(parsed.error, TRIP_ERROR_USER + 9);
+    }
 }
 
 static void test_the_same_seed_gives_the_same_run(void **state)
@@ -341,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_time_that_goes_back_is_refused),
         cmocka_unit_test(test_ids_begin_once_and_end_once),
         cmocka_unit_test(test_a_step_that_is_wrong_says_what_would_be_right),
+        cmocka_unit_test(test_a_step_means_the_same_in_whatever_form_it_is_written),
         cmocka_unit_test(test_the_same_seed_gives_the_same_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
