@@ -53,9 +53,10 @@ double bench_percentile(double *samples, size_t count, double percent);
 extern unsigned bench_effort; /* percent */
 
 /* ---- the rows, by file */
-void bench_calls(void);  /* bench_calls.c: allow, record, begin and end, alone and in two processes */
-void bench_trips(void);  /* bench_trips.c: how fast another process denies */
-void bench_daemon(void); /* bench_daemon.c: what tripd itself costs */
+void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone and in two processes */
+void bench_trips(void);    /* bench_trips.c: how fast another process denies */
+void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
+void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
 
 /* ---- bounds: the same kind of call into a shared library, libtripbound */
 int bound_load_branch(const uint64_t *words);

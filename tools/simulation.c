@@ -26,16 +26,23 @@ struct sim_breaker {
     uint64_t timer_ns;       /* when its timer comes; NEVER: none. Timers of other times are ignored */
 };
 
-/* Admitted and not yet ended. Its place is reused; `serial` tells events of a call that is gone. */
+struct sim_outcome {
+    trip_outcome outcome;
+    trip_error_type error;
+    uint64_t latency_ns;
+};
+
+/* Admitted and not yet ended. Its place is reused; `serial` tells events of a call that is gone. Calls that begin and
+ * end together are one, where nothing tells them apart meanwhile. */
 struct sim_call {
     struct sim_breaker *breaker; /* NULL: free */
+    uint64_t count;
     uint32_t epoch;
     uint32_t serial;
     bool probe; /* holds a permit whose lease runs */
     bool stalled;
-    trip_outcome outcome; /* of op call: known beforehand */
-    trip_error_type error;
-    uint64_t begin_ns, latency_ns;
+    struct sim_outcome end; /* of op call: known beforehand */
+    uint64_t begin_ns;
     uint32_t next_free;
 };
 #define NO_CALL UINT32_MAX
@@ -333,22 +340,44 @@ static void streak_grows(struct simulation *simulation, struct sim_breaker *brea
         breaker->word = word;
 }
 
-/* A call ended (or stalled) in the epoch of its admission. probe: it answers in half-open. */
-static void count_evidence(struct simulation *simulation, struct sim_breaker *breaker, bool failed, bool slow,
-                           bool probe)
+/* n calls ended (or one stalled) in the epoch of their admission. probe: they answer in half-open. */
+static void count_evidence(struct simulation *simulation, struct sim_breaker *breaker, uint64_t n, bool failed,
+                           bool slow, bool probe)
 {
     if (word_counts_streak(breaker->word)) {
-        core_calls(&breaker->core, breaker->settings, simulation->now_ns, 1, failed, slow);
+        core_calls(&breaker->core, breaker->settings, simulation->now_ns, n, failed, slow);
         if (failed)
             streak_grows(simulation, breaker);
         else
             breaker->word = word_after_success(breaker->word);
     } else if (word_state(breaker->word) == WORD_HALF_OPEN && probe) {
-        core_probes(&breaker->core, 1, failed, slow);
+        core_probes(&breaker->core, n, failed, slow);
     } else {
         return;
     }
     judge(simulation, breaker);
+}
+
+/* How many equal outcomes, of n, may be counted at once: those of which no one would have moved the state before the
+ * last. */
+static uint64_t alike(const struct simulation *simulation, struct sim_breaker *breaker, uint64_t n, bool failed,
+                      bool slow, bool probe)
+{
+    const uint64_t minimum = breaker->settings->window.minimum_calls;
+    const enum word_state state = word_state(breaker->word);
+    uint64_t until_ms;
+    if (!word_counts_streak(breaker->word) && !(state == WORD_HALF_OPEN && probe))
+        return n; /* counted in the totals alone */
+    if (n == 1 || state == WORD_HALF_OPEN || failed || (slow && breaker->settings->trip.slow_rate))
+        return 1;
+    core_advance(&breaker->core, simulation->now_ns);
+    const struct core_head *head = &breaker->core.head;
+    if (moves(mode_now(simulation, breaker, &until_ms)) &&
+        core_judge(&breaker->core, breaker->settings, state, head->in_flight, simulation->now_ns).move)
+        return 1;
+    /* A success lowers the rates, but the one that makes them count. */
+    const uint64_t missing = minimum > head->window_calls ? minimum - head->window_calls : UINT64_MAX;
+    return missing == 1 ? 1 : n < missing ? n : missing - 1;
 }
 
 static void note_error(const struct simulation *simulation, struct sim_breaker *breaker, trip_error_type type,
@@ -359,32 +388,35 @@ static void note_error(const struct simulation *simulation, struct sim_breaker *
     snprintf(breaker->detail.error_message, sizeof(breaker->detail.error_message), "%s", message);
 }
 
-/* call NULL: an outcome without admission. */
-static void end_call(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
-                     trip_outcome outcome, trip_error_type error, uint64_t latency_ns)
+/* Some of n equal outcomes at once: as many as the number that it returns. call NULL: without admission. */
+static uint64_t end_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
+                         const struct sim_outcome *what, uint64_t n)
 {
     struct breaker_totals *totals = &breaker->core.head.totals;
     const uint64_t slow_after = breaker->settings->trip.slow_after;
-    const bool failed = outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
-    const bool slow = slow_after && latency_ns > slow_after && (failed || outcome == TRIP_OK);
-    if (outcome == TRIP_IGNORED) {
-        totals->ignored++;
-    } else if (outcome == TRIP_CANCELLED) {
-        totals->cancelled++;
+    const bool failed = what->outcome == TRIP_FAILURE || what->outcome == TRIP_TIMEOUT;
+    const bool slow = slow_after && what->latency_ns > slow_after && (failed || what->outcome == TRIP_OK);
+    const bool probe = !call || call->probe, evidence = !call || !call->stalled;
+    if (what->outcome == TRIP_IGNORED) {
+        totals->ignored += n;
+    } else if (what->outcome == TRIP_CANCELLED) {
+        totals->cancelled += n;
     } else if (call && call->epoch != word_epoch(breaker->word)) {
-        totals->late++;
+        totals->late += n;
     } else {
-        totals->calls++;
-        totals->ok += !failed;
-        totals->failures += failed;
-        totals->timeouts += outcome == TRIP_TIMEOUT;
-        totals->slow += slow;
-        breaker->detail.latency[latency_bucket(latency_ns)] += latency_ns != 0;
+        n = evidence ? alike(simulation, breaker, n, failed, slow, probe) : n;
+        totals->calls += n;
+        totals->ok += failed ? 0 : n;
+        totals->failures += failed ? n : 0;
+        totals->timeouts += what->outcome == TRIP_TIMEOUT ? n : 0;
+        totals->slow += slow ? n : 0;
+        breaker->detail.latency[latency_bucket(what->latency_ns)] += what->latency_ns ? n : 0;
         if (failed)
-            note_error(simulation, breaker, error, "");
-        if (!call || !call->stalled)
-            count_evidence(simulation, breaker, failed, slow, !call || call->probe);
+            note_error(simulation, breaker, what->error, "");
+        if (evidence)
+            count_evidence(simulation, breaker, n, failed, slow, probe);
     }
+    return n;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- calls */
@@ -454,19 +486,14 @@ static trip_verdict admit(struct simulation *simulation, struct sim_breaker *bre
     default:
         verdict = ask(simulation, breaker);
     }
-    breaker->core.head.totals.denied += !admits(verdict);
     return verdict;
 }
 
-/* A permit is taken, or back. */
-static void take_permit(struct simulation *simulation, const struct sim_call *call)
+static void take_permit(struct simulation *simulation, struct sim_breaker *breaker)
 {
-    struct sim_breaker *breaker = call->breaker;
-    const uint64_t end_ms = lease_ends_ms(simulation, breaker);
     breaker->probes_out++;
     breaker->probes_running++;
-    breaker->word = word_extended(breaker->word, end_ms);
-    schedule(simulation, end_ms * TRIP_MS, EVENT_LEASE, (uint32_t)(call - simulation->calls), call->serial);
+    breaker->word = word_extended(breaker->word, lease_ends_ms(simulation, breaker));
 }
 
 static void return_permit(const struct sim_call *call)
@@ -475,34 +502,55 @@ static void return_permit(const struct sim_call *call)
     call->breaker->probes_out -= call->epoch == word_epoch(call->breaker->word);
 }
 
-/* An admitted call runs: its permit's lease, its stall, its place among the calls in flight. */
-static void begin_call(struct simulation *simulation, struct sim_call *call, struct sim_breaker *breaker,
-                       trip_verdict verdict)
+static struct sim_call admitted(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
+                                uint64_t count)
+{
+    const struct sim_call call = {.breaker = breaker,
+                                  .count = count,
+                                  .epoch = word_epoch(breaker->word),
+                                  .probe = verdict == TRIP_PROBE,
+                                  .begin_ns = simulation->now_ns};
+    breaker->core.head.in_flight += count;
+    if (call.probe)
+        take_permit(simulation, breaker);
+    return call;
+}
+
+/* An admitted call begins: its permit's lease, its stall, its place among the calls in flight. */
+static struct sim_call *begin_call(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
+                                   uint64_t count)
 {
     const uint64_t stall_after = breaker->settings->trip.stall_after;
+    struct sim_call *call = new_call(simulation);
+    if (!call)
+        return NULL;
     const uint32_t index = (uint32_t)(call - simulation->calls), serial = call->serial + 1;
-    *call = (struct sim_call){.breaker = breaker,
-                              .epoch = word_epoch(breaker->word),
-                              .serial = serial,
-                              .probe = verdict == TRIP_PROBE,
-                              .begin_ns = simulation->now_ns};
-    breaker->core.head.in_flight++;
+    *call = admitted(simulation, breaker, verdict, count);
+    call->serial = serial;
     if (call->probe)
-        take_permit(simulation, call);
+        schedule(simulation, lease_ends_ms(simulation, breaker) * TRIP_MS, EVENT_LEASE, index, serial);
     if (stall_after)
         schedule(simulation, simulation->now_ns + stall_after + 1, EVENT_STALL, index, serial);
     if (breaker->settings->trip.in_flight)
         judge(simulation, breaker);
+    return call;
 }
 
-static void finish_call(struct simulation *simulation, uint32_t index, trip_outcome outcome, trip_error_type error)
+/* No more in flight. */
+static void leave(const struct sim_call *call)
 {
-    struct sim_call *call = &simulation->calls[index];
-    struct sim_breaker *breaker = call->breaker;
-    breaker->core.head.in_flight--;
+    call->breaker->core.head.in_flight -= call->count;
     if (call->probe)
         return_permit(call);
-    end_call(simulation, breaker, call, outcome, error, simulation->now_ns - call->begin_ns);
+}
+
+/* What an outcome brings about comes later: nothing is due between those that are told at once. */
+static void finish_call(struct simulation *simulation, uint32_t index, const struct sim_outcome *what)
+{
+    struct sim_call *call = &simulation->calls[index];
+    leave(call);
+    for (uint64_t left = call->count; left > 0;)
+        left -= end_some(simulation, call->breaker, call, what, left);
     call->breaker = NULL;
     call->next_free = simulation->first_free;
     simulation->first_free = index;
@@ -522,7 +570,7 @@ static void stalled(struct simulation *simulation, struct sim_call *call)
     if (call->epoch != word_epoch(breaker->word) || !word_counts_streak(breaker->word))
         return;
     note_error(simulation, breaker, TRIP_ERROR_TIMEOUT, "stalled");
-    count_evidence(simulation, breaker, true, false, false);
+    count_evidence(simulation, breaker, 1, true, false, false);
 }
 
 /* Carries out everything that is due until at_ns, and stands there. */
@@ -546,7 +594,7 @@ static void advance(struct simulation *simulation, uint64_t at_ns)
         else if (kind == EVENT_STALL)
             stalled(simulation, call);
         else
-            finish_call(simulation, event.index, call->outcome, call->error);
+            finish_call(simulation, event.index, &call->end);
     }
     if (at_ns > simulation->now_ns)
         simulation->now_ns = at_ns;
@@ -615,26 +663,56 @@ static struct sim_breaker *breaker_of(struct simulation *simulation, const char 
 
 /* ----------------------------------------------------------------------------------------------------------- steps */
 
-/* One call; where it takes no time, its outcome comes before the next step. */
-static void step_call(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step)
+static void note_verdict(const struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
+                         uint64_t n, const char *id)
 {
-    struct sim_call *call = new_call(simulation);
-    const trip_verdict verdict = call ? admit(simulation, breaker) : TRIP_DENY_OPEN;
+    breaker->core.head.totals.denied += admits(verdict) ? 0 : n;
+    report_verdict(simulation, breaker, verdict, id);
+}
+
+/* Do the calls that follow at once get this verdict, too, as long as the state does not move? */
+static bool verdict_stays(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict)
+{
+    return !simulation->options.verdicts && verdict != TRIP_PROBE && word_state(breaker->word) != WORD_RAMPING &&
+           !breaker->settings->trip.in_flight;
+}
+
+/* The outcome comes before the next call. */
+static uint64_t call_at_once(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
+                             const struct sim_outcome *what, uint64_t n)
+{
+    const struct sim_call call = admitted(simulation, breaker, verdict, 1);
+    if (breaker->settings->trip.in_flight)
+        judge(simulation, breaker);
+    leave(&call);
+    return end_some(simulation, breaker, &call, what, n);
+}
+
+/* Each stalls by itself. */
+static uint64_t call_for_long(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
+                              const struct sim_outcome *what, uint64_t n)
+{
+    const uint64_t count = breaker->settings->trip.stall_after ? 1 : n;
+    struct sim_call *call = begin_call(simulation, breaker, verdict, count);
     if (!call)
-        return;
-    report_verdict(simulation, breaker, verdict, NULL);
-    const uint32_t index = (uint32_t)(call - simulation->calls);
-    if (!admits(verdict)) {
-        simulation->first_free = index; /* back to where it came from */
-        return;
-    }
-    begin_call(simulation, call, breaker, verdict);
-    call->outcome = step->outcome;
-    call->error = step->error;
-    if (step->latency_ns)
-        schedule(simulation, simulation->now_ns + step->latency_ns, EVENT_OUTCOME, index, call->serial);
-    else
-        finish_call(simulation, index, step->outcome, step->error);
+        return n;
+    call->end = *what;
+    schedule(simulation, simulation->now_ns + what->latency_ns, EVENT_OUTCOME, (uint32_t)(call - simulation->calls),
+             call->serial);
+    return count;
+}
+
+/* Some of n equal calls at once: as many as the number that it returns. */
+static uint64_t call_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
+                          uint64_t n)
+{
+    const trip_verdict verdict = admit(simulation, breaker);
+    n = verdict_stays(simulation, breaker, verdict) ? n : 1;
+    note_verdict(simulation, breaker, verdict, n, NULL);
+    if (!admits(verdict))
+        return n;
+    return what->latency_ns ? call_for_long(simulation, breaker, verdict, what, n)
+                            : call_at_once(simulation, breaker, verdict, what, n);
 }
 
 static int step_begin(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
@@ -645,22 +723,16 @@ static int step_begin(struct simulation *simulation, struct sim_breaker *breaker
         return -EINVAL;
     }
     struct sim_id *id = calloc(1, sizeof(*id));
-    struct sim_call *call = new_call(simulation);
     if (id)
         memcpy(id->id, step->id, sizeof(id->id)); /* before the search: it is the key */
-    if (!id || !call || !tsearch(id, &simulation->by_id, by_text)) {
+    if (!id || !tsearch(id, &simulation->by_id, by_text)) {
         free(id);
         return -ENOMEM;
     }
-    id->call = NO_CALL;
     const trip_verdict verdict = admit(simulation, breaker);
-    report_verdict(simulation, breaker, verdict, step->id);
-    if (admits(verdict)) {
-        id->call = (uint32_t)(call - simulation->calls);
-        begin_call(simulation, call, breaker, verdict);
-    } else {
-        simulation->first_free = (uint32_t)(call - simulation->calls);
-    }
+    note_verdict(simulation, breaker, verdict, 1, step->id);
+    const struct sim_call *call = admits(verdict) ? begin_call(simulation, breaker, verdict, 1) : NULL;
+    id->call = call ? (uint32_t)(call - simulation->calls) : NO_CALL;
     return 0;
 }
 
@@ -672,8 +744,10 @@ static int step_end(struct simulation *simulation, const struct trace_step *step
         return -EINVAL;
     }
     struct sim_id *id = *found;
-    if (id->call != NO_CALL)
-        finish_call(simulation, id->call, step->outcome, step->error);
+    if (id->call != NO_CALL) {
+        const uint64_t latency_ns = simulation->now_ns - simulation->calls[id->call].begin_ns;
+        finish_call(simulation, id->call, &(struct sim_outcome){step->outcome, step->error, latency_ns});
+    }
     tdelete(id, &simulation->by_id, by_text);
     free(id);
     return 0;
@@ -720,6 +794,7 @@ static json_t *shown(const struct simulation *simulation, struct sim_breaker *br
 
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
 {
+    const struct sim_outcome what = {step->outcome, step->error, step->latency_ns};
     if (step->op == TRACE_END)
         return step_end(simulation, step, problem);
     struct sim_breaker *breaker = breaker_of(simulation, step->breaker, problem);
@@ -727,12 +802,12 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         return simulation->out_of_memory ? -ENOMEM : -EINVAL;
     switch (step->op) {
     case TRACE_CALL:
-        for (uint64_t i = 0; i < step->n; i++)
-            step_call(simulation, breaker, step);
+        for (uint64_t left = step->n; left > 0;)
+            left -= call_some(simulation, breaker, &what, left);
         return 0;
     case TRACE_RECORD:
-        for (uint64_t i = 0; i < step->n; i++)
-            end_call(simulation, breaker, NULL, step->outcome, step->error, step->latency_ns);
+        for (uint64_t left = step->n; left > 0;)
+            left -= end_some(simulation, breaker, NULL, &what, left);
         return 0;
     case TRACE_BEGIN:
         return step_begin(simulation, breaker, step, problem);

@@ -41,7 +41,7 @@ static bool scan_text(struct scan *scan, struct trace_value *ret_value)
         scan->at++;
     ret_value->kind = TRACE_VALUE_TEXT;
     ret_value->text = begin;
-    ret_value->length = (size_t)(scan->at - begin);
+    ret_value->length = (uint32_t)(scan->at - begin);
     return scan->at < scan->end && *scan->at++ == '"';
 }
 
@@ -103,7 +103,7 @@ static struct trace_value value_of(const json_t *json)
     switch (json ? json_typeof(json) : JSON_NULL) {
     case JSON_STRING:
         return (struct trace_value){
-            .kind = TRACE_VALUE_TEXT, .text = json_string_value(json), .length = json_string_length(json)};
+            .kind = TRACE_VALUE_TEXT, .text = json_string_value(json), .length = (uint32_t)json_string_length(json)};
     case JSON_INTEGER:
         return (struct trace_value){.kind = TRACE_VALUE_INTEGER, .integer = json_integer_value(json)};
     case JSON_REAL:

@@ -37,10 +37,12 @@ enum trace_value_kind {
 
 struct trace_value {
     enum trace_value_kind kind;
-    const char *text; /* `length` bytes, and no more */
-    size_t length;
-    int64_t integer;
-    double real;
+    uint32_t length; /* of the text, which is so long and no longer */
+    union {
+        const char *text;
+        int64_t integer;
+        double real;
+    };
 };
 
 struct trace_line {

@@ -205,7 +205,8 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
 int trace_step_parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256])
 {
     struct trace_step step = {.n = 1};
-    struct reader reader = {.problem = problem};
+    struct reader reader;
+    reader.problem = problem; /* the line is trace_line_read's to begin */
     if (length > TRACE_LINE_MAX) {
         wrong(&reader, "a line has %d bytes at most", TRACE_LINE_MAX);
         return -EINVAL;

@@ -34,13 +34,15 @@ void bench_report(const struct bench_row *row)
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls}, {"trips", bench_trips}, {"daemon", bench_daemon}};
+} parts[] = {{"calls", bench_calls}, {"trips", bench_trips}, {"daemon", bench_daemon}, {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
-    fprintf(stream, "usage: trip-bench [--json] [--quick] [calls] [trips] [daemon]\n"
+    fprintf(stream, "usage: trip-bench [--json] [--quick] [calls] [trips] [daemon] [simulate]\n"
                     "\n"
-                    "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound.\n"
+                    "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, and how "
+                    "fast a trace is\n"
+                    "replayed.\n"
                     "Needs two cores that are otherwise idle. Without a part: all.\n"
                     "\n"
                     "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met\n"
