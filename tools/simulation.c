@@ -80,6 +80,11 @@ static uint64_t now_ms(const struct simulation *simulation)
     return simulation->now_ns / TRIP_MS;
 }
 
+static uint64_t ms_up(uint64_t ns)
+{
+    return ns / TRIP_MS + (ns % TRIP_MS != 0);
+}
+
 /* splitmix64 (public domain, Sebastiano Vigna): the same numbers from the same seed everywhere. */
 static uint64_t next_random(struct simulation *simulation)
 {
@@ -223,7 +228,7 @@ static void choose_next_open(struct simulation *simulation, struct sim_breaker *
 {
     const uint64_t open_ns = core_next_open_ns(&breaker->core, breaker->settings, simulation->now_ns,
                                                next_random(simulation), &breaker->next_open_ns);
-    breaker->policy.next_open_ms = open_ns / TRIP_MS + (open_ns % TRIP_MS != 0);
+    breaker->policy.next_open_ms = ms_up(open_ns);
 }
 
 static void note_move(struct simulation *simulation, struct sim_breaker *breaker, uint64_t before, trip_reason reason)
@@ -241,7 +246,7 @@ static void open_now(struct simulation *simulation, struct sim_breaker *breaker,
     if (simulation->now_ns - breaker->core.last_trip_ns >= breaker->settings->open.forget)
         choose_next_open(simulation, breaker); /* the growth is forgotten */
     const uint64_t open_ms = for_ms ? for_ms : breaker->policy.next_open_ms;
-    breaker->word = word_open(word_epoch(before) + 1, now_ms(simulation) + open_ms);
+    breaker->word = word_open(word_epoch(before) + 1, ms_up(simulation->now_ns) + open_ms);
     core_opened(&breaker->core, simulation->now_ns, breaker->next_open_ns, reason);
     choose_next_open(simulation, breaker);
     breaker->detail.reason = (uint8_t)reason;
@@ -384,7 +389,7 @@ static void note_error(const struct simulation *simulation, struct sim_breaker *
                        const char *message)
 {
     breaker->detail.error_type = (uint8_t)type;
-    breaker->detail.error_unix_ms = now_ms(simulation);
+    breaker->detail.error_unix_ms = now_ms(simulation) ? now_ms(simulation) : 1; /* 0 is no error */
     snprintf(breaker->detail.error_message, sizeof(breaker->detail.error_message), "%s", message);
 }
 
@@ -569,7 +574,7 @@ static void stalled(struct simulation *simulation, struct sim_call *call)
     call->stalled = true;
     if (call->epoch != word_epoch(breaker->word) || !word_counts_streak(breaker->word))
         return;
-    note_error(simulation, breaker, TRIP_ERROR_TIMEOUT, "stalled");
+    note_error(simulation, breaker, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");
     count_evidence(simulation, breaker, 1, true, false, false);
 }
 
@@ -613,8 +618,7 @@ static void show_policy(struct sim_breaker *breaker)
     struct policy_slot *policy = &breaker->policy;
     policy->judge[0] = policy_judge((uint32_t)settings->trip.consecutive_failures, TRIP_MODE_AUTO, false, 0);
     policy->slow_after_ns = settings->trip.slow_after;
-    policy->half_open =
-        policy_half_open((uint32_t)settings->half_open.permits, (settings->half_open.max_wait + TRIP_MS - 1) / TRIP_MS);
+    policy->half_open = policy_half_open((uint32_t)settings->half_open.permits, ms_up(settings->half_open.max_wait));
     if (settings->mode != TRIP_MODE_AUTO)
         policy->modes[MODE_OWNER_CONFIG] = policy_mode_word((trip_mode)settings->mode, 0);
 }
@@ -715,20 +719,30 @@ static uint64_t call_some(struct simulation *simulation, struct sim_breaker *bre
                             : call_at_once(simulation, breaker, verdict, what, n);
 }
 
+/* NULL: no memory. */
+static struct sim_id *new_id(struct simulation *simulation, const char id[TRACE_ID_MAX + 1])
+{
+    struct sim_id *made = calloc(1, sizeof(*made));
+    if (made)
+        memcpy(made->id, id, sizeof(made->id)); /* before the search: it is the key */
+    if (made && tsearch(made, &simulation->by_id, by_text))
+        return made;
+    free(made);
+    return NULL;
+}
+
+/* Who was denied may begin again, with an end in between or without. */
 static int step_begin(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
                       char problem[256])
 {
-    if (tfind(step->id, &simulation->by_id, by_text)) {
+    struct sim_id **found = tfind(step->id, &simulation->by_id, by_text);
+    if (found && (*found)->call != NO_CALL) {
         snprintf(problem, 256, "id \"%.100s\" has begun before and not ended: end it, or take another id", step->id);
         return -EINVAL;
     }
-    struct sim_id *id = calloc(1, sizeof(*id));
-    if (id)
-        memcpy(id->id, step->id, sizeof(id->id)); /* before the search: it is the key */
-    if (!id || !tsearch(id, &simulation->by_id, by_text)) {
-        free(id);
+    struct sim_id *id = found ? *found : new_id(simulation, step->id);
+    if (!id)
         return -ENOMEM;
-    }
     const trip_verdict verdict = admit(simulation, breaker);
     note_verdict(simulation, breaker, verdict, 1, step->id);
     const struct sim_call *call = admits(verdict) ? begin_call(simulation, breaker, verdict, 1) : NULL;
@@ -763,12 +777,16 @@ static void step_mode(struct simulation *simulation, struct sim_breaker *breaker
     judge(simulation, breaker);
 }
 
-/* A frozen breaker is not tripped: tripd refuses it. */
-static void step_trip(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step)
+static int step_trip(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
+                     char problem[256])
 {
     uint64_t until_ms;
-    if (moves(mode_now(simulation, breaker, &until_ms)))
-        open_now(simulation, breaker, TRIP_REASON_OPERATOR, step->span_ms);
+    if (!moves(mode_now(simulation, breaker, &until_ms))) {
+        snprintf(problem, 256, "trip refused, as tripd does: the mode of %s keeps its state as it is", step->breaker);
+        return SIMULATION_REFUSED;
+    }
+    open_now(simulation, breaker, TRIP_REASON_OPERATOR, step->span_ms);
+    return 0;
 }
 
 static void step_reset(struct simulation *simulation, struct sim_breaker *breaker)
@@ -785,11 +803,17 @@ static json_t *shown(const struct simulation *simulation, struct sim_breaker *br
 {
     core_advance(&breaker->core, simulation->now_ns);
     breaker->policy.permits_free = permits_free(breaker);
-    return report_show(&(struct report_breaker){.policy = &breaker->policy,
-                                                .detail = &breaker->detail,
-                                                .core = &breaker->core.head,
-                                                .word = breaker->word,
-                                                .now_ms = now_ms(simulation)});
+    json_t *show = report_show(&(struct report_breaker){.policy = &breaker->policy,
+                                                        .detail = &breaker->detail,
+                                                        .core = &breaker->core.head,
+                                                        .word = breaker->word,
+                                                        .now_ms = now_ms(simulation)});
+    /* The keys of every event come first. */
+    json_t *event =
+        json_pack("{s:I, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "show");
+    json_object_update(event, show);
+    json_decref(show);
+    return event;
 }
 
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
@@ -815,8 +839,7 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         step_mode(simulation, breaker, step);
         return 0;
     case TRACE_TRIP:
-        step_trip(simulation, breaker, step);
-        return 0;
+        return step_trip(simulation, breaker, step, problem);
     case TRACE_RESET:
         step_reset(simulation, breaker);
         return 0;

@@ -30,7 +30,10 @@ struct simulation_options {
 int simulation_new(const struct simulation_options *options, struct simulation **ret_simulation);
 struct simulation *simulation_free(struct simulation *simulation);
 
-/* -EINVAL with `problem`: time went back, an id is unknown or in use, or there are more breakers than
+#define SIMULATION_REFUSED 1
+
+/* SIMULATION_REFUSED with `problem`: as tripd does, it changed nothing, and the next step may follow.
+ * -EINVAL with `problem`: time went back, an id is unknown or in use, or there are more breakers than
  * limits.max_breakers. -ENOMEM. */
 int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256]);
 

@@ -25,27 +25,41 @@ static struct config *load(const struct arguments *arguments)
     return config;
 }
 
-static int replay(struct simulation *simulation, FILE *trace, const char *name)
+struct trace {
+    FILE *file;
+    const char *name;
+    size_t number; /* of the line */
+};
+
+static int carry_out(struct simulation *simulation, const struct trace *trace, const char *line, size_t length)
 {
-    char *line = NULL, problem[256] = "";
-    size_t room = 0, number = 0;
+    struct trace_step step;
+    char problem[256] = "";
+    int error = trace_step_parse(line, length, &step, problem);
+    if (!error)
+        error = simulation_step(simulation, &step, problem);
+    if (error)
+        fprintf(stderr, "%s:%zu: %s\n", trace->name, trace->number, *problem ? problem : strerror(-error));
+    return error == SIMULATION_REFUSED ? 0 : error;
+}
+
+static int replay(struct simulation *simulation, struct trace *trace)
+{
+    char *line = NULL;
+    size_t room = 0;
     ssize_t length;
     int error = 0;
-    while (!error && (length = getline(&line, &room, trace)) > 0) {
-        struct trace_step step;
-        number++;
+    while (!error && (length = getline(&line, &room, trace->file)) > 0) {
+        trace->number++;
         length -= line[length - 1] == '\n';
-        if (length == 0)
-            continue;
-        error = trace_step_parse(line, (size_t)length, &step, problem);
-        if (!error)
-            error = simulation_step(simulation, &step, problem);
+        if (length > 0)
+            error = carry_out(simulation, trace, line, (size_t)length);
+    }
+    if (!error && !feof(trace->file)) {
+        error = -errno;
+        fprintf(stderr, "tripctl: cannot read %s: %s\n", trace->name, strerror(errno));
     }
     free(line);
-    if (!error && ferror(trace))
-        error = -EIO;
-    if (error)
-        fprintf(stderr, "%s:%zu: %s\n", name, number, *problem ? problem : strerror(-error));
     return error;
 }
 
@@ -53,23 +67,23 @@ int verb_simulate(const struct arguments *arguments)
 {
     const bool standard = strcmp(arguments->operand, "-") == 0;
     struct config *config = load(arguments);
-    FILE *trace = standard ? stdin : fopen(arguments->operand, "re");
+    struct trace trace = {.file = standard ? stdin : fopen(arguments->operand, "re"),
+                          .name = standard ? "standard input" : arguments->operand};
     struct simulation *simulation = NULL;
     int status = EXIT_REFUSED;
-    if (config && !trace)
-        fprintf(stderr, "tripctl: cannot read %s: %s\n", arguments->operand, strerror(errno));
+    if (config && !trace.file)
+        fprintf(stderr, "tripctl: cannot read %s: %s\n", trace.name, strerror(errno));
     const struct simulation_options options = {.config = config,
                                                .seed = arguments->seed,
                                                .verdicts = (arguments->given & OPTION_VERDICTS) != 0,
                                                .event = print_event_line};
-    if (config && trace && simulation_new(&options, &simulation) == 0 &&
-        replay(simulation, trace, standard ? "standard input" : arguments->operand) == 0) {
+    if (config && trace.file && simulation_new(&options, &simulation) == 0 && replay(simulation, &trace) == 0) {
         simulation_end(simulation);
         status = EXIT_DONE;
     }
     simulation_free(simulation);
-    if (trace && !standard)
-        fclose(trace);
+    if (trace.file && !standard)
+        fclose(trace.file);
     config_free(config);
     return status;
 }

@@ -125,3 +125,15 @@ status=0
 "$TRIPCTL" trace "$folder/last" 2>"$folder/said" || status=$?
 [ "$status" -eq 3 ] || fail "status $status without a tripd"
 [ -s "$folder/last" ] || fail "a trace that could not begin emptied the file"
+
+# What cannot be replayed.
+status=0
+"$TRIPCTL" simulate "$folder" 2>"$folder/said" || status=$?
+[ "$status" -eq 1 ] || fail "status $status for a folder"
+grep -qx "tripctl: cannot read $folder: Is a directory" "$folder/said" || fail "the folder is not called one"
+"$TRIPCTL" simulate - >/dev/null 2>"$folder/said" <<'END'
+{"t_ms":0,"op":"mode","breaker":"db","mode":"disabled"}
+{"t_ms":1,"op":"trip","breaker":"db"}
+{"t_ms":2,"op":"show","breaker":"db"}
+END
+grep -q '^standard input:2: trip refused, as tripd does' "$folder/said" || fail "the refused trip is not told"

@@ -286,6 +286,87 @@ static void test_ids_begin_once_and_end_once(void **state)
     end(&run);
 }
 
+static void test_an_id_that_was_denied_is_free_again(void **state)
+{
+    struct run run = begin(EXACT, true);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}",
+                                 "{\"t_ms\":1,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":2,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":3,\"op\":\"end\",\"id\":\"a\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":30000,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"b\"}",
+                                 "{\"t_ms\":30001,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":30002,\"op\":\"end\",\"id\":\"b\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":30003,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\"}",
+                                 "{\"t_ms\":30004,\"op\":\"end\",\"id\":\"a\",\"outcome\":\"failure\"}", NULL});
+    assert_string_equal(story(&run, text), "0 closed>open operator; 1 deny_open; 2 deny_open; 30000 open>half_open "
+                                           "none; 30000 probe; 30001 deny_half_open; 30003 probe; "
+                                           "30004 half_open>open probe_failed; ");
+    end(&run);
+}
+
+static void test_a_trip_that_tripd_would_refuse_says_so_and_goes_on(void **state)
+{
+    struct run run = begin(EXACT, false);
+    char text[1024];
+    (void)state;
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"disabled\"}"), 0);
+    assert_int_equal(step(&run, "{\"t_ms\":1,\"op\":\"trip\",\"breaker\":\"db\"}"), SIMULATION_REFUSED);
+    assert_string_equal(run.problem, "trip refused, as tripd does: the mode of db keeps its state as it is");
+    assert_string_equal(story(&run, text), "");
+    assert_int_equal(step(&run, "{\"t_ms\":2,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"auto\"}"), 0);
+    assert_int_equal(step(&run, "{\"t_ms\":3,\"op\":\"trip\",\"breaker\":\"db\"}"), 0);
+    assert_string_equal(story(&run, text), "3 closed>open operator; ");
+    end(&run);
+}
+
+static void test_an_open_time_that_begins_within_a_millisecond_is_not_cut_short(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", trip: {stall_after: 1s}, open: {for: 5s, jitter: 0%}}]", false);
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        char line[128];
+        snprintf(line, sizeof(line), "{\"t_ms\":0,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"%u\"}", i);
+        assert_int_equal(step(&run, line), 0);
+    }
+    assert_int_equal(step(&run, "{\"t_ms\":9000,\"op\":\"show\",\"breaker\":\"db\"}"), 0);
+    assert_string_equal(json_string_value(json_object_get(last(&run), "state")), "half_open");
+    assert_int_equal(number(last(&run), NULL, "open_ms"), 5000);
+    end(&run);
+}
+
+static void test_each_event_begins_with_when_whose_and_what(void **state)
+{
+    struct run run = begin(EXACT, true);
+    size_t i;
+    json_t *event;
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}",
+                                 "{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    simulation_end(run.simulation);
+    assert_int_equal(json_array_size(run.events), 4);
+    json_array_foreach(run.events, i, event)
+    {
+        void *key = json_object_iter(event);
+        assert_string_equal(json_object_iter_key(key), "t_ms");
+        assert_string_equal(json_object_iter_key(key = json_object_iter_next(event, key)), "breaker");
+        assert_string_equal(json_object_iter_key(json_object_iter_next(event, key)), "event");
+    }
+    end(&run);
+}
+
+static void test_a_failure_at_the_very_beginning_is_the_last_error(void **state)
+{
+    struct run run = begin(EXACT, false);
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"record\",\"breaker\":\"db\",\"outcome\":\"failure\"}",
+                                 "{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    assert_string_equal(json_string_value(json_object_get(json_object_get(last(&run), "error"), "type")), "unknown");
+    end(&run);
+}
+
 static void refused(const char *line, const char *why)
 {
     struct trace_step parsed;
@@ -374,6 +455,11 @@ int main(void)
         cmocka_unit_test(test_a_failure_during_the_ramp_is_a_relapse),
         cmocka_unit_test(test_time_that_goes_back_is_refused),
         cmocka_unit_test(test_ids_begin_once_and_end_once),
+        cmocka_unit_test(test_an_id_that_was_denied_is_free_again),
+        cmocka_unit_test(test_a_trip_that_tripd_would_refuse_says_so_and_goes_on),
+        cmocka_unit_test(test_an_open_time_that_begins_within_a_millisecond_is_not_cut_short),
+        cmocka_unit_test(test_each_event_begins_with_when_whose_and_what),
+        cmocka_unit_test(test_a_failure_at_the_very_beginning_is_the_last_error),
         cmocka_unit_test(test_a_step_that_is_wrong_says_what_would_be_right),
         cmocka_unit_test(test_a_step_means_the_same_in_whatever_form_it_is_written),
         cmocka_unit_test(test_the_same_seed_gives_the_same_run),

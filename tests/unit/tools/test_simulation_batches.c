@@ -72,7 +72,7 @@ static void carry_out(struct simulation *simulation, struct trace_step step, boo
     const uint64_t times = many && line_by_line ? step.n : 1;
     step.n = many && !line_by_line ? step.n : 1;
     for (uint64_t i = 0; i < times; i++)
-        if (simulation_step(simulation, &step, problem) != 0)
+        if (simulation_step(simulation, &step, problem) < 0)
             fail_msg("%s", problem);
 }
 

@@ -132,6 +132,7 @@ static const char *line_of(const json_t *show, char text[1024])
     json_t *line = json_object();
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         json_object_set(line, keys[i], json_object_get(show, keys[i]));
+    json_object_set(line, "error", json_object_get(json_object_get(show, "error"), "type"));
     char *dump = json_dumps(line, JSON_COMPACT);
     snprintf(text, 1024, "%s", dump);
     free(dump);
