@@ -3,7 +3,7 @@
  *   outage --workers N --fault kill|hang --breaker NAME [--private] [--calm MS]
  *
  * Prints one line of `name=value`, each from what the workers noted themselves (record.h). Needs a running tripd
- * (TRIP_RUNTIME_DIR, TRIP_INSTANCE) and wrk in the PATH. Starts and stops everything else, also on Ctrl-C.
+ * (TRIP_RUNTIME_DIR, TRIP_INSTANCE) and wrk in the PATH. Starts and stops everything else, also when interrupted.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,7 +24,6 @@
 
 #include "record.h"
 
-#define THRESHOLD  5
 #define TIMEOUT_MS "1000"
 #define PATIENCE_S 20
 
@@ -37,7 +36,7 @@ struct options {
 struct outage {
     struct options options;
     char folder[4096]; /* of this program: the server and the upstream lie beside it */
-    char record_path[64];
+    char record_path[4096];
     struct record *record;
     char port[8], upstream_port[8];
     pid_t upstream, server, load;
@@ -53,7 +52,7 @@ struct story {
 
 struct findings {
     uint64_t wasted, probes;
-    double blocked_s, tripped_to_denied_ms, fault_to_denial_ms, recovery_ms;
+    double blocked_s, first_denial_ms, last_denial_ms, recovery_ms; /* denials: since the fault */
 };
 
 static uint64_t now_ns(void)
@@ -260,32 +259,6 @@ static bool reach(const struct outage *outage, bool (*state)(const struct outage
     return true;
 }
 
-/* The end of the failure that opened a breaker: the fifth of all (shared) or the first fifth of one (private). */
-static uint64_t threshold_failure_ns(const struct outage *outage)
-{
-    uint64_t latest[THRESHOLD], opened_ns = UINT64_MAX;
-    unsigned count = 0;
-    for (unsigned worker = 0; worker < outage->options.workers; worker++) {
-        const struct record_book *book = &outage->record->book[worker];
-        if (outage->options.private)
-            count = 0;
-        for (uint64_t i = 0; i < book->lines; i++) {
-            struct record_line line;
-            if (!line_of(book, i, &line) || line.end_ns < outage->fault_ns || !failed(&line))
-                continue;
-            unsigned place = count < THRESHOLD ? count++ : THRESHOLD; /* insertion into the five earliest */
-            for (; place > 0 && latest[place - 1] > line.end_ns; place--)
-                if (place < THRESHOLD)
-                    latest[place] = latest[place - 1];
-            if (place < THRESHOLD)
-                latest[place] = line.end_ns;
-        }
-        if (count == THRESHOLD && latest[THRESHOLD - 1] < opened_ns)
-            opened_ns = latest[THRESHOLD - 1];
-    }
-    return opened_ns;
-}
-
 static struct findings find(const struct outage *outage)
 {
     struct findings findings = {0};
@@ -310,10 +283,8 @@ static struct findings find(const struct outage *outage)
                 findings.probes++;
         }
     }
-    const uint64_t threshold = threshold_failure_ns(outage);
-    const uint64_t opened = threshold < first_denial ? threshold : first_denial; /* a stalled call opens before */
-    findings.tripped_to_denied_ms = (double)(last_denial - opened) / 1e6;
-    findings.fault_to_denial_ms = (double)(first_denial - outage->fault_ns) / 1e6;
+    findings.first_denial_ms = (double)(first_denial - outage->fault_ns) / 1e6;
+    findings.last_denial_ms = (double)(last_denial - outage->fault_ns) / 1e6;
     findings.recovery_ms = (double)(recovered - outage->back_ns) / 1e6;
     return findings;
 }
@@ -324,7 +295,9 @@ static bool run(struct outage *outage)
 {
     start_upstream(outage);
     start_server(outage);
-    if (!reach(outage, all_ready, "ready"))
+    const bool ready = reach(outage, all_ready, "ready");
+    unlink(outage->record_path); /* all have mapped it: nothing is left behind, however this ends */
+    if (!ready)
         return false;
     start_load(outage);
     if (!reach(outage, all_warm, "under load"))
@@ -349,7 +322,9 @@ static bool run(struct outage *outage)
 
 static int map_record(struct outage *outage)
 {
-    snprintf(outage->record_path, sizeof(outage->record_path), "/tmp/trip-demo.XXXXXX");
+    const char *folder = getenv("TMPDIR");
+    snprintf(outage->record_path, sizeof(outage->record_path), "%s/trip-demo.XXXXXX",
+             folder && *folder ? folder : "/tmp");
     const int fd = mkostemp(outage->record_path, O_CLOEXEC);
     if (fd < 0 || ftruncate(fd, sizeof(struct record)) < 0)
         return -errno;
@@ -377,9 +352,11 @@ int main(int argc, char **argv)
     dirname(outage.folder);
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
+    signal(SIGHUP, on_signal);
     const int error = map_record(&outage);
     if (error) {
         fprintf(stderr, "outage: cannot make the record: %s\n", strerror(-error));
+        unlink(outage.record_path);
         return 1;
     }
     free_port(outage.port);
@@ -387,15 +364,14 @@ int main(int argc, char **argv)
     const bool done = run(&outage);
     if (done) {
         const struct findings findings = find(&outage);
-        printf("wasted=%llu blocked_s=%.3f first_denial_ms=%.0f denied_ms=%.1f probes=%llu recovery_ms=%.0f "
+        printf("wasted=%llu blocked_s=%.3f first_denial_ms=%.0f last_denial_ms=%.0f probes=%llu recovery_ms=%.0f "
                "fault_unix_ms=%llu\n",
-               (unsigned long long)findings.wasted, findings.blocked_s, findings.fault_to_denial_ms,
-               findings.tripped_to_denied_ms, (unsigned long long)findings.probes, findings.recovery_ms,
+               (unsigned long long)findings.wasted, findings.blocked_s, findings.first_denial_ms,
+               findings.last_denial_ms, (unsigned long long)findings.probes, findings.recovery_ms,
                (unsigned long long)outage.fault_unix_ms);
     }
     stop(&outage.load);
     stop(&outage.server);
     stop(&outage.upstream);
-    unlink(outage.record_path);
     return done ? 0 : 1;
 }

@@ -6,6 +6,7 @@ for script in tools/setup tools/test tools/demo .ci/run; do
     [ -x "$script" ] || { echo "$script is not executable" >&2; exit 1; }
     bash -n "$script"
 done
+bash -n tools/interruptible.bash
 for script in tools/test tools/demo; do
     "./$script" --help | grep -q "$script" || { echo "$script --help does not show its use" >&2; exit 1; }
     status=0
