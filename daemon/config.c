@@ -91,9 +91,9 @@ static int failed(const char *path, int error, char **ret_problems)
 {
     char what[160];
     snprintf(what, sizeof(what), "cannot be read: %s; %s", strerror(error),
-             error == ENOENT   ? "create it, or name another one with -c"
-             : error == EACCES ? "give tripd's user the right to read it"
-                               : "name another file with -c");
+             error == ENOENT   ? "create it, or name another one"
+             : error == EACCES ? "give the user that is to read it the right to"
+                               : "name another file");
     return unreadable(path, -error, what, ret_problems);
 }
 

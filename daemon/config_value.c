@@ -17,6 +17,7 @@ struct grammar {
     struct unit units[UNITS_MAX]; /* smallest first */
     unsigned decimals;
     bool bare_zero; /* 0 needs no unit */
+    bool compound;  /* 1m30s: more of smaller units may follow */
     const char *right;
 };
 
@@ -25,6 +26,7 @@ static const struct grammar grammars[] = {
         {.units = {{"ms", TRIP_MS}, {"s", TRIP_S}, {"m", 60 * TRIP_S}, {"h", 3600 * TRIP_S}, {"d", 86400 * TRIP_S}},
          .decimals = 3,
          .bare_zero = true,
+         .compound = true,
          .right = "write a number and ms, s, m, h or d, as 250ms or 30s"},
     [CONFIG_RATE] = {.units = {{"%", 10}}, .decimals = 1, .bare_zero = true, .right = "write a percentage, as 50%"},
     [CONFIG_COUNT] = {.units = {{"", 1}}, .decimals = 0, .right = "write a whole number, as 100"},
@@ -39,22 +41,23 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Digits, then perhaps a dot and `decimals` digits at most. Returns what follows them, NULL with *why set. */
-static const char *number_parse(const char *text, const struct grammar *grammar, unsigned __int128 *ret_thousandths,
-                                char why[CONFIG_WHY_MAX])
+/* Digits, then perhaps a dot and `decimals` digits at most. zeros: it may begin with one. Returns what follows them,
+ * NULL with *why set. */
+static const char *number_parse(const char *text, const struct grammar *grammar, bool zeros,
+                                unsigned __int128 *ret_thousandths, char why[CONFIG_WHY_MAX])
 {
     const char *at = text;
     unsigned __int128 thousandths = 0;
     for (; is_digit(*at); at++)
-        if (thousandths < (unsigned __int128)1 << 100)
+        if (thousandths < (unsigned __int128)1 << 70) /* times the largest unit it still fits */
             thousandths = thousandths * 10 + (unsigned)(*at - '0') * 1000u;
     if (at == text) {
         snprintf(why, CONFIG_WHY_MAX, "%s; %s", *text == '-' ? "is negative" : "is not understood", grammar->right);
         return NULL;
     }
-    if (text[0] == '0' && at > text + 1) {
-        const size_t zeros = strspn(text, "0");
-        const char *rest = text + (is_digit(text[zeros]) ? zeros : zeros - 1);
+    if (text[0] == '0' && at > text + 1 && !zeros) {
+        const size_t count = strspn(text, "0");
+        const char *rest = text + (is_digit(text[count]) ? count : count - 1);
         snprintf(why, CONFIG_WHY_MAX, "has a leading zero; write %.24s", rest);
         return NULL;
     }
@@ -75,34 +78,59 @@ static const char *number_parse(const char *text, const struct grammar *grammar,
     return at;
 }
 
-static const struct unit *unit_find(const struct grammar *grammar, const char *name)
+static const struct unit *unit_find(const struct grammar *grammar, const char *name, size_t length)
 {
     for (const struct unit *unit = grammar->units; unit < grammar->units + UNITS_MAX && unit->name; unit++)
-        if (strcmp(unit->name, name) == 0)
+        if (strlen(unit->name) == length && memcmp(unit->name, name, length) == 0)
             return unit;
     return NULL;
+}
+
+static bool no_unit(const struct grammar *grammar, const char *rest, char why[CONFIG_WHY_MAX])
+{
+    snprintf(why, CONFIG_WHY_MAX, "%s; %s", *rest ? "has a unit that is none" : "has no unit", grammar->right);
+    if (grammar->units[0].name[0] == '\0')
+        snprintf(why, CONFIG_WHY_MAX, "is not a number; %s", grammar->right);
+    return false;
+}
+
+/* A number and its unit, and where it is compound more of them, from the largest unit to the smallest. In thousandths.
+ * What tripctl prints is read, too: 1m03s. */
+static bool parts_parse(const struct grammar *grammar, const char *text, unsigned __int128 *ret_sum,
+                        char why[CONFIG_WHY_MAX])
+{
+    const struct unit *before = NULL;
+    unsigned __int128 thousandths;
+    const char *at = text;
+    *ret_sum = 0;
+    do {
+        at = number_parse(at, grammar, before != NULL, &thousandths, why);
+        if (!at)
+            return false;
+        const size_t length = grammar->compound ? strcspn(at, "0123456789") : strlen(at);
+        const struct unit *unit = unit_find(grammar, at, length);
+        if (!unit && *at == '\0' && !before && thousandths == 0 && grammar->bare_zero)
+            unit = grammar->units;
+        if (!unit)
+            return no_unit(grammar, at, why);
+        if (before && unit >= before) {
+            snprintf(why, CONFIG_WHY_MAX, "has its units out of order; begin with the largest, as 1m30s");
+            return false;
+        }
+        *ret_sum += thousandths * unit->size;
+        before = unit;
+        at += length;
+    } while (*at);
+    return true;
 }
 
 bool config_value_parse(enum config_kind kind, const char *text, uint64_t lowest, uint64_t highest, uint64_t *ret_value,
                         char why[CONFIG_WHY_MAX])
 {
-    const struct grammar *grammar = &grammars[kind];
-    unsigned __int128 thousandths;
-    const char *rest = number_parse(text, grammar, &thousandths, why);
-    if (!rest)
+    unsigned __int128 sum;
+    if (!parts_parse(&grammars[kind], text, &sum, why))
         return false;
-    const struct unit *unit = unit_find(grammar, rest);
-    if (!unit && *rest == '\0' && thousandths == 0 && grammar->bare_zero)
-        unit = grammar->units;
-    if (!unit) {
-        snprintf(why, CONFIG_WHY_MAX, "%s; %s", *rest ? "has a unit that is none" : "has no unit", grammar->right);
-        if (grammar->units[0].name[0] == '\0')
-            snprintf(why, CONFIG_WHY_MAX, "is not a number; %s", grammar->right);
-        return false;
-    }
-
-    const unsigned __int128 scaled = thousandths * unit->size / 1000;
-    const uint64_t value = scaled > UINT64_MAX ? UINT64_MAX : (uint64_t)scaled;
+    const uint64_t value = sum / 1000 > UINT64_MAX ? UINT64_MAX : (uint64_t)(sum / 1000);
     if (value < lowest || value > highest) {
         char low[CONFIG_TEXT_MAX], high[CONFIG_TEXT_MAX];
         config_value_format(kind, lowest, low);
@@ -120,7 +148,7 @@ const char *config_value_format(enum config_kind kind, uint64_t value, char text
     const struct grammar *grammar = &grammars[kind];
     const struct unit *unit = grammar->units;
     if (value == 0)
-        unit = kind == CONFIG_DURATION ? unit_find(grammar, "s") : unit;
+        unit = kind == CONFIG_DURATION ? unit_find(grammar, "s", 1) : unit;
     else
         while (unit + 1 < grammar->units + UNITS_MAX && unit[1].name && value % unit[1].size == 0)
             unit++;

@@ -1,5 +1,5 @@
-/* Quantities as people write them: 250ms, 12.5%, 2.0, 256MiB, 100. One way to write each, so that `010`, `5x`, `30` for
- * a duration and `1e3` are refused instead of guessed at. */
+/* Quantities as people write them: 250ms, 1m30s, 12.5%, 2.0, 256MiB, 100. One way to write each, so that `010`, `5x`,
+ * `30` for a duration and `1e3` are refused instead of guessed at. */
 #ifndef TRIPD_CONFIG_VALUE_H
 #define TRIPD_CONFIG_VALUE_H
 

@@ -425,6 +425,10 @@ static void not_yaml(const yaml_parser_t *parser, const char *text, size_t lengt
         for (size_t i = 0; i < length && i < parser->problem_offset; i++)
             line += text[i] == '\n';
         right = "save the file as plain UTF-8 text";
+    } else if (parser->context && strstr(parser->context, "quoted scalar") &&
+               strstr(parser->problem, "end of stream")) {
+        line = parser->context_mark.line + 1;
+        right = "close the quote that begins here";
     } else if (parser->context && strstr(parser->context, "alias")) {
         right = "a pattern that begins with * needs quotes, as match: \"*\"";
     } else if (parser->problem && strstr(parser->problem, "cannot start any token")) {

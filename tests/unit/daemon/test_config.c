@@ -346,6 +346,26 @@ static void test_values_are_read_in_one_way_only(void **state)
             "or GiB, as 256MiB\n");
 }
 
+static void test_durations_may_be_of_several_units(void **state)
+{
+    (void)state;
+    static const char text[] = "breakers: [{match: a, open: {for: 1m30s, max: 1h02m03s, forget: 1d1.5s}}]\n";
+    struct config *config = accepted(text);
+    assert_int_equal(config->breakers[0].open.span, 90 * TRIP_S);
+    assert_int_equal(config->breakers[0].open.max, 3723 * TRIP_S);
+    assert_int_equal(config->breakers[0].open.forget, 86401500 * TRIP_MS);
+    config_free(config);
+    refused_setting("open", "for: 30s1m",
+                    "open.for: '30s1m' has its units out of order; begin with the largest, as 1m30s");
+    refused_setting("open", "for: 1m30",
+                    "open.for: '1m30' has no unit; write a number and ms, s, m, h or d, as 250ms or 30s");
+    refused_setting("open", "for: 1m30x",
+                    "open.for: '1m30x' has a unit that is none; write a number and ms, s, m, h or d, as 250ms or 30s");
+    refused_setting("open", "for: 29d25h", "open.for: '29d25h' is more than 30d; write 1ms to 30d");
+    refused_setting("trip", "failure_rate: 5%5%",
+                    "trip.failure_rate: '5%5%' has a unit that is none; write a percentage, as 50%");
+}
+
 static void test_values_have_bounds(void **state)
 {
     (void)state;
@@ -359,6 +379,9 @@ static void test_values_have_bounds(void **state)
     refused_setting("window", "size: 0", "window.size: '0' is less than 1; write 1 to 4096");
     refused_setting("window", "size: 4097", "window.size: '4097' is more than 4096; write 1 to 4096");
     refused_setting("open", "for: 0.5ms", "open.for: '0.5ms' is less than 1ms; write 1ms to 30d");
+    /* In thousandths of a nanosecond 2^128 and 18 hours: it must not wrap around to what is allowed. */
+    refused_setting("open", "for: 3938453320844195178975d",
+                    "open.for: '3938453320844195178975d' is more than 30d; write 1ms to 30d");
     refused_setting("open", "for: 31d", "open.for: '31d' is more than 30d; write 1ms to 30d");
     refused_setting("open", "multiplier: 0.5", "open.multiplier: '0.5' is less than 1.0; write 1.0 to 1000.0");
     refused_setting("half_open", "permits: 65", "half_open.permits: '65' is more than 64; write 1 to 64");
@@ -653,6 +676,9 @@ static void test_what_is_not_yaml_is_refused_with_its_line(void **state)
                                          "with a sign\n");
     refused("limits: {max_lanes: 5\n", "t.yaml:2: not YAML: while parsing a flow mapping: did not find expected ',' or "
                                        "'}'; check brackets, quotes and indentation\n");
+    refused("limits: {}\nbreakers:\n  - match: \"db\n    open: {for: 5s}\n\n\n",
+            "t.yaml:3: not YAML: while scanning a quoted scalar: found unexpected end of stream; close the quote that "
+            "begins here\n");
     refused("a: 1\nb: \xff\n", "t.yaml:2: not YAML: invalid leading UTF-8 octet; save the file as plain UTF-8 text\n");
     refused("limits: {}\n---\nlimits: {}\n", "t.yaml:2: a second document begins here; remove the --- and all that "
                                              "follows\n");
@@ -727,7 +753,7 @@ static void test_files_that_cannot_be_read_say_why(void **state)
     char *problems = NULL;
     assert_int_equal(config_load("/nonexistent/a.yaml", &config, &problems), -ENOENT);
     assert_string_equal(problems, "/nonexistent/a.yaml: cannot be read: No such file or directory; create it, or name "
-                                  "another one with -c\n");
+                                  "another one\n");
     free(problems);
     assert_int_equal(config_load("/tmp", &config, &problems), -EINVAL);
     assert_string_equal(problems, "/tmp: not a file; name the YAML file itself\n");
@@ -945,6 +971,7 @@ int main(void)
         cmocka_unit_test(test_users_and_groups_are_found_by_name),
         cmocka_unit_test(test_unknown_users_and_groups_are_refused_where_they_stand),
         cmocka_unit_test(test_values_are_read_in_one_way_only),
+        cmocka_unit_test(test_durations_may_be_of_several_units),
         cmocka_unit_test(test_values_have_bounds),
         cmocka_unit_test(test_unknown_keys_are_refused_with_the_nearest),
         cmocka_unit_test(test_a_key_in_the_wrong_place_is_sent_to_the_right_one),
