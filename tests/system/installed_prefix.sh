@@ -21,6 +21,8 @@ if command -v scdoc >/dev/null; then
         [ -s "$prefix/share/man/$page" ] || fail "$page was not installed"
     done
 fi
+grep -qx "ExecStart=$prefix/sbin/tripd --instance %i" "$prefix/lib/systemd/system/tripd@.service" ||
+    fail "the unit starts another tripd than the one beside it"
 "$prefix/sbin/tripd" --version >/dev/null || fail "the installed tripd does not start"
 "$prefix/bin/tripctl" --version >/dev/null || fail "the installed tripctl does not start"
 "$prefix/bin/trip-bench" --help >/dev/null || fail "the installed trip-bench does not start"

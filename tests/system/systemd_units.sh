@@ -10,7 +10,7 @@ fail() { echo "systemd_units: $*" >&2; exit 1; }
 
 # The unit names tripd where it will be installed; here it is where it was built.
 unit=$folder/tripd@default.service
-sed "s|^ExecStart=[^ ]*|ExecStart=$TRIPD|" "$TRIP_BUILD_DIR/packaging/tripd@.service" >"$unit"
+sed "s|^ExecStart=[^ ]*|ExecStart=$TRIPD|" "$TRIP_SOURCE_DIR/packaging/tripd@.service.in" >"$unit"
 complaints=$(systemd-analyze verify --man=no "$unit" 2>&1 | grep -F tripd@ || true)
 [ -z "$complaints" ] || fail "$complaints"
 
