@@ -1,14 +1,11 @@
-/* The README's example: compiled by each build, so that it stays true. */
 #include <stdio.h>
 #include <trip.h>
-
 int main(void)
 {
     trip_client *client;
     trip_breaker *database;
     if (trip_open(&client, NULL) < 0 || trip_breaker_get(client, "payments/db", &database) < 0)
         return 1;
-
     trip_call call;
     if (trip_admitted(trip_begin(database, &call))) {
         const int status = 200; /* ask the database here */
