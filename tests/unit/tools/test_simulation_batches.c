@@ -21,8 +21,7 @@ static const char *const configs[] = {
     "trip: {consecutive_failures: 0}, window: {size: 20, minimum_calls: 7}",
     "trip: {consecutive_failures: 3, failures: 4}, window: {size: 10, minimum_calls: 10}",
     "trip: {consecutive_failures: 0, failure_rate: 30%, slow_rate: 40%, slow_after: 10ms}, open: {for: 50ms}",
-    "trip: {consecutive_failures: 0, failure_rate: 25%}, window: {type: time, for: 1s, minimum_calls: 12}, "
-    "open: {for: 100ms, jitter: 30%}",
+    "trip: {consecutive_failures: 0}, window: {type: time, for: 1s, minimum_calls: 12}, open: {for: 100ms}",
     "trip: {stall_after: 15ms}, open: {for: 80ms}",
     "trip: {in_flight: 25}, open: {for: 80ms}, half_open: {permits: 3}",
     "open: {for: 60ms}, half_open: {successes: 1}, ramp: {over: 200ms}",
