@@ -57,7 +57,9 @@ bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t la
         if (!permit_takeable(permit, word) || !__atomic_compare_exchange_n(&binding->permits[i], &permit, taken.word,
                                                                            false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
             continue;
-        if (extend_deadline(binding, word, end_ms) && !permit_lease_over(taken.word, view_now_ms(binding->view))) {
+        /* A commons that tripd has left lends nothing: the next one's permits wait for leases of before it alone. */
+        if (extend_deadline(binding, word, end_ms) && !permit_lease_over(taken.word, view_now_ms(binding->view)) &&
+            !view_outdated(binding->view)) {
             *ret_permit = taken;
             return true;
         }

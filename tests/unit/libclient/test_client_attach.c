@@ -48,6 +48,16 @@ static void test_allow_alone_is_not_locked_out_by_a_dead_commons(void **state)
     assert_int_equal(trip_allow(fixture->breaker), TRIP_ALLOW);
 }
 
+static void test_a_commons_that_tripd_has_left_lends_no_permit(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_call call;
+    half_open_with_a_permit(fixture);
+    fixture->fake.silent = true; /* so that the next one cannot be attached to */
+    fake_lose_commons(&fixture->fake);
+    assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_HALF_OPEN);
+}
+
 /* -------------------------------------------------------------------------------------------------- another segment */
 
 static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(void **state)
@@ -205,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
         TEST(allow_alone_is_not_locked_out_by_a_dead_commons),
+        TEST(a_commons_that_tripd_has_left_lends_no_permit),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
