@@ -82,8 +82,10 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
         memcpy(transition.note, breakers->note, strnlen(breakers->note, sizeof(transition.note) - 1));
     segment_detail_state(segment, slot, opened ? transition.reason : segment->details[slot].reason, at_ms,
                          opened ? word_deadline_ms(to) : 0);
-    const bool shown = (transition.from != transition.to || opened) &&
-                       !(breakers->recovering && in_ring(segment, slot, transition.epoch));
+    const bool known = breakers->recovering && in_ring(segment, slot, transition.epoch);
+    const bool shown = (transition.from != transition.to || opened) && !known;
+    if ((opened || word_state(to) == WORD_CLOSED) && !known) /* on the way back it stays known who opened */
+        segment_detail_actor(segment, slot, transition.by, transition.uid, transition.note);
     if (shown)
         segment_transition(segment, &transition, at_ms);
     segment_mirror(segment, slot, to);

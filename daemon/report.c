@@ -102,6 +102,17 @@ static uint32_t permits_free(const struct report_breaker *breaker)
     return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
 }
 
+/* What is admitted on the way back, and until when; null: the state is another one. */
+static json_t *ramp(const struct report_breaker *breaker)
+{
+    const uint64_t end = breaker->policy->ramp_end;
+    if (word_state(breaker->word) != WORD_RAMPING)
+        return json_null();
+    return json_pack("{s:o, s:o}", "admit", rate((int32_t)word_permille(breaker->word)), "ends_ms",
+                     ramp_end_epoch(end) == word_epoch(breaker->word) ? number(until(ramp_end_ms(end), breaker->now_ms))
+                                                                      : json_null());
+}
+
 /* Until the state admits a probe, as far as the word tells. */
 static uint64_t word_wait_ms(uint64_t word, uint64_t now_ms)
 {
@@ -141,11 +152,14 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o}", "breaker", TEXT(detail->name), "state",
-        NAME_OF(state_names, word_shown_state(breaker->word)), "mode", NAME_OF(mode_names, mode), "reason",
-        NAME_OF(reason_names, detail->reason), "since_unix_ms", number(detail->since_unix_ms), "state_for_ms",
-        number(until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core), "consecutive_failures",
-        (int)streak, "retry_after_ms", retry_after(breaker), "permits_free", (int)permits_free(breaker), "mode_owner",
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o}", "breaker",
+        TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
+        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
+        "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
+        text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
+        "state_for_ms", number(until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
+        "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
+        (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
         "mode_ttl_ms", until_ms ? number(until(until_ms, breaker->now_ms)) : json_null());
@@ -162,8 +176,15 @@ static json_t *totals(const struct breaker_totals *sums)
 /* Of this half-open. */
 static json_t *probes(const struct core_head *core)
 {
-    return json_pack("{s:o, s:o, s:o}", "ok", number(core->probe_ok), "failures", number(core->probe_failures), "slow",
-                     number(core->probe_slow));
+    return json_pack("{s:o, s:o, s:o, s:o}", "ok", number(core->probe_ok), "failures", number(core->probe_failures),
+                     "slow", number(core->probe_slow), "needed", number(core->probes_needed));
+}
+
+/* The opening that lasts is part of it. */
+static uint64_t open_ms(const struct report_breaker *breaker)
+{
+    const bool open = word_state(breaker->word) == WORD_OPEN;
+    return breaker->core->open_ms + (open ? until(breaker->now_ms, breaker->detail->since_ms) : 0);
 }
 
 static json_t *trips(const struct core_head *core)
@@ -259,7 +280,7 @@ json_t *report_show(const struct report_breaker *breaker)
     json_t *rest = json_pack(
         "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals), "probes",
         probes(core), "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core),
-        "opens", number(core->opens), "open_ms", number(core->open_ms), "trips", trips(core), "error",
+        "opens", number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
         last_error(breaker->detail), "modes", modes(breaker), "latency", latency(breaker->detail->latency), "settings",
         settings(breaker), "created_unix_ms", number(breaker->detail->created_unix_ms));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;

@@ -105,6 +105,8 @@ trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_
 /* ---- details (each one sequence-locked write) */
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
                           uint64_t until_ms);
+void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid,
+                          const char *note);
 void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);
 void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms);
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);

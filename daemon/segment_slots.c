@@ -142,6 +142,17 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
     detail_end(detail);
 }
 
+void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid, const char *note)
+{
+    struct detail_slot *detail = &segment->details[slot];
+    detail_begin(detail);
+    store_byte(&detail->by, by);
+    /* Pairs with the acquire of words_load. */
+    __atomic_store_n(&detail->uid, uid, __ATOMIC_RELEASE);
+    store_text(detail->note, note, sizeof(detail->note));
+    detail_end(detail);
+}
+
 void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message)
 {
     struct detail_slot *detail = &segment->details[slot];

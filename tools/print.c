@@ -125,22 +125,58 @@ static bool is_auto(const json_t *breaker)
     return strcmp(text(breaker, "mode"), "auto") == 0;
 }
 
-/* forced_open by operator for 50s more: migration */
-static const char *mode(const json_t *breaker, char out[256])
+static bool is_closed(const json_t *breaker)
 {
-    char span[24], ttl[48] = "";
-    if (is_auto(breaker)) {
-        snprintf(out, 256, "auto");
-        return out;
+    return strcmp(text(breaker, "state"), "closed") == 0;
+}
+
+/* A mode decides before the state does: open, ramping 25%, forced_open (closed) */
+static const char *state(const json_t *breaker, char out[64])
+{
+    const json_t *ramp = json_object_get(breaker, "ramp");
+    if (!is_auto(breaker))
+        snprintf(out, 64, "%s (%s)", text(breaker, "mode"), text(breaker, "state"));
+    else if (json_is_object(ramp))
+        snprintf(out, 64, "%s %g%%", text(breaker, "state"), json_number_value(json_object_get(ramp, "admit")));
+    else
+        snprintf(out, 64, "%s", text(breaker, "state"));
+    return out;
+}
+
+static bool by_operator(const json_t *breaker)
+{
+    return strcmp(text(breaker, "by"), "operator") == 0;
+}
+
+/* operator root */
+static const char *operator_name(const json_t *breaker, char out[64])
+{
+    char name[48];
+    snprintf(out, 64, "operator %s", user(number(breaker, "uid"), name));
+    return out;
+}
+
+/* Whose doing it is: of a mode "operator for 50s more: migration", of a state "operator root: db failover". */
+static const char *whose(const json_t *breaker, char out[256])
+{
+    char span[24], name[64], ttl[48] = "";
+    if (!is_auto(breaker)) {
+        if (!absent(breaker, "mode_ttl_ms"))
+            snprintf(ttl, sizeof(ttl), " for %s more", print_span(number(breaker, "mode_ttl_ms"), span));
+        snprintf(out, 256, "%s%s%s%s", text(breaker, "mode_owner"), ttl, absent(breaker, "mode_reason") ? "" : ": ",
+                 text(breaker, "mode_reason"));
+    } else if (by_operator(breaker)) {
+        snprintf(out, 256, "%s%s%s", operator_name(breaker, name), absent(breaker, "note") ? "" : ": ",
+                 text(breaker, "note"));
+    } else {
+        snprintf(out, 256, "-");
     }
-    if (!absent(breaker, "mode_ttl_ms"))
-        snprintf(ttl, sizeof(ttl), " for %s more", print_span(number(breaker, "mode_ttl_ms"), span));
-    snprintf(out, 256, "%s by %s%s%s%s", text(breaker, "mode"), text(breaker, "mode_owner"), ttl,
-             absent(breaker, "mode_reason") ? "" : ": ", text(breaker, "mode_reason"));
     return out;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- list */
+
+#define NAME_WIDTH 32 /* longer ones are rare, and the others shall fit a terminal */
 
 /* Trouble first: who denies, who may deny, who is not in mode auto. */
 static int rank(const json_t *breaker)
@@ -163,27 +199,27 @@ static int by_trouble(const void *left, const void *right)
 
 static void list_row(struct table *table, const json_t *breaker)
 {
-    char span[24], probe[32], failed[24], slow[24], modes[256];
+    char shown[64], span[24], probe[32], failed[24], slow[24], by[256];
     const json_t *window = json_object_get(breaker, "window");
-    const bool closed = strcmp(text(breaker, "state"), "closed") == 0;
-    table_cell(table, "%s", text(breaker, "state"));
+    table_cell(table, "%s", state(breaker, shown));
     table_cell(table, "%s", text(breaker, "breaker"));
-    table_cell(table, "%s", closed ? "-" : text(breaker, "reason"));
+    table_cell(table, "%s", is_closed(breaker) ? "-" : text(breaker, "reason"));
     table_cell(table, "%s", print_span(number(breaker, "state_for_ms"), span));
     table_cell(table, "%s", next_probe(breaker, probe));
     table_cell(table, "%s", rate(window, "failure_rate", failed));
     table_cell(table, "%s", rate(window, "slow_rate", slow));
     table_cell(table, "%llu", (unsigned long long)number(window, "calls"));
-    table_cell(table, "%s", mode(breaker, modes));
+    table_cell(table, "%s", whose(breaker, by));
 }
 
 static void print_breakers(FILE *out, const json_t *breakers)
 {
-    static const char *const headings[] = {"STATE",   "BREAKER", "WHY",    ">FOR", ">NEXT PROBE",
-                                           ">FAILED", ">SLOW",   ">CALLS", "MODE"};
+    static const char *const headings[] = {"STATE",   "BREAKER", "WHY",    ">FOR", ">PROBE",
+                                           ">FAILED", ">SLOW",   ">CALLS", "BY"};
     const size_t count = json_array_size(breakers);
     json_t **sorted = calloc(count ? count : 1, sizeof(json_t *));
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
+    table_most(table, 1, NAME_WIDTH);
     for (size_t i = 0; sorted && i < count; i++)
         sorted[i] = json_array_get(breakers, i);
     if (sorted)
@@ -244,21 +280,49 @@ static void line(FILE *out, const char *label, const char *format, ...)
 
 #define N(map, key) ((unsigned long long)number(map, key))
 
+/* Why it opened, or who opened or closed it: , operator root: "db failover" */
+static const char *cause(const json_t *show, char out[256])
+{
+    char name[64];
+    const bool noted = !absent(show, "note");
+    out[0] = '\0';
+    if (by_operator(show))
+        snprintf(out, 256, ", %s%s%s%s", operator_name(show, name), noted ? ": \"" : "", text(show, "note"),
+                 noted ? "\"" : "");
+    else if (!is_closed(show))
+        snprintf(out, 256, ", %s", text(show, "reason"));
+    return out;
+}
+
+static void show_half_open(FILE *out, const json_t *show)
+{
+    const json_t *probes = json_object_get(show, "probes");
+    line(out, "permits", "%llu free of %llu", N(show, "permits_free"), N(json_object_get(show, "settings"), "permits"));
+    line(out, "probes", "%llu of %llu ok, %llu failed, %llu slow", N(probes, "ok"), N(probes, "needed"),
+         N(probes, "failures"), N(probes, "slow"));
+}
+
+static void show_ramp(FILE *out, const json_t *ramp)
+{
+    char span[24];
+    const bool ends = !absent(ramp, "ends_ms");
+    line(out, "ramp", "admits %g%%%s%s", json_number_value(json_object_get(ramp, "admit")), ends ? ", all in " : "",
+         ends ? print_span(number(ramp, "ends_ms"), span) : "");
+}
+
 static void show_state(FILE *out, const json_t *show)
 {
-    char span[24], when[40], probe[32];
-    const json_t *probes = json_object_get(show, "probes");
-    const bool closed = strcmp(text(show, "state"), "closed") == 0;
+    char shown[64], why[256], span[24], when[40], probe[32];
+    const json_t *ramp = json_object_get(show, "ramp");
     const bool forced = strcmp(text(show, "mode"), "forced_open") == 0;
-    fprintf(out, "%s: %s%s%s, for %s, since %s\n", text(show, "breaker"), text(show, "state"), closed ? "" : ", ",
-            closed ? "" : text(show, "reason"), print_span(number(show, "state_for_ms"), span),
-            moment(number(show, "since_unix_ms"), when));
-    if (!closed || forced)
+    fprintf(out, "%s: %s%s, for %s, since %s\n", text(show, "breaker"), state(show, shown), cause(show, why),
+            print_span(number(show, "state_for_ms"), span), moment(number(show, "since_unix_ms"), when));
+    if (json_is_object(ramp))
+        show_ramp(out, ramp);
+    else if (!is_closed(show) || forced)
         line(out, "next probe", "%s", next_probe(show, probe));
     if (strcmp(text(show, "state"), "half_open") == 0)
-        line(out, "permits", "%llu free of %llu; %llu probes ok, %llu failed, %llu slow", N(show, "permits_free"),
-             N(json_object_get(show, "settings"), "permits"), N(probes, "ok"), N(probes, "failures"),
-             N(probes, "slow"));
+        show_half_open(out, show);
 }
 
 static void show_modes(FILE *out, const json_t *show)
@@ -283,16 +347,17 @@ static void show_calls(FILE *out, const json_t *show)
 {
     const json_t *window = json_object_get(show, "window"), *totals = json_object_get(show, "totals");
     char failed[24], slow[24];
-    line(out, "window", "%llu calls: %llu ok, %llu failed (%s), %llu slow (%s)", N(window, "calls"), N(window, "ok"),
-         N(window, "failures"), rate(window, "failure_rate", failed), N(window, "slow"),
-         rate(window, "slow_rate", slow));
+    line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %llu slow (%s)", N(window, "calls"),
+         plural(number(window, "calls")), N(window, "ok"), N(window, "failures"), rate(window, "failure_rate", failed),
+         N(window, "slow"), rate(window, "slow_rate", slow));
     if (number(show, "calls_until_rate") > 0)
         line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
              plural(number(show, "calls_until_rate")));
     line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
     line(out, "in flight", "%llu", N(show, "in_flight"));
-    line(out, "totals", "%llu calls: %llu ok, %llu failed, %llu of them timeouts; %llu slow", N(totals, "calls"),
-         N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"), N(totals, "slow"));
+    line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %llu slow", N(totals, "calls"),
+         plural(number(totals, "calls")), N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"),
+         plural(number(totals, "timeouts")), N(totals, "slow"));
     line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"), N(totals, "ignored"),
          N(totals, "cancelled"), N(totals, "late"));
 }
@@ -343,9 +408,10 @@ static void show_settings(FILE *out, const json_t *show)
     else
         line(out, "settings", "of \"%s\": no streak opens it", text(settings, "match"));
     line(out, "", "opens for %s next time", print_span(number(settings, "next_open_ms"), next));
-    line(out, "", "slow after %s, rates from %llu calls, %llu permit%s of %s",
-         print_span(number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"), N(settings, "permits"),
-         plural(number(settings, "permits")), print_span(number(settings, "max_wait_ms"), wait));
+    line(out, "", "slow after %s, rates from %llu call%s, %llu permit%s of %s",
+         print_span(number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"),
+         plural(number(settings, "minimum_calls")), N(settings, "permits"), plural(number(settings, "permits")),
+         print_span(number(settings, "max_wait_ms"), wait));
 }
 
 void print_show(FILE *out, const json_t *show)
@@ -430,7 +496,8 @@ void print_status(FILE *out, const json_t *status)
          N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
          N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
     if (number(breakers, "overflow") > 0)
-        line(out, "", "%llu names did not fit: raise limits.max_breakers", N(breakers, "overflow"));
+        line(out, "", "%llu name%s did not fit: raise limits.max_breakers", N(breakers, "overflow"),
+             plural(number(breakers, "overflow")));
     line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
          moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));

@@ -274,6 +274,7 @@ static void close_now(struct simulation *simulation, struct sim_breaker *breaker
     const uint32_t epoch = word_epoch(before) + 1;
     uint64_t step_ns;
     core_closed(&breaker->core, breaker->settings, simulation->now_ns);
+    breaker->policy.ramp_end = policy_ramp_end(epoch, breaker->core.ramp_end_ns / TRIP_MS);
     breaker->word =
         to == WORD_RAMPING
             ? word_ramping(epoch, core_ramp_permille(&breaker->core, breaker->settings, simulation->now_ns, &step_ns),
@@ -866,14 +867,11 @@ int simulation_step(struct simulation *simulation, const struct trace_step *step
 static void summarize(const struct simulation *simulation, struct sim_breaker *breaker)
 {
     json_t *show = shown(simulation, breaker);
-    const struct core_state *core = &breaker->core;
-    const uint64_t open_ms =
-        core->head.open_ms + (core->opened_ns == CORE_NEVER ? 0 : (simulation->now_ns - core->opened_ns) / TRIP_MS);
-    report(simulation, json_pack("{s:I, s:s, s:s, s:O, s:O, s:O, s:I, s:I, s:O}", "t_ms",
+    report(simulation, json_pack("{s:I, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O}", "t_ms",
                                  (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "summary", "state",
                                  json_object_get(show, "state"), "mode", json_object_get(show, "mode"), "totals",
-                                 json_object_get(show, "totals"), "open_ms", (json_int_t)open_ms, "opens",
-                                 (json_int_t)core->head.opens, "trips", json_object_get(show, "trips")));
+                                 json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
+                                 json_object_get(show, "opens"), "trips", json_object_get(show, "trips")));
     json_decref(show);
 }
 

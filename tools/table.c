@@ -11,6 +11,7 @@ struct table {
     size_t columns, cells, room;
     char **texts; /* the headings are the first row */
     int widths[COLUMNS_MAX];
+    int most[COLUMNS_MAX]; /* 0: as wide as it gets */
     bool right[COLUMNS_MAX];
 };
 
@@ -75,12 +76,24 @@ void table_cell(struct table *table, const char *format, ...)
     add(table, needed(length < 0 ? NULL : text));
 }
 
+void table_most(struct table *table, size_t column, int width)
+{
+    table->most[column] = width;
+}
+
+static int padding_of(const struct table *table, size_t column, const char *text)
+{
+    const int most = table->most[column], widest = table->widths[column];
+    const int padding = (most && most < widest ? most : widest) - width_of(text);
+    return padding > 0 ? padding : 0;
+}
+
 /* Blanks are owed until something follows them. */
 static void print_row(const struct table *table, char *const *row, FILE *out)
 {
     int owed = 0;
     for (size_t i = 0; i < table->columns; i++) {
-        const int padding = table->widths[i] - width_of(row[i]);
+        const int padding = padding_of(table, i, row[i]);
         const int before = owed + (table->right[i] ? padding : 0);
         if (*row[i])
             fprintf(out, "%*s%s", before, "", row[i]);

@@ -11,6 +11,8 @@ struct table;
 /* A heading that begins with '>' is of a column of numbers: it is set to the right. */
 struct table *table_new(const char *const *headings, size_t columns);
 struct table *table_free(struct table *table);
+/* The column (from 0) gets no wider; a longer cell moves what follows in its own row. */
+void table_most(struct table *table, size_t column, int width);
 /* The next cell, as printf; row after row. */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(const struct table *table, FILE *out);

@@ -30,17 +30,25 @@ static enum window_type window_type(const struct breaker_settings *settings)
     return settings->window.type == WINDOW_TIME ? WINDOW_TIME : WINDOW_COUNT;
 }
 
+/* What people are shown beside the counts. */
+static void show_needs(struct core_state *core, const struct breaker_settings *settings)
+{
+    const bool rate = settings->half_open.verdict == PROBE_VERDICT_RATE;
+    core->head.minimum_calls = settings->window.minimum_calls;
+    core->head.probes_needed = rate ? settings->half_open.sample : settings->half_open.successes;
+}
+
 void core_init(struct core_state *core, const struct breaker_settings *settings)
 {
     memset(core, 0, sizeof(*core));
     core->opened_ns = CORE_NEVER;
-    core->head.minimum_calls = settings->window.minimum_calls;
+    show_needs(core, settings);
     window_init(&core->window, window_type(settings), (uint32_t)settings->window.size, settings->window.span);
 }
 
 void core_reconfigure(struct core_state *core, const struct breaker_settings *settings)
 {
-    core->head.minimum_calls = settings->window.minimum_calls;
+    show_needs(core, settings);
     window_reshape(&core->window, window_type(settings), (uint32_t)settings->window.size, settings->window.span);
     show_window(core);
 }

@@ -135,7 +135,9 @@ struct detail_slot {
     uint8_t reason;     /* enum trip_reason, of the last opening */
     uint8_t error_type; /* enum trip_error_type, of the last failure told */
     uint8_t mode_by_config;
-    uint8_t reserved0[5];
+    uint8_t by;             /* enum transition_by: who opened it last, or has closed it since */
+    uint32_t uid;           /* of an operator */
+    char note[88];          /* an operator's reason */
     uint64_t error_unix_ms; /* 0: none yet */
     char error_message[TRIP_ERROR_MESSAGE_MAX + 1];
     struct {
@@ -165,6 +167,7 @@ struct core_head {
     uint64_t open_ms;                  /* time spent open, ended openings only */
     uint64_t trips[TRIP_REASON_COUNT]; /* openings by reason */
     uint64_t probe_ok, probe_failures, probe_slow;
+    uint64_t probes_needed; /* good ones, or with a rate's verdict any, until half-open ends */
 };
 
 #define CORE_IMAGE_SIZE 2048

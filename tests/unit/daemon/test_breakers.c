@@ -771,6 +771,12 @@ static void test_an_operator_trips_and_the_breaker_recovers_by_itself(void **sta
     assert_string_equal(last_move()->note, "maintenance");
     host_advance(host, 5000);
     assert_int_equal(now(), WORD_HALF_OPEN);
+    assert_int_equal(host->segment->details[slot].by, BY_OPERATOR);
+    assert_int_equal(host->segment->details[slot].uid, 12);
+    assert_string_equal(host->segment->details[slot].note, "maintenance");
+    assert_int_equal(breakers_reset(host->breakers, slot, &(struct breakers_actor){.by = BY_OPERATOR, .uid = 13}), 0);
+    assert_int_equal(host->segment->details[slot].uid, 13);
+    assert_string_equal(host->segment->details[slot].note, "");
     assert_int_equal(breakers_trip(host->breakers, 7, 0, &operator), -ENOENT);
 }
 

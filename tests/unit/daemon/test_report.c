@@ -35,6 +35,7 @@ static void forge(struct forged *forged)
     forged->detail.since_unix_ms = 1700000095000;
     forged->detail.since_ms = 95000;
     forged->detail.reason = TRIP_REASON_CONSECUTIVE;
+    forged->detail.by = BY_CLIENT;
     forged->detail.error_type = TRIP_ERROR_TIMEOUT;
     forged->detail.error_unix_ms = 1700000094000;
     strcpy(forged->detail.error_message, "no answer in 1 s");
@@ -45,6 +46,7 @@ static void forge(struct forged *forged)
     forged->core.window_failures = 6;
     forged->core.window_slow = 1;
     forged->core.minimum_calls = 10;
+    forged->core.probes_needed = 3;
     forged->core.opens = 2;
     forged->core.open_ms = 30000;
     forged->core.trips[TRIP_REASON_CONSECUTIVE] = 2;
@@ -77,13 +79,14 @@ static void test_show_has_the_keys_of_the_contract(void **state)
     assert_json(
         report_show(&forged.breaker),
         "{\"t_ms\":100000,\"event\":\"show\",\"breaker\":\"payments/a\",\"state\":\"open\",\"mode\":\"auto\","
-        "\"reason\":\"consecutive\",\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
+        "\"reason\":\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null,"
+        "\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
         "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,\"failure_rate\":37.5,\"slow_rate\":6.2},"
-        "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,"
+        "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,\"ramp\":null,"
         "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
         "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
-        "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0},\"in_flight\":0,\"calls_until_rate\":"
-        "0,\"opens\":2,\"open_ms\":30000,"
+        "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
+        "\"calls_until_rate\":0,\"opens\":2,\"open_ms\":35000,"
         "\"trips\":{\"consecutive\":2,\"failures\":0,\"failure_rate\":0,\"slow_rate\":0,\"in_flight\":0,"
         "\"probe_failed\":0,\"max_wait\":0,\"rule\":0,\"operator\":0,\"fleet\":0,\"relapse\":0},"
         "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000},\"modes\":[],"
@@ -153,6 +156,44 @@ static void test_the_strongest_mode_is_shown_with_its_owner_and_reason(void **st
     assert_json(show_key(&forged, "mode"), "\"shadow\"");
     assert_json(show_key(&forged, "mode_owner"), "\"config\"");
     assert_json(show_key(&forged, "retry_after_ms"), "0");
+}
+
+static void test_who_opened_it_is_shown_with_the_reason_given(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.detail.reason = TRIP_REASON_OPERATOR;
+    forged.detail.by = BY_OPERATOR;
+    forged.detail.uid = 1000;
+    strcpy(forged.detail.note, "db failover");
+    assert_json(show_key(&forged, "by"), "\"operator\"");
+    assert_json(show_key(&forged, "uid"), "1000");
+    assert_json(show_key(&forged, "note"), "\"db failover\"");
+}
+
+static void test_a_ramp_shows_what_it_admits_and_when_it_ends(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.breaker.word = word_ramping(9, 125, 0, 0);
+    forged.policy.ramp_end = policy_ramp_end(9, 112000);
+    assert_json(show_key(&forged, "ramp"), "{\"admit\":12.5,\"ends_ms\":12000}");
+    forged.policy.ramp_end = policy_ramp_end(8, 112000); /* of an earlier one */
+    assert_json(show_key(&forged, "ramp"), "{\"admit\":12.5,\"ends_ms\":null}");
+}
+
+static void test_the_time_spent_open_grows_while_it_is_open(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    assert_json(show_key(&forged, "open_ms"), "35000");
+    forged.breaker.now_ms = 120000;
+    assert_json(show_key(&forged, "open_ms"), "55000");
+    forged.breaker.word = word_half_open(8, 130000);
+    assert_json(show_key(&forged, "open_ms"), "30000");
 }
 
 static void test_forced_open_without_an_end_has_no_retry_after(void **state)
@@ -373,6 +414,9 @@ int main(void)
         cmocka_unit_test(test_rates_are_null_until_they_count),
         cmocka_unit_test(test_retry_after_by_state),
         cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),
+        cmocka_unit_test(test_who_opened_it_is_shown_with_the_reason_given),
+        cmocka_unit_test(test_a_ramp_shows_what_it_admits_and_when_it_ends),
+        cmocka_unit_test(test_the_time_spent_open_grows_while_it_is_open),
         cmocka_unit_test(test_forced_open_without_an_end_has_no_retry_after),
         cmocka_unit_test(test_latencies_beyond_the_last_bucket_are_null),
         cmocka_unit_test(test_every_latency_lies_below_the_end_of_its_bucket),

@@ -402,8 +402,12 @@ static void test_details_hold_what_they_were_told(void **state)
     segment_detail_state(segment, slot, TRIP_REASON_SLOW_RATE, 500, 30500);
     segment_detail_error(segment, slot, TRIP_ERROR_TIMEOUT, "no answer in 1 s");
     segment_detail_used(segment, slot, 501);
+    segment_detail_actor(segment, slot, BY_OPERATOR, 12, "db failover");
     segment_detail_match(segment, slot, "payments/*");
     segment_detail_latency(segment, slot, latency);
+    assert_int_equal(detail->by, BY_OPERATOR);
+    assert_int_equal(detail->uid, 12);
+    assert_string_equal(detail->note, "db failover");
     assert_int_equal(detail->reason, TRIP_REASON_SLOW_RATE);
     assert_int_equal(detail->since_ms, 500);
     assert_int_equal(detail->until_ms, 30500);

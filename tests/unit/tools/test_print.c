@@ -50,48 +50,50 @@ static void test_spans(void **state)
     "\"since_unix_ms\":1700000095000,\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,"       \
     "\"failure_rate\":37.5,\"slow_rate\":6.2}," rest "}"
 
+#define FOR(ms, rest) "\"state_for_ms\":" #ms ",\"retry_after_ms\":" rest
+
 static void test_a_list_begins_with_trouble(void **state)
 {
     (void)state;
-    assert_prints(
-        print_list,
-        "{\"breakers\":[" LINE("b", "closed", "auto", "\"state_for_ms\":3600000,\"retry_after_ms\":0") "," LINE("a", "closed", "auto", "\"state_for_ms\":90000,\"retry_after_ms\":0") "," LINE(
-            "off", "closed", "forced_open",
-            "\"state_for_ms\":5000,\"retry_after_ms\":null,\"mode_owner\":\"operator\",\"mode_reason\":"
-            "\"move\","
-            "\"mode_ttl_ms\":null") "," LINE("ramp", "ramping", "auto",
-                                             "\"state_for_ms\":1,\"retry_after_ms\":0") "," LINE("half", "half_open",
-                                                                                                 "auto",
-                                                                                                 "\"state_"
-                                                                                                 "for_ms\":"
-                                                                                                 "700,"
-                                                                                                 "\"retry_"
-                                                                                                 "after_ms\":"
-                                                                                                 "0") "," LINE("open",
-                                                                                                               "open",
-                                                                                                               "auto",
-                                                                                                               "\"state"
-                                                                                                               "_for_"
-                                                                                                               "ms\":"
-                                                                                                               "5000,"
-                                                                                                               "\"retry"
-                                                                                                               "_after_"
-                                                                                                               "ms\":"
-                                                                                                               "25000") "," LINE("try",
-                                                                                                                                 "closed",
-                                                                                                                                 "shadow",
-                                                                                                                                 "\"state_for_ms\":5000,\"retry_after_ms\":0,\"mode_owner\":\"config\",\"mode_reason\":null,"
-                                                                                                                                 "\"mode_ttl_ms\":61000") "],\"patterns\":[]}",
-        "STATE      BREAKER  WHY            FOR  NEXT PROBE  FAILED  SLOW  CALLS  MODE\n"
-        "closed     off      -             5.0s       never   37.5%  6.2%     16  forced_open by operator: "
-        "move\n"
-        "open       open     consecutive   5.0s      in 25s   37.5%  6.2%     16  auto\n"
-        "half_open  half     consecutive  700ms         now   37.5%  6.2%     16  auto\n"
-        "ramping    ramp     consecutive    1ms           -   37.5%  6.2%     16  auto\n"
-        "closed     try      -             5.0s           -   37.5%  6.2%     16  shadow by config for 1m01s "
-        "more\n"
-        "closed     a        -            1m30s           -   37.5%  6.2%     16  auto\n"
-        "closed     b        -            1h00m           -   37.5%  6.2%     16  auto\n");
+    static const char tree[] = "{\"breakers\":["
+        /* clang-format off */
+        LINE("b", "closed", "auto", FOR(3600000, "0")) ","
+        LINE("a", "closed", "auto", FOR(90000, "0")) ","
+        LINE("off", "closed", "forced_open", FOR(5000, "null,\"mode_owner\":\"operator\",\"mode_reason\":\"move\","
+             "\"mode_ttl_ms\":null")) ","
+        LINE("ramp", "ramping", "auto", FOR(1, "0,\"ramp\":{\"admit\":12.5,\"ends_ms\":900}")) ","
+        LINE("half", "half_open", "auto", FOR(700, "0")) ","
+        LINE("open", "open", "auto", FOR(5000, "25000,\"by\":\"operator\",\"uid\":4000000001,\"note\":\"drill\"")) ","
+        LINE("try", "closed", "shadow", FOR(5000, "0,\"mode_owner\":\"config\",\"mode_reason\":null,"
+             "\"mode_ttl_ms\":61000"))
+        /* clang-format on */
+        "],\"patterns\":[]}";
+    assert_prints(print_list, tree,
+                  "STATE                 BREAKER  WHY            FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "forced_open (closed)  off      -             5.0s   never   37.5%  6.2%     16  operator: move\n"
+                  "open                  open     consecutive   5.0s  in 25s   37.5%  6.2%     16  "
+                  "operator uid 4000000001: drill\n"
+                  "half_open             half     consecutive  700ms     now   37.5%  6.2%     16  -\n"
+                  "ramping 12.5%         ramp     consecutive    1ms       -   37.5%  6.2%     16  -\n"
+                  "shadow (closed)       try      -             5.0s       -   37.5%  6.2%     16  "
+                  "config for 1m01s more\n"
+                  "closed                a        -            1m30s       -   37.5%  6.2%     16  -\n"
+                  "closed                b        -            1h00m       -   37.5%  6.2%     16  -\n");
+}
+
+static void test_a_long_name_leaves_the_other_rows_alone(void **state)
+{
+    (void)state;
+    static const char tree[] = "{\"breakers\":["
+        /* clang-format off */
+        LINE("a", "closed", "auto", FOR(1000, "0")) ","
+        LINE("payments/settlement/eu-central-1/visa", "closed", "auto", FOR(1000, "0"))
+        /* clang-format on */
+        "],\"patterns\":[]}";
+    assert_prints(print_list, tree,
+                  "STATE   BREAKER                           WHY   FOR  PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "closed  a                                 -    1.0s      -   37.5%  6.2%     16  -\n"
+                  "closed  payments/settlement/eu-central-1/visa  -    1.0s      -   37.5%  6.2%     16  -\n");
 }
 
 static void test_a_list_of_nothing_says_so(void **state)
@@ -150,14 +152,15 @@ static void test_show_tells_whose_modes_hold(void **state)
         print_show,
         "{\"breaker\":\"db\",\"state\":\"half_open\",\"mode\":\"forced_open\",\"reason\":\"probe_failed\","
         "\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,\"retry_after_ms\":60000,\"permits_free\":1,"
-        "\"probes\":{\"ok\":2,\"failures\":0,\"slow\":1},"
+        "\"probes\":{\"ok\":2,\"failures\":0,\"slow\":1,\"needed\":3},"
         "\"modes\":[{\"owner\":\"operator\",\"mode\":\"forced_open\",\"since_unix_ms\":1700000090000,\"ttl_ms\":60000,"
         "\"uid\":4000000001,\"reason\":\"migration\"},{\"owner\":\"config\",\"mode\":\"shadow\","
         "\"since_unix_ms\":1700000000000,\"ttl_ms\":null,\"uid\":0,\"reason\":null}],\"error\":null,"
         "\"settings\":{\"match\":\"*\",\"consecutive_failures\":0,\"permits\":1}}",
-        "db: half_open, probe_failed, for 5.0s, since 2023-11-14 22:14:55.000\n"
+        "db: forced_open (half_open), probe_failed, for 5.0s, since 2023-11-14 22:14:55.000\n"
         "  next probe  in 1m00s\n"
-        "  permits     1 free of 1; 2 probes ok, 0 failed, 1 slow\n"
+        "  permits     1 free of 1\n"
+        "  probes      2 of 3 ok, 0 failed, 1 slow\n"
         "  mode        forced_open by operator uid 4000000001 since 2023-11-14 22:14:50.000, ends in 1m00s: migration\n"
         "  then        shadow by config since 2023-11-14 22:13:20.000\n"
         "  window      0 calls: 0 ok, 0 failed (-), 0 slow (-)\n"
@@ -169,6 +172,61 @@ static void test_show_tells_whose_modes_hold(void **state)
         "  settings    of \"*\": no streak opens it\n"
         "              opens for 0ms next time\n"
         "              slow after 0ms, rates from 0 calls, 1 permit of 0ms\n");
+}
+
+/* The first lines of what is shown for a breaker with these keys beside its name and times. */
+static void assert_shows(const char *keys, const char *expected)
+{
+    char tree[512], *text = NULL;
+    size_t size = 0;
+    snprintf(tree, sizeof(tree), "{\"breaker\":\"db\",\"mode\":\"auto\",\"state_for_ms\":3000,%s}", keys);
+    json_t *json = json_loads(tree, 0, NULL);
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(json);
+    print_show(out, json);
+    fclose(out);
+    assert_true(size > strlen(expected));
+    text[strlen(expected)] = '\0';
+    assert_string_equal(text, expected);
+    free(text);
+    json_decref(json);
+}
+
+static void test_show_begins_with_who_and_why(void **state)
+{
+    (void)state;
+    assert_shows("\"state\":\"open\",\"reason\":\"operator\",\"by\":\"operator\",\"uid\":4000000001,"
+                 "\"note\":\"db failover\"",
+                 "db: open, operator uid 4000000001: \"db failover\", for 3.0s");
+    assert_shows("\"state\":\"open\",\"reason\":\"operator\",\"by\":\"operator\",\"uid\":4000000001,\"note\":null",
+                 "db: open, operator uid 4000000001, for 3.0s");
+    assert_shows("\"state\":\"closed\",\"reason\":\"consecutive\",\"by\":\"operator\",\"uid\":4000000001,"
+                 "\"note\":\"it is back\"",
+                 "db: closed, operator uid 4000000001: \"it is back\", for 3.0s");
+    assert_shows("\"state\":\"closed\",\"reason\":\"consecutive\",\"by\":\"tripd\",\"uid\":null,\"note\":null",
+                 "db: closed, for 3.0s");
+}
+
+static void test_show_says_what_a_ramp_admits(void **state)
+{
+    (void)state;
+    assert_shows("\"state\":\"ramping\",\"reason\":\"consecutive\",\"ramp\":{\"admit\":25,\"ends_ms\":12000}",
+                 "db: ramping 25%, consecutive, for 3.0s, since -\n"
+                 "  ramp        admits 25%, all in 12s\n"
+                 "  mode        auto\n");
+}
+
+static void test_one_is_no_plural(void **state)
+{
+    (void)state;
+    assert_shows("\"state\":\"closed\",\"window\":{\"calls\":1,\"ok\":0,\"failures\":1,\"slow\":0},"
+                 "\"totals\":{\"calls\":1,\"failures\":1,\"timeouts\":1}",
+                 "db: closed, for 3.0s, since -\n"
+                 "  mode        auto\n"
+                 "  window      1 call: 0 ok, 1 failed (-), 0 slow (-)\n"
+                 "  in a row    0 failed\n"
+                 "  in flight   0\n"
+                 "  totals      1 call: 0 ok, 1 failed, 1 of them timeout; 0 slow\n");
 }
 
 static void test_events_are_a_line_each(void **state)
@@ -264,9 +322,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_a_list_begins_with_trouble),
+        cmocka_unit_test(test_a_long_name_leaves_the_other_rows_alone),
         cmocka_unit_test(test_a_list_of_nothing_says_so),
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
         cmocka_unit_test(test_show_tells_whose_modes_hold),
+        cmocka_unit_test(test_show_begins_with_who_and_why),
+        cmocka_unit_test(test_show_says_what_a_ramp_admits),
+        cmocka_unit_test(test_one_is_no_plural),
         cmocka_unit_test(test_events_are_a_line_each),
         cmocka_unit_test(test_clients_are_a_table),
         cmocka_unit_test(test_status_says_whether_tripd_runs),

@@ -37,6 +37,22 @@ static void test_columns_are_as_wide_as_their_widest_cell(void **state)
     table_free(table);
 }
 
+static void test_a_cell_too_long_for_its_column_moves_its_own_row_alone(void **state)
+{
+    (void)state;
+    static const char *const headings[] = {"NAME", ">COUNT"};
+    struct table *table = table_new(headings, 2);
+    table_most(table, 0, 6);
+    table_cell(table, "a");
+    table_cell(table, "%d", 7);
+    table_cell(table, "much longer");
+    table_cell(table, "%d", 8);
+    assert_prints(table, "NAME    COUNT\n"
+                         "a           7\n"
+                         "much longer      8\n");
+    table_free(table);
+}
+
 static void test_lines_do_not_end_in_blanks(void **state)
 {
     (void)state;
@@ -91,6 +107,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns_are_as_wide_as_their_widest_cell),
+        cmocka_unit_test(test_a_cell_too_long_for_its_column_moves_its_own_row_alone),
         cmocka_unit_test(test_lines_do_not_end_in_blanks),
         cmocka_unit_test(test_letters_of_several_bytes_take_one_column),
         cmocka_unit_test(test_a_table_grows),
