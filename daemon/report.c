@@ -16,7 +16,7 @@ static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
 static const char *const op_names[] = {"record", "mode", "trip", "reset"}; /* enum traced_op */
 static const char *const owner_names[] = {"operator", "fleet", "rule", "config"};
 static const char *const by_names[] = {"tripd", "client", "operator", "fleet", "rule", "config"};
-static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone"};
+static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 
@@ -355,12 +355,13 @@ static json_t *breaker_counts(const struct report_instance *instance)
 json_t *report_status(const struct report_instance *instance)
 {
     const struct segment_header *header = instance->header;
-    const bool here = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
+    const bool lives = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
+    const bool here = lives || instance->daemon == REPORT_DEAD;
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon", daemon_names[instance->daemon],
         "heartbeat_age_ms", here ? number(until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
-        "keeper_pid", here ? number(header->keeper_pid) : json_null(), "worker_pid",
-        here ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
+        "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
+        lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
         header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms), "created_unix_ms",
         number(header->created_unix_ms), "config_unix_ms", number(header->config_unix_ms), "segment_bytes",
         number(header->size), "breakers", breaker_counts(instance), "clients",

@@ -32,7 +32,8 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
 json_t *report_transition(const struct transition *transition);
 json_t *report_client(uint32_t lane, const struct client_slot *client);
 
-enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE };
+/* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
+enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE, REPORT_DEAD };
 
 /* This boot's CLOCK_MONOTONIC and id; a segment of another boot, or a copy from another machine, has no tripd here. */
 enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns,

@@ -478,6 +478,9 @@ static void status_daemon(FILE *out, const json_t *status)
     else if (strcmp(daemon, "stalled") == 0)
         line(out, "tripd", "stalled: no heartbeat for %s; keeper %llu, worker %llu",
              print_span(number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"), N(status, "worker_pid"));
+    else if (strcmp(daemon, "dead") == 0)
+        line(out, "tripd", "dead, and was not stopped: no heartbeat for %s; clients go on without it",
+             print_span(number(status, "heartbeat_age_ms"), span));
     else
         line(out, "tripd", "%s",
              strcmp(daemon, "stopped") == 0 ? "stopped cleanly"
@@ -496,7 +499,7 @@ void print_status(FILE *out, const json_t *status)
          N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
          N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
     if (number(breakers, "overflow") > 0)
-        line(out, "", "%llu name%s did not fit: raise limits.max_breakers", N(breakers, "overflow"),
+        line(out, "", "%llu time%s a name did not fit: raise limits.max_breakers", N(breakers, "overflow"),
              plural(number(breakers, "overflow")));
     line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,

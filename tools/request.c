@@ -6,8 +6,9 @@
 
 #include "internal/paths.h"
 
-#define ANSWER_MS 60000 /* a test clock may have many timers to fire */
-#define QUIET_MS  1000
+#define ANSWER_MS  5000
+#define ADVANCE_MS 60000 /* a test clock may have many timers to fire */
+#define QUIET_MS   1000
 
 static int refused(const json_t *error)
 {
@@ -31,7 +32,10 @@ static int unreachable(const struct arguments *arguments, const char *path, int 
         fprintf(stderr, "tripctl: tripd closed the connection; its log says why\n");
         return EXIT_NO_DAEMON;
     case -ETIMEDOUT:
-        fprintf(stderr, "tripctl: tripd does not answer at %s; `tripctl status` tells whether it is alive\n", path);
+        fprintf(stderr,
+                "tripctl: tripd does not answer at %s; what was asked for may still be carried out when it goes on; "
+                "`tripctl status` tells whether it is alive\n",
+                path);
         return EXIT_NO_DAEMON;
     case -EACCES:
         fprintf(stderr, "tripctl: you may not connect to %s: its file mode decides who may\n", path);
@@ -71,7 +75,8 @@ int request_over(const struct arguments *arguments, struct rpc_client *client, c
                  json_t **ret_result)
 {
     json_t *refusal = NULL;
-    const int error = rpc_client_call(client, method, params, ANSWER_MS, ret_result, &refusal);
+    const int patience_ms = strcmp(method, "clock_advance") == 0 ? ADVANCE_MS : ANSWER_MS;
+    const int error = rpc_client_call(client, method, params, patience_ms, ret_result, &refusal);
     json_decref(params);
     if (error == 0)
         return EXIT_DONE;
@@ -126,15 +131,21 @@ void request_join(void *whole, json_t *page)
     }
 }
 
-bool request_quietly(const struct arguments *arguments, const char *method, json_t **ret_result)
+static int ask_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer)
 {
     char path[PATHS_MAX];
     struct rpc_client *client;
-    json_t *refusal = NULL;
-    if (open_client(arguments, path, &client) < 0)
-        return false;
-    const int error = rpc_client_call(client, method, NULL, QUIET_MS, ret_result, &refusal);
-    json_decref(refusal);
+    int error = open_client(arguments, path, &client);
+    if (error < 0)
+        return error;
+    error = rpc_client_call(client, method, NULL, QUIET_MS, ret_answer, ret_answer);
     rpc_client_close(client);
-    return error == 0;
+    return error;
+}
+
+int request_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer)
+{
+    const int error = ask_quietly(arguments, method, ret_answer);
+    /* It died that moment, or came back. */
+    return error == -EPIPE ? ask_quietly(arguments, method, ret_answer) : error;
 }

@@ -214,13 +214,20 @@ enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
     return report_daemon_state(&header, monotonic_ns(), boot_id);
 }
 
+/* Its times are of this host's clock since it booted. */
+static bool of_this_boot(const struct segment_header *header)
+{
+    uint8_t boot_id[BOOT_ID_SIZE] = {0};
+    return boot_id_read(boot_id) == 0 && memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 &&
+           header->heartbeat_mono_ns <= monotonic_ns();
+}
+
 uint64_t snapshot_now_ms(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);
-    const enum report_daemon daemon = snapshot_daemon(snapshot);
     if (header.clock_kind == CLOCK_KIND_TEST)
         return header.test_now_ns / 1000000;
-    const bool here = snapshot->mapped && (daemon == REPORT_RUNNING || daemon == REPORT_STALLED);
+    const bool here = snapshot->mapped && of_this_boot(&header);
     const uint64_t at_ns = here ? monotonic_ns() : header.heartbeat_mono_ns;
     return at_ns > header.created_mono_ns ? (at_ns - header.created_mono_ns) / 1000000 : 0;
 }

@@ -24,8 +24,8 @@ struct snapshot *snapshot_close(struct snapshot *snapshot);
 /* A fresh copy of the header. */
 struct segment_header snapshot_header(const struct snapshot *snapshot);
 enum report_daemon snapshot_daemon(const struct snapshot *snapshot);
-/* Milliseconds since creation on the instance's clock: now, or, of an instance that is dead or of another machine, at
- * its last heartbeat. */
+/* Milliseconds since creation on the instance's clock: now, also without a tripd, for what waits goes on; of a file or
+ * another boot, at the last heartbeat. */
 uint64_t snapshot_now_ms(const struct snapshot *snapshot);
 
 uint32_t snapshot_slots(const struct snapshot *snapshot);

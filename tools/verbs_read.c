@@ -19,13 +19,18 @@
 
 static int not_found(const struct arguments *arguments, const char *path, int error, const char *why)
 {
+    const bool file = arguments->given & OPTION_SEGMENT, user = arguments->given & OPTION_USER;
     if (why)
         fprintf(stderr, "tripctl: %s\n", why);
-    else if (error == -ENOENT && !(arguments->given & OPTION_SEGMENT))
-        fprintf(stderr, "tripctl: no tripd has run as instance %s: it has no state segment\n", arguments->instance);
+    else if (error == -ENOENT && !file)
+        fprintf(stderr,
+                "tripctl: no tripd has run as instance %s: there is no state segment %s%s; %sset TRIP_SHM_DIR if its "
+                "tripd has it\n",
+                arguments->instance, paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm", path,
+                user ? "" : "add --user for one of your own, ");
     else
         fprintf(stderr, "tripctl: %s: %s\n", path, strerror(-error));
-    return error == -ENOENT && !(arguments->given & OPTION_SEGMENT) ? EXIT_NO_DAEMON : EXIT_REFUSED;
+    return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
 }
 
 /* A file's, or the instance's. */
@@ -41,22 +46,58 @@ static int open_segment(const struct arguments *arguments, struct snapshot **ret
     return status;
 }
 
-/* On standard error, so that what is printed stays what it is. */
-static void warn_of_age(const struct snapshot *snapshot, bool synced)
+/* What became of tripd: the segment says, and the error of asking it. A socket that is not there may be elsewhere for
+ * who asks, so that it tells nothing while the heart beats. */
+static enum report_daemon daemon_now(const struct snapshot *snapshot, int error)
 {
-    switch (snapshot_daemon(snapshot)) {
+    const enum report_daemon daemon = snapshot_daemon(snapshot);
+    const bool dead = (daemon == REPORT_RUNNING && error == -ECONNREFUSED) ||
+                      (daemon == REPORT_STALLED && (error == -ECONNREFUSED || error == -ENOENT));
+    return dead ? REPORT_DEAD : daemon;
+}
+
+/* tripd lives, and did not make the segment current. */
+static void warn_of_silence(int error, const json_t *answer)
+{
+    const char *refusal = json_string_value(json_object_get(answer, "message"));
+    switch (error) {
+    case 0:
+        return;
+    case -EREMOTEIO:
+        fprintf(stderr, "tripctl: %s; the newest calls may be missing\n", refusal ? refusal : "tripd refused");
+        return;
+    case -ENOENT:
+        fputs("tripctl: tripd runs, but its socket is not where it is looked for; the newest calls may be missing\n",
+              stderr);
+        return;
+    case -EACCES:
+        fputs("tripctl: you may not connect to tripd's socket; the newest calls may be missing\n", stderr);
+        return;
+    default:
+        fputs("tripctl: tripd runs but did not answer; the newest calls may be missing\n", stderr);
+    }
+}
+
+/* On standard error, so that what is printed stays what it is. */
+static void warn_of_age(const struct snapshot *snapshot, int error, const json_t *answer)
+{
+    switch (daemon_now(snapshot, error)) {
     case REPORT_STOPPED:
         fputs("tripctl: tripd was stopped; this is its last state\n", stderr);
         break;
     case REPORT_GONE:
         fputs("tripctl: tripd does not run; this is its last state\n", stderr);
         break;
+    case REPORT_DEAD:
+        fputs("tripctl: tripd is dead, and was not stopped; this is its last state, and clients go on without it\n",
+              stderr);
+        break;
     case REPORT_STALLED:
-        fputs("tripctl: tripd has no heartbeat; this is its last state, and clients go on without it\n", stderr);
+        if (error != 0)
+            fputs("tripctl: tripd has no heartbeat; this is its last state, and clients go on without it\n", stderr);
         break;
     default:
-        if (!synced)
-            fputs("tripctl: tripd runs but did not answer; the newest calls may be missing\n", stderr);
+        warn_of_silence(error, answer);
     }
 }
 
@@ -65,11 +106,11 @@ static int find(const struct arguments *arguments, struct snapshot **ret_snapsho
 {
     json_t *answer = NULL;
     const bool file = arguments->given & OPTION_SEGMENT;
-    const bool synced = !file && request_quietly(arguments, "sync", &answer);
+    const int error = file ? 0 : request_quietly(arguments, "sync", &answer);
     const int status = open_segment(arguments, ret_snapshot);
-    json_decref(answer);
     if (status == EXIT_DONE && !file)
-        warn_of_age(*ret_snapshot, synced);
+        warn_of_age(*ret_snapshot, error, answer);
+    json_decref(answer);
     return status;
 }
 
@@ -116,18 +157,36 @@ static json_t *list_patterns(const struct arguments *arguments, const struct sna
     return list;
 }
 
+static void print_overflow(const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    if (header.overflow > 0)
+        printf("\n%llu time%s a name did not fit max_breakers %u: raise it\n", (unsigned long long)header.overflow,
+               header.overflow == 1 ? "" : "s", header.max_breakers);
+}
+
+/* A name that is not there is an error, a pattern that nothing matches a remark. */
+static int matches_nothing(const struct arguments *arguments)
+{
+    fprintf(stderr, "tripctl: no breaker matches %s; `tripctl list` shows those that there are\n", arguments->operand);
+    return strpbrk(arguments->operand, "*?") ? EXIT_DONE : EXIT_REFUSED;
+}
+
 int verb_list(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
     int status = find(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
-    status = show_result(arguments,
-                         json_pack("{s:o, s:o}", "breakers", list_breakers(arguments, snapshot), "patterns",
-                                   list_patterns(arguments, snapshot)),
-                         print_list);
+    json_t *breakers = list_breakers(arguments, snapshot), *patterns = list_patterns(arguments, snapshot);
+    if (arguments->operand && json_array_size(breakers) == 0 && json_array_size(patterns) == 0)
+        status = matches_nothing(arguments);
+    const int shown =
+        show_result(arguments, json_pack("{s:o, s:o}", "breakers", breakers, "patterns", patterns), print_list);
+    if (!(arguments->given & OPTION_JSON))
+        print_overflow(snapshot);
     snapshot_close(snapshot);
-    return status;
+    return shown == EXIT_DONE ? status : shown;
 }
 
 int verb_show(const struct arguments *arguments)
@@ -234,6 +293,8 @@ int verb_events(const struct arguments *arguments)
     json_t *list = json_array();
     walk_events(arguments, snapshot, 0, collect, list);
     snapshot_close(snapshot);
+    if (arguments->operand && json_array_size(list) == 0)
+        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
     return show_result(arguments, json_pack("{s:o}", "events", list), print_events);
 }
 
@@ -255,15 +316,13 @@ int verb_clients(const struct arguments *arguments)
     return show_result(arguments, json_pack("{s:o}", "clients", list), print_clients);
 }
 
-static json_t *status_of(const struct snapshot *snapshot)
+static json_t *status_of(const struct snapshot *snapshot, enum report_daemon daemon)
 {
     const struct segment_header header = snapshot_header(snapshot);
     struct snapshot_breaker breaker;
     struct client_slot client;
-    struct report_instance instance = {.header = &header,
-                                       .daemon = snapshot_daemon(snapshot),
-                                       .now_ms = snapshot_now_ms(snapshot),
-                                       .mono_ns = monotonic_ns()};
+    struct report_instance instance = {
+        .header = &header, .daemon = daemon, .now_ms = snapshot_now_ms(snapshot), .mono_ns = monotonic_ns()};
     for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++)
         if (snapshot_breaker(snapshot, slot, &breaker))
             report_count(&instance, &breaker.policy, breaker.report.word);
@@ -276,13 +335,19 @@ static json_t *status_of(const struct snapshot *snapshot)
 int verb_status(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    json_t *result = NULL;
-    if (!(arguments->given & OPTION_SEGMENT) && request_quietly(arguments, "status", &result))
-        return show_result(arguments, result, print_status);
-    const int status = open_segment(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    result = status_of(snapshot);
-    snapshot_close(snapshot);
-    return show_result(arguments, result, print_status);
+    json_t *answer = NULL;
+    const bool file = arguments->given & OPTION_SEGMENT;
+    const int error = file ? 0 : request_quietly(arguments, "status", &answer);
+    if (!file && error == 0)
+        return show_result(arguments, answer, print_status);
+    int status = open_segment(arguments, &snapshot);
+    if (status == EXIT_DONE) {
+        const enum report_daemon daemon = daemon_now(snapshot, error);
+        if (daemon == REPORT_RUNNING)
+            warn_of_silence(error, answer);
+        status = show_result(arguments, status_of(snapshot, daemon), print_status);
+        snapshot_close(snapshot);
+    }
+    json_decref(answer);
+    return status;
 }

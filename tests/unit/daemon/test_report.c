@@ -379,6 +379,12 @@ static void test_status_counts_breakers_by_state(void **state)
     assert_true(json_is_null(json_object_get(status, "heartbeat_age_ms")));
     assert_true(json_is_null(json_object_get(status, "worker_pid")));
     json_decref(status);
+    instance.daemon = REPORT_DEAD;
+    status = report_status(&instance);
+    assert_string_equal(json_string_value(json_object_get(status, "daemon")), "dead");
+    assert_int_equal(json_integer_value(json_object_get(status, "heartbeat_age_ms")), 250);
+    assert_true(json_is_null(json_object_get(status, "worker_pid")));
+    json_decref(status);
 }
 
 static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)

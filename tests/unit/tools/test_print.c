@@ -265,7 +265,7 @@ static void test_status_says_whether_tripd_runs(void **state)
         "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":1},"
         "\"transitions\":77%s}";
     static const char rest[] = "  breakers    3 of 1024: 1 open, 1 half_open, 0 ramping, 1 closed; 1 not in mode auto\n"
-                               "              5 names did not fit: raise limits.max_breakers\n"
+                               "              5 times a name did not fit: raise limits.max_breakers\n"
                                "  clients     8 of 64, 1 refused\n"
                                "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
                                "  config      of 2023-11-14 22:13:21.000\n"
@@ -281,6 +281,10 @@ static void test_status_says_whether_tripd_runs(void **state)
     snprintf(given, sizeof(given), tree, "stalled", "");
     snprintf(expected, sizeof(expected), "%s%s",
              "  tripd       stalled: no heartbeat for 4.0s; keeper 100, worker 101\n", rest);
+    assert_prints(print_status, given, expected);
+    snprintf(given, sizeof(given), tree, "dead", "");
+    snprintf(expected, sizeof(expected), "%s%s",
+             "  tripd       dead, and was not stopped: no heartbeat for 4.0s; clients go on without it\n", rest);
     assert_prints(print_status, given, expected);
     snprintf(given, sizeof(given), tree, "stopped", "");
     snprintf(expected, sizeof(expected), "%s%s", "  tripd       stopped cleanly\n", rest);

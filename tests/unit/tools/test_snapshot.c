@@ -157,6 +157,39 @@ static void test_processes_and_patterns_are_copied(void **state)
     snapshot_close(snapshot);
 }
 
+/* Made a minute ago, with a heartbeat of half a minute ago. */
+static struct segment *make_aged(struct fixture *fixture)
+{
+    clock_measure(&fixture->dir.clock, false);
+    struct segment *segment = segment_dir_create(&fixture->dir, 8, 4);
+    segment_heartbeat(segment);
+    segment->header->created_mono_ns = monotonic_ns() - 60 * TRIP_S;
+    segment->header->heartbeat_mono_ns = monotonic_ns() - 30 * TRIP_S;
+    return segment;
+}
+
+static uint64_t now_ms(const char *path, bool is_file)
+{
+    struct snapshot *snapshot = opened(path, is_file);
+    const uint64_t now = snapshot_now_ms(snapshot);
+    snapshot_close(snapshot);
+    return now;
+}
+
+static void test_time_goes_on_without_a_tripd_but_not_in_a_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    segment_unmap(fixture->segment);
+    fixture->segment = make_aged(fixture);
+    write_copy(fixture, fixture->segment->header, fixture->segment->size);
+    assert_in_range(now_ms(fixture->copy, true), 29000, 31000);
+    assert_in_range(now_ms(fixture->dir.path, false), 60000, 120000); /* stalled */
+    segment_stopped(fixture->segment);
+    assert_in_range(now_ms(fixture->dir.path, false), 60000, 120000);
+    fixture->segment->header->boot_id[0] ^= 1;
+    assert_in_range(now_ms(fixture->dir.path, false), 29000, 31000);
+}
+
 static void refused(const struct fixture *fixture, int expected, const char *says)
 {
     struct snapshot *snapshot;
@@ -257,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_transitions_come_in_order_and_only_those_the_ring_holds, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_processes_and_patterns_are_copied, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_time_goes_on_without_a_tripd_but_not_in_a_copy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_no_segment_is_refused_with_the_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_is_refused_or_shown_but_never_followed, set_up, tear_down),
     };

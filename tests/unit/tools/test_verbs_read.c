@@ -5,7 +5,10 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 #include "../../support/segment_dir.h"
@@ -208,27 +211,93 @@ static void test_clients_and_status(void **state)
     assert_non_null(strstr(said, "\"not_auto\":0,\"closed\":1,\"open\":1,\"half_open\":0,\"ramping\":0}"));
 }
 
+#define NO_CHANGE "tripctl: no change of state of none is known\n"
+
 static void test_a_clean_stop_is_told_from_a_death(void **state)
 {
     (void)state;
     segment_heartbeat(fixture.segment);
     assert_int_equal(run(verb_events, "none", OPTION_NONE), EXIT_DONE);
-    assert_string_equal(said, "tripctl: tripd runs but did not answer; the newest calls may be missing\n");
+    assert_string_equal(said, "tripctl: tripd runs, but its socket is not where it is looked for; the newest calls may "
+                              "be missing\n" NO_CHANGE);
     fixture.segment->header->heartbeat_mono_ns -= 3100000000;
     assert_int_equal(run(verb_events, "none", OPTION_NONE), EXIT_DONE);
-    assert_string_equal(said,
-                        "tripctl: tripd has no heartbeat; this is its last state, and clients go on without it\n");
+    assert_string_equal(said, "tripctl: tripd is dead, and was not stopped; this is its last state, and clients go on "
+                              "without it\n" NO_CHANGE);
     segment_stopped(fixture.segment);
     assert_int_equal(run(verb_events, "none", OPTION_NONE), EXIT_DONE);
-    assert_string_equal(said, "tripctl: tripd was stopped; this is its last state\n");
+    assert_string_equal(said, "tripctl: tripd was stopped; this is its last state\n" NO_CHANGE);
+}
+
+/* A socket that nobody accepts at: of a dead tripd while nobody listens, of a stalled one while somebody does. */
+static int bind_socket(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/test.sock", fixture.dir.dir);
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_return_code(bind(fd, (const struct sockaddr *)&address, sizeof(address)), errno);
+    return fd;
+}
+
+static void test_a_dead_tripd_is_told_from_a_stalled_one(void **state)
+{
+    (void)state;
+    const int fd = bind_socket();
+    segment_heartbeat(fixture.segment);
+    assert_int_equal(run(verb_clients, NULL, OPTION_NONE), EXIT_DONE);
+    assert_ptr_equal(strstr(said, "tripctl: tripd is dead, and was not stopped;"), said);
+    assert_int_equal(run(verb_status, NULL, OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"daemon\":\"dead\""));
+    assert_return_code(listen(fd, 8), errno);
+    assert_int_equal(run(verb_clients, NULL, OPTION_NONE), EXIT_DONE);
+    assert_ptr_equal(strstr(said, "tripctl: tripd runs but did not answer; the newest calls may be missing\n"), said);
+    fixture.segment->header->heartbeat_mono_ns -= 3100000000;
+    assert_int_equal(run(verb_clients, NULL, OPTION_NONE), EXIT_DONE);
+    assert_ptr_equal(strstr(said, "tripctl: tripd has no heartbeat;"), said);
+    assert_int_equal(run(verb_status, NULL, OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"daemon\":\"stalled\""));
+    close(fd);
+}
+
+static void test_what_matches_nothing_is_said(void **state)
+{
+    (void)state;
+    static const char nothing[] = "tripctl: no breaker matches %s; `tripctl list` shows those that there are\n";
+    char expected[256];
+    copy_segment(fixture.segment->size);
+    snprintf(expected, sizeof(expected), nothing, "nosuch");
+    assert_int_equal(run(verb_list, "nosuch", OPTION_SEGMENT), EXIT_REFUSED);
+    assert_non_null(strstr(said, expected));
+    snprintf(expected, sizeof(expected), nothing, "nosuch*");
+    assert_int_equal(run(verb_list, "nosuch*", OPTION_SEGMENT), EXIT_DONE);
+    assert_non_null(strstr(said, expected));
+    assert_int_equal(run(verb_list, "x*", OPTION_SEGMENT), EXIT_DONE); /* a pattern that an operator set */
+    assert_null(strstr(said, "matches"));
+}
+
+static void test_list_ends_with_what_did_not_fit(void **state)
+{
+    (void)state;
+    fixture.segment->header->overflow = 2;
+    copy_segment(fixture.segment->size);
+    assert_int_equal(run(verb_list, "payments/*", OPTION_SEGMENT), EXIT_DONE);
+    assert_non_null(strstr(said, "\n\n2 times a name did not fit max_breakers 8: raise it\n"));
+    assert_int_equal(run(verb_list, "payments/*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_null(strstr(said, "did not fit"));
 }
 
 static void test_no_segment_is_no_daemon(void **state)
 {
     (void)state;
+    char expected[512];
     assert_int_equal(unlink(fixture.dir.path), 0);
     assert_int_equal(run(verb_list, NULL, OPTION_NONE), EXIT_NO_DAEMON);
-    assert_string_equal(said, "tripctl: no tripd has run as instance test: it has no state segment\n");
+    snprintf(
+        expected, sizeof(expected),
+        "tripctl: no tripd has run as instance test: there is no state segment %s; add --user for one of your own, "
+        "set TRIP_SHM_DIR if its tripd has it\n",
+        fixture.dir.path);
+    assert_string_equal(said, expected);
     assert_int_equal(run(verb_status, NULL, OPTION_NONE), EXIT_NO_DAEMON);
 }
 
@@ -265,6 +334,9 @@ int main(void)
         TEST(test_events_oldest_first),
         TEST(test_clients_and_status),
         TEST(test_a_clean_stop_is_told_from_a_death),
+        TEST(test_a_dead_tripd_is_told_from_a_stalled_one),
+        TEST(test_what_matches_nothing_is_said),
+        TEST(test_list_ends_with_what_did_not_fit),
         TEST(test_no_segment_is_no_daemon),
         TEST(test_a_file_that_is_none_is_refused),
         TEST(test_nothing_follows_in_a_file),
