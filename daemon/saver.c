@@ -61,21 +61,20 @@ static void say(struct saver *saver, int error)
     saver->failing = error < 0;
 }
 
+/* With all that is missing above it. What is above the folder of all instances is a user's own: as XDG folders are. */
 static int make_folder(const char *folder)
 {
     char path[512];
     if (strlen(folder) >= sizeof(path))
         return -ENAMETOOLONG;
     strcpy(path, folder);
-    char *slash = strrchr(path, '/');
-    if (mkdir(folder, 0700) == 0 || errno == EEXIST)
-        return 0;
-    if (errno != ENOENT || !slash || slash == path)
-        return -errno;
-    *slash = '\0'; /* the folder of all instances may be missing too, not what is above it */
-    if (mkdir(path, 0755) < 0 && errno != EEXIST)
-        return -errno;
-    return mkdir(folder, 0700) < 0 ? -errno : 0;
+    for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        if (mkdir(path, strchr(slash + 1, '/') ? 0700 : 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 int saver_new(struct loop *loop, const struct segment *segment, const struct clock *clock, const char *folder,
@@ -85,7 +84,7 @@ int saver_new(struct loop *loop, const struct segment *segment, const struct clo
     if (!saver)
         return -ENOMEM;
     *saver = (struct saver){.loop = loop, .segment = segment, .clock = clock, .folder = folder, .pidfd = -1};
-    const int error = make_folder(folder);
+    const int error = *folder ? make_folder(folder) : -ENOENT;
     if (error < 0)
         say(saver, error);
     *ret_saver = saver;
