@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "internal/wire.h"
+#include "log.h"
 
 enum session_state {
     SESSION_NEW,      /* may say hello */
@@ -30,6 +31,7 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
+    bool told_names, told_lanes, told_memory; /* the log has said so */
 };
 
 /* ---- sessions */
@@ -113,6 +115,35 @@ static int answer_attached(struct session *session)
     const struct wire_attached answer = {.head = head_of(WIRE_ATTACHED), .lane = client_number(session->client)};
     session->state = SESSION_ATTACHED;
     return loop_connection_send(session->connection, &answer, sizeof(answer), NULL, 0);
+}
+
+/* ---- what is full is said once: how often, the segment counts */
+
+static void say_no_lane(struct attach *attach, int error, uid_t uid)
+{
+    bool *told = error == -EMFILE ? &attach->told_lanes : &attach->told_memory;
+    segment_refused_lane(attach->options.segment, error);
+    if (*told)
+        return;
+    *told = true;
+    if (error == -EMFILE)
+        log_warning("limits.max_lanes is used up: %u processes are attached, and what others report is not counted; "
+                    "raise it, and stop tripd and remove the state segment for it to count",
+                    attach->options.segment->header->max_lanes);
+    else
+        log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what further ones report is "
+                    "not counted; raise it, and reload the config",
+                    (unsigned)uid);
+}
+
+static void say_no_place(struct attach *attach, const char *name)
+{
+    if (attach->told_names)
+        return;
+    attach->told_names = true;
+    log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "
+                "admitted and not counted; raise it, and stop tripd and remove the state segment for it to count",
+                attach->options.segment->max_breakers, name);
 }
 
 /* ---- hello */
@@ -207,6 +238,8 @@ static int take_attach(struct session *session, const struct wire_attach *reques
     if (error == 0)
         return 0;
     session->state = SESSION_GREETED;
+    if (error == -EMFILE || error == -EDQUOT)
+        say_no_lane(session->attach, error, session->peer.uid);
     return refuse(session, error, "%s", why);
 }
 
@@ -221,6 +254,8 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
         return -EPROTO;
     if (memchr(request->name, '\0', sizeof(request->name)))
         answer.error = breakers_resolve(options->breakers, request->name, &slot);
+    if (answer.error == -ENOSPC)
+        say_no_place(session->attach, request->name);
     if (answer.error == 0) {
         answer.breaker = slot;
         answer.incarnation = segment_incarnation(options->segment, slot);

@@ -22,6 +22,7 @@ struct config *config_free(struct config *config)
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
         free(config->access[role].who);
     free(config->breakers);
+    free(config->file);
     free(config->notes);
     free(config);
     return NULL;
@@ -154,6 +155,8 @@ int config_load(const char *path, struct config **ret_config, char **ret_problem
         return failed(path, errno, ret_problems);
     const int r = load_from(fd, path, ret_config, ret_problems);
     close(fd);
+    if (r == 0)
+        (*ret_config)->file = strdup(path); /* for people: without memory it is not named */
     return r;
 }
 

@@ -50,6 +50,7 @@ struct config {
     } access[CONFIG_ROLE_COUNT];
     struct breaker_settings *breakers; /* in order; the last one matches every name */
     size_t breaker_count;              /* 1 at least */
+    char *file;                        /* that it was read from; NULL: the defaults, or a text */
     char *notes;                       /* lines like problems, about what works but surprises; NULL: none */
 };
 

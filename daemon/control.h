@@ -10,8 +10,9 @@
 
 struct control;
 
-/* Reads and applies the config file again. 0, or -EINVAL with *ret_problems, allocated lines of FILE:LINE and mend. */
-typedef int control_reload_fn(void *context, char **ret_problems);
+/* Reads and applies the config file again. 0, or -EINVAL; *ret_said is set to allocated lines: notes, or the problems
+ * with FILE:LINE and mend. */
+typedef int control_reload_fn(void *context, char **ret_said);
 /* --test-clock: moves the time on; timers fire in order; returns when the time is published. -EOPNOTSUPP: real clock.
  */
 typedef int control_advance_fn(void *context, uint64_t ns);

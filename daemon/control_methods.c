@@ -188,6 +188,8 @@ json_t *control_status(const struct control_options *options, const struct contr
     json_object_set_new(status, "version",
                         json_sprintf("%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH));
     json_object_set_new(status, "loop", json_string(loop_backend(options->loop) == LOOP_URING ? "io_uring" : "epoll"));
+    json_object_set_new(status, "config_file",
+                        options->config->file ? json_string(options->config->file) : json_null());
     json_object_set_new(status, "wakeups", json_integer((json_int_t)loop_wakeups(options->loop)));
     return status;
 }
@@ -397,9 +399,30 @@ static int reset_one(struct breakers *breakers, uint32_t slot, const struct cont
     return goes_on(request) ? 0 : breakers_reset(breakers, slot, &who);
 }
 
+/* Of the breakers named there: those whose mode goes on to decide. */
+static json_t *held(const struct control_options *options, const json_t *names)
+{
+    json_t *list = json_array(), *name;
+    size_t i;
+    json_array_foreach(names, i, name)
+    {
+        uint32_t slot;
+        if (segment_find(options->segment, json_string_value(name), &slot) < 0)
+            continue;
+        const struct report_breaker breaker = view(options, slot);
+        json_t *mode = report_mode(&breaker);
+        if (mode)
+            json_array_append_new(list, mode);
+    }
+    return list;
+}
+
 json_t *control_reset(const struct control_options *options, const struct control_request *request, json_t **ret_error)
 {
-    return act(options, request, "reset", reset_one, ret_error);
+    json_t *result = act(options, request, "reset", reset_one, ret_error);
+    if (result)
+        json_object_set_new(result, "held", held(options, json_object_get(result, "breakers")));
+    return result;
 }
 
 /* A pattern binds later breakers too, so that hitting none is no error. */
@@ -475,19 +498,20 @@ json_t *control_config_check(const struct control_options *options, const struct
 json_t *control_config_reload(const struct control_options *options, const struct control_request *request,
                               json_t **ret_error)
 {
-    char *problems = NULL;
-    const int error = options->reload(options->context, &problems);
+    char *said = NULL;
+    json_t *result = NULL;
+    const int error = options->reload(options->context, &said);
     if (error == 0) {
         log_notice("config reload by uid %u", (unsigned)request->uid);
-        free(problems);
-        return json_pack("{s:b}", "reloaded", 1);
+        result = json_pack("{s:b, s:o}", "reloaded", 1, "notes", report_lines(said));
+    } else {
+        *ret_error = rpc_error(RPC_CODE_FAILED, "the config in force stays: %s",
+                               said ? "the file has problems" : strerror(-error));
+        if (said)
+            json_object_set_new(*ret_error, "problems", report_lines(said));
     }
-    *ret_error = rpc_error(RPC_CODE_FAILED, "the config in force stays: %s",
-                           problems ? "the file has problems" : strerror(-error));
-    if (problems)
-        json_object_set_new(*ret_error, "problems", report_lines(problems));
-    free(problems);
-    return NULL;
+    free(said);
+    return result;
 }
 
 /* A page of YAML: whole lines, `after` and `next` count bytes. */

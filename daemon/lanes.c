@@ -72,6 +72,11 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
+void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user)
+{
+    lanes->options.memory_per_user = memory_per_user;
+}
+
 /* ------------------------------------------------------------------------------------------------------- attaching */
 
 /* NULL: it can be mapped and read without a SIGBUS. */

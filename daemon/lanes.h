@@ -25,6 +25,7 @@ struct lanes_options {
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes);
 struct lanes *lanes_free(struct lanes *lanes);
+void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes that are there stay */
 
 /* Checks seals, exact size, header (magic, version, digest, meter_count, lane_id), maps it, gives it a number. Takes fd
  * on success. number 0: any free one; else the one it had (a worker that inherits lanes from the keeper).

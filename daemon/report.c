@@ -165,6 +165,17 @@ json_t *report_line(const struct report_breaker *breaker)
         "mode_ttl_ms", until_ms ? number(until(until_ms, breaker->now_ms)) : json_null());
 }
 
+json_t *report_mode(const struct report_breaker *breaker)
+{
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
+    const enum mode_owner owner = mode_owner_now(breaker->policy, breaker->now_ms);
+    if (mode == TRIP_MODE_AUTO || owner == MODE_OWNER_COUNT)
+        return NULL;
+    return json_pack("{s:o, s:s, s:s}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
+                     "mode_owner", owner_names[owner]);
+}
+
 static json_t *totals(const struct breaker_totals *sums)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(sums->calls), "ok",
@@ -365,8 +376,9 @@ json_t *report_status(const struct report_instance *instance)
         header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms), "created_unix_ms",
         number(header->created_unix_ms), "config_unix_ms", number(header->config_unix_ms), "segment_bytes",
         number(header->size), "breakers", breaker_counts(instance), "clients",
-        json_pack("{s:o, s:o, s:o}", "count", number(instance->clients), "most", number(header->max_lanes), "refused",
-                  number(header->refused)),
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most", number(header->max_lanes),
+                  "refused", number(header->refused), "no_lane", number(header->refused_lanes), "no_memory",
+                  number(header->refused_memory)),
         "transitions", number(header->transition_next));
 }
 

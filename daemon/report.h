@@ -24,6 +24,8 @@ struct report_breaker {
 
 /* A line of `list`: what an operator looks at first. */
 json_t *report_line(const struct report_breaker *breaker);
+/* Which mode holds it, and by whom; NULL: it is in mode auto. */
+json_t *report_mode(const struct report_breaker *breaker);
 /* The line, and everything else: `show`. */
 json_t *report_show(const struct report_breaker *breaker);
 

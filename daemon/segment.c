@@ -456,6 +456,13 @@ void segment_refused(struct segment *segment)
     __atomic_store_n(&segment->header->refused, segment->header->refused + 1, __ATOMIC_RELEASE);
 }
 
+void segment_refused_lane(struct segment *segment, int error)
+{
+    struct segment_header *header = segment->header;
+    uint64_t *count = error == -EMFILE ? &header->refused_lanes : &header->refused_memory;
+    __atomic_store_n(count, *count + 1, __ATOMIC_RELEASE);
+}
+
 void segment_configured(struct segment *segment)
 {
     __atomic_store_n(&segment->header->config_unix_ms, realtime_ms(), __ATOMIC_RELEASE);

@@ -152,8 +152,9 @@ void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
 void segment_started(struct segment *segment, pid_t keeper, pid_t worker, uint64_t commons_id);
 void segment_test_now(struct segment *segment, uint64_t now_ns);
 void segment_counts(struct segment *segment, uint32_t breakers, uint32_t lanes);
-void segment_refused(struct segment *segment);    /* one more attach */
-void segment_configured(struct segment *segment); /* a config came into force now */
+void segment_refused(struct segment *segment);                 /* one more attach */
+void segment_refused_lane(struct segment *segment, int error); /* -EMFILE: max_lanes; -EDQUOT: its user's memory */
+void segment_configured(struct segment *segment);              /* a config came into force now */
 /* False: someone unlinked or replaced it (logind's RemoveIPC): clients by descriptor go on, tools no longer find it. */
 bool segment_still_named(const struct segment *segment);
 

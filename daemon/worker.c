@@ -175,32 +175,41 @@ static void beat(void *context, struct loop_timer *timer)
 
 /* ---- config */
 
-static void say_limits(const struct worker *worker)
+/* What of a new config does not come into force is put back to what is, and noted: the config says what holds. */
+static void keep_limits(const struct worker *worker, struct config *config)
 {
-    const struct config_limits *limits = &worker->startup->config->limits;
+    struct config_limits *limits = &config->limits;
     const struct segment_header *header = worker->segment->header;
-    if (limits->max_breakers != header->max_breakers || limits->max_lanes != header->max_lanes)
-        log_warning("limits.max_breakers and limits.max_lanes stay %u and %u until the segment is made anew",
-                    header->max_breakers, header->max_lanes);
+    if (limits->max_breakers == header->max_breakers && limits->max_lanes == header->max_lanes)
+        return;
+    char *notes = NULL;
+    if (asprintf(&notes, "%slimits.max_breakers and limits.max_lanes stay %u and %u until the segment is made anew\n",
+                 config->notes ? config->notes : "", header->max_breakers, header->max_lanes) >= 0) {
+        free(config->notes);
+        config->notes = notes;
+    }
+    limits->max_breakers = header->max_breakers;
+    limits->max_lanes = header->max_lanes;
 }
 
 static void configure(struct worker *worker, struct config *config)
 {
     struct config *before = worker->startup->config;
+    keep_limits(worker, config);
     worker->startup->config = config;
     breakers_reconfigure(worker->breakers, config);
     control_reconfigure(worker->control, config);
     attach_reconfigure(worker->attach, config);
+    lanes_reconfigure(worker->lanes, config->limits.lane_memory_per_user);
     config_free(before);
     segment_configured(worker->segment);
     if (config->notes)
         log_lines(LOG_LEVEL_WARNING, config->notes);
-    say_limits(worker);
     log_notice("the config was read again");
 }
 
-/* For the operator's tool, which shows the problems itself; the log has them too. */
-static int reload(void *context, char **ret_problems)
+/* For the operator's tool, which shows notes and problems itself; the log has them too. */
+static int reload(void *context, char **ret_said)
 {
     struct worker *worker = context;
     struct config *config;
@@ -209,10 +218,11 @@ static int reload(void *context, char **ret_problems)
     const int error = startup_config(worker->startup, &config, &problems);
     if (error == 0) {
         configure(worker, config);
+        *ret_said = config->notes ? strdup(config->notes) : NULL;
     } else {
         log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
         log_error("the config was not read again: the one before stays in force");
-        *ret_problems = problems;
+        *ret_said = problems;
     }
     notify_send(&worker->startup->notify, "READY=1");
     return error;
@@ -238,10 +248,10 @@ static void refresh_config(struct startup *startup)
 static void signalled(void *context, int signal)
 {
     struct worker *worker = context;
-    char *problems = NULL;
+    char *said = NULL;
     if (signal == SIGHUP) {
-        reload(worker, &problems);
-        free(problems);
+        reload(worker, &said);
+        free(said);
     } else {
         loop_stop(worker->loop);
     }
@@ -403,7 +413,7 @@ static void close_all(struct worker *worker)
 
 static int turn(struct worker *worker)
 {
-    say_limits(worker);
+    keep_limits(worker, worker->startup->config); /* said at the adoption */
     worker->next_beat = monotonic_ns();
     beat(worker, worker->heart);
     clients_ready(worker->clients);

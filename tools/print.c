@@ -487,6 +487,12 @@ static void status_daemon(FILE *out, const json_t *status)
                                             : "not here: this is a copy, or of another boot or machine");
 }
 
+static void status_full(FILE *out, uint64_t times, const char *limit)
+{
+    if (times > 0)
+        line(out, "", "%llu time%s limits.%s was used up: raise it", (unsigned long long)times, plural(times), limit);
+}
+
 void print_status(FILE *out, const json_t *status)
 {
     const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
@@ -498,13 +504,14 @@ void print_status(FILE *out, const json_t *status)
     line(out, "breakers", "%llu of %llu: %llu open, %llu half_open, %llu ramping, %llu closed; %llu not in mode auto",
          N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
          N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
-    if (number(breakers, "overflow") > 0)
-        line(out, "", "%llu time%s a name did not fit: raise limits.max_breakers", N(breakers, "overflow"),
-             plural(number(breakers, "overflow")));
+    status_full(out, number(breakers, "overflow"), "max_breakers");
     line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
+    status_full(out, number(clients, "no_lane"), "max_lanes");
+    status_full(out, number(clients, "no_memory"), "lane_memory_per_user");
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
          moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
-    line(out, "config", "of %s", moment(number(status, "config_unix_ms"), when));
+    line(out, "config", "%s of %s", absent(status, "config_file") ? "-" : text(status, "config_file"),
+         moment(number(status, "config_unix_ms"), when));
     line(out, "clock", "%s, %s", text(status, "clock"), print_span(number(status, "now_ms"), span));
     line(out, "transitions", "%llu", N(status, "transitions"));
 }
@@ -520,12 +527,25 @@ void print_hits(FILE *out, const json_t *result, const char *done, const char *l
 {
     const json_t *skipped = json_object_get(result, "skipped");
     const uint64_t count = number(result, "count");
+    size_t i;
+    json_t *held;
     print_names(out, json_object_get(result, "breakers"));
     fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, plural(count), done, later);
     if (json_array_size(skipped) > 0)
         fprintf(out, "%zu skipped, for the mode keeps the state as it is until `tripctl auto`:\n",
                 json_array_size(skipped));
     print_names(out, skipped);
+    json_array_foreach(json_object_get(result, "held"), i, held)
+        fprintf(out, "%s stays %s by %s; `tripctl auto %s` ends that\n", text(held, "breaker"), text(held, "mode"),
+                text(held, "mode_owner"), text(held, "breaker"));
+}
+
+void print_reloaded(FILE *out, const json_t *result)
+{
+    size_t i;
+    json_t *note;
+    json_array_foreach(json_object_get(result, "notes"), i, note) fprintf(out, "%s\n", json_string_value(note));
+    fputs("reloaded\n", out);
 }
 
 void print_clock(FILE *out, const json_t *result)

@@ -17,6 +17,7 @@ void print_clients(FILE *out, const json_t *result);
 void print_status(FILE *out, const json_t *result);
 /* done: "tripped", "forced open", ... later: breakers to come are bound too. */
 void print_hits(FILE *out, const json_t *result, const char *done, const char *later);
+void print_reloaded(FILE *out, const json_t *result);
 void print_clock(FILE *out, const json_t *result);
 
 /* 950ms, 1.5s, 42s, 2m05s, 3h12m, 4d03h */

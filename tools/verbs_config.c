@@ -14,7 +14,7 @@ int verb_config_check(const struct arguments *arguments)
     char *problems = NULL;
     const int error = config_load(arguments->operand, &config, &problems);
     const char *notes = config ? config->notes : NULL;
-    if (error < 0 && !problems) {
+    if (error < 0 && !problems) { /* no memory */
         fprintf(stderr, "tripctl: %s: %s\n", arguments->operand, strerror(-error));
     } else if (arguments->given & OPTION_JSON) {
         json_t *result = report_check(problems, notes);
@@ -38,7 +38,7 @@ int verb_config_reload(const struct arguments *arguments)
     if (status == EXIT_DONE && arguments->given & OPTION_JSON)
         print_json(stdout, result);
     else if (status == EXIT_DONE)
-        puts("reloaded");
+        print_reloaded(stdout, result);
     json_decref(result);
     return status;
 }

@@ -161,8 +161,8 @@ static void print_overflow(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);
     if (header.overflow > 0)
-        printf("\n%llu time%s a name did not fit max_breakers %u: raise it\n", (unsigned long long)header.overflow,
-               header.overflow == 1 ? "" : "s", header.max_breakers);
+        printf("\n%llu time%s limits.max_breakers, which is %u, was used up: raise it\n",
+               (unsigned long long)header.overflow, header.overflow == 1 ? "" : "s", header.max_breakers);
 }
 
 /* A name that is not there is an error, a pattern that nothing matches a remark. */

@@ -99,6 +99,8 @@ struct segment_header {
     uint32_t lanes;                                                 /* lanes attached */
     uint64_t config_unix_ms;                                        /* when the config in force was loaded */
     uint64_t refused;                                               /* attaches refused, since creation */
+    uint64_t refused_lanes;                                         /* of these: max_lanes were attached */
+    uint64_t refused_memory;                                        /* lane_memory_per_user was used up */
 };
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */

@@ -141,19 +141,20 @@ struct server {
     int listener, stop;
     char path[96];
     pthread_t thread;
-    const char *reload_problems;
+    const char *reload_problems, *reload_notes;
     uint64_t advanced_ns;
     bool real_clock;
 };
 
 static struct server server;
 
-static int fake_reload(void *context, char **ret_problems)
+static int fake_reload(void *context, char **ret_said)
 {
     struct server *self = context;
+    *ret_said = self->reload_notes ? strdup(self->reload_notes) : NULL;
     if (!self->reload_problems)
         return 0;
-    *ret_problems = strdup(self->reload_problems);
+    *ret_said = strdup(self->reload_problems);
     return -EINVAL;
 }
 
@@ -521,8 +522,21 @@ static void test_trip_and_reset_by_pattern_hit_what_matches(void **state)
     assert_int_equal(engine.trips, 2);
     assert_string_equal(engine.reason, "(none)");
     assert_json(result(fd, "reset", json_pack("{s:s}", "name", "?b")),
-                "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[]}");
+                "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[],\"held\":[]}");
     assert_int_equal(engine.resets, 1);
+    close(fd);
+}
+
+static void test_reset_tells_which_modes_go_on_to_decide(void **state)
+{
+    (void)state;
+    const uint32_t slot = add("db");
+    segment_mode_publish(server.segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, 12, "move", 0);
+    const int fd = call_connect();
+    assert_json(
+        result(fd, "reset", json_pack("{s:s}", "name", "db")),
+        "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[],\"held\":[{\"breaker\":\"db\",\"mode\":\"forced_open\","
+        "\"mode_owner\":\"operator\"}]}");
     close(fd);
 }
 
@@ -743,6 +757,7 @@ static void test_status_tells_of_tripd_and_its_loop(void **state)
     assert_string_equal(json_string_value(json_object_get(status, "clock")), "test");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "breakers"), "closed")), 1);
     assert_true(json_is_integer(json_object_get(status, "wakeups")));
+    assert_true(json_is_null(json_object_get(status, "config_file")));
     const char *backend = json_string_value(json_object_get(status, "loop"));
     assert_true(strcmp(backend, "io_uring") == 0 || strcmp(backend, "epoll") == 0);
     json_decref(status);
@@ -793,7 +808,10 @@ static void test_a_reload_that_fails_tells_the_problems(void **state)
 {
     (void)state;
     const int fd = call_connect();
-    assert_json(result(fd, "config_reload", json_object()), "{\"reloaded\":true}");
+    assert_json(result(fd, "config_reload", json_object()), "{\"reloaded\":true,\"notes\":[]}");
+    server.reload_notes = "x.yaml:7: three\n";
+    assert_json(result(fd, "config_reload", json_object()), "{\"reloaded\":true,\"notes\":[\"x.yaml:7: three\"]}");
+    server.reload_notes = NULL;
     server.reload_problems = "x.yaml:3: one\nx.yaml:4: two\n";
     struct rpc_message message = call(fd, "config_reload", json_object());
     assert_string_equal(json_string_value(json_object_get(message.error, "message")),
@@ -996,6 +1014,7 @@ int main(void)
         TEST(test_a_response_is_refused),
         TEST(test_trip_by_name),
         TEST(test_trip_and_reset_by_pattern_hit_what_matches),
+        TEST(test_reset_tells_which_modes_go_on_to_decide),
         TEST(test_a_pattern_skips_what_cannot_be_tripped),
         TEST(test_what_was_hit_comes_in_pages_and_is_hit_once),
         TEST(test_what_is_not_there_is_not_found),

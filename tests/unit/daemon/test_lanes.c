@@ -178,6 +178,9 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     assert_int_equal(lanes_attach(lanes, fd, USER + 1, PID, 0, &lane, &why), 0); /* another user's memory */
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writers[0], 0, &lane), -EDQUOT);
+    lanes_reconfigure(lanes, 3 * right_size());
+    assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     for (uint64_t i = 0; i < 4; i++)
         writer_free(&writers[i]);
     lanes_free(lanes);

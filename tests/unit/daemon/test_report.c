@@ -357,7 +357,9 @@ static void test_status_counts_breakers_by_state(void **state)
                                           .max_breakers = 1024,
                                           .overflow = 5,
                                           .max_lanes = 64,
-                                          .refused = 1,
+                                          .refused = 4,
+                                          .refused_lanes = 1,
+                                          .refused_memory = 2,
                                           .transition_next = 77};
     struct report_instance instance = {
         .header = &header, .daemon = REPORT_RUNNING, .now_ms = 100000, .mono_ns = 10250000000, .clients = 8};
@@ -371,7 +373,8 @@ static void test_status_counts_breakers_by_state(void **state)
                 "\"clock\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
                 "\"config_unix_ms\":1700000001000,\"segment_bytes\":4096,"
                 "\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,\"open\":1,"
-                "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":1},"
+                "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
+                "\"no_memory\":2},"
                 "\"transitions\":77}");
     instance.daemon = REPORT_STOPPED;
     json_t *status = report_status(&instance);

@@ -255,40 +255,44 @@ static void test_clients_are_a_table(void **state)
     assert_prints(print_clients, "{\"clients\":[]}", "no clients\n");
 }
 
-static void test_status_says_whether_tripd_runs(void **state)
+/* first: what tripd is. file: as JSON and as shown. */
+static void assert_status(const char *daemon, const char *file, const char *more, const char *first, const char *named)
 {
-    (void)state;
     static const char tree[] =
         "{\"daemon\":\"%s\",\"heartbeat_age_ms\":4000,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
         "\"clock\":\"real\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,\"config_unix_ms\":1700000001000,"
         "\"segment_bytes\":5242880,\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,"
-        "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":1},"
-        "\"transitions\":77%s}";
-    static const char rest[] = "  breakers    3 of 1024: 1 open, 1 half_open, 0 ramping, 1 closed; 1 not in mode auto\n"
-                               "              5 times a name did not fit: raise limits.max_breakers\n"
-                               "  clients     8 of 64, 1 refused\n"
-                               "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
-                               "  config      of 2023-11-14 22:13:21.000\n"
-                               "  clock       real, 1m40s\n"
-                               "  transitions 77\n";
+        "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
+        "\"no_memory\":2},\"config_file\":%s,\"transitions\":77%s}";
+    static const char lines[] =
+        "%s"
+        "  breakers    3 of 1024: 1 open, 1 half_open, 0 ramping, 1 closed; 1 not in mode auto\n"
+        "              5 times limits.max_breakers was used up: raise it\n"
+        "  clients     8 of 64, 4 refused\n"
+        "              1 time limits.max_lanes was used up: raise it\n"
+        "              2 times limits.lane_memory_per_user was used up: raise it\n"
+        "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
+        "  config      %s of 2023-11-14 22:13:21.000\n"
+        "  clock       real, 1m40s\n"
+        "  transitions 77\n";
     char given[1024], expected[1024];
-    snprintf(given, sizeof(given), tree, "running", ",\"version\":\"0.1.0\",\"loop\":\"io_uring\",\"wakeups\":9");
-    snprintf(expected, sizeof(expected), "%s%s",
-             "  tripd       running, keeper 100 and worker 101\n"
-             "  version     0.1.0, on io_uring, 9 wake-ups\n",
-             rest);
+    snprintf(given, sizeof(given), tree, daemon, file, more);
+    snprintf(expected, sizeof(expected), lines, first, named);
     assert_prints(print_status, given, expected);
-    snprintf(given, sizeof(given), tree, "stalled", "");
-    snprintf(expected, sizeof(expected), "%s%s",
-             "  tripd       stalled: no heartbeat for 4.0s; keeper 100, worker 101\n", rest);
-    assert_prints(print_status, given, expected);
-    snprintf(given, sizeof(given), tree, "dead", "");
-    snprintf(expected, sizeof(expected), "%s%s",
-             "  tripd       dead, and was not stopped: no heartbeat for 4.0s; clients go on without it\n", rest);
-    assert_prints(print_status, given, expected);
-    snprintf(given, sizeof(given), tree, "stopped", "");
-    snprintf(expected, sizeof(expected), "%s%s", "  tripd       stopped cleanly\n", rest);
-    assert_prints(print_status, given, expected);
+}
+
+static void test_status_says_whether_tripd_runs(void **state)
+{
+    (void)state;
+    assert_status("running", "\"/etc/tripd/default.yaml\"",
+                  ",\"version\":\"0.1.0\",\"loop\":\"io_uring\",\"wakeups\":9",
+                  "  tripd       running, keeper 100 and worker 101\n"
+                  "  version     0.1.0, on io_uring, 9 wake-ups\n",
+                  "/etc/tripd/default.yaml");
+    assert_status("stalled", "null", "", "  tripd       stalled: no heartbeat for 4.0s; keeper 100, worker 101\n", "-");
+    assert_status("dead", "null", "",
+                  "  tripd       dead, and was not stopped: no heartbeat for 4.0s; clients go on without it\n", "-");
+    assert_status("stopped", "null", "", "  tripd       stopped cleanly\n", "-");
 }
 
 static void print_hits_tripped(FILE *out, const json_t *result)
@@ -304,6 +308,26 @@ static void test_hits_are_listed_and_counted(void **state)
                   "a\nb\n2 breakers tripped; later ones too\n"
                   "1 skipped, for the mode keeps the state as it is until `tripctl auto`:\nc\n");
     assert_prints(print_hits_tripped, "{\"count\":0,\"breakers\":[]}", "0 breakers tripped; later ones too\n");
+}
+
+static void print_hits_reset(FILE *out, const json_t *result)
+{
+    print_hits(out, result, "reset", "");
+}
+
+static void test_a_reset_that_a_mode_outlasts_says_so(void **state)
+{
+    (void)state;
+    assert_prints(print_hits_reset,
+                  "{\"count\":1,\"breakers\":[\"db\"],\"held\":[{\"breaker\":\"db\",\"mode\":\"forced_open\","
+                  "\"mode_owner\":\"operator\"}]}",
+                  "db\n1 breaker reset\ndb stays forced_open by operator; `tripctl auto db` ends that\n");
+}
+
+static void test_a_reload_prints_its_notes(void **state)
+{
+    (void)state;
+    assert_prints(print_reloaded, "{\"reloaded\":true,\"notes\":[\"x.yaml:7: three\"]}", "x.yaml:7: three\nreloaded\n");
 }
 
 static void test_json_is_one_line_with_rates_as_people_write_them(void **state)
@@ -337,6 +361,8 @@ int main(void)
         cmocka_unit_test(test_clients_are_a_table),
         cmocka_unit_test(test_status_says_whether_tripd_runs),
         cmocka_unit_test(test_hits_are_listed_and_counted),
+        cmocka_unit_test(test_a_reset_that_a_mode_outlasts_says_so),
+        cmocka_unit_test(test_a_reload_prints_its_notes),
         cmocka_unit_test(test_json_is_one_line_with_rates_as_people_write_them),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -281,9 +281,9 @@ static void test_list_ends_with_what_did_not_fit(void **state)
     fixture.segment->header->overflow = 2;
     copy_segment(fixture.segment->size);
     assert_int_equal(run(verb_list, "payments/*", OPTION_SEGMENT), EXIT_DONE);
-    assert_non_null(strstr(said, "\n\n2 times a name did not fit max_breakers 8: raise it\n"));
+    assert_non_null(strstr(said, "\n\n2 times limits.max_breakers, which is 8, was used up: raise it\n"));
     assert_int_equal(run(verb_list, "payments/*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
-    assert_null(strstr(said, "did not fit"));
+    assert_null(strstr(said, "used up"));
 }
 
 static void test_no_segment_is_no_daemon(void **state)
