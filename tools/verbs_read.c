@@ -27,7 +27,7 @@ static int not_found(const struct arguments *arguments, const char *path, int er
                 "tripctl: no tripd has run as instance %s: there is no state segment %s%s; %sset TRIP_SHM_DIR if its "
                 "tripd has it\n",
                 arguments->instance, paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm", path,
-                user ? "" : "add --user for one of your own, ");
+                user ? "" : "add --user for one of your own, or ");
     else
         fprintf(stderr, "tripctl: %s: %s\n", path, strerror(-error));
     return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;

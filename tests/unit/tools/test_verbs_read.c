@@ -294,7 +294,7 @@ static void test_no_segment_is_no_daemon(void **state)
     assert_int_equal(run(verb_list, NULL, OPTION_NONE), EXIT_NO_DAEMON);
     snprintf(
         expected, sizeof(expected),
-        "tripctl: no tripd has run as instance test: there is no state segment %s; add --user for one of your own, "
+        "tripctl: no tripd has run as instance test: there is no state segment %s; add --user for one of your own, or "
         "set TRIP_SHM_DIR if its tripd has it\n",
         fixture.dir.path);
     assert_string_equal(said, expected);
