@@ -74,7 +74,8 @@ done
 for verb in show trip force-open disable shadow auto reset; do answers 1 'no breaker is named nobody' $verb nobody; done
 for verb in trip reset; do answers 1 'no breaker matches n*' $verb 'n*'; done
 answers 2 'is no name or pattern' trip 'a b'
-answers 0 "" list nobody # nothing to show is an answer
+answers 1 'no breaker matches nobody' list nobody
+answers 0 'no breaker matches n*' list 'n*' # nothing to show is an answer
 echo 'breakers: [{match: "*", open: {for: 5x}}]' >"$config"
 answers 1 "$config:1" config reload
 answers 1 'the config in force stays' config reload
