@@ -9,12 +9,19 @@
 #include <unistd.h>
 
 #include "commons.h"
+#include "keeper.h"
 #include "listener.h"
 #include "lock.h"
 #include "log.h"
 
 #define RIGHTS \
     "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"
+
+/* What makes what failed with this error work: more descriptors, or other rights. */
+static const char *mend(int error)
+{
+    return *keeper_mend(error) ? keeper_mend(error) : "; " RIGHTS;
+}
 
 #define SEGMENT_LOCK "~lock" /* behind the segment's name; no letter of instance names: never another's segment */
 
@@ -75,7 +82,7 @@ static int take_lock(struct startup *startup)
     pid_t holder = 0;
     int error = listener_make_folder(startup->socket_path);
     if (error < 0) {
-        log_error("cannot make the folder of %s: %s; " RIGHTS, startup->socket_path, strerror(-error));
+        log_error("cannot make the folder of %s: %s%s", startup->socket_path, strerror(-error), mend(error));
         return error;
     }
     error = lock_take(startup->lock_path, &startup->lock, &holder);
@@ -84,7 +91,7 @@ static int take_lock(struct startup *startup)
                   "instance with -i",
                   startup->options.instance, (int)holder, startup->lock_path);
     else if (error < 0)
-        log_error("cannot lock %s: %s; " RIGHTS, startup->lock_path, strerror(-error));
+        log_error("cannot lock %s: %s%s", startup->lock_path, strerror(-error), mend(error));
     return error;
 }
 
@@ -147,7 +154,8 @@ static void say_no_segment(const struct startup *startup, int error)
             "instance with -i",
             where, startup->segment_path);
     else
-        log_error("cannot make the state segment %s%s: %s; " RIGHTS, where, startup->segment_path, strerror(-error));
+        log_error("cannot make the state segment %s%s: %s%s", where, startup->segment_path, strerror(-error),
+                  mend(error));
 }
 
 /* A tripd of another TRIP_RUNTIME_DIR has another socket and lock, and perhaps this segment. Not the segment itself is
@@ -166,7 +174,7 @@ static int lock_segment(struct startup *startup)
     else if (error == -ENOSPC)
         say_no_segment(startup, error);
     else if (error < 0)
-        log_error("cannot lock %s: %s; run tripd as the user whose file that is, or " RIGHTS, path, strerror(-error));
+        log_error("cannot lock %s, which must be our user's: %s%s", path, strerror(-error), mend(error));
     return error;
 }
 
@@ -255,7 +263,7 @@ static int open_listener(struct startup *startup)
     if (error == -EEXIST)
         log_error("%s is there and no socket: remove it", startup->socket_path);
     else if (error < 0)
-        log_error("cannot listen at %s: %s; " RIGHTS, startup->socket_path, strerror(-error));
+        log_error("cannot listen at %s: %s%s", startup->socket_path, strerror(-error), mend(error));
     if (error < 0)
         return error;
     startup->own_socket = true;
