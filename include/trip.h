@@ -54,7 +54,8 @@ extern "C" {
     X(DISABLED, "disabled")       \
     X(SHADOW, "shadow")
 
-/* Admitted are ALLOW and PROBE; all others are denials. The last four come with limits and retries. */
+/* Admitted are ALLOW and PROBE; all others are denials. The last four are local: a limit that all processes share was
+ * reached (bulkhead, rate), the call was shed (adaptive throttling), or its deadline had passed. */
 #define TRIP_VERDICTS(X)                    \
     X(ALLOW, "allow")                       \
     X(PROBE, "probe")                       \
@@ -111,12 +112,33 @@ extern "C" {
     X(UNREPORTED, "unreported")   \
     X(PRIVATE, "private")
 
-#define TRIP_ENUM_STATE(suffix, name)  TRIP_STATE_##suffix,
-#define TRIP_ENUM_MODE(suffix, name)   TRIP_MODE_##suffix,
-#define TRIP_ENUM_PLAIN(suffix, name)  TRIP_##suffix,
-#define TRIP_ENUM_ERROR(suffix, name)  TRIP_ERROR_##suffix,
+/* What a call may be sacrificed for. trip_begin's calls are NORMAL. */
+#define TRIP_PRIORITIES(X)    \
+    X(CRITICAL, "critical")   \
+    X(NORMAL, "normal")       \
+    X(SHEDDABLE, "sheddable")
+
+/* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
+ * delay would end after retry.total. NOT_RETRYABLE: this type of error is not in retry.on. OPEN: the breaker admits
+ * nothing now, or not before the delay ends. BUDGET: the host's retry budget is dry. DEADLINE: the delay would end
+ * after the caller's deadline. */
+#define TRIP_RETRIES(X)               \
+    X(AGAIN, "again")                 \
+    X(ATTEMPTS, "attempts")           \
+    X(TIME, "time")                   \
+    X(NOT_RETRYABLE, "not_retryable") \
+    X(OPEN, "open")                   \
+    X(BUDGET, "budget")               \
+    X(DEADLINE, "deadline")
+
+#define TRIP_ENUM_STATE(suffix, name) TRIP_STATE_##suffix,
+#define TRIP_ENUM_MODE(suffix, name) TRIP_MODE_##suffix,
+#define TRIP_ENUM_PLAIN(suffix, name) TRIP_##suffix,
+#define TRIP_ENUM_ERROR(suffix, name) TRIP_ERROR_##suffix,
 #define TRIP_ENUM_REASON(suffix, name) TRIP_REASON_##suffix,
 #define TRIP_ENUM_CLIENT(suffix, name) TRIP_CLIENT_##suffix,
+#define TRIP_ENUM_PRIORITY(suffix, name) TRIP_PRIORITY_##suffix,
+#define TRIP_ENUM_RETRY(suffix, name) TRIP_RETRY_##suffix,
 
 typedef enum trip_state { TRIP_STATES(TRIP_ENUM_STATE) TRIP_STATE_COUNT } trip_state;
 typedef enum trip_mode { TRIP_MODES(TRIP_ENUM_MODE) TRIP_MODE_COUNT } trip_mode;
@@ -124,6 +146,9 @@ typedef enum trip_verdict { TRIP_VERDICTS(TRIP_ENUM_PLAIN) TRIP_VERDICT_COUNT } 
 typedef enum trip_outcome { TRIP_OUTCOMES(TRIP_ENUM_PLAIN) TRIP_OUTCOME_COUNT } trip_outcome;
 typedef enum trip_reason { TRIP_REASONS(TRIP_ENUM_REASON) TRIP_REASON_COUNT } trip_reason;
 typedef enum trip_client_state { TRIP_CLIENT_STATUSES(TRIP_ENUM_CLIENT) TRIP_CLIENT_COUNT } trip_client_state;
+
+typedef enum trip_priority { TRIP_PRIORITIES(TRIP_ENUM_PRIORITY) TRIP_PRIORITY_COUNT } trip_priority;
+typedef enum trip_retry_answer { TRIP_RETRIES(TRIP_ENUM_RETRY) TRIP_RETRY_COUNT } trip_retry_answer;
 
 /* The user's own types are TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */
 typedef enum trip_error_type {
@@ -138,8 +163,14 @@ typedef struct trip_breaker trip_breaker;
  * memcpy, and ended once, on any thread of the process that began it. The content is libtrip's. */
 typedef struct trip_call {
     trip_breaker *breaker;
-    uint64_t private_[7];
+    uint64_t private_[9];
 } trip_call;
+
+/* The retries of one operation: of fixed size, used by one thread at a time. The content is libtrip's. */
+typedef struct trip_retry {
+    trip_breaker *breaker;
+    uint64_t private_[7];
+} trip_retry;
 
 /* What went wrong in a call. Strings are copied (cut to the sizes above) and may be NULL. */
 typedef struct trip_error {
@@ -190,11 +221,76 @@ void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_n
  * trip_end_error. If denied, ending does nothing. */
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 
+/* How a call asks. All zero but `priority` is what trip_begin does. */
+typedef struct trip_asking {
+    trip_priority priority;
+    uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
+} trip_asking;
+
+/* The same as trip_begin, less important calls being turned away first when tickets or tokens run low
+ * (priority.sheddable_below, priority.normal_below) or the dependency is overloaded (throttle): critical calls are
+ * never shed. */
+trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_priority priority);
+
+/* The same with a deadline: a call whose time has passed is not sent (TRIP_DENY_DEADLINE), and says nothing about the
+ * dependency. NULL: as trip_begin. Where concurrency.wait is set, this and the two above wait for a ticket, until the
+ * deadline at the latest: the only wait there is in an admission. */
+trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
+
+/* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
+uint64_t trip_call_remaining_ns(const trip_call *call);
+
 /* Ends a call. A second end of the same call, and an end in a forked child, do nothing. */
 void trip_end(trip_call *call, trip_outcome outcome);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. */
 void trip_end_error(trip_call *call, const trip_error *error);
+
+/* ---- retries, by the breaker's `retry` settings, which change live */
+
+/* Begins an operation's retries, before its first attempt; nothing is counted yet. */
+void trip_retry_start(trip_breaker *breaker, trip_retry *retry);
+/* All attempts must be done so soon from now: no retry begins that could not. 0: no deadline. */
+void trip_retry_within(trip_retry *retry, uint64_t within_ns);
+
+/* After a failed attempt: once more, and after how long? hint_ns: the server's Retry-After, 0 without one; a longer
+ * delay than the backoff's is honoured. *ret_delay_ns is written with TRIP_RETRY_AGAIN only. Nothing blocks: an event
+ * loop sets a timer. The host's retry budget is charged here, so ask once for each retry. */
+trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
+
+/* For idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while the first is
+ * still out. False: hedging is off. Charge it with trip_hedge_take when it is sent. */
+bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
+/* False: the retry budget is dry, send none. */
+bool trip_hedge_take(trip_breaker *breaker);
+
+/* One attempt of trip_run's operation. */
+typedef struct trip_attempt {
+    unsigned number;         /* 1, 2, ... */
+    uint64_t remaining_ns;   /* of the deadline; UINT64_MAX: none */
+    trip_error error;        /* written by the operation when it fails */
+    uint64_t retry_after_ns; /* likewise: the server's Retry-After; 0: none */
+} trip_attempt;
+
+/* Does the work, and says how it ended. */
+typedef trip_outcome trip_operation(void *arg, trip_attempt *attempt);
+
+typedef struct trip_result {
+    unsigned attempts;            /* that were sent */
+    trip_outcome outcome;         /* of the last one; TRIP_CANCELLED if none was sent */
+    trip_verdict verdict;         /* of the last admission */
+    trip_error_type error;        /* of the last failure; UNKNOWN if there was none */
+    trip_retry_answer stopped_by; /* why there was no further retry; AGAIN: none was needed */
+    uint64_t elapsed_ns;
+} trip_result;
+
+/* For blocking code: admission, attempt, outcome, backoff (asleep), until the operation succeeds or is not to be tried
+ * again. 0: its last outcome was ok or ignored; -EAGAIN: the first attempt was not admitted (ret_result->verdict);
+ * -EIO: it failed; -ECANCELED: it said so. ret_result is written in every case, and may be NULL. */
+int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result);
+/* The same with priority and deadline; NULL: without. */
+int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
+                    trip_result *ret_result);
 
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 
@@ -207,6 +303,8 @@ const char *trip_verdict_name(trip_verdict verdict);
 const char *trip_state_name(trip_state state);
 const char *trip_mode_name(trip_mode mode);
 const char *trip_outcome_name(trip_outcome outcome);
+const char *trip_priority_name(trip_priority priority);
+const char *trip_retry_answer_name(trip_retry_answer answer);
 const char *trip_reason_name(trip_reason reason);
 const char *trip_error_type_name(trip_error_type type);
 const char *trip_client_state_name(trip_client_state state);

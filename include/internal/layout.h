@@ -43,6 +43,7 @@ enum segment_section {
     SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
     SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
     SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
+    SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
     SECTION_COUNT
 };
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -115,12 +116,31 @@ struct policy_slot {
     uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
     uint64_t longest_ms; /* the longest open time or max_wait that may be running: a deadline further away is damage */
     uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
-    uint64_t reserved0;
+    uint64_t limits;     /* which limits there are: enum policy_limit; 0: none, and the line below is not read */
 
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
     uint64_t reserved1[2];
+
+    /* Limits: read at admission where there are some; each word is whole for itself. */
+    uint64_t tickets;      /* calls in flight at once over all processes; moves where it is adaptive */
+    uint64_t tickets_wait; /* how long an admission may wait for one, ns */
+    uint64_t rate_limit;   /* calls in rate_per_ns */
+    uint64_t rate_per_ns;
+    uint64_t rate_burst;
+    uint64_t reserves;       /* what is left to the more important: policy.h */
+    uint64_t admit_permille; /* adaptive throttling; 1000: all */
+    uint64_t hedge_ns;       /* when a second attempt may start; 0: never */
+
+    /* Retries: read when a call failed and its caller asks. */
+    uint64_t retry; /* attempts, backoff, jitter: policy.h */
+    uint64_t retry_base_ns, retry_max_ns;
+    uint64_t retry_total_ns; /* 0: no limit */
+    uint64_t retry_on;       /* a bit an error type */
+    uint64_t budget_floor;   /* tokens a second, without a deposit */
+    uint64_t budget_cap;     /* in thousandths of a token */
+    uint64_t reserved2;
 };
 
 #define DETAIL_TEXT_MAX 96
@@ -153,9 +173,20 @@ struct detail_slot {
     uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
 };
 
+/* Why a call was rejected though the breaker admitted it: X(ENUM_SUFFIX, "name in JSON"). */
+#define LIMITED_KINDS(X)          \
+    X(CONCURRENCY, "concurrency") \
+    X(RATE, "rate")               \
+    X(SHED, "shed")               \
+    X(DEADLINE, "deadline")
+
+#define LIMITED_ENUM(suffix, name) LIMITED_##suffix,
+enum limited { LIMITED_KINDS(LIMITED_ENUM) LIMITED_COUNT };
+
 /* Outcomes since the breaker came into being. */
 struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
+    uint64_t limited[LIMITED_COUNT]; /* rejected here, before the dependency was asked */
 };
 
 /* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
@@ -215,7 +246,8 @@ struct transition {
 struct meter_marks {
     uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
     uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
-    uint64_t reserved[5];
+    uint64_t limited[LIMITED_COUNT];
+    uint64_t reserved[1];
 };
 
 struct journal_mark {
@@ -247,6 +279,22 @@ struct client_slot {
     uint64_t reserved0;
 };
 
+#define LIMITS_HOLDERS 8
+
+/* A breaker's limits as tripd last looked, at each heartbeat while there are some. tripd alone writes, under
+ * `sequence`, as in detail_slot. */
+struct limits_shown {
+    uint64_t sequence;
+    uint64_t tickets_taken;
+    uint64_t budget;                   /* in thousandths of a token */
+    uint64_t retries, retries_refused; /* since the commons was made */
+    uint64_t rate_free;                /* calls that could come at once */
+    struct {
+        uint32_t lane, tickets; /* lane 0: no more */
+    } holders[LIMITS_HOLDERS];  /* who holds most */
+    uint64_t reserved[2];
+};
+
 #define PATTERNS_MAX 256
 
 /* A mode that an operator set by pattern. tripd alone writes; serial first 0, last set. The highest serial whose
@@ -270,6 +318,8 @@ struct pattern_slot {
 enum commons_section {
     COMMONS_WORDS,   /* struct state_line, one a breaker */
     COMMONS_PERMITS, /* uint64_t[PERMITS_PER_BREAKER], one a breaker */
+    COMMONS_LIMITS,  /* struct limit_lines, one a breaker */
+    COMMONS_TICKETS, /* uint64_t[TICKET_WORDS], one a breaker: ticket_word.h */
     COMMONS_SECTION_COUNT
 };
 
@@ -295,6 +345,23 @@ struct commons_header {
 struct state_line {
     uint64_t word; /* state_word.h */
     uint64_t reserved[7];
+};
+
+#define TICKETS_MAX  1024
+#define TICKET_WORDS (TICKETS_MAX / 4)
+
+/* What limits share: a line for each word that is written at each call, so that those who use one do not wait for those
+ * who use another. */
+struct limit_lines {
+    uint64_t rate __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
+
+    uint64_t budget __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
+    uint64_t retries, retries_refused;                     /* for people */
+
+    /* Who waits for a ticket sets `waiting` and sleeps on `turn`; who gives one back and finds it set clears it, moves
+     * `turn` on and wakes all. */
+    uint32_t turn __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t waiting;
 };
 
 /* -------------------------------------------------------------------------------------------------------- lane
@@ -355,6 +422,8 @@ struct meter {
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t reserved1;
+    /* client: local rejections */
+    uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
     /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
@@ -529,7 +598,9 @@ LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
 LAYOUT_SIZE(segment_header, 832);
 LAYOUT_AT(policy_slot, modes, 64);
-LAYOUT_SIZE(policy_slot, 128);
+LAYOUT_AT(policy_slot, tickets, 128);
+LAYOUT_AT(policy_slot, retry, 192);
+LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 256);
 LAYOUT_SIZE(meter_marks, 128);
@@ -539,10 +610,12 @@ LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_AT(commons_header, doorbell, 320);
 LAYOUT_AT(commons_header, dirty, 384);
 LAYOUT_SIZE(state_line, 64);
+LAYOUT_SIZE(limit_lines, 192);
+LAYOUT_SIZE(limits_shown, 128);
 LAYOUT_SIZE(lane_header, 192);
 LAYOUT_SIZE(lane_section, 128);
-LAYOUT_SIZE(meter, 384);
-LAYOUT_AT(meter, marks, 128);
+LAYOUT_SIZE(meter, 448);
+LAYOUT_AT(meter, marks, 192);
 LAYOUT_SIZE(lane_event, 32);
 LAYOUT_SIZE(lane_error, 256);
 LAYOUT_SIZE(lane_call, 16);
@@ -582,6 +655,8 @@ static inline uint64_t layout_digest(void)
         offsetof(struct policy_slot, half_open),
         offsetof(struct policy_slot, modes),
         offsetof(struct policy_slot, ramp_end),
+        offsetof(struct policy_slot, tickets),
+        offsetof(struct policy_slot, retry),
         sizeof(struct detail_slot),
         offsetof(struct detail_slot, modes),
         offsetof(struct detail_slot, latency),
@@ -597,6 +672,10 @@ static inline uint64_t layout_digest(void)
         offsetof(struct commons_header, doorbell),
         offsetof(struct commons_header, dirty),
         sizeof(struct state_line),
+        sizeof(struct limit_lines),
+        sizeof(struct limits_shown),
+        TICKETS_MAX,
+        LIMITED_COUNT,
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
@@ -604,6 +683,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),
         sizeof(struct meter),
+        offsetof(struct meter, limited),
         offsetof(struct meter, marks),
         sizeof(struct lane_event),
         offsetof(struct lane_event, what),

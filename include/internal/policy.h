@@ -9,10 +9,15 @@
  * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
  * half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
+ * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
+ * retry       0-7 attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille | 26-57 multiplier
+ *             in permille
  */
 #ifndef TRIP_INTERNAL_POLICY_H
 #define TRIP_INTERNAL_POLICY_H
 
+#include "internal/backoff.h"
+#include "internal/bucket_word.h"
 #include "internal/layout.h"
 
 #define POLICY_MS_MASK ((UINT64_C(1) << 41) - 1)
@@ -162,6 +167,64 @@ static inline uint32_t half_open_permits(uint64_t half_open)
 static inline uint64_t half_open_max_wait_ms(uint64_t half_open)
 {
     return half_open >> 8 & 0xffffffff;
+}
+
+/* ---- limits and retries */
+
+enum policy_limit { POLICY_TICKETS = 1, POLICY_RATE = 2, POLICY_SLIDING = 4 /* of the rate */, POLICY_THROTTLE = 8 };
+
+static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t normal_permille)
+{
+    return (sheddable_permille & 0x3ff) | (uint64_t)(normal_permille & 0x3ff) << 10;
+}
+
+/* What of `whole` a call of this priority must leave free, rounded down. */
+static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t whole)
+{
+    const uint64_t permille = priority == TRIP_PRIORITY_CRITICAL ? 0
+                              : priority == TRIP_PRIORITY_NORMAL ? reserves >> 10 & 0x3ff
+                                                                 : reserves & 0x3ff;
+    return (uint64_t)((unsigned __int128)whole * permille / 1000);
+}
+
+struct policy_retry {
+    uint32_t attempts;
+    struct backoff backoff;
+};
+
+static inline uint64_t policy_retry_word(const struct policy_retry *retry)
+{
+    return (retry->attempts & 0xff) | (uint64_t)(retry->backoff.kind & 15) << 8 |
+           (uint64_t)(retry->backoff.jitter & 15) << 12 | (uint64_t)(retry->backoff.jitter_permille & 0x3ff) << 16 |
+           (uint64_t)retry->backoff.multiplier_permille << 26;
+}
+
+static inline struct policy_retry policy_retry_of(const struct policy_slot *slot)
+{
+    /* Relaxed: each word is whole; a reload between two of them mixes two valid settings once. */
+    const uint64_t word = __atomic_load_n(&slot->retry, __ATOMIC_RELAXED);
+    return (struct policy_retry){
+        .attempts = word & 0xff,
+        .backoff = {.kind = word >> 8 & 15,
+                    .jitter = word >> 12 & 15,
+                    .jitter_permille = word >> 16 & 0x3ff,
+                    .multiplier_permille = (uint32_t)(word >> 26),
+                    .base_ns = __atomic_load_n(&slot->retry_base_ns, __ATOMIC_RELAXED),
+                    .max_ns = __atomic_load_n(&slot->retry_max_ns, __ATOMIC_RELAXED)},
+    };
+}
+
+static inline struct budget policy_budget(const struct policy_slot *slot)
+{
+    return (struct budget){.min_per_second = __atomic_load_n(&slot->budget_floor, __ATOMIC_RELAXED),
+                           .cap = __atomic_load_n(&slot->budget_cap, __ATOMIC_RELAXED)};
+}
+
+static inline struct rate policy_rate(const struct policy_slot *slot)
+{
+    return (struct rate){.limit = __atomic_load_n(&slot->rate_limit, __ATOMIC_RELAXED),
+                         .per_ns = __atomic_load_n(&slot->rate_per_ns, __ATOMIC_RELAXED),
+                         .burst = __atomic_load_n(&slot->rate_burst, __ATOMIC_RELAXED)};
 }
 
 #endif

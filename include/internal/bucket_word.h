@@ -1,0 +1,229 @@
+/* Rates that all processes of a host share, one 64-bit word each: whoever wants to go on takes the word it loaded to a
+ * word that says so, by CAS. All functions here are pure, word in, word out; a refusal leaves the word as it is, so
+ * that who is refused writes nothing. *ret_wait_ns is 0 for who may go on, else how long until it is worth asking
+ * again, if nobody else takes meanwhile: never 0 for a refusal, BUCKET_NEVER if time alone brings nothing.
+ *
+ * `reserve` is what must be left, after this one took, to those who are more important: 0 for the critical. It is cut
+ * so that everybody may take from what is full.
+ *
+ * Times are those since the segment's creation. Load the word, then read the clock, at each try anew: to an older time
+ * the word looks like one from the future. The clocks of several processes may still differ by a little: what lies
+ * ahead by up to BUCKET_CLOCK_SLACK_NS more than it can is kept, and further ahead it is damage. So the most that a bad
+ * word brings is one full bucket, or one empty one for that slack.
+ *
+ * bucket    token bucket of `burst` tokens, one each per / limit: the generic cell rate algorithm as a virtual schedule
+ *           (ITU-T I.371; ATM Forum, Traffic Management Specification 4.0)
+ *
+ *   63                                                        0
+ *   [     theoretical arrival time 64: 1/256 ns, modular      ]     2.3 years
+ *
+ *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The 1/256
+ *           are for an I that is no whole number of nanoseconds: rounded up, so that no more than `limit` pass, and
+ * short of it by less than limit / (256 * per): 4 in a million at a million a second. A zero word is a full bucket.
+ *
+ * sliding   no more than `limit` within the last `per`, as estimated from two counters: the sliding window of
+ * Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017)
+ *
+ *   63          48 47                  24 23                   0
+ *   [  window 16  ][    previous 24     ][     current 24      ]     window: now / per, modular
+ *
+ *           Admitted if previous * (rest of this window / per), rounded down, + current + 1 <= limit; rounded up, a
+ * limit of 1 would admit in every other window. A word that rested for 2^16 windows, to the window, looks like one of
+ * now: the calls of then count again, for two windows at most.
+ *
+ * budget    tokens for retries, in thousandths: deposited by tripd (a ratio of the calls it counted), and refilled at
+ *           min_per_second by whoever looks, so that the floor holds while tripd is away (RetryBudget of Twitter's
+ *           Finagle, for a host). A token a second is a thousandth a millisecond: nothing to round.
+ *
+ *   63                   32 31                    0
+ *   [    milli-tokens 32   ][  refilled at 32: ms   ]     modular, 49.7 days
+ */
+#ifndef TRIP_INTERNAL_BUCKET_WORD_H
+#define TRIP_INTERNAL_BUCKET_WORD_H
+
+#include <stdbool.h>
+
+#include "internal/numbers.h"
+
+#define BUCKET_CLOCK_SLACK_NS UINT64_C(1000000000)
+#define BUCKET_NEVER          UINT64_MAX
+
+struct rate {
+    uint64_t limit;  /* calls in `per_ns`; 1 at least */
+    uint64_t per_ns; /* a millisecond at least */
+    uint64_t burst;  /* bucket: calls that may come at once; 1 at least. burst * per / limit: 104 days at most */
+};
+
+static inline uint64_t bucket_positive(uint64_t value)
+{
+    return value ? value : 1;
+}
+
+/* ----------------------------------------------------------------------------------------------- bucket: GCRA */
+
+#define BUCKET_PARTS 256 /* of a nanosecond */
+/* Ahead and behind must not be mistaken for each other: 104 days, in 1/256 ns. */
+#define BUCKET_AHEAD_MAX (UINT64_C(1) << 61)
+
+static inline uint64_t bucket_interval(const struct rate *rate)
+{
+    return at_most(quotient_up((unsigned __int128)rate->per_ns * BUCKET_PARTS, bucket_positive(rate->limit)),
+                   BUCKET_AHEAD_MAX);
+}
+
+/* How far an empty bucket's word lies ahead of now. */
+static inline uint64_t bucket_span(const struct rate *rate)
+{
+    return at_most(product(bucket_interval(rate), bucket_positive(rate->burst)), BUCKET_AHEAD_MAX);
+}
+
+/* How far the word lies ahead of now: 0 for one that lies behind, or further ahead than any can. */
+static inline uint64_t bucket_ahead(uint64_t word, const struct rate *rate, uint64_t now_ns)
+{
+    const uint64_t ahead = word - now_ns * BUCKET_PARTS;
+    return ahead <= bucket_span(rate) + BUCKET_CLOCK_SLACK_NS * BUCKET_PARTS ? ahead : 0;
+}
+
+static inline uint64_t bucket_after_take(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
+                                         uint64_t *ret_wait_ns)
+{
+    const uint64_t interval = bucket_interval(rate), room = bucket_span(rate) - interval;
+    const uint64_t tolerance = room - at_most(product(reserve, interval), room);
+    const uint64_t ahead = bucket_ahead(word, rate, now_ns);
+
+    *ret_wait_ns = ahead <= tolerance ? 0 : quotient_up(ahead - tolerance, BUCKET_PARTS);
+    return *ret_wait_ns ? word : now_ns * BUCKET_PARTS + ahead + interval;
+}
+
+/* For people: how many could take at once. */
+static inline uint64_t bucket_tokens(uint64_t word, const struct rate *rate, uint64_t now_ns)
+{
+    const uint64_t span = bucket_span(rate);
+    return (span - at_most(bucket_ahead(word, rate, now_ns), span)) / bucket_interval(rate);
+}
+
+/* ------------------------------------------------------------------------------------- sliding: window counter */
+
+#define SLIDING_COUNT_MAX    0xffffffu /* the highest limit */
+#define SLIDING_WINDOWS_MASK 0xffffu
+
+/* A word as it is in this window. */
+struct sliding {
+    uint64_t window;  /* not modular */
+    uint64_t rest_ns; /* until it ends: more than per_ns for who has an older clock */
+    uint64_t previous, current;
+};
+
+static inline uint64_t sliding_make(uint64_t window, uint64_t previous, uint64_t current)
+{
+    return (window & SLIDING_WINDOWS_MASK) << 48 | (previous & SLIDING_COUNT_MAX) << 24 | (current & SLIDING_COUNT_MAX);
+}
+
+static inline uint64_t sliding_limit(const struct rate *rate)
+{
+    return at_most(bucket_positive(rate->limit), SLIDING_COUNT_MAX);
+}
+
+/* Counts beyond the limit are an older limit's, or damage. */
+static inline struct sliding sliding_at(uint64_t word, const struct rate *rate, uint64_t now_ns)
+{
+    const uint64_t per_ns = bucket_positive(rate->per_ns), now = now_ns / per_ns;
+    const uint64_t behind = (now - (word >> 48)) & SLIDING_WINDOWS_MASK;
+    const uint64_t ahead = -behind & SLIDING_WINDOWS_MASK;
+    const bool older_clock = behind != 0 && ahead <= (now_ns + BUCKET_CLOCK_SLACK_NS) / per_ns - now;
+    const uint64_t window = older_clock ? now + ahead : now, rest_ns = (window + 1) * per_ns - now_ns;
+    const uint64_t previous = at_most(word >> 24 & SLIDING_COUNT_MAX, sliding_limit(rate));
+    const uint64_t current = at_most(word & SLIDING_COUNT_MAX, sliding_limit(rate));
+
+    if (behind == 0 || older_clock)
+        return (struct sliding){window, rest_ns, previous, current};
+    return (struct sliding){window, rest_ns, behind == 1 ? current : 0, 0};
+}
+
+/* How long until no more than `most` of a window's `count` calls are within the last `per_ns`, as estimated. rest_ns:
+ * until all of them have left. */
+static inline uint64_t sliding_wait_ns(uint64_t count, uint64_t most, uint64_t per_ns, uint64_t rest_ns)
+{
+    if (count <= most)
+        return 0;
+    const uint64_t rest_then_ns = (uint64_t)(((unsigned __int128)(most + 1) * per_ns - 1) / count);
+    return rest_ns > rest_then_ns ? rest_ns - rest_then_ns : 0;
+}
+
+static inline uint64_t sliding_after_take(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
+                                          uint64_t *ret_wait_ns)
+{
+    const struct sliding is = sliding_at(word, rate, now_ns);
+    const uint64_t per_ns = bucket_positive(rate->per_ns);
+    const uint64_t most = sliding_limit(rate) - at_most(reserve, sliding_limit(rate) - 1) - 1; /* before this one */
+
+    /* This window's own calls count whole until it ends, then less and less. */
+    *ret_wait_ns = is.current <= most ? sliding_wait_ns(is.previous, most - is.current, per_ns, is.rest_ns)
+                                      : is.rest_ns + sliding_wait_ns(is.current, most, per_ns, per_ns);
+    return *ret_wait_ns ? word : sliding_make(is.window, is.previous, is.current + 1);
+}
+
+/* For people: calls within the last `per_ns`, as estimated. */
+static inline uint64_t sliding_count(uint64_t word, const struct rate *rate, uint64_t now_ns)
+{
+    const struct sliding is = sliding_at(word, rate, now_ns);
+    const uint64_t per_ns = bucket_positive(rate->per_ns);
+    return (uint64_t)((unsigned __int128)is.previous * at_most(is.rest_ns, per_ns) / per_ns) + is.current;
+}
+
+/* --------------------------------------------------------------------------------------- budget: retries' tokens */
+
+#define BUDGET_TOKEN    1000 /* a retry's price */
+#define BUDGET_CAP_MAX  UINT32_MAX
+#define BUDGET_SLACK_MS (BUCKET_CLOCK_SLACK_NS / 1000000)
+
+struct budget {
+    uint64_t min_per_second; /* tokens; 0: deposits alone */
+    uint64_t cap;            /* in thousandths; a token at least, BUDGET_CAP_MAX at most */
+};
+
+static inline uint64_t budget_make(uint64_t milli_tokens, uint64_t now_ms)
+{
+    return milli_tokens << 32 | (now_ms & UINT32_MAX);
+}
+
+/* In thousandths. */
+static inline uint64_t budget_tokens(uint64_t word, const struct budget *budget, uint64_t now_ms)
+{
+    const uint64_t rested_ms = (now_ms - word) & UINT32_MAX;
+    const bool older_clock = rested_ms > UINT32_MAX - BUDGET_SLACK_MS;
+    const uint64_t refill = older_clock ? 0 : product(rested_ms, budget->min_per_second);
+    return at_most(saturated((unsigned __int128)(word >> 32) + refill), at_most(budget->cap, BUDGET_CAP_MAX));
+}
+
+/* Never back: what was refilled once is not refilled again. */
+static inline uint64_t budget_refilled_ms(uint64_t word, uint64_t now_ms)
+{
+    return ((now_ms - word) & UINT32_MAX) > UINT32_MAX - BUDGET_SLACK_MS ? word & UINT32_MAX : now_ms;
+}
+
+static inline uint64_t budget_after_take(uint64_t word, const struct budget *budget, uint64_t reserve, uint64_t now_ms,
+                                         uint64_t *ret_wait_ns)
+{
+    const uint64_t cap = at_most(budget->cap, BUDGET_CAP_MAX), tokens = budget_tokens(word, budget, now_ms);
+    const uint64_t needed = BUDGET_TOKEN + at_most(reserve, cap > BUDGET_TOKEN ? cap - BUDGET_TOKEN : 0);
+
+    if (tokens >= needed) {
+        *ret_wait_ns = 0;
+        return budget_make(tokens - BUDGET_TOKEN, budget_refilled_ms(word, now_ms));
+    }
+    *ret_wait_ns = budget->min_per_second == 0 || cap < BUDGET_TOKEN
+                       ? BUCKET_NEVER
+                       : product(quotient_up(needed - tokens, budget->min_per_second), 1000000);
+    return word;
+}
+
+/* tripd: the calls counted since the last deposit, times the ratio. */
+static inline uint64_t budget_after_deposit(uint64_t word, const struct budget *budget, uint64_t milli_tokens,
+                                            uint64_t now_ms)
+{
+    const uint64_t tokens = saturated((unsigned __int128)budget_tokens(word, budget, now_ms) + milli_tokens);
+    return budget_make(at_most(tokens, at_most(budget->cap, BUDGET_CAP_MAX)), budget_refilled_ms(word, now_ms));
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* Whole numbers that saturate instead of wrapping, and random ones spread evenly. */
+#ifndef TRIP_INTERNAL_NUMBERS_H
+#define TRIP_INTERNAL_NUMBERS_H
+
+#include <stdint.h>
+
+static inline uint64_t at_most(uint64_t value, uint64_t highest)
+{
+    return value < highest ? value : highest;
+}
+
+static inline uint64_t saturated(unsigned __int128 value)
+{
+    return value < UINT64_MAX ? (uint64_t)value : UINT64_MAX;
+}
+
+static inline uint64_t product(uint64_t value, uint64_t factor)
+{
+    return saturated((unsigned __int128)value * factor);
+}
+
+static inline uint64_t permille_of(uint64_t value, uint64_t permille)
+{
+    return saturated((unsigned __int128)value * permille / 1000);
+}
+
+/* Rounded up. */
+static inline uint64_t quotient_up(unsigned __int128 value, uint64_t divisor)
+{
+    return saturated((value + divisor - 1) / divisor);
+}
+
+/* splitmix64 (public domain, Sebastiano Vigna): the same numbers from the same seed everywhere. */
+static inline uint64_t random_next(uint64_t *seed)
+{
+    uint64_t mixed = *seed += UINT64_C(0x9e3779b97f4a7c15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
+    return mixed ^ mixed >> 31;
+}
+
+/* Evenly over [lowest, highest], both included, from any 64 random bits. highest >= lowest. */
+static inline uint64_t random_between(uint64_t lowest, uint64_t highest, uint64_t random)
+{
+    const unsigned __int128 places = (unsigned __int128)(highest - lowest) + 1;
+    return lowest + (uint64_t)(random * places >> 64);
+}
+
+#endif
