@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "internal/numbers.h"
+
 #define TRIES                                                                                              \
     1000 /* a word that clients count on meanwhile; one that never rests is put right when it is looked at \
           */
@@ -47,15 +49,6 @@ uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot)
     return most(most(open_ms, wait_ms), left_ms(breakers, slot));
 }
 
-/* splitmix64: jitter need not be secret, only different in each tripd. */
-static uint64_t next_random(struct breakers *breakers)
-{
-    uint64_t mixed = breakers->random += UINT64_C(0x9e3779b97f4a7c15);
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    return mixed ^ mixed >> 31;
-}
-
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
                                 uint64_t at_least_ms)
 {
@@ -64,7 +57,7 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
     if (!core)
         core = segment_core(breakers->segment, slot);
     const uint64_t next_ns =
-        core_next_open_ns(core, breaker->settings, breakers->now_ns, next_random(breakers), &unjittered_ns);
+        core_next_open_ns(core, breaker->settings, breakers->now_ns, random_next(&breakers->random), &unjittered_ns);
     const uint64_t grown_until_ns = breakers_after(core->last_trip_ns, breaker->settings->open.forget);
     breaker->growth_until_ns =
         core->last_open_ns && grown_until_ns > breakers->now_ns ? grown_until_ns : DEADLINE_NEVER;

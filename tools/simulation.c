@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/breaker.h"
+#include "internal/numbers.h"
 #include "report.h"
 
 #define NEVER              UINT64_MAX
@@ -83,15 +84,6 @@ static uint64_t now_ms(const struct simulation *simulation)
 static uint64_t ms_up(uint64_t ns)
 {
     return ns / TRIP_MS + (ns % TRIP_MS != 0);
-}
-
-/* splitmix64 (public domain, Sebastiano Vigna): the same numbers from the same seed everywhere. */
-static uint64_t next_random(struct simulation *simulation)
-{
-    uint64_t z = simulation->random += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
 }
 
 /* ---------------------------------------------------------------------------------------------------- what is due */
@@ -227,7 +219,7 @@ static void set_timer(struct simulation *simulation, struct sim_breaker *breaker
 static void choose_next_open(struct simulation *simulation, struct sim_breaker *breaker)
 {
     const uint64_t open_ns = core_next_open_ns(&breaker->core, breaker->settings, simulation->now_ns,
-                                               next_random(simulation), &breaker->next_open_ns);
+                                               random_next(&simulation->random), &breaker->next_open_ns);
     breaker->policy.next_open_ms = ms_up(open_ns);
 }
 
@@ -469,7 +461,7 @@ static trip_verdict ask(struct simulation *simulation, const struct sim_breaker 
     case WORD_HALF_OPEN:
         return permits_free(breaker) ? TRIP_PROBE : TRIP_DENY_HALF_OPEN;
     case WORD_RAMPING:
-        return next_random(simulation) % 1000 < word_permille(breaker->word) ? TRIP_ALLOW : TRIP_DENY_RAMP;
+        return random_next(&simulation->random) % 1000 < word_permille(breaker->word) ? TRIP_ALLOW : TRIP_DENY_RAMP;
     default:
         return TRIP_ALLOW;
     }

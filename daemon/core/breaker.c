@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "internal/numbers.h"
+
 #define PERMILLE UINT64_C(1000)
 
 /* ------------------------------------------------------------------------------------------------------- the sums */
@@ -268,18 +270,6 @@ bool core_wants_tick(const struct core_state *core, const struct breaker_setting
 /* ------------------------------------------------------------------------------------------------- how long it opens
  */
 
-static uint64_t at_most(uint64_t value, uint64_t highest)
-{
-    return value < highest ? value : highest;
-}
-
-/* value * permille / 1000, without overflow on the way. */
-static uint64_t permille_of(uint64_t value, uint64_t permille)
-{
-    const unsigned __int128 part = (unsigned __int128)value * permille / PERMILLE;
-    return part < UINT64_MAX ? (uint64_t)part : UINT64_MAX;
-}
-
 uint64_t core_longest_open_ns(const struct breaker_settings *settings)
 {
     return settings->open.max + permille_of(settings->open.max, settings->open.jitter);
@@ -299,8 +289,7 @@ uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_s
 
     /* Evenly over [open_ns - jitter_ns, open_ns + jitter_ns]. A millisecond is the least that a state word can say. */
     const uint64_t jitter_ns = permille_of(open_ns, settings->open.jitter);
-    const uint64_t places = 2 * jitter_ns + 1;
-    const uint64_t jittered_ns = open_ns - jitter_ns + (uint64_t)((unsigned __int128)random * places >> 64);
+    const uint64_t jittered_ns = random_between(open_ns - jitter_ns, open_ns + jitter_ns, random);
     return jittered_ns > TRIP_MS ? jittered_ns : TRIP_MS;
 }
 
