@@ -1,0 +1,660 @@
+/* Adaptive concurrency: each step by hand, then closed loops with a server in virtual time. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/limiter.h"
+#include "internal/layout.h"
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+#define S  UINT64_C(1000000000)
+
+/* The middle of a bucket: all that tripd knows of a latency. */
+static uint64_t bucket_middle(uint32_t bucket)
+{
+    if (bucket == 0)
+        return 32768;
+    return (bucket % 2 ? 5 : 7) * (UINT64_C(65536) << (bucket - 1) / 2) / 4;
+}
+
+static struct limiter_state limiter;
+static uint64_t now_ns;
+
+/* An interval of 100 ms. */
+static uint32_t interval(uint64_t calls, uint64_t failures, uint64_t latency_ns, uint32_t in_flight)
+{
+    now_ns += 100 * MS;
+    return limiter_update(&limiter, &(struct limiter_sample){now_ns, calls, failures, latency_ns, in_flight});
+}
+
+static void start(enum limiter_kind kind, uint32_t min, uint32_t max)
+{
+    now_ns = 0;
+    limiter_init(&limiter, kind, min, max);
+}
+
+/* At a limit of 20, with 10 ms for unloaded latency where that matters. */
+static void start_measured(enum limiter_kind kind)
+{
+    start(kind, 1, 1000);
+    for (unsigned i = 0; kind != LIMITER_AIMD && i < 3; i++)
+        interval(100, 0, 10 * MS, 20);
+    assert_int_equal(limiter_limit(&limiter), 20);
+}
+
+/* ------------------------------------------------------------------------------------------------------- the rules */
+
+static void test_config_names_are_aimd_gradient2_and_vegas(void **state)
+{
+    static const char *const names[] = {
+#define X(kind, name) [LIMITER_##kind] = name,
+        LIMITER_KINDS(X)
+#undef X
+    };
+
+    (void)state;
+    assert_string_equal(names[LIMITER_NONE], "none");
+    assert_string_equal(names[LIMITER_AIMD], "aimd");
+    assert_string_equal(names[LIMITER_GRADIENT2], "gradient2");
+    assert_string_equal(names[LIMITER_VEGAS], "vegas");
+    assert_int_equal(LIMITER_KIND_COUNT, 4);
+}
+
+static void test_none_is_always_the_maximum(void **state)
+{
+    (void)state;
+    start(LIMITER_NONE, 1, 300);
+    assert_int_equal(limiter_limit(&limiter), 300);
+    assert_int_equal(interval(1000, 1000, S, 300), 300);
+    assert_int_equal(interval(1000, 0, MS, 300), 300);
+}
+
+static void test_a_limit_begins_at_20_or_as_near_as_it_may(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start(kind, 1, 1000);
+        assert_int_equal(limiter_limit(&limiter), 20);
+        start(kind, 50, 1000);
+        assert_int_equal(limiter_limit(&limiter), 50);
+        start(kind, 1, 8);
+        assert_int_equal(limiter_limit(&limiter), 8);
+        start(kind, 0, 0);
+        assert_int_equal(limiter_limit(&limiter), 1);
+        start(kind, 30, 7);
+        assert_int_equal(limiter_limit(&limiter), 30);
+    }
+}
+
+static void test_a_step_waits_for_a_round_trip(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 1, 1000);
+    assert_int_equal(interval(10, 0, MS, 20), 20);
+    assert_int_equal(interval(9, 0, MS, 20), 20);
+    assert_int_equal(interval(1, 0, MS, 20), 21);
+    start(LIMITER_AIMD, 1, 4);
+    interval(10, 10, MS, 4);
+    assert_int_equal(limiter_limit(&limiter), 3);
+    assert_int_equal(interval(9, 0, MS, 3), 3); /* and for ten calls */
+    assert_int_equal(interval(1, 0, MS, 3), 4);
+}
+
+static void test_aimd_adds_one_or_a_hundredth(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 1, 1000);
+    assert_int_equal(interval(100, 0, MS, 20), 21);
+    assert_int_equal(interval(100, 0, 900 * MS, 20), 22);
+    start(LIMITER_AIMD, 500, 1000);
+    assert_int_equal(interval(1000, 0, MS, 500), 505);
+}
+
+static void test_a_tenth_of_failures_takes_a_tenth_of_the_limit(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start_measured(kind);
+        assert_true(interval(100, 9, 10 * MS, 20) >= 20);
+        start(kind, 1, 1000);
+        assert_int_equal(interval(100, 10, 10 * MS, 20), 18);
+        assert_int_equal(interval(100, 100, 10 * MS, 18), 16);
+        start(kind, 1, 5);
+        assert_int_equal(interval(10, 10, 10 * MS, 5), 4); /* or one */
+    }
+}
+
+static void test_a_limit_used_by_less_than_half_does_not_rise(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start_measured(kind);
+        for (unsigned i = 0; i < 1000; i++)
+            assert_int_equal(interval(100, 0, 10 * MS, 9), 20);
+        now_ns = S; /* no drain is due */
+        interval(100, 0, 10 * MS, 10);
+        assert_true(limiter.limit > 20);
+    }
+}
+
+static void test_an_interval_without_calls_changes_nothing(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start(kind, 1, 1000);
+        for (unsigned i = 0; i < 1000; i++)
+            assert_int_equal(interval(0, 0, 0, 20), 20);
+    }
+}
+
+static void test_gradient2_follows_its_formula(void **state)
+{
+    (void)state;
+    start_measured(LIMITER_GRADIENT2);
+    assert_int_equal(interval(100, 0, 10 * MS, 20), 20); /* 0.8 * 20 + 0.2 * (20 + 4.47) = 20.89 */
+    assert_int_equal(interval(100, 0, 15 * MS, 20), 21); /* 0.8 * 20.89 + 0.2 * (20.89 + 4.57) = 21.81 */
+    assert_int_equal(interval(100, 0, 20 * MS, 20), 21); /* 0.8 * 21.81 + 0.2 * (21.81 * 0.75 + 4.67) = 21.65 */
+    assert_int_equal(interval(100, 0, 90 * MS, 20), 20); /* 0.8 * 21.65 + 0.2 * (21.65 * 0.5 + 4.65) = 20.42 */
+}
+
+static void test_vegas_follows_its_formula(void **state)
+{
+    (void)state;
+    start_measured(LIMITER_VEGAS);
+    assert_int_equal(interval(100, 0, 16 * MS, 20), 21); /* a queue of 1.25, up to 2: + 1 */
+    assert_int_equal(interval(100, 0, 20 * MS, 20), 21); /* 5.25, up to 6: as it is */
+    assert_int_equal(interval(100, 0, 30 * MS, 20), 20); /* 10.5: - 1 */
+    assert_int_equal(interval(100, 0, 15 * MS, 20), 26); /* none: + 6 */
+    limiter.limit = 200;
+    assert_int_equal(interval(200, 0, 15 * MS, 200), 212);
+    assert_int_equal(interval(212, 0, 30 * MS, 200), 210);
+}
+
+static void test_one_bucket_more_of_latency_is_no_queue(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++)
+        for (uint32_t bucket = 0; bucket + 2 < LATENCY_BUCKETS; bucket++) {
+            start_measured(kind);
+            limiter.unloaded_ns = fmax(65536, (double)bucket_middle(bucket));
+            interval(100, 0, bucket_middle(bucket + 1), 20);
+            assert_true(limiter.limit > 20);
+        }
+}
+
+static void test_three_buckets_more_of_latency_are_a_queue(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++)
+        for (uint32_t bucket = 1; bucket + 3 < LATENCY_BUCKETS; bucket++) {
+            start_measured(kind);
+            limiter.unloaded_ns = (double)bucket_middle(bucket);
+            limiter.limit = 50;
+            assert_true(interval(100, 0, bucket_middle(bucket + 3), 50) < 50);
+        }
+}
+
+static void test_quick_refusals_are_not_taken_for_the_unloaded_latency(void **state)
+{
+    (void)state;
+    start_measured(LIMITER_GRADIENT2);
+    for (unsigned i = 0; i < 5; i++)
+        interval(100, 90, 200 * US, 20);
+    assert_int_equal(limiter_limit(&limiter), 11);
+    assert_true(limiter.unloaded_ns == 10e6);
+}
+
+static void test_a_lower_latency_is_believed_by_half_and_a_higher_one_by_an_eighth_if_not_pressed(void **state)
+{
+    (void)state;
+    start_measured(LIMITER_VEGAS);
+    interval(100, 0, 6 * MS, 20);
+    assert_true(limiter.unloaded_ns == 8e6);
+    interval(100, 0, 16 * MS, 20);
+    assert_true(limiter.unloaded_ns == 8e6);
+    interval(100, 0, 16 * MS, 5);
+    assert_true(limiter.unloaded_ns == 9e6);
+}
+
+/* ------------------------------------------------------------------------------------------------------ the drains */
+
+static void test_a_drain_lets_a_third_through_and_measures_in_its_second_window(void **state)
+{
+    (void)state;
+    start(LIMITER_GRADIENT2, 1, 1000);
+    assert_int_equal(interval(100, 0, 30 * MS, 20), 6);
+    assert_int_equal(interval(19, 0, 25 * MS, 20), 6); /* calls of before */
+    assert_int_equal(interval(1, 0, 25 * MS, 20), 6);
+    assert_int_equal(interval(100, 0, 10 * MS, 6), 20);
+    assert_true(limiter.unloaded_ns == 10e6);
+}
+
+static void test_a_drain_keeps_the_minimum(void **state)
+{
+    (void)state;
+    start(LIMITER_VEGAS, 15, 1000);
+    assert_int_equal(interval(100, 0, 10 * MS, 20), 15);
+}
+
+static void test_drains_come_20_s_apart_while_the_limit_is_pressed(void **state)
+{
+    (void)state;
+    start(LIMITER_GRADIENT2, 1, 20);
+    for (unsigned round = 0; round < 3; round++) {
+        assert_int_equal(interval(100, 0, 10 * MS, 20), 6);
+        assert_int_equal(interval(100, 0, 10 * MS, 20), 6);
+        for (unsigned i = 0; i < 200; i++)
+            assert_int_equal(interval(100, 0, 10 * MS, 20), 20);
+    }
+}
+
+static void test_a_pause_is_16_times_as_long_as_its_drain(void **state)
+{
+    (void)state;
+    start(LIMITER_GRADIENT2, 1, 20);
+    interval(100, 0, S, 20);
+    interval(20, 0, S, 20);
+    now_ns = 5100 * MS - 100 * MS;
+    assert_int_equal(interval(20, 0, S, 6), 20); /* 5 s */
+    now_ns = 85000 * MS - 100 * MS;
+    assert_int_equal(interval(100, 0, S, 20), 20);
+    assert_int_equal(interval(100, 0, S, 20), 6);
+}
+
+static void test_a_limit_that_is_not_pressed_is_not_drained(void **state)
+{
+    (void)state;
+    start_measured(LIMITER_VEGAS);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(interval(100, 0, 10 * MS, 9), 20);
+}
+
+static void test_aimd_is_not_drained(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 1, 20);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_int_equal(interval(100, 0, 10 * MS, 20), 20);
+}
+
+static void test_drops_end_a_drain(void **state)
+{
+    (void)state;
+    start(LIMITER_GRADIENT2, 1, 1000);
+    assert_int_equal(interval(100, 0, 10 * MS, 20), 6);
+    assert_int_equal(interval(100, 50, 10 * MS, 20), 18);
+}
+
+/* --------------------------------------------------------------------------------------------------------- hostile */
+
+static void test_no_sample_takes_the_limit_out_of_its_bounds(void **state)
+{
+    static const uint64_t values[] = {0, 1, 20, 1000, 65535, UINT32_MAX, UINT64_MAX / 2, UINT64_MAX};
+    uint64_t random = 88172645463325252;
+
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_NONE; kind < LIMITER_KIND_COUNT; kind++) {
+        start(kind, 3, 500);
+        for (unsigned i = 0; i < 100000; i++) {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            const struct limiter_sample sample = {.now_ns = values[random % 8],
+                                                  .calls = values[random >> 8 & 7],
+                                                  .failures = values[random >> 16 & 7],
+                                                  .mean_latency_ns = values[random >> 24 & 7],
+                                                  .in_flight = (uint32_t)values[random >> 32 & 7]};
+            const uint32_t limit = limiter_update(&limiter, &sample);
+            assert_in_range(limit, 3, 500);
+        }
+        assert_true(isfinite(limiter.limit) && isfinite(limiter.unloaded_ns));
+    }
+}
+
+static void test_the_widest_bounds_are_held(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start(kind, UINT32_MAX, UINT32_MAX);
+        for (unsigned i = 0; i < 10; i++)
+            assert_int_equal(interval(UINT64_MAX, 0, MS, UINT32_MAX), UINT32_MAX);
+    }
+}
+
+static void test_an_absurd_latency_is_forgotten_by_the_next_drain(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++)
+        for (unsigned absurd = 0; absurd < 2; absurd++) {
+            start_measured(kind);
+            limiter.unloaded_ns = absurd ? 1e19 : 65536;
+            for (unsigned i = 0; i < 210; i++)
+                interval(100, 0, 10 * MS, limiter_limit(&limiter));
+            assert_true(fabs(limiter.unloaded_ns - 10e6) < 1e4);
+        }
+}
+
+/* ---------------------------------------------------------------------------------------------------- a server */
+
+#define CALLS_MAX 2048
+
+enum spread { CONSTANT, EXPONENTIAL };
+
+/* `workers` serve one call each, the others wait in order. Callers offer calls at random (Poisson) and hold to the
+ * limit; whoever waits longer than the timeout gives up, and is served for nothing. */
+struct server {
+    uint64_t now_ns, random;
+    double calls_per_s; /* offered */
+    unsigned workers;
+    uint64_t service_ns, timeout_ns;
+    enum spread spread;
+    uint32_t room; /* waiting or served at most, others are refused at once; 0: no bound */
+    uint64_t next_call_ns;
+    uint64_t free_ns[CALLS_MAX]; /* of each worker */
+    struct call {
+        uint64_t start_ns, end_ns;
+        bool ok;
+    } calls[CALLS_MAX];
+    uint32_t in_flight;
+};
+
+struct served {
+    uint64_t calls, failures, ok, latency_ns;
+    uint32_t in_flight;
+};
+
+static uint64_t next_random(struct server *server)
+{
+    server->random ^= server->random << 13;
+    server->random ^= server->random >> 7;
+    server->random ^= server->random << 17;
+    return server->random;
+}
+
+static uint64_t exponential(struct server *server, double mean_ns)
+{
+    return (uint64_t)(-mean_ns * log(((double)(next_random(server) >> 11) + 1) / 9007199254740993.0));
+}
+
+static void end_calls(struct server *server, uint64_t until_ns, struct served *served)
+{
+    for (uint32_t i = 0; i < server->in_flight;) {
+        if (server->calls[i].end_ns > until_ns) {
+            i++;
+            continue;
+        }
+        served->calls++;
+        served->latency_ns += bucket_middle(latency_bucket(server->calls[i].end_ns - server->calls[i].start_ns));
+        *(server->calls[i].ok ? &served->ok : &served->failures) += 1;
+        server->calls[i] = server->calls[--server->in_flight];
+    }
+}
+
+static bool refuses(const struct server *server)
+{
+    uint32_t inside = 0;
+
+    for (unsigned i = 0; i < server->in_flight; i++)
+        inside += server->calls[i].ok;
+    return server->room && inside >= server->room;
+}
+
+/* When the worker that is free first has served a call that comes now. */
+static uint64_t served_ns(struct server *server)
+{
+    uint64_t *worker = &server->free_ns[0];
+
+    for (unsigned i = 1; i < server->workers; i++)
+        worker = server->free_ns[i] < *worker ? &server->free_ns[i] : worker;
+    *worker = (*worker > server->now_ns ? *worker : server->now_ns) +
+              (server->spread == CONSTANT ? server->service_ns : exponential(server, (double)server->service_ns));
+    return *worker;
+}
+
+static void begin_call(struct server *server)
+{
+    const bool refused = refuses(server);
+    const uint64_t end_ns = refused ? server->now_ns + 200 * US : served_ns(server);
+    const uint64_t timeout_ns = server->now_ns + server->timeout_ns;
+
+    assert_true(server->in_flight < CALLS_MAX);
+    server->calls[server->in_flight++] = (struct call){.start_ns = server->now_ns,
+                                                       .end_ns = end_ns < timeout_ns ? end_ns : timeout_ns,
+                                                       .ok = !refused && end_ns < timeout_ns};
+}
+
+static struct served serve(struct server *server, uint64_t span_ns, uint32_t limit)
+{
+    struct served served = {0};
+    const uint64_t end_ns = server->now_ns + span_ns;
+
+    for (; server->next_call_ns < end_ns; server->next_call_ns += exponential(server, 1e9 / server->calls_per_s)) {
+        server->now_ns = server->next_call_ns;
+        end_calls(server, server->now_ns, &served);
+        if (server->in_flight < limit)
+            begin_call(server);
+        served.in_flight = server->in_flight > served.in_flight ? server->in_flight : served.in_flight;
+    }
+    server->now_ns = end_ns;
+    end_calls(server, end_ns, &served);
+    return served;
+}
+
+/* -------------------------------------------------------------------------------------------------- closed loops */
+
+/* Each is offered one and a half times what it can serve. */
+static const struct setting {
+    const char *name;
+    uint64_t interval_ns, service_ns;
+    enum spread spread;
+    uint32_t room;
+} settings[] = {
+    {"constant service, endless queue", 100 * MS, 20 * MS, CONSTANT, 0},
+    {"exponential service, endless queue", 100 * MS, 70 * MS, EXPONENTIAL, 0},
+    {"constant service, room for 80", S, 20 * MS, CONSTANT, 80},
+    {"exponential service, room for 80", 100 * MS, 20 * MS, EXPONENTIAL, 80},
+    {"slow exponential service, endless queue", 100 * MS, 500 * MS, EXPONENTIAL, 0},
+};
+#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
+
+static struct server server;
+
+static void start_server(const struct setting *setting, unsigned workers)
+{
+    server = (struct server){.random = 88172645463325252,
+                             .calls_per_s = 1.5 * workers * 1e9 / (double)setting->service_ns,
+                             .workers = workers,
+                             .service_ns = setting->service_ns,
+                             .timeout_ns = 10 * setting->service_ns,
+                             .spread = setting->spread,
+                             .room = setting->room};
+}
+
+/* Calls served well in a second, and what one lasted, in service times. */
+struct yield {
+    double ok_per_s, latency;
+};
+
+static struct served run_interval(const struct setting *setting, uint32_t *limit)
+{
+    const struct served served = serve(&server, setting->interval_ns, *limit);
+
+    if (limiter.kind != LIMITER_NONE)
+        *limit = limiter_update(&limiter, &(struct limiter_sample){
+                                              .now_ns = server.now_ns,
+                                              .calls = served.calls,
+                                              .failures = served.failures,
+                                              .mean_latency_ns = served.calls ? served.latency_ns / served.calls : 0,
+                                              .in_flight = served.in_flight,
+                                          });
+    return served;
+}
+
+static struct yield run(const struct setting *setting, uint32_t *limit, uint64_t span_ns)
+{
+    const uint64_t end_ns = server.now_ns + span_ns;
+    struct served sum = {0};
+
+    while (server.now_ns < end_ns) {
+        const struct served served = run_interval(setting, limit);
+        sum.calls += served.calls;
+        sum.ok += served.ok;
+        sum.latency_ns += served.latency_ns;
+    }
+    return (struct yield){(double)sum.ok * 1e9 / (double)span_ns,
+                          (double)sum.latency_ns / (double)sum.calls / (double)setting->service_ns};
+}
+
+static double best_static(const struct setting *setting, unsigned workers)
+{
+    static const uint32_t limits[] = {5, 10, 20, 30, 40, 50, 60, 80, 120, 160, 240, 320, 480};
+    double best = 0;
+
+    limiter_init(&limiter, LIMITER_NONE, 1, 1000);
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        uint32_t limit = limits[i];
+        start_server(setting, workers);
+        run(setting, &limit, 10 * S);
+        best = fmax(best, run(setting, &limit, 20 * S + 100 * setting->service_ns).ok_per_s);
+    }
+    return best;
+}
+
+static void assert_yield(const struct setting *setting, enum limiter_kind kind, const char *phase, struct yield yield,
+                         double best)
+{
+    if (yield.ok_per_s < 0.9 * best)
+        fail_msg("%s, algorithm %u, %s: %.0f calls a second, the best static limit serves %.0f", setting->name, kind,
+                 phase, yield.ok_per_s, best);
+    if (kind != LIMITER_AIMD && yield.latency > 3)
+        fail_msg("%s, algorithm %u, %s: a call lasts %.1f service times", setting->name, kind, phase, yield.latency);
+}
+
+static void test_throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < SETTING_COUNT; i++) {
+        const struct setting *const setting = &settings[i];
+        const uint64_t settle_ns = 30 * S + 100 * setting->service_ns;
+        const double best = best_static(setting, 40), best_half = best_static(setting, 20);
+        /* The sweep itself: 40 workers serve as many calls as they can, half as many half of that. */
+        assert_true(best > 0.95 * 40e9 / (double)setting->service_ns);
+        assert_true(best_half < 0.55 * best && best_half > 0.45 * best);
+
+        for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+            start_server(setting, 40);
+            limiter_init(&limiter, kind, 1, 1000);
+            uint32_t limit = limiter_limit(&limiter);
+
+            run(setting, &limit, settle_ns);
+            assert_yield(setting, kind, "steady", run(setting, &limit, 60 * S), best);
+            server.workers = 20;
+            run(setting, &limit, settle_ns);
+            assert_yield(setting, kind, "halved", run(setting, &limit, 60 * S), best_half);
+            server.workers = 40;
+            run(setting, &limit, settle_ns);
+            assert_yield(setting, kind, "doubled", run(setting, &limit, 60 * S), best);
+        }
+    }
+}
+static void test_a_service_that_becomes_slower_is_not_starved_nor_flooded_when_it_is_quick_again(void **state)
+{
+    const struct setting *const setting = &settings[0];
+
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
+        start_server(setting, 40);
+        limiter_init(&limiter, kind, 1, 1000);
+        uint32_t limit = limiter_limit(&limiter);
+
+        run(setting, &limit, 30 * S);
+        server.service_ns = 40 * MS; /* 40 workers serve 1000 calls a second */
+        run(setting, &limit, 30 * S);
+        const struct yield slow = run(setting, &limit, 60 * S);
+        assert_in_range((uint64_t)slow.ok_per_s, 900, 1000);
+        assert_true(slow.latency < 6); /* in service times of before */
+        server.service_ns = 20 * MS;
+        run(setting, &limit, 60 * S);
+        const struct yield quick = run(setting, &limit, 60 * S);
+        assert_in_range((uint64_t)quick.ok_per_s, 1800, 2000);
+        assert_true(quick.latency < 3);
+    }
+}
+
+static void test_a_server_smaller_than_the_first_limit_is_found(void **state)
+{
+    const struct setting *const setting = &settings[1];
+
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
+        start_server(setting, 4);
+        limiter_init(&limiter, kind, 1, 1000);
+        uint32_t limit = limiter_limit(&limiter);
+
+        run(setting, &limit, 120 * S);
+        const struct yield yield = run(setting, &limit, 60 * S);
+        assert_in_range((uint64_t)yield.ok_per_s, 51, 60); /* 4 / 70 ms: 57 */
+        assert_true(yield.latency < 4);
+    }
+}
+
+/* 12 calls at work on average, now and then 30. */
+static void test_a_load_below_capacity_does_not_drive_the_limit_up(void **state)
+{
+    const struct setting *const setting = &settings[0];
+
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
+        start_server(setting, 40);
+        server.calls_per_s = 600;
+        limiter_init(&limiter, kind, 1, 1000);
+        uint32_t limit = limiter_limit(&limiter);
+
+        run(setting, &limit, 60 * S);
+        assert_in_range((uint64_t)run(setting, &limit, 540 * S).ok_per_s, 590, 610);
+        assert_in_range(limit, 20, 80);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_config_names_are_aimd_gradient2_and_vegas),
+        cmocka_unit_test(test_none_is_always_the_maximum),
+        cmocka_unit_test(test_a_limit_begins_at_20_or_as_near_as_it_may),
+        cmocka_unit_test(test_a_step_waits_for_a_round_trip),
+        cmocka_unit_test(test_aimd_adds_one_or_a_hundredth),
+        cmocka_unit_test(test_a_tenth_of_failures_takes_a_tenth_of_the_limit),
+        cmocka_unit_test(test_a_limit_used_by_less_than_half_does_not_rise),
+        cmocka_unit_test(test_an_interval_without_calls_changes_nothing),
+        cmocka_unit_test(test_gradient2_follows_its_formula),
+        cmocka_unit_test(test_vegas_follows_its_formula),
+        cmocka_unit_test(test_one_bucket_more_of_latency_is_no_queue),
+        cmocka_unit_test(test_three_buckets_more_of_latency_are_a_queue),
+        cmocka_unit_test(test_quick_refusals_are_not_taken_for_the_unloaded_latency),
+        cmocka_unit_test(test_a_lower_latency_is_believed_by_half_and_a_higher_one_by_an_eighth_if_not_pressed),
+        cmocka_unit_test(test_a_drain_lets_a_third_through_and_measures_in_its_second_window),
+        cmocka_unit_test(test_a_drain_keeps_the_minimum),
+        cmocka_unit_test(test_drains_come_20_s_apart_while_the_limit_is_pressed),
+        cmocka_unit_test(test_a_pause_is_16_times_as_long_as_its_drain),
+        cmocka_unit_test(test_a_limit_that_is_not_pressed_is_not_drained),
+        cmocka_unit_test(test_aimd_is_not_drained),
+        cmocka_unit_test(test_drops_end_a_drain),
+        cmocka_unit_test(test_no_sample_takes_the_limit_out_of_its_bounds),
+        cmocka_unit_test(test_the_widest_bounds_are_held),
+        cmocka_unit_test(test_an_absurd_latency_is_forgotten_by_the_next_drain),
+        cmocka_unit_test(test_throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does),
+        cmocka_unit_test(test_a_service_that_becomes_slower_is_not_starved_nor_flooded_when_it_is_quick_again),
+        cmocka_unit_test(test_a_server_smaller_than_the_first_limit_is_found),
+        cmocka_unit_test(test_a_load_below_capacity_does_not_drive_the_limit_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
