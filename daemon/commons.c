@@ -36,7 +36,17 @@ static uint64_t plan(uint32_t max_breakers, struct section sections[COMMONS_SECT
         .stride = PERMITS_PER_BREAKER * sizeof(uint64_t),
         .count = max_breakers,
     };
-    return page_up(sections[COMMONS_PERMITS].offset + (uint64_t)max_breakers * sections[COMMONS_PERMITS].stride);
+    sections[COMMONS_LIMITS] = (struct section){
+        .offset = page_up(sections[COMMONS_PERMITS].offset + (uint64_t)max_breakers * sections[COMMONS_PERMITS].stride),
+        .stride = sizeof(struct limit_lines),
+        .count = max_breakers,
+    };
+    sections[COMMONS_TICKETS] = (struct section){
+        .offset = page_up(sections[COMMONS_LIMITS].offset + (uint64_t)max_breakers * sections[COMMONS_LIMITS].stride),
+        .stride = TICKET_WORDS * sizeof(uint64_t),
+        .count = max_breakers,
+    };
+    return page_up(sections[COMMONS_TICKETS].offset + (uint64_t)max_breakers * sections[COMMONS_TICKETS].stride);
 }
 
 static int fill(int fd, uint32_t max_breakers, uint64_t commons_id)
@@ -126,6 +136,8 @@ int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons)
         .header = (struct commons_header *)map,
         .words = map + sections[COMMONS_WORDS].offset,
         .permits = map + sections[COMMONS_PERMITS].offset,
+        .limits = map + sections[COMMONS_LIMITS].offset,
+        .tickets = map + sections[COMMONS_TICKETS].offset,
         .max_breakers = max_breakers,
         .commons_id = commons_id,
         .size = size,

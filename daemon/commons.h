@@ -8,7 +8,7 @@
 
 struct commons {
     struct commons_header *header;
-    uint8_t *words, *permits; /* strides as made: fixed in tripd */
+    uint8_t *words, *permits, *limits, *tickets; /* strides as made: fixed in tripd */
     uint32_t max_breakers;
     uint64_t commons_id;
     size_t size;
@@ -30,6 +30,16 @@ static inline uint64_t *commons_word(const struct commons *commons, uint32_t slo
 static inline uint64_t *commons_permits(const struct commons *commons, uint32_t slot)
 {
     return (uint64_t *)commons->permits + (size_t)slot * PERMITS_PER_BREAKER;
+}
+
+static inline struct limit_lines *commons_limits(const struct commons *commons, uint32_t slot)
+{
+    return (struct limit_lines *)commons->limits + slot;
+}
+
+static inline uint64_t *commons_tickets(const struct commons *commons, uint32_t slot)
+{
+    return (uint64_t *)commons->tickets + (size_t)slot * TICKET_WORDS;
 }
 
 #endif

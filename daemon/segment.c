@@ -35,6 +35,7 @@ static uint64_t plan(uint32_t max_breakers, uint32_t max_lanes, struct section s
         [SECTION_PENDING] = {sizeof(struct journal_mark), PENDING_MARKS},
         [SECTION_CLIENTS] = {sizeof(struct client_slot), (size_t)max_lanes + 1},
         [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
+        [SECTION_LIMITS] = {sizeof(struct limits_shown), max_breakers},
     };
     uint64_t end = LAYOUT_PAGE;
     memset(sections, 0, SECTION_PLACES * sizeof(*sections));
@@ -120,6 +121,7 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->pending = (struct journal_mark *)(map + sections[SECTION_PENDING].offset);
     segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
     segment->patterns = (struct pattern_slot *)(map + sections[SECTION_PATTERNS].offset);
+    segment->limits = (struct limits_shown *)(map + sections[SECTION_LIMITS].offset);
     segment->name_places = sections[SECTION_NAMES].count;
 }
 

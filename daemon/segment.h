@@ -25,6 +25,7 @@ struct segment {
     struct journal_mark *pending;
     struct client_slot *clients;   /* max_lanes + 1 places */
     struct pattern_slot *patterns; /* PATTERNS_MAX places */
+    struct limits_shown *limits;   /* one a breaker */
     uint32_t name_places;
     uint32_t max_breakers;
     size_t size;

@@ -36,6 +36,8 @@ static struct binding slot_binding(const struct view *view, uint32_t slot, uint3
         .plain = policy_plain(incarnation),
         .owner = meter_owner(slot, incarnation, 0),
         .permits = (uint64_t *)(uintptr_t)(view->permits.base + (size_t)slot * view->permits.stride),
+        .limits = (struct limit_lines *)(uintptr_t)(view->limits.base + (size_t)slot * view->limits.stride),
+        .tickets = (uint64_t *)(uintptr_t)(view->tickets.base + (size_t)slot * view->tickets.stride),
         .view = view,
         .slot = slot,
         .kind = BINDING_SHARED,

@@ -8,7 +8,8 @@ enum call_flag {
     CALL_COUNTED = 1, /* in the meter's `started` */
     CALL_PERMIT = 2,  /* holds a permit of a half-open breaker */
     CALL_PROBING = 4, /* holds the state word itself */
-    CALL_WATCHED = 8  /* stands in the lane's table of calls in flight */
+    CALL_WATCHED = 8, /* stands in the lane's table of calls in flight */
+    CALL_TICKET = 16  /* holds a ticket of the bulkhead */
 };
 
 struct call {
@@ -19,6 +20,9 @@ struct call {
     uint64_t permit;     /* the permit word as it took it */
     uint64_t lane;       /* serial: of the meter and of the table that know of it */
     uint64_t watched;    /* its word in that table */
+    uint64_t deadline;   /* ticks; 0: none */
+    struct ticket ticket; /* value 0: none */
+    uint32_t reserved;
     uint32_t generation; /* of the process: a forked child ends nothing of its parent's */
     uint16_t watched_place;
     uint8_t permit_index;

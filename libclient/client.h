@@ -59,7 +59,7 @@ struct view {
     uint64_t segment_id;
     uint64_t commons_id; /* changes when another commons takes the place of this one */
     uint32_t max_breakers;
-    struct table policies, details, cores, names, words, permits;
+    struct table policies, details, cores, names, words, permits, limits, tickets;
     enum ticks_kind ticks;
     uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
@@ -163,6 +163,8 @@ struct binding {
     uint64_t plain; /* the admission word while nothing but the state word decides */
     uint64_t owner; /* meter_owner() for section 0; 0: has no meters */
     uint64_t *permits;
+    struct limit_lines *limits;
+    uint64_t *tickets;
     const struct view *view;
     uint32_t slot;
     enum binding_kind kind;

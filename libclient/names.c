@@ -17,6 +17,8 @@ NAME_FUNCTION(trip_state_name, trip_state, TRIP_STATES)
 NAME_FUNCTION(trip_mode_name, trip_mode, TRIP_MODES)
 NAME_FUNCTION(trip_outcome_name, trip_outcome, TRIP_OUTCOMES)
 NAME_FUNCTION(trip_reason_name, trip_reason, TRIP_REASONS)
+NAME_FUNCTION(trip_priority_name, trip_priority, TRIP_PRIORITIES)
+NAME_FUNCTION(trip_retry_answer_name, trip_retry_answer, TRIP_RETRIES)
 NAME_FUNCTION(trip_client_state_name, trip_client_state, TRIP_CLIENT_STATUSES)
 
 const char *trip_error_type_name(trip_error_type type)

@@ -85,7 +85,9 @@ static int commons_header_check(const struct commons_header *header, const struc
         header->size == offer->commons_size && header->commons_id == offer->commons_id &&
         section_fits(&header->sections[COMMONS_WORDS], header->size, sizeof(struct state_line), max_breakers) &&
         section_fits(&header->sections[COMMONS_PERMITS], header->size, PERMITS_PER_BREAKER * sizeof(uint64_t),
-                     max_breakers);
+                     max_breakers) &&
+        section_fits(&header->sections[COMMONS_LIMITS], header->size, sizeof(struct limit_lines), max_breakers) &&
+        section_fits(&header->sections[COMMONS_TICKETS], header->size, TICKET_WORDS * sizeof(uint64_t), max_breakers);
     return fits ? 0 : -EINVAL;
 }
 
@@ -160,6 +162,8 @@ int view_map(const struct view_offer *offer, struct view **ret_view)
     view->commons_id = offer->commons_id;
     view->words = table_of(memory, &header.sections[COMMONS_WORDS]);
     view->permits = table_of(memory, &header.sections[COMMONS_PERMITS]);
+    view->limits = table_of(memory, &header.sections[COMMONS_LIMITS]);
+    view->tickets = table_of(memory, &header.sections[COMMONS_TICKETS]);
     *ret_view = view;
     return 0;
 }
@@ -180,7 +184,9 @@ int view_replace_commons(struct view *view, const struct view_offer *offer)
     /* mremap moves the new one under every pointer that other threads hold; their epochs lie behind the new words'. */
     if (offer->commons_size != view->commons_size ||
         !same_table(&view->words, view->commons, &header.sections[COMMONS_WORDS]) ||
-        !same_table(&view->permits, view->commons, &header.sections[COMMONS_PERMITS]))
+        !same_table(&view->permits, view->commons, &header.sections[COMMONS_PERMITS]) ||
+        !same_table(&view->limits, view->commons, &header.sections[COMMONS_LIMITS]) ||
+        !same_table(&view->tickets, view->commons, &header.sections[COMMONS_TICKETS]))
         error = -EINVAL;
     else if (mremap(memory, offer->commons_size, offer->commons_size, MREMAP_MAYMOVE | MREMAP_FIXED, view->commons) ==
              MAP_FAILED)

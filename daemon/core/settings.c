@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/limiter.h"
+#include "internal/backoff.h"
 #include "trip.h"
 
 void breaker_settings_defaults(struct breaker_settings *ret_settings)
@@ -19,6 +21,13 @@ void breaker_settings_defaults(struct breaker_settings *ret_settings)
 #undef SET_DEFAULT
     memcpy(ret_settings->ramp.steps, steps, sizeof(steps));
     ret_settings->ramp.step_count = sizeof(steps) / sizeof(steps[0]);
+    ret_settings->retry.backoff = BACKOFF_EXPONENTIAL;
+    ret_settings->retry.jitter = JITTER_PROPORTIONAL;
+    ret_settings->retry.on = 1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT | 1u << TRIP_ERROR_SERVICE_UNAVAILABLE |
+                             1u << TRIP_ERROR_RATE_LIMITED;
+    ret_settings->hedge.at = HEDGE_AT_P95;
+    ret_settings->concurrency.adaptive = LIMITER_NONE;
+    ret_settings->rate.window = RATE_BUCKET;
     ret_settings->forget_after = 3600 * TRIP_S;
 }
 

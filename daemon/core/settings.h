@@ -23,11 +23,15 @@
 #define SETTINGS_STREAK_MAX     32767 /* the streak's 15 bits in a ramping state word */
 #define SETTINGS_BREAKERS_MAX   65535
 #define SETTINGS_LANES_MAX      4095 /* 12 bits of lane in permits and in `probing` */
+#define SETTINGS_TICKETS_MAX    1024     /* TICKETS_MAX of ticket_word.h */
+#define SETTINGS_RATE_MAX       0xffffff /* SLIDING_COUNT_MAX of bucket_word.h */
 #define SETTINGS_OPEN_MAX       (30 * 24 * 3600 * TRIP_S)
 #define SETTINGS_WAIT_MAX       (12 * 3600 * TRIP_S) /* leases are 21 bits of 64 ms steps, modular */
 
 enum window_type { WINDOW_COUNT, WINDOW_TIME };
 enum probe_verdict { PROBE_VERDICT_SUCCESSES, PROBE_VERDICT_RATE };
+enum rate_window { RATE_BUCKET, RATE_SLIDING };
+enum hedge_at { HEDGE_AT_P50, HEDGE_AT_P95, HEDGE_AT_P99 }; /* measured, where `after` is 0 */
 
 /* clang-format off */
 #define SETTINGS_SCALARS(X) \
@@ -50,7 +54,26 @@ enum probe_verdict { PROBE_VERDICT_SUCCESSES, PROBE_VERDICT_RATE };
     X(half_open, successes,            COUNT,    3,            1, UINT16_MAX) \
     X(half_open, max_wait,             DURATION, 10 * TRIP_S,  TRIP_MS, SETTINGS_WAIT_MAX) \
     X(half_open, sample,               COUNT,    10,           1, UINT16_MAX) \
-    X(ramp,      over,                 DURATION, 0,            0, SETTINGS_WAIT_MAX)
+    X(ramp,      over,                 DURATION, 0,            0, SETTINGS_WAIT_MAX) \
+    X(retry,     attempts,             COUNT,    3,            1, 100) \
+    X(retry,     base,                 DURATION, 100 * TRIP_MS, TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(retry,     multiplier,           FACTOR,   2000,         1000, 1000000) \
+    X(retry,     max,                  DURATION, 10 * TRIP_S,  TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(retry,     jitter_ratio,         RATE,     100,          0, 1000) \
+    X(retry,     total,                DURATION, 0,            0, SETTINGS_WAIT_MAX) \
+    X(budget,    ratio,                RATE,     200,          0, 1000) /* section retry.budget */ \
+    X(budget,    min_per_second,       COUNT,    10,           0, 100000) \
+    X(hedge,     after,                DURATION, 0,            0, SETTINGS_WAIT_MAX) \
+    X(hedge,     max,                  COUNT,    1,            0, 1) /* 0: off */ \
+    X(concurrency, max,                COUNT,    0,            0, SETTINGS_TICKETS_MAX) \
+    X(concurrency, wait,               DURATION, 0,            0, 60 * TRIP_S) \
+    X(concurrency, min,                COUNT,    1,            1, SETTINGS_TICKETS_MAX) \
+    X(rate,      limit,                COUNT,    0,            0, SETTINGS_RATE_MAX) \
+    X(rate,      per,                  DURATION, TRIP_S,       TRIP_MS, 24 * 3600 * TRIP_S) \
+    X(rate,      burst,                COUNT,    0,            0, SETTINGS_RATE_MAX) /* 0: as limit */ \
+    X(throttle,  k,                    FACTOR,   0,            0, 100000) /* 0 is off; else 1.0 at least */ \
+    X(priority,  sheddable_below,      RATE,     200,          0, 1000) \
+    X(priority,  normal_below,         RATE,     50,           0, 1000)
 /* clang-format on */
 
 /* Settings of one `breakers:` entry. Durations in ns, rates in permille, factors in thousandths. */
@@ -76,6 +99,33 @@ struct breaker_settings {
         uint16_t steps[SETTINGS_RAMP_STEPS_MAX]; /* permille, rising */
         uint32_t step_count;
     } ramp;
+    struct {
+        uint8_t backoff, jitter; /* enum backoff_kind, enum jitter_kind */
+        uint32_t on;             /* a bit an error type */
+        uint64_t attempts, base, multiplier, max, jitter_ratio, total;
+    } retry;
+    struct {
+        uint64_t ratio, min_per_second;
+    } budget;
+    struct {
+        uint8_t set; /* the entry has this section: hedging is on */
+        uint8_t at;  /* enum hedge_at */
+        uint64_t after, max;
+    } hedge;
+    struct {
+        uint8_t adaptive; /* enum limiter_kind */
+        uint64_t max, wait, min;
+    } concurrency;
+    struct {
+        uint8_t window; /* enum rate_window */
+        uint64_t limit, per, burst;
+    } rate;
+    struct {
+        uint64_t k;
+    } throttle;
+    struct {
+        uint64_t sheddable_below, normal_below;
+    } priority;
     uint64_t forget_after;
 };
 

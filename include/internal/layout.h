@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "internal/ticket_word.h"
 #include "trip.h"
 
 #ifndef LAYOUT_VERSION /* a test builds a tripd and a libtrip of the next one */
@@ -346,9 +347,6 @@ struct state_line {
     uint64_t word; /* state_word.h */
     uint64_t reserved[7];
 };
-
-#define TICKETS_MAX  1024
-#define TICKET_WORDS (TICKETS_MAX / 4)
 
 /* What limits share: a line for each word that is written at each call, so that those who use one do not wait for those
  * who use another. */

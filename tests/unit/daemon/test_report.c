@@ -41,7 +41,7 @@ static void forge(struct forged *forged)
     strcpy(forged->detail.error_message, "no answer in 1 s");
     forged->detail.latency[0] = 90;
     forged->detail.latency[10] = 10;
-    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7};
+    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7, {0}};
     forged->core.window_calls = 16;
     forged->core.window_failures = 6;
     forged->core.window_slow = 1;
