@@ -113,9 +113,9 @@ extern "C" {
     X(PRIVATE, "private")
 
 /* What a call may be sacrificed for. trip_begin's calls are NORMAL. */
-#define TRIP_PRIORITIES(X)    \
-    X(CRITICAL, "critical")   \
-    X(NORMAL, "normal")       \
+#define TRIP_PRIORITIES(X)  \
+    X(CRITICAL, "critical") \
+    X(NORMAL, "normal")     \
     X(SHEDDABLE, "sheddable")
 
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
@@ -131,14 +131,14 @@ extern "C" {
     X(BUDGET, "budget")               \
     X(DEADLINE, "deadline")
 
-#define TRIP_ENUM_STATE(suffix, name) TRIP_STATE_##suffix,
-#define TRIP_ENUM_MODE(suffix, name) TRIP_MODE_##suffix,
-#define TRIP_ENUM_PLAIN(suffix, name) TRIP_##suffix,
-#define TRIP_ENUM_ERROR(suffix, name) TRIP_ERROR_##suffix,
-#define TRIP_ENUM_REASON(suffix, name) TRIP_REASON_##suffix,
-#define TRIP_ENUM_CLIENT(suffix, name) TRIP_CLIENT_##suffix,
+#define TRIP_ENUM_STATE(suffix, name)    TRIP_STATE_##suffix,
+#define TRIP_ENUM_MODE(suffix, name)     TRIP_MODE_##suffix,
+#define TRIP_ENUM_PLAIN(suffix, name)    TRIP_##suffix,
+#define TRIP_ENUM_ERROR(suffix, name)    TRIP_ERROR_##suffix,
+#define TRIP_ENUM_REASON(suffix, name)   TRIP_REASON_##suffix,
+#define TRIP_ENUM_CLIENT(suffix, name)   TRIP_CLIENT_##suffix,
 #define TRIP_ENUM_PRIORITY(suffix, name) TRIP_PRIORITY_##suffix,
-#define TRIP_ENUM_RETRY(suffix, name) TRIP_RETRY_##suffix,
+#define TRIP_ENUM_RETRY(suffix, name)    TRIP_RETRY_##suffix,
 
 typedef enum trip_state { TRIP_STATES(TRIP_ENUM_STATE) TRIP_STATE_COUNT } trip_state;
 typedef enum trip_mode { TRIP_MODES(TRIP_ENUM_MODE) TRIP_MODE_COUNT } trip_mode;
@@ -192,7 +192,10 @@ typedef struct trip_info {
     uint32_t permits_free; /* half-open: probes that would be granted now */
     uint64_t window_calls, window_failures, window_slow;
     int32_t failure_rate_permille, slow_rate_permille;
-    uint32_t calls_until_rate; /* calls missing to minimum_calls; 0: the rates count */
+    uint32_t calls_until_rate;      /* calls missing to minimum_calls; 0: the rates count */
+    uint32_t tickets, tickets_free; /* of the bulkhead, by the limit in force; 0 tickets: there is none */
+    uint64_t rate_wait_ms;          /* until the rate admits the next call of normal priority; 0: now */
+    uint32_t admit_permille;        /* adaptive throttling; 1000: nothing is shed */
 } trip_info;
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms

@@ -15,6 +15,17 @@
 #define PRIVATE_LONGEST_MS  330000
 #define PRIVATE_MAX_WAIT_MS 10000
 #define PRIVATE_SLOW_NS     UINT64_C(60000000000)
+#define PRIVATE_RETRY_ON                                                                          \
+    (1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT | 1u << TRIP_ERROR_SERVICE_UNAVAILABLE | \
+     1u << TRIP_ERROR_RATE_LIMITED)
+
+static const struct policy_retry private_retry = {.attempts = 3,
+                                                  .backoff = {.kind = BACKOFF_EXPONENTIAL,
+                                                              .jitter = JITTER_PROPORTIONAL,
+                                                              .jitter_permille = 100,
+                                                              .multiplier_permille = 2000,
+                                                              .base_ns = UINT64_C(100000000),
+                                                              .max_ns = UINT64_C(10000000000)}};
 
 /* Admits everything: for breakers that did not fit. Its word is never written. */
 static const struct policy_slot full_policy = {.admission = TRIP_MODE_AUTO};
@@ -183,6 +194,11 @@ static struct trip_breaker *breaker_new(struct trip_client *client, const char *
         .next_open_ms = PRIVATE_OPEN_MS,
         .longest_ms = PRIVATE_LONGEST_MS,
         .half_open = policy_half_open(1, PRIVATE_MAX_WAIT_MS),
+        .retry = policy_retry_word(&private_retry),
+        .retry_base_ns = private_retry.backoff.base_ns,
+        .retry_max_ns = private_retry.backoff.max_ns,
+        .retry_on = PRIVATE_RETRY_ON,
+        .admit_permille = 1000,
     };
     breaker->own_word.word = word_closed(0, 0, 0);
     breaker->own = (struct binding){.policy = &breaker->own_policy,

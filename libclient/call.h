@@ -16,11 +16,11 @@ struct call {
     struct trip_breaker *breaker; /* NULL: denied, or ended */
     uint64_t ticks;               /* when it began */
     const struct binding *binding;
-    uint64_t word;       /* the state word that admitted it; the probing one that it put there */
-    uint64_t permit;     /* the permit word as it took it */
-    uint64_t lane;       /* serial: of the meter and of the table that know of it */
-    uint64_t watched;    /* its word in that table */
-    uint64_t deadline;   /* ticks; 0: none */
+    uint64_t word;        /* the state word that admitted it; the probing one that it put there */
+    uint64_t permit;      /* the permit word as it took it */
+    uint64_t lane;        /* serial: of the meter and of the table that know of it */
+    uint64_t watched;     /* its word in that table */
+    uint64_t deadline;    /* ticks; 0: none */
     struct ticket ticket; /* value 0: none */
     uint32_t reserved;
     uint32_t generation; /* of the process: a forked child ends nothing of its parent's */

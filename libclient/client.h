@@ -82,7 +82,8 @@ struct view *view_unmap(struct view *view);
 /* No tripd looks after the state words: its heartbeat is stale, it was stopped, it has gone on to another commons, or
  * there never was one. */
 bool view_away(const struct view *view);
-/* Milliseconds since the segment's creation, on the instance's clock. */
+/* Since the segment's creation, on the instance's clock. */
+uint64_t view_now_ns(const struct view *view);
 uint64_t view_now_ms(const struct view *view);
 
 static inline uint64_t view_ticks(const struct view *view)

@@ -1,5 +1,6 @@
 /* May a call go out? */
-#include "call.h"
+#include "internal/permit_word.h"
+#include "limits.h"
 #include "tell.h"
 
 #define ADMIT_TRIES 4 /* another client may move the word under us: then once more, by what it is now */
@@ -147,16 +148,57 @@ static void count_started(const struct reporter *reporter, struct call *call)
         tell_ring(reporter->lane, call->binding->view);
 }
 
-COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call)
+/* What the breaker lent to a call that is not sent after all. */
+static void give_back_unsent(const struct call *call)
 {
+    const struct permit permit = {.index = call->permit_index, .word = call->permit};
+    if (call->flags & CALL_PERMIT)
+        probe_permit_end(call->binding, &permit, PERMIT_FREE);
+    if (call->flags & CALL_PROBING)
+        probe_end(call->binding, call->word, TRIP_CANCELLED);
+}
+
+static trip_verdict reject(const struct reporter *reporter, struct call *call, enum limited by)
+{
+    static const trip_verdict verdicts[LIMITED_COUNT] = {[LIMITED_CONCURRENCY] = TRIP_DENY_CONCURRENCY,
+                                                         [LIMITED_RATE] = TRIP_DENY_RATE,
+                                                         [LIMITED_SHED] = TRIP_DENY_SHED,
+                                                         [LIMITED_DEADLINE] = TRIP_DENY_DEADLINE};
+    if (reporter->meter)
+        reporter_add(reporter, &reporter->meter->limited[by]);
+    call->breaker = NULL;
+    return verdicts[by];
+}
+
+/* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
+static bool limited(struct call *call, const trip_asking *asking, enum limited *ret_by)
+{
+    const struct binding *const binding = call->binding;
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    const uint64_t remaining_ns = asking->within_ns ? asking->within_ns : UINT64_MAX;
+    if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
+        limits_take(call, asking->priority, remaining_ns, ret_by))
+        return false;
+    give_back_unsent(call);
+    return true;
+}
+
+#define PASSED_NS 1 /* a deadline so near has passed */
+
+COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking)
+{
+    enum limited by = LIMITED_DEADLINE;
     *call = (struct call){.generation = (uint32_t)fork_generation()};
     if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
         return trip_allow(breaker);
     client_look(breaker->client); /* who is denied comes no other way; not between a call's begin and its end */
     call->breaker = breaker;
     call->binding = breaker_bound(breaker);
+    const uint64_t asked = view_ticks(call->binding->view);
     /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
+    if (asking->within_ns == PASSED_NS)
+        return reject(&reporter, call, by);
     const trip_verdict verdict = admit(call);
     if (!trip_admitted(verdict)) {
         if (reporter.meter)
@@ -164,9 +206,35 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         call->breaker = NULL;
         return verdict;
     }
+    if (limited(call, asking, &by))
+        return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
+    if (asking->within_ns)
+        call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
     count_started(&reporter, call);
     return verdict;
+}
+
+static const trip_asking as_usual = {.priority = TRIP_PRIORITY_NORMAL};
+
+trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_priority priority)
+{
+    return trip_begin_asking(breaker, call, &(trip_asking){.priority = priority});
+}
+
+trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking)
+{
+    return begin_slow(breaker, (struct call *)call, asking ? asking : &as_usual);
+}
+
+uint64_t trip_call_remaining_ns(const trip_call *public_call)
+{
+    const struct call *const call = (const struct call *)public_call;
+    if (!call->breaker || !call->deadline)
+        return UINT64_MAX;
+    const struct view *const view = call->binding->view;
+    const uint64_t now = view_ticks(view);
+    return call->deadline > now ? ticks_to_ns(call->deadline - now, view->tick_ns_q32) : 0;
 }
 
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
@@ -177,9 +245,10 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     const struct thread_slot *slot;
     struct meter *meter;
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
-                 word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
+                 __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0 || word_state(word) != WORD_CLOSED ||
+                 !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
-        return begin_slow(breaker, call);
+        return begin_slow(breaker, call, &as_usual);
     own_add(&meter->started);
     call->breaker = breaker;
     call->binding = binding;
@@ -187,6 +256,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     call->lane = slot->lane;
     call->generation = (uint32_t)slot->generation;
     call->flags = CALL_COUNTED;
+    call->deadline = 0;
     call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
     return TRIP_ALLOW;
 }

@@ -1,5 +1,5 @@
 /* A snapshot of one breaker, for the caller. */
-#include "client.h"
+#include "limits.h"
 
 #include <string.h>
 
@@ -103,6 +103,19 @@ static uint64_t retry_after(const struct binding *binding, const trip_info *info
     return forced_ms > state_ms ? forced_ms : state_ms;
 }
 
+static void fill_limits(const struct binding *binding, trip_info *info)
+{
+    const struct policy_slot *const policy = binding->policy;
+    const uint64_t flags = binding->limits ? __atomic_load_n(&policy->limits, __ATOMIC_RELAXED) : 0;
+    const uint64_t tickets = flags & POLICY_TICKETS ? __atomic_load_n(&policy->tickets, __ATOMIC_RELAXED) : 0;
+    info->admit_permille = flags & POLICY_THROTTLE
+                               ? (uint32_t)at_most(__atomic_load_n(&policy->admit_permille, __ATOMIC_RELAXED), 1000)
+                               : 1000;
+    info->tickets = (uint32_t)at_most(tickets, TICKETS_MAX);
+    info->tickets_free = info->tickets ? info->tickets - ticket_count(binding->tickets, 0, info->tickets) : 0;
+    info->rate_wait_ms = quotient_up(limits_rate_wait_ns(binding), 1000000);
+}
+
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)
 {
     trip_info info = {.client = trip_client_status(breaker->client)};
@@ -118,6 +131,7 @@ int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)
     info.consecutive_failures = word_counts_streak(word) ? word_streak(word) : 0;
     info.permits_free = word_state(word) == WORD_HALF_OPEN ? probe_permits_free(binding, word) : 0;
     info.retry_after_ms = retry_after(binding, &info, word, now_ms);
+    fill_limits(binding, &info);
     fill_window(binding, &info);
     *ret_info = info;
     return 0;

@@ -1,5 +1,5 @@
 /* How did a call end? */
-#include "call.h"
+#include "limits.h"
 #include "tell.h"
 
 #include "internal/permit_word.h"
@@ -220,6 +220,8 @@ COLD static void end_slow(struct call *call, struct outcome *outcome)
     call->breaker = NULL;
     if (ended.generation == 0 || ended.generation != (uint32_t)fork_generation())
         return; /* the parent's */
+    if (ended.flags & CALL_TICKET)
+        limits_give(&ended);
     const struct view *const view = ended.binding->view;
     const uint64_t ns = outcome->ticks > ended.ticks ? ticks_to_ns(outcome->ticks - ended.ticks, view->tick_ns_q32) : 1;
     outcome->latency_ns = ns ? ns : 1;

@@ -224,10 +224,15 @@ bool view_away(const struct view *view)
     return now > heartbeat && now - heartbeat >= HEARTBEAT_STALE_NS;
 }
 
-uint64_t view_now_ms(const struct view *view)
+uint64_t view_now_ns(const struct view *view)
 {
     if (view->ticks == TICKS_TEST)
         /* Acquire: pairs with tripd's release of the time, published after all timers that it made due. */
-        return __atomic_load_n(&view->segment->test_now_ns, __ATOMIC_ACQUIRE) / 1000000;
-    return (monotonic_ns() - view->created_mono_ns) / 1000000;
+        return __atomic_load_n(&view->segment->test_now_ns, __ATOMIC_ACQUIRE);
+    return monotonic_ns() - view->created_mono_ns;
+}
+
+uint64_t view_now_ms(const struct view *view)
+{
+    return view_now_ns(view) / 1000000;
 }

@@ -407,8 +407,8 @@ struct lane_section {
 /* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
  * state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed with
  * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). One outcome bumps `slow`
- * before `ok` or `failures`, those before its event; of the totals the call itself first. Once `marks` equal the counters
- * the client may give the meter to another breaker: what it counts from then on is that one's. */
+ * before `ok` or `failures`, those before its event; of the totals the call itself first. Once `marks` equal the
+ * counters the client may give the meter to another breaker: what it counts from then on is that one's. */
 struct meter {
     /* client: what a counted success touches, together with its latency bucket */
     uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */

@@ -50,4 +50,12 @@ static inline uint64_t ticks_to_ns(uint64_t ticks, uint64_t tick_ns_q32)
     return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 
+/* The other way round, rounded up; half the range at most, so that a tick can be added to it. */
+static inline uint64_t ticks_of_ns(uint64_t ns, uint64_t tick_ns_q32)
+{
+    const uint64_t tick = tick_ns_q32 ? tick_ns_q32 : 1;
+    const unsigned __int128 ticks = (((unsigned __int128)ns << 32) + tick - 1) / tick;
+    return ticks > UINT64_MAX / 2 ? UINT64_MAX / 2 : (uint64_t)ticks;
+}
+
 #endif

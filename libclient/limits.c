@@ -1,0 +1,177 @@
+/* Limits that all processes share: a call that the breaker admitted may still find no ticket of the bulkhead, no token
+ * of the rate, or be shed because the dependency is overloaded. Tickets and tokens are words in the commons
+ * (internal/ticket_word.h, internal/bucket_word.h); how many there are, tripd publishes in the policy slot. */
+#include "limits.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define RATE_TRIES 64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
+
+static uint64_t load(const uint64_t *word)
+{
+    /* Relaxed: each word of the policy is whole for itself. */
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* --------------------------------------------------------------------------------------------------------- bulkhead */
+
+static bool ticket_try(struct call *call, uint32_t lane, trip_priority priority)
+{
+    const struct policy_slot *const policy = call->binding->policy;
+    const unsigned limit = (unsigned)at_most(load(&policy->tickets), TICKETS_MAX);
+    const unsigned reserve = (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit);
+    if (ticket_take(call->binding->tickets, limit, reserve, lane, lane * TICKETS_PER_WORD, &call->ticket) < 0)
+        return false;
+    call->flags |= CALL_TICKET;
+    return true;
+}
+
+static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
+{
+    const struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
+}
+
+/* The only wait of an admission, and only where the settings ask for it. */
+static bool ticket_wait(struct call *call, uint32_t lane, trip_priority priority, uint64_t wait_ns)
+{
+    struct limit_lines *const lines = call->binding->limits;
+    const uint64_t until_ns = monotonic_ns() + wait_ns;
+    for (;;) {
+        const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
+        /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (ticket_try(call, lane, priority))
+            return true;
+        const uint64_t now_ns = monotonic_ns();
+        if (now_ns >= until_ns)
+            return false;
+        futex_wait(&lines->turn, turn, until_ns - now_ns);
+    }
+}
+
+void limits_give(const struct call *call)
+{
+    struct limit_lines *const lines = call->binding->limits;
+    if (!ticket_give(call->binding->tickets, call->ticket))
+        return;
+    /* Pairs with ticket_wait. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (likely(!__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED)))
+        return;
+    __atomic_store_n(&lines->waiting, 0, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&lines->turn, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &lines->turn, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+}
+
+static bool take_ticket(struct call *call, trip_priority priority, uint64_t remaining_ns)
+{
+    const uint32_t lane = reporter_lane(call->breaker->client);
+    const uint64_t wait_ns = at_most(load(&call->binding->policy->tickets_wait), remaining_ns);
+    if (lane == 0 || lane > TICKET_LANE_MAX) /* nobody could take it back from us */
+        return __atomic_load_n(&call->breaker->client->laneless, __ATOMIC_RELAXED);
+    return ticket_try(call, lane, priority) || (wait_ns != 0 && ticket_wait(call, lane, priority, wait_ns));
+}
+
+/* ------------------------------------------------------------------------------------------------------------- rate */
+
+/* What the word becomes for one more call; *ret_wait_ns: 0, or how long there is no token. */
+static uint64_t after_take(const struct policy_slot *policy, uint64_t word, trip_priority priority, uint64_t now_ns,
+                           uint64_t *ret_wait_ns)
+{
+    const struct rate rate = policy_rate(policy);
+    const bool sliding = load(&policy->limits) & POLICY_SLIDING;
+    const uint64_t reserve = policy_reserve_of(load(&policy->reserves), priority, sliding ? rate.limit : rate.burst);
+    return sliding ? sliding_after_take(word, &rate, reserve, now_ns, ret_wait_ns)
+                   : bucket_after_take(word, &rate, reserve, now_ns, ret_wait_ns);
+}
+
+static bool take_token(const struct call *call, trip_priority priority)
+{
+    uint64_t *const at = &call->binding->limits->rate;
+    uint64_t word = load(at), wait_ns;
+    for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
+        /* The word, then the clock: docs/decisions/word-before-clock.md. */
+        const uint64_t now_ns = view_now_ns(call->binding->view);
+        const uint64_t after = after_take(call->binding->policy, word, priority, now_ns, &wait_ns);
+        if (wait_ns)
+            return false;
+        /* Relaxed: the word orders nothing but itself. */
+        if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
+uint64_t limits_rate_wait_ns(const struct binding *binding)
+{
+    const uint64_t flags = load(&binding->policy->limits);
+    uint64_t wait_ns = 0;
+    if (binding->limits && flags & POLICY_RATE) {
+        const uint64_t word = load(&binding->limits->rate);
+        after_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_now_ns(binding->view), &wait_ns);
+    }
+    return wait_ns;
+}
+
+/* --------------------------------------------------------------------------------------------- adaptive throttling */
+
+/* Sheddable calls are shed as if the dice were thrown twice; critical ones never. */
+static bool sheds(const struct policy_slot *policy, trip_priority priority)
+{
+    const uint64_t permille = at_most(load(&policy->admit_permille), 1000);
+    const uint64_t admits = priority == TRIP_PRIORITY_CRITICAL    ? 1000
+                            : priority == TRIP_PRIORITY_SHEDDABLE ? permille * permille / 1000
+                                                                  : permille;
+    return admits < 1000 && thread_random() % 1000 >= admits;
+}
+
+/* --------------------------------------------------------------------------------------------------------- together */
+
+/* What can be given back is taken before what cannot. */
+bool limits_take(struct call *call, trip_priority priority, uint64_t remaining_ns, enum limited *ret_by)
+{
+    const struct policy_slot *const policy = call->binding->policy;
+    const uint64_t flags = load(&policy->limits);
+    if (likely(flags == 0) || !call->binding->limits)
+        return true;
+    *ret_by = LIMITED_SHED;
+    if (flags & POLICY_THROTTLE && sheds(policy, priority))
+        return false;
+    *ret_by = LIMITED_CONCURRENCY;
+    if (flags & POLICY_TICKETS && !take_ticket(call, priority, remaining_ns))
+        return false;
+    *ret_by = LIMITED_RATE;
+    if (flags & POLICY_RATE && !take_token(call, priority)) {
+        if (call->flags & CALL_TICKET)
+            limits_give(call);
+        call->flags &= (uint8_t)~CALL_TICKET;
+        return false;
+    }
+    return true;
+}
+
+/* A retry's price; without a commons there is no budget to charge. */
+bool limits_pay_retry(const struct binding *binding)
+{
+    const struct budget budget = policy_budget(binding->policy);
+    struct limit_lines *const lines = binding->limits;
+    if (!lines)
+        return true;
+    uint64_t word = load(&lines->budget), wait_ns = 1;
+    for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
+        const uint64_t now_ms = view_now_ms(binding->view); /* after the word */
+        const uint64_t after = budget_after_take(word, &budget, 0, now_ms, &wait_ns);
+        if (wait_ns)
+            break;
+        if (__atomic_compare_exchange_n(&lines->budget, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+            __atomic_fetch_add(&lines->retries, 1, __ATOMIC_RELAXED); /* for people */
+            return true;
+        }
+    }
+    __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED);
+    return false;
+}

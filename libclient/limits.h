@@ -1,0 +1,17 @@
+/* What a call meets behind the breaker: the bulkhead, the rate, adaptive throttling, and a retry the budget. */
+#ifndef TRIP_LIMITS_H
+#define TRIP_LIMITS_H
+
+#include "call.h"
+
+/* Takes what the policy demands of an admitted call. False: rejected, *ret_by says by what, and nothing is held.
+ * remaining_ns: of its deadline; UINT64_MAX: none. */
+bool limits_take(struct call *call, trip_priority priority, uint64_t remaining_ns, enum limited *ret_by);
+/* Gives a ticket back, and wakes who waits for one. */
+void limits_give(const struct call *call);
+/* Until the rate admits the next call of normal priority; 0: now. */
+uint64_t limits_rate_wait_ns(const struct binding *binding);
+/* Charges the host's retry budget. False: it is dry. */
+bool limits_pay_retry(const struct binding *binding);
+
+#endif

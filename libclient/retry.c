@@ -1,0 +1,94 @@
+/* Retries of one operation: whether, and after how long. What they may cost all processes together, the budget says. */
+#include "limits.h"
+
+struct retry {
+    struct trip_breaker *breaker;
+    uint64_t started_ns;  /* on the instance's clock, as all times here */
+    uint64_t deadline_ns; /* 0: none */
+    uint64_t previous_ns; /* the delay before this one */
+    uint32_t failed;      /* attempts */
+    uint32_t reserved;
+    uint64_t unused[3];
+} __attribute__((may_alias));
+_Static_assert(sizeof(struct retry) == sizeof(trip_retry), "trip_retry has no room for a retry");
+
+static uint64_t now_of(struct trip_breaker *breaker)
+{
+    return view_now_ns(breaker_bound(breaker)->view);
+}
+
+void trip_retry_start(trip_breaker *breaker, trip_retry *public_retry)
+{
+    *(struct retry *)public_retry = (struct retry){.breaker = breaker, .started_ns = now_of(breaker)};
+}
+
+void trip_retry_within(trip_retry *public_retry, uint64_t within_ns)
+{
+    struct retry *const retry = (struct retry *)public_retry;
+    retry->deadline_ns = within_ns ? saturated((unsigned __int128)now_of(retry->breaker) + within_ns) : 0;
+}
+
+/* Would it still deny when the delay is over? A ramp throws dice at each call, and ends nothing. */
+static bool denies_until(struct trip_breaker *breaker, uint64_t delay_ns)
+{
+    trip_info info;
+    const trip_verdict verdict = trip_allow(breaker);
+    if (trip_admitted(verdict) || verdict == TRIP_DENY_RAMP)
+        return false;
+    if (verdict == TRIP_DENY_OPEN || trip_breaker_info(breaker, &info) < 0)
+        return true;
+    return info.retry_after_ms == UINT64_MAX || product(info.retry_after_ms, 1000000) > delay_ns;
+}
+
+static bool ends_after(uint64_t now_ns, uint64_t delay_ns, uint64_t until_ns)
+{
+    return until_ns != 0 && saturated((unsigned __int128)now_ns + delay_ns) >= until_ns;
+}
+
+static uint64_t random_64(void)
+{
+    return (uint64_t)thread_random() << 32 | thread_random();
+}
+
+trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type error, uint64_t hint_ns,
+                                  uint64_t *ret_delay_ns)
+{
+    struct retry *const retry = (struct retry *)public_retry;
+    const struct binding *const binding = breaker_bound(retry->breaker);
+    const struct policy_slot *const policy = binding->policy;
+    const struct policy_retry settings = policy_retry_of(policy);
+    const uint64_t on = __atomic_load_n(&policy->retry_on, __ATOMIC_RELAXED);
+    const uint64_t total_ns = __atomic_load_n(&policy->retry_total_ns, __ATOMIC_RELAXED);
+    retry->failed++;
+    if ((unsigned)error >= TRIP_ERROR_TYPE_COUNT || !(on >> error & 1))
+        return TRIP_RETRY_NOT_RETRYABLE;
+    if (retry->failed >= settings.attempts)
+        return TRIP_RETRY_ATTEMPTS;
+    const uint64_t backoff_ns = backoff_delay_ns(&settings.backoff, retry->failed, retry->previous_ns, random_64());
+    const uint64_t delay_ns = backoff_ns > hint_ns ? backoff_ns : hint_ns;
+    const uint64_t now_ns = view_now_ns(binding->view);
+    if (denies_until(retry->breaker, delay_ns))
+        return TRIP_RETRY_OPEN;
+    if (ends_after(now_ns, delay_ns, total_ns ? saturated((unsigned __int128)retry->started_ns + total_ns) : 0))
+        return TRIP_RETRY_TIME;
+    if (ends_after(now_ns, delay_ns, retry->deadline_ns))
+        return TRIP_RETRY_DEADLINE;
+    if (!limits_pay_retry(binding))
+        return TRIP_RETRY_BUDGET;
+    retry->previous_ns = backoff_ns;
+    *ret_delay_ns = delay_ns;
+    return TRIP_RETRY_AGAIN;
+}
+
+bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns)
+{
+    const uint64_t hedge_ns = __atomic_load_n(&breaker_bound(breaker)->policy->hedge_ns, __ATOMIC_RELAXED);
+    if (hedge_ns)
+        *ret_delay_ns = hedge_ns;
+    return hedge_ns != 0;
+}
+
+bool trip_hedge_take(trip_breaker *breaker)
+{
+    return limits_pay_retry(breaker_bound(breaker));
+}

@@ -1,0 +1,91 @@
+/* One operation for blocking code: admission, attempt, outcome, backoff, as often as the retry settings allow. */
+#include "client.h"
+
+#include <errno.h>
+
+static void sleep_ns(uint64_t ns)
+{
+    struct timespec left = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+}
+
+static trip_error_type error_of(const trip_attempt *attempt, trip_outcome outcome)
+{
+    return outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : attempt->error.type;
+}
+
+/* One attempt; false: it was not admitted. */
+static bool try_once(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
+                     trip_attempt *attempt, trip_result *result)
+{
+    trip_call call;
+    result->verdict = trip_begin_asking(breaker, &call, asking);
+    if (!trip_admitted(result->verdict))
+        return false;
+    result->attempts++;
+    *attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(&call)};
+    result->outcome = operation(arg, attempt);
+    if (result->outcome != TRIP_FAILURE && result->outcome != TRIP_TIMEOUT) {
+        trip_end(&call, result->outcome);
+        return true;
+    }
+    result->error = error_of(attempt, result->outcome);
+    attempt->error.type = result->error;
+    trip_end_error(&call, &attempt->error);
+    return true;
+}
+
+static bool failed(const trip_result *result)
+{
+    return result->outcome == TRIP_FAILURE || result->outcome == TRIP_TIMEOUT;
+}
+
+static int status_of(const trip_result *result)
+{
+    if (result->attempts == 0)
+        return -EAGAIN;
+    if (failed(result))
+        return -EIO;
+    return result->outcome == TRIP_CANCELLED ? -ECANCELED : 0;
+}
+
+/* What is left for the next attempt: 1 where nothing is, which is not sent. */
+static uint64_t left_ns(uint64_t deadline_ns)
+{
+    const uint64_t now_ns = monotonic_ns();
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 1;
+}
+
+int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
+                    trip_result *ret_result)
+{
+    const uint64_t started_ns = monotonic_ns();
+    trip_asking ask = asking ? *asking : (trip_asking){.priority = TRIP_PRIORITY_NORMAL};
+    const uint64_t deadline_ns = ask.within_ns ? saturated((unsigned __int128)started_ns + ask.within_ns) : 0;
+    trip_result result = {.outcome = TRIP_CANCELLED, .stopped_by = TRIP_RETRY_AGAIN};
+    trip_attempt attempt;
+    trip_retry retry;
+    uint64_t delay_ns;
+    trip_retry_start(breaker, &retry);
+    trip_retry_within(&retry, ask.within_ns);
+    while (try_once(breaker, &ask, operation, arg, &attempt, &result) && failed(&result)) {
+        result.stopped_by = trip_retry_next(&retry, result.error, attempt.retry_after_ns, &delay_ns);
+        if (result.stopped_by != TRIP_RETRY_AGAIN)
+            break;
+        sleep_ns(delay_ns);
+        if (deadline_ns)
+            ask.within_ns = left_ns(deadline_ns);
+    }
+    if (result.attempts && failed(&result) && !trip_admitted(result.verdict))
+        result.stopped_by = result.verdict == TRIP_DENY_DEADLINE ? TRIP_RETRY_DEADLINE : TRIP_RETRY_OPEN;
+    result.elapsed_ns = monotonic_ns() - started_ns;
+    if (ret_result)
+        *ret_result = result;
+    return status_of(&result);
+}
+
+int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result)
+{
+    return trip_run_asking(breaker, NULL, operation, arg, ret_result);
+}
