@@ -1,6 +1,6 @@
 /* May a call go out? */
 #include "internal/permit_word.h"
-#include "limits.h"
+#include "shared_limits.h"
 #include "tell.h"
 
 #define ADMIT_TRIES 4 /* another client may move the word under us: then once more, by what it is now */

@@ -1,5 +1,5 @@
 /* A snapshot of one breaker, for the caller. */
-#include "limits.h"
+#include "shared_limits.h"
 
 #include <string.h>
 

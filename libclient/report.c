@@ -1,5 +1,5 @@
 /* How did a call end? */
-#include "limits.h"
+#include "shared_limits.h"
 #include "tell.h"
 
 #include "internal/permit_word.h"

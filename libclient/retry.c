@@ -1,5 +1,5 @@
 /* Retries of one operation: whether, and after how long. What they may cost all processes together, the budget says. */
-#include "limits.h"
+#include "shared_limits.h"
 
 struct retry {
     struct trip_breaker *breaker;

@@ -1,7 +1,7 @@
 /* Limits that all processes share: a call that the breaker admitted may still find no ticket of the bulkhead, no token
  * of the rate, or be shed because the dependency is overloaded. Tickets and tokens are words in the commons
  * (internal/ticket_word.h, internal/bucket_word.h); how many there are, tripd publishes in the policy slot. */
-#include "limits.h"
+#include "shared_limits.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
