@@ -4,6 +4,7 @@
  *   config.c         the config itself: reading the file, which settings bind a name
  *   config_yaml.c    YAML document ──> config; the only file that includes yaml.h
  *   config_check.c   settings that can never work together
+ *   config_check_load.c  those of retries and limits
  *   config_access.c  users and groups, and which roles they have
  *   config_keys.c    the table of all keys, made from SETTINGS_SCALARS
  *   config_value.c   quantities as people write them: 250ms, 12.5%, 256MiB

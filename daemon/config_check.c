@@ -2,26 +2,8 @@
 
 #include <string.h>
 
+#include "config_check_parts.h"
 #include "internal/layout.h"
-
-struct check {
-    const struct breaker_settings *settings;
-    const struct config_lines *lines;
-    struct config_problems *problems, *notes;
-};
-
-/* The line of the first of the two that stands in the file: what the reader most likely got wrong. */
-static size_t line_of(const struct check *check, enum config_key_id first, enum config_key_id second)
-{
-    if (check->lines->keys[first])
-        return check->lines->keys[first];
-    return check->lines->keys[second] ? check->lines->keys[second] : check->lines->entry;
-}
-
-static const char *shown(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX])
-{
-    return config_value_format(kind, value, text);
-}
 
 /* Keys that a word beside them makes void: size in a window of time. Beside the written word that is a surprise; with
  * the word left out the writer meant the other one. */
@@ -181,6 +163,7 @@ void config_check_breaker(const struct breaker_settings *settings, const struct 
     check_growth(&check);
     check_half_open(&check);
     check_ramp(&check);
+    config_check_load(&check);
 }
 
 void config_check_limits(const struct config_limits *limits, size_t line, struct config_problems *problems)

@@ -2,18 +2,46 @@
 
 #include <string.h>
 
+#include "core/limiter.h"
+#include "internal/backoff.h"
 #include "trip.h"
 
-const char *const config_sections[CONFIG_SECTION_COUNT] = {"trip", "window", "open", "half_open", "ramp"};
+const char *const config_sections[CONFIG_SECTION_COUNT] = {
+    SECTION_trip,   SECTION_window, SECTION_open,        SECTION_half_open, SECTION_ramp,     SECTION_retry,
+    SECTION_budget, SECTION_hedge,  SECTION_concurrency, SECTION_rate,      SECTION_throttle, SECTION_priority,
+};
 
 #define WORD(suffix, name) name,
 static const char *const mode_words[] = {TRIP_MODES(WORD)};
+static const char *const backoff_words[] = {BACKOFF_KINDS(WORD)};
+static const char *const jitter_words[] = {JITTER_KINDS(WORD)};
+static const char *const adaptive_words[] = {LIMITER_KINDS(WORD)};
+static const char *const error_words[] = {TRIP_ERROR_TYPES(WORD) "user_0",
+                                          "user_1",
+                                          "user_2",
+                                          "user_3",
+                                          "user_4",
+                                          "user_5",
+                                          "user_6",
+                                          "user_7",
+                                          "user_8",
+                                          "user_9",
+                                          "user_10",
+                                          "user_11",
+                                          "user_12",
+                                          "user_13",
+                                          "user_14",
+                                          "user_15"};
+_Static_assert(sizeof(error_words) / sizeof(error_words[0]) == TRIP_ERROR_TYPE_COUNT, "a word for each error type");
 #undef WORD
 static const char *const window_words[] = {[WINDOW_COUNT] = "count", [WINDOW_TIME] = "time"};
 static const char *const verdict_words[] = {[PROBE_VERDICT_SUCCESSES] = "successes", [PROBE_VERDICT_RATE] = "rate"};
+static const char *const hedge_words[] = {[HEDGE_AT_P50] = "p50", [HEDGE_AT_P95] = "p95", [HEDGE_AT_P99] = "p99"};
+static const char *const rate_words[] = {[RATE_BUCKET] = "bucket", [RATE_SLIDING] = "sliding"};
 
 #define AT(type, member) .offset = offsetof(struct type, member), .width = sizeof(((struct type *)0)->member)
-#define WORDS(list)      .kind = CONFIG_WORD, .words = (list), .highest = sizeof(list) / sizeof((list)[0]) - 1
+#define LIST(list)       .words = (list), .highest = sizeof(list) / sizeof((list)[0]) - 1
+#define WORDS(list)      .kind = CONFIG_WORD, LIST(list)
 
 const struct config_key config_keys[CONFIG_KEY_COUNT] = {
     [KEY_match] = {.section = "", .field = "match", .kind = CONFIG_PATTERN, AT(breaker_settings, match)},
@@ -23,12 +51,29 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                                .field = "verdict",
                                WORDS(verdict_words),
                                AT(breaker_settings, half_open.verdict)},
-#define SCALAR(part, name, unit, initial, low, high) \
-    [KEY_##part##_##name] = {.section = #part,       \
-                             .field = #name,         \
-                             .kind = CONFIG_##unit,  \
-                             .lowest = (low),        \
-                             .highest = (high),      \
+    [KEY_retry_backoff] = {.section = SECTION_retry,
+                           .field = "backoff",
+                           WORDS(backoff_words),
+                           AT(breaker_settings, retry.backoff)},
+    [KEY_retry_jitter] = {.section = SECTION_retry,
+                          .field = "jitter",
+                          WORDS(jitter_words),
+                          AT(breaker_settings, retry.jitter)},
+    [KEY_hedge_at] = {.section = SECTION_hedge, .field = "at", WORDS(hedge_words), AT(breaker_settings, hedge.at)},
+    [KEY_concurrency_adaptive] = {.section = SECTION_concurrency,
+                                  .field = "adaptive",
+                                  WORDS(adaptive_words),
+                                  AT(breaker_settings, concurrency.adaptive)},
+    [KEY_rate_window] = {.section = SECTION_rate,
+                         .field = "window",
+                         WORDS(rate_words),
+                         AT(breaker_settings, rate.window)},
+#define SCALAR(part, name, unit, initial, low, high)    \
+    [KEY_##part##_##name] = {.section = SECTION_##part, \
+                             .field = #name,            \
+                             .kind = CONFIG_##unit,     \
+                             .lowest = (low),           \
+                             .highest = (high),         \
                              AT(breaker_settings, part.name)},
     SETTINGS_SCALARS(SCALAR)
 #undef SCALAR
@@ -36,6 +81,11 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                             .field = "steps",
                             .kind = CONFIG_STEPS,
                             AT(breaker_settings, ramp.steps)},
+    [KEY_retry_on] = {.section = SECTION_retry,
+                      .field = "on",
+                      .kind = CONFIG_ERROR_TYPES,
+                      LIST(error_words),
+                      AT(breaker_settings, retry.on)},
     [KEY_forget_after] = {.section = "",
                           .field = "forget_after",
                           .kind = CONFIG_DURATION,
@@ -54,6 +104,25 @@ const struct config_key config_limit_keys[CONFIG_LIMIT_COUNT] = {
     CONFIG_LIMITS(LIMIT)
 #undef LIMIT
 };
+
+const char *config_section_name(const char *section)
+{
+    const char *dot = strchr(section, '.');
+    return dot ? dot + 1 : section;
+}
+
+bool config_section_within(const char *section, const char *outer)
+{
+    const size_t length = strlen(outer);
+    if (!length)
+        return !strchr(section, '.');
+    return strncmp(section, outer, length) == 0 && section[length] == '.';
+}
+
+bool config_section_applies(const char *section, const struct breaker_settings *settings)
+{
+    return strcmp(section, SECTION_hedge) != 0 || settings->hedge.set;
+}
 
 const char *config_key_name(const struct config_key *key)
 {
@@ -97,6 +166,9 @@ static const struct {
     {KEY_window_span, KEY_window_type, WINDOW_TIME},
     {KEY_half_open_successes, KEY_half_open_verdict, PROBE_VERDICT_SUCCESSES},
     {KEY_half_open_sample, KEY_half_open_verdict, PROBE_VERDICT_RATE},
+    {KEY_retry_multiplier, KEY_retry_backoff, BACKOFF_EXPONENTIAL},
+    {KEY_retry_jitter_ratio, KEY_retry_jitter, JITTER_PROPORTIONAL},
+    {KEY_rate_burst, KEY_rate_window, RATE_BUCKET},
 };
 
 bool config_key_applies(enum config_key_id id, const struct breaker_settings *settings, enum config_key_id *ret_word,

@@ -10,13 +10,13 @@
 #include "config_value.h"
 
 struct config_key {
-    const char *section; /* "": the entry itself */
+    const char *section; /* SECTION_...; "": the entry itself */
     const char *field;   /* config_key_name gives what people write */
     enum config_kind kind;
     size_t offset; /* in struct breaker_settings; of a limit: in struct config_limits */
     size_t width;
     uint64_t lowest, highest;
-    const char *const *words; /* CONFIG_WORD: `highest` + 1 of them */
+    const char *const *words; /* CONFIG_WORD, CONFIG_ERROR_TYPES: `highest` + 1 of them */
 };
 
 /* Of a `breakers:` entry, in the order in which they are shown. */
@@ -26,15 +26,42 @@ enum config_key_id {
     KEY_mode,
     KEY_window_type,
     KEY_half_open_verdict,
+    KEY_retry_backoff,
+    KEY_retry_jitter,
+    KEY_hedge_at,
+    KEY_concurrency_adaptive,
+    KEY_rate_window,
     SETTINGS_SCALARS(KEY_ID) KEY_ramp_steps,
+    KEY_retry_on,
     KEY_forget_after,
 #undef KEY_ID
     CONFIG_KEY_COUNT
 };
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 
-extern const char *const config_sections[];
-#define CONFIG_SECTION_COUNT 5
+/* As people write them: retry.budget is `budget` in `retry`. */
+#define SECTION_trip        "trip"
+#define SECTION_window      "window"
+#define SECTION_open        "open"
+#define SECTION_half_open   "half_open"
+#define SECTION_ramp        "ramp"
+#define SECTION_retry       "retry"
+#define SECTION_budget      "retry.budget"
+#define SECTION_hedge       "hedge"
+#define SECTION_concurrency "concurrency"
+#define SECTION_rate        "rate"
+#define SECTION_throttle    "throttle"
+#define SECTION_priority    "priority"
+
+/* In the order in which they are shown. */
+#define CONFIG_SECTION_COUNT 12
+extern const char *const config_sections[CONFIG_SECTION_COUNT];
+
+const char *config_section_name(const char *section);
+/* Does it stand right in the other one? "": in the entry itself. */
+bool config_section_within(const char *section, const char *outer);
+/* Is it part of these settings? hedge is, or is not: that turns hedging on. */
+bool config_section_applies(const char *section, const struct breaker_settings *settings);
 
 /* Of `limits:`. */
 #define CONFIG_LIMITS(X)                                   \

@@ -12,6 +12,11 @@ static bool shown(enum config_key_id id, const char *section, const struct break
     return strcmp(config_keys[id].section, section) == 0 && config_key_applies(id, settings, &word, &instead);
 }
 
+static bool section_shown(const char *section, const char *outer, const struct breaker_settings *settings)
+{
+    return config_section_within(section, outer) && config_section_applies(section, settings);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- YAML */
 
 static void write_quoted(FILE *file, const char *text)
@@ -20,6 +25,19 @@ static void write_quoted(FILE *file, const char *text)
     for (; *text; text++)
         fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
     fputc('"', file);
+}
+
+static void write_error_types(FILE *file, const struct config_key *key, uint64_t types)
+{
+    const char *comma = "";
+    fputc('[', file);
+    for (size_t i = 0; i <= key->highest; i++) {
+        if (!(types >> i & 1))
+            continue;
+        fprintf(file, "%s%s", comma, key->words[i]);
+        comma = ", ";
+    }
+    fputc(']', file);
 }
 
 static void write_value(FILE *file, const struct config_key *key, const struct breaker_settings *settings)
@@ -32,6 +50,9 @@ static void write_value(FILE *file, const struct config_key *key, const struct b
     case CONFIG_PATTERN:
         write_quoted(file, settings->match);
         break;
+    case CONFIG_ERROR_TYPES:
+        write_error_types(file, key, config_key_get(key, settings));
+        break;
     case CONFIG_STEPS:
         for (uint32_t i = 0; i < settings->ramp.step_count; i++)
             fprintf(file, "%s%s", i ? ", " : "[", config_value_format(CONFIG_RATE, settings->ramp.steps[i], text));
@@ -40,6 +61,26 @@ static void write_value(FILE *file, const struct config_key *key, const struct b
     default:
         fputs(config_value_format(key->kind, config_key_get(key, settings), text), file);
     }
+}
+
+static void write_section(FILE *file, const char *section, const struct breaker_settings *settings)
+{
+    const char *comma = "{";
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
+        if (!shown(id, section, settings))
+            continue;
+        fprintf(file, "%s%s: ", comma, config_key_name(&config_keys[id]));
+        write_value(file, &config_keys[id], settings);
+        comma = ", ";
+    }
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], section, settings))
+            continue;
+        fprintf(file, "%s%s: ", comma, config_section_name(config_sections[i]));
+        write_section(file, config_sections[i], settings);
+        comma = ", ";
+    }
+    fputc('}', file);
 }
 
 static void write_breaker(FILE *file, const struct breaker_settings *settings)
@@ -52,17 +93,11 @@ static void write_breaker(FILE *file, const struct breaker_settings *settings)
         write_value(file, &config_keys[id], settings);
         before = "\n    ";
     }
-    for (size_t section = 0; section < CONFIG_SECTION_COUNT; section++) {
-        const char *comma = "{";
-        fprintf(file, "\n    %s: ", config_sections[section]);
-        for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
-            if (!shown(id, config_sections[section], settings))
-                continue;
-            fprintf(file, "%s%s: ", comma, config_key_name(&config_keys[id]));
-            write_value(file, &config_keys[id], settings);
-            comma = ", ";
-        }
-        fputc('}', file);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], "", settings))
+            continue;
+        fprintf(file, "\n    %s: ", config_sections[i]);
+        write_section(file, config_sections[i], settings);
     }
     fprintf(file, "\n    forget_after: ");
     write_value(file, &config_keys[KEY_forget_after], settings);
@@ -102,6 +137,15 @@ static void visit_scaled(const struct config_visitor *visitor, const char *key, 
         visitor->number(visitor->context, key, (double)value / (double)unit);
 }
 
+static void visit_error_types(const struct config_visitor *visitor, const struct config_key *key, uint64_t types)
+{
+    visitor->list_begin(visitor->context, config_key_name(key), (size_t)__builtin_popcountll(types));
+    for (size_t i = 0; i <= key->highest; i++)
+        if (types >> i & 1)
+            visitor->text(visitor->context, NULL, key->words[i]);
+    visitor->end(visitor->context);
+}
+
 static void visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base)
 {
     const struct breaker_settings *settings = base;
@@ -134,6 +178,9 @@ static void visit_key(const struct config_visitor *visitor, const struct config_
             visit_scaled(visitor, NULL, settings->ramp.steps[i], 10);
         visitor->end(visitor->context);
         break;
+    case CONFIG_ERROR_TYPES:
+        visit_error_types(visitor, key, config_key_get(key, base));
+        break;
     }
 }
 
@@ -142,26 +189,23 @@ static size_t shown_count(const char *section, const struct breaker_settings *se
     size_t count = 0;
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
         count += shown(id, section, settings);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
+        count += section_shown(config_sections[i], section, settings);
     return count;
 }
 
+/* section "": the entry as a whole, which has no name in its list. */
 static void visit_section(const struct config_visitor *visitor, const char *section,
                           const struct breaker_settings *settings)
 {
+    visitor->map_begin(visitor->context, section[0] ? config_section_name(section) : NULL,
+                       shown_count(section, settings));
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
         if (shown(id, section, settings))
             visit_key(visitor, &config_keys[id], settings);
-}
-
-static void visit_breaker(const struct config_visitor *visitor, const struct breaker_settings *settings)
-{
-    visitor->map_begin(visitor->context, NULL, shown_count("", settings) + CONFIG_SECTION_COUNT);
-    visit_section(visitor, "", settings);
-    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
-        visitor->map_begin(visitor->context, config_sections[i], shown_count(config_sections[i], settings));
-        visit_section(visitor, config_sections[i], settings);
-        visitor->end(visitor->context);
-    }
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
+        if (section_shown(config_sections[i], section, settings))
+            visit_section(visitor, config_sections[i], settings);
     visitor->end(visitor->context);
 }
 
@@ -183,7 +227,7 @@ void config_visit(const struct config *config, const struct config_visitor *visi
     visitor->end(context);
     visitor->list_begin(context, "breakers", config->breaker_count);
     for (size_t i = 0; i < config->breaker_count; i++)
-        visit_breaker(visitor, &config->breakers[i]);
+        visit_section(visitor, "", &config->breakers[i]);
     visitor->end(context);
     visitor->end(context);
 }

@@ -13,9 +13,10 @@ enum config_kind {
     CONFIG_COUNT,
     CONFIG_FACTOR, /* thousandths */
     CONFIG_BYTES,
-    CONFIG_WORD,    /* place in a list of words */
-    CONFIG_STEPS,   /* a list of rates */
-    CONFIG_PATTERN, /* of breakers' names */
+    CONFIG_WORD,        /* place in a list of words */
+    CONFIG_STEPS,       /* a list of rates */
+    CONFIG_PATTERN,     /* of breakers' names */
+    CONFIG_ERROR_TYPES, /* a bit each */
 };
 
 #define CONFIG_TEXT_MAX 32  /* a quantity, written out */

@@ -9,9 +9,10 @@
 #include "config_check.h"
 #include "config_keys.h"
 #include "config_value.h"
+#include "trip.h"
 
 #define DEPTH_MAX 8 /* the deepest key stands at 5 */
-#define NAMES_MAX 16
+#define NAMES_MAX 24
 
 struct reader {
     yaml_document_t document;
@@ -62,22 +63,41 @@ struct level {
     void (*read)(struct reader *reader, void *context, size_t name, const yaml_node_t *key, const yaml_node_t *value);
 };
 
+static bool is_section(const char *text)
+{
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
+        if (strcmp(text, config_section_name(config_sections[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The sections that have a key of this name, as "open: or retry:"; false: none has. */
+static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
+{
+    size_t length = 0;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT && length < CONFIG_WHY_MAX; i++)
+        if (config_keys[i].section[0] && strcmp(text, config_key_name(&config_keys[i])) == 0)
+            length += (size_t)snprintf(places + length, CONFIG_WHY_MAX - length, "%s%s:", length ? " or " : "",
+                                       config_keys[i].section);
+    return length > 0;
+}
+
 /* A key that stands in the wrong place, or is a letter off, or else the list of those that there are. */
 static void unknown_key(struct reader *reader, const struct level *level, const yaml_node_t *key)
 {
-    char quoted[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "";
+    char quoted[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "", places[CONFIG_WHY_MAX];
     const char *text = scalar(key);
     quote(key, quoted);
     const char *in = level->where[0] ? " in " : "";
-    for (size_t i = 0; text && i < CONFIG_KEY_COUNT; i++) {
-        if (strcmp(text, config_key_name(&config_keys[i])) != 0 || !config_keys[i].section[0] ||
-            strcmp(level->where, "limits") == 0 || strcmp(level->where, "access") == 0)
-            continue;
-        config_problem(reader->problems, line_of(key), "unknown key %s%s%s; it belongs in %s: of a breakers entry",
-                       quoted, in, level->where, config_keys[i].section);
+    const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
+    /* At the top there are few names: `limit` is limits, not that of a rate. */
+    const bool in_entry = level->where[0] && strcmp(level->where, "limits") != 0 && strcmp(level->where, "access") != 0;
+    const bool misplaced = text && (in_entry || (!level->where[0] && !nearest)) && !is_section(text);
+    if (misplaced && find_places(text, places)) {
+        config_problem(reader->problems, line_of(key), "unknown key %s%s%s; it belongs in %s of a breakers entry",
+                       quoted, in, level->where, places);
         return;
     }
-    const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
     size_t length = 0;
     for (size_t i = 0; i < level->count && length < sizeof(known); i++)
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "", level->names[i]);
@@ -123,22 +143,32 @@ static const char *dot(const struct config_key *key)
     return key->section[0] ? "." : "";
 }
 
+static bool find_word(const struct config_key *key, const char *text, uint64_t *ret_place)
+{
+    for (size_t i = 0; text && i <= key->highest; i++) {
+        if (strcmp(text, key->words[i]) != 0)
+            continue;
+        *ret_place = i;
+        return true;
+    }
+    return false;
+}
+
 static bool read_word(struct reader *reader, const struct config_key *key, void *base, const yaml_node_t *value)
 {
     char quoted[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "";
-    const char *text = scalar(value);
+    uint64_t place;
     size_t length = 0;
-    for (size_t i = 0; i <= key->highest; i++) {
-        if (text && strcmp(text, key->words[i]) == 0) {
-            config_key_set(key, base, i);
-            return true;
-        }
+    if (find_word(key, scalar(value), &place)) {
+        config_key_set(key, base, place);
+        return true;
+    }
+    for (size_t i = 0; i <= key->highest; i++)
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
                                    i == 0              ? ""
                                    : i == key->highest ? " or "
                                                        : ", ",
                                    key->words[i]);
-    }
     config_problem(reader->problems, line_of(value), "%s%s%s: %s is not one; write %s", key->section, dot(key),
                    config_key_name(key), quote(value, quoted), known);
     return false;
@@ -158,11 +188,21 @@ static bool read_quantity(struct reader *reader, const struct config_key *key, v
     return false;
 }
 
+/* -1: no list. */
+static ptrdiff_t list_length(const yaml_node_t *node)
+{
+    return node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.top - node->data.sequence.items.start : -1;
+}
+
+static const yaml_node_t *list_item(struct reader *reader, const yaml_node_t *node, ptrdiff_t i)
+{
+    return yaml_document_get_node(&reader->document, node->data.sequence.items.start[i]);
+}
+
 static void read_steps(struct reader *reader, struct breaker_settings *settings, const yaml_node_t *value)
 {
     char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
-    const ptrdiff_t count =
-        value->type == YAML_SEQUENCE_NODE ? value->data.sequence.items.top - value->data.sequence.items.start : 0;
+    const ptrdiff_t count = list_length(value);
     if (count < 1 || count > SETTINGS_RAMP_STEPS_MAX) {
         config_problem(reader->problems, line_of(value),
                        "ramp.steps: %s is no list of 1 to %d rates; write them as "
@@ -172,7 +212,7 @@ static void read_steps(struct reader *reader, struct breaker_settings *settings,
     }
     settings->ramp.step_count = (uint32_t)count;
     for (ptrdiff_t i = 0; i < count; i++) {
-        const yaml_node_t *step = yaml_document_get_node(&reader->document, value->data.sequence.items.start[i]);
+        const yaml_node_t *step = list_item(reader, value, i);
         const char *text = scalar(step);
         uint64_t permille;
         if (config_value_parse(CONFIG_RATE, text ? text : "", 1, 1000, &permille, why))
@@ -180,6 +220,31 @@ static void read_steps(struct reader *reader, struct breaker_settings *settings,
         else
             config_problem(reader->problems, line_of(step), "ramp.steps: %s %s", quote(step, quoted), why);
     }
+}
+
+/* An empty list is one: nothing is worth another try. */
+static void read_error_types(struct reader *reader, const struct config_key *key, struct breaker_settings *settings,
+                             const yaml_node_t *value)
+{
+#define LISTED(suffix, name) name ", "
+    static const char known[] = TRIP_ERROR_TYPES(LISTED) "or user_0 to user_15";
+#undef LISTED
+    char quoted[CONFIG_QUOTE_MAX];
+    uint64_t types = 0, type;
+    const ptrdiff_t count = list_length(value);
+    if (count < 0)
+        config_problem(reader->problems, line_of(value),
+                       "%s.%s: %s is no list of error types; write it as [network, timeout]", key->section,
+                       config_key_name(key), quote(value, quoted));
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const yaml_node_t *item = list_item(reader, value, i);
+        if (find_word(key, scalar(item), &type))
+            types |= UINT64_C(1) << type;
+        else
+            config_problem(reader->problems, line_of(item), "%s.%s: %s is no error type; write %s", key->section,
+                           config_key_name(key), quote(item, quoted), known);
+    }
+    config_key_set(key, settings, types);
 }
 
 /* --------------------------------------------------------------------------------------------- limits and access */
@@ -199,8 +264,7 @@ static void read_role(struct reader *reader, void *context, size_t name, const y
     (void)key;
     char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
     const char *role = config_role_name((enum config_role)name);
-    const ptrdiff_t count =
-        value->type == YAML_SEQUENCE_NODE ? value->data.sequence.items.top - value->data.sequence.items.start : -1;
+    const ptrdiff_t count = list_length(value);
     if (count < 0 || count > CONFIG_PRINCIPALS_MAX) {
         config_problem(reader->problems, line_of(value),
                        "access.%s: %s is no list of at most %d names; write it as [\"user:root\", \"group:tripadm\"]",
@@ -216,7 +280,7 @@ static void read_role(struct reader *reader, void *context, size_t name, const y
     reader->config->access[name].who = who;
     reader->config->access[name].count = (size_t)count;
     for (ptrdiff_t i = 0; i < count; i++) {
-        const yaml_node_t *item = yaml_document_get_node(&reader->document, value->data.sequence.items.start[i]);
+        const yaml_node_t *item = list_item(reader, value, i);
         const char *text = scalar(item);
         if (!config_principal_parse(text ? text : "", &who[i], why))
             config_problem(reader->problems, line_of(item), "access.%s: %s %s", role, quote(item, quoted), why);
@@ -252,6 +316,7 @@ struct entry {
     struct config_lines lines;
     enum config_key_id ids[NAMES_MAX]; /* of the keys of the level that is being read */
     size_t key_count;
+    const char *sections[NAMES_MAX]; /* within it, named behind the keys */
 };
 
 static void read_match(struct reader *reader, struct entry *entry, const yaml_node_t *value)
@@ -289,12 +354,15 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     case CONFIG_PATTERN:
         read_match(reader, entry, value);
         break;
+    case CONFIG_ERROR_TYPES:
+        read_error_types(reader, &config_keys[id], &entry->settings, value);
+        break;
     default:
         read_quantity(reader, &config_keys[id], &entry->settings, value);
     }
 }
 
-/* The keys of a section, as names of a level and as ids of the entry. */
+/* The keys of a section and the sections in it, as names of a level, and in the entry. section "": the entry itself. */
 static void level_of(struct level *level, struct entry *entry, const char *section)
 {
     entry->key_count = 0;
@@ -304,13 +372,13 @@ static void level_of(struct level *level, struct entry *entry, const char *secti
         level->names[level->count++] = config_key_name(&config_keys[id]);
         entry->ids[entry->key_count++] = id;
     }
-}
-
-static void read_section_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
-                             const yaml_node_t *value)
-{
-    struct entry *entry = context;
-    read_key(reader, entry, entry->ids[name], key, value);
+    size_t inner = 0;
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!config_section_within(config_sections[i], section))
+            continue;
+        level->names[level->count++] = config_section_name(config_sections[i]);
+        entry->sections[inner++] = config_sections[i];
+    }
 }
 
 static void read_entry_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
@@ -321,11 +389,13 @@ static void read_entry_key(struct reader *reader, void *context, size_t name, co
         read_key(reader, entry, entry->ids[name], key, value);
         return;
     }
-    const char *section = config_sections[name - entry->key_count];
+    const char *section = entry->sections[name - entry->key_count];
     struct entry inner = *entry;
-    struct level level = {.where = section, .read = read_section_key};
+    struct level level = {.where = section, .read = read_entry_key};
     level_of(&level, &inner, section);
     read_mapping(reader, &level, &inner, value);
+    if (strcmp(section, SECTION_hedge) == 0 && !is_empty(value))
+        inner.settings.hedge.set = 1;
     entry->settings = inner.settings;
     entry->lines = inner.lines;
 }
@@ -369,8 +439,6 @@ static void read_entry(struct reader *reader, const yaml_node_t *node)
     entry.settings.match[0] = '\0';
     struct level level = {.where = "breakers", .read = read_entry_key};
     level_of(&level, &entry, "");
-    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
-        level.names[level.count++] = config_sections[i];
 
     const unsigned problems = reader->problems->count;
     read_mapping(reader, &level, &entry, node);
@@ -389,8 +457,7 @@ static void read_breakers(struct reader *reader, const yaml_node_t *node)
     char quoted[CONFIG_QUOTE_MAX];
     if (is_empty(node))
         return;
-    const ptrdiff_t count =
-        node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.top - node->data.sequence.items.start : -1;
+    const ptrdiff_t count = list_length(node);
     if (count < 0 || count > CONFIG_BREAKERS_MAX) {
         config_problem(reader->problems, line_of(node),
                        "breakers: %s is no list of at most %d entries; write each as - match: \"payments/*\"",
@@ -398,7 +465,7 @@ static void read_breakers(struct reader *reader, const yaml_node_t *node)
         return;
     }
     for (ptrdiff_t i = 0; i < count && !reader->problems->no_memory; i++)
-        read_entry(reader, yaml_document_get_node(&reader->document, node->data.sequence.items.start[i]));
+        read_entry(reader, list_item(reader, node, i));
 }
 
 /* ------------------------------------------------------------------------------------------------------ the file */

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "fuzz.h"
+#include "trip.h"
 
 #define NAME "fuzz.yaml"
 
@@ -106,6 +107,7 @@ static void check_ranges(const struct breaker_settings *settings)
     SETTINGS_SCALARS(CHECK_RANGE)
 #undef CHECK_RANGE
     check_range(settings->ramp.step_count, 1, SETTINGS_RAMP_STEPS_MAX);
+    check_range(settings->retry.on, 0, (UINT64_C(1) << TRIP_ERROR_TYPE_COUNT) - 1);
 }
 
 static void check_settings(const struct config *config)

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include "core/limiter.h"
 #include "core/settings.h"
+#include "internal/backoff.h"
 #include "trip.h"
 
 #define MS UINT64_C(1000000)
@@ -50,6 +52,32 @@ static void test_defaults_are_the_contracts(void **state)
     assert_int_equal(settings.ramp.steps[1], 250);
     assert_int_equal(settings.ramp.steps[2], 500);
     assert_int_equal(settings.ramp.steps[3], 1000);
+    assert_int_equal(settings.retry.backoff, BACKOFF_EXPONENTIAL);
+    assert_int_equal(settings.retry.jitter, JITTER_PROPORTIONAL);
+    assert_int_equal(settings.retry.on, 0x1e); /* network, timeout, service_unavailable, rate_limited */
+    assert_int_equal(settings.retry.attempts, 3);
+    assert_int_equal(settings.retry.base, 100 * MS);
+    assert_int_equal(settings.retry.multiplier, 2000);
+    assert_int_equal(settings.retry.max, 10 * S);
+    assert_int_equal(settings.retry.jitter_ratio, 100);
+    assert_int_equal(settings.retry.total, 0);
+    assert_int_equal(settings.budget.ratio, 200);
+    assert_int_equal(settings.budget.min_per_second, 10);
+    assert_int_equal(settings.hedge.set, 0);
+    assert_int_equal(settings.hedge.at, HEDGE_AT_P95);
+    assert_int_equal(settings.hedge.after, 0);
+    assert_int_equal(settings.hedge.max, 1);
+    assert_int_equal(settings.concurrency.adaptive, LIMITER_NONE);
+    assert_int_equal(settings.concurrency.max, 0);
+    assert_int_equal(settings.concurrency.wait, 0);
+    assert_int_equal(settings.concurrency.min, 1);
+    assert_int_equal(settings.rate.window, RATE_BUCKET);
+    assert_int_equal(settings.rate.limit, 0);
+    assert_int_equal(settings.rate.per, S);
+    assert_int_equal(settings.rate.burst, 0);
+    assert_int_equal(settings.throttle.k, 0);
+    assert_int_equal(settings.priority.sheddable_below, 200);
+    assert_int_equal(settings.priority.normal_below, 50);
     assert_int_equal(settings.forget_after, 3600 * S);
 }
 
@@ -64,7 +92,7 @@ static void test_every_default_lies_within_its_bounds(void **state)
     keys++;
     SETTINGS_SCALARS(WITHIN)
 #undef WITHIN
-    assert_int_equal(keys, 20);
+    assert_int_equal(keys, 39);
 }
 
 static void test_patterns_match(void **state)

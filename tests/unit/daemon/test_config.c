@@ -14,6 +14,8 @@
 
 #include "config.h"
 #include "config_check.h"
+#include "core/limiter.h"
+#include "internal/backoff.h"
 #include "trip.h"
 
 static struct config *accepted(const char *text)
@@ -78,6 +80,32 @@ static void assert_contract_defaults(const struct breaker_settings *settings)
     assert_int_equal(settings->ramp.steps[1], 250);
     assert_int_equal(settings->ramp.steps[2], 500);
     assert_int_equal(settings->ramp.steps[3], 1000);
+    assert_int_equal(settings->retry.backoff, BACKOFF_EXPONENTIAL);
+    assert_int_equal(settings->retry.jitter, JITTER_PROPORTIONAL);
+    assert_int_equal(settings->retry.on, 0x1e); /* network, timeout, service_unavailable, rate_limited */
+    assert_int_equal(settings->retry.attempts, 3);
+    assert_int_equal(settings->retry.base, 100000000);
+    assert_int_equal(settings->retry.multiplier, 2000);
+    assert_int_equal(settings->retry.max, 10000000000);
+    assert_int_equal(settings->retry.jitter_ratio, 100);
+    assert_int_equal(settings->retry.total, 0);
+    assert_int_equal(settings->budget.ratio, 200);
+    assert_int_equal(settings->budget.min_per_second, 10);
+    assert_int_equal(settings->hedge.set, 0);
+    assert_int_equal(settings->hedge.at, HEDGE_AT_P95);
+    assert_int_equal(settings->hedge.after, 0);
+    assert_int_equal(settings->hedge.max, 1);
+    assert_int_equal(settings->concurrency.adaptive, LIMITER_NONE);
+    assert_int_equal(settings->concurrency.max, 0);
+    assert_int_equal(settings->concurrency.wait, 0);
+    assert_int_equal(settings->concurrency.min, 1);
+    assert_int_equal(settings->rate.window, RATE_BUCKET);
+    assert_int_equal(settings->rate.limit, 0);
+    assert_int_equal(settings->rate.per, 1000000000);
+    assert_int_equal(settings->rate.burst, 0);
+    assert_int_equal(settings->throttle.k, 0);
+    assert_int_equal(settings->priority.sheddable_below, 200);
+    assert_int_equal(settings->priority.normal_below, 50);
     assert_int_equal(settings->forget_after, 3600000000000);
 }
 
@@ -175,6 +203,130 @@ static void test_each_setting_takes_its_unit(void **state)
     assert_int_equal(settings->ramp.steps[0], 10);
     assert_int_equal(settings->ramp.steps[1], 999);
     assert_int_equal(settings->forget_after, 0);
+    config_free(config);
+}
+
+static void test_the_limits_own_text_gives_their_defaults(void **state)
+{
+    (void)state;
+    struct config *config =
+        accepted("breakers:\n"
+                 "  - match: \"*\"\n"
+                 "    retry: {attempts: 3, backoff: exponential, base: 100ms, multiplier: 2.0, max: 10s,\n"
+                 "            jitter: proportional, jitter_ratio: 10%, total: 0s,\n"
+                 "            on: [network, timeout, service_unavailable, rate_limited],\n"
+                 "            budget: {ratio: 20%, min_per_second: 10}}\n"
+                 "    hedge: {after: 0s, at: p95, max: 1}\n"
+                 "    concurrency: {max: 0, wait: 0s, adaptive: none, min: 1}   # none | aimd | gradient2 | vegas\n"
+                 "    rate: {limit: 0, per: 1s, burst: 0, window: bucket}       # window: bucket | sliding\n"
+                 "    throttle: {k: 0}                                          # 2.0 is the SRE book's\n"
+                 "    priority: {sheddable_below: 20%, normal_below: 5%}\n");
+    assert_null(config->notes);
+    assert_int_equal(config->breaker_count, 1);
+    assert_int_equal(config->breakers[0].hedge.set, 1);
+    config->breakers[0].hedge.set = 0;
+    assert_contract_defaults(&config->breakers[0]);
+    config_free(config);
+}
+
+static void test_each_limit_takes_its_unit(void **state)
+{
+    (void)state;
+    struct config *config = accepted("breakers:\n"
+                                     "- match: db\n"
+                                     "  retry:\n"
+                                     "    attempts: 5\n"
+                                     "    backoff: linear\n"
+                                     "    base: 20ms\n"
+                                     "    max: 3s\n"
+                                     "    jitter: decorrelated\n"
+                                     "    total: 30s\n"
+                                     "    on: [unknown, internal, user_0, user_15]\n"
+                                     "    budget: {ratio: 12.5%, min_per_second: 0}\n"
+                                     "  hedge: {after: 50ms, at: p99, max: 0}\n"
+                                     "  concurrency: {max: 1024, wait: 250ms, adaptive: vegas, min: 4}\n"
+                                     "  rate: {limit: 100, per: 1m, burst: 20, window: bucket}\n"
+                                     "  throttle: {k: 1.1}\n"
+                                     "  priority: {sheddable_below: 50%, normal_below: 0.1%}\n"
+                                     "- match: web\n"
+                                     "  retry: {multiplier: 1.5, jitter_ratio: 25%, on: []}\n"
+                                     "  rate: {limit: 16777215, window: sliding}\n");
+    assert_null(config->notes);
+    const struct breaker_settings *settings = &config->breakers[0];
+    assert_int_equal(settings->retry.attempts, 5);
+    assert_int_equal(settings->retry.backoff, BACKOFF_LINEAR);
+    assert_int_equal(settings->retry.base, 20000000);
+    assert_int_equal(settings->retry.max, 3000000000);
+    assert_int_equal(settings->retry.jitter, JITTER_DECORRELATED);
+    assert_int_equal(settings->retry.total, 30000000000);
+    assert_int_equal(settings->retry.on, 1u << 0 | 1u << 8 | 1u << 9 | 1u << 24);
+    assert_int_equal(settings->budget.ratio, 125);
+    assert_int_equal(settings->budget.min_per_second, 0);
+    assert_int_equal(settings->hedge.set, 1);
+    assert_int_equal(settings->hedge.after, 50000000);
+    assert_int_equal(settings->hedge.at, HEDGE_AT_P99);
+    assert_int_equal(settings->hedge.max, 0);
+    assert_int_equal(settings->concurrency.max, 1024);
+    assert_int_equal(settings->concurrency.wait, 250000000);
+    assert_int_equal(settings->concurrency.adaptive, LIMITER_VEGAS);
+    assert_int_equal(settings->concurrency.min, 4);
+    assert_int_equal(settings->rate.limit, 100);
+    assert_int_equal(settings->rate.per, 60000000000);
+    assert_int_equal(settings->rate.burst, 20);
+    assert_int_equal(settings->rate.window, RATE_BUCKET);
+    assert_int_equal(settings->throttle.k, 1100);
+    assert_int_equal(settings->priority.sheddable_below, 500);
+    assert_int_equal(settings->priority.normal_below, 1);
+    settings = &config->breakers[1];
+    assert_int_equal(settings->retry.multiplier, 1500);
+    assert_int_equal(settings->retry.jitter_ratio, 250);
+    assert_int_equal(settings->retry.on, 0);
+    assert_int_equal(settings->hedge.set, 0);
+    assert_int_equal(settings->rate.limit, 16777215);
+    assert_int_equal(settings->rate.window, RATE_SLIDING);
+    config_free(config);
+}
+
+static void test_each_word_is_the_enumerations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *settings;
+        size_t offset;
+        unsigned value;
+    } cases[] = {
+#define CASE(settings, member, value) {settings, offsetof(struct breaker_settings, member), value}
+        CASE("retry: {backoff: fixed}", retry.backoff, BACKOFF_FIXED),
+        CASE("retry: {backoff: linear}", retry.backoff, BACKOFF_LINEAR),
+        CASE("retry: {jitter: none}", retry.jitter, JITTER_NONE),
+        CASE("retry: {jitter: full}", retry.jitter, JITTER_FULL),
+        CASE("retry: {jitter: equal}", retry.jitter, JITTER_EQUAL),
+        CASE("hedge: {at: p50}", hedge.at, HEDGE_AT_P50),
+        CASE("concurrency: {max: 9, adaptive: aimd}", concurrency.adaptive, LIMITER_AIMD),
+        CASE("concurrency: {max: 9, adaptive: gradient2}", concurrency.adaptive, LIMITER_GRADIENT2),
+#undef CASE
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "breakers: [{match: a, %s}]\n", cases[i].settings);
+        struct config *config = accepted(text);
+        assert_int_equal(((const uint8_t *)&config->breakers[0])[cases[i].offset], cases[i].value);
+        config_free(config);
+    }
+}
+
+static void test_a_section_alone_turns_hedging_on(void **state)
+{
+    (void)state;
+    struct config *config = accepted("breakers:\n"
+                                     "- {match: a, hedge: {}}\n"
+                                     "- match: b\n"
+                                     "  hedge:\n"
+                                     "#   after: 20ms\n"
+                                     "- {match: c}\n");
+    assert_int_equal(config_settings_for(config, "a")->hedge.set, 1);
+    assert_int_equal(config_settings_for(config, "b")->hedge.set, 0);
+    assert_int_equal(config_settings_for(config, "c")->hedge.set, 0);
     config_free(config);
 }
 
@@ -415,6 +567,9 @@ static void test_a_key_in_the_wrong_place_is_sent_to_the_right_one(void **state)
             "t.yaml:3: unknown key 'failure_rate' in breakers; it belongs in trip: of a breakers entry\n");
     refused_setting("trip", "permits: 1",
                     "unknown key 'permits' in trip; it belongs in half_open: of a breakers entry");
+    refused_setting("half_open", "jitter: 5%",
+                    "unknown key 'jitter' in half_open; it belongs in retry: or open: of a breakers entry");
+    refused("window: {}\n", "t.yaml:1: unknown key 'window'; known here: limits, access, breakers\n");
     refused("trip: {}\n", "t.yaml:1: unknown key 'trip'; known here: limits, access, breakers\n");
 }
 
@@ -549,6 +704,128 @@ static void test_settings_that_can_never_work_are_refused(void **state)
             "  half_open: {verdict: rate}\n",
             "t.yaml:4: half_open.verdict: rate has no rate to judge by, so every sample would close; write "
             "trip.failure_rate, as 50%, or verdict: successes\n");
+}
+
+static void test_retries_that_can_never_work_are_refused(void **state)
+{
+    (void)state;
+    refused_setting("retry", "base: 11s",
+                    "retry.base: 11s can never be reached, as retry.max is 10s by default; write max: 11s or more");
+    refused_setting("retry", "base: 2s, max: 1s",
+                    "retry.base: 2s can never be reached, as retry.max is 1s; write max: 2s or more");
+    refused_setting("retry", "total: 99ms",
+                    "retry.total: 99ms ends before the first retry, as retry.base is 100ms by default; write total: "
+                    "100ms or more, or 0s for no limit");
+    refused_setting("retry", "base: 2s, total: 1s",
+                    "retry.total: 1s ends before the first retry, as retry.base is 2s; write total: 2s or more, or 0s "
+                    "for no limit");
+    config_free(accepted("breakers: [{match: a, retry: {base: 1s, max: 1s, total: 1s}}]\n"));
+}
+
+static void test_limits_that_can_never_work_are_refused(void **state)
+{
+    (void)state;
+    refused_setting("concurrency", "adaptive: gradient2",
+                    "concurrency.adaptive: gradient2 has no upper bound while max is 0; write the most calls at the "
+                    "same time, as max: 200, or adaptive: none");
+    refused_setting("concurrency", "wait: 100ms",
+                    "concurrency.wait: 100ms has nothing to wait for while max is 0; write the most calls at the same "
+                    "time, as max: 50, or wait: 0s");
+    refused_setting("concurrency", "max: 8, min: 9",
+                    "concurrency.min: 9 is more than max: 8; write min: 8 at most, or max: 9 or more");
+    refused_setting("rate", "burst: 5",
+                    "rate.burst: 5 has no effect while limit is 0; write how many calls pass in each per, as limit: "
+                    "100, or burst: 0");
+    refused_setting("rate", "limit: 1, per: 24h, burst: 105",
+                    "rate.burst: 105 would take more than 104 days to come back at this limit; write burst: 104 at "
+                    "most, or a higher limit");
+    refused_setting("throttle", "k: 0.999",
+                    "throttle.k: 0.999 would shed calls of a dependency that accepts them all; write 1.0 or more, as "
+                    "2.0, or 0 for no throttling");
+    refused_setting("priority", "sheddable_below: 10%, normal_below: 10.1%",
+                    "priority.normal_below: 10.1% would refuse normal calls before sheddable ones, whose "
+                    "sheddable_below is 10%; write normal_below: 10% at most, or sheddable_below: 10.1% or more");
+    refused_setting("priority", "sheddable_below: 3%",
+                    "priority.normal_below: 5% by default would refuse normal calls before sheddable ones, whose "
+                    "sheddable_below is 3%; write normal_below: 3% at most, or sheddable_below: 5% or more");
+    config_free(accepted("breakers:\n"
+                         "- match: a\n"
+                         "  concurrency: {max: 8, min: 8, wait: 1m}\n"
+                         "  rate: {limit: 1, per: 24h, burst: 104}\n"
+                         "  throttle: {k: 1.0}\n"
+                         "  priority: {sheddable_below: 0, normal_below: 0}\n"));
+}
+
+static void test_limits_are_refused_in_the_line_that_is_wrong(void **state)
+{
+    (void)state;
+    refused("breakers:\n"
+            "- match: a\n"
+            "  retry:\n"
+            "    on:\n"
+            "    - network\n"
+            "    - user_16\n"
+            "    budget:\n"
+            "      ratio: 101%\n"
+            "      min: 5\n"
+            "      rati: 5%\n",
+            "t.yaml:6: retry.on: 'user_16' is no error type; write unknown, network, timeout, service_unavailable, "
+            "rate_limited, resource_exhausted, protocol, authentication, internal, or user_0 to user_15\n"
+            "t.yaml:8: retry.budget.ratio: '101%' is more than 100%; write 0% to 100%\n"
+            "t.yaml:9: unknown key 'min' in retry.budget; it belongs in concurrency: of a breakers entry\n"
+            "t.yaml:10: unknown key 'rati' in retry.budget; write ratio\n");
+    refused("breakers:\n"
+            "- match: a\n"
+            "  concurrency:\n"
+            "    max: 4\n"
+            "    min: 5\n"
+            "  rate:\n"
+            "    per: 1s\n"
+            "    burst: 5\n",
+            "t.yaml:5: concurrency.min: 5 is more than max: 4; write min: 4 at most, or max: 5 or more\n"
+            "t.yaml:8: rate.burst: 5 has no effect while limit is 0; write how many calls pass in each per, as limit: "
+            "100, or burst: 0\n");
+    refused_setting("retry", "on: network",
+                    "retry.on: 'network' is no list of error types; write it as [network, timeout]");
+    refused_setting("retry", "budget: 20%", "retry.budget is '20%'; write keys and values, as ratio: ...");
+    refused_setting("retry", "backoff: expo", "retry.backoff: 'expo' is not one; write fixed, linear or exponential");
+    refused_setting("retry", "jitter: half",
+                    "retry.jitter: 'half' is not one; write none, proportional, full, equal or decorrelated");
+    refused_setting("hedge", "at: p90", "hedge.at: 'p90' is not one; write p50, p95 or p99");
+    refused_setting("concurrency", "adaptive: reno",
+                    "concurrency.adaptive: 'reno' is not one; write none, aimd, gradient2 or vegas");
+    refused_setting("rate", "window: fixed", "rate.window: 'fixed' is not one; write bucket or sliding");
+}
+
+static void test_limits_have_bounds(void **state)
+{
+    (void)state;
+    refused_setting("retry", "attempts: 0", "retry.attempts: '0' is less than 1; write 1 to 100");
+    refused_setting("retry", "base: 0s", "retry.base: '0s' is less than 1ms; write 1ms to 12h");
+    refused_setting("hedge", "max: 2", "hedge.max: '2' is more than 1; write 0 to 1");
+    refused_setting("concurrency", "max: 1025", "concurrency.max: '1025' is more than 1024; write 0 to 1024");
+    refused_setting("concurrency", "min: 0", "concurrency.min: '0' is less than 1; write 1 to 1024");
+    refused_setting("concurrency", "wait: 61s", "concurrency.wait: '61s' is more than 1m; write 0s to 1m");
+    refused_setting("rate", "limit: 16777216", "rate.limit: '16777216' is more than 16777215; write 0 to 16777215");
+    refused_setting("rate", "per: 25h", "rate.per: '25h' is more than 1d; write 1ms to 1d");
+    refused_setting("throttle", "k: 101", "throttle.k: '101' is more than 100.0; write 0.0 to 100.0");
+}
+
+static void test_a_word_may_make_keys_of_a_limit_void(void **state)
+{
+    (void)state;
+    struct config *config = accepted("breakers:\n"
+                                     "- match: a\n"
+                                     "  retry:\n"
+                                     "    backoff: linear\n"
+                                     "    multiplier: 3.0\n"
+                                     "    jitter: full\n"
+                                     "    jitter_ratio: 5%\n"
+                                     "  rate: {window: sliding, limit: 9, burst: 3}\n");
+    assert_string_equal(config->notes, "t.yaml:5: retry.multiplier has no effect with backoff: linear\n"
+                                       "t.yaml:7: retry.jitter_ratio has no effect with jitter: full\n"
+                                       "t.yaml:8: rate.burst has no effect with window: sliding\n");
+    config_free(config);
 }
 
 static void test_lane_memory_holds_one_lane_at_least(void **state)
@@ -847,6 +1124,13 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
               "    open: {for: 30s, multiplier: 2.0, max: 5m, jitter: 10%, forget: 10m}\n"
               "    half_open: {verdict: successes, permits: 1, successes: 3, max_wait: 10s}\n"
               "    ramp: {over: 0s, steps: [10%, 25%, 50%, 100%]}\n"
+              "    retry: {backoff: exponential, jitter: proportional, attempts: 3, base: 100ms, multiplier: 2.0, "
+              "max: 10s, jitter_ratio: 10%, total: 0s, on: [network, timeout, service_unavailable, rate_limited], "
+              "budget: {ratio: 20%, min_per_second: 10}}\n"
+              "    concurrency: {adaptive: none, max: 0, wait: 0s, min: 1}\n"
+              "    rate: {window: bucket, limit: 0, per: 1s, burst: 0}\n"
+              "    throttle: {k: 0.0}\n"
+              "    priority: {sheddable_below: 20%, normal_below: 5%}\n"
               "    forget_after: 1h\n");
     free(text);
     config_free(config);
@@ -864,14 +1148,23 @@ static void test_what_is_shown_reads_back_the_same(void **state)
                                      "  window: {type: time, for: 90s}\n"
                                      "  open: {multiplier: 1.001, for: 36h, max: 3d}\n"
                                      "  half_open: {verdict: rate, sample: 65535}\n"
-                                     "  ramp: {over: 1m, steps: [0.1%]}\n");
+                                     "  ramp: {over: 1m, steps: [0.1%]}\n"
+                                     "  retry: {backoff: fixed, jitter: none, on: [], budget: {ratio: 0.1%}}\n"
+                                     "  hedge: {}\n"
+                                     "- match: b\n"
+                                     "  retry: {on: [user_15, unknown], total: 1m, multiplier: 1.25}\n"
+                                     "  hedge: {after: 0.25ms, at: p50, max: 0}\n"
+                                     "  concurrency: {max: 7, wait: 1s, adaptive: aimd, min: 2}\n"
+                                     "  rate: {limit: 9, per: 1.5s, window: sliding}\n"
+                                     "  throttle: {k: 2.5}\n"
+                                     "  priority: {sheddable_below: 7.5%, normal_below: 0}\n");
     char *text = yaml_of(config);
     struct config *again = accepted(text);
     char *text_again = yaml_of(again);
     assert_string_equal(text, text_again);
     assert_memory_equal(&config->limits, &again->limits, sizeof(config->limits));
-    assert_int_equal(again->breaker_count, 2);
-    assert_memory_equal(config->breakers, again->breakers, 2 * sizeof(struct breaker_settings));
+    assert_int_equal(again->breaker_count, 3);
+    assert_memory_equal(config->breakers, again->breakers, 3 * sizeof(struct breaker_settings));
     free(text);
     free(text_again);
     config_free(config);
@@ -928,7 +1221,10 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
                                      "- match: \"*\"\n"
                                      "  trip: {failure_rate: 12.5%, slow_after: 0.5ms}\n"
                                      "  window: {type: time}\n"
-                                     "  open: {multiplier: 1.5}\n");
+                                     "  open: {multiplier: 1.5}\n"
+                                     "  retry: {backoff: fixed, on: [timeout, user_1], budget: {ratio: 2.5%}}\n"
+                                     "  hedge: {after: 20ms}\n"
+                                     "  throttle: {k: 2.0}\n");
     char *text = NULL;
     size_t length = 0;
     FILE *file = open_memstream(&text, &length);
@@ -945,13 +1241,20 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
         text,
         "map3( limits=map3( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
-        "breakers=list1( map8( match=* mode=auto forget_after_ms=3600000 "
+        "breakers=list1( map14( match=* mode=auto forget_after_ms=3600000 "
         "trip=map7( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
         "stall_after_ms=0 in_flight=0 ) "
         "window=map3( type=time for_ms=60000 minimum_calls=10 ) "
         "open=map5( for_ms=30000 multiplier=1.5 max_ms=300000 jitter=10 forget_ms=600000 ) "
         "half_open=map4( verdict=successes permits=1 successes=3 max_wait_ms=10000 ) "
-        "ramp=map2( over_ms=0 steps=list4( 10 25 50 100 ) ) ) ) ) ");
+        "ramp=map2( over_ms=0 steps=list4( 10 25 50 100 ) ) "
+        "retry=map9( backoff=fixed jitter=proportional attempts=3 base_ms=100 max_ms=10000 jitter_ratio=10 total_ms=0 "
+        "on=list2( timeout user_1 ) budget=map2( ratio=2.5 min_per_second=10 ) ) "
+        "hedge=map3( at=p95 after_ms=20 max=1 ) "
+        "concurrency=map4( adaptive=none max=0 wait_ms=0 min=1 ) "
+        "rate=map4( window=bucket limit=0 per_ms=1000 burst=0 ) "
+        "throttle=map1( k=2 ) "
+        "priority=map2( sheddable_below=20 normal_below=5 ) ) ) ) ");
     free(text);
     config_free(config);
 }
@@ -962,6 +1265,10 @@ int main(void)
         cmocka_unit_test(test_no_file_gives_the_contracts_defaults),
         cmocka_unit_test(test_the_contracts_own_text_gives_its_defaults),
         cmocka_unit_test(test_each_setting_takes_its_unit),
+        cmocka_unit_test(test_the_limits_own_text_gives_their_defaults),
+        cmocka_unit_test(test_each_limit_takes_its_unit),
+        cmocka_unit_test(test_each_word_is_the_enumerations),
+        cmocka_unit_test(test_a_section_alone_turns_hedging_on),
         cmocka_unit_test(test_the_first_pattern_that_matches_wins),
         cmocka_unit_test(test_an_entry_for_all_names_replaces_the_defaults),
         cmocka_unit_test(test_empty_files_and_empty_sections_mean_the_defaults),
@@ -981,6 +1288,11 @@ int main(void)
         cmocka_unit_test(test_entries_that_are_never_reached_are_refused),
         cmocka_unit_test(test_a_pattern_covers_what_it_matches_whole),
         cmocka_unit_test(test_settings_that_can_never_work_are_refused),
+        cmocka_unit_test(test_retries_that_can_never_work_are_refused),
+        cmocka_unit_test(test_limits_that_can_never_work_are_refused),
+        cmocka_unit_test(test_limits_are_refused_in_the_line_that_is_wrong),
+        cmocka_unit_test(test_limits_have_bounds),
+        cmocka_unit_test(test_a_word_may_make_keys_of_a_limit_void),
         cmocka_unit_test(test_lane_memory_holds_one_lane_at_least),
         cmocka_unit_test(test_without_rates_the_minimum_of_calls_may_be_out_of_reach),
         cmocka_unit_test(test_what_works_but_surprises_is_a_note),

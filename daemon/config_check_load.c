@@ -1,0 +1,104 @@
+#include "config_check_parts.h"
+
+#include "core/limiter.h"
+#include "internal/bucket_word.h"
+
+static const char *by_default(const struct check *check, enum config_key_id id)
+{
+    return check->lines->keys[id] ? "" : " by default";
+}
+
+static void check_retry(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    char base[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX], total[CONFIG_TEXT_MAX];
+    shown(CONFIG_DURATION, settings->retry.base, base);
+    shown(CONFIG_DURATION, settings->retry.max, max);
+    shown(CONFIG_DURATION, settings->retry.total, total);
+    if (settings->retry.max < settings->retry.base)
+        config_problem(check->problems, line_of(check, KEY_retry_max, KEY_retry_base),
+                       "retry.base: %s can never be reached, as retry.max is %s%s; write max: %s or more", base, max,
+                       by_default(check, KEY_retry_max), base);
+    if (settings->retry.total && settings->retry.total < settings->retry.base)
+        config_problem(check->problems, line_of(check, KEY_retry_total, KEY_retry_base),
+                       "retry.total: %s ends before the first retry, as retry.base is %s%s; write total: %s or more, "
+                       "or 0s for no limit",
+                       total, base, by_default(check, KEY_retry_base), base);
+}
+
+static void check_concurrency(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    const unsigned long long max = settings->concurrency.max, min = settings->concurrency.min;
+    char wait[CONFIG_TEXT_MAX];
+    if (!max && settings->concurrency.adaptive != LIMITER_NONE)
+        config_problem(check->problems, line_of(check, KEY_concurrency_adaptive, KEY_concurrency_max),
+                       "concurrency.adaptive: %s has no upper bound while max is 0; write the most calls at the same "
+                       "time, as max: 200, or adaptive: none",
+                       config_keys[KEY_concurrency_adaptive].words[settings->concurrency.adaptive]);
+    if (!max && settings->concurrency.wait)
+        config_problem(check->problems, line_of(check, KEY_concurrency_wait, KEY_concurrency_max),
+                       "concurrency.wait: %s has nothing to wait for while max is 0; write the most calls at the same "
+                       "time, as max: 50, or wait: 0s",
+                       shown(CONFIG_DURATION, settings->concurrency.wait, wait));
+    if (max && min > max)
+        config_problem(check->problems, line_of(check, KEY_concurrency_min, KEY_concurrency_max),
+                       "concurrency.min: %llu is more than max: %llu; write min: %llu at most, or max: %llu or more",
+                       min, max, max, min);
+}
+
+static void check_rate(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    if (settings->rate.window != RATE_BUCKET || !settings->rate.burst)
+        return;
+    const unsigned long long burst = settings->rate.burst;
+    if (!settings->rate.limit) {
+        config_problem(check->problems, line_of(check, KEY_rate_burst, KEY_rate_limit),
+                       "rate.burst: %llu has no effect while limit is 0; write how many calls pass in each per, as "
+                       "limit: 100, or burst: 0",
+                       burst);
+        return;
+    }
+    const struct rate rate = {.limit = settings->rate.limit, .per_ns = settings->rate.per, .burst = burst};
+    const uint64_t interval = bucket_interval(&rate);
+    if (product(interval, burst) > BUCKET_AHEAD_MAX)
+        config_problem(check->problems, line_of(check, KEY_rate_burst, KEY_rate_limit),
+                       "rate.burst: %llu would take more than 104 days to come back at this limit; write burst: %llu "
+                       "at most, or a higher limit",
+                       burst, (unsigned long long)(BUCKET_AHEAD_MAX / interval));
+}
+
+static void check_throttle(const struct check *check)
+{
+    const uint64_t k = check->settings->throttle.k;
+    char text[CONFIG_TEXT_MAX];
+    if (k && k < 1000)
+        config_problem(check->problems, line_of(check, KEY_throttle_k, KEY_throttle_k),
+                       "throttle.k: %s would shed calls of a dependency that accepts them all; write 1.0 or more, as "
+                       "2.0, or 0 for no throttling",
+                       shown(CONFIG_FACTOR, k, text));
+}
+
+static void check_priority(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    char normal[CONFIG_TEXT_MAX], sheddable[CONFIG_TEXT_MAX];
+    shown(CONFIG_RATE, settings->priority.normal_below, normal);
+    shown(CONFIG_RATE, settings->priority.sheddable_below, sheddable);
+    if (settings->priority.normal_below > settings->priority.sheddable_below)
+        config_problem(check->problems, line_of(check, KEY_priority_normal_below, KEY_priority_sheddable_below),
+                       "priority.normal_below: %s%s would refuse normal calls before sheddable ones, whose "
+                       "sheddable_below is %s%s; write normal_below: %s at most, or sheddable_below: %s or more",
+                       normal, by_default(check, KEY_priority_normal_below), sheddable,
+                       by_default(check, KEY_priority_sheddable_below), sheddable, normal);
+}
+
+void config_check_load(const struct check *check)
+{
+    check_retry(check);
+    check_concurrency(check);
+    check_rate(check);
+    check_throttle(check);
+    check_priority(check);
+}
