@@ -146,6 +146,8 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
     to->cancelled = load(&line->cancelled);
     to->late = load(&line->late);
     to->denied = load(&line->denied);
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        to->limited[kind] = load(&line->limited[kind]);
 }
 
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks)

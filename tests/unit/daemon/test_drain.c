@@ -366,6 +366,29 @@ static void test_an_error_that_is_being_written_is_not_read(void **state)
     assert_string_equal(host->segment->details[slot].error_message, "");
 }
 
+static void test_local_rejections_are_counted_once_by_kind(void **state)
+{
+    (void)state;
+    start(QUIET);
+    line()->limited[LIMITED_CONCURRENCY] = 1;
+    line()->limited[LIMITED_RATE] = 20;
+    line()->limited[LIMITED_SHED] = 300;
+    lane_meter_at(other.writer.memory, other_meter)->limited[LIMITED_DEADLINE] = 4000;
+    for (unsigned times = 0; times < 2; times++) {
+        breakers_drain_all(host->breakers);
+        const uint64_t *const limited = host_head(host, slot)->totals.limited;
+        assert_int_equal(limited[LIMITED_CONCURRENCY], 1);
+        assert_int_equal(limited[LIMITED_RATE], 20);
+        assert_int_equal(limited[LIMITED_SHED], 300);
+        assert_int_equal(limited[LIMITED_DEADLINE], 4000);
+    }
+    line()->limited[LIMITED_RATE] = 19; /* backwards: nothing */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.limited[LIMITED_RATE], 20);
+    assert_int_equal(host_head(host, slot)->totals.calls, 0);
+    assert_int_equal(window_calls(), 0);
+}
+
 static void test_latencies_are_summed_over_lanes_that_come_and_go(void **state)
 {
     (void)state;
@@ -616,6 +639,7 @@ static void tell_some(unsigned round)
     (void)round;
     client_reports(host, &client, meter, slot, "SSFSF");
     client_reports(host, &other, other_meter, slot, "FSs");
+    writer_total(&line()->limited[LIMITED_SHED], 3);
 }
 
 /* Whatever was drained before the kill, and by whomever: each call counts once. */
@@ -626,6 +650,7 @@ static void check_counts(unsigned round)
     assert_int_equal(head->totals.calls, 8 * rounds);
     assert_int_equal(head->totals.failures, 3 * rounds);
     assert_int_equal(head->totals.slow, rounds);
+    assert_int_equal(head->totals.limited[LIMITED_SHED], 3 * rounds);
     assert_int_equal(head->window_calls, 8 * rounds);
     assert_int_equal(head->window_failures, 3 * rounds);
     assert_int_equal(head->window_slow, rounds);
@@ -757,6 +782,7 @@ int main(void)
         TEST(old_evidence_is_never_taken_for_a_later_epoch_s),
         TEST(the_last_error_is_kept_for_people),
         TEST(an_error_that_is_being_written_is_not_read),
+        TEST(local_rejections_are_counted_once_by_kind),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
