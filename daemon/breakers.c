@@ -63,6 +63,8 @@ struct breakers *breakers_free(struct breakers *breakers)
     if (breakers->drain)
         free(breakers->drain->batch.events);
     free(breakers->drain);
+    for (uint32_t slot = 0; breakers->table && slot < breakers->segment->max_breakers; slot++)
+        breakers_adaptive_free(&breakers->table[slot]);
     free(breakers->sides);
     free(breakers->table);
     deadlines_free(breakers->due);
@@ -137,6 +139,7 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
         breaker->latency_stale = true;
         breaker->used_ms = breakers_now_ms(breakers);
         segment_detail_used(breakers->segment, slot, breaker->used_ms);
+        breakers_limits_counted(breakers, slot);
     }
     if (found.strayed)
         breakers_strays(breakers, &breaker->meters);
@@ -260,9 +263,10 @@ static void begin(struct breakers *breakers, uint32_t slot)
     const uint64_t now_ms = breakers_now_ms(breakers);
     const uint64_t fresh = word_closed(next_epoch(breakers, slot), 0, 0);
     const struct pattern_slot *const pattern = segment_pattern_for(segment, name, now_ms);
-    *breaker = (struct breaker){.used_ms = now_ms, .meters = NULL};
+    *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed};
     core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name));
     segment_commit(segment, breakers_store_mark, breakers);
+    breakers_limits_begin(breakers, slot);
     segment_mirror(segment, slot, fresh);
     /* Release: pairs with the acquire of clients, who find the slot by its name, published later. */
     __atomic_store_n(commons_word(breakers->commons, slot), fresh, __ATOMIC_RELEASE);
@@ -270,6 +274,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
         segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, (trip_mode)pattern->mode, pattern->until_ms,
                              pattern->uid, pattern->reason, now_ms);
     breakers_configure(breakers, slot, breakers->options.config);
+    breakers_limits_from_now(breakers, slot);
     segment_name_publish(segment, slot);
     if (pattern)
         breakers_trace_mode(breakers, slot, (trip_mode)pattern->mode, pattern->until_ms);
@@ -301,6 +306,7 @@ void breakers_forget(struct breakers *breakers, uint32_t slot)
     segment_forget(breakers->segment, slot);
     segment_mirror(breakers->segment, slot, gone);
     breakers_homeless(breakers, slot);
+    breakers_limits_forget(breakers, slot);
     breakers_watch(breakers, slot, NULL);
     deadlines_set(breakers->due, slot, DEADLINE_NEVER);
 }

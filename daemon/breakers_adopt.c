@@ -54,6 +54,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
         fill_word(breakers, slot);
     breakers_word(breakers, slot);
     breakers_configure(breakers, slot, breakers->options.config);
+    breakers_limits_from_now(breakers, slot);
     breakers_touch(breakers, slot);
 }
 
@@ -65,9 +66,11 @@ int breakers_adopt(struct breakers *breakers)
     breakers->recovering = true;
     segment_recover(breakers->segment, breakers_store_mark, breakers);
     breakers->recovering = false;
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        breakers_limits_adopt(breakers, slot);
         if (segment_used(breakers->segment, slot))
             adopt_slot(breakers, slot, fresh_commons);
+    }
     for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
         if (lanes_get(breakers->options.lanes, lane))
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));

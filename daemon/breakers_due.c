@@ -2,8 +2,6 @@
  * while counted successes or calls in flight could complete a condition. One deadline a breaker. */
 #include "breakers_parts.h"
 
-#define TICK_NS UINT64_C(250000000)
-
 uint64_t breakers_ms_to_ns(uint64_t ms)
 {
     return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
@@ -83,6 +81,7 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
     uint64_t due_ns = breaker->mode_until_ms ? breakers_ms_to_ns(breaker->mode_until_ms) : DEADLINE_NEVER;
     due_ns = least(due_ns, breaker->growth_until_ns);
     due_ns = least(due_ns, idle_due_ns(breakers, slot, word));
+    due_ns = least(due_ns, breakers_adaptive_due_ns(breaker));
     if (!breakers_frozen(breaker)) {
         due_ns = least(due_ns, state_due_ns(breakers, slot, word));
         due_ns = least(due_ns, tick_due_ns(breakers, slot, word));
@@ -96,6 +95,7 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
 static void come_due(struct breakers *breakers, uint32_t slot)
 {
     breakers_drain(breakers, slot);
+    breakers_adaptive_tick(breakers, slot);
     if (breakers->table[slot].growth_until_ns <= breakers->now_ns)
         breakers_publish_next_open(breakers, slot, NULL, 0);
     breakers_settle(breakers, slot);

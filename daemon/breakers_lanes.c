@@ -238,7 +238,7 @@ void breakers_rung(struct breakers *breakers)
 /* --------------------------------------------------------------------------------------------------------- everything
  */
 
-static void publish_latency(struct breakers *breakers, uint32_t slot)
+void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
 {
     uint64_t counts[LATENCY_BUCKETS];
     memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
@@ -278,7 +278,8 @@ void breakers_drain_all(struct breakers *breakers)
         if (breakers_drain(breakers, slot) || word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN)
             breakers_settle(breakers, slot);
         if (breakers->table[slot].latency_stale)
-            publish_latency(breakers, slot);
+            breakers_publish_latency(breakers, slot);
+        breakers_limits_look(breakers, slot);
     }
     breakers_turn_touched(breakers);
 }
@@ -324,6 +325,7 @@ void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
 {
     const uint32_t number = lane_number(lane);
     struct lane_side *const side = breakers->sides[number];
+    breakers_tickets_of_lane(breakers, number);
     if (!side)
         return;
     breakers->leaving = number; /* its last counts are taken as they are */

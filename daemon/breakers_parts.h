@@ -6,6 +6,8 @@
  *   breakers_permits.c  half-open: answers counted, permits reclaimed and armed
  *   breakers_stall.c    calls in flight for too long
  *   breakers_policy.c   what clients judge by: settings, modes, the next open time
+ *   breakers_limits.c   limits and retries: published, budgets fed, tickets of the dead freed
+ *   breakers_adaptive.c what is measured for them
  *   breakers_lanes.c    lanes that come, tell and go; whose meters are whose
  *   breakers_due.c      what comes due, and when
  *   breakers_operate.c  what operators do
@@ -19,8 +21,10 @@
 #include "breakers.h"
 #include "deadlines.h"
 #include "drain.h"
+#include "internal/policy.h"
 
-#define NONE UINT32_MAX /* of a chain by number: its end */
+#define TICK_NS UINT64_C(250000000) /* of what has to be looked at while calls come */
+#define NONE    UINT32_MAX          /* of a chain by number: its end */
 
 struct breaker {
     const struct breaker_settings *settings; /* NULL: the slot is free */
@@ -32,8 +36,16 @@ struct breaker {
     uint32_t generation;      /* of the newest judge */
     uint32_t next;            /* of those touched */
     bool touched;
-    bool permits_out;   /* a permit word may be somebody's */
-    bool latency_stale; /* calls were counted since the details were written */
+    bool permits_out;          /* a permit word may be somebody's */
+    bool latency_stale;        /* calls were counted since the details were written */
+    bool ticketed;             /* a ticket may be somebody's */
+    struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
+    struct {
+        uint64_t cap;       /* as published */
+        uint64_t deposited; /* calls that have earned their tokens */
+        uint64_t looked_ns, looked_calls;
+        double calls_per_s; /* smoothed */
+    } budget;
 };
 
 struct breakers {
@@ -145,7 +157,36 @@ void breakers_look_at_mode(struct breakers *breakers, uint32_t slot);
 /* The longest time that a deadline may lie ahead now. */
 uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot);
 
+/* ---- breakers_limits.c */
+/* What was not there before is in the table: whether tickets may be out. Then, where its calls so far are known, what
+ * they earned is not earned again. */
+void breakers_limits_adopt(struct breakers *breakers, uint32_t slot);
+void breakers_limits_from_now(struct breakers *breakers, uint32_t slot);
+void breakers_limits_begin(struct breakers *breakers, uint32_t slot); /* words as for a new name */
+void breakers_limits_configure(struct breakers *breakers, uint32_t slot);
+void breakers_limits_publish(struct breakers *breakers, uint32_t slot); /* as settings and measurements say */
+void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a drain brought something */
+/* Once a second: the budget's cap, tickets of lanes that are not there, what people are shown. */
+void breakers_limits_look(struct breakers *breakers, uint32_t slot);
+/* A lane is gone, and its number may be another's soon. */
+void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane);
+void breakers_limits_forget(struct breakers *breakers, uint32_t slot);
+
+/* ---- breakers_adaptive.c */
+uint64_t breakers_adaptive_tickets(const struct breaker *breaker);
+uint64_t breakers_adaptive_permille(const struct breaker *breaker);
+uint64_t breakers_adaptive_hedge_ns(const struct breaker *breaker);
+void breakers_adaptive_configure(struct breakers *breakers, uint32_t slot);
+void breakers_adaptive_from_now(struct breakers *breakers, uint32_t slot);
+void breakers_adaptive_free(struct breaker *breaker);
+void breakers_adaptive_counted(struct breakers *breakers, uint32_t slot);
+uint64_t breakers_adaptive_due_ns(const struct breaker *breaker);
+/* Samples if it is time, and publishes what follows. */
+void breakers_adaptive_tick(struct breakers *breakers, uint32_t slot);
+
 /* ---- breakers_lanes.c */
+/* The details' latencies: what the meters have counted since. */
+void breakers_publish_latency(struct breakers *breakers, uint32_t slot);
 void breakers_home(struct breakers *breakers, struct meter_side *meter); /* to the breaker that its owner names */
 void breakers_strays(struct breakers *breakers, struct meter_side **chain);
 void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a breaker that is forgotten */

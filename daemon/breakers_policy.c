@@ -146,6 +146,7 @@ void breakers_configure(struct breakers *breakers, uint32_t slot, const struct c
     set_mode_by_config(breakers, slot);
     breaker->mode = segment_mode_now(breakers->segment, slot, breakers_now_ms(breakers), &breaker->mode_until_ms);
     breakers_publish(breakers, slot);
+    breakers_limits_configure(breakers, slot);
     breakers_publish_next_open(breakers, slot, NULL, 0);
 }
 

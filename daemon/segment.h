@@ -103,6 +103,11 @@ void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owne
 /* The mode in force now, and when it ends (0: never). Recomputes `admission` if a TTL has passed. */
 trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_ms, uint64_t *ret_until_ms);
 
+/* Limits and retries. Of `wanted` only `limits` and what follows `tickets` counts; nothing is written that stays. */
+void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted);
+/* For people: written if it is not what they are shown already. */
+void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown);
+
 /* ---- details (each one sequence-locked write) */
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
                           uint64_t until_ms);

@@ -80,15 +80,25 @@ static void clear_policy(struct policy_slot *policy)
 
 /* Between these a reader sees an odd sequence and comes again: words.h. Odd already, of one that died here, stays so.
  */
+static void sequence_begin(uint64_t *sequence)
+{
+    __atomic_store_n(sequence, *sequence | 1, __ATOMIC_RELAXED);
+}
+
+static void sequence_end(uint64_t *sequence)
+{
+    /* Pairs with the acquire of the reader's first look at the sequence. */
+    __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
+}
+
 static void detail_begin(struct detail_slot *detail)
 {
-    __atomic_store_n(&detail->sequence, detail->sequence | 1, __ATOMIC_RELAXED);
+    sequence_begin(&detail->sequence);
 }
 
 static void detail_end(struct detail_slot *detail)
 {
-    /* Pairs with the acquire of the reader's first look at the sequence. */
-    __atomic_store_n(&detail->sequence, detail->sequence + 1, __ATOMIC_RELEASE);
+    sequence_end(&detail->sequence);
 }
 
 static void store_number(uint64_t *field, uint64_t value)
@@ -308,6 +318,27 @@ void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t e
 void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free)
 {
     store_change(&segment->policies[slot].permits_free, permits_free);
+}
+
+void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted)
+{
+    struct policy_slot *const words = &segment->policies[slot];
+    /* Whatever a client finds in `limits` has its words: what is off goes first, what is on comes last. */
+    store_change(&words->limits, words->limits & wanted->limits);
+    for (size_t at = offsetof(struct policy_slot, tickets); at < sizeof(*words); at += sizeof(uint64_t))
+        store_change((uint64_t *)((uint8_t *)words + at), *(const uint64_t *)((const uint8_t *)wanted + at));
+    store_change(&words->limits, wanted->limits);
+}
+
+void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown)
+{
+    struct limits_shown *const place = &segment->limits[slot];
+    const size_t head = offsetof(struct limits_shown, tickets_taken), size = sizeof(*place) - head;
+    if (memcmp((const uint8_t *)place + head, (const uint8_t *)shown + head, size) == 0)
+        return;
+    sequence_begin(&place->sequence);
+    words_store((uint8_t *)place + head, (const uint8_t *)shown + head, size);
+    sequence_end(&place->sequence);
 }
 
 static void detail_mode(struct detail_slot *detail, enum mode_owner owner, trip_mode mode, uint64_t until_unix_ms,

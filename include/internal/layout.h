@@ -293,7 +293,8 @@ struct limits_shown {
     struct {
         uint32_t lane, tickets; /* lane 0: no more */
     } holders[LIMITS_HOLDERS];  /* who holds most */
-    uint64_t reserved[2];
+    uint64_t tickets_max; /* as configured: the limit in force is less where it is adaptive */
+    uint64_t reserved[1];
 };
 
 #define PATTERNS_MAX 256
@@ -582,6 +583,12 @@ static inline uint32_t latency_bucket(uint64_t ns)
     const uint32_t half = octave == 0 ? (uint32_t)(ns >> 15 & 1) : (uint32_t)(units >> (octave - 1) & 1);
     const uint32_t bucket = 1 + octave * 2 + half;
     return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+/* Latencies of a bucket are below; the last one's have no such end. */
+static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
+{
+    return (bucket % 2 ? UINT64_C(98304) : UINT64_C(65536)) << bucket / 2;
 }
 
 /* ------------------------------------------------------------------------------------------------------- checks */

@@ -1,0 +1,486 @@
+/* What tripd does for limits and retries: words published and followed live, budgets fed, tickets of the dead freed,
+ * the adaptive ones moved by what is measured. Settings are set by hand, not by a config's text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "core/limiter.h"
+#include "internal/policy.h"
+
+#define TEXT "breakers: [{match: \"*\", trip: {consecutive_failures: 0, failure_rate: 0%}}]"
+
+static struct host *host;
+static struct client client, other;
+static uint32_t slot, meter;
+
+static struct breaker_settings *settings(struct config *config)
+{
+    return (struct breaker_settings *)config_settings_for(config, "db");
+}
+
+static void start(void (*set)(struct breaker_settings *settings))
+{
+    host = host_start(TEXT, 4);
+    set(settings(host->config));
+    slot = host_breaker(host, "db");
+    client_start(host, &client, 101);
+    client_start(host, &other, 102);
+    meter = client_meter(host, &client, slot);
+    breakers_drain_all(host->breakers);
+}
+
+static void reload(void (*set)(struct breaker_settings *settings))
+{
+    struct config *const config = host_config(TEXT);
+    set(settings(config));
+    breakers_reconfigure(host->breakers, config);
+    config_free(host->config);
+    host->config = config;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    client_free(&client);
+    client_free(&other);
+    host_stop(host);
+    return 0;
+}
+
+static struct meter *line(void)
+{
+    return lane_meter_at(client.writer.memory, meter);
+}
+
+static const struct policy_slot *policy(void)
+{
+    return host_policy(host, slot);
+}
+
+static struct limit_lines *lines(void)
+{
+    return commons_limits(host->commons, slot);
+}
+
+static const struct limits_shown *shown(void)
+{
+    return &host->segment->limits[slot];
+}
+
+static void none(struct breaker_settings *set)
+{
+    (void)set;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- words
+ */
+
+static void everything(struct breaker_settings *set)
+{
+    set->concurrency.max = 50;
+    set->concurrency.wait = 20 * TRIP_MS;
+    set->rate.limit = 100;
+    set->rate.per = 60 * TRIP_S;
+    set->rate.burst = 7;
+    set->priority.sheddable_below = 300;
+    set->priority.normal_below = 100;
+    set->hedge.set = 1;
+    set->hedge.after = 70 * TRIP_MS;
+    set->retry.attempts = 4;
+    set->retry.backoff = BACKOFF_LINEAR;
+    set->retry.jitter = JITTER_FULL;
+    set->retry.total = 3 * TRIP_S;
+}
+
+static void test_all_that_limits_need_is_published(void **state)
+{
+    (void)state;
+    start(everything);
+    assert_int_equal(policy()->limits, POLICY_TICKETS | POLICY_RATE);
+    assert_int_equal(policy()->tickets, 50);
+    assert_int_equal(policy()->tickets_wait, 20000000);
+    assert_int_equal(policy()->rate_limit, 100);
+    assert_int_equal(policy()->rate_per_ns, 60000000000);
+    assert_int_equal(policy()->rate_burst, 7);
+    assert_int_equal(policy_reserve_of(policy()->reserves, TRIP_PRIORITY_SHEDDABLE, 1000), 300);
+    assert_int_equal(policy_reserve_of(policy()->reserves, TRIP_PRIORITY_NORMAL, 1000), 100);
+    assert_int_equal(policy()->admit_permille, 1000);
+    assert_int_equal(policy()->hedge_ns, 70000000);
+    const struct policy_retry retry = policy_retry_of(policy());
+    assert_int_equal(retry.attempts, 4);
+    assert_int_equal(retry.backoff.kind, BACKOFF_LINEAR);
+    assert_int_equal(retry.backoff.jitter, JITTER_FULL);
+    assert_int_equal(retry.backoff.multiplier_permille, 2000);
+    assert_int_equal(policy()->retry_base_ns, 100000000);
+    assert_int_equal(policy()->retry_max_ns, 10000000000);
+    assert_int_equal(policy()->retry_total_ns, 3000000000);
+    assert_int_equal(policy()->retry_on, 1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT |
+                                             1u << TRIP_ERROR_SERVICE_UNAVAILABLE | 1u << TRIP_ERROR_RATE_LIMITED);
+    assert_int_equal(policy()->budget_floor, 10);
+    assert_int_equal(policy()->budget_cap, 100000); /* 10 s of the floor */
+}
+
+static void test_without_settings_nothing_is_limited(void **state)
+{
+    (void)state;
+    start(none);
+    assert_int_equal(policy()->limits, 0);
+    assert_int_equal(policy()->tickets, 0);
+    assert_int_equal(policy()->admit_permille, 1000);
+    assert_int_equal(policy()->hedge_ns, 0);
+    assert_int_equal(policy_retry_of(policy()).attempts, 3);
+}
+
+static void sliding(struct breaker_settings *set)
+{
+    set->rate.limit = 30;
+    set->rate.window = RATE_SLIDING;
+    set->throttle.k = 2000;
+}
+
+static void test_a_reload_is_followed_live(void **state)
+{
+    (void)state;
+    start(everything);
+    lines()->rate = 12345;
+    reload(sliding);
+    assert_int_equal(policy()->limits, POLICY_RATE | POLICY_SLIDING | POLICY_THROTTLE);
+    assert_int_equal(policy()->rate_limit, 30);
+    assert_int_equal(policy()->rate_per_ns, 1000000000);
+    assert_int_equal(policy()->rate_burst, 30); /* as the limit */
+    assert_int_equal(lines()->rate, 0);         /* the bucket's word says nothing to a window */
+    assert_int_equal(policy()->hedge_ns, 0);
+    reload(none);
+    assert_int_equal(policy()->limits, 0);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- tickets
+ */
+
+static struct ticket take(const struct client *holder)
+{
+    struct ticket ticket;
+    must(ticket_take(commons_tickets(host->commons, slot), 50, 0, holder->number, 0, &ticket) == 0);
+    return ticket;
+}
+
+static unsigned taken(void)
+{
+    return ticket_count(commons_tickets(host->commons, slot), 0, TICKETS_MAX);
+}
+
+static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **state)
+{
+    (void)state;
+    start(everything);
+    take(&client);
+    take(&client);
+    const struct ticket others = take(&other);
+    lines()->waiting = 1;
+    client_die(host, &client);
+    assert_int_equal(taken(), 1);
+    assert_true(ticket_give(commons_tickets(host->commons, slot), others));
+    assert_int_equal(lines()->waiting, 0);
+    assert_int_equal(lines()->turn, 1);
+    client_die(host, &other); /* held none: nobody is woken */
+    assert_int_equal(lines()->turn, 1);
+}
+
+static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
+{
+    (void)state;
+    start(everything);
+    take(&client);
+    take(&other);
+    host_kill(host, &other, 1);
+    assert_int_equal(taken(), 1);
+    assert_int_equal(shown()->holders[0].lane, other.number);
+}
+
+static void test_tickets_of_a_limit_that_is_off_since_are_freed_too(void **state)
+{
+    (void)state;
+    start(everything);
+    take(&client);
+    take(&other);
+    reload(none);
+    host_kill(host, &other, 1);
+    assert_int_equal(taken(), 1);
+    client_die(host, &other);
+    assert_int_equal(taken(), 0);
+}
+
+static void test_a_ticket_that_a_forgotten_breaker_left_is_free(void **state)
+{
+    (void)state;
+    start(everything);
+    take(&client);
+    host_advance(host, 3700000);
+    assert_false(segment_used(host->segment, slot));
+    assert_int_equal(taken(), 0);
+}
+
+static void more(struct breaker_settings *set)
+{
+    everything(set);
+    set->concurrency.max = 60;
+}
+
+static void test_waiters_look_again_when_the_limit_rises(void **state)
+{
+    (void)state;
+    start(everything);
+    lines()->waiting = 1;
+    reload(everything);
+    assert_int_equal(lines()->waiting, 1);
+    reload(more);
+    assert_int_equal(lines()->waiting, 0);
+    assert_int_equal(lines()->turn, 1);
+}
+
+static void test_people_see_who_holds_most(void **state)
+{
+    (void)state;
+    start(everything);
+    take(&client);
+    take(&other);
+    take(&other);
+    lines()->retries = 8;
+    lines()->retries_refused = 5;
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown()->tickets_taken, 3);
+    assert_int_equal(shown()->tickets_max, 50);
+    assert_int_equal(shown()->holders[0].lane, other.number);
+    assert_int_equal(shown()->holders[0].tickets, 2);
+    assert_int_equal(shown()->holders[1].lane, client.number);
+    assert_int_equal(shown()->holders[1].tickets, 1);
+    assert_int_equal(shown()->holders[2].lane, 0);
+    assert_int_equal(shown()->retries, 8);
+    assert_int_equal(shown()->retries_refused, 5);
+    assert_int_equal(shown()->rate_free, 7);
+    const uint64_t sequence = shown()->sequence;
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown()->sequence, sequence); /* nothing is new */
+    take(&client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown()->tickets_taken, 4);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ budget
+ */
+
+static void deposits_alone(struct breaker_settings *set)
+{
+    set->budget.min_per_second = 0;
+}
+
+/* A second with so many calls. */
+static void second(uint64_t calls)
+{
+    host_sleep(host, 1000);
+    writer_total(&line()->total_ok, calls);
+    breakers_drain_all(host->breakers);
+}
+
+static uint64_t milli_tokens(void)
+{
+    return lines()->budget >> 32;
+}
+
+static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
+{
+    (void)state;
+    start(deposits_alone);
+    assert_int_equal(policy()->budget_cap, 1000); /* a token at least */
+    second(1000);
+    assert_int_equal(milli_tokens(), 1000);
+    assert_int_equal(policy()->budget_cap, 500000); /* 10 s of 20% of 250 a second, smoothed */
+    second(1000);
+    assert_int_equal(milli_tokens(), 201000);
+    lines()->retries = 400;
+    second(1000);
+    assert_int_equal(milli_tokens(), 321000);
+    assert_int_equal(shown()->budget, 321000);
+    host_kill(host, (struct client[]){client, other}, 2);
+    assert_int_equal(milli_tokens(), 321000); /* what earned before does not earn again */
+}
+
+static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
+{
+    (void)state;
+    start(deposits_alone);
+    for (unsigned i = 0; i < 60; i++)
+        second(1000);
+    const uint64_t cap = policy()->budget_cap;
+    assert_in_range(cap, 1750000, 2000000); /* 10 s of 200 a second, to an eighth */
+    for (unsigned i = 0; i < 60; i++)
+        second(i % 2 ? 950 : 1050);
+    assert_int_equal(policy()->budget_cap, cap);
+}
+
+static void test_a_full_budget_is_not_written(void **state)
+{
+    (void)state;
+    start(none);
+    host_sleep(host, 20000); /* the floor has filled it */
+    second(10);
+    assert_int_equal(lines()->budget, 0);
+    assert_int_equal(shown()->budget, 100000);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- adaptive
+ */
+
+#define SAMPLE_MS 250
+
+static void adaptive(struct breaker_settings *set)
+{
+    set->concurrency.max = 200;
+    set->concurrency.adaptive = LIMITER_GRADIENT2;
+}
+
+/* A server that works on `capacity` calls at once, 10 ms each, with as many waiting as the limit lets in: its limit at
+ * the end, the highest of the last 5 s, for it drains now and then. */
+static uint64_t settled(uint64_t capacity, unsigned seconds)
+{
+    uint64_t highest = 0;
+    for (unsigned tick = 0; tick < seconds * 1000 / SAMPLE_MS; tick++) {
+        const uint64_t limit = policy()->tickets, at_work = limit < capacity ? limit : capacity;
+        const uint64_t calls = at_work * SAMPLE_MS / 10, latency_ns = 10000000 * limit / at_work;
+        line()->latency[latency_bucket(latency_ns)] += (uint32_t)calls;
+        line()->started = line()->finished + limit;
+        writer_total(&line()->total_ok, calls);
+        host_advance(host, SAMPLE_MS);
+        if ((seconds * 1000 / SAMPLE_MS) - tick <= 5000 / SAMPLE_MS && policy()->tickets > highest)
+            highest = policy()->tickets;
+    }
+    return highest;
+}
+
+static void test_the_adaptive_limit_follows_the_latency_down_and_up(void **state)
+{
+    (void)state;
+    start(adaptive);
+    assert_int_equal(policy()->tickets, 20);
+    assert_in_range(settled(60, 60), 60, 120);
+    assert_in_range(settled(15, 60), 15, 40);
+    assert_in_range(settled(60, 120), 60, 120);
+    assert_int_equal(shown()->tickets_max, 200);
+}
+
+static void test_a_worker_after_this_one_goes_on_from_the_limit_in_force(void **state)
+{
+    (void)state;
+    start(adaptive);
+    settled(60, 20);
+    const uint64_t limit = policy()->tickets;
+    assert_true(limit > 20);
+    host_kill(host, (struct client[]){client, other}, 2);
+    assert_int_equal(policy()->tickets, limit);
+}
+
+static void test_nobody_is_woken_while_no_calls_come(void **state)
+{
+    (void)state;
+    start(adaptive);
+    second(100);
+    assert_true(breakers_due(host->breakers) <= host->clock.test_now_ns + SAMPLE_MS * TRIP_MS);
+    host_advance(host, 2 * SAMPLE_MS);
+    assert_true(breakers_due(host->breakers) > host->clock.test_now_ns + 60 * TRIP_S);
+}
+
+static void throttle(struct breaker_settings *set)
+{
+    set->throttle.k = 2000;
+}
+
+/* A second in which 100 calls are asked for; tripd's share of them is shed. */
+static void ask(uint64_t *total)
+{
+    const uint64_t admitted = policy()->admit_permille / 10;
+    writer_total(total, admitted);
+    writer_total(&line()->limited[LIMITED_SHED], 100 - admitted);
+    host_advance(host, 1000);
+}
+
+static void test_the_throttle_sheds_while_calls_fail_and_recovers(void **state)
+{
+    (void)state;
+    start(throttle);
+    for (unsigned i = 0; i < 15; i++)
+        ask(&line()->total_ok);
+    assert_int_equal(policy()->admit_permille, 1000);
+    for (unsigned i = 0; i < 4; i++)
+        ask(&line()->total_failures);
+    assert_int_equal(policy()->admit_permille, 1000); /* half a window is borne */
+    for (unsigned i = 0; i < 12; i++)
+        ask(&line()->total_failures);
+    assert_in_range(policy()->admit_permille, 10, 11); /* a call a second */
+    for (unsigned i = 0; i < 60; i++)
+        ask(&line()->total_ok);
+    assert_int_equal(policy()->admit_permille, 1000);
+}
+
+static void test_the_throttle_forgets_though_nobody_calls(void **state)
+{
+    (void)state;
+    start(throttle);
+    for (unsigned i = 0; i < 12; i++)
+        ask(&line()->total_failures);
+    assert_true(policy()->admit_permille < 500);
+    host_advance(host, 11000);
+    assert_int_equal(policy()->admit_permille, 1000);
+}
+
+static void hedge(struct breaker_settings *set)
+{
+    set->hedge.set = 1; /* at the p95 */
+}
+
+static void test_a_hedge_waits_for_the_measured_percentile(void **state)
+{
+    (void)state;
+    start(hedge);
+    line()->latency[latency_bucket(1000000)] += 18;
+    second(18);
+    host_advance(host, SAMPLE_MS);
+    assert_int_equal(policy()->hedge_ns, 0); /* too few to say */
+    line()->latency[latency_bucket(1000000)] += 76;
+    line()->latency[latency_bucket(10000000)] += 6;
+    second(82);
+    host_advance(host, SAMPLE_MS);
+    assert_int_equal(policy()->hedge_ns, 12582912); /* the end of the bucket of 10 ms: 94 of 100 are faster */
+    reload(none);
+    assert_int_equal(policy()->hedge_ns, 0);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(all_that_limits_need_is_published),
+        TEST(without_settings_nothing_is_limited),
+        TEST(a_reload_is_followed_live),
+        TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
+        TEST(who_died_while_no_tripd_was_there_holds_nothing),
+        TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
+        TEST(a_ticket_that_a_forgotten_breaker_left_is_free),
+        TEST(waiters_look_again_when_the_limit_rises),
+        TEST(people_see_who_holds_most),
+        TEST(calls_fill_the_budget_and_retries_earn_nothing),
+        TEST(a_pace_that_hardly_moves_moves_no_cap),
+        TEST(a_full_budget_is_not_written),
+        TEST(the_adaptive_limit_follows_the_latency_down_and_up),
+        TEST(a_worker_after_this_one_goes_on_from_the_limit_in_force),
+        TEST(nobody_is_woken_while_no_calls_come),
+        TEST(the_throttle_sheds_while_calls_fail_and_recovers),
+        TEST(the_throttle_forgets_though_nobody_calls),
+        TEST(a_hedge_waits_for_the_measured_percentile),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
