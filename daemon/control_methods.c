@@ -69,7 +69,8 @@ static struct report_breaker view(const struct control_options *options, uint32_
                                    .detail = &segment->details[slot],
                                    .core = &segment_core(segment, slot)->head,
                                    .word = segment->mirror[slot],
-                                   .now_ms = clock_now_ms(options->clock)};
+                                   .now_ms = clock_now_ms(options->clock),
+                                   .limits = &segment->limits[slot]};
 }
 
 /* One cursor over slots, then patterns: an entry's report, or NULL if it is none or not wanted. */

@@ -136,8 +136,7 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->total_failures != marks->total_failures || counters->total_timeouts != marks->total_timeouts ||
            counters->total_slow != marks->total_slow || counters->ignored != marks->ignored ||
            counters->cancelled != marks->cancelled || counters->late != marks->late ||
-           counters->denied != marks->denied ||
-           memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0;
+           counters->denied != marks->denied || memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0;
 }
 
 /* Of `whole` calls: a client may claim more of them than there were. */

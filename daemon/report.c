@@ -1,4 +1,4 @@
-#include "report.h"
+#include "report_parts.h"
 
 #include <string.h>
 
@@ -19,11 +19,6 @@ static const char *const by_names[] = {"tripd", "client", "operator", "fleet", "
 static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
-
-static json_t *number(uint64_t value)
-{
-    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
-}
 
 /* Text of at most `size` bytes, NUL or not at its end. Escape sequences would reach a terminal: control characters
  * become '?', C1 ones (in UTF-8: c2 80 to c2 9f) too; what is not UTF-8 keeps its ASCII. */
@@ -289,11 +284,12 @@ json_t *report_show(const struct report_breaker *breaker)
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
     json_t *rest = json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals), "probes",
+        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals), "probes",
         probes(core), "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core),
         "opens", number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
         last_error(breaker->detail), "modes", modes(breaker), "latency", latency(breaker->detail->latency), "settings",
-        settings(breaker), "created_unix_ms", number(breaker->detail->created_unix_ms));
+        settings(breaker), "created_unix_ms", number(breaker->detail->created_unix_ms), "limits",
+        report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);

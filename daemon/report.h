@@ -20,6 +20,7 @@ struct report_breaker {
     const struct core_head *core;
     uint64_t word; /* from the mirror */
     uint64_t now_ms;
+    const struct limits_shown *limits;
 };
 
 /* A line of `list`: what an operator looks at first. */

@@ -20,6 +20,7 @@
 #define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied)
 
 #define NAME(suffix, name) name,
+static const char *const limited_names[] = {LIMITED_KINDS(NAME)};
 static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
 static const char *const owner_names[MODE_OWNER_CONFIG] = {"operator", "fleet", "rule"};
@@ -124,6 +125,8 @@ static json_t *pack_totals(const struct breaker_totals *totals)
     json_t *map = json_object();
 #define PACK_TOTAL(field) json_object_set_new(map, #field, number(totals->field));
     TOTALS(PACK_TOTAL)
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        json_object_set_new(map, limited_names[kind], number(totals->limited[kind]));
     return map;
 }
 
@@ -298,6 +301,8 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
     breaker->open_ms = number_of(map, "open_ms");
 #define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
     TOTALS(READ_TOTAL)
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        breaker->totals.limited[kind] = number_of(totals, limited_names[kind]);
     for (unsigned i = TRIP_REASON_NONE + 1; i < TRIP_REASON_COUNT; i++)
         breaker->trips[i] = number_of(json_object_get(map, "trips"), reason_names[i]);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {

@@ -43,6 +43,8 @@ static uint64_t what_changes(const struct segment *segment)
         MIX(slot + 1);
         MIX(totals->calls);
         MIX(totals->ignored + totals->cancelled + totals->late + totals->denied);
+        for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+            MIX(totals->limited[kind]);
         for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
             MIX(segment->policies[slot].modes[owner]);
     }

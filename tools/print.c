@@ -397,6 +397,41 @@ static void show_error(FILE *out, const json_t *show)
              text(error, "message"), moment(number(error, "at_unix_ms"), when));
 }
 
+static void show_concurrency(FILE *out, const json_t *tickets)
+{
+    size_t i;
+    json_t *holder;
+    if (!json_is_object(tickets))
+        return;
+    fprintf(out, "  %-12s%llu of %llu tickets taken", "concurrency", N(tickets, "taken"), N(tickets, "limit"));
+    if (number(tickets, "max") != number(tickets, "limit"))
+        fprintf(out, ", %llu at most", N(tickets, "max"));
+    json_array_foreach(json_object_get(tickets, "holders"), i, holder)
+    {
+        fprintf(out, "%s%llu by lane %llu", i == 0 ? ": " : ", ", N(holder, "tickets"), N(holder, "lane"));
+    }
+    fprintf(out, "; %llu rejected\n", N(tickets, "rejected"));
+}
+
+static void show_limits(FILE *out, const json_t *limits)
+{
+    const json_t *bucket = json_object_get(limits, "rate"), *throttle = json_object_get(limits, "throttle");
+    const json_t *retry = json_object_get(limits, "retry");
+    char per[24];
+    show_concurrency(out, json_object_get(limits, "concurrency"));
+    if (json_is_object(bucket))
+        line(out, "rate", "%llu of %llu in %s free now; %llu rejected", N(bucket, "free"), N(bucket, "limit"),
+             print_span(number(bucket, "per_ms"), per), N(bucket, "rejected"));
+    if (json_is_object(throttle))
+        line(out, "throttle", "admits %.1f%%; %llu shed", (double)number(throttle, "admit_permille") / 10,
+             N(throttle, "shed"));
+    if (number(retry, "retries") > 0 || number(retry, "refused") > 0)
+        line(out, "retries", "%llu, %llu refused; %llu more are paid for", N(retry, "retries"), N(retry, "refused"),
+             N(retry, "budget_tokens"));
+    if (number(limits, "deadline_rejected") > 0)
+        line(out, "deadlines", "%llu calls not sent: too late to end in time", N(limits, "deadline_rejected"));
+}
+
 static void show_settings(FILE *out, const json_t *show)
 {
     const json_t *settings = json_object_get(show, "settings");
@@ -422,6 +457,7 @@ void print_show(FILE *out, const json_t *show)
     show_calls(out, show);
     show_latency(out, show);
     show_opens(out, show);
+    show_limits(out, json_object_get(show, "limits"));
     show_settings(out, show);
 }
 

@@ -795,12 +795,14 @@ static void step_reset(struct simulation *simulation, struct sim_breaker *breake
 static json_t *shown(const struct simulation *simulation, struct sim_breaker *breaker)
 {
     core_advance(&breaker->core, simulation->now_ns);
+    static const struct limits_shown none = {0};
     breaker->policy.permits_free = permits_free(breaker);
     json_t *show = report_show(&(struct report_breaker){.policy = &breaker->policy,
                                                         .detail = &breaker->detail,
                                                         .core = &breaker->core.head,
                                                         .word = breaker->word,
-                                                        .now_ms = now_ms(simulation)});
+                                                        .now_ms = now_ms(simulation),
+                                                        .limits = &none});
     /* The keys of every event come first. */
     json_t *event =
         json_pack("{s:I, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "show");

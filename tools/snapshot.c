@@ -69,6 +69,7 @@ static bool counts_ok(const struct section sections[SECTION_COUNT], const struct
            sections[SECTION_MIRROR].count == header->max_breakers &&
            sections[SECTION_DETAIL].count == header->max_breakers &&
            sections[SECTION_CORE].count == header->max_breakers &&
+           sections[SECTION_LIMITS].count == header->max_breakers &&
            sections[SECTION_TRANSITIONS].count == TRANSITION_RING &&
            sections[SECTION_CLIENTS].count == header->max_lanes + UINT64_C(1) &&
            sections[SECTION_PATTERNS].count == PATTERNS_MAX && places && (places & (places - 1)) == 0;
@@ -241,17 +242,22 @@ uint32_t snapshot_slots(const struct snapshot *snapshot)
     return snapshot->max_breakers;
 }
 
-static bool copy_detail(const struct detail_slot *from, struct detail_slot *ret_detail)
+/* What tripd writes under a sequence. A tripd that died within a write left it odd: what there is, is shown. */
+static void copy_sequenced(const uint64_t *sequence, const void *from, void *to, size_t size)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         /* Acquire: pairs with the release of the sequence that ended the last write. */
-        const uint64_t sequence = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
-        *ret_detail = *from;
+        const uint64_t before = __atomic_load_n(sequence, __ATOMIC_ACQUIRE);
+        memcpy(to, from, size);
         __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
-        if (!(sequence & 1) && __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence)
+        if (!(before & 1) && __atomic_load_n(sequence, __ATOMIC_RELAXED) == before)
             break;
     }
-    /* A tripd that died within a write left the sequence odd: what there is, is shown. */
+}
+
+static bool copy_detail(const struct detail_slot *from, struct detail_slot *ret_detail)
+{
+    copy_sequenced(&from->sequence, from, ret_detail, sizeof(*from));
     ret_detail->name[TRIP_NAME_MAX] = '\0';
     return ret_detail->name[0] != '\0';
 }
@@ -285,11 +291,14 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
     const uint64_t *mirror = entry(snapshot, SECTION_MIRROR, slot);
     ret_breaker->policy = *(const struct policy_slot *)entry(snapshot, SECTION_POLICY, slot);
     copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core);
+    const struct limits_shown *limits = entry(snapshot, SECTION_LIMITS, slot);
+    copy_sequenced(&limits->sequence, limits, &ret_breaker->limits, sizeof(*limits));
     ret_breaker->report = (struct report_breaker){.policy = &ret_breaker->policy,
                                                   .detail = &ret_breaker->detail,
                                                   .core = &ret_breaker->core,
                                                   .word = __atomic_load_n(mirror, __ATOMIC_RELAXED),
-                                                  .now_ms = snapshot_now_ms(snapshot)};
+                                                  .now_ms = snapshot_now_ms(snapshot),
+                                                  .limits = &ret_breaker->limits};
     return true;
 }
 

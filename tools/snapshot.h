@@ -34,6 +34,7 @@ struct snapshot_breaker {
     struct policy_slot policy;
     struct detail_slot detail;
     struct core_head core;
+    struct limits_shown limits;
     struct report_breaker report;
 };
 /* False: the slot is free, or changed all the time while it was read. */

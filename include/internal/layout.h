@@ -293,7 +293,7 @@ struct limits_shown {
     struct {
         uint32_t lane, tickets; /* lane 0: no more */
     } holders[LIMITS_HOLDERS];  /* who holds most */
-    uint64_t tickets_max; /* as configured: the limit in force is less where it is adaptive */
+    uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
     uint64_t reserved[1];
 };
 

@@ -17,6 +17,7 @@ struct forged {
     struct policy_slot policy;
     struct detail_slot detail;
     struct core_head core;
+    struct limits_shown limits;
     struct report_breaker breaker;
 };
 
@@ -50,8 +51,8 @@ static void forge(struct forged *forged)
     forged->core.opens = 2;
     forged->core.open_ms = 30000;
     forged->core.trips[TRIP_REASON_CONSECUTIVE] = 2;
-    forged->breaker =
-        (struct report_breaker){&forged->policy, &forged->detail, &forged->core, word_open(7, 125000), 100000};
+    forged->breaker = (struct report_breaker){&forged->policy,      &forged->detail, &forged->core,
+                                              word_open(7, 125000), 100000,          &forged->limits};
 }
 
 static void assert_json(json_t *actual, const char *expected)
@@ -93,7 +94,39 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"latency\":{\"calls\":100,\"p50_ms\":0.065536,\"p95_ms\":2.09715,\"p99_ms\":2.09715},"
         "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"
         "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
-        "\"created_unix_ms\":1700000000000}");
+        "\"created_unix_ms\":1700000000000,"
+        "\"limits\":{\"concurrency\":null,\"rate\":null,\"throttle\":null,"
+        "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}}");
+}
+
+static void test_limits_are_shown_with_what_they_rejected(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.policy.limits = POLICY_TICKETS | POLICY_RATE | POLICY_SLIDING | POLICY_THROTTLE;
+    forged.policy.tickets = 37;
+    forged.policy.rate_limit = 100;
+    forged.policy.rate_per_ns = 60000000000;
+    forged.policy.rate_burst = 7;
+    forged.policy.admit_permille = 635;
+    forged.limits = (struct limits_shown){.tickets_taken = 14,
+                                          .tickets_max = 50,
+                                          .budget = 321999,
+                                          .retries = 8,
+                                          .retries_refused = 5,
+                                          .rate_free = 3,
+                                          .holders = {{4, 12}, {9, 2}}};
+    forged.core.totals.limited[LIMITED_CONCURRENCY] = 11;
+    forged.core.totals.limited[LIMITED_RATE] = 22;
+    forged.core.totals.limited[LIMITED_SHED] = 33;
+    forged.core.totals.limited[LIMITED_DEADLINE] = 44;
+    assert_json(show_key(&forged, "limits"),
+                "{\"concurrency\":{\"limit\":37,\"max\":50,\"taken\":14,"
+                "\"holders\":[{\"lane\":4,\"tickets\":12},{\"lane\":9,\"tickets\":2}],\"rejected\":11},"
+                "\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":7,\"window\":\"sliding\",\"free\":3,"
+                "\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
+                "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44}");
 }
 
 static void test_rates_are_null_until_they_count(void **state)
@@ -395,7 +428,8 @@ static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)
     (void)state;
     struct forged forged;
     memset(&forged, 0xff, sizeof(forged));
-    forged.breaker = (struct report_breaker){&forged.policy, &forged.detail, &forged.core, word_open(7, UINT64_MAX), 1};
+    forged.breaker = (struct report_breaker){&forged.policy, &forged.detail, &forged.core, word_open(7, UINT64_MAX), 1,
+                                             &forged.limits};
     forged.policy.modes[0] = policy_mode_word(TRIP_MODE_FORCED_OPEN, POLICY_MS_MASK);
     forged.policy.half_open = UINT64_MAX;
     json_t *list = json_array();
@@ -420,6 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_show_has_the_keys_of_the_contract),
+        cmocka_unit_test(test_limits_are_shown_with_what_they_rejected),
         cmocka_unit_test(test_rates_are_null_until_they_count),
         cmocka_unit_test(test_retry_after_by_state),
         cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),

@@ -102,7 +102,9 @@ static void test_totals_and_openings_are_counted_on(void **state)
     (void)state;
     const uint32_t slot = host_breaker(host, "db");
     client_start(host, &client, 101);
-    client_reports(host, &client, client_meter(host, &client, slot), slot, "SSSF");
+    const uint32_t meter = client_meter(host, &client, slot);
+    client_reports(host, &client, meter, slot, "SSSF");
+    writer_total(&lane_meter_at(client.writer.memory, meter)->limited[LIMITED_RATE], 6);
     breakers_drain_all(host->breakers);
     assert_int_equal(breakers_trip(host->breakers, slot, 1000, &by_operator), 0);
     client_free(&client);
@@ -112,6 +114,7 @@ static void test_totals_and_openings_are_counted_on(void **state)
     assert_int_equal(head->totals.calls, 4);
     assert_int_equal(head->totals.ok, 3);
     assert_int_equal(head->totals.failures, 1);
+    assert_int_equal(head->totals.limited[LIMITED_RATE], 6);
     assert_int_equal(head->opens, 1);
     assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
 }

@@ -1,0 +1,15 @@
+/* What the parts of report.h share; nobody else includes it. */
+#ifndef TRIPD_REPORT_PARTS_H
+#define TRIPD_REPORT_PARTS_H
+
+#include "report.h"
+
+static inline json_t *number(uint64_t value)
+{
+    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+/* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; those that are off are null. */
+json_t *report_limits(const struct report_breaker *breaker);
+
+#endif
