@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
+#include "../../support/store_kill.h"
 #include "core/limiter.h"
 #include "internal/policy.h"
 
@@ -156,6 +157,40 @@ static void test_a_reload_is_followed_live(void **state)
     assert_int_equal(policy()->hedge_ns, 0);
     reload(none);
     assert_int_equal(policy()->limits, 0);
+}
+
+static const struct policy_slot off, on = {.limits = POLICY_TICKETS | POLICY_RATE,
+                                           .tickets = 50,
+                                           .tickets_wait = 1,
+                                           .rate_limit = 100,
+                                           .rate_per_ns = 2,
+                                           .rate_burst = 7};
+static const struct policy_slot *next;
+
+static void publish_next(void)
+{
+    segment_limits_publish(host->segment, slot, next);
+}
+
+static void test_whatever_is_on_has_its_words_also_after_a_kill(void **state)
+{
+    (void)state;
+    bool killed = true;
+    uint64_t stores = 0;
+    start(none);
+    if (!STORE_KILL_WORKS)
+        skip();
+    store_kill.region_count = 0;
+    store_kill_add(host->segment->header, host->segment->size);
+    for (; killed; stores++) {
+        segment_limits_publish(host->segment, slot, stores % 2 ? &on : &off);
+        next = stores % 2 ? &off : &on;
+        killed = store_kill_run(stores / 2, publish_next);
+        assert_true(!(policy()->limits & POLICY_RATE) ||
+                    (policy()->rate_limit == 100 && policy()->rate_per_ns == 2 && policy()->rate_burst == 7));
+        assert_true(!(policy()->limits & POLICY_TICKETS) || (policy()->tickets == 50 && policy()->tickets_wait == 1));
+    }
+    assert_true(stores > 12);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- tickets
@@ -466,6 +501,7 @@ int main(void)
         TEST(all_that_limits_need_is_published),
         TEST(without_settings_nothing_is_limited),
         TEST(a_reload_is_followed_live),
+        TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
         TEST(who_died_while_no_tripd_was_there_holds_nothing),
         TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
