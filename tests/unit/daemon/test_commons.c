@@ -33,8 +33,12 @@ static void test_words_and_permits_of_each_breaker_are_places_of_their_own(void 
     assert_int_equal((uint8_t *)commons_permits(commons, 2) - (uint8_t *)commons_permits(commons, 1), 512);
     assert_int_equal((uint8_t *)commons_word(commons, 0) - (uint8_t *)commons->header, 4096);
     assert_int_equal((uint8_t *)commons_permits(commons, 0) - (uint8_t *)commons->header, 8192);
+    assert_int_equal((uint8_t *)commons_limits(commons, 2) - (uint8_t *)commons_limits(commons, 1), 192);
+    assert_int_equal((uint8_t *)commons_limits(commons, 0) - (uint8_t *)commons->header, 12288);
+    assert_int_equal((uint8_t *)commons_tickets(commons, 2) - (uint8_t *)commons_tickets(commons, 1), 2048);
+    assert_int_equal((uint8_t *)commons_tickets(commons, 0) - (uint8_t *)commons->header, 16384);
     assert_int_equal(*commons_word(commons, 2), 0);
-    assert_int_equal(commons->size, 12288);
+    assert_int_equal(commons->size, 24576);
     commons_unmap(commons);
     close(fd);
 }
@@ -139,15 +143,15 @@ static void test_what_is_not_whole_sealed_and_ours_is_refused(void **state)
         int seals;
         int expected;
     } cases[] = {
-        {"tripd-commons-0123456789abcdef", 12288, SEALS, 0},
-        {"tripd-commons-0123456789abcdef", 12288, 0, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_SHRINK | F_SEAL_GROW, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_SHRINK | F_SEAL_SEAL, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 12288, F_SEAL_GROW | F_SEAL_SEAL, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 8192, SEALS, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 12289, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 24576, SEALS, 0},
+        {"tripd-commons-0123456789abcdef", 24576, 0, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_SHRINK | F_SEAL_GROW, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_SHRINK | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_GROW | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 20480, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 24577, SEALS, -EINVAL},
         {"tripd-commons-0123456789abcdef", 0, SEALS, -EINVAL},
-        {"something-else", 12288, SEALS, -EINVAL},
+        {"something-else", 24576, SEALS, -EINVAL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
