@@ -6,7 +6,6 @@
  */
 #include "breakers_parts.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal/doorbell.h"
@@ -156,6 +155,15 @@ static uint64_t cap_of(const struct breaker *breaker)
     return cap > BUDGET_TOKEN ? cap : BUDGET_TOKEN;
 }
 
+/* Which pace such a cap was for. */
+static double pace_of(const struct breaker_settings *settings, uint64_t cap)
+{
+    const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
+    return settings->budget.ratio && cap / BUDGET_CAP_S > floor
+               ? (double)(cap / BUDGET_CAP_S - floor) / (double)settings->budget.ratio
+               : 0;
+}
+
 static void look_at_pace(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
@@ -269,6 +277,8 @@ void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
     breaker->ticketed = breaker->ticketed || breaker->settings->concurrency.max != 0;
+    if (breaker->budget.cap == 0) /* new, or a worker before this one knew the pace */
+        breaker->budget.calls_per_s = pace_of(breaker->settings, breakers->segment->policies[slot].budget_cap);
     breaker->budget.cap = cap_of(breaker);
     breakers_adaptive_configure(breakers, slot);
     breakers_limits_publish(breakers, slot);

@@ -340,7 +340,10 @@ static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
     second(1000);
     assert_int_equal(milli_tokens(), 321000);
     assert_int_equal(shown()->budget, 321000);
+    assert_int_equal(policy()->budget_cap, 1156000);
     host_kill(host, (struct client[]){client, other}, 2);
+    assert_int_equal(policy()->budget_cap, 1156000); /* else tokens would be cut */
+    second(0);
     assert_int_equal(milli_tokens(), 321000); /* what earned before does not earn again */
 }
 
