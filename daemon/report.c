@@ -283,13 +283,13 @@ json_t *report_show(const struct report_breaker *breaker)
     const struct core_head *core = breaker->core;
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
-    json_t *rest = json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals), "probes",
-        probes(core), "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core),
-        "opens", number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
-        last_error(breaker->detail), "modes", modes(breaker), "latency", latency(breaker->detail->latency), "settings",
-        settings(breaker), "created_unix_ms", number(breaker->detail->created_unix_ms), "limits",
-        report_limits(breaker));
+    json_t *rest =
+        json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals),
+                  "probes", probes(core), "in_flight", number(core->in_flight), "calls_until_rate",
+                  (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
+                  "trips", trips(core), "error", last_error(breaker->detail), "modes", modes(breaker), "latency",
+                  latency(breaker->detail->latency), "settings", settings(breaker), "created_unix_ms",
+                  number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);
