@@ -1,0 +1,282 @@
+/* Limits that all processes share, as one process meets them: tickets, tokens, shedding, deadlines, priorities. The
+ * policy is what the test writes into the slot. */
+#include <pthread.h>
+#include <signal.h>
+
+#include "client_fixture.h"
+
+static struct policy_slot *policy(struct fixture *f)
+{
+    return &f->fake.segment->policies[f->slot];
+}
+
+static struct limit_lines *lines(struct fixture *f)
+{
+    return commons_limits(f->fake.commons, f->slot);
+}
+
+static uint64_t *tickets(struct fixture *f)
+{
+    return commons_tickets(f->fake.commons, f->slot);
+}
+
+static void limit_tickets(struct fixture *f, uint64_t limit, uint64_t wait_ns)
+{
+    policy(f)->tickets = limit;
+    policy(f)->tickets_wait = wait_ns;
+    policy(f)->limits |= POLICY_TICKETS;
+}
+
+static void limit_rate(struct fixture *f, uint64_t limit, uint64_t burst, bool sliding)
+{
+    policy(f)->rate_limit = limit;
+    policy(f)->rate_per_ns = 1000000000;
+    policy(f)->rate_burst = burst;
+    policy(f)->limits |= POLICY_RATE | (sliding ? POLICY_SLIDING : 0);
+}
+
+static uint64_t rejected(struct fixture *f, enum limited by)
+{
+    uint64_t sum = 0;
+    for (uint32_t lane = 1; lane < FAKE_CONNECTIONS; lane++) {
+        struct lane_header *const memory = fake_lane(&f->fake, lane);
+        for (uint32_t i = 0; memory && i < memory->meters_used; i++)
+            sum += lane_meter_at(memory, i)->limited[by];
+    }
+    return sum;
+}
+
+static trip_verdict begin_as(struct fixture *f, trip_priority priority)
+{
+    trip_call call;
+    return trip_begin_priority(f->breaker, &call, priority);
+}
+
+/* --------------------------------------------------------------------------------------------------------- bulkhead */
+
+static void test_no_more_calls_are_in_flight_than_there_are_tickets(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[3], beyond;
+    limit_tickets(f, 3, 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &beyond), TRIP_DENY_CONCURRENCY);
+    trip_end(&beyond, TRIP_OK); /* a denied call holds nothing */
+    assert_int_equal(ticket_count(tickets(f), 0, 3), 3);
+    trip_end(&calls[1], TRIP_FAILURE);
+    trip_end(&calls[1], TRIP_FAILURE);
+    assert_int_equal(ticket_count(tickets(f), 0, 3), 2);
+    assert_int_equal(trip_begin(f->breaker, &calls[1]), TRIP_ALLOW);
+    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 1);
+    assert_int_equal(fixture_counts(f).denied, 0); /* a local rejection is no denial of the breaker's */
+    for (unsigned i = 0; i < 3; i++)
+        trip_end(&calls[i], TRIP_OK);
+    assert_int_equal(ticket_count(tickets(f), 0, 3), 0);
+}
+
+static void test_the_last_tickets_are_the_more_important_calls(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[10];
+    limit_tickets(f, 10, 0);
+    policy(f)->reserves = policy_reserves(500, 200); /* 5 for the others, 2 for the critical */
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(trip_begin_priority(f->breaker, &calls[i], TRIP_PRIORITY_SHEDDABLE), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_DENY_CONCURRENCY);
+    for (unsigned i = 5; i < 8; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_CONCURRENCY);
+    for (unsigned i = 8; i < 10; i++)
+        assert_int_equal(trip_begin_priority(f->breaker, &calls[i], TRIP_PRIORITY_CRITICAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_DENY_CONCURRENCY);
+}
+
+static void *end_a_little_later(void *call)
+{
+    const struct timespec nap = {.tv_nsec = 50000000};
+    nanosleep(&nap, NULL);
+    trip_end(call, TRIP_OK);
+    return NULL;
+}
+
+static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call first, second;
+    pthread_t thread;
+    limit_tickets(f, 1, UINT64_C(10000000000));
+    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
+    assert_int_equal(pthread_create(&thread, NULL, end_a_little_later, &first), 0);
+    assert_int_equal(trip_begin(f->breaker, &second), TRIP_ALLOW);
+    pthread_join(thread, NULL);
+    assert_int_equal(lines(f)->turn, 1);
+    trip_end(&second, TRIP_OK);
+}
+
+static void test_a_wait_ends_with_the_deadline(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call first, second;
+    limit_tickets(f, 1, UINT64_C(10000000000));
+    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
+    const uint64_t start = monotonic_ns();
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 20000000};
+    assert_int_equal(trip_begin_asking(f->breaker, &second, &asking), TRIP_DENY_CONCURRENCY);
+    assert_in_range(monotonic_ns() - start, 20000000, 2000000000);
+}
+
+static void test_a_probe_that_finds_no_ticket_gives_its_permit_back(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call held, probe;
+    limit_tickets(f, 1, 0);
+    assert_int_equal(trip_begin(f->breaker, &held), TRIP_ALLOW);
+    fixture_set(f, word_half_open(word_epoch(fixture_word(f)) + 1, 60000));
+    fake_arm(&f->fake, f->slot, 0);
+    assert_int_equal(trip_begin(f->breaker, &probe), TRIP_DENY_CONCURRENCY);
+    assert_int_equal(permit_outcome(fake_permit(&f->fake, f->slot, 0)), PERMIT_FREE);
+}
+
+static int ends_its_parents_call(void *call)
+{
+    trip_end(call, TRIP_OK);
+    return 0;
+}
+
+static void test_a_child_gives_back_no_ticket_of_its_parent_s(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    limit_tickets(f, 1, 0);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    assert_int_equal(in_child(ends_its_parents_call, &call), 0);
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 1);
+    trip_end(&call, TRIP_OK);
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
+}
+
+/* ------------------------------------------------------------------------------------------------- rate, shedding */
+
+static void test_a_burst_passes_and_then_the_rate(void **state)
+{
+    struct fixture *const f = *state;
+    trip_info info;
+    limit_rate(f, 10, 3, false);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.rate_wait_ms, 100);
+    fake_clock(&f->fake, 1100);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
+    assert_int_equal(rejected(f, LIMITED_RATE), 2);
+}
+
+static void test_a_sliding_window_admits_its_limit(void **state)
+{
+    struct fixture *const f = *state;
+    limit_rate(f, 4, 4, true);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
+}
+
+static void test_a_call_without_a_token_keeps_no_ticket(void **state)
+{
+    struct fixture *const f = *state;
+    limit_tickets(f, 5, 0);
+    limit_rate(f, 10, 1, false);
+    trip_call call;
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
+    assert_int_equal(ticket_count(tickets(f), 0, 5), 1);
+}
+
+static void test_critical_calls_are_never_shed_and_sheddable_ones_first(void **state)
+{
+    struct fixture *const f = *state;
+    unsigned admitted[TRIP_PRIORITY_COUNT] = {0};
+    policy(f)->admit_permille = 500;
+    policy(f)->limits |= POLICY_THROTTLE;
+    for (unsigned i = 0; i < 4000; i++)
+        for (trip_priority priority = 0; priority < TRIP_PRIORITY_COUNT; priority++)
+            admitted[priority] += begin_as(f, priority) == TRIP_ALLOW;
+    assert_int_equal(admitted[TRIP_PRIORITY_CRITICAL], 4000);
+    assert_in_range(admitted[TRIP_PRIORITY_NORMAL], 1800, 2200);
+    assert_in_range(admitted[TRIP_PRIORITY_SHEDDABLE], 850, 1150);
+    assert_int_equal(rejected(f, LIMITED_SHED),
+                     8000 - admitted[TRIP_PRIORITY_NORMAL] - admitted[TRIP_PRIORITY_SHEDDABLE]);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the rest
+ */
+
+static void test_a_call_whose_time_has_passed_is_not_sent(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    const trip_asking late = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = 1};
+    assert_int_equal(trip_begin_asking(f->breaker, &call, &late), TRIP_DENY_DEADLINE);
+    assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
+    const trip_asking soon = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 500000000};
+    assert_int_equal(trip_begin_asking(f->breaker, &call, &soon), TRIP_ALLOW);
+    assert_int_equal(trip_call_remaining_ns(&call), 500000000); /* the clock stands still */
+    fake_clock(&f->fake, 1200);
+    assert_int_equal(trip_call_remaining_ns(&call), 300000000);
+    fake_clock(&f->fake, 2000);
+    assert_int_equal(trip_call_remaining_ns(&call), 0);
+    trip_end(&call, TRIP_OK);
+}
+
+static void test_shadow_and_disabled_reject_nothing(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    limit_tickets(f, 1, 0);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    fake_mode(&f->fake, f->slot, TRIP_MODE_SHADOW, 0);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    fake_mode(&f->fake, f->slot, TRIP_MODE_DISABLED, 0);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+}
+
+static void test_info_tells_what_is_left(void **state)
+{
+    struct fixture *const f = *state;
+    trip_info info;
+    trip_call call;
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.tickets, 0);
+    assert_int_equal(info.admit_permille, 1000);
+    limit_tickets(f, 7, 0);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.tickets, 7);
+    assert_int_equal(info.tickets_free, 6);
+    assert_int_equal(info.rate_wait_ms, 0);
+    trip_end(&call, TRIP_OK);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(no_more_calls_are_in_flight_than_there_are_tickets),
+        TEST(the_last_tickets_are_the_more_important_calls),
+        TEST(who_may_wait_gets_the_ticket_that_another_thread_gives_back),
+        TEST(a_wait_ends_with_the_deadline),
+        TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
+        TEST(a_child_gives_back_no_ticket_of_its_parent_s),
+        TEST(a_burst_passes_and_then_the_rate),
+        TEST(a_sliding_window_admits_its_limit),
+        TEST(a_call_without_a_token_keeps_no_ticket),
+        TEST(critical_calls_are_never_shed_and_sheddable_ones_first),
+        TEST(a_call_whose_time_has_passed_is_not_sent),
+        TEST(shadow_and_disabled_reject_nothing),
+        TEST(info_tells_what_is_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

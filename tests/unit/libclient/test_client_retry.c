@@ -1,0 +1,216 @@
+/* Retries: which answer ends them, what they cost, and trip_run, which does all of it for blocking code. */
+#include <errno.h>
+
+#include "client_fixture.h"
+#include "internal/backoff.h"
+
+#define MS UINT64_C(1000000)
+
+static struct policy_slot *policy(struct fixture *f)
+{
+    return &f->fake.segment->policies[f->slot];
+}
+
+/* 3 attempts, 100 ms, then twice as long, no jitter, for network errors; a budget of 2 tokens that no time refills. */
+static void retries(struct fixture *f)
+{
+    const struct policy_retry retry = {
+        .attempts = 3, .backoff = {.kind = BACKOFF_EXPONENTIAL, .jitter = JITTER_NONE, .multiplier_permille = 2000}};
+    policy(f)->retry = policy_retry_word(&retry);
+    policy(f)->retry_base_ns = 100 * MS;
+    policy(f)->retry_max_ns = 10000 * MS;
+    policy(f)->retry_on = 1u << TRIP_ERROR_NETWORK;
+    policy(f)->budget_floor = 0;
+    policy(f)->budget_cap = 2000;
+    commons_limits(f->fake.commons, f->slot)->budget = budget_make(2000, 1000);
+}
+
+static uint64_t tokens(struct fixture *f)
+{
+    const struct budget budget = policy_budget(policy(f));
+    return budget_tokens(commons_limits(f->fake.commons, f->slot)->budget, &budget, clock_now_ms(&f->fake.clock));
+}
+
+static void test_delays_grow_until_the_attempts_are_used_up(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns = 7;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+    assert_int_equal(delay_ns, 100 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+    assert_int_equal(delay_ns, 200 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_ATTEMPTS);
+    assert_int_equal(delay_ns, 200 * MS); /* written with AGAIN only */
+    assert_int_equal(tokens(f), 0);
+}
+
+static void test_an_error_that_is_not_listed_ends_the_retries(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_AUTHENTICATION, 0, &delay_ns), TRIP_RETRY_NOT_RETRYABLE);
+    assert_int_equal(trip_retry_next(&retry, (trip_error_type)99, 0, &delay_ns), TRIP_RETRY_NOT_RETRYABLE);
+    assert_int_equal(tokens(f), 2000);
+}
+
+static void test_a_longer_hint_of_the_server_is_honoured(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 3000 * MS, &delay_ns), TRIP_RETRY_AGAIN);
+    assert_int_equal(delay_ns, 3000 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 50 * MS, &delay_ns), TRIP_RETRY_AGAIN);
+    assert_int_equal(delay_ns, 200 * MS);
+}
+
+static void test_a_dry_budget_refuses_and_counts(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    for (unsigned i = 0; i < 2; i++) {
+        trip_retry_start(f->breaker, &retry);
+        assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+    }
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_BUDGET);
+    assert_false(trip_hedge_take(f->breaker));
+    assert_int_equal(commons_limits(f->fake.commons, f->slot)->retries, 2);
+    assert_int_equal(commons_limits(f->fake.commons, f->slot)->retries_refused, 2);
+}
+
+static void test_an_open_breaker_ends_the_retries_at_once(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    fixture_set(f, word_open(word_epoch(fixture_word(f)) + 1, 1010)); /* for less than the delay */
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_OPEN);
+    assert_int_equal(tokens(f), 2000); /* nothing was charged */
+}
+
+static void test_a_delay_beyond_total_or_deadline_is_not_slept(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    trip_retry_within(&retry, 100 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_DEADLINE);
+    policy(f)->retry_total_ns = 150 * MS;
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+    fake_clock(&f->fake, 1100);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_TIME);
+}
+
+static void test_hedging_is_off_without_a_time(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t delay_ns = 7;
+    assert_false(trip_hedge_after(f->breaker, &delay_ns));
+    assert_int_equal(delay_ns, 7);
+    policy(f)->hedge_ns = 30 * MS;
+    assert_true(trip_hedge_after(f->breaker, &delay_ns));
+    assert_int_equal(delay_ns, 30 * MS);
+}
+
+/* -------------------------------------------------------------------------------------------------------- trip_run */
+
+struct script {
+    unsigned calls, fails;
+    uint64_t remaining_ns;
+};
+
+static trip_outcome work(void *arg, trip_attempt *attempt)
+{
+    struct script *const script = arg;
+    script->calls++;
+    script->remaining_ns = attempt->remaining_ns;
+    if (attempt->number > script->fails)
+        return TRIP_OK;
+    attempt->error = (trip_error){.type = TRIP_ERROR_NETWORK, .message = "refused"};
+    return TRIP_FAILURE;
+}
+
+static void test_run_tries_again_until_it_succeeds(void **state)
+{
+    struct fixture *const f = *state;
+    struct script script = {.fails = 2};
+    trip_result result;
+    retries(f);
+    policy(f)->retry_base_ns = MS;
+    assert_int_equal(trip_run(f->breaker, work, &script, &result), 0);
+    assert_int_equal(script.calls, 3);
+    assert_int_equal(result.attempts, 3);
+    assert_int_equal(result.outcome, TRIP_OK);
+    assert_int_equal(result.verdict, TRIP_ALLOW);
+    assert_int_equal(result.error, TRIP_ERROR_NETWORK); /* the last failure's */
+    assert_int_equal(result.stopped_by, TRIP_RETRY_AGAIN);
+    assert_in_range(result.elapsed_ns, 3 * MS, 3000 * MS);
+    assert_int_equal(fixture_counts(f).total_failures, 2);
+    assert_int_equal(fixture_counts(f).total_ok, 1);
+}
+
+static void test_run_gives_up_when_the_breaker_opens(void **state)
+{
+    struct fixture *const f = *state;
+    struct script script = {.fails = 9};
+    trip_result result;
+    struct fake_policy settings = fake_policy_default;
+    settings.threshold = 2;
+    fake_settings(&f->fake, f->slot, &settings);
+    retries(f);
+    policy(f)->retry_base_ns = MS;
+    assert_int_equal(trip_run(f->breaker, work, &script, &result), -EIO);
+    assert_int_equal(script.calls, 2);
+    assert_int_equal(result.stopped_by, TRIP_RETRY_OPEN);
+    assert_int_equal(trip_run(f->breaker, work, &script, &result), -EAGAIN);
+    assert_int_equal(result.attempts, 0);
+    assert_int_equal(result.verdict, TRIP_DENY_OPEN);
+    assert_int_equal(result.outcome, TRIP_CANCELLED);
+}
+
+static void test_run_passes_the_remaining_time_on(void **state)
+{
+    struct fixture *const f = *state;
+    struct script script = {.fails = 0};
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 2000 * MS};
+    assert_int_equal(trip_run_asking(f->breaker, &asking, work, &script, NULL), 0);
+    assert_in_range(script.remaining_ns, 1, 2000 * MS);
+    const trip_asking late = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 1};
+    assert_int_equal(trip_run_asking(f->breaker, &late, work, &script, NULL), -EAGAIN);
+    assert_int_equal(script.calls, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(delays_grow_until_the_attempts_are_used_up),
+        TEST(an_error_that_is_not_listed_ends_the_retries),
+        TEST(a_longer_hint_of_the_server_is_honoured),
+        TEST(a_dry_budget_refuses_and_counts),
+        TEST(an_open_breaker_ends_the_retries_at_once),
+        TEST(a_delay_beyond_total_or_deadline_is_not_slept),
+        TEST(hedging_is_off_without_a_time),
+        TEST(run_tries_again_until_it_succeeds),
+        TEST(run_gives_up_when_the_breaker_opens),
+        TEST(run_passes_the_remaining_time_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
