@@ -228,6 +228,11 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 typedef struct trip_asking {
     trip_priority priority;
     uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
+    /* Of trip_run_asking alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
+     * the `hedge` settings say so. It may still run when trip_run_asking has returned; `release` is called with its
+     * argument when the last attempt is over, on whatever thread; NULL: the argument lives for ever. */
+    bool idempotent;
+    void (*release)(void *arg);
 } trip_asking;
 
 /* The same as trip_begin, less important calls being turned away first when tickets or tokens run low
@@ -261,8 +266,8 @@ void trip_retry_within(trip_retry *retry, uint64_t within_ns);
  * loop sets a timer. The host's retry budget is charged here, so ask once for each retry. */
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
-/* For idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while the first is
- * still out. False: hedging is off. Charge it with trip_hedge_take when it is sent. */
+/* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while
+ * the first is still out. False: hedging is off. Charge it with trip_hedge_take when it is sent. */
 bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
 /* False: the retry budget is dry, send none. */
 bool trip_hedge_take(trip_breaker *breaker);

@@ -1,5 +1,5 @@
 /* One operation for blocking code: admission, attempt, outcome, backoff, as often as the retry settings allow. */
-#include "client.h"
+#include "hedge.h"
 
 #include <errno.h>
 
@@ -10,9 +10,21 @@ static void sleep_ns(uint64_t ns)
         ;
 }
 
-static trip_error_type error_of(const trip_attempt *attempt, trip_outcome outcome)
+static bool failed(const trip_result *result)
 {
-    return outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : attempt->error.type;
+    return result->outcome == TRIP_FAILURE || result->outcome == TRIP_TIMEOUT;
+}
+
+trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call)
+{
+    const trip_outcome outcome = operation(arg, attempt);
+    if (outcome == TRIP_TIMEOUT)
+        attempt->error.type = TRIP_ERROR_TIMEOUT;
+    if (outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT)
+        trip_end_error(call, &attempt->error);
+    else
+        trip_end(call, outcome);
+    return outcome;
 }
 
 /* One attempt; false: it was not admitted. */
@@ -25,20 +37,10 @@ static bool try_once(trip_breaker *breaker, const trip_asking *asking, trip_oper
         return false;
     result->attempts++;
     *attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(&call)};
-    result->outcome = operation(arg, attempt);
-    if (result->outcome != TRIP_FAILURE && result->outcome != TRIP_TIMEOUT) {
-        trip_end(&call, result->outcome);
-        return true;
-    }
-    result->error = error_of(attempt, result->outcome);
-    attempt->error.type = result->error;
-    trip_end_error(&call, &attempt->error);
+    result->outcome = attempt_run(operation, arg, attempt, &call);
+    if (failed(result))
+        result->error = attempt->error.type;
     return true;
-}
-
-static bool failed(const trip_result *result)
-{
-    return result->outcome == TRIP_FAILURE || result->outcome == TRIP_TIMEOUT;
 }
 
 static int status_of(const trip_result *result)
@@ -69,7 +71,10 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
     uint64_t delay_ns;
     trip_retry_start(breaker, &retry);
     trip_retry_within(&retry, ask.within_ns);
-    while (try_once(breaker, &ask, operation, arg, &attempt, &result) && failed(&result)) {
+    struct hedge *const hedge = ask.idempotent ? hedge_new(breaker, &ask, operation, arg) : NULL;
+    while ((hedge ? hedge_try(hedge, &ask, &attempt, &result)
+                  : try_once(breaker, &ask, operation, arg, &attempt, &result)) &&
+           failed(&result)) {
         result.stopped_by = trip_retry_next(&retry, result.error, attempt.retry_after_ns, &delay_ns);
         if (result.stopped_by != TRIP_RETRY_AGAIN)
             break;
@@ -79,6 +84,10 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
     }
     if (result.attempts && failed(&result) && !trip_admitted(result.verdict))
         result.stopped_by = result.verdict == TRIP_DENY_DEADLINE ? TRIP_RETRY_DEADLINE : TRIP_RETRY_OPEN;
+    if (hedge)
+        hedge_leave(hedge);
+    else if (ask.release)
+        ask.release(arg);
     result.elapsed_ns = monotonic_ns() - started_ns;
     if (ret_result)
         *ret_result = result;

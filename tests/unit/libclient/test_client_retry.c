@@ -196,6 +196,68 @@ static void test_run_passes_the_remaining_time_on(void **state)
     assert_int_equal(script.calls, 1);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- hedging */
+
+struct slow_once {
+    unsigned calls, over, released; /* atomics */
+};
+
+static trip_outcome slow_at_first(void *arg, trip_attempt *attempt)
+{
+    struct slow_once *const slow = arg;
+    const struct timespec nap = {.tv_nsec = 400000000};
+    __atomic_add_fetch(&slow->calls, 1, __ATOMIC_RELAXED);
+    if (attempt->number == 1)
+        nanosleep(&nap, NULL);
+    __atomic_add_fetch(&slow->over, 1, __ATOMIC_RELAXED);
+    return TRIP_OK;
+}
+
+static void release(void *arg)
+{
+    struct slow_once *const slow = arg;
+    __atomic_add_fetch(&slow->released, 1, __ATOMIC_RELAXED);
+}
+
+static unsigned released(const struct slow_once *slow)
+{
+    return __atomic_load_n(&slow->released, __ATOMIC_RELAXED);
+}
+
+static void test_a_second_attempt_answers_for_a_slow_first_one(void **state)
+{
+    struct fixture *const f = *state;
+    static struct slow_once slow;
+    trip_result result;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    retries(f);
+    policy(f)->hedge_ns = 20 * MS;
+    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(result.attempts, 2);
+    assert_in_range(result.elapsed_ns, 20 * MS, 390 * MS);
+    assert_int_equal(released(&slow), 0); /* the first one still has it */
+    assert_int_equal(tokens(f), 1000);
+    assert_true(WAIT_FOR(released(&slow) == 1));
+    assert_int_equal(__atomic_load_n(&slow.over, __ATOMIC_RELAXED), 2);
+    assert_true(WAIT_FOR(fixture_counts(f).total_ok == 2));
+}
+
+static void test_nothing_is_hedged_from_a_dry_budget_or_without_settings(void **state)
+{
+    struct fixture *const f = *state;
+    static struct slow_once slow;
+    trip_result result;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    retries(f);
+    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(result.attempts, 1);
+    policy(f)->hedge_ns = 20 * MS;
+    commons_limits(f->fake.commons, f->slot)->budget = budget_make(0, 1000);
+    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(result.attempts, 1);
+    assert_true(WAIT_FOR(released(&slow) == 2));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -211,6 +273,8 @@ int main(void)
         TEST(run_tries_again_until_it_succeeds),
         TEST(run_gives_up_when_the_breaker_opens),
         TEST(run_passes_the_remaining_time_on),
+        TEST(a_second_attempt_answers_for_a_slow_first_one),
+        TEST(nothing_is_hedged_from_a_dry_budget_or_without_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

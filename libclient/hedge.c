@@ -1,0 +1,170 @@
+#include "hedge.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+struct hedge {
+    trip_breaker *breaker;
+    trip_operation *operation;
+    void *arg;
+    void (*release)(void *arg);
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* on CLOCK_MONOTONIC */
+    unsigned users;         /* trip_run, and each thread that runs */
+    unsigned round;         /* of hedge_try: who is late answers for nothing */
+    unsigned running;       /* threads of this round */
+    bool answered;
+    trip_outcome outcome; /* of this round: the first that is no failure, else the last */
+    trip_attempt attempt;
+};
+
+/* One thread's own. */
+struct runner {
+    struct hedge *hedge;
+    unsigned round;
+    trip_call call;
+    trip_attempt attempt;
+};
+
+struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg)
+{
+    struct hedge *const hedge = calloc(1, sizeof(*hedge));
+    pthread_condattr_t monotonic;
+    if (!hedge)
+        return NULL;
+    *hedge =
+        (struct hedge){.breaker = breaker, .operation = operation, .arg = arg, .release = asking->release, .users = 1};
+    pthread_mutex_init(&hedge->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&hedge->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return hedge;
+}
+
+void hedge_leave(struct hedge *hedge)
+{
+    pthread_mutex_lock(&hedge->lock);
+    const bool last = --hedge->users == 0;
+    pthread_mutex_unlock(&hedge->lock);
+    if (!last)
+        return;
+    if (hedge->release)
+        hedge->release(hedge->arg);
+    pthread_cond_destroy(&hedge->changed);
+    pthread_mutex_destroy(&hedge->lock);
+    free(hedge);
+}
+
+static bool is_failure(trip_outcome outcome)
+{
+    return outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
+}
+
+static void answer(struct hedge *hedge, const struct runner *runner, trip_outcome outcome)
+{
+    pthread_mutex_lock(&hedge->lock);
+    if (runner->round == hedge->round && !hedge->answered) {
+        hedge->running--;
+        hedge->outcome = outcome;
+        hedge->attempt = runner->attempt;
+        hedge->answered = !is_failure(outcome) || hedge->running == 0;
+        pthread_cond_signal(&hedge->changed);
+    }
+    pthread_mutex_unlock(&hedge->lock);
+}
+
+static void *run(void *context)
+{
+    struct runner *const runner = context;
+    struct hedge *const hedge = runner->hedge;
+    answer(hedge, runner, attempt_run(hedge->operation, hedge->arg, &runner->attempt, &runner->call));
+    free(runner);
+    hedge_leave(hedge);
+    return NULL;
+}
+
+/* A thread that takes no signal of the host program's. False: there is none. */
+static bool start_thread(struct runner *runner)
+{
+    pthread_attr_t detached;
+    pthread_t thread;
+    sigset_t all, before;
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const bool started = pthread_create(&thread, &detached, run, runner) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&detached);
+    return started;
+}
+
+/* Under the lock. False: no memory, no thread; the call is given back as cancelled. */
+static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
+{
+    struct runner *const runner = malloc(sizeof(*runner));
+    if (runner) {
+        *runner = (struct runner){.hedge = hedge, .round = hedge->round, .call = *call};
+        runner->attempt = (trip_attempt){.number = number, .remaining_ns = trip_call_remaining_ns(call)};
+        hedge->users++;
+        hedge->running++;
+        if (start_thread(runner))
+            return true;
+        hedge->users--;
+        hedge->running--;
+        free(runner);
+    }
+    trip_call unsent = *call;
+    trip_end(&unsent, TRIP_CANCELLED);
+    return false;
+}
+
+static void wait_for_answer(struct hedge *hedge, uint64_t for_ns)
+{
+    const uint64_t until_ns = saturated((unsigned __int128)monotonic_ns() + for_ns);
+    const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};
+    int error = 0;
+    while (!hedge->answered && error == 0)
+        error = for_ns == UINT64_MAX ? pthread_cond_wait(&hedge->changed, &hedge->lock)
+                                     : pthread_cond_timedwait(&hedge->changed, &hedge->lock, &until);
+}
+
+/* The second one is admitted like any call, and paid from the retry budget. */
+static void send_second(struct hedge *hedge, const trip_asking *asking, trip_result *result)
+{
+    trip_call call;
+    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_asking(hedge->breaker, &call, asking)))
+        return;
+    if (start(hedge, &call, result->attempts + 1))
+        result->attempts++;
+}
+
+bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret_attempt, trip_result *result)
+{
+    trip_call call;
+    uint64_t delay_ns;
+    result->verdict = trip_begin_asking(hedge->breaker, &call, asking);
+    if (!trip_admitted(result->verdict))
+        return false;
+    result->attempts++;
+    pthread_mutex_lock(&hedge->lock);
+    hedge->round++;
+    hedge->running = 0;
+    hedge->answered = false;
+    hedge->outcome = TRIP_CANCELLED; /* if there is no thread to be had */
+    if (start(hedge, &call, result->attempts)) {
+        if (trip_hedge_after(hedge->breaker, &delay_ns)) {
+            wait_for_answer(hedge, delay_ns);
+            if (!hedge->answered)
+                send_second(hedge, asking, result);
+        }
+        wait_for_answer(hedge, UINT64_MAX);
+        *ret_attempt = hedge->attempt;
+    }
+    result->outcome = hedge->outcome;
+    if (is_failure(result->outcome))
+        result->error = ret_attempt->error.type;
+    pthread_mutex_unlock(&hedge->lock);
+    return true;
+}
