@@ -1,25 +1,22 @@
 /* A prefork HTTP server, as many are: N worker processes accept on one socket, each serves one connection at a time,
  * and asks the upstream for each request, with a timeout. The breaker around that call is what the demo is about.
  *
- *   prefork_server --port P --upstream P --workers N --breaker NAME [--private] [--timeout MS] [--record FILE]
+ *   prefork_server --port P --upstream P --record FILE [--workers N] [--breaker NAME] [--private] [--timeout MS]
  *
  * --private gives each worker a breaker of its own (NAME-1, NAME-2, ..): what a breaker library without shared memory
  * does. Answers 200 when the upstream did, 503 when the breaker denied, 502 when the upstream failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "record.h"
@@ -30,13 +27,6 @@ struct options {
     const char *breaker, *record;
     bool private;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static struct sockaddr_in loopback(uint16_t port)
 {
@@ -74,33 +64,33 @@ static int ask_upstream(const struct options *options)
     return error;
 }
 
-/* The whole use of libtrip: begin, call, end. Returns the HTTP status. */
+static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
+{
+    const int error = ask_upstream(arg);
+    if (!error)
+        return TRIP_OK;
+    attempt->error = (trip_error){.type = trip_error_from_errno(error), .message = strerror(-error)};
+    return error == -ETIMEDOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
+}
+
+/* The whole use of libtrip: how often it is tried, the settings say. Returns the HTTP status. */
 static int handle(const struct options *options, trip_breaker *breaker, struct record_line *line)
 {
-    trip_call call;
-    const trip_verdict verdict = trip_begin(breaker, &call);
-    line->verdict = (uint32_t)verdict;
-    if (!trip_admitted(verdict))
-        return 503;
-    const int error = ask_upstream(options);
-    line->outcome = error == -ETIMEDOUT ? TRIP_TIMEOUT : error ? TRIP_FAILURE : TRIP_OK;
-    if (error) {
-        const trip_error why = {.type = trip_error_from_errno(error), .message = strerror(-error)};
-        trip_end_error(&call, &why);
-    } else {
-        trip_end(&call, TRIP_OK);
-    }
-    return error ? 502 : 200;
+    trip_result result;
+    const int error = trip_run(breaker, attempt_upstream, (void *)options, &result);
+    line->verdict = (uint32_t)result.verdict;
+    line->outcome = (uint32_t)result.outcome;
+    return error == -EAGAIN ? 503 : error ? 502 : 200;
 }
 
 static void handle_and_note(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)
 {
     struct record_line unnoted, *line = book->lines < RECORD_LINES ? &book->line[book->lines] : &unnoted;
-    line->begin_ns = now_ns();
-    if (line != &unnoted) /* outage.c reads: the line is there before its number says so */
+    line->begin_ns = record_now_ns();
+    if (line != &unnoted) /* stage.c reads: the line is there before its number says so */
         __atomic_store_n(&book->lines, book->lines + 1, __ATOMIC_RELEASE);
     const int status = handle(options, breaker, line);
-    __atomic_store_n(&line->end_ns, now_ns(), __ATOMIC_RELEASE);
+    __atomic_store_n(&line->end_ns, record_now_ns(), __ATOMIC_RELEASE);
     char answer[128];
     const int size = snprintf(answer, sizeof(answer), "HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n", status,
                               status == 200   ? "OK"
@@ -155,16 +145,6 @@ static int work(const struct options *options, struct record *record, unsigned n
     }
 }
 
-static struct record *map_record(const char *path)
-{
-    const int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-    void *record = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE,
-                        fd < 0 ? MAP_SHARED | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        close(fd);
-    return record == MAP_FAILED ? NULL : record;
-}
-
 static int listen_on(uint16_t port)
 {
     const struct sockaddr_in address = loopback(port);
@@ -209,7 +189,7 @@ static bool parse(int argc, char **argv, struct options *options)
             return false;
         }
     }
-    return options->port && options->upstream && options->timeout_ms && options->workers >= 1 &&
+    return options->port && options->upstream && options->record && options->timeout_ms && options->workers >= 1 &&
            options->workers <= RECORD_WORKERS_MAX && optind == argc;
 }
 
@@ -217,11 +197,11 @@ int main(int argc, char **argv)
 {
     struct options options;
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: prefork_server --port P --upstream P [--workers 1..64] [--breaker NAME] [--private] "
-                        "[--timeout MS] [--record FILE]\n");
+        fprintf(stderr, "usage: prefork_server --port P --upstream P --record FILE [--workers 1..64] [--breaker NAME] "
+                        "[--private] [--timeout MS]\n");
         return 2;
     }
-    struct record *record = map_record(options.record);
+    struct record *record = record_map(options.record);
     const int listener = listen_on(options.port);
     if (!record || listener < 0) {
         fprintf(stderr, "prefork_server: cannot %s: %s\n", record ? "listen" : "map the record",

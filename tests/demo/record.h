@@ -1,4 +1,5 @@
-/* What the demo's server notes of each request, in a file that outage.c maps: one book a worker, one line a request. */
+/* What the demo's processes note, in memory that all of them map: of each request one line in the book of its worker,
+ * and what the upstream saw. */
 #ifndef TRIP_DEMO_RECORD_H
 #define TRIP_DEMO_RECORD_H
 
@@ -20,9 +21,19 @@ struct record_book {
     struct record_line line[RECORD_LINES];
 };
 
+struct record_upstream {
+    uint64_t requests; /* that came, answered or not */
+    uint64_t most;     /* at the same time */
+};
+
 struct record {
     uint32_t ready; /* workers that are attached and accept */
+    struct record_upstream upstream;
     struct record_book book[RECORD_WORKERS_MAX];
 };
+
+uint64_t record_now_ns(void);
+/* NULL: see errno. */
+struct record *record_map(const char *path);
 
 #endif

@@ -1,6 +1,11 @@
-/* The dependency of the demo: an HTTP server that answers each request with 200 and closes the connection.
+/* The dependency of the demo: an HTTP server that answers each request with 200 and closes the connection, and counts
+ * what it sees in the record.
  *
- *   upstream PORT    SIGUSR1: hang (accepts and never answers) | SIGUSR2: answer again | SIGKILL: be dead
+ *   upstream PORT RECORD answer | reset | slow
+ *
+ * answer: at once. reset: breaks each connection off. slow: works on 10 requests at the same time, 100 ms each; the
+ * others wait for their turn.
+ * SIGUSR1: hang (accepts and never answers) | SIGUSR2: answer again | SIGKILL: be dead
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,9 +20,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "record.h"
+
 #define CONNECTIONS_MAX 1024
+#define SLOW_NS         UINT64_C(100000000)
+#define SLOW_CAPACITY   10
 
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
+
+struct request {
+    int fd;
+    uint64_t done_ns;
+};
+
+struct upstream {
+    bool hung, resets;
+    uint64_t work_ns; /* on each request */
+    uint64_t taken, answered;
+    struct request requests[CONNECTIONS_MAX]; /* taken, by their number: the first to come is the first to be done */
+    struct record_upstream *seen;
+};
 
 static int listen_on(uint16_t port)
 {
@@ -47,48 +69,104 @@ static int signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* A request of a health check or a proxy fits one segment: what came is the request. */
-static void serve(int fd)
+static struct request *request_of(struct upstream *upstream, uint64_t number)
 {
-    char request[2048];
-    if (read(fd, request, sizeof(request)) > 0)
-        (void)!write(fd, answer, sizeof(answer) - 1);
-    close(fd);
+    return &upstream->requests[number % CONNECTIONS_MAX];
+}
+
+/* Work begins when a place is free: when the request that came SLOW_CAPACITY before this one is done. */
+static uint64_t done_ns(struct upstream *upstream)
+{
+    const uint64_t number = upstream->taken, now = record_now_ns();
+    const uint64_t free_ns = number < SLOW_CAPACITY ? 0 : request_of(upstream, number - SLOW_CAPACITY)->done_ns;
+    return (free_ns > now ? free_ns : now) + upstream->work_ns;
+}
+
+/* A request of a health check or a proxy fits one segment: what came is the request. What is closed unread is reset. */
+static void take(struct upstream *upstream, int fd)
+{
+    char text[2048];
+    const uint64_t at_once = upstream->taken - upstream->answered;
+    upstream->seen->requests++;
+    if (upstream->resets || at_once == CONNECTIONS_MAX || read(fd, text, sizeof(text)) <= 0) {
+        close(fd);
+        return;
+    }
+    *request_of(upstream, upstream->taken) = (struct request){.fd = fd, .done_ns = done_ns(upstream)};
+    upstream->taken++;
+    if (at_once + 1 > upstream->seen->most)
+        upstream->seen->most = at_once + 1;
+}
+
+static void answer_done(struct upstream *upstream)
+{
+    while (!upstream->hung && upstream->answered < upstream->taken) {
+        const struct request *request = request_of(upstream, upstream->answered);
+        if (request->done_ns > record_now_ns())
+            return;
+        upstream->answered++;
+        (void)!write(request->fd, answer, sizeof(answer) - 1);
+        close(request->fd);
+    }
+}
+
+/* For epoll_wait: until the next request is done. */
+static int timeout_ms(struct upstream *upstream)
+{
+    if (upstream->hung || upstream->answered == upstream->taken)
+        return -1;
+    const uint64_t at_ns = request_of(upstream, upstream->answered)->done_ns, now = record_now_ns();
+    return at_ns > now ? (int)((at_ns - now) / 1000000) + 1 : 0;
+}
+
+static bool parse(int argc, char **argv, struct upstream *upstream)
+{
+    if (argc != 4)
+        return false;
+    upstream->resets = strcmp(argv[3], "reset") == 0;
+    upstream->work_ns = strcmp(argv[3], "slow") == 0 ? SLOW_NS : 0;
+    return upstream->resets || upstream->work_ns || strcmp(argv[3], "answer") == 0;
 }
 
 int main(int argc, char **argv)
 {
+    static struct upstream upstream;
+    if (!parse(argc, argv, &upstream)) {
+        fprintf(stderr, "usage: upstream PORT RECORD answer|reset|slow\n");
+        return 2;
+    }
+    struct record *record = record_map(argv[2]);
+    if (!record) {
+        fprintf(stderr, "upstream: cannot map the record: %s\n", strerror(errno));
+        return 1;
+    }
     const int epoll = epoll_create1(EPOLL_CLOEXEC), signal_fd = signals();
-    const int listener = argc == 2 ? listen_on((uint16_t)atoi(argv[1])) : -EINVAL;
+    const int listener = listen_on((uint16_t)atoi(argv[1]));
     if (listener < 0) {
-        fprintf(stderr, "upstream: cannot listen on port %s: %s\n", argc == 2 ? argv[1] : "(none given)",
-                strerror(-listener));
+        fprintf(stderr, "upstream: cannot listen on port %s: %s\n", argv[1], strerror(-listener));
         return 1;
     }
     signal(SIGPIPE, SIG_IGN);
     watch(epoll, signal_fd);
     watch(epoll, listener);
-    bool hung = false;
-    int held[CONNECTIONS_MAX], held_count = 0;
+    upstream.seen = &record->upstream;
     for (;;) {
         struct epoll_event events[64];
-        const int count = epoll_wait(epoll, events, 64, -1);
+        const int count = epoll_wait(epoll, events, 64, timeout_ms(&upstream));
+        answer_done(&upstream); /* before anyone is counted who came since */
         for (int i = 0; i < count; i++) {
             const int fd = events[i].data.fd;
             struct signalfd_siginfo info;
             if (fd == signal_fd && read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-                hung = info.ssi_signo == SIGUSR1;
-                while (!hung && held_count)
-                    close(held[--held_count]);
+                upstream.hung = info.ssi_signo == SIGUSR1;
             } else if (fd == listener) {
                 const int connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                 if (connection >= 0)
                     watch(epoll, connection);
-            } else if (hung && held_count < CONNECTIONS_MAX) {
-                epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
-                held[held_count++] = fd;
             } else {
-                serve(fd);
+                epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL);
+                take(&upstream, fd);
+                answer_done(&upstream);
             }
         }
     }
