@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "instance.h"
+#include "storm.h"
 #include "trip.h"
 
 #define CLIENTS   10
@@ -68,21 +69,6 @@ struct arena {
 };
 
 static struct arena *arena;
-
-static void nap_us(unsigned us)
-{
-    const struct timespec nap = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
-    nanosleep(&nap, NULL);
-}
-
-/* xorshift64*: the same numbers from the same seed everywhere. */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717);
-}
 
 static uint64_t thread_cpu_ns(void)
 {
