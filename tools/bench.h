@@ -22,6 +22,7 @@ struct bench_row {
 };
 
 void bench_report(const struct bench_row *row);
+void bench_report_ns(const char *path, double ns, const char *bound, double bound_ns, const char *target, double limit);
 
 /* ---- the stage: a tripd of our own in a folder of its own, found through the environment */
 struct bench_stage {
@@ -47,6 +48,12 @@ _Noreturn void bench_fail(const char *what, int error);
 typedef void bench_call_fn(void *context, uint64_t times);
 void bench_compare(bench_call_fn *bound, bench_call_fn *path, void *context, double *ret_bound_ns, double *ret_path_ns);
 
+/* What a measuring process calls with: made by itself, after the fork; each round, numbered from 0, has its own. */
+typedef void *bench_prepare_fn(unsigned round);
+/* Nanoseconds a call in one process, and in the slower of two at once: the least of some rounds of each, in turns. */
+void bench_one_and_two(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times, double *ret_one_ns,
+                       double *ret_two_ns);
+
 double bench_percentile(double *samples, size_t count, double percent);
 
 /* How thorough: `--quick` is a tenth. */
@@ -54,6 +61,7 @@ extern unsigned bench_effort; /* percent */
 
 /* ---- the rows, by file */
 void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone and in two processes */
+void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, alone and in two processes */
 void bench_trips(void);    /* bench_trips.c: how fast another process denies */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */

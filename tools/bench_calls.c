@@ -1,20 +1,14 @@
 /* What a call costs its caller: each path beside its bound, in turns. */
 #include "bench.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static const char config[] = "breakers:\n"
                              "  - match: \"burst/*\"\n"
                              "    trip: {consecutive_failures: 32767, failure_rate: 0%}\n"
                              "  - match: \"*\"\n";
+
+#define TWO_TIMES (200000 * (uint64_t)bench_effort)
 
 struct calls {
     trip_breaker *ok, *burst;
@@ -79,12 +73,6 @@ static void bound_cas(void *context, uint64_t times)
     }
 }
 
-static void report_ns(const char *path, double ns, const char *bound, double bound_ns, const char *target, double limit)
-{
-    bench_report(&(struct bench_row){
-        .path = path, .measured = ns, .bound = bound, .bound_measured = bound_ns, .target = target, .limit = limit});
-}
-
 /* ---- failures. tripd is awake and not draining at the moment: its worker is stopped after its doorbell was rung. */
 
 #define BURST 400 /* a lane's ring has 512 places */
@@ -127,57 +115,16 @@ static void failures(const struct bench_stage *stage, struct calls *calls)
         burst_ns = burst < burst_ns ? burst : burst_ns;
         sparse_ns = sparse < sparse_ns ? sparse : sparse_ns;
     }
-    report_ns("record_failure_burst", burst_ns, "uncontended CAS", cas_ns, "<= CAS + 15 ns", cas_ns + 15);
-    report_ns("record_failure_sparse", sparse_ns, "uncontended CAS", cas_ns, "<= 60 ns", 60);
+    bench_report_ns("record_failure_burst", burst_ns, "uncontended CAS", cas_ns, "<= CAS + 15 ns", cas_ns + 15);
+    bench_report_ns("record_failure_sparse", sparse_ns, "uncontended CAS", cas_ns, "<= 60 ns", 60);
 }
 
-/* ---- two processes on two cores */
-
-struct pair {
-    unsigned ready, go; /* atomics */
-    double ns[2];
-};
-
-static double alone_or_together(bench_call_fn *call, uint64_t times, unsigned processes)
+static void *prepare(unsigned round)
 {
-    struct pair *pair = mmap(NULL, sizeof(*pair), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pid_t pids[2];
-    for (unsigned number = 0; number < processes; number++) {
-        pids[number] = fork();
-        if (pids[number] == 0) {
-            bench_pin(number);
-            struct calls calls = {.ok = stage_breaker(stage_client(), "ok")};
-            call(&calls, times / 10);
-            __atomic_add_fetch(&pair->ready, 1, __ATOMIC_RELEASE);
-            while (__atomic_load_n(&pair->ready, __ATOMIC_ACQUIRE) < processes)
-                ;
-            const uint64_t start = bench_ticks();
-            call(&calls, times);
-            pair->ns[number] = bench_ns(bench_ticks() - start) / (double)times;
-            _exit(0);
-        }
-    }
-    double slowest = 0;
-    for (unsigned number = 0; number < processes; number++) {
-        int status;
-        if (pids[number] < 0 || waitpid(pids[number], &status, 0) < 0 || status != 0)
-            bench_fail("a measuring process failed", ECHILD);
-        slowest = pair->ns[number] > slowest ? pair->ns[number] : slowest;
-    }
-    munmap(pair, sizeof(*pair));
-    return slowest;
-}
-
-/* Least of some rounds of each, in turns. */
-static void one_and_two(bench_call_fn *call, double *ret_one_ns, double *ret_two_ns)
-{
-    const uint64_t times = 200000 * (uint64_t)bench_effort;
-    *ret_one_ns = *ret_two_ns = 1e9;
-    for (unsigned round = 0; round < 8; round++) {
-        const double one = alone_or_together(call, times, 1), two = alone_or_together(call, times, 2);
-        *ret_one_ns = one < *ret_one_ns ? one : *ret_one_ns;
-        *ret_two_ns = two < *ret_two_ns ? two : *ret_two_ns;
-    }
+    static struct calls calls;
+    (void)round;
+    calls.ok = stage_breaker(stage_client(), "ok");
+    return &calls;
 }
 
 void bench_calls(void)
@@ -186,9 +133,9 @@ void bench_calls(void)
     struct calls calls = {0};
     double bound, path, one, two;
     stage_start(&stage, config);
-    one_and_two(allow, &one, &two);
-    report_ns("allow_two", two, "allow in one process", one, "<= 1.2x", 1.2 * one);
-    one_and_two(begin_end_ok, &one, &two);
+    bench_one_and_two(prepare, allow, TWO_TIMES, &one, &two);
+    bench_report_ns("allow_two", two, "allow in one process", one, "<= 1.2x", 1.2 * one);
+    bench_one_and_two(prepare, begin_end_ok, TWO_TIMES, &one, &two);
     bench_report(&(struct bench_row){.path = "two_processes",
                                      .is_value = true,
                                      .measured = 2 * one / two,
@@ -202,11 +149,11 @@ void bench_calls(void)
     calls.burst = stage_breaker(client, "burst/1");
     bench_pin(0);
     bench_compare(bound_load, allow, &calls, &bound, &path);
-    report_ns("allow", path, "load and branch in a shared library", bound, "<= 2x", 2 * bound);
+    bench_report_ns("allow", path, "load and branch in a shared library", bound, "<= 2x", 2 * bound);
     bench_compare(bound_count, allow_record_ok, &calls, &bound, &path);
-    report_ns("allow_record_ok", path, "load, branch and two counters", bound, "<= 7 ns", 7);
+    bench_report_ns("allow_record_ok", path, "load, branch and two counters", bound, "<= 7 ns", 7);
     bench_compare(bound_two_clocks, begin_end_ok, &calls, &bound, &path);
-    report_ns("begin_end_ok", path, "two clock reads", bound, "<= bound + 12 ns", bound + 12);
+    bench_report_ns("begin_end_ok", path, "two clock reads", bound, "<= bound + 12 ns", bound + 12);
     failures(&stage, &calls);
     trip_close(client);
     stage_stop(&stage);

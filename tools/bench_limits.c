@@ -1,0 +1,174 @@
+/* What a call pays for limits that all processes share, beside the same call without them; and what it costs when two
+ * processes are at one word at the same time, beside two that do nothing but swap one. */
+#include "bench.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+/* A budget holds what 10 s of its floor bring, 1,000,000 tokens: TAKES of them are taken, and a fresh one is next. */
+static const char config[] = "limits: {max_breakers: 1024}\n"
+                             "breakers:\n"
+                             "  - match: \"bulkhead\"\n"
+                             "    concurrency: {max: 64}\n"
+                             "  - match: \"rate\"\n"
+                             "    rate: {limit: 16777215, per: 1ms}\n"
+                             "  - match: \"retry/*\"\n"
+                             "    retry: {budget: {min_per_second: 100000}}\n"
+                             "  - match: \"*\"\n";
+
+#define TAKES     250000
+#define BUDGETS   128
+#define TWO_TIMES (4000 * (uint64_t)bench_effort) /* with its tenth before: less than a budget holds, for two */
+
+struct limits {
+    trip_client *client;
+    trip_breaker *plain, *bulkhead, *rate;
+    trip_breaker *budgets[BUDGETS];
+    uint64_t taken;
+    unsigned denied;
+};
+
+static uint64_t *contended; /* a line of its own, of all processes */
+
+static void call_through(struct limits *limits, trip_breaker *breaker)
+{
+    trip_call call;
+    if (trip_begin(breaker, &call) == TRIP_ALLOW)
+        trip_end(&call, TRIP_OK);
+    else
+        limits->denied++;
+}
+
+static void begin_end_ok(void *context, uint64_t times)
+{
+    struct limits *limits = context;
+    for (uint64_t i = 0; i < times; i++)
+        call_through(limits, limits->plain);
+}
+
+static void begin_end_bulkhead(void *context, uint64_t times)
+{
+    struct limits *limits = context;
+    for (uint64_t i = 0; i < times; i++)
+        call_through(limits, limits->bulkhead);
+}
+
+static void begin_end_rate(void *context, uint64_t times)
+{
+    struct limits *limits = context;
+    for (uint64_t i = 0; i < times; i++)
+        call_through(limits, limits->rate);
+}
+
+/* A failed call's way to its second attempt: the call, and the token. */
+static void begin_end_take(void *context, uint64_t times)
+{
+    struct limits *limits = context;
+    for (uint64_t i = 0; i < times; i++) {
+        trip_breaker *budget = limits->budgets[limits->taken++ / TAKES];
+        call_through(limits, limits->plain);
+        limits->denied += !trip_hedge_take(budget);
+    }
+}
+
+static void take_token(void *context, uint64_t times)
+{
+    struct limits *limits = context;
+    for (uint64_t i = 0; i < times; i++)
+        limits->denied += !trip_hedge_take(limits->budgets[0]);
+}
+
+/* Until it succeeds, from what was seen last: as every word of a limit is taken from. */
+static void swap_contended(void *context, uint64_t times)
+{
+    (void)context;
+    for (uint64_t i = 0; i < times; i++) {
+        uint64_t seen = __atomic_load_n(contended, __ATOMIC_RELAXED);
+        while (!__atomic_compare_exchange_n(contended, &seen, seen + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            ;
+    }
+}
+
+/* ---- alone */
+
+static void name_budgets(struct limits *limits)
+{
+    char name[32];
+    for (unsigned number = 0; number < BUDGETS; number++) {
+        snprintf(name, sizeof(name), "retry/%u", number);
+        limits->budgets[number] = stage_breaker(limits->client, name);
+    }
+}
+
+static void nothing_was_denied(const struct limits *limits)
+{
+    if (limits->denied)
+        bench_fail("a limit that was to be measured was reached", EDQUOT);
+}
+
+static void beyond(const char *path, bench_call_fn *call, struct limits *limits)
+{
+    double bound, measured;
+    bench_compare(begin_end_ok, call, limits, &bound, &measured);
+    bench_report_ns(path, measured, "begin_end_ok", bound, "<= bound + 40 ns", bound + 40);
+    nothing_was_denied(limits);
+}
+
+static void alone(void)
+{
+    static struct limits limits;
+    limits.client = stage_client();
+    limits.plain = stage_breaker(limits.client, "plain");
+    limits.bulkhead = stage_breaker(limits.client, "bulkhead");
+    limits.rate = stage_breaker(limits.client, "rate");
+    name_budgets(&limits);
+    beyond("begin_end_bulkhead", begin_end_bulkhead, &limits);
+    beyond("retry_budget_take", begin_end_take, &limits);
+    beyond("rate_take", begin_end_rate, &limits);
+    trip_close(limits.client);
+}
+
+/* ---- two processes */
+
+static void *prepare(unsigned round)
+{
+    static struct limits limits;
+    char name[32];
+    snprintf(name, sizeof(name), "retry/two/%u", round);
+    limits.client = stage_client();
+    limits.bulkhead = stage_breaker(limits.client, "bulkhead");
+    limits.rate = stage_breaker(limits.client, "rate");
+    limits.budgets[0] = stage_breaker(limits.client, name);
+    return &limits;
+}
+
+static void two(const char *path, bench_call_fn *call, const char *bound, double bound_ns)
+{
+    double one_ns, two_ns;
+    bench_one_and_two(prepare, call, TWO_TIMES, &one_ns, &two_ns);
+    bench_report_ns(path, two_ns, bound, bound_ns, "<= 2x", 2 * bound_ns);
+}
+
+static void together(void)
+{
+    double alone_ns, swap_ns;
+    contended = mmap(NULL, sizeof(*contended), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (contended == MAP_FAILED)
+        bench_fail("no memory to share", errno);
+    bench_one_and_two(prepare, swap_contended, TWO_TIMES, &alone_ns, &swap_ns);
+    two("begin_end_bulkhead_two", begin_end_bulkhead, "two contended CAS", 2 * swap_ns);
+    two("retry_budget_take_two", take_token, "contended CAS", swap_ns);
+    two("rate_take_two", begin_end_rate, "contended CAS", swap_ns);
+    munmap(contended, sizeof(*contended));
+}
+
+void bench_limits(void)
+{
+    struct bench_stage stage;
+    stage_start(&stage, config);
+    together(); /* before this process is pinned, and has a client that its children would inherit */
+    bench_pin(0);
+    alone();
+    stage_stop(&stage);
+}
