@@ -6,6 +6,9 @@
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   allow                 the verdict
  *   begin                 the verdict; the call is in flight
+ *   rate_wait             milliseconds until the rate admits the next call
+ *   tickets               how many are free
+ *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
  *   end OUTCOME           ends the latest call in flight
  *   record OUTCOME COUNT  reports so many
  *   state, mode, reason   of the breaker, as this process sees it
@@ -74,6 +77,35 @@ static void step_allow(void)
 static void step_begin(void)
 {
     puts(in_flight < CALLS_MAX ? trip_verdict_name(trip_begin(breaker, &calls[in_flight++])) : "too many");
+}
+
+static void step_rate_wait(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    printf("%ld\n", error < 0 ? (long)error : (long)info.rate_wait_ms);
+}
+
+static void step_tickets(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    printf("%ld\n", error < 0 ? (long)error : (long)info.tickets_free);
+}
+
+static trip_outcome operation_fails(void *arg, trip_attempt *attempt)
+{
+    ++*(unsigned long *)arg;
+    attempt->error.type = TRIP_ERROR_NETWORK;
+    return TRIP_FAILURE;
+}
+
+static void step_attempts(void)
+{
+    unsigned long attempts = 0;
+    for (long i = strtol(words[1], NULL, 10); i > 0; i--)
+        trip_run(breaker, operation_fails, &attempts, NULL);
+    printf("%lu\n", attempts);
 }
 
 static trip_outcome outcome(const char *name)
@@ -262,9 +294,10 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),   STEP(status), STEP(breaker),  STEP(allow),  STEP(begin), STEP(end),      STEP(record),
-    STEP(state),  STEP(mode),   STEP(reason),   STEP(source), STEP(load),  STEP(reported), STEP(lose),
-    STEP(harmed), STEP(fork),   STEP(raw_fork), STEP(exec),   STEP(ask),
+    STEP(open),     STEP(status),    STEP(breaker), STEP(allow),    STEP(begin),    STEP(end),
+    STEP(record),   STEP(state),     STEP(mode),    STEP(reason),   STEP(source),   STEP(load),
+    STEP(reported), STEP(lose),      STEP(harmed),  STEP(fork),     STEP(raw_fork), STEP(exec),
+    STEP(ask),      STEP(rate_wait), STEP(tickets), STEP(attempts),
 };
 
 static void split(char *line)
