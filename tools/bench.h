@@ -53,6 +53,8 @@ typedef void *bench_prepare_fn(unsigned round);
 /* Nanoseconds a call in one process, and in the slower of two at once: the least of some rounds of each, in turns. */
 void bench_one_and_two(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times, double *ret_one_ns,
                        double *ret_two_ns);
+/* Of two that get into each other's way: the median round, for in the least one of them was elsewhere. */
+double bench_two(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times);
 
 double bench_percentile(double *samples, size_t count, double percent);
 

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* A budget holds what 10 s of its floor bring, 1,000,000 tokens: TAKES of them are taken, and a fresh one is next. */
+/* A budget holds what 10 s of its floor bring since tripd began, 1,000,000 tokens: when TAKES of them were taken, a
+ * fresh one is next. */
 static const char config[] = "limits: {max_breakers: 1024}\n"
                              "breakers:\n"
                              "  - match: \"bulkhead\"\n"
@@ -19,6 +20,7 @@ static const char config[] = "limits: {max_breakers: 1024}\n"
 
 #define TAKES     250000
 #define BUDGETS   128
+#define FULL_US   10000000
 #define TWO_TIMES (4000 * (uint64_t)bench_effort) /* with its tenth before: less than a budget holds, for two */
 
 struct limits {
@@ -145,18 +147,15 @@ static void *prepare(unsigned round)
 
 static void two(const char *path, bench_call_fn *call, const char *bound, double bound_ns)
 {
-    double one_ns, two_ns;
-    bench_one_and_two(prepare, call, TWO_TIMES, &one_ns, &two_ns);
-    bench_report_ns(path, two_ns, bound, bound_ns, "<= 2x", 2 * bound_ns);
+    bench_report_ns(path, bench_two(prepare, call, TWO_TIMES), bound, bound_ns, "<= 2x", 2 * bound_ns);
 }
 
 static void together(void)
 {
-    double alone_ns, swap_ns;
     contended = mmap(NULL, sizeof(*contended), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (contended == MAP_FAILED)
         bench_fail("no memory to share", errno);
-    bench_one_and_two(prepare, swap_contended, TWO_TIMES, &alone_ns, &swap_ns);
+    const double swap_ns = bench_two(prepare, swap_contended, TWO_TIMES);
     two("begin_end_bulkhead_two", begin_end_bulkhead, "two contended CAS", 2 * swap_ns);
     two("retry_budget_take_two", take_token, "contended CAS", swap_ns);
     two("rate_take_two", begin_end_rate, "contended CAS", swap_ns);
@@ -167,6 +166,7 @@ void bench_limits(void)
 {
     struct bench_stage stage;
     stage_start(&stage, config);
+    bench_nap_us(FULL_US);
     together(); /* before this process is pinned, and has a client that its children would inherit */
     bench_pin(0);
     alone();

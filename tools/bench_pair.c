@@ -63,3 +63,11 @@ void bench_one_and_two(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t 
         *ret_two_ns = two < *ret_two_ns ? two : *ret_two_ns;
     }
 }
+
+double bench_two(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times)
+{
+    double ns[ROUNDS];
+    for (unsigned round = 0; round < ROUNDS; round++)
+        ns[round] = slowest_of(prepare, round, call, times, 2);
+    return bench_percentile(ns, ROUNDS, 50);
+}
