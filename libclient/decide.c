@@ -237,6 +237,23 @@ uint64_t trip_call_remaining_ns(const trip_call *public_call)
     return call->deadline > now ? ticks_to_ns(call->deadline - now, view->tick_ns_q32) : 0;
 }
 
+/* A closed breaker, a section of one's own, and limits: all that begin_slow would find out is known. */
+static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, const struct thread_slot *slot,
+                                                            struct meter *meter)
+{
+    enum limited by;
+    call->flags = 0;
+    if (unlikely(!limits_take(call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &by))) {
+        const struct reporter reporter = reporter_of(slot, meter);
+        client_look(call->breaker->client);
+        return reject(&reporter, call, by);
+    }
+    own_add(&meter->started);
+    call->flags |= CALL_COUNTED;
+    call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
+    return TRIP_ALLOW;
+}
+
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
 {
     struct call *const call = (struct call *)public_call;
@@ -245,18 +262,19 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     const struct thread_slot *slot;
     struct meter *meter;
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
-                 __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0 || word_state(word) != WORD_CLOSED ||
-                 !(meter = meter_at_hand(breaker, binding, &slot)) ||
+                 word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
         return begin_slow(breaker, call, &as_usual);
-    own_add(&meter->started);
     call->breaker = breaker;
     call->binding = binding;
     call->word = word;
     call->lane = slot->lane;
     call->generation = (uint32_t)slot->generation;
-    call->flags = CALL_COUNTED;
     call->deadline = 0;
+    if (unlikely(__atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0))
+        return begin_limited(call, slot, meter);
+    own_add(&meter->started);
+    call->flags = CALL_COUNTED;
     call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
     return TRIP_ALLOW;
 }

@@ -242,12 +242,14 @@ void trip_end(trip_call *public_call, trip_outcome what)
     const uint64_t ns = ticks_to_ns(ticks - call->ticks, binding->view->tick_ns_q32);
     const struct thread_slot *slot;
     struct meter *meter;
-    if (likely(what == TRIP_OK && call->flags == CALL_COUNTED &&
+    if (likely(what == TRIP_OK && (call->flags | CALL_TICKET) == (CALL_COUNTED | CALL_TICKET) &&
                __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding && plain(binding) &&
                word_epoch(word) == word_epoch(call->word) && ticks > call->ticks &&
                !latency_slow(binding->policy, ns) && (meter = meter_at_hand(breaker, binding, &slot)) &&
                meter->calm == word && call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
         call->breaker = NULL;
+        if (unlikely(call->flags & CALL_TICKET))
+            limits_give(call);
         own_add(&meter->finished);
         own_latency(meter, ns);
         count_ok(breaker, meter);

@@ -58,9 +58,8 @@ void limits_give(const struct call *call)
     struct limit_lines *const lines = call->binding->limits;
     if (!ticket_give(call->binding->tickets, call->ticket))
         return;
-    /* Pairs with ticket_wait. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (likely(!__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED)))
+    /* Sequentially consistent, as the giving back is: pairs with the fence of ticket_wait. */
+    if (likely(!__atomic_load_n(&lines->waiting, __ATOMIC_SEQ_CST)))
         return;
     __atomic_store_n(&lines->waiting, 0, __ATOMIC_RELAXED);
     __atomic_fetch_add(&lines->turn, 1, __ATOMIC_RELEASE);

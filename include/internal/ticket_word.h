@@ -189,8 +189,8 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
 /* Giving back without a compare: exact for as long as nobody else changes a ticket but its holder. */
 static inline void ticket_clear(uint64_t *at, unsigned place)
 {
-    /* Release: as in ticket_give. */
-    __atomic_fetch_and(at, ~((uint64_t)TICKET_LANE_MAX << place * TICKET_BITS), __ATOMIC_RELEASE);
+    /* Sequentially consistent: as in ticket_give. */
+    __atomic_fetch_and(at, ~((uint64_t)TICKET_LANE_MAX << place * TICKET_BITS), __ATOMIC_SEQ_CST);
 }
 
 /* False: it is not what was taken any more: it was given back before. */
@@ -204,8 +204,9 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
         const uint64_t after = tickets_after_give(word, place, ticket.value);
         if (after == word)
             return false;
-        /* Release: pairs with the acquire of ticket_take: what this call did is done. */
-        if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        /* Pairs with the acquire of ticket_take: what this call did is done. Sequentially consistent rather than a
+         * release: who then asks whether anybody waits comes after it. */
+        if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
             return true;
     }
     if (tickets_at(word, place) != ticket.value)
