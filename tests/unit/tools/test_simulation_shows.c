@@ -121,7 +121,8 @@ static json_t *host_shows(void)
                                                 .detail = &segment->details[both.slot],
                                                 .core = host_head(both.host, both.slot),
                                                 .word = segment->mirror[both.slot],
-                                                .now_ms = host_now_ms(both.host)});
+                                                .now_ms = host_now_ms(both.host),
+                                                .limits = &segment->limits[both.slot]});
 }
 
 static const char *line_of(const json_t *show, char text[1024])
