@@ -11,55 +11,20 @@
 #include "internal/doorbell.h"
 #include "internal/policy.h"
 
-#define DEPOSIT_TRIES  64
-#define BUDGET_CAP_S   10 /* of deposits and floor: as long as a burst of failures may be paid by the calm before it */
-#define PACE_LOOK_NS   TRIP_S
-#define PACE_SMOOTHING 4 /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
-#define CAP_NOTABLE    8 /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
+#define DEPOSIT_TRIES 64
 
 /* -------------------------------------------------------------------------------------------------- what is published
  */
 
-static uint64_t flags(const struct breaker_settings *settings)
-{
-    return (settings->concurrency.max ? POLICY_TICKETS : 0u) | (settings->rate.limit ? POLICY_RATE : 0u) |
-           (settings->rate.limit && settings->rate.window == RATE_SLIDING ? POLICY_SLIDING : 0u) |
-           (settings->throttle.k ? POLICY_THROTTLE : 0u);
-}
-
-static uint64_t retry_word(const struct breaker_settings *settings)
-{
-    return policy_retry_word(&(struct policy_retry){
-        .attempts = (uint32_t)settings->retry.attempts,
-        .backoff = {.kind = settings->retry.backoff,
-                    .jitter = settings->retry.jitter,
-                    .jitter_permille = (uint16_t)settings->retry.jitter_ratio,
-                    .multiplier_permille = (uint32_t)settings->retry.multiplier},
-    });
-}
-
 static struct policy_slot wanted(const struct breaker *breaker)
 {
-    const struct breaker_settings *const settings = breaker->settings;
-    return (struct policy_slot){
-        .limits = flags(settings),
-        .tickets = breakers_adaptive_tickets(breaker),
-        .tickets_wait = settings->concurrency.wait,
-        .rate_limit = settings->rate.limit,
-        .rate_per_ns = settings->rate.per,
-        .rate_burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit,
-        .reserves =
-            policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below),
-        .admit_permille = breakers_adaptive_permille(breaker),
-        .hedge_ns = breakers_adaptive_hedge_ns(breaker),
-        .retry = retry_word(settings),
-        .retry_base_ns = settings->retry.base,
-        .retry_max_ns = settings->retry.max,
-        .retry_total_ns = settings->retry.total,
-        .retry_on = settings->retry.on,
-        .budget_floor = settings->budget.min_per_second,
-        .budget_cap = breaker->budget.cap,
-    };
+    struct policy_slot words = {0};
+    limits_policy(&words, breaker->settings);
+    words.tickets = breakers_adaptive_tickets(breaker);
+    words.admit_permille = breakers_adaptive_permille(breaker);
+    words.hedge_ns = breakers_adaptive_hedge_ns(breaker);
+    words.budget_cap = breaker->budget.cap;
+    return words;
 }
 
 /* Those who wait for a ticket look again. */
@@ -111,7 +76,7 @@ static uint64_t first_attempts(const struct breakers *breakers, uint32_t slot)
 
 static struct budget budget_of(const struct breaker *breaker)
 {
-    return (struct budget){.min_per_second = breaker->settings->budget.min_per_second, .cap = breaker->budget.cap};
+    return budget_pace_budget(&breaker->budget, breaker->settings);
 }
 
 /* A full one is not written: where nobody retries the line rests. False: others were faster each time. */
@@ -137,48 +102,16 @@ void breakers_limits_counted(struct breakers *breakers, uint32_t slot)
     struct breaker *const breaker = &breakers->table[slot];
     const uint64_t attempts = first_attempts(breakers, slot);
     breakers_adaptive_counted(breakers, slot);
-    if (attempts <= breaker->budget.deposited)
-        return;
-    const uint64_t earned = product(attempts - breaker->budget.deposited, breaker->settings->budget.ratio);
-    if (earned == 0 || deposit(breakers, slot, earned))
+    const uint64_t earned = budget_pace_earned(&breaker->budget, breaker->settings, attempts);
+    if (attempts > breaker->budget.deposited && (earned == 0 || deposit(breakers, slot, earned)))
         breaker->budget.deposited = attempts;
-}
-
-/* What 10 s bring, by the floor and by the pace of calls: so much may be saved for a burst of failures. */
-static uint64_t cap_of(const struct breaker *breaker)
-{
-    const struct breaker_settings *const settings = breaker->settings;
-    const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
-    const uint64_t earned = product((uint64_t)breaker->budget.calls_per_s, settings->budget.ratio);
-    const uint64_t cap = at_most(
-        product(at_most(floor, BUDGET_CAP_MAX) + at_most(earned, BUDGET_CAP_MAX), BUDGET_CAP_S), BUDGET_CAP_MAX);
-    return cap > BUDGET_TOKEN ? cap : BUDGET_TOKEN;
-}
-
-/* Which pace such a cap was for. */
-static double pace_of(const struct breaker_settings *settings, uint64_t cap)
-{
-    const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
-    return settings->budget.ratio && cap / BUDGET_CAP_S > floor
-               ? (double)(cap / BUDGET_CAP_S - floor) / (double)settings->budget.ratio
-               : 0;
 }
 
 static void look_at_pace(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    const uint64_t calls = calls_counted(breakers, slot), took_ns = breakers->now_ns - breaker->budget.looked_ns;
-    if (took_ns < PACE_LOOK_NS)
-        return;
-    const double pace = (double)(calls - breaker->budget.looked_calls) * (double)TRIP_S / (double)took_ns;
-    breaker->budget.calls_per_s += (pace - breaker->budget.calls_per_s) / PACE_SMOOTHING;
-    breaker->budget.looked_calls = calls;
-    breaker->budget.looked_ns = breakers->now_ns;
-    const uint64_t cap = cap_of(breaker), notable = breaker->budget.cap / CAP_NOTABLE;
-    if (cap <= breaker->budget.cap + notable && cap + notable >= breaker->budget.cap)
-        return;
-    breaker->budget.cap = cap;
-    breakers_limits_publish(breakers, slot);
+    if (budget_pace_look(&breaker->budget, breaker->settings, calls_counted(breakers, slot), breakers->now_ns))
+        breakers_limits_publish(breakers, slot);
 }
 
 /* -------------------------------------------------------------------------------------------------------- the tickets
@@ -245,13 +178,7 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
 static uint64_t rate_free(const struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
-    const uint64_t word = load_relaxed(&commons_limits(breakers->commons, slot)->rate);
-    const struct rate rate = {policy->rate_limit, policy->rate_per_ns, policy->rate_burst};
-    if (!(policy->limits & POLICY_RATE))
-        return 0;
-    if (!(policy->limits & POLICY_SLIDING))
-        return bucket_tokens(word, &rate, breakers->now_ns);
-    return rate.limit - at_most(sliding_count(word, &rate, breakers->now_ns), rate.limit);
+    return policy_rate_free(policy, load_relaxed(&commons_limits(breakers->commons, slot)->rate), breakers->now_ns);
 }
 
 void breakers_limits_look(struct breakers *breakers, uint32_t slot)
@@ -277,9 +204,7 @@ void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
     breaker->ticketed = breaker->ticketed || breaker->settings->concurrency.max != 0;
-    if (breaker->budget.cap == 0) /* new, or a worker before this one knew the pace */
-        breaker->budget.calls_per_s = pace_of(breaker->settings, breakers->segment->policies[slot].budget_cap);
-    breaker->budget.cap = cap_of(breaker);
+    budget_pace_configure(&breaker->budget, breaker->settings, breakers->segment->policies[slot].budget_cap);
     breakers_adaptive_configure(breakers, slot);
     breakers_limits_publish(breakers, slot);
 }
@@ -287,9 +212,8 @@ void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
 void breakers_limits_from_now(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    breaker->budget.deposited = first_attempts(breakers, slot);
-    breaker->budget.looked_calls = calls_counted(breakers, slot);
-    breaker->budget.looked_ns = breakers->now_ns;
+    budget_pace_from_now(&breaker->budget, first_attempts(breakers, slot), calls_counted(breakers, slot),
+                         breakers->now_ns);
     breakers_adaptive_from_now(breakers, slot);
 }
 

@@ -19,12 +19,14 @@
 #define TRIPD_BREAKERS_PARTS_H
 
 #include "breakers.h"
+#include "core/adaptive.h"
+#include "core/limits.h"
 #include "deadlines.h"
 #include "drain.h"
 #include "internal/policy.h"
 
-#define TICK_NS UINT64_C(250000000) /* of what has to be looked at while calls come */
-#define NONE    UINT32_MAX          /* of a chain by number: its end */
+#define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
+#define NONE    UINT32_MAX       /* of a chain by number: its end */
 
 struct breaker {
     const struct breaker_settings *settings; /* NULL: the slot is free */
@@ -40,12 +42,7 @@ struct breaker {
     bool latency_stale;        /* calls were counted since the details were written */
     bool ticketed;             /* a ticket may be somebody's */
     struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
-    struct {
-        uint64_t cap;       /* as published */
-        uint64_t deposited; /* calls that have earned their tokens */
-        uint64_t looked_ns, looked_calls;
-        double calls_per_s; /* smoothed */
-    } budget;
+    struct budget_pace budget;
 };
 
 struct breakers {

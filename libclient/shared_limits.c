@@ -77,17 +77,6 @@ static bool take_ticket(struct call *call, trip_priority priority, uint64_t rema
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
 
-/* What the word becomes for one more call; *ret_wait_ns: 0, or how long there is no token. */
-static uint64_t after_take(const struct policy_slot *policy, uint64_t word, trip_priority priority, uint64_t now_ns,
-                           uint64_t *ret_wait_ns)
-{
-    const struct rate rate = policy_rate(policy);
-    const bool sliding = load(&policy->limits) & POLICY_SLIDING;
-    const uint64_t reserve = policy_reserve_of(load(&policy->reserves), priority, sliding ? rate.limit : rate.burst);
-    return sliding ? sliding_after_take(word, &rate, reserve, now_ns, ret_wait_ns)
-                   : bucket_after_take(word, &rate, reserve, now_ns, ret_wait_ns);
-}
-
 static bool take_token(const struct call *call, trip_priority priority)
 {
     uint64_t *const at = &call->binding->limits->rate;
@@ -95,7 +84,7 @@ static bool take_token(const struct call *call, trip_priority priority)
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         /* The word, then the clock: docs/decisions/word-before-clock.md. */
         const uint64_t now_ns = view_now_ns(call->binding->view);
-        const uint64_t after = after_take(call->binding->policy, word, priority, now_ns, &wait_ns);
+        const uint64_t after = policy_rate_take(call->binding->policy, word, priority, now_ns, &wait_ns);
         if (wait_ns)
             return false;
         /* Relaxed: the word orders nothing but itself. */
@@ -111,20 +100,16 @@ uint64_t limits_rate_wait_ns(const struct binding *binding)
     uint64_t wait_ns = 0;
     if (binding->limits && flags & POLICY_RATE) {
         const uint64_t word = load(&binding->limits->rate);
-        after_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_now_ns(binding->view), &wait_ns);
+        policy_rate_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_now_ns(binding->view), &wait_ns);
     }
     return wait_ns;
 }
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
 
-/* Sheddable calls are shed as if the dice were thrown twice; critical ones never. */
 static bool sheds(const struct policy_slot *policy, trip_priority priority)
 {
-    const uint64_t permille = at_most(load(&policy->admit_permille), 1000);
-    const uint64_t admits = priority == TRIP_PRIORITY_CRITICAL    ? 1000
-                            : priority == TRIP_PRIORITY_SHEDDABLE ? permille * permille / 1000
-                                                                  : permille;
+    const uint64_t admits = policy_admit_permille(policy, priority);
     return admits < 1000 && thread_random() % 1000 >= admits;
 }
 

@@ -227,4 +227,36 @@ static inline struct rate policy_rate(const struct policy_slot *slot)
                          .burst = __atomic_load_n(&slot->rate_burst, __ATOMIC_RELAXED)};
 }
 
+/* What the rate's word becomes for one more call; *ret_wait_ns: 0, or how long there is no token. */
+static inline uint64_t policy_rate_take(const struct policy_slot *slot, uint64_t word, trip_priority priority,
+                                        uint64_t now_ns, uint64_t *ret_wait_ns)
+{
+    const struct rate rate = policy_rate(slot);
+    const _Bool sliding = __atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_SLIDING;
+    const uint64_t reserve = policy_reserve_of(__atomic_load_n(&slot->reserves, __ATOMIC_RELAXED), priority,
+                                               sliding ? rate.limit : rate.burst);
+    return sliding ? sliding_after_take(word, &rate, reserve, now_ns, ret_wait_ns)
+                   : bucket_after_take(word, &rate, reserve, now_ns, ret_wait_ns);
+}
+
+/* For people: calls that could come at once. */
+static inline uint64_t policy_rate_free(const struct policy_slot *slot, uint64_t word, uint64_t now_ns)
+{
+    const struct rate rate = policy_rate(slot);
+    if (!(slot->limits & POLICY_RATE))
+        return 0;
+    if (!(slot->limits & POLICY_SLIDING))
+        return bucket_tokens(word, &rate, now_ns);
+    return rate.limit - at_most(sliding_count(word, &rate, now_ns), rate.limit);
+}
+
+/* Sheddable calls are shed as if the dice were thrown twice; critical ones never. */
+static inline uint64_t policy_admit_permille(const struct policy_slot *slot, trip_priority priority)
+{
+    const uint64_t permille = at_most(__atomic_load_n(&slot->admit_permille, __ATOMIC_RELAXED), 1000);
+    return priority == TRIP_PRIORITY_CRITICAL    ? 1000
+           : priority == TRIP_PRIORITY_SHEDDABLE ? permille * permille / 1000
+                                                 : permille;
+}
+
 #endif

@@ -1,0 +1,141 @@
+#include "core/adaptive.h"
+
+#include <string.h>
+
+#include "internal/numbers.h"
+
+#define HEDGE_MEMORY 32 /* a sample replaces a 32nd of what is remembered: 8 s of latencies count most */
+#define HEDGE_LEAST  20 /* calls that a percentile needs */
+
+static bool hedges_by_latency(const struct breaker_settings *settings)
+{
+    return settings->hedge.set && settings->hedge.max > 0 && settings->hedge.after == 0;
+}
+
+bool adaptive_measures(const struct breaker_settings *settings)
+{
+    return (settings->concurrency.max && settings->concurrency.adaptive != LIMITER_NONE) || settings->throttle.k ||
+           hedges_by_latency(settings);
+}
+
+/* Where the limit stands it goes on from. in_force 0: it does not stand yet. */
+static void set_limiter(struct limiter_state *limiter, const struct breaker_settings *settings, uint64_t in_force)
+{
+    struct limiter_state fresh;
+    limiter_init(&fresh, (enum limiter_kind)settings->concurrency.adaptive, (uint32_t)settings->concurrency.min,
+                 (uint32_t)settings->concurrency.max);
+    if (fresh.kind == limiter->kind && fresh.min == limiter->min && fresh.max == limiter->max)
+        return;
+    if (in_force && fresh.kind != LIMITER_NONE)
+        fresh.limit = (double)(in_force < fresh.min ? fresh.min : at_most(in_force, fresh.max));
+    *limiter = fresh;
+}
+
+void adaptive_configure(struct adaptive *adaptive, const struct breaker_settings *settings, uint64_t in_force)
+{
+    set_limiter(&adaptive->limiter, settings, in_force);
+    if (settings->throttle.k == 0)
+        adaptive->permille = ADAPTIVE_ADMIT_ALL;
+}
+
+void adaptive_begin(struct adaptive *adaptive)
+{
+    *adaptive = (struct adaptive){.permille = ADAPTIVE_ADMIT_ALL};
+}
+
+void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *totals,
+                       const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns)
+{
+    adaptive->totals = *totals;
+    memcpy(adaptive->latency, latency, sizeof(adaptive->latency));
+    adaptive->sampled_ns = now_ns;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ samples
+ */
+
+static uint64_t bucket_middle_ns(uint32_t bucket)
+{
+    const uint64_t begin_ns = bucket == 0 ? 0 : latency_bucket_end_ns(bucket - 1);
+    return (begin_ns + latency_bucket_end_ns(bucket)) / 2;
+}
+
+static uint64_t mean_latency_ns(const struct adaptive *adaptive, const uint64_t counts[LATENCY_BUCKETS])
+{
+    double sum_ns = 0, calls = 0;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        const double came = (double)(counts[bucket] - adaptive->latency[bucket]);
+        sum_ns += came * (double)bucket_middle_ns(bucket);
+        calls += came;
+    }
+    return calls > 0 ? (uint64_t)(sum_ns / calls) : 0;
+}
+
+static void sample_concurrency(struct adaptive *adaptive, const struct breaker_totals *totals, uint64_t mean_ns,
+                               uint64_t now_ns)
+{
+    limiter_update(&adaptive->limiter,
+                   &(struct limiter_sample){.now_ns = now_ns,
+                                            .calls = totals->calls - adaptive->totals.calls,
+                                            .failures = totals->failures - adaptive->totals.failures,
+                                            .mean_latency_ns = mean_ns,
+                                            .in_flight = adaptive->in_flight});
+}
+
+/* Accepted is what went well: why the others failed, totals do not tell. */
+static void sample_throttle(struct adaptive *adaptive, const struct breaker_totals *totals, uint64_t k, uint64_t now_ns)
+{
+    const uint64_t shed = totals->limited[LIMITED_SHED] - adaptive->totals.limited[LIMITED_SHED];
+    throttle_add(&adaptive->throttle, now_ns, totals->calls - adaptive->totals.calls + shed,
+                 totals->ok - adaptive->totals.ok);
+    adaptive->permille = throttle_admit_permille(&adaptive->throttle, now_ns, k);
+}
+
+/* The end of the bucket in which it lies; 0: too few calls, or it lies beyond all buckets. */
+static uint64_t percentile_ns(const double counts[LATENCY_BUCKETS], double share)
+{
+    double calls = 0, seen = 0;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+        calls += counts[bucket];
+    for (uint32_t bucket = 0; calls >= HEDGE_LEAST && bucket < LATENCY_BUCKETS - 1; bucket++) {
+        seen += counts[bucket];
+        if (seen >= calls * share)
+            return latency_bucket_end_ns(bucket);
+    }
+    return 0;
+}
+
+static void sample_hedge(struct adaptive *adaptive, const uint64_t counts[LATENCY_BUCKETS], enum hedge_at at)
+{
+    static const double shares[] = {[HEDGE_AT_P50] = 0.50, [HEDGE_AT_P95] = 0.95, [HEDGE_AT_P99] = 0.99};
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+        adaptive->recent[bucket] +=
+            (double)(counts[bucket] - adaptive->latency[bucket]) - adaptive->recent[bucket] / HEDGE_MEMORY;
+    adaptive->hedge_ns = percentile_ns(adaptive->recent, shares[at]);
+}
+
+void adaptive_counted(struct adaptive *adaptive, uint64_t in_flight)
+{
+    adaptive->busy = true;
+    if (in_flight > adaptive->in_flight)
+        adaptive->in_flight = (uint32_t)at_most(in_flight, UINT32_MAX);
+}
+
+uint64_t adaptive_due_ns(const struct adaptive *adaptive)
+{
+    return adaptive->busy ? (adaptive->sampled_ns / ADAPTIVE_TICK_NS + 1) * ADAPTIVE_TICK_NS : UINT64_MAX;
+}
+
+void adaptive_sample(struct adaptive *adaptive, const struct breaker_settings *settings, const struct core_head *core,
+                     const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns)
+{
+    const bool calls = memcmp(&adaptive->totals, &core->totals, sizeof(core->totals)) != 0;
+    sample_throttle(adaptive, &core->totals, settings->throttle.k, now_ns);
+    if (calls) {
+        sample_concurrency(adaptive, &core->totals, mean_latency_ns(adaptive, latency), now_ns);
+        sample_hedge(adaptive, latency, (enum hedge_at)settings->hedge.at);
+    }
+    adaptive_from_now(adaptive, &core->totals, latency, now_ns);
+    adaptive->in_flight = (uint32_t)at_most(core->in_flight, UINT32_MAX);
+    adaptive->busy = calls || adaptive->permille < ADAPTIVE_ADMIT_ALL;
+}

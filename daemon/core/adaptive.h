@@ -1,0 +1,49 @@
+/* What is measured for a breaker's limits, while calls come: the concurrency that its latency bears, the share of calls
+ * that adaptive throttling admits, and when a call is slow enough to be hedged. Pure, no pointers. tripd samples with
+ * it, and `tripctl simulate`.
+ */
+#ifndef TRIP_CORE_ADAPTIVE_H
+#define TRIP_CORE_ADAPTIVE_H
+
+#include <stdbool.h>
+
+#include "core/limiter.h"
+#include "core/settings.h"
+#include "core/throttle.h"
+#include "internal/layout.h"
+
+#define ADAPTIVE_ADMIT_ALL 1000                /* permille */
+#define ADAPTIVE_TICK_NS   UINT64_C(250000000) /* from one sample to the next, while calls come */
+
+struct adaptive {
+    struct limiter_state limiter;
+    struct throttle_state throttle;
+    struct breaker_totals totals;      /* as of the last sample */
+    uint64_t latency[LATENCY_BUCKETS]; /* likewise */
+    double recent[LATENCY_BUCKETS];    /* calls of late by latency */
+    uint64_t sampled_ns;
+    uint64_t hedge_ns;  /* 0: too few calls to tell */
+    uint32_t in_flight; /* the most since the last sample */
+    uint32_t permille;  /* admitted */
+    bool busy;          /* calls come, or the share of the admitted is to rise again */
+};
+
+/* Do these settings ask for it? */
+bool adaptive_measures(const struct breaker_settings *settings);
+
+/* Admits all; then comes adaptive_configure. */
+void adaptive_begin(struct adaptive *adaptive);
+/* in_force: the limit of concurrency, from which it goes on; 0: there was none. */
+void adaptive_configure(struct adaptive *adaptive, const struct breaker_settings *settings, uint64_t in_force);
+/* What was counted until now is in no sample. */
+void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *totals,
+                       const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns);
+
+/* Something was counted. */
+void adaptive_counted(struct adaptive *adaptive, uint64_t in_flight);
+/* When to sample next, all breakers at the same moments; UINT64_MAX: when calls come. */
+uint64_t adaptive_due_ns(const struct adaptive *adaptive);
+void adaptive_sample(struct adaptive *adaptive, const struct breaker_settings *settings, const struct core_head *core,
+                     const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns);
+
+#endif

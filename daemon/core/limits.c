@@ -1,0 +1,104 @@
+#include "core/limits.h"
+
+#define BUDGET_CAP_S   10 /* of deposits and floor: as long as a burst of failures may be paid by the calm before it */
+#define PACE_SMOOTHING 4  /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
+#define CAP_NOTABLE    8  /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
+
+static uint64_t flags(const struct breaker_settings *settings)
+{
+    return (settings->concurrency.max ? POLICY_TICKETS : 0u) | (settings->rate.limit ? POLICY_RATE : 0u) |
+           (settings->rate.limit && settings->rate.window == RATE_SLIDING ? POLICY_SLIDING : 0u) |
+           (settings->throttle.k ? POLICY_THROTTLE : 0u);
+}
+
+static uint64_t retry_word(const struct breaker_settings *settings)
+{
+    return policy_retry_word(&(struct policy_retry){
+        .attempts = (uint32_t)settings->retry.attempts,
+        .backoff = {.kind = settings->retry.backoff,
+                    .jitter = settings->retry.jitter,
+                    .jitter_permille = (uint16_t)settings->retry.jitter_ratio,
+                    .multiplier_permille = (uint32_t)settings->retry.multiplier},
+    });
+}
+
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings)
+{
+    policy->limits = flags(settings);
+    policy->tickets = settings->concurrency.max;
+    policy->tickets_wait = settings->concurrency.wait;
+    policy->rate_limit = settings->rate.limit;
+    policy->rate_per_ns = settings->rate.per;
+    policy->rate_burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit;
+    policy->reserves =
+        policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below);
+    policy->retry = retry_word(settings);
+    policy->retry_base_ns = settings->retry.base;
+    policy->retry_max_ns = settings->retry.max;
+    policy->retry_total_ns = settings->retry.total;
+    policy->retry_on = settings->retry.on;
+    policy->budget_floor = settings->budget.min_per_second;
+}
+
+/* -------------------------------------------------------------------------------------------------------- the budget
+ */
+
+/* What 10 s bring, by the floor and by the pace of calls: so much may be saved for a burst of failures. */
+static uint64_t cap_of(const struct budget_pace *pace, const struct breaker_settings *settings)
+{
+    const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
+    const uint64_t earned = product((uint64_t)pace->calls_per_s, settings->budget.ratio);
+    const uint64_t cap = at_most(
+        product(at_most(floor, BUDGET_CAP_MAX) + at_most(earned, BUDGET_CAP_MAX), BUDGET_CAP_S), BUDGET_CAP_MAX);
+    return cap > BUDGET_TOKEN ? cap : BUDGET_TOKEN;
+}
+
+/* Which pace such a cap was for. */
+static double pace_of(const struct breaker_settings *settings, uint64_t cap)
+{
+    const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
+    return settings->budget.ratio && cap / BUDGET_CAP_S > floor
+               ? (double)(cap / BUDGET_CAP_S - floor) / (double)settings->budget.ratio
+               : 0;
+}
+
+void budget_pace_configure(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t published_cap)
+{
+    if (pace->cap == 0)
+        pace->calls_per_s = pace_of(settings, published_cap);
+    pace->cap = cap_of(pace, settings);
+}
+
+void budget_pace_from_now(struct budget_pace *pace, uint64_t attempts, uint64_t calls, uint64_t now_ns)
+{
+    pace->deposited = attempts;
+    pace->looked_calls = calls;
+    pace->looked_ns = now_ns;
+}
+
+struct budget budget_pace_budget(const struct budget_pace *pace, const struct breaker_settings *settings)
+{
+    return (struct budget){.min_per_second = settings->budget.min_per_second, .cap = pace->cap};
+}
+
+uint64_t budget_pace_earned(const struct budget_pace *pace, const struct breaker_settings *settings, uint64_t attempts)
+{
+    return attempts > pace->deposited ? product(attempts - pace->deposited, settings->budget.ratio) : 0;
+}
+
+bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
+                      uint64_t now_ns)
+{
+    const uint64_t took_ns = now_ns - pace->looked_ns;
+    if (took_ns < BUDGET_PACE_LOOK_NS)
+        return false;
+    const double now = (double)(calls - pace->looked_calls) * (double)TRIP_S / (double)took_ns;
+    pace->calls_per_s += (now - pace->calls_per_s) / PACE_SMOOTHING;
+    pace->looked_calls = calls;
+    pace->looked_ns = now_ns;
+    const uint64_t cap = cap_of(pace, settings), notable = pace->cap / CAP_NOTABLE;
+    if (cap <= pace->cap + notable && cap + notable >= pace->cap)
+        return false;
+    pace->cap = cap;
+    return true;
+}
