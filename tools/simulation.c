@@ -9,8 +9,10 @@
 #include "core/breaker.h"
 #include "internal/numbers.h"
 #include "report.h"
+#include "simulation_limits.h"
 
 #define NEVER              UINT64_MAX
+#define TIME_MAX_NS        (2 * TRACE_T_MS_MAX * TRIP_MS) /* what a state word can say; no retry goes beyond */
 #define NAME(suffix, name) name,
 
 struct sim_breaker {
@@ -20,6 +22,7 @@ struct sim_breaker {
     struct core_state core;
     struct policy_slot policy;
     struct detail_slot detail;
+    struct sim_limits limits;
     uint64_t word;
     uint64_t next_open_ns;   /* unjittered: of policy.next_open_ms */
     uint32_t probes_out;     /* permits of this epoch that are taken and whose lease runs */
@@ -33,16 +36,18 @@ struct sim_outcome {
     uint64_t latency_ns;
 };
 
-/* Admitted and not yet ended. Its place is reused; `serial` tells events of a call that is gone. Calls that begin and
- * end together are one, where nothing tells them apart meanwhile. */
+/* Admitted and not yet ended, or a retry that waits for its time. Its place is reused; `serial` tells events of a call
+ * that is gone. Calls that begin and end together are one, where nothing tells them apart meanwhile. */
 struct sim_call {
     struct sim_breaker *breaker; /* NULL: free */
     uint64_t count;
     uint32_t epoch;
     uint32_t serial;
-    bool probe; /* holds a permit whose lease runs */
+    bool probe;    /* holds a permit whose lease runs */
+    bool ticketed; /* holds what limits give back */
     bool stalled;
     struct sim_outcome end; /* of op call: known beforehand */
+    struct sim_asking asking;
     uint64_t begin_ns;
     uint32_t next_free;
 };
@@ -54,7 +59,8 @@ struct sim_id {
     uint32_t call;             /* NO_CALL: it was denied, its end is ignored */
 };
 
-enum event_kind { EVENT_TIMER, EVENT_LEASE, EVENT_STALL, EVENT_OUTCOME }; /* in this order at the same time */
+/* In this order at the same time. */
+enum event_kind { EVENT_TIMER, EVENT_SAMPLE, EVENT_LEASE, EVENT_STALL, EVENT_OUTCOME, EVENT_RETRY };
 
 struct event {
     uint64_t at_ns, order; /* kind, then sequence */
@@ -71,8 +77,8 @@ struct simulation {
     void *by_id;   /* tsearch: struct sim_id */
     struct sim_call *calls;
     uint32_t call_room, first_free;
-    struct event *events; /* a heap */
-    size_t event_count, event_room, outcomes_due;
+    struct event *events;                         /* a heap */
+    size_t event_count, event_room, outcomes_due; /* retries, too */
     bool out_of_memory;
 };
 
@@ -107,7 +113,7 @@ static void schedule(struct simulation *simulation, uint64_t at_ns, enum event_k
         simulation->event_room = room;
     }
     const struct event event = {at_ns, (uint64_t)kind << 60 | simulation->sequence++, index, serial};
-    simulation->outcomes_due += kind == EVENT_OUTCOME;
+    simulation->outcomes_due += kind >= EVENT_OUTCOME;
     size_t place = simulation->event_count++;
     for (; place > 0 && earlier(&event, &simulation->events[(place - 1) / 2]); place = (place - 1) / 2)
         simulation->events[place] = simulation->events[(place - 1) / 2];
@@ -158,13 +164,15 @@ static void report_move(const struct simulation *simulation, const struct sim_br
                                  states[word_shown_state(breaker->word)], "reason", reasons[reason]));
 }
 
+/* attempt: only retries, from 2 on, say which they are. */
 static void report_verdict(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict,
-                           const char *id)
+                           const char *id, uint32_t attempt)
 {
     static const char *const verdicts[] = {TRIP_VERDICTS(NAME)};
     if (simulation->options.verdicts)
-        report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s?}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
-                                     breaker->name, "event", "verdict", "verdict", verdicts[verdict], "id", id));
+        report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s?, s:o*}", "t_ms", (json_int_t)now_ms(simulation),
+                                     "breaker", breaker->name, "event", "verdict", "verdict", verdicts[verdict], "id",
+                                     id, "attempt", attempt > 1 ? json_integer(attempt) : NULL));
 }
 
 /* ---------------------------------------------------------------------------------------------- the state moves on */
@@ -386,6 +394,21 @@ static void note_error(const struct simulation *simulation, struct sim_breaker *
     snprintf(breaker->detail.error_message, sizeof(breaker->detail.error_message), "%s", message);
 }
 
+/* A sample follows, soon. */
+static void measure(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    const uint64_t at_ns = sim_limits_counted(&breaker->limits, simulation->now_ns);
+    if (at_ns)
+        schedule(simulation, at_ns, EVENT_SAMPLE, breaker->index, 0);
+}
+
+static void sample(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    sim_limits_sample(&breaker->limits, simulation->now_ns);
+    if (breaker->limits.adaptive.busy)
+        measure(simulation, breaker);
+}
+
 /* Some of n equal outcomes at once: as many as the number that it returns. call NULL: without admission. */
 static uint64_t end_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
                          const struct sim_outcome *what, uint64_t n)
@@ -403,6 +426,8 @@ static uint64_t end_some(struct simulation *simulation, struct sim_breaker *brea
         totals->late += n;
     } else {
         n = evidence ? alike(simulation, breaker, n, failed, slow, probe) : n;
+        if (sim_limits_look_due(&breaker->limits, simulation->now_ns))
+            sim_limits_look(&breaker->limits, simulation->now_ns);
         totals->calls += n;
         totals->ok += failed ? 0 : n;
         totals->failures += failed ? n : 0;
@@ -413,13 +438,15 @@ static uint64_t end_some(struct simulation *simulation, struct sim_breaker *brea
             note_error(simulation, breaker, what->error, "");
         if (evidence)
             count_evidence(simulation, breaker, n, failed, slow, probe);
+        if (breaker->limits.measured)
+            measure(simulation, breaker);
     }
     return n;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- calls */
 
-static struct sim_call *new_call(struct simulation *simulation)
+static struct sim_call *place_call(struct simulation *simulation, const struct sim_call *what)
 {
     if (simulation->first_free == NO_CALL) {
         const uint32_t room = simulation->call_room ? 2 * simulation->call_room : 64;
@@ -435,8 +462,18 @@ static struct sim_call *new_call(struct simulation *simulation)
         simulation->call_room = room;
     }
     struct sim_call *call = &simulation->calls[simulation->first_free];
+    const uint32_t serial = call->serial + 1;
     simulation->first_free = call->next_free;
+    *call = *what;
+    call->serial = serial;
     return call;
+}
+
+static void free_call(struct simulation *simulation, uint32_t index)
+{
+    simulation->calls[index].breaker = NULL;
+    simulation->calls[index].next_free = simulation->first_free;
+    simulation->first_free = index;
 }
 
 static bool admits(trip_verdict verdict)
@@ -487,6 +524,33 @@ static trip_verdict admit(struct simulation *simulation, struct sim_breaker *bre
     return verdict;
 }
 
+/* How a call was answered. */
+struct sim_admission {
+    struct sim_asking asking;
+    trip_verdict verdict;
+    bool limited; /* it took what limits demand */
+};
+
+/* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
+static struct sim_admission ask_all(struct simulation *simulation, struct sim_breaker *breaker,
+                                    const struct sim_asking *asking)
+{
+    static const trip_verdict verdicts[LIMITED_COUNT] = {[LIMITED_CONCURRENCY] = TRIP_DENY_CONCURRENCY,
+                                                         [LIMITED_RATE] = TRIP_DENY_RATE,
+                                                         [LIMITED_SHED] = TRIP_DENY_SHED};
+    struct sim_admission admission = {.asking = *asking, .verdict = admit(simulation, breaker)};
+    uint64_t until_ms;
+    enum limited by;
+    if (breaker->policy.limits == 0 || !admits(admission.verdict) ||
+        mode_now(simulation, breaker, &until_ms) != TRIP_MODE_AUTO)
+        return admission;
+    admission.limited =
+        sim_limits_take(&breaker->limits, asking->priority, simulation->now_ns, &simulation->random, &by);
+    if (!admission.limited)
+        admission.verdict = verdicts[by];
+    return admission;
+}
+
 static void take_permit(struct simulation *simulation, struct sim_breaker *breaker)
 {
     breaker->probes_out++;
@@ -500,31 +564,34 @@ static void return_permit(const struct sim_call *call)
     call->breaker->probes_out -= call->epoch == word_epoch(call->breaker->word);
 }
 
-static struct sim_call admitted(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
-                                uint64_t count)
+static struct sim_call admitted(struct simulation *simulation, struct sim_breaker *breaker,
+                                const struct sim_admission *admission, uint64_t count)
 {
     const struct sim_call call = {.breaker = breaker,
                                   .count = count,
                                   .epoch = word_epoch(breaker->word),
-                                  .probe = verdict == TRIP_PROBE,
+                                  .probe = admission->verdict == TRIP_PROBE,
+                                  .ticketed = admission->limited,
+                                  .asking = admission->asking,
                                   .begin_ns = simulation->now_ns};
     breaker->core.head.in_flight += count;
     if (call.probe)
         take_permit(simulation, breaker);
+    if (breaker->limits.measured)
+        measure(simulation, breaker);
     return call;
 }
 
 /* An admitted call begins: its permit's lease, its stall, its place among the calls in flight. */
-static struct sim_call *begin_call(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
-                                   uint64_t count)
+static struct sim_call *begin_call(struct simulation *simulation, struct sim_breaker *breaker,
+                                   const struct sim_admission *admission, uint64_t count)
 {
     const uint64_t stall_after = breaker->settings->trip.stall_after;
-    struct sim_call *call = new_call(simulation);
+    const struct sim_call begun = admitted(simulation, breaker, admission, count);
+    struct sim_call *call = place_call(simulation, &begun);
     if (!call)
         return NULL;
-    const uint32_t index = (uint32_t)(call - simulation->calls), serial = call->serial + 1;
-    *call = admitted(simulation, breaker, verdict, count);
-    call->serial = serial;
+    const uint32_t index = (uint32_t)(call - simulation->calls), serial = call->serial;
     if (call->probe)
         schedule(simulation, lease_ends_ms(simulation, breaker) * TRIP_MS, EVENT_LEASE, index, serial);
     if (stall_after)
@@ -540,18 +607,60 @@ static void leave(const struct sim_call *call)
     call->breaker->core.head.in_flight -= call->count;
     if (call->probe)
         return_permit(call);
+    if (call->ticketed)
+        sim_limits_give(&call->breaker->limits);
+}
+
+/* Would it still deny when the delay is over? A ramp throws dice at each call, and ends nothing. */
+static bool denies_until(struct simulation *simulation, struct sim_breaker *breaker, uint64_t delay_ns)
+{
+    uint64_t until_ms = word_deadline_ms(breaker->word);
+    switch (admit(simulation, breaker)) {
+    case TRIP_DENY_OPEN:
+        return true;
+    case TRIP_DENY_HALF_OPEN:
+        break;
+    case TRIP_DENY_FORCED:
+        mode_now(simulation, breaker, &until_ms);
+        break;
+    default:
+        return false;
+    }
+    return until_ms == 0 || until_ms * TRIP_MS > simulation->now_ns + delay_ns;
+}
+
+/* A call failed whose caller retries: as trip_retry_next answers. */
+static void retry_later(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
+                        const struct sim_asking *asking)
+{
+    struct sim_call again = {.breaker = breaker, .end = *what, .asking = *asking};
+    uint64_t delay_ns;
+    if (!sim_retry_wanted(&breaker->limits, &again.asking, what->error, simulation->now_ns, &simulation->random,
+                          &delay_ns) ||
+        simulation->now_ns + delay_ns + what->latency_ns > TIME_MAX_NS || denies_until(simulation, breaker, delay_ns) ||
+        !sim_retry_pay(&breaker->limits, simulation->now_ns))
+        return;
+    const struct sim_call *call = place_call(simulation, &again);
+    if (call)
+        schedule(simulation, simulation->now_ns + delay_ns, EVENT_RETRY, (uint32_t)(call - simulation->calls),
+                 call->serial);
+}
+
+static bool is_retried(const struct sim_asking *asking, const struct sim_outcome *what)
+{
+    return asking->retry && (what->outcome == TRIP_FAILURE || what->outcome == TRIP_TIMEOUT);
 }
 
 /* What an outcome brings about comes later: nothing is due between those that are told at once. */
 static void finish_call(struct simulation *simulation, uint32_t index, const struct sim_outcome *what)
 {
-    struct sim_call *call = &simulation->calls[index];
-    leave(call);
-    for (uint64_t left = call->count; left > 0;)
-        left -= end_some(simulation, call->breaker, call, what, left);
-    call->breaker = NULL;
-    call->next_free = simulation->first_free;
-    simulation->first_free = index;
+    const struct sim_call call = simulation->calls[index];
+    leave(&call);
+    for (uint64_t left = call.count; left > 0;)
+        left -= end_some(simulation, call.breaker, &call, what, left);
+    free_call(simulation, index);
+    if (is_retried(&call.asking, what))
+        retry_later(simulation, call.breaker, what, &call.asking);
 }
 
 static void lease_ended(struct sim_call *call)
@@ -571,6 +680,89 @@ static void stalled(struct simulation *simulation, struct sim_call *call)
     count_evidence(simulation, breaker, 1, true, false, false);
 }
 
+static void count_denied(struct breaker_totals *totals, trip_verdict verdict, uint64_t n)
+{
+    switch (verdict) {
+    case TRIP_DENY_CONCURRENCY:
+        totals->limited[LIMITED_CONCURRENCY] += n;
+        break;
+    case TRIP_DENY_RATE:
+        totals->limited[LIMITED_RATE] += n;
+        break;
+    case TRIP_DENY_SHED:
+        totals->limited[LIMITED_SHED] += n;
+        break;
+    default:
+        totals->denied += n;
+    }
+}
+
+static void note_verdict(struct simulation *simulation, struct sim_breaker *breaker,
+                         const struct sim_admission *admission, uint64_t n, const char *id)
+{
+    if (!admits(admission->verdict)) {
+        count_denied(&breaker->core.head.totals, admission->verdict, n);
+        if (breaker->limits.measured)
+            measure(simulation, breaker);
+    }
+    report_verdict(simulation, breaker, admission->verdict, id, admission->asking.failed + 1);
+}
+
+/* Do the calls that follow at once get this verdict, too, as long as the state does not move? */
+static bool verdict_stays(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict)
+{
+    return !simulation->options.verdicts && verdict != TRIP_PROBE && word_state(breaker->word) != WORD_RAMPING &&
+           !breaker->settings->trip.in_flight && !breaker->policy.limits;
+}
+
+/* The outcome comes before the next call. */
+static uint64_t call_at_once(struct simulation *simulation, struct sim_breaker *breaker,
+                             const struct sim_admission *admission, const struct sim_outcome *what, uint64_t n)
+{
+    const struct sim_call call = admitted(simulation, breaker, admission, 1);
+    if (breaker->settings->trip.in_flight)
+        judge(simulation, breaker);
+    leave(&call);
+    n = end_some(simulation, breaker, &call, what, n);
+    if (is_retried(&call.asking, what))
+        retry_later(simulation, breaker, what, &call.asking);
+    return n;
+}
+
+/* Each stalls by itself. */
+static uint64_t call_for_long(struct simulation *simulation, struct sim_breaker *breaker,
+                              const struct sim_admission *admission, const struct sim_outcome *what, uint64_t n)
+{
+    const uint64_t count = breaker->settings->trip.stall_after ? 1 : n;
+    struct sim_call *call = begin_call(simulation, breaker, admission, count);
+    if (!call)
+        return n;
+    call->end = *what;
+    schedule(simulation, simulation->now_ns + what->latency_ns, EVENT_OUTCOME, (uint32_t)(call - simulation->calls),
+             call->serial);
+    return count;
+}
+
+/* Some of n equal calls at once: as many as the number that it returns. Each is retried by itself. */
+static uint64_t call_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
+                          const struct sim_asking *asking, uint64_t n)
+{
+    const struct sim_admission admission = ask_all(simulation, breaker, asking);
+    n = verdict_stays(simulation, breaker, admission.verdict) && !is_retried(asking, what) ? n : 1;
+    note_verdict(simulation, breaker, &admission, n, NULL);
+    if (!admits(admission.verdict))
+        return n;
+    return what->latency_ns ? call_for_long(simulation, breaker, &admission, what, n)
+                            : call_at_once(simulation, breaker, &admission, what, n);
+}
+
+static void retry_now(struct simulation *simulation, uint32_t index)
+{
+    const struct sim_call call = simulation->calls[index];
+    free_call(simulation, index);
+    call_some(simulation, call.breaker, &call.end, &call.asking, 1);
+}
+
 /* Carries out everything that is due until at_ns, and stands there. */
 static void advance(struct simulation *simulation, uint64_t at_ns)
 {
@@ -578,10 +770,14 @@ static void advance(struct simulation *simulation, uint64_t at_ns)
         const struct event event = take_first(simulation);
         const enum event_kind kind = kind_of(&event);
         simulation->now_ns = event.at_ns;
-        simulation->outcomes_due -= kind == EVENT_OUTCOME;
+        simulation->outcomes_due -= kind >= EVENT_OUTCOME;
         if (kind == EVENT_TIMER) {
             if (simulation->breakers[event.index]->timer_ns == event.at_ns)
                 timer_fired(simulation, simulation->breakers[event.index]);
+            continue;
+        }
+        if (kind == EVENT_SAMPLE) {
+            sample(simulation, simulation->breakers[event.index]);
             continue;
         }
         struct sim_call *call = &simulation->calls[event.index];
@@ -591,6 +787,8 @@ static void advance(struct simulation *simulation, uint64_t at_ns)
             lease_ended(call);
         else if (kind == EVENT_STALL)
             stalled(simulation, call);
+        else if (kind == EVENT_RETRY)
+            retry_now(simulation, event.index);
         else
             finish_call(simulation, event.index, &call->end);
     }
@@ -637,6 +835,11 @@ static struct sim_breaker *make_breaker(struct simulation *simulation, const cha
     core_init(&breaker->core, breaker->settings);
     show_policy(breaker);
     choose_next_open(simulation, breaker);
+    breaker->limits = (struct sim_limits){.settings = breaker->settings,
+                                          .core = &breaker->core.head,
+                                          .detail = &breaker->detail,
+                                          .policy = &breaker->policy};
+    sim_limits_begin(&breaker->limits, simulation->now_ns);
     simulation->breakers[simulation->breaker_count++] = breaker;
     return breaker;
 }
@@ -659,58 +862,6 @@ static struct sim_breaker *breaker_of(struct simulation *simulation, const char 
 }
 
 /* ----------------------------------------------------------------------------------------------------------- steps */
-
-static void note_verdict(const struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
-                         uint64_t n, const char *id)
-{
-    breaker->core.head.totals.denied += admits(verdict) ? 0 : n;
-    report_verdict(simulation, breaker, verdict, id);
-}
-
-/* Do the calls that follow at once get this verdict, too, as long as the state does not move? */
-static bool verdict_stays(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict)
-{
-    return !simulation->options.verdicts && verdict != TRIP_PROBE && word_state(breaker->word) != WORD_RAMPING &&
-           !breaker->settings->trip.in_flight;
-}
-
-/* The outcome comes before the next call. */
-static uint64_t call_at_once(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
-                             const struct sim_outcome *what, uint64_t n)
-{
-    const struct sim_call call = admitted(simulation, breaker, verdict, 1);
-    if (breaker->settings->trip.in_flight)
-        judge(simulation, breaker);
-    leave(&call);
-    return end_some(simulation, breaker, &call, what, n);
-}
-
-/* Each stalls by itself. */
-static uint64_t call_for_long(struct simulation *simulation, struct sim_breaker *breaker, trip_verdict verdict,
-                              const struct sim_outcome *what, uint64_t n)
-{
-    const uint64_t count = breaker->settings->trip.stall_after ? 1 : n;
-    struct sim_call *call = begin_call(simulation, breaker, verdict, count);
-    if (!call)
-        return n;
-    call->end = *what;
-    schedule(simulation, simulation->now_ns + what->latency_ns, EVENT_OUTCOME, (uint32_t)(call - simulation->calls),
-             call->serial);
-    return count;
-}
-
-/* Some of n equal calls at once: as many as the number that it returns. */
-static uint64_t call_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
-                          uint64_t n)
-{
-    const trip_verdict verdict = admit(simulation, breaker);
-    n = verdict_stays(simulation, breaker, verdict) ? n : 1;
-    note_verdict(simulation, breaker, verdict, n, NULL);
-    if (!admits(verdict))
-        return n;
-    return what->latency_ns ? call_for_long(simulation, breaker, verdict, what, n)
-                            : call_at_once(simulation, breaker, verdict, what, n);
-}
 
 /* NULL: no memory. */
 static struct sim_id *new_id(struct simulation *simulation, const char id[TRACE_ID_MAX + 1])
@@ -736,9 +887,10 @@ static int step_begin(struct simulation *simulation, struct sim_breaker *breaker
     struct sim_id *id = found ? *found : new_id(simulation, step->id);
     if (!id)
         return -ENOMEM;
-    const trip_verdict verdict = admit(simulation, breaker);
-    note_verdict(simulation, breaker, verdict, 1, step->id);
-    const struct sim_call *call = admits(verdict) ? begin_call(simulation, breaker, verdict, 1) : NULL;
+    const struct sim_asking asking = {.priority = step->priority};
+    const struct sim_admission admission = ask_all(simulation, breaker, &asking);
+    note_verdict(simulation, breaker, &admission, 1, step->id);
+    const struct sim_call *call = admits(admission.verdict) ? begin_call(simulation, breaker, &admission, 1) : NULL;
     id->call = call ? (uint32_t)(call - simulation->calls) : NO_CALL;
     return 0;
 }
@@ -795,14 +947,15 @@ static void step_reset(struct simulation *simulation, struct sim_breaker *breake
 static json_t *shown(const struct simulation *simulation, struct sim_breaker *breaker)
 {
     core_advance(&breaker->core, simulation->now_ns);
-    static const struct limits_shown none = {0};
+    struct limits_shown limits;
+    sim_limits_show(&breaker->limits, simulation->now_ns, &limits);
     breaker->policy.permits_free = permits_free(breaker);
     json_t *show = report_show(&(struct report_breaker){.policy = &breaker->policy,
                                                         .detail = &breaker->detail,
                                                         .core = &breaker->core.head,
                                                         .word = breaker->word,
                                                         .now_ms = now_ms(simulation),
-                                                        .limits = &none});
+                                                        .limits = &limits});
     /* The keys of every event come first. */
     json_t *event =
         json_pack("{s:I, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "show");
@@ -814,6 +967,8 @@ static json_t *shown(const struct simulation *simulation, struct sim_breaker *br
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
 {
     const struct sim_outcome what = {step->outcome, step->error, step->latency_ns};
+    const struct sim_asking asking = {
+        .priority = step->priority, .retry = step->retry, .started_ns = simulation->now_ns};
     if (step->op == TRACE_END)
         return step_end(simulation, step, problem);
     struct sim_breaker *breaker = breaker_of(simulation, step->breaker, problem);
@@ -822,7 +977,7 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
     switch (step->op) {
     case TRACE_CALL:
         for (uint64_t left = step->n; left > 0;)
-            left -= call_some(simulation, breaker, &what, left);
+            left -= call_some(simulation, breaker, &what, &asking, left);
         return 0;
     case TRACE_RECORD:
         for (uint64_t left = step->n; left > 0;)
@@ -861,11 +1016,14 @@ int simulation_step(struct simulation *simulation, const struct trace_step *step
 static void summarize(const struct simulation *simulation, struct sim_breaker *breaker)
 {
     json_t *show = shown(simulation, breaker);
-    report(simulation, json_pack("{s:I, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O}", "t_ms",
-                                 (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "summary", "state",
-                                 json_object_get(show, "state"), "mode", json_object_get(show, "mode"), "totals",
-                                 json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
-                                 json_object_get(show, "opens"), "trips", json_object_get(show, "trips")));
+    report(simulation,
+           json_pack("{s:I, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:I, s:I, s:O}", "t_ms",
+                     (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "summary", "state",
+                     json_object_get(show, "state"), "mode", json_object_get(show, "mode"), "totals",
+                     json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
+                     json_object_get(show, "opens"), "trips", json_object_get(show, "trips"), "retries",
+                     (json_int_t)breaker->limits.retries, "retries_refused",
+                     (json_int_t)breaker->limits.retries_refused, "limits", json_object_get(show, "limits")));
     json_decref(show);
 }
 

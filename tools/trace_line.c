@@ -61,6 +61,23 @@ static bool scan_integer(struct scan *scan, struct trace_value *ret_value)
     return scan->at > begin && (*begin != '0' || scan->at == begin + 1);
 }
 
+static bool scan_word(struct scan *scan, const char *word, enum trace_value_kind kind, struct trace_value *ret_value)
+{
+    const size_t length = strlen(word);
+    if ((size_t)(scan->end - scan->at) < length || memcmp(scan->at, word, length) != 0)
+        return false;
+    scan->at += length;
+    ret_value->kind = kind;
+    return true;
+}
+
+/* The blanks before it are taken. What follows a word is looked at as after a number. */
+static bool scan_other(struct scan *scan, struct trace_value *ret_value)
+{
+    return scan_word(scan, "true", TRACE_VALUE_TRUE, ret_value) ||
+           scan_word(scan, "false", TRACE_VALUE_FALSE, ret_value) || scan_integer(scan, ret_value);
+}
+
 /* TRACE_FIELD_COUNT: none of these. */
 static enum trace_field field_of(const struct trace_value *key)
 {
@@ -79,7 +96,7 @@ static bool scan_member(struct scan *scan, struct trace_line *line)
     const enum trace_field field = field_of(&key);
     if (field == TRACE_FIELD_COUNT || line->values[field].kind != TRACE_VALUE_MISSING)
         return false;
-    return take(scan, '"') ? scan_text(scan, &line->values[field]) : scan_integer(scan, &line->values[field]);
+    return take(scan, '"') ? scan_text(scan, &line->values[field]) : scan_other(scan, &line->values[field]);
 }
 
 /* False: not in the plain form, for jansson to read. */
@@ -108,6 +125,10 @@ static struct trace_value value_of(const json_t *json)
         return (struct trace_value){.kind = TRACE_VALUE_INTEGER, .integer = json_integer_value(json)};
     case JSON_REAL:
         return (struct trace_value){.kind = TRACE_VALUE_REAL, .real = json_real_value(json)};
+    case JSON_FALSE:
+        return (struct trace_value){.kind = TRACE_VALUE_FALSE};
+    case JSON_TRUE:
+        return (struct trace_value){.kind = TRACE_VALUE_TRUE};
     default:
         return (struct trace_value){.kind = json ? TRACE_VALUE_OTHER : TRACE_VALUE_MISSING};
     }

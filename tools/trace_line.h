@@ -1,5 +1,6 @@
 /* The fields of a trace's line, whatever they mean: a flat JSON object whose keys may be these. Lines in the plain form
- * that `tripctl trace` writes (keys of these and none twice, texts of printable ASCII without escapes, whole numbers)
+ * that `tripctl trace` writes (keys of these and none twice, texts of printable ASCII without escapes, whole numbers,
+ * true and false)
  * are read right here, for traces are long; every other one by jansson, with the same result. A line that begins with
  * white space is jansson's, which is how the two are compared (tests/fuzz/fuzz_trace.c).
  */
@@ -22,7 +23,9 @@
     X(ID, "id")                 \
     X(MODE, "mode")             \
     X(TTL_MS, "ttl_ms")         \
-    X(FOR_MS, "for_ms")
+    X(FOR_MS, "for_ms")         \
+    X(PRIORITY, "priority")     \
+    X(RETRY, "retry")
 
 #define TRACE_FIELD(suffix, name) TRACE_FIELD_##suffix,
 enum trace_field { TRACE_FIELDS(TRACE_FIELD) TRACE_FIELD_COUNT };
@@ -32,6 +35,8 @@ enum trace_value_kind {
     TRACE_VALUE_TEXT,
     TRACE_VALUE_INTEGER,
     TRACE_VALUE_REAL,
+    TRACE_VALUE_FALSE,
+    TRACE_VALUE_TRUE,
     TRACE_VALUE_OTHER
 };
 

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 static const char *const op_names[] = {TRACE_OPS(TRACE_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(TRACE_NAME)};
 static const char *const mode_names[] = {TRIP_MODES(TRACE_NAME)};
+static const char *const priority_names[] = {TRIP_PRIORITIES(TRACE_NAME)};
 static const char *const error_names[] = {TRIP_ERROR_TYPES(TRACE_NAME)};
 
 #define COUNT(names) (sizeof(names) / sizeof((names)[0]))
@@ -175,6 +175,30 @@ static bool read_id(const struct reader *reader, struct trace_step *step)
     return read_text(reader, TRACE_FIELD_ID, step->id, sizeof(step->id));
 }
 
+static bool read_priority(const struct reader *reader, struct trace_step *step)
+{
+    unsigned priority = TRIP_PRIORITY_NORMAL;
+    if (value_of(reader, TRACE_FIELD_PRIORITY)->kind != TRACE_VALUE_MISSING &&
+        !read_name(reader, TRACE_FIELD_PRIORITY, priority_names, COUNT(priority_names), &priority))
+        return false;
+    step->priority = (trip_priority)priority;
+    return true;
+}
+
+static bool read_retry(const struct reader *reader, struct trace_step *step)
+{
+    const enum trace_value_kind kind = value_of(reader, TRACE_FIELD_RETRY)->kind;
+    step->retry = kind == TRACE_VALUE_TRUE;
+    return kind == TRACE_VALUE_MISSING || kind == TRACE_VALUE_FALSE || kind == TRACE_VALUE_TRUE ||
+           wrong(reader, "\"retry\" must be true or false");
+}
+
+static bool read_outcomes(const struct reader *reader, struct trace_step *step)
+{
+    return read_outcome(reader, step) && read_latency(reader, &step->latency_ns) &&
+           read_count_if_given(reader, TRACE_FIELD_N, TRACE_N_MAX, &step->n);
+}
+
 static bool read_step(const struct reader *reader, struct trace_step *step)
 {
     unsigned op;
@@ -186,11 +210,11 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
         return false;
     switch (step->op) {
     case TRACE_CALL:
+        return read_outcomes(reader, step) && read_priority(reader, step) && read_retry(reader, step);
     case TRACE_RECORD:
-        return read_outcome(reader, step) && read_latency(reader, &step->latency_ns) &&
-               read_count_if_given(reader, TRACE_FIELD_N, TRACE_N_MAX, &step->n);
+        return read_outcomes(reader, step);
     case TRACE_BEGIN:
-        return read_id(reader, step);
+        return read_id(reader, step) && read_priority(reader, step);
     case TRACE_END:
         return read_id(reader, step) && read_outcome(reader, step);
     case TRACE_MODE:

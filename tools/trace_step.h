@@ -7,12 +7,14 @@
  *   {"t_ms":5,"op":"trip","breaker":"db","for_ms":5000}  {"t_ms":6,"op":"reset","breaker":"db"}
  *   {"t_ms":7,"op":"show","breaker":"db"}
  *
+ * A call may have "priority" (normal if not given), as a begin may, and "retry":true.
  * n stands for that many equal lines. Keys that are not known are allowed; `tripctl trace` has "lost" on the first line
  * after outcomes that it could not write.
  */
 #ifndef TRIP_TOOLS_TRACE_STEP_H
 #define TRIP_TOOLS_TRACE_STEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +48,8 @@ struct trace_step {
     trip_outcome outcome;
     trip_error_type error;
     trip_mode mode;
+    trip_priority priority;
+    bool retry;
     char breaker[TRIP_NAME_MAX + 1];
     char id[TRACE_ID_MAX + 1];
 };

@@ -10,6 +10,7 @@
 #include "simulation.h"
 
 #define CALLS_MAX    4000 /* of all steps together: n may be a milliard */
+#define ATTEMPTS_MAX 100  /* retry.attempts */
 #define BREAKERS_MAX 64
 
 /* What the events so far say, and the step that is being carried out. */
@@ -132,7 +133,7 @@ static bool same(const struct trace_step *a, const struct trace_step *b)
 {
     return a->op == b->op && a->t_ms == b->t_ms && a->latency_ns == b->latency_ns && a->n == b->n &&
            a->span_ms == b->span_ms && a->outcome == b->outcome && a->error == b->error && a->mode == b->mode &&
-           is(a->breaker, b->breaker) && is(a->id, b->id);
+           a->priority == b->priority && a->retry == b->retry && is(a->breaker, b->breaker) && is(a->id, b->id);
 }
 
 /* However a line is read (tools/trace_line.h), it is the same step, or wrong for the same reason. */
@@ -149,9 +150,11 @@ static int parse(const char *line, size_t length, struct trace_step *ret_step, c
     return error;
 }
 
+/* At most. */
 static uint64_t calls_of(const struct trace_step *step)
 {
-    return step->op == TRACE_CALL || step->op == TRACE_RECORD ? step->n : 1;
+    const uint64_t n = step->op == TRACE_CALL || step->op == TRACE_RECORD ? step->n : 1;
+    return step->retry ? ATTEMPTS_MAX * n : n;
 }
 
 static void replay(struct simulation *simulation, struct story *story, const char *trace, size_t size)

@@ -125,17 +125,20 @@ static json_t *host_shows(void)
                                                 .limits = &segment->limits[both.slot]});
 }
 
-static const char *line_of(const json_t *show, char text[1024])
+static const char *line_of(const json_t *show, char text[2048])
 {
     static const char *const keys[] = {"state",        "retry_after_ms",       "permits_free", "window",
                                        "totals",       "consecutive_failures", "probes",       "opens",
-                                       "state_for_ms", "calls_until_rate",     "trips",        "open_ms"};
+                                       "state_for_ms", "calls_until_rate",     "trips",        "open_ms",
+                                       "limits"};
     json_t *line = json_object();
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         json_object_set(line, keys[i], json_object_get(show, keys[i]));
+    /* The host's has not run for as long as its budget needs to be full. */
+    json_object_del(json_object_get(json_object_get(line, "limits"), "retry"), "budget_tokens");
     json_object_set(line, "error", json_object_get(json_object_get(show, "error"), "type"));
     char *dump = json_dumps(line, JSON_COMPACT);
-    snprintf(text, 1024, "%s", dump);
+    snprintf(text, 2048, "%s", dump);
     free(dump);
     json_decref(line);
     return text;
@@ -143,7 +146,7 @@ static const char *line_of(const json_t *show, char text[1024])
 
 static void assert_both_show(const char *state, uint64_t retry_after_ms, unsigned permits_free)
 {
-    char by_host[1024], by_simulation[1024];
+    char by_host[2048], by_simulation[2048];
     json_t *show = host_shows();
     simulate("\"op\":\"show\",\"breaker\":\"db\"");
     assert_string_equal(line_of(both.shown, by_simulation), line_of(show, by_host));
