@@ -526,7 +526,7 @@ static trip_verdict admit(struct simulation *simulation, struct sim_breaker *bre
 
 /* How a call was answered. */
 struct sim_admission {
-    struct sim_asking asking;
+    const struct sim_asking *asking;
     trip_verdict verdict;
     bool limited; /* it took what limits demand */
 };
@@ -538,7 +538,7 @@ static struct sim_admission ask_all(struct simulation *simulation, struct sim_br
     static const trip_verdict verdicts[LIMITED_COUNT] = {[LIMITED_CONCURRENCY] = TRIP_DENY_CONCURRENCY,
                                                          [LIMITED_RATE] = TRIP_DENY_RATE,
                                                          [LIMITED_SHED] = TRIP_DENY_SHED};
-    struct sim_admission admission = {.asking = *asking, .verdict = admit(simulation, breaker)};
+    struct sim_admission admission = {.asking = asking, .verdict = admit(simulation, breaker)};
     uint64_t until_ms;
     enum limited by;
     if (breaker->policy.limits == 0 || !admits(admission.verdict) ||
@@ -572,7 +572,7 @@ static struct sim_call admitted(struct simulation *simulation, struct sim_breake
                                   .epoch = word_epoch(breaker->word),
                                   .probe = admission->verdict == TRIP_PROBE,
                                   .ticketed = admission->limited,
-                                  .asking = admission->asking,
+                                  .asking = *admission->asking,
                                   .begin_ns = simulation->now_ns};
     breaker->core.head.in_flight += count;
     if (call.probe)
@@ -654,13 +654,14 @@ static bool is_retried(const struct sim_asking *asking, const struct sim_outcome
 /* What an outcome brings about comes later: nothing is due between those that are told at once. */
 static void finish_call(struct simulation *simulation, uint32_t index, const struct sim_outcome *what)
 {
-    const struct sim_call call = simulation->calls[index];
-    leave(&call);
-    for (uint64_t left = call.count; left > 0;)
-        left -= end_some(simulation, call.breaker, &call, what, left);
+    const struct sim_call *call = &simulation->calls[index];
+    struct sim_breaker *breaker = call->breaker;
+    leave(call);
+    for (uint64_t left = call->count; left > 0;)
+        left -= end_some(simulation, breaker, call, what, left);
     free_call(simulation, index);
-    if (is_retried(&call.asking, what))
-        retry_later(simulation, call.breaker, what, &call.asking);
+    if (is_retried(&call->asking, what))
+        retry_later(simulation, breaker, what, &call->asking);
 }
 
 static void lease_ended(struct sim_call *call)
@@ -705,7 +706,7 @@ static void note_verdict(struct simulation *simulation, struct sim_breaker *brea
         if (breaker->limits.measured)
             measure(simulation, breaker);
     }
-    report_verdict(simulation, breaker, admission->verdict, id, admission->asking.failed + 1);
+    report_verdict(simulation, breaker, admission->verdict, id, admission->asking->failed + 1);
 }
 
 /* Do the calls that follow at once get this verdict, too, as long as the state does not move? */
