@@ -34,6 +34,16 @@ static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
+/* A breaker that moved while a call waited has not admitted it any more. */
+static bool still_admitted(struct call *call)
+{
+    if (word_epoch(__atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE)) == word_epoch(call->word))
+        return true;
+    limits_give(call);
+    call->flags &= (uint8_t)~CALL_TICKET;
+    return false;
+}
+
 /* The only wait of an admission, and only where the settings ask for it. */
 static bool ticket_wait(struct call *call, uint32_t lane, trip_priority priority, uint64_t wait_ns)
 {
@@ -45,7 +55,7 @@ static bool ticket_wait(struct call *call, uint32_t lane, trip_priority priority
         /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         if (ticket_try(call, lane, priority))
-            return true;
+            return still_admitted(call);
         const uint64_t now_ns = monotonic_ns();
         if (now_ns >= until_ns)
             return false;

@@ -1,7 +1,8 @@
 /* Limits that all processes share, as one process meets them: tickets, tokens, shedding, deadlines, priorities. The
  * policy is what the test writes into the slot. */
+#include <linux/futex.h>
 #include <pthread.h>
-#include <signal.h>
+#include <sys/syscall.h>
 
 #include "client_fixture.h"
 
@@ -112,6 +113,31 @@ static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(voi
     pthread_join(thread, NULL);
     assert_int_equal(lines(f)->turn, 1);
     trip_end(&second, TRIP_OK);
+}
+
+static void *open_then_end(void *context)
+{
+    struct fixture *const f = context;
+    const struct timespec nap = {.tv_nsec = 50000000};
+    nanosleep(&nap, NULL);
+    fixture_set(f, word_open(word_epoch(fixture_word(f)) + 1, 60000));
+    ticket_give(tickets(f), (struct ticket){0, tickets_at(*tickets(f), 0)});
+    __atomic_fetch_add(&lines(f)->turn, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &lines(f)->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return NULL;
+}
+
+static void test_no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call first, second;
+    pthread_t thread;
+    limit_tickets(f, 1, UINT64_C(10000000000));
+    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
+    assert_int_equal(pthread_create(&thread, NULL, open_then_end, f), 0);
+    assert_int_equal(trip_begin(f->breaker, &second), TRIP_DENY_CONCURRENCY);
+    pthread_join(thread, NULL);
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
 }
 
 static void test_a_wait_ends_with_the_deadline(void **state)
@@ -267,6 +293,7 @@ int main(void)
         TEST(no_more_calls_are_in_flight_than_there_are_tickets),
         TEST(the_last_tickets_are_the_more_important_calls),
         TEST(who_may_wait_gets_the_ticket_that_another_thread_gives_back),
+        TEST(no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile),
         TEST(a_wait_ends_with_the_deadline),
         TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
         TEST(a_child_gives_back_no_ticket_of_its_parent_s),
