@@ -57,7 +57,9 @@ static inline const char *attempt_of(const json_t *event)
 {
     static char text[32];
     const json_t *attempt = json_object_get(event, "attempt");
-    snprintf(text, sizeof(text), attempt ? " %lld" : "", (long long)json_integer_value(attempt));
+    if (!attempt)
+        return "";
+    snprintf(text, sizeof(text), " %lld", (long long)json_integer_value(attempt));
     return text;
 }
 
