@@ -22,8 +22,8 @@ struct call {
     uint64_t watched;     /* its word in that table */
     uint64_t deadline;    /* ticks; 0: none */
     struct ticket ticket; /* value 0: none */
-    uint32_t reserved;
-    uint32_t generation; /* of the process: a forked child ends nothing of its parent's */
+    uint32_t commons;     /* the low half of the id of the commons whose ticket it is */
+    uint32_t generation;  /* of the process: a forked child ends nothing of its parent's */
     uint16_t watched_place;
     uint8_t permit_index;
     uint8_t flags; /* enum call_flag */
@@ -31,6 +31,11 @@ struct call {
 
 _Static_assert(sizeof(struct call) == sizeof(trip_call), "trip_call has no room for a call");
 _Static_assert(PERMITS_PER_BREAKER <= 256 && LANE_CALLS <= 65536, "a call's permit or place has outgrown its field");
+
+/* ---- decide.c */
+/* trip_begin_asking, waiting no longer for a ticket than so. */
+trip_verdict call_begin(struct trip_breaker *breaker, trip_call *call, const trip_asking *asking,
+                        uint64_t most_wait_ns);
 
 /* ---- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */

@@ -171,21 +171,26 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
 }
 
 /* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
-static bool limited(struct call *call, const trip_asking *asking, enum limited *ret_by)
+static bool limited(struct call *call, const trip_asking *asking, uint64_t most_wait_ns, enum limited *ret_by)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
     const uint64_t remaining_ns = asking->within_ns ? asking->within_ns : UINT64_MAX;
     if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
-        limits_take(call, asking->priority, remaining_ns, ret_by))
-        return false;
+        limits_take(call, asking->priority, at_most(remaining_ns, most_wait_ns), ret_by)) {
+        if (!call->deadline || view_ticks(binding->view) < call->deadline)
+            return false;
+        *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
+        limits_give_unsent(call);
+    }
     give_back_unsent(call);
     return true;
 }
 
 #define PASSED_NS 1 /* a deadline so near has passed */
 
-COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking)
+COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking,
+                                    uint64_t most_wait_ns)
 {
     enum limited by = LIMITED_DEADLINE;
     *call = (struct call){.generation = (uint32_t)fork_generation()};
@@ -206,11 +211,11 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         call->breaker = NULL;
         return verdict;
     }
-    if (limited(call, asking, &by))
-        return reject(&reporter, call, by);
-    call->ticks = view_ticks(call->binding->view);
     if (asking->within_ns)
         call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
+    if (limited(call, asking, most_wait_ns, &by))
+        return reject(&reporter, call, by);
+    call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);
     return verdict;
 }
@@ -224,7 +229,12 @@ trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_pr
 
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking)
 {
-    return begin_slow(breaker, (struct call *)call, asking ? asking : &as_usual);
+    return call_begin(breaker, call, asking ? asking : &as_usual, UINT64_MAX);
+}
+
+trip_verdict call_begin(struct trip_breaker *breaker, trip_call *call, const trip_asking *asking, uint64_t most_wait_ns)
+{
+    return begin_slow(breaker, (struct call *)call, asking, most_wait_ns);
 }
 
 uint64_t trip_call_remaining_ns(const trip_call *public_call)
@@ -264,7 +274,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
                  word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
-        return begin_slow(breaker, call, &as_usual);
+        return begin_slow(breaker, call, &as_usual, UINT64_MAX);
     call->breaker = breaker;
     call->binding = binding;
     call->word = word;

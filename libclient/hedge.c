@@ -1,4 +1,5 @@
 #include "hedge.h"
+#include "call.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,10 @@ struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_o
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&hedge->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    /* As if opened once more: trip_close leaves the client to the last attempt that runs. */
+    pthread_mutex_lock(&clients.lock);
+    breaker->client->opens++;
+    pthread_mutex_unlock(&clients.lock);
     return hedge;
 }
 
@@ -51,9 +56,11 @@ void hedge_leave(struct hedge *hedge)
         return;
     if (hedge->release)
         hedge->release(hedge->arg);
+    struct trip_client *const client = hedge->breaker->client;
     pthread_cond_destroy(&hedge->changed);
     pthread_mutex_destroy(&hedge->lock);
     free(hedge);
+    trip_close(client);
 }
 
 static bool is_failure(trip_outcome outcome)
@@ -100,7 +107,7 @@ static bool start_thread(struct runner *runner)
     return started;
 }
 
-/* Under the lock. False: no memory, no thread; the call is given back as cancelled. */
+/* Under the lock. False: no memory, no thread; the call is the caller's still. */
 static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
 {
     struct runner *const runner = malloc(sizeof(*runner));
@@ -113,10 +120,8 @@ static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
             return true;
         hedge->users--;
         hedge->running--;
-        free(runner);
     }
-    trip_call unsent = *call;
-    trip_end(&unsent, TRIP_CANCELLED);
+    free(runner);
     return false;
 }
 
@@ -130,18 +135,32 @@ static void wait_for_answer(struct hedge *hedge, uint64_t for_ns)
                                      : pthread_cond_timedwait(&hedge->changed, &hedge->lock, &until);
 }
 
-/* The second one is admitted like any call, and paid from the retry budget. */
-static void send_second(struct hedge *hedge, const trip_asking *asking, trip_result *result)
+/* The second one is admitted like any call, but waits for nothing, and is paid from the retry budget. */
+static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t began_ns, trip_result *result)
 {
+    trip_asking second = *asking;
     trip_call call;
-    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_asking(hedge->breaker, &call, asking)))
+    const uint64_t spent_ns = monotonic_ns() - began_ns;
+    if (second.within_ns)
+        second.within_ns = second.within_ns > spent_ns ? second.within_ns - spent_ns : 1;
+    if (!trip_admitted(call_begin(hedge->breaker, &call, &second, 0)))
         return;
-    if (start(hedge, &call, result->attempts + 1))
+    if (trip_hedge_take(hedge->breaker) && start(hedge, &call, result->attempts + 1))
         result->attempts++;
+    else
+        trip_end(&call, TRIP_CANCELLED);
+}
+
+/* No thread is to be had: here, then. */
+static void run_here(struct hedge *hedge, trip_call *call, trip_attempt *ret_attempt, trip_result *result)
+{
+    *ret_attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(call)};
+    result->outcome = attempt_run(hedge->operation, hedge->arg, ret_attempt, call);
 }
 
 bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret_attempt, trip_result *result)
 {
+    const uint64_t began_ns = monotonic_ns();
     trip_call call;
     uint64_t delay_ns;
     result->verdict = trip_begin_asking(hedge->breaker, &call, asking);
@@ -152,19 +171,20 @@ bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret
     hedge->round++;
     hedge->running = 0;
     hedge->answered = false;
-    hedge->outcome = TRIP_CANCELLED; /* if there is no thread to be had */
-    if (start(hedge, &call, result->attempts)) {
-        if (trip_hedge_after(hedge->breaker, &delay_ns)) {
-            wait_for_answer(hedge, delay_ns);
-            if (!hedge->answered)
-                send_second(hedge, asking, result);
-        }
-        wait_for_answer(hedge, UINT64_MAX);
-        *ret_attempt = hedge->attempt;
+    const bool started = start(hedge, &call, result->attempts);
+    if (started && trip_hedge_after(hedge->breaker, &delay_ns)) {
+        wait_for_answer(hedge, delay_ns);
+        if (!hedge->answered)
+            send_second(hedge, asking, began_ns, result);
     }
+    if (started)
+        wait_for_answer(hedge, UINT64_MAX);
+    *ret_attempt = hedge->attempt;
     result->outcome = hedge->outcome;
+    pthread_mutex_unlock(&hedge->lock);
+    if (!started)
+        run_here(hedge, &call, ret_attempt, result);
     if (is_failure(result->outcome))
         result->error = ret_attempt->error.type;
-    pthread_mutex_unlock(&hedge->lock);
     return true;
 }

@@ -8,24 +8,21 @@ struct retry {
     uint64_t previous_ns; /* the delay before this one */
     uint32_t failed;      /* attempts */
     uint32_t reserved;
-    uint64_t unused[3];
+    const struct view *view; /* whose clock these times are of; it lives as long as the client */
+    uint64_t unused[2];
 } __attribute__((may_alias));
 _Static_assert(sizeof(struct retry) == sizeof(trip_retry), "trip_retry has no room for a retry");
 
-static uint64_t now_of(struct trip_breaker *breaker)
-{
-    return view_now_ns(breaker_bound(breaker)->view);
-}
-
 void trip_retry_start(trip_breaker *breaker, trip_retry *public_retry)
 {
-    *(struct retry *)public_retry = (struct retry){.breaker = breaker, .started_ns = now_of(breaker)};
+    const struct view *const view = breaker_bound(breaker)->view;
+    *(struct retry *)public_retry = (struct retry){.breaker = breaker, .view = view, .started_ns = view_now_ns(view)};
 }
 
 void trip_retry_within(trip_retry *public_retry, uint64_t within_ns)
 {
     struct retry *const retry = (struct retry *)public_retry;
-    retry->deadline_ns = within_ns ? saturated((unsigned __int128)now_of(retry->breaker) + within_ns) : 0;
+    retry->deadline_ns = within_ns ? saturated((unsigned __int128)view_now_ns(retry->view) + within_ns) : 0;
 }
 
 /* Would it still deny when the delay is over? A ramp throws dice at each call, and ends nothing. */
@@ -66,7 +63,7 @@ trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type erro
         return TRIP_RETRY_ATTEMPTS;
     const uint64_t backoff_ns = backoff_delay_ns(&settings.backoff, retry->failed, retry->previous_ns, random_64());
     const uint64_t delay_ns = backoff_ns > hint_ns ? backoff_ns : hint_ns;
-    const uint64_t now_ns = view_now_ns(binding->view);
+    const uint64_t now_ns = view_now_ns(retry->view);
     if (denies_until(retry->breaker, delay_ns))
         return TRIP_RETRY_OPEN;
     if (ends_after(now_ns, delay_ns, total_ns ? saturated((unsigned __int128)retry->started_ns + total_ns) : 0))

@@ -69,9 +69,13 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
     trip_attempt attempt;
     trip_retry retry;
     uint64_t delay_ns;
+    int cancel_state = PTHREAD_CANCEL_ENABLE;
     trip_retry_start(breaker, &retry);
     trip_retry_within(&retry, ask.within_ns);
-    struct hedge *const hedge = ask.idempotent ? hedge_new(breaker, &ask, operation, arg) : NULL;
+    const bool hedged = ask.idempotent && trip_hedge_after(breaker, &delay_ns);
+    struct hedge *const hedge = hedged ? hedge_new(breaker, &ask, operation, arg) : NULL;
+    if (hedge) /* a thread that ended while it waits would leave the others at its lock */
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     while ((hedge ? hedge_try(hedge, &ask, &attempt, &result)
                   : try_once(breaker, &ask, operation, arg, &attempt, &result)) &&
            failed(&result)) {
@@ -84,10 +88,12 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
     }
     if (result.attempts && failed(&result) && !trip_admitted(result.verdict))
         result.stopped_by = result.verdict == TRIP_DENY_DEADLINE ? TRIP_RETRY_DEADLINE : TRIP_RETRY_OPEN;
-    if (hedge)
+    if (hedge) {
         hedge_leave(hedge);
-    else if (ask.release)
+        pthread_setcancelstate(cancel_state, NULL);
+    } else if (ask.release) {
         ask.release(arg);
+    }
     result.elapsed_ns = monotonic_ns() - started_ns;
     if (ret_result)
         *ret_result = result;

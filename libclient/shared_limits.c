@@ -17,13 +17,36 @@ static uint64_t load(const uint64_t *word)
 
 /* --------------------------------------------------------------------------------------------------------- bulkhead */
 
-static bool ticket_try(struct call *call, uint32_t lane, trip_priority priority)
+/* Read from the mapping itself, which changes together with the tickets in it. */
+static uint32_t commons_now(const struct binding *binding)
+{
+    return (uint32_t)__atomic_load_n(&binding->view->commons->commons_id, __ATOMIC_RELAXED);
+}
+
+/* The number under which tripd finds what we hold; 0: none now. */
+static uint32_t own_lane(const struct trip_client *client)
+{
+    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    const uint32_t number = lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
+    return number <= TICKET_LANE_MAX ? number : 0;
+}
+
+static bool ticket_try(struct call *call, trip_priority priority)
 {
     const struct policy_slot *const policy = call->binding->policy;
+    const struct trip_client *const client = call->breaker->client;
     const unsigned limit = (unsigned)at_most(load(&policy->tickets), TICKETS_MAX);
     const unsigned reserve = (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit);
-    if (ticket_take(call->binding->tickets, limit, reserve, lane, lane * TICKETS_PER_WORD, &call->ticket) < 0)
+    const uint32_t lane = own_lane(client), commons = commons_now(call->binding);
+    if (lane == 0 ||
+        ticket_take(call->binding->tickets, limit, reserve, lane, lane * TICKETS_PER_WORD, &call->ticket) < 0)
         return false;
+    /* A number or a commons that was lost meanwhile: the ticket is marked as somebody else's, or nobody's. */
+    if (own_lane(client) != lane || commons_now(call->binding) != commons) {
+        ticket_give(call->binding->tickets, call->ticket);
+        return false;
+    }
+    call->commons = commons;
     call->flags |= CALL_TICKET;
     return true;
 }
@@ -34,38 +57,11 @@ static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
-/* A breaker that moved while a call waited has not admitted it any more. */
-static bool still_admitted(struct call *call)
-{
-    if (word_epoch(__atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE)) == word_epoch(call->word))
-        return true;
-    limits_give(call);
-    call->flags &= (uint8_t)~CALL_TICKET;
-    return false;
-}
-
-/* The only wait of an admission, and only where the settings ask for it. */
-static bool ticket_wait(struct call *call, uint32_t lane, trip_priority priority, uint64_t wait_ns)
-{
-    struct limit_lines *const lines = call->binding->limits;
-    const uint64_t until_ns = monotonic_ns() + wait_ns;
-    for (;;) {
-        const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
-        __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
-        /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (ticket_try(call, lane, priority))
-            return still_admitted(call);
-        const uint64_t now_ns = monotonic_ns();
-        if (now_ns >= until_ns)
-            return false;
-        futex_wait(&lines->turn, turn, until_ns - now_ns);
-    }
-}
-
 void limits_give(const struct call *call)
 {
     struct limit_lines *const lines = call->binding->limits;
+    if (call->commons != commons_now(call->binding)) /* it went with the commons of then */
+        return;
     if (!ticket_give(call->binding->tickets, call->ticket))
         return;
     /* Sequentially consistent, as the giving back is: pairs with the fence of ticket_wait. */
@@ -76,13 +72,51 @@ void limits_give(const struct call *call)
     syscall(SYS_futex, &lines->turn, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
-static bool take_ticket(struct call *call, trip_priority priority, uint64_t remaining_ns)
+void limits_give_unsent(struct call *call)
 {
-    const uint32_t lane = reporter_lane(call->breaker->client);
-    const uint64_t wait_ns = at_most(load(&call->binding->policy->tickets_wait), remaining_ns);
-    if (lane == 0 || lane > TICKET_LANE_MAX) /* nobody could take it back from us */
-        return __atomic_load_n(&call->breaker->client->laneless, __ATOMIC_RELAXED);
-    return ticket_try(call, lane, priority) || (wait_ns != 0 && ticket_wait(call, lane, priority, wait_ns));
+    if (call->flags & CALL_TICKET)
+        limits_give(call);
+    call->flags &= (uint8_t)~CALL_TICKET;
+}
+
+/* A breaker that moved while a call waited has not admitted it any more. */
+static bool still_admitted(struct call *call)
+{
+    if (word_epoch(__atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE)) == word_epoch(call->word))
+        return true;
+    limits_give_unsent(call);
+    return false;
+}
+
+/* The only wait of an admission, and only where the settings ask for it. */
+static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait_ns)
+{
+    struct limit_lines *const lines = call->binding->limits;
+    const uint64_t until_ns = monotonic_ns() + wait_ns;
+    for (;;) {
+        const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
+        __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
+        /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        const bool on = load(&call->binding->policy->limits) & POLICY_TICKETS; /* a reload may end it */
+        if (!on || ticket_try(call, priority))
+            return still_admitted(call);
+        const uint64_t now_ns = monotonic_ns();
+        if (now_ns >= until_ns)
+            return false;
+        futex_wait(&lines->turn, turn, until_ns - now_ns);
+    }
+}
+
+/* Without a number nobody could take it back from us. While it is on its way the call is rejected; who gets none, or
+ * has nobody to get it from, goes on without. */
+static bool take_ticket(struct call *call, trip_priority priority, uint64_t wait_ns)
+{
+    const struct trip_client *const client = call->breaker->client;
+    if (own_lane(client) == 0 &&
+        (__atomic_load_n(&client->laneless, __ATOMIC_RELAXED) || view_away(call->binding->view)))
+        return true;
+    return ticket_try(call, priority) || (wait_ns != 0 && ticket_wait(call, priority, wait_ns));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
@@ -126,7 +160,7 @@ static bool sheds(const struct policy_slot *policy, trip_priority priority)
 /* --------------------------------------------------------------------------------------------------------- together */
 
 /* What can be given back is taken before what cannot. */
-bool limits_take(struct call *call, trip_priority priority, uint64_t remaining_ns, enum limited *ret_by)
+bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
 {
     const struct policy_slot *const policy = call->binding->policy;
     const uint64_t flags = load(&policy->limits);
@@ -136,13 +170,11 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t remaining_n
     if (flags & POLICY_THROTTLE && sheds(policy, priority))
         return false;
     *ret_by = LIMITED_CONCURRENCY;
-    if (flags & POLICY_TICKETS && !take_ticket(call, priority, remaining_ns))
+    if (flags & POLICY_TICKETS && !take_ticket(call, priority, at_most(load(&policy->tickets_wait), most_wait_ns)))
         return false;
     *ret_by = LIMITED_RATE;
     if (flags & POLICY_RATE && !take_token(call, priority)) {
-        if (call->flags & CALL_TICKET)
-            limits_give(call);
-        call->flags &= (uint8_t)~CALL_TICKET;
+        limits_give_unsent(call);
         return false;
     }
     return true;

@@ -5,10 +5,12 @@
 #include "call.h"
 
 /* Takes what the policy demands of an admitted call. False: rejected, *ret_by says by what, and nothing is held.
- * remaining_ns: of its deadline; UINT64_MAX: none. */
-bool limits_take(struct call *call, trip_priority priority, uint64_t remaining_ns, enum limited *ret_by);
+ * most_wait_ns: no longer for a ticket than so, and than the settings say. */
+bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by);
 /* Gives a ticket back, and wakes who waits for one. */
 void limits_give(const struct call *call);
+/* The same of a call that is not sent after all, if it has one. */
+void limits_give_unsent(struct call *call);
 /* Until the rate admits the next call of normal priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding);
 /* Charges the host's retry budget. False: it is dry. */

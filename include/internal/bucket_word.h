@@ -99,7 +99,7 @@ static inline uint64_t bucket_after_take(uint64_t word, const struct rate *rate,
 static inline uint64_t bucket_tokens(uint64_t word, const struct rate *rate, uint64_t now_ns)
 {
     const uint64_t span = bucket_span(rate);
-    return (span - at_most(bucket_ahead(word, rate, now_ns), span)) / bucket_interval(rate);
+    return (span - at_most(bucket_ahead(word, rate, now_ns), span)) / bucket_positive(bucket_interval(rate));
 }
 
 /* ------------------------------------------------------------------------------------- sliding: window counter */

@@ -215,19 +215,27 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
     return true;
 }
 
-/* tripd, for a lane whose process is dead, before its number is reissued: how many it held. Nobody else changes a dead
- * lane's tickets, so that clearing them cannot lose. */
+/* tripd, for a lane whose process is dead, before its number is reissued: how many it held. By compare, for a number
+ * that was taken for a dead one's may be given back this moment, and the place be another's; a word that never rests is
+ * cleared all the same. */
 static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
 {
     unsigned held = 0;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
         /* Relaxed: the death was noticed by other means, and everything that the dead did is visible since. */
-        const uint64_t bits = tickets_of_lane(__atomic_load_n(&words[at], __ATOMIC_RELAXED), lane);
-        if (bits == 0)
-            continue;
-        /* Release: pairs with the acquire of ticket_take: who takes it next comes after the death. */
-        __atomic_fetch_and(&words[at], ~bits, __ATOMIC_RELEASE);
-        held += tickets_count(bits) / 12;
+        uint64_t word = __atomic_load_n(&words[at], __ATOMIC_RELAXED), bits;
+        bool done = false;
+        for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_lane(word, lane)); tries++) {
+            /* Release: pairs with the acquire of ticket_take: who takes it next comes after the death. */
+            done =
+                __atomic_compare_exchange_n(&words[at], &word, word & ~bits, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+            held += done ? tickets_count(bits) / 12 : 0;
+        }
+        bits = done ? 0 : tickets_of_lane(word, lane);
+        if (bits) {
+            __atomic_fetch_and(&words[at], ~bits, __ATOMIC_RELEASE);
+            held += tickets_count(bits) / 12;
+        }
     }
     return held;
 }

@@ -182,6 +182,20 @@ static void test_a_child_gives_back_no_ticket_of_its_parent_s(void **state)
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
 }
 
+static void test_a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    limit_tickets(f, 1, 0);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    const uint64_t alike = *tickets(f);
+    fake_lose_commons(&f->fake);
+    assert_true(WAIT_FOR(trip_client_status(f->client) == TRIP_CLIENT_SHARED));
+    *tickets(f) = alike; /* another's by now: same place, same serial, same number */
+    trip_end(&call, TRIP_OK);
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 1);
+}
+
 /* ------------------------------------------------------------------------------------------------- rate, shedding */
 
 static void test_a_burst_passes_and_then_the_rate(void **state)
@@ -297,6 +311,7 @@ int main(void)
         TEST(a_wait_ends_with_the_deadline),
         TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
         TEST(a_child_gives_back_no_ticket_of_its_parent_s),
+        TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
         TEST(a_burst_passes_and_then_the_rate),
         TEST(a_sliding_window_admits_its_limit),
         TEST(a_call_without_a_token_keeps_no_ticket),

@@ -242,6 +242,20 @@ static void test_a_second_attempt_answers_for_a_slow_first_one(void **state)
     assert_true(WAIT_FOR(fixture_counts(f).total_ok == 2));
 }
 
+static void test_a_client_that_is_closed_stays_for_the_attempt_that_still_runs(void **state)
+{
+    struct fixture *const f = *state;
+    static struct slow_once slow;
+    trip_result result;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    retries(f);
+    policy(f)->hedge_ns = 20 * MS;
+    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    trip_close(f->client);
+    assert_true(WAIT_FOR(released(&slow) == 1)); /* and ends its call meanwhile */
+    assert_int_equal(trip_open(&f->client, NULL), 0);
+}
+
 static void test_nothing_is_hedged_from_a_dry_budget_or_without_settings(void **state)
 {
     struct fixture *const f = *state;
@@ -274,6 +288,7 @@ int main(void)
         TEST(run_gives_up_when_the_breaker_opens),
         TEST(run_passes_the_remaining_time_on),
         TEST(a_second_attempt_answers_for_a_slow_first_one),
+        TEST(a_client_that_is_closed_stays_for_the_attempt_that_still_runs),
         TEST(nothing_is_hedged_from_a_dry_budget_or_without_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
