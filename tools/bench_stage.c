@@ -202,8 +202,8 @@ void stage_start(struct bench_stage *stage, const char *config)
 
 void stage_stop(struct bench_stage *stage)
 {
-    static const char *const files[] = {"bench.yaml",       "log",  "bench.sock", "bench.lock", "tripd.bench",
-                                        "tripd.bench~lock", "bench"};
+    static const char *const files[] = {
+        "bench.yaml", "log", "bench.sock", "bench.lock", "tripd.bench", "tripd.bench~lock", "bench/snapshot", "bench"};
     char path[128];
     kill(stage->keeper, SIGTERM);
     waitpid(stage->keeper, NULL, 0);
