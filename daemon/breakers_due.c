@@ -2,14 +2,11 @@
  * while counted successes or calls in flight could complete a condition. One deadline a breaker. */
 #include "breakers_parts.h"
 
+#include "internal/numbers.h"
+
 uint64_t breakers_ms_to_ns(uint64_t ms)
 {
     return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 uint64_t breakers_after(uint64_t ns, uint64_t by)
@@ -29,7 +26,7 @@ static uint64_t ramp_due_ns(const struct breakers *breakers, uint32_t slot)
     uint64_t next_ns;
     core_ramp_permille(segment_core(breakers->segment, slot), breakers->table[slot].settings, breakers->now_ns,
                        &next_ns);
-    return next_ns > breakers->now_ns ? least(next_ns, end_ns) : end_ns;
+    return next_ns > breakers->now_ns ? at_most(next_ns, end_ns) : end_ns;
 }
 
 static uint64_t state_due_ns(struct breakers *breakers, uint32_t slot, uint64_t word)
@@ -79,12 +76,12 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const struct breaker *const breaker = &breakers->table[slot];
     uint64_t due_ns = breaker->mode_until_ms ? breakers_ms_to_ns(breaker->mode_until_ms) : DEADLINE_NEVER;
-    due_ns = least(due_ns, breaker->growth_until_ns);
-    due_ns = least(due_ns, idle_due_ns(breakers, slot, word));
-    due_ns = least(due_ns, breakers_adaptive_due_ns(breaker));
+    due_ns = at_most(due_ns, breaker->growth_until_ns);
+    due_ns = at_most(due_ns, idle_due_ns(breakers, slot, word));
+    due_ns = at_most(due_ns, breakers_adaptive_due_ns(breaker));
     if (!breakers_frozen(breaker)) {
-        due_ns = least(due_ns, state_due_ns(breakers, slot, word));
-        due_ns = least(due_ns, tick_due_ns(breakers, slot, word));
+        due_ns = at_most(due_ns, state_due_ns(breakers, slot, word));
+        due_ns = at_most(due_ns, tick_due_ns(breakers, slot, word));
     }
     /* What is due already and did not help waits: for a CAS that failed too often, or a permit that is held. */
     if (due_ns <= breakers->now_ns)
@@ -108,7 +105,7 @@ static void come_due(struct breakers *breakers, uint32_t slot)
 uint64_t breakers_due(const struct breakers *breakers)
 {
     uint32_t slot;
-    return least(deadlines_first(breakers->due, &slot), breakers->stall_due_ns);
+    return at_most(deadlines_first(breakers->due, &slot), breakers->stall_due_ns);
 }
 
 void breakers_tick(struct breakers *breakers)

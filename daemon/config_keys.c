@@ -4,7 +4,7 @@
 
 #include "core/limiter.h"
 #include "internal/backoff.h"
-#include "trip.h"
+#include "internal/error_names.h"
 
 const char *const config_sections[CONFIG_SECTION_COUNT] = {
     SECTION_trip,   SECTION_window, SECTION_open,        SECTION_half_open, SECTION_ramp,     SECTION_retry,
@@ -16,22 +16,7 @@ static const char *const mode_words[] = {TRIP_MODES(WORD)};
 static const char *const backoff_words[] = {BACKOFF_KINDS(WORD)};
 static const char *const jitter_words[] = {JITTER_KINDS(WORD)};
 static const char *const adaptive_words[] = {LIMITER_KINDS(WORD)};
-static const char *const error_words[] = {TRIP_ERROR_TYPES(WORD) "user_0",
-                                          "user_1",
-                                          "user_2",
-                                          "user_3",
-                                          "user_4",
-                                          "user_5",
-                                          "user_6",
-                                          "user_7",
-                                          "user_8",
-                                          "user_9",
-                                          "user_10",
-                                          "user_11",
-                                          "user_12",
-                                          "user_13",
-                                          "user_14",
-                                          "user_15"};
+static const char *const error_words[] = {ERROR_NAMES};
 _Static_assert(sizeof(error_words) / sizeof(error_words[0]) == TRIP_ERROR_TYPE_COUNT, "a word for each error type");
 #undef WORD
 static const char *const window_words[] = {[WINDOW_COUNT] = "count", [WINDOW_TIME] = "time"};

@@ -3,16 +3,12 @@
 #include <string.h>
 
 #include "internal/layout.h"
+#include "internal/numbers.h"
 #include "internal/state_word.h"
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
 
 static uint64_t within(uint64_t value, uint64_t low, uint64_t high)
 {
-    return value < low ? low : least(value, high);
+    return value < low ? low : at_most(value, high);
 }
 
 /* The count whose low 32 bits are `low`, at `from` or later, but not beyond `last`. */
@@ -20,7 +16,7 @@ static uint64_t widen(uint32_t low, uint64_t from, uint64_t last)
 {
     const uint32_t ahead = low - (uint32_t)from;
     /* Of before `from`: the event was counted already, or two threads told theirs in the other order. */
-    return ahead > UINT32_MAX / 2 ? from : least(from + ahead, last);
+    return ahead > UINT32_MAX / 2 ? from : at_most(from + ahead, last);
 }
 
 struct evidence_counts source_counts_at(const struct source *source, const struct told *told)
@@ -49,9 +45,9 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
     ret_step->gapless = ok + failures == 0;
     if (!ret_step->gapless) {
         /* Which of the dropped ones were slow is not known; how many were is. */
-        ret_step->gap[CALL_FAILED | CALL_SLOW] = least(slow, failures);
+        ret_step->gap[CALL_FAILED | CALL_SLOW] = at_most(slow, failures);
         slow -= ret_step->gap[CALL_FAILED | CALL_SLOW];
-        ret_step->gap[CALL_SLOW] = least(slow, ok);
+        ret_step->gap[CALL_SLOW] = at_most(slow, ok);
         slow -= ret_step->gap[CALL_SLOW];
         ret_step->gap[CALL_FAILED] = failures - ret_step->gap[CALL_FAILED | CALL_SLOW];
         ret_step->gap[CALL_OK] = ok - ret_step->gap[CALL_SLOW];

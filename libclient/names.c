@@ -1,7 +1,7 @@
 /* Names of what the enumerations hold, and errors by number. */
 #include <errno.h>
 
-#include "trip.h"
+#include "internal/error_names.h"
 
 #define NAME_OF(suffix, name) name,
 
@@ -23,22 +23,7 @@ NAME_FUNCTION(trip_client_state_name, trip_client_state, TRIP_CLIENT_STATUSES)
 
 const char *trip_error_type_name(trip_error_type type)
 {
-    static const char *const names[] = {TRIP_ERROR_TYPES(NAME_OF) "user_0",
-                                        "user_1",
-                                        "user_2",
-                                        "user_3",
-                                        "user_4",
-                                        "user_5",
-                                        "user_6",
-                                        "user_7",
-                                        "user_8",
-                                        "user_9",
-                                        "user_10",
-                                        "user_11",
-                                        "user_12",
-                                        "user_13",
-                                        "user_14",
-                                        "user_15"};
+    static const char *const names[] = {ERROR_NAMES};
     _Static_assert(sizeof(names) / sizeof(names[0]) == TRIP_ERROR_TYPE_COUNT, "a name for each type of error");
     return (unsigned)type < TRIP_ERROR_TYPE_COUNT ? names[type] : "invalid";
 }
