@@ -50,8 +50,10 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     breaker->generation = generation_of(breakers, slot);
     breaker->used_ms = segment->details[slot].used_ms;
     breaker->permits_out = core->head.opens != 0;
-    if (fresh_commons)
+    if (fresh_commons) {
         fill_word(breakers, slot);
+        breakers_limits_begin(breakers, slot);
+    }
     breakers_word(breakers, slot);
     breakers_configure(breakers, slot, breakers->options.config);
     breakers_limits_from_now(breakers, slot);

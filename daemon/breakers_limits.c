@@ -16,10 +16,10 @@
 /* -------------------------------------------------------------------------------------------------- what is published
  */
 
-static struct policy_slot wanted(const struct breaker *breaker)
+static struct policy_slot wanted(const struct breakers *breakers, const struct breaker *breaker)
 {
     struct policy_slot words = {0};
-    limits_policy(&words, breaker->settings);
+    limits_policy(&words, breaker->settings, breakers->options.clock->tick_ns_q32);
     words.tickets = breakers_adaptive_tickets(breaker);
     words.admit_permille = breakers_adaptive_permille(breaker);
     words.hedge_ns = breakers_adaptive_hedge_ns(breaker);
@@ -43,7 +43,7 @@ static void wake_waiters(const struct breakers *breakers, uint32_t slot)
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot before = breakers->segment->policies[slot];
-    struct policy_slot words = wanted(&breakers->table[slot]);
+    struct policy_slot words = wanted(breakers, &breakers->table[slot]);
     if (!(words.limits & POLICY_TICKETS))
         words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
     if ((before.limits ^ words.limits) & POLICY_SLIDING) /* the same word means something else: a fresh one */
@@ -61,17 +61,9 @@ static uint64_t load_relaxed(const uint64_t *word) /* whole for itself, and judg
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-static uint64_t calls_counted(const struct breakers *breakers, uint32_t slot)
+static const struct breaker_totals *counted(const struct breakers *breakers, uint32_t slot)
 {
-    return segment_core(breakers->segment, slot)->head.totals.calls;
-}
-
-/* Calls that were asked for: a retry earns nothing, else a ratio of 20% would let through 25%. Who forges `retries` can
- * as well empty the budget itself. */
-static uint64_t first_attempts(const struct breakers *breakers, uint32_t slot)
-{
-    const uint64_t calls = calls_counted(breakers, slot);
-    return calls - at_most(load_relaxed(&commons_limits(breakers->commons, slot)->retries), calls);
+    return &segment_core(breakers->segment, slot)->head.totals;
 }
 
 static struct budget budget_of(const struct breaker *breaker)
@@ -79,12 +71,18 @@ static struct budget budget_of(const struct breaker *breaker)
     return budget_pace_budget(&breaker->budget, breaker->settings);
 }
 
+/* As libtrip's take_from_budget. */
+static uint64_t budget_now_ms(const struct breakers *breakers)
+{
+    return ticks_to_ms(breakers->now_ticks, breakers->options.clock->tick_ns_q32);
+}
+
 /* A full one is not written: where nobody retries the line rests. False: others were faster each time. */
 static bool deposit(struct breakers *breakers, uint32_t slot, uint64_t milli_tokens)
 {
     uint64_t *const place = &commons_limits(breakers->commons, slot)->budget;
     const struct budget budget = budget_of(&breakers->table[slot]);
-    const uint64_t now_ms = breakers_now_ms(breakers);
+    const uint64_t now_ms = budget_now_ms(breakers);
     uint64_t word = load_relaxed(place);
     for (unsigned tries = 0; tries < DEPOSIT_TRIES; tries++) {
         if (budget_tokens(word, &budget, now_ms) == budget.cap)
@@ -100,7 +98,7 @@ static bool deposit(struct breakers *breakers, uint32_t slot, uint64_t milli_tok
 void breakers_limits_counted(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    const uint64_t attempts = first_attempts(breakers, slot);
+    const uint64_t attempts = budget_first_attempts(counted(breakers, slot));
     breakers_adaptive_counted(breakers, slot);
     const uint64_t earned = budget_pace_earned(&breaker->budget, breaker->settings, attempts);
     if (attempts > breaker->budget.deposited && (earned == 0 || deposit(breakers, slot, earned)))
@@ -110,7 +108,7 @@ void breakers_limits_counted(struct breakers *breakers, uint32_t slot)
 static void look_at_pace(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    if (budget_pace_look(&breaker->budget, breaker->settings, calls_counted(breakers, slot), breakers->now_ns))
+    if (budget_pace_look(&breaker->budget, breaker->settings, counted(breakers, slot)->calls, breakers->now_ns))
         breakers_limits_publish(breakers, slot);
 }
 
@@ -178,23 +176,29 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
 static uint64_t rate_free(const struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
-    return policy_rate_free(policy, load_relaxed(&commons_limits(breakers->commons, slot)->rate), breakers->now_ns);
+    return policy_rate_free(policy, load_relaxed(&commons_limits(breakers->commons, slot)->rate), breakers->now_ticks);
+}
+
+static void show(struct breakers *breakers, uint32_t slot)
+{
+    const struct limit_lines *const lines = commons_limits(breakers->commons, slot);
+    const struct budget budget = budget_of(&breakers->table[slot]);
+    struct limits_shown shown = {
+        .budget = budget_tokens(load_relaxed(&lines->budget), &budget, budget_now_ms(breakers)),
+        .retries_refused = load_relaxed(&lines->retries_refused),
+        .rate_free = rate_free(breakers, slot),
+        .tickets_max = breakers->table[slot].settings->concurrency.max,
+        .rate_limit = breakers->table[slot].settings->rate.limit,
+        .rate_per_ms = breakers->table[slot].settings->rate.per / TRIP_MS,
+    };
+    look_at_tickets(breakers, slot, &shown);
+    segment_limits_show(breakers->segment, slot, &shown);
 }
 
 void breakers_limits_look(struct breakers *breakers, uint32_t slot)
 {
-    const struct limit_lines *const lines = commons_limits(breakers->commons, slot);
     look_at_pace(breakers, slot);
-    const struct budget budget = budget_of(&breakers->table[slot]);
-    struct limits_shown shown = {
-        .budget = budget_tokens(load_relaxed(&lines->budget), &budget, breakers_now_ms(breakers)),
-        .retries = load_relaxed(&lines->retries),
-        .retries_refused = load_relaxed(&lines->retries_refused),
-        .rate_free = rate_free(breakers, slot),
-        .tickets_max = breakers->table[slot].settings->concurrency.max,
-    };
-    look_at_tickets(breakers, slot, &shown);
-    segment_limits_show(breakers->segment, slot, &shown);
+    show(breakers, slot);
 }
 
 /* ---------------------------------------------------------------------------------------------------- coming and going
@@ -207,13 +211,13 @@ void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
     budget_pace_configure(&breaker->budget, breaker->settings, breakers->segment->policies[slot].budget_cap);
     breakers_adaptive_configure(breakers, slot);
     breakers_limits_publish(breakers, slot);
+    show(breakers, slot);
 }
 
 void breakers_limits_from_now(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    budget_pace_from_now(&breaker->budget, first_attempts(breakers, slot), calls_counted(breakers, slot),
-                         breakers->now_ns);
+    budget_pace_from_now(&breaker->budget, counted(breakers, slot), breakers->now_ns);
     breakers_adaptive_from_now(breakers, slot);
 }
 
@@ -227,8 +231,8 @@ void breakers_limits_begin(struct breakers *breakers, uint32_t slot)
     struct limit_lines *const lines = commons_limits(breakers->commons, slot);
     /* Relaxed: clients find the slot by its name, published later with release. */
     __atomic_store_n(&lines->rate, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&lines->budget, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&lines->retries, 0, __ATOMIC_RELAXED);
+    /* What the floor brings is there from the first call on. */
+    __atomic_store_n(&lines->budget, budget_make(0, budget_now_ms(breakers) - BUDGET_CAP_S * 1000), __ATOMIC_RELAXED);
     __atomic_store_n(&lines->retries_refused, 0, __ATOMIC_RELAXED);
 }
 

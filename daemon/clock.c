@@ -7,7 +7,6 @@
 #include <cpuid.h>
 #endif
 
-#define NANOSECOND_Q32 (UINT64_C(1) << 32)
 #define CALIBRATION_NS 10000000
 #define SAMPLE_TRIES   8
 #define INVARIANT_TSC  (1u << 8) /* CPUID 80000007h, EDX */
@@ -86,7 +85,7 @@ static uint64_t measure_cycle_q32(void)
 
 void clock_measure(struct clock *clock, bool test)
 {
-    *clock = (struct clock){.ticks = test ? TICKS_TEST : TICKS_MONOTONIC, .tick_ns_q32 = NANOSECOND_Q32};
+    *clock = (struct clock){.ticks = test ? TICKS_TEST : TICKS_MONOTONIC, .tick_ns_q32 = TICKS_NANOSECOND_Q32};
     if (test || !kernel_trusts_tsc() || !cpu_has_invariant_tsc())
         return;
     const uint64_t cycle_q32 = measure_cycle_q32();

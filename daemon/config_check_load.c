@@ -1,7 +1,8 @@
 #include "config_check_parts.h"
 
 #include "core/limiter.h"
-#include "internal/bucket_word.h"
+
+#define BURST_NS_MAX (104 * 24 * 3600 * TRIP_S) /* as far as a bucket's word sees: BUCKET_AHEAD_MAX at 8 GHz */
 
 static const char *by_default(const struct check *check, enum config_key_id id)
 {
@@ -60,13 +61,12 @@ static void check_rate(const struct check *check)
                        burst);
         return;
     }
-    const struct rate rate = {.limit = settings->rate.limit, .per_ns = settings->rate.per, .burst = burst};
-    const uint64_t interval = bucket_interval(&rate);
-    if (product(interval, burst) > BUCKET_AHEAD_MAX)
+    const uint64_t most = (uint64_t)((unsigned __int128)BURST_NS_MAX * settings->rate.limit / settings->rate.per);
+    if (burst > most)
         config_problem(check->problems, line_of(check, KEY_rate_burst, KEY_rate_limit),
                        "rate.burst: %llu would take more than 104 days to come back at this limit; write burst: %llu "
                        "at most, or a higher limit",
-                       burst, (unsigned long long)(BUCKET_AHEAD_MAX / interval));
+                       burst, (unsigned long long)most);
 }
 
 static void check_throttle(const struct check *check)

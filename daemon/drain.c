@@ -125,6 +125,7 @@ static struct meter_marks marks_of(const struct drain_input *input, const struct
     marks.cancelled = counters->cancelled;
     marks.late = counters->late;
     marks.denied = counters->denied;
+    marks.retries = counters->retries;
     memcpy(marks.limited, counters->limited, sizeof(marks.limited));
     return marks;
 }
@@ -136,7 +137,8 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->total_failures != marks->total_failures || counters->total_timeouts != marks->total_timeouts ||
            counters->total_slow != marks->total_slow || counters->ignored != marks->ignored ||
            counters->cancelled != marks->cancelled || counters->late != marks->late ||
-           counters->denied != marks->denied || memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0;
+           counters->denied != marks->denied || counters->retries != marks->retries ||
+           memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0;
 }
 
 /* Of `whole` calls: a client may claim more of them than there were. */
@@ -159,6 +161,7 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     totals->cancelled += grown(counters->cancelled, marks->cancelled);
     totals->late += grown(counters->late, marks->late);
     totals->denied += grown(counters->denied, marks->denied);
+    totals->retries += grown(counters->retries, marks->retries);
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
         totals->limited[kind] += grown(counters->limited[kind], marks->limited[kind]);
 }

@@ -146,6 +146,7 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
     to->cancelled = load(&line->cancelled);
     to->late = load(&line->late);
     to->denied = load(&line->denied);
+    to->retries = load(&line->retries);
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
         to->limited[kind] = load(&line->limited[kind]);
 }

@@ -31,8 +31,8 @@ static json_t *rate(const struct report_breaker *breaker)
     const struct policy_slot *const policy = breaker->policy;
     if (!(policy->limits & POLICY_RATE))
         return json_null();
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "limit", number(policy->rate_limit), "per_ms",
-                     number(policy->rate_per_ns / 1000000), "burst", number(policy->rate_burst), "window",
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "limit", number(breaker->limits->rate_limit), "per_ms",
+                     number(breaker->limits->rate_per_ms), "burst", number(policy_rate_burst(policy)), "window",
                      policy->limits & POLICY_SLIDING ? "sliding" : "bucket", "free", number(breaker->limits->rate_free),
                      "rejected", rejected(breaker, LIMITED_RATE));
 }
@@ -46,15 +46,15 @@ static json_t *throttle(const struct report_breaker *breaker)
 }
 
 /* Retries are whoever's who asks for them: never off. */
-static json_t *retry(const struct limits_shown *shown)
+static json_t *retry(const struct report_breaker *breaker)
 {
-    return json_pack("{s:o, s:o, s:o}", "budget_tokens", number(shown->budget / BUDGET_TOKEN), "retries",
-                     number(shown->retries), "refused", number(shown->retries_refused));
+    return json_pack("{s:o, s:o, s:o}", "budget_tokens", number(breaker->limits->budget / BUDGET_TOKEN), "retries",
+                     number(breaker->core->totals.retries), "refused", number(breaker->limits->retries_refused));
 }
 
 json_t *report_limits(const struct report_breaker *breaker)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "concurrency", concurrency(breaker), "rate", rate(breaker),
-                     "throttle", throttle(breaker), "retry", retry(breaker->limits), "deadline_rejected",
+                     "throttle", throttle(breaker), "retry", retry(breaker), "deadline_rejected",
                      rejected(breaker, LIMITED_DEADLINE));
 }

@@ -17,7 +17,7 @@
 #define UTF8_BYTES_MAX 4     /* of a character */
 
 /* The totals by their names: one list for both ways. */
-#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied)
+#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied) X(retries)
 
 #define NAME(suffix, name) name,
 static const char *const limited_names[] = {LIMITED_KINDS(NAME)};

@@ -42,7 +42,7 @@ static uint64_t what_changes(const struct segment *segment)
         const struct breaker_totals *totals = &segment_core(segment, slot)->head.totals;
         MIX(slot + 1);
         MIX(totals->calls);
-        MIX(totals->ignored + totals->cancelled + totals->late + totals->denied);
+        MIX(totals->ignored + totals->cancelled + totals->late + totals->denied + totals->retries);
         for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
             MIX(totals->limited[kind]);
         for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)

@@ -260,7 +260,6 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
     }
     own_add(&meter->started);
     call->flags |= CALL_COUNTED;
-    call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
     return TRIP_ALLOW;
 }
 

@@ -70,7 +70,7 @@ trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type erro
         return TRIP_RETRY_TIME;
     if (ends_after(now_ns, delay_ns, retry->deadline_ns))
         return TRIP_RETRY_DEADLINE;
-    if (!limits_pay_retry(binding))
+    if (!limits_pay_retry(retry->breaker, binding))
         return TRIP_RETRY_BUDGET;
     retry->previous_ns = backoff_ns;
     *ret_delay_ns = delay_ns;
@@ -87,5 +87,5 @@ bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns)
 
 bool trip_hedge_take(trip_breaker *breaker)
 {
-    return limits_pay_retry(breaker_bound(breaker));
+    return limits_pay_retry(breaker, breaker_bound(breaker));
 }

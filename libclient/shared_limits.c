@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tell.h"
+
 #define RATE_TRIES 64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
 
 static uint64_t load(const uint64_t *word)
@@ -121,15 +123,16 @@ static bool take_ticket(struct call *call, trip_priority priority, uint64_t wait
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
 
-static bool take_token(const struct call *call, trip_priority priority)
+/* Also the call's beginning: one look at the clock for both. */
+static bool take_token(struct call *call, trip_priority priority)
 {
     uint64_t *const at = &call->binding->limits->rate;
-    uint64_t word = load(at), wait_ns;
+    uint64_t word = load(at), wait;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         /* The word, then the clock: docs/decisions/word-before-clock.md. */
-        const uint64_t now_ns = view_now_ns(call->binding->view);
-        const uint64_t after = policy_rate_take(call->binding->policy, word, priority, now_ns, &wait_ns);
-        if (wait_ns)
+        call->ticks = view_ticks(call->binding->view);
+        const uint64_t after = policy_rate_take(call->binding->policy, word, priority, call->ticks, &wait);
+        if (wait)
             return false;
         /* Relaxed: the word orders nothing but itself. */
         if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -141,12 +144,12 @@ static bool take_token(const struct call *call, trip_priority priority)
 uint64_t limits_rate_wait_ns(const struct binding *binding)
 {
     const uint64_t flags = load(&binding->policy->limits);
-    uint64_t wait_ns = 0;
+    uint64_t wait = 0;
     if (binding->limits && flags & POLICY_RATE) {
         const uint64_t word = load(&binding->limits->rate);
-        policy_rate_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_now_ns(binding->view), &wait_ns);
+        policy_rate_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_ticks(binding->view), &wait);
     }
-    return wait_ns;
+    return ticks_to_ns_up(wait, binding->view->tick_ns_q32);
 }
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
@@ -163,9 +166,7 @@ static bool sheds(const struct policy_slot *policy, trip_priority priority)
 bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
 {
     const struct policy_slot *const policy = call->binding->policy;
-    const uint64_t flags = load(&policy->limits);
-    if (likely(flags == 0) || !call->binding->limits)
-        return true;
+    const uint64_t flags = call->binding->limits ? load(&policy->limits) : 0;
     *ret_by = LIMITED_SHED;
     if (flags & POLICY_THROTTLE && sheds(policy, priority))
         return false;
@@ -177,27 +178,39 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
         limits_give_unsent(call);
         return false;
     }
+    if (!(flags & POLICY_RATE))
+        call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
     return true;
 }
 
-/* A retry's price; without a commons there is no budget to charge. */
-bool limits_pay_retry(const struct binding *binding)
+static bool take_from_budget(const struct binding *binding)
 {
     const struct budget budget = policy_budget(binding->policy);
     struct limit_lines *const lines = binding->limits;
-    if (!lines)
+    if (!lines) /* without a commons there is none to charge */
         return true;
     uint64_t word = load(&lines->budget), wait_ns = 1;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
-        const uint64_t now_ms = view_now_ms(binding->view); /* after the word */
+        const uint64_t now_ms = ticks_to_ms(view_ticks(binding->view), binding->view->tick_ns_q32); /* after the word */
         const uint64_t after = budget_after_take(word, &budget, 0, now_ms, &wait_ns);
         if (wait_ns)
             break;
-        if (__atomic_compare_exchange_n(&lines->budget, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-            __atomic_fetch_add(&lines->retries, 1, __ATOMIC_RELAXED); /* for people */
+        if (__atomic_compare_exchange_n(&lines->budget, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return true;
-        }
     }
-    __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED); /* for people */
     return false;
+}
+
+/* A retry is counted where its call is: for tripd, which lets no retry earn another. */
+bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding)
+{
+    if (!take_from_budget(binding))
+        return false;
+    const struct thread_slot *slot;
+    struct meter *const meter = meter_at_hand(breaker, binding, &slot);
+    const struct reporter reporter = meter ? reporter_of(slot, meter) : reporter_find(breaker, binding);
+    if (reporter.meter)
+        reporter_add(&reporter, &reporter.meter->retries);
+    return true;
 }

@@ -4,8 +4,8 @@
 
 #include "call.h"
 
-/* Takes what the policy demands of an admitted call. False: rejected, *ret_by says by what, and nothing is held.
- * most_wait_ns: no longer for a ticket than so, and than the settings say. */
+/* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_by says by
+ * what, and nothing is held. most_wait_ns: no longer for a ticket than so, and than the settings say. */
 bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by);
 /* Gives a ticket back, and wakes who waits for one. */
 void limits_give(const struct call *call);
@@ -14,6 +14,6 @@ void limits_give_unsent(struct call *call);
 /* Until the rate admits the next call of normal priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding);
 /* Charges the host's retry budget. False: it is dry. */
-bool limits_pay_retry(const struct binding *binding);
+bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding);
 
 #endif

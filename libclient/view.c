@@ -13,7 +13,7 @@
 #define VIEW_BREAKERS_MAX 65535
 #define VIEW_NAMES_MAX    (1u << 20)
 
-const struct view private_view = {.ticks = TICKS_MONOTONIC, .tick_ns_q32 = UINT64_C(1) << 32};
+const struct view private_view = {.ticks = TICKS_MONOTONIC, .tick_ns_q32 = TICKS_NANOSECOND_Q32};
 
 /* ---------------------------------------------------------------------------------------------------------- checks */
 

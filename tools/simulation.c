@@ -1023,7 +1023,7 @@ static void summarize(const struct simulation *simulation, struct sim_breaker *b
                      json_object_get(show, "state"), "mode", json_object_get(show, "mode"), "totals",
                      json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
                      json_object_get(show, "opens"), "trips", json_object_get(show, "trips"), "retries",
-                     (json_int_t)breaker->limits.retries, "retries_refused",
+                     (json_int_t)breaker->core.head.totals.retries, "retries_refused",
                      (json_int_t)breaker->limits.retries_refused, "limits", json_object_get(show, "limits")));
     json_decref(show);
 }

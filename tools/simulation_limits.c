@@ -1,5 +1,7 @@
 #include "simulation_limits.h"
 
+#include "internal/ticks.h"
+
 /* --------------------------------------------------------------------------------------------------------- admission
  */
 
@@ -80,9 +82,9 @@ void sim_limits_sample(struct sim_limits *limits, uint64_t now_ns)
 
 void sim_limits_begin(struct sim_limits *limits, uint64_t now_ns)
 {
-    limits_policy(limits->policy, limits->settings);
+    limits_policy(limits->policy, limits->settings, TICKS_NANOSECOND_Q32);
     budget_pace_configure(&limits->pace, limits->settings, 0);
-    budget_pace_from_now(&limits->pace, 0, 0, now_ns);
+    budget_pace_from_now(&limits->pace, &limits->core->totals, now_ns);
     limits->budget = budget_make(limits->pace.cap, now_ns / TRIP_MS); /* as where tripd has run for long */
     limits->measured = adaptive_measures(limits->settings);
     if (limits->measured) {
@@ -101,7 +103,7 @@ void sim_limits_begin(struct sim_limits *limits, uint64_t now_ns)
 static struct budget deposit(struct sim_limits *limits, uint64_t now_ns)
 {
     const struct budget budget = budget_pace_budget(&limits->pace, limits->settings);
-    const uint64_t calls = limits->core->totals.calls, attempts = calls - at_most(limits->retries, calls);
+    const uint64_t attempts = budget_first_attempts(&limits->core->totals);
     const uint64_t earned = budget_pace_earned(&limits->pace, limits->settings, attempts);
     limits->budget = budget_after_deposit(limits->budget, &budget, earned, now_ns / TRIP_MS);
     if (attempts > limits->pace.deposited)
@@ -133,7 +135,7 @@ bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns)
     const struct budget budget = deposit(limits, now_ns);
     uint64_t wait_ns;
     limits->budget = budget_after_take(limits->budget, &budget, 0, now_ns / TRIP_MS, &wait_ns);
-    limits->retries += wait_ns == 0;
+    limits->core->totals.retries += wait_ns == 0;
     limits->retries_refused += wait_ns != 0;
     return wait_ns == 0;
 }
@@ -147,9 +149,10 @@ void sim_limits_show(struct sim_limits *limits, uint64_t now_ns, struct limits_s
     *ret_shown = (struct limits_shown){
         .tickets_taken = limits->tickets_taken,
         .budget = budget_tokens(limits->budget, &budget, now_ns / TRIP_MS),
-        .retries = limits->retries,
         .retries_refused = limits->retries_refused,
         .rate_free = policy_rate_free(limits->policy, limits->rate, now_ns),
         .tickets_max = limits->settings->concurrency.max,
+        .rate_limit = limits->settings->rate.limit,
+        .rate_per_ms = limits->settings->rate.per / TRIP_MS,
     };
 }

@@ -13,12 +13,12 @@
 
 struct sim_limits {
     const struct breaker_settings *settings;
-    const struct core_head *core;
+    struct core_head *core; /* of its totals the retries are counted here */
     const struct detail_slot *detail;
     struct policy_slot *policy;
-    uint64_t rate, budget;             /* words, as in the commons */
-    uint64_t retries, retries_refused; /* charged, and those that the dry budget refused */
-    uint64_t tick_ns;                  /* when the sample comes that was asked for; 0: none was */
+    uint64_t rate, budget;    /* words, as in the commons */
+    uint64_t retries_refused; /* by the dry budget */
+    uint64_t tick_ns;         /* when the sample comes that was asked for; 0: none was */
     struct budget_pace pace;
     struct adaptive adaptive;
     uint32_t tickets_taken;

@@ -1,8 +1,9 @@
 #include "core/limits.h"
 
-#define BUDGET_CAP_S   10 /* of deposits and floor: as long as a burst of failures may be paid by the calm before it */
-#define PACE_SMOOTHING 4  /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
-#define CAP_NOTABLE    8  /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
+#include "internal/ticks.h"
+
+#define PACE_SMOOTHING 4 /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
+#define CAP_NOTABLE    8 /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
 
 static uint64_t flags(const struct breaker_settings *settings)
 {
@@ -22,14 +23,29 @@ static uint64_t retry_word(const struct breaker_settings *settings)
     });
 }
 
-void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings)
+/* What each priority may take: the critical all, the others less a reserve, rounded down. */
+static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
+{
+    const bool sliding = settings->rate.window == RATE_SLIDING;
+    const struct rate rate = {.limit = settings->rate.limit,
+                              .per = ticks_of_ns(settings->rate.per, tick_ns_q32),
+                              .burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit};
+    const uint64_t below[TRIP_PRIORITY_COUNT] = {[TRIP_PRIORITY_NORMAL] = settings->priority.normal_below,
+                                                 [TRIP_PRIORITY_SHEDDABLE] = settings->priority.sheddable_below};
+    for (unsigned priority = 0; priority < TRIP_PRIORITY_COUNT; priority++) {
+        const uint64_t reserve = permille_of(sliding ? rate.limit : rate.burst, below[priority]);
+        const struct rate_share share = sliding ? sliding_share(&rate, reserve) : bucket_share(&rate, reserve);
+        policy->rate_step = share.step;
+        policy->rate_shares[priority] = share.share;
+    }
+}
+
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
 {
     policy->limits = flags(settings);
     policy->tickets = settings->concurrency.max;
     policy->tickets_wait = settings->concurrency.wait;
-    policy->rate_limit = settings->rate.limit;
-    policy->rate_per_ns = settings->rate.per;
-    policy->rate_burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit;
+    rate_words(policy, settings, tick_ns_q32);
     policy->reserves =
         policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below);
     policy->retry = retry_word(settings);
@@ -69,10 +85,15 @@ void budget_pace_configure(struct budget_pace *pace, const struct breaker_settin
     pace->cap = cap_of(pace, settings);
 }
 
-void budget_pace_from_now(struct budget_pace *pace, uint64_t attempts, uint64_t calls, uint64_t now_ns)
+uint64_t budget_first_attempts(const struct breaker_totals *totals)
 {
-    pace->deposited = attempts;
-    pace->looked_calls = calls;
+    return totals->calls - at_most(totals->retries, totals->calls);
+}
+
+void budget_pace_from_now(struct budget_pace *pace, const struct breaker_totals *totals, uint64_t now_ns)
+{
+    pace->deposited = budget_first_attempts(totals);
+    pace->looked_calls = totals->calls;
     pace->looked_ns = now_ns;
 }
 

@@ -7,8 +7,11 @@
 #include "core/settings.h"
 #include "internal/policy.h"
 
-/* What settings alone decide. Measured are admit_permille, hedge_ns, budget_cap and, where it is adaptive, tickets. */
-void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings);
+/* What settings alone decide. Measured are admit_permille, hedge_ns, budget_cap and, where it is adaptive, tickets.
+ * tick_ns_q32: of the clock by which clients take from a rate (internal/ticks.h). */
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32);
+
+#define BUDGET_CAP_S 10 /* of deposits and floor: as long as a burst of failures may be paid by the calm before it */
 
 /* All zero: of a new breaker. */
 struct budget_pace {
@@ -20,8 +23,11 @@ struct budget_pace {
 
 /* published_cap: of a worker before this one, which knew the pace; 0: there was none. */
 void budget_pace_configure(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t published_cap);
-/* What was counted until now earns nothing. attempts: calls but retries. */
-void budget_pace_from_now(struct budget_pace *pace, uint64_t attempts, uint64_t calls, uint64_t now_ns);
+/* What was counted until now earns nothing. */
+void budget_pace_from_now(struct budget_pace *pace, const struct breaker_totals *totals, uint64_t now_ns);
+/* Calls that were asked for: a retry earns nothing, else a ratio of 20% would let through 25%. Who forges the count of
+ * retries can as well empty the budget itself. */
+uint64_t budget_first_attempts(const struct breaker_totals *totals);
 
 struct budget budget_pace_budget(const struct budget_pace *pace, const struct breaker_settings *settings);
 /* In thousandths of a token, since the last deposit. */

@@ -1,25 +1,27 @@
 /* Rates that all processes of a host share, one 64-bit word each: whoever wants to go on takes the word it loaded to a
  * word that says so, by CAS. All functions here are pure, word in, word out; a refusal leaves the word as it is, so
- * that who is refused writes nothing. *ret_wait_ns is 0 for who may go on, else how long until it is worth asking
- * again, if nobody else takes meanwhile: never 0 for a refusal, BUCKET_NEVER if time alone brings nothing.
+ * that who is refused writes nothing. *ret_wait is 0 for who may go on, else how long until it is worth asking again,
+ * if nobody else takes meanwhile: never 0 for a refusal, BUCKET_NEVER if time alone brings nothing.
  *
  * `reserve` is what must be left, after this one took, to those who are more important: 0 for the critical. It is cut
  * so that everybody may take from what is full.
  *
- * Times are those since the segment's creation. Load the word, then read the clock, at each try anew: to an older time
- * the word looks like one from the future. The clocks of several processes may still differ by a little: what lies
- * ahead by up to BUCKET_CLOCK_SLACK_NS more than it can is kept, and further ahead it is damage. So the most that a bad
- * word brings is one full bucket, or one empty one for that slack.
+ * Times of rates are in ticks (internal/ticks.h), which an admission reads anyway, and may wrap; a budget's are ticks in
+ * ms. Load the word, then read the clock, at each try anew: to an older time the word looks like one from the future.
+ * What lies ahead by up to BUCKET_CLOCK_SLACK more than it can is kept, and further ahead it is damage. So the most that
+ * a bad word brings is one full bucket, or one empty one for that slack.
+ *
+ * All that divides is done by who publishes a rate (struct rate to struct rate_share), nothing by who takes.
  *
  * bucket    token bucket of `burst` tokens, one each per / limit: the generic cell rate algorithm as a virtual schedule
  *           (ITU-T I.371; ATM Forum, Traffic Management Specification 4.0)
  *
  *   63                                                        0
- *   [     theoretical arrival time 64: 1/256 ns, modular      ]     2.3 years
+ *   [     theoretical arrival time 64: 1/32 tick, modular      ]     3.6 years at 5 GHz
  *
- *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The 1/256
- *           are for an I that is no whole number of nanoseconds: rounded up, so that no more than `limit` pass, and
- * short of it by less than limit / (256 * per): 4 in a million at a million a second. A zero word is a full bucket.
+ *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The 1/32
+ * are for an I that is no whole number of ticks: rounded up, so that no more than `limit` pass, and short of it by less
+ * than limit / (32 * per): 31 in a million at a million a second and a tick a nanosecond. A zero word is a full bucket.
  *
  * sliding   no more than `limit` within the last `per`, as estimated from two counters: the sliding window of
  * Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017)
@@ -45,13 +47,22 @@
 
 #include "internal/numbers.h"
 
-#define BUCKET_CLOCK_SLACK_NS UINT64_C(1000000000)
-#define BUCKET_NEVER          UINT64_MAX
+#define BUCKET_CLOCK_SLACK UINT64_C(1000000000) /* ticks: 0.2 s at 5 GHz */
+#define BUCKET_NEVER       UINT64_MAX
 
 struct rate {
-    uint64_t limit;  /* calls in `per_ns`; 1 at least */
-    uint64_t per_ns; /* a millisecond at least */
-    uint64_t burst;  /* bucket: calls that may come at once; 1 at least. burst * per / limit: 104 days at most */
+    uint64_t limit; /* calls in `per` ticks; 1 at least */
+    uint64_t per;   /* a millisecond's at least */
+    uint64_t burst; /* bucket: calls that may come at once; 1 at least. burst * per / limit: BUCKET_AHEAD_MAX at most */
+};
+
+/* The same as clients are told of it.
+ *             bucket                                              sliding
+ *   step      between two tokens, in 1/32 tick                    the window, in ticks
+ *   whole     how far ahead of now the word may lie, likewise     how many calls may be in it before this one
+ *   share     the same for this caller, who leaves a reserve      likewise */
+struct rate_share {
+    uint64_t step, whole, share;
 };
 
 static inline uint64_t bucket_positive(uint64_t value)
@@ -61,45 +72,38 @@ static inline uint64_t bucket_positive(uint64_t value)
 
 /* ----------------------------------------------------------------------------------------------- bucket: GCRA */
 
-#define BUCKET_PARTS 256 /* of a nanosecond */
-/* Ahead and behind must not be mistaken for each other: 104 days, in 1/256 ns. */
+#define BUCKET_PARTS 32 /* of a tick */
+/* Ahead and behind must not be mistaken for each other: 104 days at 8 GHz, in 1/32 tick. */
 #define BUCKET_AHEAD_MAX (UINT64_C(1) << 61)
 
-static inline uint64_t bucket_interval(const struct rate *rate)
+static inline struct rate_share bucket_share(const struct rate *rate, uint64_t reserve)
 {
-    return at_most(quotient_up((unsigned __int128)rate->per_ns * BUCKET_PARTS, bucket_positive(rate->limit)),
-                   BUCKET_AHEAD_MAX);
-}
-
-/* How far an empty bucket's word lies ahead of now. */
-static inline uint64_t bucket_span(const struct rate *rate)
-{
-    return at_most(product(bucket_interval(rate), bucket_positive(rate->burst)), BUCKET_AHEAD_MAX);
+    const uint64_t step = at_most(
+        quotient_up((unsigned __int128)rate->per * BUCKET_PARTS, bucket_positive(rate->limit)), BUCKET_AHEAD_MAX);
+    const uint64_t whole = at_most(product(step, bucket_positive(rate->burst)), BUCKET_AHEAD_MAX) - step;
+    return (struct rate_share){step, whole, whole - at_most(product(reserve, step), whole)};
 }
 
 /* How far the word lies ahead of now: 0 for one that lies behind, or further ahead than any can. */
-static inline uint64_t bucket_ahead(uint64_t word, const struct rate *rate, uint64_t now_ns)
+static inline uint64_t bucket_ahead(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
-    const uint64_t ahead = word - now_ns * BUCKET_PARTS;
-    return ahead <= bucket_span(rate) + BUCKET_CLOCK_SLACK_NS * BUCKET_PARTS ? ahead : 0;
+    const uint64_t ahead = word - now * BUCKET_PARTS;
+    return ahead <= rate->whole + rate->step + BUCKET_CLOCK_SLACK * BUCKET_PARTS ? ahead : 0;
 }
 
-static inline uint64_t bucket_after_take(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
-                                         uint64_t *ret_wait_ns)
+static inline uint64_t bucket_after_take(uint64_t word, const struct rate_share *rate, uint64_t now, uint64_t *ret_wait)
 {
-    const uint64_t interval = bucket_interval(rate), room = bucket_span(rate) - interval;
-    const uint64_t tolerance = room - at_most(product(reserve, interval), room);
-    const uint64_t ahead = bucket_ahead(word, rate, now_ns);
+    const uint64_t ahead = bucket_ahead(word, rate, now);
 
-    *ret_wait_ns = ahead <= tolerance ? 0 : quotient_up(ahead - tolerance, BUCKET_PARTS);
-    return *ret_wait_ns ? word : now_ns * BUCKET_PARTS + ahead + interval;
+    *ret_wait = ahead <= rate->share ? 0 : (ahead - rate->share + BUCKET_PARTS - 1) / BUCKET_PARTS;
+    return *ret_wait ? word : now * BUCKET_PARTS + ahead + rate->step;
 }
 
 /* For people: how many could take at once. */
-static inline uint64_t bucket_tokens(uint64_t word, const struct rate *rate, uint64_t now_ns)
+static inline uint64_t bucket_tokens(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
-    const uint64_t span = bucket_span(rate);
-    return (span - at_most(bucket_ahead(word, rate, now_ns), span)) / bucket_positive(bucket_interval(rate));
+    const uint64_t span = rate->whole + rate->step;
+    return (span - at_most(bucket_ahead(word, rate, now), span)) / bucket_positive(rate->step);
 }
 
 /* ------------------------------------------------------------------------------------- sliding: window counter */
@@ -109,73 +113,73 @@ static inline uint64_t bucket_tokens(uint64_t word, const struct rate *rate, uin
 
 /* A word as it is in this window. */
 struct sliding {
-    uint64_t window;  /* not modular */
-    uint64_t rest_ns; /* until it ends: more than per_ns for who has an older clock */
+    uint64_t window; /* not modular */
+    uint64_t rest;   /* until it ends: more than `per` for who has an older clock */
     uint64_t previous, current;
 };
+
+static inline struct rate_share sliding_share(const struct rate *rate, uint64_t reserve)
+{
+    const uint64_t whole = at_most(bucket_positive(rate->limit), SLIDING_COUNT_MAX) - 1;
+    return (struct rate_share){bucket_positive(rate->per), whole, whole - at_most(reserve, whole)};
+}
 
 static inline uint64_t sliding_make(uint64_t window, uint64_t previous, uint64_t current)
 {
     return (window & SLIDING_WINDOWS_MASK) << 48 | (previous & SLIDING_COUNT_MAX) << 24 | (current & SLIDING_COUNT_MAX);
 }
 
-static inline uint64_t sliding_limit(const struct rate *rate)
-{
-    return at_most(bucket_positive(rate->limit), SLIDING_COUNT_MAX);
-}
-
 /* Counts beyond the limit are an older limit's, or damage. */
-static inline struct sliding sliding_at(uint64_t word, const struct rate *rate, uint64_t now_ns)
+static inline struct sliding sliding_at(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
-    const uint64_t per_ns = bucket_positive(rate->per_ns), now = now_ns / per_ns;
-    const uint64_t behind = (now - (word >> 48)) & SLIDING_WINDOWS_MASK;
+    const uint64_t per = bucket_positive(rate->step), at = now / per;
+    const uint64_t behind = (at - (word >> 48)) & SLIDING_WINDOWS_MASK;
     const uint64_t ahead = -behind & SLIDING_WINDOWS_MASK;
-    const bool older_clock = behind != 0 && ahead <= (now_ns + BUCKET_CLOCK_SLACK_NS) / per_ns - now;
-    const uint64_t window = older_clock ? now + ahead : now, rest_ns = (window + 1) * per_ns - now_ns;
-    const uint64_t previous = at_most(word >> 24 & SLIDING_COUNT_MAX, sliding_limit(rate));
-    const uint64_t current = at_most(word & SLIDING_COUNT_MAX, sliding_limit(rate));
+    const bool older_clock = behind != 0 && ahead <= (now + BUCKET_CLOCK_SLACK) / per - at;
+    const uint64_t window = older_clock ? at + ahead : at, rest = (window + 1) * per - now;
+    const uint64_t previous = at_most(word >> 24 & SLIDING_COUNT_MAX, rate->whole + 1);
+    const uint64_t current = at_most(word & SLIDING_COUNT_MAX, rate->whole + 1);
 
     if (behind == 0 || older_clock)
-        return (struct sliding){window, rest_ns, previous, current};
-    return (struct sliding){window, rest_ns, behind == 1 ? current : 0, 0};
+        return (struct sliding){window, rest, previous, current};
+    return (struct sliding){window, rest, behind == 1 ? current : 0, 0};
 }
 
-/* How long until no more than `most` of a window's `count` calls are within the last `per_ns`, as estimated. rest_ns:
- * until all of them have left. */
-static inline uint64_t sliding_wait_ns(uint64_t count, uint64_t most, uint64_t per_ns, uint64_t rest_ns)
+/* How long until no more than `most` of a window's `count` calls are within the last `per`, as estimated. rest: until
+ * all of them have left. */
+static inline uint64_t sliding_wait(uint64_t count, uint64_t most, uint64_t per, uint64_t rest)
 {
     if (count <= most)
         return 0;
-    const uint64_t rest_then_ns = (uint64_t)(((unsigned __int128)(most + 1) * per_ns - 1) / count);
-    return rest_ns > rest_then_ns ? rest_ns - rest_then_ns : 0;
+    const uint64_t rest_then = (uint64_t)(((unsigned __int128)(most + 1) * per - 1) / count);
+    return rest > rest_then ? rest - rest_then : 0;
 }
 
-static inline uint64_t sliding_after_take(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
-                                          uint64_t *ret_wait_ns)
+static inline uint64_t sliding_after_take(uint64_t word, const struct rate_share *rate, uint64_t now,
+                                          uint64_t *ret_wait)
 {
-    const struct sliding is = sliding_at(word, rate, now_ns);
-    const uint64_t per_ns = bucket_positive(rate->per_ns);
-    const uint64_t most = sliding_limit(rate) - at_most(reserve, sliding_limit(rate) - 1) - 1; /* before this one */
+    const struct sliding is = sliding_at(word, rate, now);
+    const uint64_t per = bucket_positive(rate->step);
 
     /* This window's own calls count whole until it ends, then less and less. */
-    *ret_wait_ns = is.current <= most ? sliding_wait_ns(is.previous, most - is.current, per_ns, is.rest_ns)
-                                      : is.rest_ns + sliding_wait_ns(is.current, most, per_ns, per_ns);
-    return *ret_wait_ns ? word : sliding_make(is.window, is.previous, is.current + 1);
+    *ret_wait = is.current <= rate->share ? sliding_wait(is.previous, rate->share - is.current, per, is.rest)
+                                          : is.rest + sliding_wait(is.current, rate->share, per, per);
+    return *ret_wait ? word : sliding_make(is.window, is.previous, is.current + 1);
 }
 
-/* For people: calls within the last `per_ns`, as estimated. */
-static inline uint64_t sliding_count(uint64_t word, const struct rate *rate, uint64_t now_ns)
+/* For people: calls within the last `per`, as estimated. */
+static inline uint64_t sliding_count(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
-    const struct sliding is = sliding_at(word, rate, now_ns);
-    const uint64_t per_ns = bucket_positive(rate->per_ns);
-    return (uint64_t)((unsigned __int128)is.previous * at_most(is.rest_ns, per_ns) / per_ns) + is.current;
+    const struct sliding is = sliding_at(word, rate, now);
+    const uint64_t per = bucket_positive(rate->step);
+    return (uint64_t)((unsigned __int128)is.previous * at_most(is.rest, per) / per) + is.current;
 }
 
 /* --------------------------------------------------------------------------------------- budget: retries' tokens */
 
 #define BUDGET_TOKEN    1000 /* a retry's price */
 #define BUDGET_CAP_MAX  UINT32_MAX
-#define BUDGET_SLACK_MS (BUCKET_CLOCK_SLACK_NS / 1000000)
+#define BUDGET_SLACK_MS 1000
 
 struct budget {
     uint64_t min_per_second; /* tokens; 0: deposits alone */

@@ -127,12 +127,10 @@ struct policy_slot {
     /* Limits: read at admission where there are some; each word is whole for itself. */
     uint64_t tickets;      /* calls in flight at once over all processes; moves where it is adaptive */
     uint64_t tickets_wait; /* how long an admission may wait for one, ns */
-    uint64_t rate_limit;   /* calls in rate_per_ns */
-    uint64_t rate_per_ns;
-    uint64_t rate_burst;
-    uint64_t reserves;       /* what is left to the more important: policy.h */
-    uint64_t admit_permille; /* adaptive throttling; 1000: all */
-    uint64_t hedge_ns;       /* when a second attempt may start; 0: never */
+    uint64_t reserves;     /* tickets that are left to the more important: policy.h */
+    uint64_t rate_step;    /* struct rate_share of bucket_word.h */
+    uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by who asks; the critical one's is the whole */
+    uint64_t admit_permille;                   /* adaptive throttling; 1000: all */
 
     /* Retries: read when a call failed and its caller asks. */
     uint64_t retry; /* attempts, backoff, jitter: policy.h */
@@ -141,7 +139,7 @@ struct policy_slot {
     uint64_t retry_on;       /* a bit an error type */
     uint64_t budget_floor;   /* tokens a second, without a deposit */
     uint64_t budget_cap;     /* in thousandths of a token */
-    uint64_t reserved2;
+    uint64_t hedge_ns;       /* when a second attempt may start; 0: never */
 };
 
 #define DETAIL_TEXT_MAX 96
@@ -187,6 +185,7 @@ enum limited { LIMITED_KINDS(LIMITED_ENUM) LIMITED_COUNT };
 /* Outcomes since the breaker came into being. */
 struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
+    uint64_t retries;                /* calls that the retry budget paid for */
     uint64_t limited[LIMITED_COUNT]; /* rejected here, before the dependency was asked */
 };
 
@@ -247,8 +246,8 @@ struct transition {
 struct meter_marks {
     uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
     uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t retries;
     uint64_t limited[LIMITED_COUNT];
-    uint64_t reserved[1];
 };
 
 struct journal_mark {
@@ -287,14 +286,14 @@ struct client_slot {
 struct limits_shown {
     uint64_t sequence;
     uint64_t tickets_taken;
-    uint64_t budget;                   /* in thousandths of a token */
-    uint64_t retries, retries_refused; /* since the commons was made */
-    uint64_t rate_free;                /* calls that could come at once */
+    uint64_t budget;          /* in thousandths of a token */
+    uint64_t retries_refused; /* since the commons was made */
+    uint64_t rate_free;       /* calls that could come at once */
     struct {
         uint32_t lane, tickets; /* lane 0: no more */
     } holders[LIMITS_HOLDERS];  /* who holds most */
     uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
-    uint64_t reserved[1];
+    uint64_t rate_limit, rate_per_ms;
 };
 
 #define PATTERNS_MAX 256
@@ -355,7 +354,7 @@ struct limit_lines {
     uint64_t rate __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
 
     uint64_t budget __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
-    uint64_t retries, retries_refused;                     /* for people */
+    uint64_t retries_refused;                              /* for people */
 
     /* Who waits for a ticket sets `waiting` and sleeps on `turn`; who gives one back and finds it set clears it, moves
      * `turn` on and wakes all. */
@@ -420,7 +419,7 @@ struct meter {
     uint64_t calm; /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
-    uint64_t reserved1;
+    uint64_t retries; /* paid from the budget */
     /* client: local rejections */
     uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
@@ -661,6 +660,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct policy_slot, modes),
         offsetof(struct policy_slot, ramp_end),
         offsetof(struct policy_slot, tickets),
+        offsetof(struct policy_slot, rate_shares),
         offsetof(struct policy_slot, retry),
         sizeof(struct detail_slot),
         offsetof(struct detail_slot, modes),

@@ -178,13 +178,13 @@ static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t nor
     return (sheddable_permille & 0x3ff) | (uint64_t)(normal_permille & 0x3ff) << 10;
 }
 
-/* What of `whole` a call of this priority must leave free, rounded down. */
-static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t whole)
+/* What of `tickets`, TICKETS_MAX at most, a call of this priority must leave free, rounded down. */
+static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t tickets)
 {
     const uint64_t permille = priority == TRIP_PRIORITY_CRITICAL ? 0
                               : priority == TRIP_PRIORITY_NORMAL ? reserves >> 10 & 0x3ff
                                                                  : reserves & 0x3ff;
-    return (uint64_t)((unsigned __int128)whole * permille / 1000);
+    return tickets * permille / 1000;
 }
 
 struct policy_retry {
@@ -220,34 +220,42 @@ static inline struct budget policy_budget(const struct policy_slot *slot)
                            .cap = __atomic_load_n(&slot->budget_cap, __ATOMIC_RELAXED)};
 }
 
-static inline struct rate policy_rate(const struct policy_slot *slot)
+static inline struct rate_share policy_rate(const struct policy_slot *slot, trip_priority priority)
 {
-    return (struct rate){.limit = __atomic_load_n(&slot->rate_limit, __ATOMIC_RELAXED),
-                         .per_ns = __atomic_load_n(&slot->rate_per_ns, __ATOMIC_RELAXED),
-                         .burst = __atomic_load_n(&slot->rate_burst, __ATOMIC_RELAXED)};
+    const unsigned asks = (unsigned)priority < TRIP_PRIORITY_COUNT ? priority : TRIP_PRIORITY_SHEDDABLE;
+    return (struct rate_share){
+        .step = __atomic_load_n(&slot->rate_step, __ATOMIC_RELAXED),
+        .whole = __atomic_load_n(&slot->rate_shares[TRIP_PRIORITY_CRITICAL], __ATOMIC_RELAXED),
+        .share = __atomic_load_n(&slot->rate_shares[asks], __ATOMIC_RELAXED),
+    };
 }
 
-/* What the rate's word becomes for one more call; *ret_wait_ns: 0, or how long there is no token. */
+/* What the rate's word becomes for one more call; *ret_wait: 0, or for how many ticks there is no token. */
 static inline uint64_t policy_rate_take(const struct policy_slot *slot, uint64_t word, trip_priority priority,
-                                        uint64_t now_ns, uint64_t *ret_wait_ns)
+                                        uint64_t now, uint64_t *ret_wait)
 {
-    const struct rate rate = policy_rate(slot);
-    const _Bool sliding = __atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_SLIDING;
-    const uint64_t reserve = policy_reserve_of(__atomic_load_n(&slot->reserves, __ATOMIC_RELAXED), priority,
-                                               sliding ? rate.limit : rate.burst);
-    return sliding ? sliding_after_take(word, &rate, reserve, now_ns, ret_wait_ns)
-                   : bucket_after_take(word, &rate, reserve, now_ns, ret_wait_ns);
+    const struct rate_share rate = policy_rate(slot, priority);
+    return __atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_SLIDING
+               ? sliding_after_take(word, &rate, now, ret_wait)
+               : bucket_after_take(word, &rate, now, ret_wait);
 }
 
 /* For people: calls that could come at once. */
-static inline uint64_t policy_rate_free(const struct policy_slot *slot, uint64_t word, uint64_t now_ns)
+static inline uint64_t policy_rate_free(const struct policy_slot *slot, uint64_t word, uint64_t now)
 {
-    const struct rate rate = policy_rate(slot);
+    const struct rate_share rate = policy_rate(slot, TRIP_PRIORITY_CRITICAL);
     if (!(slot->limits & POLICY_RATE))
         return 0;
     if (!(slot->limits & POLICY_SLIDING))
-        return bucket_tokens(word, &rate, now_ns);
-    return rate.limit - at_most(sliding_count(word, &rate, now_ns), rate.limit);
+        return bucket_tokens(word, &rate, now);
+    return rate.whole + 1 - at_most(sliding_count(word, &rate, now), rate.whole + 1);
+}
+
+/* For people: calls that may come at once when none came for long. */
+static inline uint64_t policy_rate_burst(const struct policy_slot *slot)
+{
+    const struct rate_share rate = policy_rate(slot, TRIP_PRIORITY_CRITICAL);
+    return (slot->limits & POLICY_SLIDING ? rate.whole : rate.whole / bucket_positive(rate.step)) + 1;
 }
 
 /* Sheddable calls are shed as if the dice were thrown twice; critical ones never. */

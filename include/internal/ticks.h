@@ -17,6 +17,8 @@
 #define HEARTBEAT_NS       UINT64_C(1000000000)
 #define HEARTBEAT_STALE_NS UINT64_C(3000000000)
 
+#define TICKS_NANOSECOND_Q32 (UINT64_C(1) << 32) /* of a tick that is a nanosecond */
+
 enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC, TICKS_TEST };
 
 static inline uint64_t monotonic_ns(void)
@@ -47,6 +49,18 @@ static inline uint64_t ticks_now(enum ticks_kind kind, const uint64_t *test_now_
 static inline uint64_t ticks_to_ns(uint64_t ticks, uint64_t tick_ns_q32)
 {
     const unsigned __int128 ns = (unsigned __int128)ticks * tick_ns_q32 >> 32;
+    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
+/* A clock that is read in no time: it does not follow what disciplines CLOCK_MONOTONIC. */
+static inline uint64_t ticks_to_ms(uint64_t ticks, uint64_t tick_ns_q32)
+{
+    return ticks_to_ns(ticks, tick_ns_q32) / 1000000;
+}
+
+static inline uint64_t ticks_to_ns_up(uint64_t ticks, uint64_t tick_ns_q32)
+{
+    const unsigned __int128 ns = ((unsigned __int128)ticks * tick_ns_q32 + UINT32_MAX) >> 32;
     return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
 }
 

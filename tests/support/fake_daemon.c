@@ -473,6 +473,7 @@ static void add_meter(struct fake_counts *counts, const struct meter *meter, uin
     counts->cancelled += load(&meter->cancelled);
     counts->late += load(&meter->late);
     counts->denied += load(&meter->denied);
+    counts->retries += load(&meter->retries);
     counts->started += load(&meter->started);
     counts->finished += load(&meter->finished);
 }

@@ -104,9 +104,14 @@ static void test_all_that_limits_need_is_published(void **state)
     assert_int_equal(policy()->limits, POLICY_TICKETS | POLICY_RATE);
     assert_int_equal(policy()->tickets, 50);
     assert_int_equal(policy()->tickets_wait, 20000000);
-    assert_int_equal(policy()->rate_limit, 100);
-    assert_int_equal(policy()->rate_per_ns, 60000000000);
-    assert_int_equal(policy()->rate_burst, 7);
+    assert_int_equal(policy()->rate_step, 19200000000); /* 600 ms in 1/32 ns */
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_CRITICAL], 6 * 19200000000);
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_NORMAL], 6 * 19200000000); /* 10% of 7 is none */
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_SHEDDABLE], 4 * 19200000000);
+    assert_int_equal(policy_rate_burst(policy()), 7);
+    assert_int_equal(shown()->rate_limit, 100);
+    assert_int_equal(shown()->rate_per_ms, 60000);
+    assert_int_equal(shown()->rate_free, 7);
     assert_int_equal(policy_reserve_of(policy()->reserves, TRIP_PRIORITY_SHEDDABLE, 1000), 300);
     assert_int_equal(policy_reserve_of(policy()->reserves, TRIP_PRIORITY_NORMAL, 1000), 100);
     assert_int_equal(policy()->admit_permille, 1000);
@@ -150,10 +155,12 @@ static void test_a_reload_is_followed_live(void **state)
     lines()->rate = 12345;
     reload(sliding);
     assert_int_equal(policy()->limits, POLICY_RATE | POLICY_SLIDING | POLICY_THROTTLE);
-    assert_int_equal(policy()->rate_limit, 30);
-    assert_int_equal(policy()->rate_per_ns, 1000000000);
-    assert_int_equal(policy()->rate_burst, 30); /* as the limit */
-    assert_int_equal(lines()->rate, 0);         /* the bucket's word says nothing to a window */
+    assert_int_equal(policy()->rate_step, 1000000000);
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_CRITICAL], 29); /* beside the one who asks */
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_NORMAL], 28);
+    assert_int_equal(policy()->rate_shares[TRIP_PRIORITY_SHEDDABLE], 23);
+    assert_int_equal(policy_rate_burst(policy()), 30); /* as the limit */
+    assert_int_equal(lines()->rate, 0);                /* the bucket's word says nothing to a window */
     assert_int_equal(policy()->hedge_ns, 0);
     reload(none);
     assert_int_equal(policy()->limits, 0);
@@ -162,9 +169,8 @@ static void test_a_reload_is_followed_live(void **state)
 static const struct policy_slot off, on = {.limits = POLICY_TICKETS | POLICY_RATE,
                                            .tickets = 50,
                                            .tickets_wait = 1,
-                                           .rate_limit = 100,
-                                           .rate_per_ns = 2,
-                                           .rate_burst = 7};
+                                           .rate_step = 100,
+                                           .rate_shares = {2, 7, 3}};
 static const struct policy_slot *next;
 
 static void publish_next(void)
@@ -187,7 +193,8 @@ static void test_whatever_is_on_has_its_words_also_after_a_kill(void **state)
         next = stores % 2 ? &off : &on;
         killed = store_kill_run(stores / 2, publish_next);
         assert_true(!(policy()->limits & POLICY_RATE) ||
-                    (policy()->rate_limit == 100 && policy()->rate_per_ns == 2 && policy()->rate_burst == 7));
+                    (policy()->rate_step == 100 && policy()->rate_shares[0] == 2 && policy()->rate_shares[1] == 7 &&
+                     policy()->rate_shares[2] == 3));
         assert_true(!(policy()->limits & POLICY_TICKETS) || (policy()->tickets == 50 && policy()->tickets_wait == 1));
     }
     assert_true(stores > 12);
@@ -284,7 +291,6 @@ static void test_people_see_who_holds_most(void **state)
     take(&client);
     take(&other);
     take(&other);
-    lines()->retries = 8;
     lines()->retries_refused = 5;
     breakers_drain_all(host->breakers);
     assert_int_equal(shown()->tickets_taken, 3);
@@ -294,7 +300,6 @@ static void test_people_see_who_holds_most(void **state)
     assert_int_equal(shown()->holders[1].lane, client.number);
     assert_int_equal(shown()->holders[1].tickets, 1);
     assert_int_equal(shown()->holders[2].lane, 0);
-    assert_int_equal(shown()->retries, 8);
     assert_int_equal(shown()->retries_refused, 5);
     assert_int_equal(shown()->rate_free, 7);
     const uint64_t sequence = shown()->sequence;
@@ -336,8 +341,9 @@ static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
     assert_int_equal(policy()->budget_cap, 500000); /* 10 s of 20% of 250 a second, smoothed */
     second(1000);
     assert_int_equal(milli_tokens(), 201000);
-    lines()->retries = 400;
+    writer_total(&line()->retries, 400);
     second(1000);
+    assert_int_equal(host_head(host, slot)->totals.retries, 400);
     assert_int_equal(milli_tokens(), 321000);
     assert_int_equal(shown()->budget, 321000);
     assert_int_equal(policy()->budget_cap, 1156000);
@@ -360,13 +366,22 @@ static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
     assert_int_equal(policy()->budget_cap, cap);
 }
 
+static void test_what_the_floor_brings_is_there_from_the_first_call_on(void **state)
+{
+    (void)state;
+    start(none);
+    assert_int_equal(shown()->budget, 100000);
+    host_kill_both(host, (struct client[]){client, other}, 2);
+    assert_int_equal(shown()->budget, 100000);
+}
+
 static void test_a_full_budget_is_not_written(void **state)
 {
     (void)state;
     start(none);
-    host_sleep(host, 20000); /* the floor has filled it */
+    const uint64_t word = lines()->budget;
     second(10);
-    assert_int_equal(lines()->budget, 0);
+    assert_int_equal(lines()->budget, word);
     assert_int_equal(shown()->budget, 100000);
 }
 
@@ -513,6 +528,7 @@ int main(void)
         TEST(people_see_who_holds_most),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
+        TEST(what_the_floor_brings_is_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
         TEST(the_adaptive_limit_follows_the_latency_down_and_up),
         TEST(a_worker_after_this_one_goes_on_from_the_limit_in_force),

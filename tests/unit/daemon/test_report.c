@@ -42,7 +42,7 @@ static void forge(struct forged *forged)
     strcpy(forged->detail.error_message, "no answer in 1 s");
     forged->detail.latency[0] = 90;
     forged->detail.latency[10] = 10;
-    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7, {0}};
+    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7, 0, {0}};
     forged->core.window_calls = 16;
     forged->core.window_failures = 6;
     forged->core.window_slow = 1;
@@ -106,17 +106,18 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
     forge(&forged);
     forged.policy.limits = POLICY_TICKETS | POLICY_RATE | POLICY_SLIDING | POLICY_THROTTLE;
     forged.policy.tickets = 37;
-    forged.policy.rate_limit = 100;
-    forged.policy.rate_per_ns = 60000000000;
-    forged.policy.rate_burst = 7;
+    forged.policy.rate_step = 60000000000;
+    forged.policy.rate_shares[TRIP_PRIORITY_CRITICAL] = 99;
     forged.policy.admit_permille = 635;
     forged.limits = (struct limits_shown){.tickets_taken = 14,
                                           .tickets_max = 50,
                                           .budget = 321999,
-                                          .retries = 8,
                                           .retries_refused = 5,
                                           .rate_free = 3,
+                                          .rate_limit = 100,
+                                          .rate_per_ms = 60000,
                                           .holders = {{4, 12}, {9, 2}}};
+    forged.core.totals.retries = 8;
     forged.core.totals.limited[LIMITED_CONCURRENCY] = 11;
     forged.core.totals.limited[LIMITED_RATE] = 22;
     forged.core.totals.limited[LIMITED_SHED] = 33;
@@ -124,7 +125,7 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
     assert_json(show_key(&forged, "limits"),
                 "{\"concurrency\":{\"limit\":37,\"max\":50,\"taken\":14,"
                 "\"holders\":[{\"lane\":4,\"tickets\":12},{\"lane\":9,\"tickets\":2}],\"rejected\":11},"
-                "\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":7,\"window\":\"sliding\",\"free\":3,"
+                "\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":100,\"window\":\"sliding\",\"free\":3,"
                 "\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
                 "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44}");
 }

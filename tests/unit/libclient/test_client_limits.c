@@ -28,11 +28,16 @@ static void limit_tickets(struct fixture *f, uint64_t limit, uint64_t wait_ns)
     policy(f)->limits |= POLICY_TICKETS;
 }
 
+/* A second's; of the bucket, sheddable calls leave half of it to the others. */
 static void limit_rate(struct fixture *f, uint64_t limit, uint64_t burst, bool sliding)
 {
-    policy(f)->rate_limit = limit;
-    policy(f)->rate_per_ns = 1000000000;
-    policy(f)->rate_burst = burst;
+    const struct rate rate = {.limit = limit, .per = 1000000000, .burst = burst};
+    for (unsigned priority = 0; priority < TRIP_PRIORITY_COUNT; priority++) {
+        const uint64_t reserve = priority == TRIP_PRIORITY_SHEDDABLE ? burst / 2 : 0;
+        const struct rate_share share = sliding ? sliding_share(&rate, reserve) : bucket_share(&rate, reserve);
+        policy(f)->rate_step = share.step;
+        policy(f)->rate_shares[priority] = share.share;
+    }
     policy(f)->limits |= POLICY_RATE | (sliding ? POLICY_SLIDING : 0);
 }
 
@@ -223,6 +228,18 @@ static void test_a_sliding_window_admits_its_limit(void **state)
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
 }
 
+static void test_the_last_tokens_are_the_more_important_calls(void **state)
+{
+    struct fixture *const f = *state;
+    limit_rate(f, 10, 4, false);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_DENY_RATE);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_ALLOW);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_DENY_RATE);
+}
+
 static void test_a_call_without_a_token_keeps_no_ticket(void **state)
 {
     struct fixture *const f = *state;
@@ -314,6 +331,7 @@ int main(void)
         TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
         TEST(a_burst_passes_and_then_the_rate),
         TEST(a_sliding_window_admits_its_limit),
+        TEST(the_last_tokens_are_the_more_important_calls),
         TEST(a_call_without_a_token_keeps_no_ticket),
         TEST(critical_calls_are_never_shed_and_sheddable_ones_first),
         TEST(a_call_whose_time_has_passed_is_not_sent),
