@@ -80,6 +80,22 @@ static void check_throttle(const struct check *check)
                        shown(CONFIG_FACTOR, k, text));
 }
 
+/* What throttling is for: to shed before the breaker opens. */
+static void check_throttle_before_trip(const struct check *check)
+{
+    const struct breaker_settings *settings = check->settings;
+    const uint64_t k = check->settings->throttle.k, rate = settings->trip.failure_rate;
+    const uint64_t sheds_from = k ? 1000 - 1000000 / k : 0; /* permille of failures: of k calls, 1 is accepted */
+    char factor[CONFIG_TEXT_MAX], from[CONFIG_TEXT_MAX], opens[CONFIG_TEXT_MAX];
+    if (k < 1000 || rate == 0 || rate > sheds_from)
+        return;
+    config_problem(check->notes, line_of(check, KEY_throttle_k, KEY_trip_failure_rate),
+                   "throttle.k: %s sheds calls once more than %s of them fail, and trip.failure_rate: %s%s opens the "
+                   "breaker no later; shedding comes first with a higher failure_rate, or a lower k",
+                   shown(CONFIG_FACTOR, k, factor), shown(CONFIG_RATE, sheds_from, from),
+                   shown(CONFIG_RATE, rate, opens), by_default(check, KEY_trip_failure_rate));
+}
+
 static void check_priority(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
@@ -100,5 +116,6 @@ void config_check_load(const struct check *check)
     check_concurrency(check);
     check_rate(check);
     check_throttle(check);
+    check_throttle_before_trip(check);
     check_priority(check);
 }

@@ -31,8 +31,8 @@ struct throttle_state {
 };
 _Static_assert(sizeof(struct throttle_state) <= 256, "throttle_state outgrew its place in the segment");
 
-/* requests: calls that callers attempted, those that were shed too. accepts: calls that the dependency took: those that
- * went well, and those that failed for another reason than overload. */
+/* requests: calls that callers attempted, those that were shed too. accepts: calls that went
+ * well; what failed for another reason than overload is not told apart, and sheds too. */
 void throttle_add(struct throttle_state *throttle, uint64_t now_ns, uint64_t requests, uint64_t accepts);
 
 /* How many of 1000 calls to admit. k_thousandths: K, 2000 is the book's; 0 is off. */

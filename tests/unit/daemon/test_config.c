@@ -868,7 +868,9 @@ static void test_what_works_but_surprises_is_a_note(void **state)
                                      "- match: g\n"
                                      "  open: {multiplier: 2.0, forget: 0s}\n"
                                      "- match: h\n"
-                                     "  open: {for: 30s, max: 30s, multiplier: 2.0}\n");
+                                     "  open: {for: 30s, max: 30s, multiplier: 2.0}\n"
+                                     "- match: i\n"
+                                     "  throttle: {k: 2.0}\n");
     assert_string_equal(
         config->notes,
         "t.yaml:3: window.size has no effect with type: time\n"
@@ -882,7 +884,9 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "t.yaml:15: open.multiplier: 2.0 has no effect with forget: 0s, as no opening follows that soon; write forget: "
         "10m, or multiplier: 1.0\n"
         "t.yaml:17: open.multiplier: 2.0 has no effect, as open.max is no longer than open.for: 30s; write a longer "
-        "max, or multiplier: 1.0\n");
+        "max, or multiplier: 1.0\n"
+        "t.yaml:19: throttle.k: 2.0 sheds calls once more than 50% of them fail, and trip.failure_rate: 50% by default "
+        "opens the breaker no later; shedding comes first with a higher failure_rate, or a lower k\n");
     config_free(config);
 }
 
@@ -897,6 +901,9 @@ static void test_what_goes_without_saying_is_no_note(void **state)
         "match: a, open: {for: 30s, max: 30s, multiplier: 1.0}",
         "match: a, ramp: {over: 0s, steps: [10%, 100%]}",
         "match: a, half_open: {permits: 3}",
+        "match: a, throttle: {k: 1.5}",
+        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 50.1%}",
+        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 0}",
     };
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         char text[128];
