@@ -1,10 +1,12 @@
-/* Many processes call through bulkheads of five tickets, while they are killed with -9 at random instants, stopped and
- * continued, and forked with a call in flight. The protected server is a word of the test's own memory: who was
- * admitted sets its bit there before it does anything, and clears it before it ends the call, so that each one sees, in
- * one step, how many are inside with it.
+/* Many processes call through bulkheads of five tickets, by a rate, and pay retries, while they are killed with -9 at
+ * random instants, stopped and continued, and forked with a call in flight. The protected server is a word of the
+ * test's own memory: who was admitted sets its bit there before it does anything, and clears it before it ends the
+ * call, so that each one sees, in one step, how many are inside with it.
  *   - Nobody ever sees more than five.
  *   - All tickets are free within 1 s of the last death, and whole: five are admitted, and no sixth.
- *   - Calls and rejections were counted as each process noted them, before and after.
+ *   - No more calls passed by the rate, and no more retries were paid, than the time brought tokens; then the bucket is
+ *     full again, and the budget gives a second's tokens a second later.
+ *   - Calls, rejections and retries were counted as each process noted them, before and after.
  *
  *   torture_bulkhead [--seed N] [--seconds N]
  *
@@ -26,19 +28,26 @@
 #include "storm.h"
 #include "trip.h"
 
-#define CLIENTS  12
-#define SLOTS    (2 * CLIENTS) /* a client, and the one that it forked */
-#define TICKETS  5
-#define BREAKERS 2
-#define DOOMED   32 /* the bit of a slot's doom, beyond that of its being inside */
+#define CLIENTS   12
+#define SLOTS     (2 * CLIENTS) /* a client, and the one that it forked */
+#define TICKETS   5
+#define LIMIT     200 /* a second, of the rate; BURST at once */
+#define BURST     20
+#define FLOOR     50           /* retries a second */
+#define CAP       (10 * FLOOR) /* what a new budget holds */
+#define BULKHEADS 2
+#define DOOMED    32 /* the bit of a slot's doom, beyond that of its being inside */
 
 static const char config[] = "breakers:\n"
                              "  - match: \"deny\"\n"
                              "    concurrency: {max: 5}\n"
                              "  - match: \"wait\"\n"
-                             "    concurrency: {max: 5, wait: 20ms}\n";
-enum { DENY, WAIT };
-static const char *const names[BREAKERS] = {[DENY] = "deny", [WAIT] = "wait"};
+                             "    concurrency: {max: 5, wait: 20ms}\n"
+                             "  - match: \"rate\"\n"
+                             "    rate: {limit: 200, burst: 20}\n"
+                             "    retry: {budget: {ratio: 0, min_per_second: 50}}\n";
+enum { DENY, WAIT, RATE, BREAKERS };
+static const char *const names[BREAKERS] = {[DENY] = "deny", [WAIT] = "wait", [RATE] = "rate"};
 
 /* What was about to be reported, and what had been: of the process that is killed between them, one more. */
 struct notes {
@@ -47,14 +56,15 @@ struct notes {
 
 struct slot {
     struct notes ended[BREAKERS], denied[BREAKERS];
+    struct notes paid;
     unsigned forked; /* a child lives in this slot */
 };
 
 struct arena {
-    uint64_t inside[BREAKERS]; /* 32 bits of slots that are inside, 32 of the doomed */
+    uint64_t inside[BULKHEADS]; /* 32 bits of slots that are inside, 32 of the doomed */
     unsigned stop;
-    unsigned most[BREAKERS]; /* inside at once */
-    uint64_t overruns, full[BREAKERS], forks;
+    unsigned most[BULKHEADS]; /* inside at once */
+    uint64_t overruns, full[BULKHEADS], forks, unpaid;
     struct slot slots[SLOTS];
 };
 
@@ -86,14 +96,14 @@ static void leave(unsigned breaker, unsigned slot)
 
 static void doom(unsigned slot)
 {
-    for (unsigned breaker = 0; breaker < BREAKERS; breaker++)
+    for (unsigned breaker = 0; breaker < BULKHEADS; breaker++)
         __atomic_fetch_or(&arena->inside[breaker], UINT64_C(1) << (slot + DOOMED), __ATOMIC_SEQ_CST);
 }
 
 static void bury(unsigned slot)
 {
     const uint64_t bits = UINT64_C(1) << slot | UINT64_C(1) << (slot + DOOMED);
-    for (unsigned breaker = 0; breaker < BREAKERS; breaker++)
+    for (unsigned breaker = 0; breaker < BULKHEADS; breaker++)
         __atomic_fetch_and(&arena->inside[breaker], ~bits, __ATOMIC_SEQ_CST);
 }
 
@@ -163,6 +173,21 @@ static void call_once(struct client *client, unsigned breaker)
     end(client, breaker, &call);
 }
 
+static void call_by_rate(struct client *client)
+{
+    struct notes *const paid = &arena->slots[client->slot].paid;
+    trip_call call;
+    if (begin(client, RATE, &call))
+        end(client, RATE, &call);
+    paid->before++;
+    if (trip_hedge_take(client->breakers[RATE])) {
+        paid->after++;
+        return;
+    }
+    paid->before--;
+    __atomic_fetch_add(&arena->unpaid, 1, __ATOMIC_RELAXED);
+}
+
 /* The call in flight is the parent's: ending it here gives nothing back. */
 static _Noreturn void live_on(struct client client, trip_call *of_parent)
 {
@@ -173,7 +198,7 @@ static _Noreturn void live_on(struct client client, trip_call *of_parent)
     if (!settle(&client))
         _exit(3);
     for (unsigned calls = 0; calls < 300 && !stopped(); calls++)
-        call_once(&client, calls % BREAKERS);
+        call_once(&client, calls % BULKHEADS);
     const bool settled = settle(&client);
     __atomic_store_n(&arena->slots[client.slot].forked, 0, __ATOMIC_RELEASE);
     _exit(settled ? 0 : 3);
@@ -212,8 +237,10 @@ static _Noreturn void live(unsigned slot, uint64_t random)
         const uint64_t dice = next_random(&client.random);
         if (dice % 64 == 0)
             fork_with_a_call(&client);
+        else if (dice % 4 == 1)
+            call_by_rate(&client);
         else
-            call_once(&client, (unsigned)(dice >> 8) % BREAKERS);
+            call_once(&client, (unsigned)(dice >> 8) % BULKHEADS);
     }
     for (;;) /* until it is killed */
         call_once(&client, DENY);
@@ -226,8 +253,16 @@ struct storm {
     uint64_t random;
     pid_t clients[CLIENTS];
     unsigned kills, stops;
+    uint64_t began_us;
     bool failed;
 };
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 static void check(struct storm *storm, bool holds, const char *what)
 {
@@ -266,10 +301,8 @@ static void stop_and_continue(struct storm *storm, unsigned slot)
 
 static void storm_on(struct storm *storm, unsigned seconds)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    const time_t end = now.tv_sec + (time_t)seconds;
-    while (now.tv_sec < end) {
+    const uint64_t end_us = now_us() + seconds * UINT64_C(1000000);
+    while (now_us() < end_us) {
         const unsigned slot = (unsigned)(next_random(&storm->random) % CLIENTS);
         if (next_random(&storm->random) % 2 == 0) {
             kill_client(storm, slot);
@@ -278,7 +311,6 @@ static void storm_on(struct storm *storm, unsigned seconds)
             stop_and_continue(storm, slot);
         }
         nap_us((unsigned)(next_random(&storm->random) % 30000));
-        clock_gettime(CLOCK_MONOTONIC, &now);
     }
 }
 
@@ -337,28 +369,73 @@ static void add(struct notes *sum, const struct notes *notes)
     sum->after += notes->after;
 }
 
+/* One breaker's over all slots. */
+static void sum_notes(unsigned breaker, struct notes *ended, struct notes *denied, struct notes *paid)
+{
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        add(ended, &arena->slots[slot].ended[breaker]);
+        add(denied, &arena->slots[slot].denied[breaker]);
+        add(paid, &arena->slots[slot].paid);
+    }
+}
+
 static void check_counts(struct storm *storm, unsigned breaker)
 {
     char arguments[32];
-    struct notes ended = {0}, denied = {0};
+    struct notes ended = {0}, denied = {0}, paid = {0};
     snprintf(arguments, sizeof(arguments), "show %s", names[breaker]);
     json_t *shown = instance_ask(arguments);
-    for (unsigned slot = 0; slot < SLOTS; slot++) {
-        add(&ended, &arena->slots[slot].ended[breaker]);
-        add(&denied, &arena->slots[slot].denied[breaker]);
-    }
+    sum_notes(breaker, &ended, &denied, &paid);
     check_between(storm, "calls", shown_number(shown, "totals", "calls", NULL), &ended);
-    check_between(storm, "rejections", shown_number(shown, "limits", "concurrency", "rejected"), &denied);
-    check(storm,
-          json_is_object(json_object_get(json_object_get(shown, "limits"), "concurrency")) &&
-              shown_number(shown, "limits", "concurrency", "taken") == 0,
-          "tripctl shows no ticket taken");
+    check_between(storm, "rejections",
+                  shown_number(shown, "limits", breaker == RATE ? "rate" : "concurrency", "rejected"), &denied);
     check(storm, denied.after > 0 || breaker == WAIT, "calls were denied, for the limit was reached");
+    printf("%s: %llu calls, %llu denied\n", names[breaker], (unsigned long long)ended.after,
+           (unsigned long long)denied.after);
+    if (breaker == RATE)
+        check_between(storm, "retries", shown_number(shown, "limits", "retry", "retries"), &paid);
+    else
+        check(storm,
+              json_is_object(json_object_get(json_object_get(shown, "limits"), "concurrency")) &&
+                  shown_number(shown, "limits", "concurrency", "taken") == 0,
+              "tripctl shows no ticket taken");
     json_decref(shown);
-    printf("%s: %llu calls, %llu denied, five inside %llu times, at most %u\n", names[breaker],
-           (unsigned long long)ended.after, (unsigned long long)denied.after, (unsigned long long)arena->full[breaker],
+}
+
+static void check_inside(struct storm *storm, unsigned breaker)
+{
+    printf("%s: five inside %llu times, at most %u\n", names[breaker], (unsigned long long)arena->full[breaker],
            arena->most[breaker]);
     check(storm, arena->full[breaker] > 0, "five were inside at once");
+}
+
+/* What `per_second` brings until now, rounded up. */
+static uint64_t brought(uint64_t since_us, uint64_t per_second)
+{
+    return (now_us() - since_us) * per_second / 1000000 + 1;
+}
+
+static void check_tokens(struct storm *storm, trip_breaker *breaker)
+{
+    struct notes passed = {0}, denied = {0}, paid = {0};
+    uint64_t taken = 0;
+    trip_call call;
+    sum_notes(RATE, &passed, &denied, &paid);
+    printf("rate: %llu passed, %llu retries paid, %llu not\n", (unsigned long long)passed.after,
+           (unsigned long long)paid.after, (unsigned long long)arena->unpaid);
+    check(storm, passed.after <= BURST + brought(storm->began_us, LIMIT), "no more calls than tokens");
+    check(storm, paid.after <= CAP + brought(storm->began_us, FLOOR), "no more retries than tokens");
+    check(storm, arena->unpaid > 0, "retries were refused, for the budget was dry");
+    while (trip_hedge_take(breaker))
+        ;
+    const uint64_t dry_us = now_us();
+    nap_us(1000000); /* the time is what is measured */
+    for (; trip_begin_priority(breaker, &call, TRIP_PRIORITY_CRITICAL) == TRIP_ALLOW; taken++)
+        trip_end(&call, TRIP_OK);
+    check(storm, taken >= BURST && taken <= BURST + brought(dry_us, LIMIT), "the bucket is full after the storm");
+    for (taken = 0; trip_hedge_take(breaker); taken++)
+        ;
+    check(storm, taken >= FLOOR && taken <= brought(dry_us, FLOOR), "a second brings the budget what it should");
 }
 
 static void calm_down(struct storm *storm)
@@ -373,12 +450,15 @@ static void calm_down(struct storm *storm)
         check(storm, trip_breaker_get(client, names[breaker], &breakers[breaker]) == 0, "a breaker is had");
     for (unsigned slot = 0; slot < CLIENTS; slot++)
         kill_client(storm, slot);
-    for (unsigned breaker = 0; breaker < BREAKERS; breaker++)
+    for (unsigned breaker = 0; breaker < BULKHEADS; breaker++)
         check(storm, wait_free(breakers[breaker], TICKETS, 1000), "all tickets are free within 1 s of the last death");
     for (unsigned breaker = 0; breaker < BREAKERS; breaker++)
         check_counts(storm, breaker);
-    for (unsigned breaker = 0; breaker < BREAKERS; breaker++)
+    for (unsigned breaker = 0; breaker < BULKHEADS; breaker++) {
+        check_inside(storm, breaker);
         check_tickets(storm, breakers[breaker]);
+    }
+    check_tokens(storm, breakers[RATE]);
     trip_close(client);
 }
 
@@ -414,6 +494,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     instance_start(&storm.instance, config);
+    storm.began_us = now_us();
     for (unsigned slot = 0; slot < CLIENTS; slot++)
         start_client(&storm, slot);
     storm_on(&storm, seconds);
