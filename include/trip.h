@@ -121,7 +121,8 @@ extern "C" {
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
  * delay would end after retry.total. NOT_RETRYABLE: this type of error is not in retry.on. OPEN: the breaker admits
  * nothing now, or not before the delay ends. BUDGET: the host's retry budget is dry. DEADLINE: the delay would end
- * after the caller's deadline. */
+ * after the caller's deadline. LIMIT: trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or
+ * that was shed; an event loop reads the same in the verdict of its retry's trip_begin. */
 #define TRIP_RETRIES(X)               \
     X(AGAIN, "again")                 \
     X(ATTEMPTS, "attempts")           \
@@ -129,7 +130,8 @@ extern "C" {
     X(NOT_RETRYABLE, "not_retryable") \
     X(OPEN, "open")                   \
     X(BUDGET, "budget")               \
-    X(DEADLINE, "deadline")
+    X(DEADLINE, "deadline")           \
+    X(LIMIT, "limit")
 
 #define TRIP_ENUM_STATE(suffix, name)    TRIP_STATE_##suffix,
 #define TRIP_ENUM_MODE(suffix, name)     TRIP_MODE_##suffix,
@@ -263,7 +265,8 @@ void trip_retry_within(trip_retry *retry, uint64_t within_ns);
 
 /* After a failed attempt: once more, and after how long? hint_ns: the server's Retry-After, 0 without one; a longer
  * delay than the backoff's is honoured. *ret_delay_ns is written with TRIP_RETRY_AGAIN only. Nothing blocks: an event
- * loop sets a timer. The host's retry budget is charged here, so ask once for each retry. */
+ * loop sets a timer, and asks for the retry's admission when it is over: the breaker and the limits may still deny it.
+ * The host's retry budget is charged here, so ask once for each retry. */
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
 /* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while
@@ -288,7 +291,8 @@ typedef struct trip_result {
     trip_outcome outcome;         /* of the last one; TRIP_CANCELLED if none was sent */
     trip_verdict verdict;         /* of the last admission */
     trip_error_type error;        /* of the last failure; UNKNOWN if there was none */
-    trip_retry_answer stopped_by; /* why there was no further retry; AGAIN: none was needed */
+    trip_retry_answer stopped_by; /* why there was no further retry, also OPEN, LIMIT, DEADLINE by the `verdict` of a
+                                   * retry that was not admitted; AGAIN: none was needed */
     uint64_t elapsed_ns;
 } trip_result;
 

@@ -52,6 +52,21 @@ static int status_of(const trip_result *result)
     return result->outcome == TRIP_CANCELLED ? -ECANCELED : 0;
 }
 
+/* Of a retry that was not admitted. */
+static trip_retry_answer denied_by(trip_verdict verdict)
+{
+    switch (verdict) {
+    case TRIP_DENY_CONCURRENCY:
+    case TRIP_DENY_RATE:
+    case TRIP_DENY_SHED:
+        return TRIP_RETRY_LIMIT;
+    case TRIP_DENY_DEADLINE:
+        return TRIP_RETRY_DEADLINE;
+    default:
+        return TRIP_RETRY_OPEN;
+    }
+}
+
 /* What is left for the next attempt: 1 where nothing is, which is not sent. */
 static uint64_t left_ns(uint64_t deadline_ns)
 {
@@ -87,7 +102,7 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
             ask.within_ns = left_ns(deadline_ns);
     }
     if (result.attempts && failed(&result) && !trip_admitted(result.verdict))
-        result.stopped_by = result.verdict == TRIP_DENY_DEADLINE ? TRIP_RETRY_DEADLINE : TRIP_RETRY_OPEN;
+        result.stopped_by = denied_by(result.verdict);
     if (hedge) {
         hedge_leave(hedge);
         pthread_setcancelstate(cancel_state, NULL);

@@ -196,6 +196,48 @@ static void test_run_passes_the_remaining_time_on(void **state)
     assert_int_equal(script.calls, 1);
 }
 
+/* Fails, and leaves no room for the next one. */
+struct last_one {
+    struct policy_slot *policy;
+    uint64_t limit; /* enum policy_limit */
+};
+
+static trip_outcome fails_and_limits(void *arg, trip_attempt *attempt)
+{
+    const struct last_one *const last = arg;
+    last->policy->limits = last->limit;
+    attempt->error.type = TRIP_ERROR_NETWORK;
+    return TRIP_FAILURE;
+}
+
+static void test_run_says_that_a_limit_denied_its_retry(void **state)
+{
+    struct fixture *const f = *state;
+    static const struct {
+        uint64_t before, after;
+        trip_verdict verdict;
+    } cases[] = {{0, POLICY_TICKETS, TRIP_DENY_CONCURRENCY},
+                 {0, POLICY_THROTTLE, TRIP_DENY_SHED},
+                 {POLICY_RATE, POLICY_RATE, TRIP_DENY_RATE}};
+    trip_result result;
+    retries(f);
+    policy(f)->budget_cap = 3000;
+    commons_limits(f->fake.commons, f->slot)->budget = budget_make(3000, 1000);
+    policy(f)->retry_base_ns = MS;
+    policy(f)->tickets = 0;
+    policy(f)->admit_permille = 0;
+    policy(f)->rate_limit = policy(f)->rate_burst = 1;
+    policy(f)->rate_per_ns = 3600000 * MS;
+    for (unsigned i = 0; i < 3; i++) {
+        struct last_one last = {.policy = policy(f), .limit = cases[i].after};
+        policy(f)->limits = cases[i].before;
+        assert_int_equal(trip_run(f->breaker, fails_and_limits, &last, &result), -EIO);
+        assert_int_equal(result.attempts, 1);
+        assert_int_equal(result.verdict, cases[i].verdict);
+        assert_string_equal(trip_retry_answer_name(result.stopped_by), "limit");
+    }
+}
+
 /* ---------------------------------------------------------------------------------------------------------- hedging */
 
 struct slow_once {
@@ -287,6 +329,7 @@ int main(void)
         TEST(run_tries_again_until_it_succeeds),
         TEST(run_gives_up_when_the_breaker_opens),
         TEST(run_passes_the_remaining_time_on),
+        TEST(run_says_that_a_limit_denied_its_retry),
         TEST(a_second_attempt_answers_for_a_slow_first_one),
         TEST(a_client_that_is_closed_stays_for_the_attempt_that_still_runs),
         TEST(nothing_is_hedged_from_a_dry_budget_or_without_settings),
