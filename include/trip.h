@@ -250,7 +250,8 @@ trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const tri
 /* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);
 
-/* Ends a call. A second end of the same call, and an end in a forked child, do nothing. */
+/* Ends a call. A second end of the same call, and an end in a forked child, do nothing. An outcome that is none of the
+ * enumeration is TRIP_CANCELLED. */
 void trip_end(trip_call *call, trip_outcome outcome);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. */
@@ -283,7 +284,7 @@ typedef struct trip_attempt {
     uint64_t retry_after_ns; /* likewise: the server's Retry-After; 0: none */
 } trip_attempt;
 
-/* Does the work, and says how it ended. */
+/* Does the work, and says how it ended; what is none of trip_outcome is TRIP_CANCELLED, as in trip_end. */
 typedef trip_outcome trip_operation(void *arg, trip_attempt *attempt);
 
 typedef struct trip_result {

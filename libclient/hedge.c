@@ -1,5 +1,6 @@
 #include "hedge.h"
 #include "call.h"
+#include "tell.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -63,11 +64,6 @@ void hedge_leave(struct hedge *hedge)
     trip_close(client);
 }
 
-static bool is_failure(trip_outcome outcome)
-{
-    return outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
-}
-
 static void answer(struct hedge *hedge, const struct runner *runner, trip_outcome outcome)
 {
     pthread_mutex_lock(&hedge->lock);
@@ -75,7 +71,7 @@ static void answer(struct hedge *hedge, const struct runner *runner, trip_outcom
         hedge->running--;
         hedge->outcome = outcome;
         hedge->attempt = runner->attempt;
-        hedge->answered = !is_failure(outcome) || hedge->running == 0;
+        hedge->answered = !outcome_failed(outcome) || hedge->running == 0;
         pthread_cond_signal(&hedge->changed);
     }
     pthread_mutex_unlock(&hedge->lock);
@@ -184,7 +180,7 @@ bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret
     pthread_mutex_unlock(&hedge->lock);
     if (!started)
         run_here(hedge, &call, ret_attempt, result);
-    if (is_failure(result->outcome))
+    if (outcome_failed(result->outcome))
         result->error = ret_attempt->error.type;
     return true;
 }

@@ -4,11 +4,6 @@
 
 #include "internal/permit_word.h"
 
-static trip_outcome known(trip_outcome outcome)
-{
-    return (unsigned)outcome < TRIP_OUTCOME_COUNT ? outcome : TRIP_CANCELLED;
-}
-
 struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding)
 {
     const struct reporter nobody = {0};
@@ -93,7 +88,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
     const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     const struct outcome outcome = {
-        .what = known(what), .slow = latency_slow(binding->policy, latency_ns), .latency_ns = latency_ns};
+        .what = outcome_known(what), .slow = latency_slow(binding->policy, latency_ns), .latency_ns = latency_ns};
     const struct thread_slot *slot;
     struct meter *const meter =
         word_state(word) == WORD_CLOSED && plain(binding) ? meter_at_hand(breaker, binding, &slot) : NULL;
@@ -255,7 +250,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
         count_ok(breaker, meter);
         return;
     }
-    struct outcome outcome = {.what = known(what), .ticks = ticks};
+    struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};
     end_slow(call, &outcome);
 }
 

@@ -1,5 +1,6 @@
 /* One operation for blocking code: admission, attempt, outcome, backoff, as often as the retry settings allow. */
 #include "hedge.h"
+#include "tell.h"
 
 #include <errno.h>
 
@@ -12,15 +13,15 @@ static void sleep_ns(uint64_t ns)
 
 static bool failed(const trip_result *result)
 {
-    return result->outcome == TRIP_FAILURE || result->outcome == TRIP_TIMEOUT;
+    return outcome_failed(result->outcome);
 }
 
 trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call)
 {
-    const trip_outcome outcome = operation(arg, attempt);
+    const trip_outcome outcome = outcome_known(operation(arg, attempt));
     if (outcome == TRIP_TIMEOUT)
         attempt->error.type = TRIP_ERROR_TIMEOUT;
-    if (outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT)
+    if (outcome_failed(outcome))
         trip_end_error(call, &attempt->error);
     else
         trip_end(call, outcome);

@@ -16,6 +16,12 @@ struct outcome {
     const trip_error *error; /* NULL: no more is known */
 };
 
+/* What is none says nothing of the dependency. */
+static inline trip_outcome outcome_known(trip_outcome what)
+{
+    return (unsigned)what < TRIP_OUTCOME_COUNT ? what : TRIP_CANCELLED;
+}
+
 static inline bool outcome_failed(trip_outcome what)
 {
     return what == TRIP_FAILURE || what == TRIP_TIMEOUT;

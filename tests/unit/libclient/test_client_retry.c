@@ -238,6 +238,29 @@ static void test_run_says_that_a_limit_denied_its_retry(void **state)
     }
 }
 
+static trip_outcome says_nonsense(void *arg, trip_attempt *attempt)
+{
+    (void)attempt;
+    ++*(unsigned *)arg;
+    return (trip_outcome)99;
+}
+
+static void test_an_outcome_that_is_none_is_a_cancelled_one(void **state)
+{
+    struct fixture *const f = *state;
+    unsigned calls = 0;
+    trip_result result;
+    const trip_asking hedged = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    retries(f);
+    assert_int_equal(trip_run(f->breaker, says_nonsense, &calls, &result), -ECANCELED);
+    assert_int_equal(result.outcome, TRIP_CANCELLED);
+    policy(f)->hedge_ns = 10000 * MS;
+    assert_int_equal(trip_run_asking(f->breaker, &hedged, says_nonsense, &calls, &result), -ECANCELED);
+    assert_int_equal(result.outcome, TRIP_CANCELLED);
+    assert_int_equal(fixture_counts(f).cancelled, 2);
+    assert_int_equal(calls, 2);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- hedging */
 
 struct slow_once {
@@ -330,6 +353,7 @@ int main(void)
         TEST(run_gives_up_when_the_breaker_opens),
         TEST(run_passes_the_remaining_time_on),
         TEST(run_says_that_a_limit_denied_its_retry),
+        TEST(an_outcome_that_is_none_is_a_cancelled_one),
         TEST(a_second_attempt_answers_for_a_slow_first_one),
         TEST(a_client_that_is_closed_stays_for_the_attempt_that_still_runs),
         TEST(nothing_is_hedged_from_a_dry_budget_or_without_settings),
