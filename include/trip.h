@@ -11,6 +11,9 @@
  *               until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
  *   Threads     Every function may be called from any thread at any time, but trip_close, which must be the
  *               last call that touches the client and its breakers.
+ *   Cancelling  A thread may be cancelled (deferred) in the operation or the backoff of trip_run: the call ends as
+ *               cancelled, holds nothing, and `release` is called. A hedged one is not cancelled before trip_run
+ *               returns; an operation that ends a thread of libtrip's was cancelled.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *   Signals     trip_allow is async-signal-safe. The others are not.

@@ -26,6 +26,7 @@ struct runner {
     unsigned round;
     trip_call call;
     trip_attempt attempt;
+    trip_outcome outcome; /* cancelled, where the operation ends its thread */
 };
 
 struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg)
@@ -64,26 +65,35 @@ void hedge_leave(struct hedge *hedge)
     trip_close(client);
 }
 
-static void answer(struct hedge *hedge, const struct runner *runner, trip_outcome outcome)
+static void answer(struct hedge *hedge, const struct runner *runner)
 {
     pthread_mutex_lock(&hedge->lock);
     if (runner->round == hedge->round && !hedge->answered) {
         hedge->running--;
-        hedge->outcome = outcome;
+        hedge->outcome = runner->outcome;
         hedge->attempt = runner->attempt;
-        hedge->answered = !outcome_failed(outcome) || hedge->running == 0;
+        hedge->answered = !outcome_failed(runner->outcome) || hedge->running == 0;
         pthread_cond_signal(&hedge->changed);
     }
     pthread_mutex_unlock(&hedge->lock);
 }
 
-static void *run(void *context)
+static void over(void *context)
 {
     struct runner *const runner = context;
     struct hedge *const hedge = runner->hedge;
-    answer(hedge, runner, attempt_run(hedge->operation, hedge->arg, &runner->attempt, &runner->call));
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); /* `release` is not the last that is to be done */
+    answer(hedge, runner);
     free(runner);
     hedge_leave(hedge);
+}
+
+static void *run(void *context)
+{
+    struct runner *const runner = context;
+    pthread_cleanup_push(over, runner);
+    runner->outcome = attempt_run(runner->hedge->operation, runner->hedge->arg, &runner->attempt, &runner->call);
+    pthread_cleanup_pop(1);
     return NULL;
 }
 
@@ -108,7 +118,7 @@ static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
 {
     struct runner *const runner = malloc(sizeof(*runner));
     if (runner) {
-        *runner = (struct runner){.hedge = hedge, .round = hedge->round, .call = *call};
+        *runner = (struct runner){.hedge = hedge, .round = hedge->round, .call = *call, .outcome = TRIP_CANCELLED};
         runner->attempt = (trip_attempt){.number = number, .remaining_ns = trip_call_remaining_ns(call)};
         hedge->users++;
         hedge->running++;

@@ -11,14 +11,31 @@ static void sleep_ns(uint64_t ns)
         ;
 }
 
+struct run {
+    trip_breaker *breaker;
+    trip_operation *operation;
+    void *arg;
+    trip_asking asking;
+    struct hedge *hedge; /* NULL: attempts run in the caller's thread */
+    trip_result result;
+};
+
 static bool failed(const trip_result *result)
 {
     return outcome_failed(result->outcome);
 }
 
+static void end_cancelled(void *call)
+{
+    trip_end(call, TRIP_CANCELLED);
+}
+
 trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call)
 {
-    const trip_outcome outcome = outcome_known(operation(arg, attempt));
+    trip_outcome outcome;
+    pthread_cleanup_push(end_cancelled, call); /* for a thread that does not come back: cancelled, or at its exit */
+    outcome = outcome_known(operation(arg, attempt));
+    pthread_cleanup_pop(0);
     if (outcome == TRIP_TIMEOUT)
         attempt->error.type = TRIP_ERROR_TIMEOUT;
     if (outcome_failed(outcome))
@@ -29,19 +46,24 @@ trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *att
 }
 
 /* One attempt; false: it was not admitted. */
-static bool try_once(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
-                     trip_attempt *attempt, trip_result *result)
+static bool try_here(struct run *run, trip_attempt *attempt)
 {
+    trip_result *const result = &run->result;
     trip_call call;
-    result->verdict = trip_begin_asking(breaker, &call, asking);
+    result->verdict = trip_begin_asking(run->breaker, &call, &run->asking);
     if (!trip_admitted(result->verdict))
         return false;
     result->attempts++;
     *attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(&call)};
-    result->outcome = attempt_run(operation, arg, attempt, &call);
+    result->outcome = attempt_run(run->operation, run->arg, attempt, &call);
     if (failed(result))
         result->error = attempt->error.type;
     return true;
+}
+
+static bool try_once(struct run *run, trip_attempt *attempt)
+{
+    return run->hedge ? hedge_try(run->hedge, &run->asking, attempt, &run->result) : try_here(run, attempt);
 }
 
 static int status_of(const trip_result *result)
@@ -75,45 +97,62 @@ static uint64_t left_ns(uint64_t deadline_ns)
     return deadline_ns > now_ns ? deadline_ns - now_ns : 1;
 }
 
+static void try_until_done(struct run *run, uint64_t started_ns)
+{
+    const uint64_t within_ns = run->asking.within_ns;
+    const uint64_t deadline_ns = within_ns ? saturated((unsigned __int128)started_ns + within_ns) : 0;
+    trip_result *const result = &run->result;
+    trip_attempt attempt;
+    trip_retry retry;
+    uint64_t delay_ns;
+    trip_retry_start(run->breaker, &retry);
+    trip_retry_within(&retry, within_ns);
+    while (try_once(run, &attempt) && failed(result)) {
+        result->stopped_by = trip_retry_next(&retry, result->error, attempt.retry_after_ns, &delay_ns);
+        if (result->stopped_by != TRIP_RETRY_AGAIN)
+            return;
+        sleep_ns(delay_ns);
+        if (deadline_ns)
+            run->asking.within_ns = left_ns(deadline_ns);
+    }
+    if (result->attempts && failed(result) && !trip_admitted(result->verdict))
+        result->stopped_by = denied_by(result->verdict);
+}
+
+/* Also where the thread is cancelled. */
+static void over(void *context)
+{
+    const struct run *const run = context;
+    if (run->hedge)
+        hedge_leave(run->hedge);
+    else if (run->asking.release)
+        run->asking.release(run->arg);
+}
+
 int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
                     trip_result *ret_result)
 {
     const uint64_t started_ns = monotonic_ns();
-    trip_asking ask = asking ? *asking : (trip_asking){.priority = TRIP_PRIORITY_NORMAL};
-    const uint64_t deadline_ns = ask.within_ns ? saturated((unsigned __int128)started_ns + ask.within_ns) : 0;
-    trip_result result = {.outcome = TRIP_CANCELLED, .stopped_by = TRIP_RETRY_AGAIN};
-    trip_attempt attempt;
-    trip_retry retry;
+    struct run run = {.breaker = breaker,
+                      .operation = operation,
+                      .arg = arg,
+                      .asking = asking ? *asking : (trip_asking){.priority = TRIP_PRIORITY_NORMAL},
+                      .result = {.outcome = TRIP_CANCELLED, .stopped_by = TRIP_RETRY_AGAIN}};
     uint64_t delay_ns;
     int cancel_state = PTHREAD_CANCEL_ENABLE;
-    trip_retry_start(breaker, &retry);
-    trip_retry_within(&retry, ask.within_ns);
-    const bool hedged = ask.idempotent && trip_hedge_after(breaker, &delay_ns);
-    struct hedge *const hedge = hedged ? hedge_new(breaker, &ask, operation, arg) : NULL;
-    if (hedge) /* a thread that ended while it waits would leave the others at its lock */
+    if (run.asking.idempotent && trip_hedge_after(breaker, &delay_ns))
+        run.hedge = hedge_new(breaker, &run.asking, operation, arg);
+    if (run.hedge) /* a thread that ended while it waits would leave the others at its lock */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    while ((hedge ? hedge_try(hedge, &ask, &attempt, &result)
-                  : try_once(breaker, &ask, operation, arg, &attempt, &result)) &&
-           failed(&result)) {
-        result.stopped_by = trip_retry_next(&retry, result.error, attempt.retry_after_ns, &delay_ns);
-        if (result.stopped_by != TRIP_RETRY_AGAIN)
-            break;
-        sleep_ns(delay_ns);
-        if (deadline_ns)
-            ask.within_ns = left_ns(deadline_ns);
-    }
-    if (result.attempts && failed(&result) && !trip_admitted(result.verdict))
-        result.stopped_by = denied_by(result.verdict);
-    if (hedge) {
-        hedge_leave(hedge);
+    pthread_cleanup_push(over, &run);
+    try_until_done(&run, started_ns);
+    pthread_cleanup_pop(1);
+    if (run.hedge)
         pthread_setcancelstate(cancel_state, NULL);
-    } else if (ask.release) {
-        ask.release(arg);
-    }
-    result.elapsed_ns = monotonic_ns() - started_ns;
+    run.result.elapsed_ns = monotonic_ns() - started_ns;
     if (ret_result)
-        *ret_result = result;
-    return status_of(&result);
+        *ret_result = run.result;
+    return status_of(&run.result);
 }
 
 int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result)

@@ -337,6 +337,146 @@ static void test_nothing_is_hedged_from_a_dry_budget_or_without_settings(void **
     assert_true(WAIT_FOR(released(&slow) == 2));
 }
 
+/* ------------------------------------------------------------------------------------------- threads that are
+ * cancelled
+ */
+
+struct hanging {
+    trip_breaker *breaker;
+    unsigned begun, released; /* atomics */
+};
+
+static void released_once_more(void *arg)
+{
+    struct hanging *const hanging = arg;
+    __atomic_add_fetch(&hanging->released, 1, __ATOMIC_RELAXED);
+}
+
+static trip_outcome hangs(void *arg, trip_attempt *attempt)
+{
+    struct hanging *const hanging = arg;
+    (void)attempt;
+    __atomic_add_fetch(&hanging->begun, 1, __ATOMIC_RELAXED);
+    while (pause() < 0)
+        ;
+    return TRIP_OK;
+}
+
+static trip_outcome fails(void *arg, trip_attempt *attempt)
+{
+    (void)arg;
+    attempt->error.type = TRIP_ERROR_NETWORK;
+    return TRIP_FAILURE;
+}
+
+static trip_outcome ends_its_thread(void *arg, trip_attempt *attempt)
+{
+    (void)arg;
+    (void)attempt;
+    pthread_exit(NULL);
+}
+
+static const trip_asking releasing = {.priority = TRIP_PRIORITY_NORMAL, .release = released_once_more};
+
+static void *run_hangs(void *arg)
+{
+    struct hanging *const hanging = arg;
+    trip_run_asking(hanging->breaker, &releasing, hangs, hanging, NULL);
+    return NULL;
+}
+
+static void *run_fails(void *arg)
+{
+    struct hanging *const hanging = arg;
+    trip_run_asking(hanging->breaker, &releasing, fails, hanging, NULL);
+    return NULL;
+}
+
+static void *join_cancelled(pthread_t thread)
+{
+    void *returned = NULL;
+    pthread_cancel(thread);
+    pthread_join(thread, &returned);
+    return returned;
+}
+
+static unsigned tickets_taken_now(struct fixture *f)
+{
+    return ticket_count(commons_tickets(f->fake.commons, f->slot), 0, 1);
+}
+
+static void test_a_thread_cancelled_in_the_operation_holds_nothing(void **state)
+{
+    struct fixture *const f = *state;
+    struct hanging hanging = {.breaker = f->breaker};
+    pthread_t thread;
+    policy(f)->tickets = 1;
+    policy(f)->limits = POLICY_TICKETS;
+    assert_int_equal(pthread_create(&thread, NULL, run_hangs, &hanging), 0);
+    assert_true(WAIT_FOR(__atomic_load_n(&hanging.begun, __ATOMIC_RELAXED) == 1));
+    assert_int_equal(tickets_taken_now(f), 1);
+    assert_ptr_equal(join_cancelled(thread), PTHREAD_CANCELED);
+    assert_int_equal(tickets_taken_now(f), 0);
+    const struct fake_counts counts = fixture_counts(f);
+    assert_int_equal(counts.started, 1);
+    assert_int_equal(counts.finished, 1);
+    assert_int_equal(counts.cancelled, 1);
+    assert_int_equal(hanging.released, 1);
+}
+
+static void test_a_probe_cancelled_in_the_operation_gives_its_permit_back(void **state)
+{
+    struct fixture *const f = *state;
+    struct hanging hanging = {.breaker = f->breaker};
+    pthread_t thread;
+    fixture_set(f, word_half_open(3, 11000));
+    fake_arm(&f->fake, f->slot, 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_hangs, &hanging), 0);
+    assert_true(WAIT_FOR(__atomic_load_n(&hanging.begun, __ATOMIC_RELAXED) == 1));
+    assert_int_equal(trip_allow(f->breaker), TRIP_DENY_HALF_OPEN);
+    assert_ptr_equal(join_cancelled(thread), PTHREAD_CANCELED);
+    assert_int_equal(permit_outcome(fake_permit(&f->fake, f->slot, 0)), PERMIT_NEUTRAL);
+}
+
+static void test_a_thread_cancelled_in_the_backoff_releases_its_argument(void **state)
+{
+    struct fixture *const f = *state;
+    struct hanging hanging = {.breaker = f->breaker};
+    pthread_t thread;
+    retries(f);
+    policy(f)->retry_base_ns = policy(f)->retry_max_ns = 3600000 * MS;
+    assert_int_equal(pthread_create(&thread, NULL, run_fails, &hanging), 0);
+    assert_true(WAIT_FOR(tokens(f) == 1000)); /* paid, so about to sleep */
+    assert_ptr_equal(join_cancelled(thread), PTHREAD_CANCELED);
+    assert_int_equal(hanging.released, 1);
+}
+
+static void *run_ends_its_thread(void *arg)
+{
+    static trip_result result;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = released_once_more};
+    struct hanging *const hanging = arg;
+    trip_run_asking(hanging->breaker, &asking, ends_its_thread, hanging, &result);
+    __atomic_store_n(&hanging->begun, 1, __ATOMIC_RELEASE);
+    return &result;
+}
+
+static void test_a_hedged_operation_that_ends_its_thread_is_cancelled(void **state)
+{
+    struct fixture *const f = *state;
+    static struct hanging hanging;
+    pthread_t thread;
+    void *result;
+    hanging.breaker = f->breaker;
+    policy(f)->hedge_ns = 3600000 * MS;
+    assert_int_equal(pthread_create(&thread, NULL, run_ends_its_thread, &hanging), 0);
+    assert_true(WAIT_FOR(__atomic_load_n(&hanging.begun, __ATOMIC_ACQUIRE) == 1));
+    pthread_join(thread, &result);
+    assert_int_equal(((trip_result *)result)->outcome, TRIP_CANCELLED);
+    assert_true(WAIT_FOR(__atomic_load_n(&hanging.released, __ATOMIC_RELAXED) == 1));
+    assert_int_equal(fixture_counts(f).cancelled, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -357,6 +497,10 @@ int main(void)
         TEST(a_second_attempt_answers_for_a_slow_first_one),
         TEST(a_client_that_is_closed_stays_for_the_attempt_that_still_runs),
         TEST(nothing_is_hedged_from_a_dry_budget_or_without_settings),
+        TEST(a_thread_cancelled_in_the_operation_holds_nothing),
+        TEST(a_probe_cancelled_in_the_operation_gives_its_permit_back),
+        TEST(a_thread_cancelled_in_the_backoff_releases_its_argument),
+        TEST(a_hedged_operation_that_ends_its_thread_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
