@@ -16,6 +16,8 @@
  *               returns; an operation that ends a thread of libtrip's was cancelled.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
+ *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
+ *               (exit status 0) when the operation returns, and does not call `release`.
  *   Signals     trip_allow is async-signal-safe. The others are not.
  *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words;
  *               never attached, its breakers are private to the process, with the default settings.

@@ -10,6 +10,7 @@ struct hedge {
     trip_operation *operation;
     void *arg;
     void (*release)(void *arg);
+    uint64_t generation; /* of the process */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* on CLOCK_MONOTONIC */
     unsigned users;         /* trip_run, and each thread that runs */
@@ -31,12 +32,17 @@ struct runner {
 
 struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg)
 {
-    struct hedge *const hedge = calloc(1, sizeof(*hedge));
+    const uint64_t generation = fork_generation();
+    struct hedge *const hedge = generation ? calloc(1, sizeof(*hedge)) : NULL;
     pthread_condattr_t monotonic;
     if (!hedge)
         return NULL;
-    *hedge =
-        (struct hedge){.breaker = breaker, .operation = operation, .arg = arg, .release = asking->release, .users = 1};
+    *hedge = (struct hedge){.breaker = breaker,
+                            .operation = operation,
+                            .arg = arg,
+                            .release = asking->release,
+                            .generation = generation,
+                            .users = 1};
     pthread_mutex_init(&hedge->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -49,9 +55,19 @@ struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_o
     return hedge;
 }
 
+/* False: this is a child that the operation forked, and the lock may be held by a thread that is not in it. */
+static bool hedge_lock(struct hedge *hedge)
+{
+    if (fork_generation() != hedge->generation)
+        return false;
+    pthread_mutex_lock(&hedge->lock);
+    return true;
+}
+
 void hedge_leave(struct hedge *hedge)
 {
-    pthread_mutex_lock(&hedge->lock);
+    if (!hedge_lock(hedge))
+        return;
     const bool last = --hedge->users == 0;
     pthread_mutex_unlock(&hedge->lock);
     if (!last)
@@ -67,7 +83,8 @@ void hedge_leave(struct hedge *hedge)
 
 static void answer(struct hedge *hedge, const struct runner *runner)
 {
-    pthread_mutex_lock(&hedge->lock);
+    if (!hedge_lock(hedge))
+        return;
     if (runner->round == hedge->round && !hedge->answered) {
         hedge->running--;
         hedge->outcome = runner->outcome;
@@ -157,7 +174,31 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
         trip_end(&call, TRIP_CANCELLED);
 }
 
-/* No thread is to be had: here, then. */
+/* False: no thread is to be had. */
+static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, const trip_call *call, uint64_t began_ns,
+                           trip_attempt *ret_attempt, trip_result *result)
+{
+    uint64_t delay_ns;
+    if (!hedge_lock(hedge))
+        return false;
+    hedge->round++;
+    hedge->running = 0;
+    hedge->answered = false;
+    const bool started = start(hedge, call, result->attempts);
+    if (started && trip_hedge_after(hedge->breaker, &delay_ns)) {
+        wait_for_answer(hedge, delay_ns);
+        if (!hedge->answered)
+            send_second(hedge, asking, began_ns, result);
+    }
+    if (started) {
+        wait_for_answer(hedge, UINT64_MAX);
+        *ret_attempt = hedge->attempt;
+        result->outcome = hedge->outcome;
+    }
+    pthread_mutex_unlock(&hedge->lock);
+    return started;
+}
+
 static void run_here(struct hedge *hedge, trip_call *call, trip_attempt *ret_attempt, trip_result *result)
 {
     *ret_attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(call)};
@@ -168,27 +209,11 @@ bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret
 {
     const uint64_t began_ns = monotonic_ns();
     trip_call call;
-    uint64_t delay_ns;
     result->verdict = trip_begin_asking(hedge->breaker, &call, asking);
     if (!trip_admitted(result->verdict))
         return false;
     result->attempts++;
-    pthread_mutex_lock(&hedge->lock);
-    hedge->round++;
-    hedge->running = 0;
-    hedge->answered = false;
-    const bool started = start(hedge, &call, result->attempts);
-    if (started && trip_hedge_after(hedge->breaker, &delay_ns)) {
-        wait_for_answer(hedge, delay_ns);
-        if (!hedge->answered)
-            send_second(hedge, asking, began_ns, result);
-    }
-    if (started)
-        wait_for_answer(hedge, UINT64_MAX);
-    *ret_attempt = hedge->attempt;
-    result->outcome = hedge->outcome;
-    pthread_mutex_unlock(&hedge->lock);
-    if (!started)
+    if (!run_in_threads(hedge, asking, &call, began_ns, ret_attempt, result))
         run_here(hedge, &call, ret_attempt, result);
     if (outcome_failed(result->outcome))
         result->error = ret_attempt->error.type;

@@ -1,5 +1,7 @@
 /* Retries: which answer ends them, what they cost, and trip_run, which does all of it for blocking code. */
 #include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
 
 #include "client_fixture.h"
 #include "internal/backoff.h"
@@ -477,6 +479,56 @@ static void test_a_hedged_operation_that_ends_its_thread_is_cancelled(void **sta
     assert_int_equal(fixture_counts(f).cancelled, 1);
 }
 
+/* ------------------------------------------------------------------------------------------- operations that fork
+ */
+
+static unsigned forks, forked; /* atomics */
+
+/* Whoever starts a hedged attempt sets its signal mask back under the hedge's lock: there it waits for the fork. */
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+    const int error = syscall(SYS_rt_sigprocmask, how, set, before, 8) < 0 ? errno : 0;
+    if (!before && __atomic_load_n(&forks, __ATOMIC_RELAXED))
+        WAIT_FOR(__atomic_load_n(&forked, __ATOMIC_ACQUIRE));
+    return error;
+}
+
+static void exit_7(void)
+{
+    _exit(7);
+}
+
+static trip_outcome forks_here(void *arg, trip_attempt *attempt)
+{
+    pid_t *const child = arg;
+    (void)attempt;
+    *child = fork();
+    if (*child == 0)
+        atexit(exit_7); /* before what sanitizers look for at an exit */
+    __atomic_store_n(&forked, 1, __ATOMIC_RELEASE);
+    return TRIP_OK;
+}
+
+static void test_a_child_forked_in_a_hedged_operation_ends_with_it(void **state)
+{
+    struct fixture *const f = *state;
+    static pid_t child;
+    int status = 0;
+    bool ended = false;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    policy(f)->hedge_ns = 3600000 * MS;
+    __atomic_store_n(&forks, 1, __ATOMIC_RELAXED);
+    assert_int_equal(trip_run_asking(f->breaker, &asking, forks_here, &child, NULL), 0);
+    __atomic_store_n(&forks, 0, __ATOMIC_RELAXED);
+    if (!WAIT_FOR(ended || (ended = waitpid(child, &status, WNOHANG) == child))) {
+        kill(child, SIGKILL);
+        waitpid(child, &status, 0);
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    assert_int_equal(fixture_counts(f).total_ok, 1); /* the parent's */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -501,6 +553,7 @@ int main(void)
         TEST(a_probe_cancelled_in_the_operation_gives_its_permit_back),
         TEST(a_thread_cancelled_in_the_backoff_releases_its_argument),
         TEST(a_hedged_operation_that_ends_its_thread_is_cancelled),
+        TEST(a_child_forked_in_a_hedged_operation_ends_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
