@@ -28,16 +28,20 @@ static struct policy_slot wanted(const struct breakers *breakers, const struct b
 }
 
 /* Those who wait for a ticket look again. */
+static void wake(struct limit_lines *lines)
+{
+    __atomic_store_n(&lines->waiting, 0, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&lines->turn, 1, __ATOMIC_SEQ_CST);
+    doorbell_wake(&lines->turn);
+}
+
 static void wake_waiters(const struct breakers *breakers, uint32_t slot)
 {
     struct limit_lines *const lines = commons_limits(breakers->commons, slot);
     /* Who waits says so, then looks at the tickets; here it is the other way round. One of both sees the other. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED))
-        return;
-    __atomic_store_n(&lines->waiting, 0, __ATOMIC_SEQ_CST);
-    __atomic_fetch_add(&lines->turn, 1, __ATOMIC_SEQ_CST);
-    doorbell_wake(&lines->turn);
+    if (__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED))
+        wake(lines);
 }
 
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
@@ -115,11 +119,16 @@ static void look_at_pace(struct breakers *breakers, uint32_t slot)
 /* -------------------------------------------------------------------------------------------------------- the tickets
  */
 
+/* Others are woken though it held none and nobody says that he waits: whoever gives a ticket back clears `waiting`
+ * before he wakes, and may be killed in between. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
 {
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
-        if (breakers->table[slot].ticketed && ticket_reclaim(commons_tickets(breakers->commons, slot), lane) > 0)
-            wake_waiters(breakers, slot);
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        if (!breakers->table[slot].ticketed)
+            continue;
+        ticket_reclaim(commons_tickets(breakers->commons, slot), lane);
+        wake(commons_limits(breakers->commons, slot));
+    }
 }
 
 /* How many each lane holds. Lanes that are not there hold nothing: they died while no tripd was there, or the number is
@@ -223,7 +232,10 @@ void breakers_limits_from_now(struct breakers *breakers, uint32_t slot)
 
 void breakers_limits_adopt(struct breakers *breakers, uint32_t slot)
 {
-    breakers->table[slot].ticketed = breakers->segment->policies[slot].tickets != 0;
+    struct breaker *const breaker = &breakers->table[slot];
+    breaker->ticketed = breakers->segment->policies[slot].tickets != 0;
+    if (breaker->ticketed) /* clients that died while no tripd was there, or it itself, may have left some asleep */
+        wake(commons_limits(breakers->commons, slot));
 }
 
 void breakers_limits_begin(struct breakers *breakers, uint32_t slot)

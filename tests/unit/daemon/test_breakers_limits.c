@@ -228,8 +228,33 @@ static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **
     assert_true(ticket_give(commons_tickets(host->commons, slot), others));
     assert_int_equal(lines()->waiting, 0);
     assert_int_equal(lines()->turn, 1);
-    client_die(host, &other); /* held none: nobody is woken */
+}
+
+static void test_who_died_before_waking_others_has_them_woken(void **state)
+{
+    (void)state;
+    start(everything);
+    assert_true(ticket_give(commons_tickets(host->commons, slot), take(&client)));
+    lines()->waiting = 0; /* as limits_give leaves it before it wakes them */
+    client_die(host, &client);
     assert_int_equal(lines()->turn, 1);
+}
+
+static void test_a_worker_wakes_those_whom_the_one_before_left_asleep(void **state)
+{
+    (void)state;
+    start(everything);
+    host_kill(host, (struct client[]){client, other}, 2);
+    assert_int_equal(lines()->turn, 1);
+}
+
+static void test_nobody_is_woken_where_there_were_never_tickets(void **state)
+{
+    (void)state;
+    start(none);
+    client_die(host, &client);
+    host_kill(host, &other, 1);
+    assert_int_equal(lines()->turn, 0);
 }
 
 static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
@@ -521,6 +546,9 @@ int main(void)
         TEST(a_reload_is_followed_live),
         TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
+        TEST(who_died_before_waking_others_has_them_woken),
+        TEST(a_worker_wakes_those_whom_the_one_before_left_asleep),
+        TEST(nobody_is_woken_where_there_were_never_tickets),
         TEST(who_died_while_no_tripd_was_there_holds_nothing),
         TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
         TEST(a_ticket_that_a_forgotten_breaker_left_is_free),
