@@ -131,23 +131,31 @@ void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
     }
 }
 
+static bool is_lane(const struct breakers *breakers, uint32_t lane)
+{
+    return lane <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, lane);
+}
+
 /* How many each lane holds. Lanes that are not there hold nothing: they died while no tripd was there, or the number is
- * made up. */
+ * made up, perhaps another one for each ticket. */
 static void count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_LANE_MAX + 1])
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);
-    bool freed = false;
+    uint64_t nobodys[TICKET_LANE_SET] = {0};
+    bool any = false;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
         const uint64_t word = load_relaxed(&words[at]);
         for (unsigned place = 0; place < TICKETS_PER_WORD; place++) {
             const uint32_t lane = tickets_lane_at(word, place);
-            if (lane && (lane > lanes_max(breakers->options.lanes) || breakers_lane_dead(breakers, lane)))
-                freed |= ticket_reclaim(words, lane) > 0;
-            else
+            if (lane == 0 || is_lane(breakers, lane)) {
                 held[lane]++;
+            } else {
+                ticket_lanes_add(nobodys, lane);
+                any = true;
+            }
         }
     }
-    if (freed)
+    if (any && ticket_reclaim_lanes(words, nobodys) > 0)
         wake_waiters(breakers, slot);
 }
 

@@ -41,6 +41,7 @@
 #define TICKETS_PER_WORD 4
 #define TICKET_WORDS     (TICKETS_MAX / TICKETS_PER_WORD)
 #define TICKET_LANE_MAX  0xfffu
+#define TICKET_LANE_SET  ((TICKET_LANE_MAX + 1) / 64) /* words of a set of lanes, a bit each */
 /* Lost swaps in a row are others' won ones, or somebody's malice: then it is as if no ticket was free. */
 #define TICKET_TAKE_TRIES 64
 #define TICKET_GIVE_TRIES 1000
@@ -115,18 +116,23 @@ static inline uint64_t tickets_after_give(uint64_t word, unsigned place, uint16_
     return tickets_at(word, place) == taken ? word & ~((uint64_t)TICKET_LANE_MAX << place * TICKET_BITS) : word;
 }
 
-/* The bits of a lane's number, wherever it holds a ticket in this word. */
-static inline uint64_t tickets_of_lane(uint64_t word, uint32_t lane)
+/* 0 and beyond 4095: no lane's number, nothing is added. */
+static inline void ticket_lanes_add(uint64_t lanes[TICKET_LANE_SET], uint32_t lane)
 {
-    if (lane == 0 || lane > TICKET_LANE_MAX)
-        return 0;
-    const uint64_t held = tickets_free(word ^ TICKETS_EACH(lane), tickets_places(0, TICKETS_PER_WORD));
-    return held - (held >> 12); /* 0x1000 - 0x0001: the 12 bits below */
+    if (lane != 0 && lane <= TICKET_LANE_MAX)
+        lanes[lane / 64] |= UINT64_C(1) << lane % 64;
 }
 
-static inline uint64_t tickets_after_reclaim(uint64_t word, uint32_t lane)
+/* The bits of these lanes' numbers, wherever they hold a ticket in this word. */
+static inline uint64_t tickets_of_lanes(uint64_t word, const uint64_t lanes[TICKET_LANE_SET])
 {
-    return word & ~tickets_of_lane(word, lane);
+    uint64_t held = 0;
+    for (unsigned place = 0; word && place < TICKETS_PER_WORD; place++) {
+        const uint32_t lane = tickets_lane_at(word, place);
+        if (lanes[lane / 64] >> lane % 64 & 1)
+            held |= (uint64_t)TICKET_LANE_MAX << place * TICKET_BITS;
+    }
+    return held;
 }
 
 /* --------------------------------------------------------------------------------------- a breaker's, in the commons
@@ -176,7 +182,7 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
                 return -EAGAIN;
             const unsigned place = tickets_first(left);
             const uint64_t after = tickets_after_take(word, place, lane);
-            /* Acquire: pairs with the release of ticket_give and ticket_reclaim: the call of before is over. */
+            /* Acquire: pairs with the release of ticket_give and ticket_reclaim_lanes: the call of before is over. */
             if (__atomic_compare_exchange_n(&words[at], &word, after, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
                 *ret_ticket = (struct ticket){(uint16_t)(at * TICKETS_PER_WORD + place), tickets_at(after, place)};
                 return 0;
@@ -215,29 +221,37 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
     return true;
 }
 
-/* tripd, for a lane whose process is dead, before its number is reissued: how many it held. By compare, for a number
- * that was taken for a dead one's may be given back this moment, and the place be another's; a word that never rests is
- * cleared all the same. */
-static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
+/* tripd, for lanes whose processes are dead, before their numbers are reissued: how many they held. By compare, for a
+ * number that was taken for a dead one's may be given back this moment, and the place be another's; a word that never
+ * rests is cleared all the same. */
+static inline unsigned ticket_reclaim_lanes(uint64_t *words, const uint64_t lanes[TICKET_LANE_SET])
 {
     unsigned held = 0;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
-        /* Relaxed: the death was noticed by other means, and everything that the dead did is visible since. */
+        /* Relaxed: the deaths were noticed by other means, and everything that the dead did is visible since. */
         uint64_t word = __atomic_load_n(&words[at], __ATOMIC_RELAXED), bits;
         bool done = false;
-        for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_lane(word, lane)); tries++) {
+        for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_lanes(word, lanes));
+             tries++) {
             /* Release: pairs with the acquire of ticket_take: who takes it next comes after the death. */
             done =
                 __atomic_compare_exchange_n(&words[at], &word, word & ~bits, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
             held += done ? tickets_count(bits) / 12 : 0;
         }
-        bits = done ? 0 : tickets_of_lane(word, lane);
+        bits = done ? 0 : tickets_of_lanes(word, lanes);
         if (bits) {
             __atomic_fetch_and(&words[at], ~bits, __ATOMIC_RELEASE);
             held += tickets_count(bits) / 12;
         }
     }
     return held;
+}
+
+static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
+{
+    uint64_t lanes[TICKET_LANE_SET] = {0};
+    ticket_lanes_add(lanes, lane);
+    return ticket_reclaim_lanes(words, lanes);
 }
 
 #endif

@@ -299,11 +299,13 @@ static inline void ticket_clears(struct ticket_world *world, struct ticket_actor
 static inline void ticket_tripd_step(struct ticket_world *world)
 {
     struct ticket_actor *const self = &world->actors[TICKET_TRIPD];
+    uint64_t dead[TICKET_LANE_SET] = {0};
 
     if (self->at == K_IDLE)
         *self = (struct ticket_actor){.at = K_RECLAIM_LOOK, .lane = ticket_lane_due(world)};
     if (self->at == K_RECLAIM_LOOK) {
-        self->word = tickets_of_lane(world->words[self->looked], self->lane);
+        ticket_lanes_add(dead, self->lane);
+        self->word = tickets_of_lanes(world->words[self->looked], dead);
         self->at = K_RECLAIM;
     } else {
         ticket_clears(world, self);

@@ -66,15 +66,21 @@ static void test_giving_back_keeps_the_serial(void **state)
     assert_int_equal(tickets_after_give(WORD, 2, 0x1007), WORD);
 }
 
+static uint64_t of_lane(uint64_t word, uint32_t lane)
+{
+    uint64_t lanes[TICKET_LANE_SET] = {0};
+    ticket_lanes_add(lanes, lane);
+    return tickets_of_lanes(word, lanes);
+}
+
 static void test_reclaiming_frees_every_ticket_of_the_lane(void **state)
 {
     (void)state;
-    assert_int_equal(tickets_after_reclaim(WORD, 3), UINT64_C(0x1001000020000fff));
-    assert_int_equal(tickets_after_reclaim(WORD, 2), WORD);
-    assert_int_equal(tickets_after_reclaim(WORD, 0), WORD);
-    assert_int_equal(tickets_after_reclaim(WORD, 4096), WORD);
-    assert_int_equal(tickets_after_reclaim(UINT64_C(0x3005200510050005), 5), UINT64_C(0x3000200010000000));
-    assert_int_equal(tickets_of_lane(UINT64_C(0x3005200410050ff5), 5), UINT64_C(0x0fff00000fff0000));
+    assert_int_equal(of_lane(UINT64_C(0x3005200410050ff5), 5), UINT64_C(0x0fff00000fff0000));
+    assert_int_equal(of_lane(UINT64_C(0x3005200510050005), 5), UINT64_C(0x0fff0fff0fff0fff));
+    assert_int_equal(of_lane(UINT64_C(0x3005200410050fff), 4095), UINT64_C(0x0000000000000fff));
+    assert_int_equal(of_lane(UINT64_C(0x3000200010050005), 0), 0);
+    assert_int_equal(of_lane(UINT64_C(0x3000200010050005), 4096), 0);
 }
 
 /* ------------------------------------------------------------------------------------------------- a breaker's words
@@ -171,6 +177,27 @@ static void test_a_dead_lanes_tickets_are_found_in_all_words(void **state)
     assert_int_equal(ticket_reclaim(words, 3), 341);
     assert_int_equal(ticket_reclaim(words, 0), 0);
     assert_int_equal(ticket_count(words, 0, 1024), 0);
+}
+
+static void test_the_tickets_of_many_dead_lanes_are_found_at_once(void **state)
+{
+    (void)state;
+    uint64_t words[TICKET_WORDS] = {0};
+    struct ticket ticket = {0, 0};
+    uint64_t dead[TICKET_LANE_SET] = {0};
+    for (unsigned taken = 0; taken < 1024; taken++)
+        assert_int_equal(ticket_take(words, 1024, 0, 1 + taken, taken, &ticket), 0);
+    ticket_lanes_add(dead, 0);
+    ticket_lanes_add(dead, 4096);
+    assert_int_equal(ticket_reclaim_lanes(words, dead), 0);
+    for (uint32_t lane = 1; lane <= 1024; lane++)
+        if (lane % 64 != 63)
+            ticket_lanes_add(dead, lane);
+    assert_int_equal(ticket_reclaim_lanes(words, dead), 1008);
+    assert_int_equal(ticket_reclaim_lanes(words, dead), 0);
+    assert_int_equal(ticket_count(words, 0, 1024), 16);
+    assert_int_equal(ticket_count(words, 62, 63), 1);
+    assert_int_equal(ticket_reclaim(words, 63), 1);
 }
 
 static void test_tickets_are_counted_from_any_to_any(void **state)
@@ -327,6 +354,7 @@ int main(void)
         cmocka_unit_test(test_clearing_a_ticket_leaves_the_others_of_its_word),
         cmocka_unit_test(test_a_ticket_from_nowhere_gives_nothing_back),
         cmocka_unit_test(test_a_dead_lanes_tickets_are_found_in_all_words),
+        cmocka_unit_test(test_the_tickets_of_many_dead_lanes_are_found_at_once),
         cmocka_unit_test(test_tickets_are_counted_from_any_to_any),
         cmocka_unit_test(test_a_reserve_stays_for_the_more_important),
         cmocka_unit_test(test_a_reserve_counts_what_is_free_wherever_it_is),

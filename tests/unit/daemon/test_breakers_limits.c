@@ -268,6 +268,35 @@ static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
     assert_int_equal(shown()->holders[0].lane, other.number);
 }
 
+static void look(void)
+{
+    breakers_drain_all(host->breakers);
+}
+
+static void test_made_up_holders_are_freed_with_a_store_a_word(void **state)
+{
+    (void)state;
+    start(everything);
+    if (!STORE_KILL_WORKS)
+        skip();
+    uint64_t *const words = commons_tickets(host->commons, slot);
+    for (uint32_t i = 0; i < TICKETS_MAX; i++) /* a holder each; nobody is lane 9 and beyond */
+        words[i / TICKETS_PER_WORD] |= (uint64_t)(9 + i) << i % TICKETS_PER_WORD * TICKET_BITS;
+    words[3] = tickets_with(words[3], 2, (uint16_t)client.number);
+    words[3] = tickets_with(words[3], 3, (uint16_t)other.number);
+    words[200] = tickets_with(words[200], 0, (uint16_t)other.number);
+    store_kill.region_count = 0;
+    store_kill_add((void *)((uintptr_t)words & ~(uintptr_t)4095), 4096);
+    assert_false(store_kill_run(TICKET_WORDS, look));
+    assert_int_equal(taken(), 3);
+    assert_int_equal(shown()->tickets_taken, 3);
+    assert_int_equal(shown()->holders[0].lane, other.number);
+    assert_int_equal(shown()->holders[0].tickets, 2);
+    assert_int_equal(shown()->holders[1].lane, client.number);
+    assert_int_equal(shown()->holders[1].tickets, 1);
+    assert_int_equal(shown()->holders[2].lane, 0);
+}
+
 static void test_tickets_of_a_limit_that_is_off_since_are_freed_too(void **state)
 {
     (void)state;
@@ -550,6 +579,7 @@ int main(void)
         TEST(a_worker_wakes_those_whom_the_one_before_left_asleep),
         TEST(nobody_is_woken_where_there_were_never_tickets),
         TEST(who_died_while_no_tripd_was_there_holds_nothing),
+        TEST(made_up_holders_are_freed_with_a_store_a_word),
         TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
         TEST(a_ticket_that_a_forgotten_breaker_left_is_free),
         TEST(waiters_look_again_when_the_limit_rises),
