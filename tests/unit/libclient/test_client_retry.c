@@ -228,8 +228,7 @@ static void test_run_says_that_a_limit_denied_its_retry(void **state)
     policy(f)->retry_base_ns = MS;
     policy(f)->tickets = 0;
     policy(f)->admit_permille = 0;
-    policy(f)->rate_limit = policy(f)->rate_burst = 1;
-    policy(f)->rate_per_ns = 3600000 * MS;
+    policy(f)->rate_step = 3600000 * MS; /* a token, and no second one for long */
     for (unsigned i = 0; i < 3; i++) {
         struct last_one last = {.policy = policy(f), .limit = cases[i].after};
         policy(f)->limits = cases[i].before;
