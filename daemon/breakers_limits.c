@@ -50,6 +50,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
     struct policy_slot words = wanted(breakers, &breakers->table[slot]);
     if (!(words.limits & POLICY_TICKETS))
         words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
+    words.tickets_highest = before.tickets_highest > words.tickets ? before.tickets_highest : words.tickets;
     if ((before.limits ^ words.limits) & POLICY_SLIDING) /* the same word means something else: a fresh one */
         __atomic_store_n(&commons_limits(breakers->commons, slot)->rate, 0, __ATOMIC_RELAXED);
     segment_limits_publish(breakers->segment, slot, &words);
@@ -131,32 +132,39 @@ void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
     }
 }
 
-static bool is_lane(const struct breakers *breakers, uint32_t lane)
+static bool is_holder(const struct breakers *breakers, uint32_t holder)
 {
-    return lane <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, lane);
+    if (holder >= TICKET_LEASE)
+        return !ticket_lease_over(holder, breakers_now_ms(breakers));
+    return holder <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, holder);
 }
 
-/* How many each lane holds. Lanes that are not there hold nothing: they died while no tripd was there, or the number is
- * made up, perhaps another one for each ticket. */
-static void count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_LANE_MAX + 1])
+/* How many each one holds; returns where the last one ends. Lanes that are not there hold nothing: they died while no
+ * tripd was there, or the number is made up, perhaps another one for each ticket. */
+static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_HOLDER_MAX + 1])
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);
-    uint64_t nobodys[TICKET_LANE_SET] = {0};
+    uint64_t nobodys[TICKET_HOLDER_SET] = {0};
+    unsigned end = 0;
     bool any = false;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
         const uint64_t word = load_relaxed(&words[at]);
         for (unsigned place = 0; place < TICKETS_PER_WORD; place++) {
-            const uint32_t lane = tickets_lane_at(word, place);
-            if (lane == 0 || is_lane(breakers, lane)) {
-                held[lane]++;
+            const uint32_t holder = tickets_holder_at(word, place);
+            if (holder == 0)
+                continue;
+            end = at * TICKETS_PER_WORD + place + 1;
+            if (is_holder(breakers, holder)) {
+                held[holder]++;
             } else {
-                ticket_lanes_add(nobodys, lane);
+                ticket_holders_add(nobodys, holder);
                 any = true;
             }
         }
     }
-    if (any && ticket_reclaim_lanes(words, nobodys) > 0)
+    if (any && ticket_reclaim_all(words, nobodys) > 0)
         wake_waiters(breakers, slot);
+    return end;
 }
 
 /* Among those who hold most, in their order. */
@@ -175,14 +183,20 @@ static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
 
 static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct limits_shown *shown)
 {
-    uint16_t held[TICKET_LANE_MAX + 1] = {0};
+    uint16_t held[TICKET_HOLDER_MAX + 1] = {0};
     if (!breakers->table[slot].ticketed) /* nobody touched these words, and so many pages are not there */
         return;
-    count_holders(breakers, slot, held);
-    for (uint32_t lane = 1; lane <= TICKET_LANE_MAX; lane++) {
-        shown->tickets_taken += held[lane];
-        if (held[lane])
-            rank(shown, lane, held[lane]);
+    /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
+     * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
+    segment_tickets_highest_publish(breakers->segment, slot, end > limit ? end : limit);
+    for (uint32_t lease = TICKET_LEASE + 1; lease <= TICKET_HOLDER_MAX; lease++)
+        held[TICKET_LEASE] = (uint16_t)(held[TICKET_LEASE] + held[lease]);
+    for (uint32_t holder = 1; holder <= TICKET_LEASE; holder++) {
+        shown->tickets_taken += held[holder];
+        if (held[holder])
+            rank(shown, holder, held[holder]);
     }
 }
 
@@ -261,6 +275,6 @@ void breakers_limits_forget(struct breakers *breakers, uint32_t slot)
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);
     for (unsigned at = 0; breakers->table[slot].ticketed && at < TICKET_WORDS; at++)
-        __atomic_fetch_and(&words[at], ~TICKETS_EACH(TICKET_LANE_MAX), __ATOMIC_RELEASE);
+        __atomic_fetch_and(&words[at], ~TICKETS_EACH(TICKET_HOLDER_MAX), __ATOMIC_RELEASE);
     breakers_adaptive_free(&breakers->table[slot]);
 }

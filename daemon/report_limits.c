@@ -11,9 +11,11 @@ static json_t *rejected(const struct report_breaker *breaker, enum limited kind)
 static json_t *holders(const struct limits_shown *shown)
 {
     json_t *list = json_array();
-    for (unsigned i = 0; i < LIMITS_HOLDERS && shown->holders[i].lane; i++)
-        json_array_append_new(list, json_pack("{s:o, s:o}", "lane", number(shown->holders[i].lane), "tickets",
-                                              number(shown->holders[i].tickets)));
+    for (unsigned i = 0; i < LIMITS_HOLDERS && shown->holders[i].lane; i++) {
+        const uint32_t lane = shown->holders[i].lane;
+        json_array_append_new(list, json_pack("{s:o, s:o}", "lane", lane < TICKET_LEASE ? number(lane) : json_null(),
+                                              "tickets", number(shown->holders[i].tickets)));
+    }
     return list;
 }
 

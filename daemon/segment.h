@@ -103,8 +103,11 @@ void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owne
 /* The mode in force now, and when it ends (0: never). Recomputes `admission` if a TTL has passed. */
 trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_ms, uint64_t *ret_until_ms);
 
-/* Limits and retries. Of `wanted` only `limits` and what follows `tickets` counts; nothing is written that stays. */
+/* Limits and retries. Of `wanted` only `limits`, `tickets_wait` and what follows `tickets_highest` counts; nothing is
+ * written that stays. */
 void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted);
+/* None is out beyond it any more. */
+void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uint64_t highest);
 /* For people: written if it is not what they are shown already. */
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown);
 

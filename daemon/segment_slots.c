@@ -325,9 +325,15 @@ void segment_limits_publish(struct segment *segment, uint32_t slot, const struct
     struct policy_slot *const words = &segment->policies[slot];
     /* Whatever a client finds in `limits` has its words: what is off goes first, what is on comes last. */
     store_change(&words->limits, words->limits & wanted->limits);
-    for (size_t at = offsetof(struct policy_slot, tickets); at < sizeof(*words); at += sizeof(uint64_t))
+    store_change(&words->tickets_wait, wanted->tickets_wait);
+    for (size_t at = offsetof(struct policy_slot, tickets_highest); at < sizeof(*words); at += sizeof(uint64_t))
         store_change((uint64_t *)((uint8_t *)words + at), *(const uint64_t *)((const uint8_t *)wanted + at));
     store_change(&words->limits, wanted->limits);
+}
+
+void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uint64_t highest)
+{
+    store_change(&segment->policies[slot].tickets_highest, highest);
 }
 
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown)

@@ -107,12 +107,14 @@ static void fill_limits(const struct binding *binding, trip_info *info)
 {
     const struct policy_slot *const policy = binding->policy;
     const uint64_t flags = binding->limits ? __atomic_load_n(&policy->limits, __ATOMIC_RELAXED) : 0;
-    const uint64_t tickets = flags & POLICY_TICKETS ? __atomic_load_n(&policy->tickets, __ATOMIC_RELAXED) : 0;
+    const struct ticket_limit tickets = flags & POLICY_TICKETS ? policy_tickets(policy) : (struct ticket_limit){0};
     info->admit_permille = flags & POLICY_THROTTLE
                                ? (uint32_t)at_most(__atomic_load_n(&policy->admit_permille, __ATOMIC_RELAXED), 1000)
                                : 1000;
-    info->tickets = (uint32_t)at_most(tickets, TICKETS_MAX);
-    info->tickets_free = info->tickets ? info->tickets - ticket_count(binding->tickets, 0, info->tickets) : 0;
+    info->tickets = tickets.now;
+    if (tickets.now)
+        info->tickets_free =
+            tickets.now - (uint32_t)at_most(policy_tickets_out(binding->tickets, tickets), tickets.now);
     info->rate_wait_ms = quotient_up(limits_rate_wait_ns(binding), 1000000);
 }
 

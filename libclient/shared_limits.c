@@ -25,45 +25,9 @@ static uint32_t commons_now(const struct binding *binding)
     return (uint32_t)__atomic_load_n(&binding->view->commons->commons_id, __ATOMIC_RELAXED);
 }
 
-/* The number under which tripd finds what we hold; 0: none now. */
-static uint32_t own_lane(const struct trip_client *client)
-{
-    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
-    const uint32_t number = lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
-    return number <= TICKET_LANE_MAX ? number : 0;
-}
-
-static bool ticket_try(struct call *call, trip_priority priority)
-{
-    const struct policy_slot *const policy = call->binding->policy;
-    const struct trip_client *const client = call->breaker->client;
-    const unsigned limit = (unsigned)at_most(load(&policy->tickets), TICKETS_MAX);
-    const unsigned reserve = (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit);
-    const uint32_t lane = own_lane(client), commons = commons_now(call->binding);
-    if (lane == 0 ||
-        ticket_take(call->binding->tickets, limit, reserve, lane, lane * TICKETS_PER_WORD, &call->ticket) < 0)
-        return false;
-    /* A number or a commons that was lost meanwhile: the ticket is marked as somebody else's, or nobody's. */
-    if (own_lane(client) != lane || commons_now(call->binding) != commons) {
-        ticket_give(call->binding->tickets, call->ticket);
-        return false;
-    }
-    call->commons = commons;
-    call->flags |= CALL_TICKET;
-    return true;
-}
-
-static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
-{
-    const struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
-    syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
-}
-
-void limits_give(const struct call *call)
+static void give(const struct call *call)
 {
     struct limit_lines *const lines = call->binding->limits;
-    if (call->commons != commons_now(call->binding)) /* it went with the commons of then */
-        return;
     if (!ticket_give(call->binding->tickets, call->ticket))
         return;
     /* Sequentially consistent, as the giving back is: pairs with the fence of ticket_wait. */
@@ -74,11 +38,67 @@ void limits_give(const struct call *call)
     syscall(SYS_futex, &lines->turn, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
 }
 
+void limits_give(const struct call *call)
+{
+    if (call->commons == commons_now(call->binding)) /* else it went with the commons of then */
+        give(call);
+}
+
 void limits_give_unsent(struct call *call)
 {
     if (call->flags & CALL_TICKET)
         limits_give(call);
     call->flags &= (uint8_t)~CALL_TICKET;
+}
+
+/* The number under which tripd finds what we hold; 0: none now. */
+static uint32_t own_lane(const struct trip_client *client)
+{
+    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    return lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
+}
+
+/* As whom this process holds a ticket; 0: its number is on its way. Who gets none, or has nobody to get it from, holds
+ * a lease: its death goes unnoticed until the lease's end. */
+static uint32_t holder_now(const struct trip_client *client, const struct view *view)
+{
+    const uint32_t lane = own_lane(client);
+    if (lane != 0 && lane <= TICKET_LANE_MAX)
+        return lane;
+    const bool without = lane != 0 || __atomic_load_n(&client->laneless, __ATOMIC_RELAXED) || view_away(view);
+    return without ? ticket_lease(view_now_ms(view)) : 0;
+}
+
+/* A number or a commons that was lost since: the ticket is marked as somebody else's, or nobody's. */
+static bool still_holder(const struct call *call, uint32_t holder)
+{
+    return (holder >= TICKET_LEASE || own_lane(call->breaker->client) == holder) &&
+           commons_now(call->binding) == call->commons;
+}
+
+static bool ticket_try(struct call *call, trip_priority priority)
+{
+    const struct policy_slot *const policy = call->binding->policy;
+    uint64_t *const words = call->binding->tickets;
+    const struct ticket_limit limit = policy_tickets(policy);
+    const unsigned beyond = limit.highest > limit.now ? ticket_count(words, limit.now, limit.highest) : 0;
+    const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
+    const uint32_t holder = holder_now(call->breaker->client, call->binding->view);
+    call->commons = commons_now(call->binding);
+    if (holder == 0 || ticket_take(words, limit.now, reserve, holder, holder * TICKETS_PER_WORD, &call->ticket) < 0)
+        return false;
+    if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, policy_tickets(policy), call->ticket))) {
+        give(call); /* in whichever commons it is */
+        return false;
+    }
+    call->flags |= CALL_TICKET;
+    return true;
+}
+
+static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
+{
+    const struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+    syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }
 
 /* A breaker that moved while a call waited has not admitted it any more. */
@@ -110,15 +130,12 @@ static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait
     }
 }
 
-/* Without a number nobody could take it back from us. While it is on its way the call is rejected; who gets none, or
- * has nobody to get it from, goes on without. */
-static bool take_ticket(struct call *call, trip_priority priority, uint64_t wait_ns)
+static bool take_ticket(struct call *call, trip_priority priority, uint64_t most_wait_ns)
 {
-    const struct trip_client *const client = call->breaker->client;
-    if (own_lane(client) == 0 &&
-        (__atomic_load_n(&client->laneless, __ATOMIC_RELAXED) || view_away(call->binding->view)))
+    if (likely(ticket_try(call, priority)))
         return true;
-    return ticket_try(call, priority) || (wait_ns != 0 && ticket_wait(call, priority, wait_ns));
+    const uint64_t wait_ns = at_most(load(&call->binding->policy->tickets_wait), most_wait_ns);
+    return wait_ns != 0 && ticket_wait(call, priority, wait_ns);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
@@ -171,7 +188,7 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
     if (flags & POLICY_THROTTLE && sheds(policy, priority))
         return false;
     *ret_by = LIMITED_CONCURRENCY;
-    if (flags & POLICY_TICKETS && !take_ticket(call, priority, at_most(load(&policy->tickets_wait), most_wait_ns)))
+    if (flags & POLICY_TICKETS && !take_ticket(call, priority, most_wait_ns))
         return false;
     *ret_by = LIMITED_RATE;
     if (flags & POLICY_RATE && !take_token(call, priority)) {

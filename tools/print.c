@@ -408,7 +408,10 @@ static void show_concurrency(FILE *out, const json_t *tickets)
         fprintf(out, ", %llu at most", N(tickets, "max"));
     json_array_foreach(json_object_get(tickets, "holders"), i, holder)
     {
-        fprintf(out, "%s%llu by lane %llu", i == 0 ? ": " : ", ", N(holder, "tickets"), N(holder, "lane"));
+        if (json_is_null(json_object_get(holder, "lane")))
+            fprintf(out, "%s%llu without a lane", i == 0 ? ": " : ", ", N(holder, "tickets"));
+        else
+            fprintf(out, "%s%llu by lane %llu", i == 0 ? ": " : ", ", N(holder, "tickets"), N(holder, "lane"));
     }
     fprintf(out, "; %llu rejected\n", N(tickets, "rejected"));
 }

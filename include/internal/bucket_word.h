@@ -6,10 +6,10 @@
  * `reserve` is what must be left, after this one took, to those who are more important: 0 for the critical. It is cut
  * so that everybody may take from what is full.
  *
- * Times of rates are in ticks (internal/ticks.h), which an admission reads anyway, and may wrap; a budget's are ticks in
- * ms. Load the word, then read the clock, at each try anew: to an older time the word looks like one from the future.
- * What lies ahead by up to BUCKET_CLOCK_SLACK more than it can is kept, and further ahead it is damage. So the most that
- * a bad word brings is one full bucket, or one empty one for that slack.
+ * Times of rates are in ticks (internal/ticks.h), which an admission reads anyway, and may wrap; a budget's are ticks
+ * in ms. Load the word, then read the clock, at each try anew: to an older time the word looks like one from the
+ * future. What lies ahead by up to BUCKET_CLOCK_SLACK more than it can is kept, and further ahead it is damage. So the
+ * most that a bad word brings is one full bucket, or one empty one for that slack.
  *
  * All that divides is done by who publishes a rate (struct rate to struct rate_share), nothing by who takes.
  *

@@ -122,13 +122,15 @@ struct policy_slot {
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
-    uint64_t reserved1[2];
+    uint64_t tickets_wait;            /* how long an admission may wait for a ticket, ns: read when there is none */
+    uint64_t reserved1;
 
     /* Limits: read at admission where there are some; each word is whole for itself. */
-    uint64_t tickets;      /* calls in flight at once over all processes; moves where it is adaptive */
-    uint64_t tickets_wait; /* how long an admission may wait for one, ns */
-    uint64_t reserves;     /* tickets that are left to the more important: policy.h */
-    uint64_t rate_step;    /* struct rate_share of bucket_word.h */
+    uint64_t
+        tickets_highest; /* tickets beyond may be out from here on: ticket_word.h. Before `tickets` where it rises */
+    uint64_t tickets;    /* calls in flight at once over all processes; moves where it is adaptive */
+    uint64_t reserves;   /* tickets that are left to the more important: policy.h */
+    uint64_t rate_step;  /* struct rate_share of bucket_word.h */
     uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by who asks; the critical one's is the whole */
     uint64_t admit_permille;                   /* adaptive throttling; 1000: all */
 
@@ -290,7 +292,7 @@ struct limits_shown {
     uint64_t retries_refused; /* since the commons was made */
     uint64_t rate_free;       /* calls that could come at once */
     struct {
-        uint32_t lane, tickets; /* lane 0: no more */
+        uint32_t lane, tickets; /* lane 0: no more; TICKET_LEASE: all who have no lane */
     } holders[LIMITS_HOLDERS];  /* who holds most */
     uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
     uint64_t rate_limit, rate_per_ms;
@@ -602,7 +604,7 @@ LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
 LAYOUT_SIZE(segment_header, 832);
 LAYOUT_AT(policy_slot, modes, 64);
-LAYOUT_AT(policy_slot, tickets, 128);
+LAYOUT_AT(policy_slot, tickets_highest, 128);
 LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
@@ -659,7 +661,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct policy_slot, half_open),
         offsetof(struct policy_slot, modes),
         offsetof(struct policy_slot, ramp_end),
-        offsetof(struct policy_slot, tickets),
+        offsetof(struct policy_slot, tickets_highest),
         offsetof(struct policy_slot, rate_shares),
         offsetof(struct policy_slot, retry),
         sizeof(struct detail_slot),
@@ -680,6 +682,8 @@ static inline uint64_t layout_digest(void)
         sizeof(struct limit_lines),
         sizeof(struct limits_shown),
         TICKETS_MAX,
+        TICKET_LEASE,
+        LEASE_UNIT_MS,
         LIMITED_COUNT,
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),

@@ -178,6 +178,19 @@ static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t nor
     return (sheddable_permille & 0x3ff) | (uint64_t)(normal_permille & 0x3ff) << 10;
 }
 
+static inline struct ticket_limit policy_tickets(const struct policy_slot *slot)
+{
+    /* Sequentially consistent: after a taking they decide whether it stands (ticket_keeps). */
+    const uint64_t now = __atomic_load_n(&slot->tickets, __ATOMIC_SEQ_CST);
+    const uint64_t highest = __atomic_load_n(&slot->tickets_highest, __ATOMIC_SEQ_CST);
+    return (struct ticket_limit){(unsigned)at_most(now, TICKETS_MAX), (unsigned)at_most(highest, TICKETS_MAX)};
+}
+
+static inline unsigned policy_tickets_out(const uint64_t *words, struct ticket_limit limit)
+{
+    return ticket_count(words, 0, limit.highest > limit.now ? limit.highest : limit.now);
+}
+
 /* What of `tickets`, TICKETS_MAX at most, a call of this priority must leave free, rounded down. */
 static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t tickets)
 {

@@ -5,18 +5,21 @@
  *   [  ticket 3    ][  ticket 2    ][  ticket 1    ][  ticket 0    ]
  *
  *    15      12 11               0
- *   [ serial 4 ][     lane 12    ]     lane: who holds it, 1 to 4095; 0: free
+ *   [ serial 4 ][   holder 12    ]     1 to 2047: a lane; from 2048 on: a lease; 0: free
  *
  * Taking is one CAS that puts one's lane's number into a free ticket: it takes and notes in one step, so that a holder
- * killed at any instruction is found by its number, and tripd frees all that it held. The serial moves at each taking,
- * and giving back is a CAS of exactly what was taken: a call that is ended twice does not give back the ticket of now,
- * unless that is its own lane's and the 16th taking since. A lane's number is reissued only after its tickets were
- * reclaimed.
+ * killed at any instruction is found by its number, and tripd frees all that it held. Who has no number, as a process
+ * that began while tripd was away, notes the time instead, in steps of 4 s: tripd frees such a ticket a minute later.
+ * The serial moves at each taking, and giving back is a CAS of exactly what was taken: a call that is ended twice does
+ * not give back the ticket of now, unless that is its own lane's and the 16th taking since. A lane's number is reissued
+ * only after its tickets were reclaimed.
  *
  * Only tickets [0, limit) are taken, so that there are never more than `limit` of them: nothing is counted, and nobody
- * can be between taking and counting. Where a limit falls, those beyond it stay out until they are given back; who must
- * not be admitted beside them passes their number with `reserve`:
- *     ticket_take(words, limit, reserve + ticket_count(words, limit, highest limit of late), ...)
+ * can be between taking and counting. Where a limit falls, those beyond it stay out until they are given back, and
+ * count: `highest` is how far they may lie. tripd publishes it before a limit rises, and takes it back when it has
+ * seen, after the limit fell, that none of them is out. Who took a ticket looks again (ticket_keeps): at the limit, for
+ * it may have fallen meanwhile, and while some may lie beyond it, at how many are out in all. Each of several who take
+ * at once comes before its own look, so that the last of them sees all the others': no more than the limit keep theirs.
  *
  * `reserve` is how many tickets must be left free for the more important, 0 for the critical: who has one counts the
  * free ones first, and takes only from [0, limit - reserve). So, exactly and at any interleaving, those who leave
@@ -37,11 +40,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TICKETS_MAX      1024 /* of a breaker */
-#define TICKETS_PER_WORD 4
-#define TICKET_WORDS     (TICKETS_MAX / TICKETS_PER_WORD)
-#define TICKET_LANE_MAX  0xfffu
-#define TICKET_LANE_SET  ((TICKET_LANE_MAX + 1) / 64) /* words of a set of lanes, a bit each */
+#define TICKETS_MAX       1024 /* of a breaker */
+#define TICKETS_PER_WORD  4
+#define TICKET_WORDS      (TICKETS_MAX / TICKETS_PER_WORD)
+#define TICKET_LANE_MAX   0x7ffu
+#define TICKET_LEASE      0x800u /* a holder without a lane: and, in the bits below, when it took */
+#define TICKET_HOLDER_MAX 0xfffu
+#define TICKET_HOLDER_SET ((TICKET_HOLDER_MAX + 1) / 64) /* words of a set of holders, a bit each */
+#define LEASE_UNIT_MS     4000
+#define LEASE_UNITS       15
+#define LEASE_AHEAD       2 /* units by which a taker's clock may be ahead of who judges */
 /* Lost swaps in a row are others' won ones, or somebody's malice: then it is as if no ticket was free. */
 #define TICKET_TAKE_TRIES 64
 #define TICKET_GIVE_TRIES 1000
@@ -51,7 +59,12 @@
 
 struct ticket {
     uint16_t index; /* within the breaker's */
-    uint16_t value; /* serial and lane */
+    uint16_t value; /* serial and holder */
+};
+
+/* How many there are. highest >= now: none is out beyond it. */
+struct ticket_limit {
+    unsigned now, highest;
 };
 
 /* -------------------------------------------------------------------------------------------------- pure: a word */
@@ -61,15 +74,15 @@ static inline uint16_t tickets_at(uint64_t word, unsigned place)
     return (uint16_t)(word >> place * TICKET_BITS);
 }
 
-static inline uint32_t tickets_lane_at(uint64_t word, unsigned place)
+static inline uint32_t tickets_holder_at(uint64_t word, unsigned place)
 {
-    return tickets_at(word, place) & TICKET_LANE_MAX;
+    return tickets_at(word, place) & TICKET_HOLDER_MAX;
 }
 
 /* The places of a word that begins at ticket `first` and lie before ticket `end`, a bit each, the fields' 12th. */
 static inline uint64_t tickets_places(unsigned first, unsigned end)
 {
-    const uint64_t all = TICKETS_EACH(TICKET_LANE_MAX + 1);
+    const uint64_t all = TICKETS_EACH(TICKET_HOLDER_MAX + 1);
     if (end >= first + TICKETS_PER_WORD)
         return all;
     return end <= first ? 0 : all & ((UINT64_C(1) << (end - first) * TICKET_BITS) - 1);
@@ -78,7 +91,7 @@ static inline uint64_t tickets_places(unsigned first, unsigned end)
 /* Those whose lane is not 0: a carry into the 12th bit of the field, and no further. */
 static inline uint64_t tickets_taken(uint64_t word, uint64_t places)
 {
-    return ((word & TICKETS_EACH(TICKET_LANE_MAX)) + TICKETS_EACH(TICKET_LANE_MAX)) & places;
+    return ((word & TICKETS_EACH(TICKET_HOLDER_MAX)) + TICKETS_EACH(TICKET_HOLDER_MAX)) & places;
 }
 
 static inline unsigned tickets_count(uint64_t places)
@@ -104,33 +117,45 @@ static inline uint64_t tickets_with(uint64_t word, unsigned place, uint16_t tick
 }
 
 /* Of a free ticket. */
-static inline uint64_t tickets_after_take(uint64_t word, unsigned place, uint32_t lane)
+static inline uint64_t tickets_after_take(uint64_t word, unsigned place, uint32_t holder)
 {
-    const unsigned serial = tickets_at(word, place) / (TICKET_LANE_MAX + 1) + 1;
-    return tickets_with(word, place, (uint16_t)(serial * (TICKET_LANE_MAX + 1) | (lane & TICKET_LANE_MAX)));
+    const unsigned serial = tickets_at(word, place) / (TICKET_HOLDER_MAX + 1) + 1;
+    return tickets_with(word, place, (uint16_t)(serial * (TICKET_HOLDER_MAX + 1) | (holder & TICKET_HOLDER_MAX)));
 }
 
 /* The word itself if the ticket is no more what was taken. */
 static inline uint64_t tickets_after_give(uint64_t word, unsigned place, uint16_t taken)
 {
-    return tickets_at(word, place) == taken ? word & ~((uint64_t)TICKET_LANE_MAX << place * TICKET_BITS) : word;
+    return tickets_at(word, place) == taken ? word & ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS) : word;
 }
 
-/* 0 and beyond 4095: no lane's number, nothing is added. */
-static inline void ticket_lanes_add(uint64_t lanes[TICKET_LANE_SET], uint32_t lane)
+/* Times are those of the instance, since the segment's creation. */
+static inline uint32_t ticket_lease(uint64_t now_ms)
 {
-    if (lane != 0 && lane <= TICKET_LANE_MAX)
-        lanes[lane / 64] |= UINT64_C(1) << lane % 64;
+    return TICKET_LEASE | ((uint32_t)(now_ms / LEASE_UNIT_MS) & TICKET_LANE_MAX);
 }
 
-/* The bits of these lanes' numbers, wherever they hold a ticket in this word. */
-static inline uint64_t tickets_of_lanes(uint64_t word, const uint64_t lanes[TICKET_LANE_SET])
+static inline bool ticket_lease_over(uint32_t holder, uint64_t now_ms)
+{
+    const uint32_t age = (ticket_lease(now_ms) - holder) & TICKET_LANE_MAX;
+    return holder >= TICKET_LEASE && age > LEASE_UNITS && age <= TICKET_LANE_MAX - LEASE_AHEAD;
+}
+
+/* 0 and beyond 4095: no holder, nothing is added. */
+static inline void ticket_holders_add(uint64_t holders[TICKET_HOLDER_SET], uint32_t holder)
+{
+    if (holder != 0 && holder <= TICKET_HOLDER_MAX)
+        holders[holder / 64] |= UINT64_C(1) << holder % 64;
+}
+
+/* The bits of these holders, wherever they hold a ticket in this word. */
+static inline uint64_t tickets_of_holders(uint64_t word, const uint64_t holders[TICKET_HOLDER_SET])
 {
     uint64_t held = 0;
     for (unsigned place = 0; word && place < TICKETS_PER_WORD; place++) {
-        const uint32_t lane = tickets_lane_at(word, place);
-        if (lanes[lane / 64] >> lane % 64 & 1)
-            held |= (uint64_t)TICKET_LANE_MAX << place * TICKET_BITS;
+        const uint32_t holder = tickets_holder_at(word, place);
+        if (holders[holder / 64] >> holder % 64 & 1)
+            held |= (uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS;
     }
     return held;
 }
@@ -143,8 +168,8 @@ static inline unsigned ticket_count(const uint64_t *words, unsigned first, unsig
 {
     unsigned taken = 0;
     for (unsigned at = first; at < end && at < TICKETS_MAX; at += TICKETS_PER_WORD - at % TICKETS_PER_WORD) {
-        /* Relaxed: a count guards nothing. */
-        const uint64_t word = __atomic_load_n(&words[at / TICKETS_PER_WORD], __ATOMIC_RELAXED);
+        /* Sequentially consistent for ticket_keeps, which comes after a taking: a plain load on most machines. */
+        const uint64_t word = __atomic_load_n(&words[at / TICKETS_PER_WORD], __ATOMIC_SEQ_CST);
         const unsigned start = at - at % TICKETS_PER_WORD;
         taken += tickets_count(tickets_taken(word, tickets_places(start, end) & ~tickets_places(start, at)));
     }
@@ -162,9 +187,16 @@ static inline bool ticket_left(const uint64_t *words, unsigned limit, unsigned r
     return left > reserve;
 }
 
-/* 0; -EAGAIN: none is free. limit: TICKETS_MAX at most. lane: 1 to 4095. hint: of the ticket to begin at: different in
- * each process, so that they meet at different words. */
-static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve, uint32_t lane, unsigned hint,
+/* May a ticket that was taken by an older limit be kept by this one, loaded since? If not, it is to be given back. */
+static inline bool ticket_keeps(const uint64_t *words, struct ticket_limit limit, struct ticket ticket)
+{
+    return ticket.index < limit.now &&
+           (limit.highest <= limit.now || ticket_count(words, 0, limit.highest) <= limit.now);
+}
+
+/* 0; -EAGAIN: none is free. limit: TICKETS_MAX at most. holder: 1 to 4095. hint: of the ticket to begin at: different
+ * in each process, so that they meet at different words. */
+static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve, uint32_t holder, unsigned hint,
                               struct ticket *ret_ticket)
 {
     limit = limit < TICKETS_MAX ? limit : TICKETS_MAX;
@@ -181,9 +213,11 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
             if (tries == TICKET_TAKE_TRIES)
                 return -EAGAIN;
             const unsigned place = tickets_first(left);
-            const uint64_t after = tickets_after_take(word, place, lane);
-            /* Acquire: pairs with the release of ticket_give and ticket_reclaim_lanes: the call of before is over. */
-            if (__atomic_compare_exchange_n(&words[at], &word, after, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+            const uint64_t after = tickets_after_take(word, place, holder);
+            /* Acquire: pairs with the release of ticket_give and ticket_reclaim_all: the call of before is over.
+             * Sequentially consistent: the looks of ticket_keeps come after it; pairs with tripd's fence between the
+             * limit that it lowered and its look at those beyond. */
+            if (__atomic_compare_exchange_n(&words[at], &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
                 *ret_ticket = (struct ticket){(uint16_t)(at * TICKETS_PER_WORD + place), tickets_at(after, place)};
                 return 0;
             }
@@ -196,7 +230,7 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
 static inline void ticket_clear(uint64_t *at, unsigned place)
 {
     /* Sequentially consistent: as in ticket_give. */
-    __atomic_fetch_and(at, ~((uint64_t)TICKET_LANE_MAX << place * TICKET_BITS), __ATOMIC_SEQ_CST);
+    __atomic_fetch_and(at, ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS), __ATOMIC_SEQ_CST);
 }
 
 /* False: it is not what was taken any more: it was given back before. */
@@ -221,24 +255,25 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
     return true;
 }
 
-/* tripd, for lanes whose processes are dead, before their numbers are reissued: how many they held. By compare, for a
+/* tripd, for lanes whose processes are dead, before their numbers are reissued, and for leases that are over: how many
+ * they held. By compare, for a
  * number that was taken for a dead one's may be given back this moment, and the place be another's; a word that never
  * rests is cleared all the same. */
-static inline unsigned ticket_reclaim_lanes(uint64_t *words, const uint64_t lanes[TICKET_LANE_SET])
+static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holders[TICKET_HOLDER_SET])
 {
     unsigned held = 0;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
         /* Relaxed: the deaths were noticed by other means, and everything that the dead did is visible since. */
         uint64_t word = __atomic_load_n(&words[at], __ATOMIC_RELAXED), bits;
         bool done = false;
-        for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_lanes(word, lanes));
+        for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_holders(word, holders));
              tries++) {
             /* Release: pairs with the acquire of ticket_take: who takes it next comes after the death. */
             done =
                 __atomic_compare_exchange_n(&words[at], &word, word & ~bits, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
             held += done ? tickets_count(bits) / 12 : 0;
         }
-        bits = done ? 0 : tickets_of_lanes(word, lanes);
+        bits = done ? 0 : tickets_of_holders(word, holders);
         if (bits) {
             __atomic_fetch_and(&words[at], ~bits, __ATOMIC_RELEASE);
             held += tickets_count(bits) / 12;
@@ -247,11 +282,11 @@ static inline unsigned ticket_reclaim_lanes(uint64_t *words, const uint64_t lane
     return held;
 }
 
-static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
+static inline unsigned ticket_reclaim(uint64_t *words, uint32_t holder)
 {
-    uint64_t lanes[TICKET_LANE_SET] = {0};
-    ticket_lanes_add(lanes, lane);
-    return ticket_reclaim_lanes(words, lanes);
+    uint64_t holders[TICKET_HOLDER_SET] = {0};
+    ticket_holders_add(holders, holder);
+    return ticket_reclaim_all(words, holders);
 }
 
 #endif

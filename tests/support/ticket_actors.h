@@ -154,7 +154,7 @@ static inline void ticket_swaps_in(struct ticket_world *world, struct ticket_act
 static inline void ticket_notes(struct ticket_world *world, struct ticket_actor *self, unsigned client)
 {
     uint64_t *const word = &world->words[self->ticket.index / TICKETS_PER_WORD];
-    self->ticket.value = (uint16_t)((self->ticket.value & ~TICKET_LANE_MAX) | ticketing->clients[client].lane);
+    self->ticket.value = (uint16_t)((self->ticket.value & ~TICKET_HOLDER_MAX) | ticketing->clients[client].lane);
     *word = tickets_with(*word, self->ticket.index % TICKETS_PER_WORD, self->ticket.value);
     self->at = K_GIVE_LOOK;
 }
@@ -299,13 +299,13 @@ static inline void ticket_clears(struct ticket_world *world, struct ticket_actor
 static inline void ticket_tripd_step(struct ticket_world *world)
 {
     struct ticket_actor *const self = &world->actors[TICKET_TRIPD];
-    uint64_t dead[TICKET_LANE_SET] = {0};
+    uint64_t dead[TICKET_HOLDER_SET] = {0};
 
     if (self->at == K_IDLE)
         *self = (struct ticket_actor){.at = K_RECLAIM_LOOK, .lane = ticket_lane_due(world)};
     if (self->at == K_RECLAIM_LOOK) {
-        ticket_lanes_add(dead, self->lane);
-        self->word = tickets_of_lanes(world->words[self->looked], dead);
+        ticket_holders_add(dead, self->lane);
+        self->word = tickets_of_holders(world->words[self->looked], dead);
         self->at = K_RECLAIM;
     } else {
         ticket_clears(world, self);

@@ -20,9 +20,9 @@ static void test_fields_stand_at_their_bits(void **state)
     assert_int_equal(tickets_at(WORD, 0), 0x0fff);
     assert_int_equal(tickets_at(WORD, 1), 0x2003);
     assert_int_equal(tickets_at(WORD, 3), 0x1001);
-    assert_int_equal(tickets_lane_at(WORD, 0), 4095);
-    assert_int_equal(tickets_lane_at(WORD, 1), 3);
-    assert_int_equal(tickets_lane_at(WORD, 2), 0);
+    assert_int_equal(tickets_holder_at(WORD, 0), 4095);
+    assert_int_equal(tickets_holder_at(WORD, 1), 3);
+    assert_int_equal(tickets_holder_at(WORD, 2), 0);
     assert_int_equal(tickets_with(WORD, 2, 0xabcd), UINT64_C(0x1001abcd20030fff));
 }
 
@@ -46,8 +46,23 @@ static void test_a_ticket_with_a_lane_is_taken_whatever_its_serial(void **state)
     assert_int_equal(tickets_first(tickets_free(WORD, ALL)), 2);
     assert_int_equal(tickets_taken(UINT64_C(0xf000f000f000f000), ALL), 0);
     assert_int_equal(tickets_free(UINT64_MAX, ALL), 0);
-    for (uint32_t lane = 1; lane <= TICKET_LANE_MAX; lane++)
+    for (uint32_t lane = 1; lane <= TICKET_HOLDER_MAX; lane++)
         assert_int_equal(tickets_taken((uint64_t)lane << 32, ALL), UINT64_C(0x0000100000000000));
+}
+
+static void test_a_lease_lasts_a_minute_and_is_no_lane(void **state)
+{
+    (void)state;
+    assert_int_equal(ticket_lease(0), 0x800);
+    assert_int_equal(ticket_lease(8000), 0x802);
+    assert_int_equal(ticket_lease(2048 * UINT64_C(4000) + 3999), 0x800);
+    assert_false(ticket_lease_over(0x802, 8000));
+    assert_false(ticket_lease_over(0x802, 71999));
+    assert_true(ticket_lease_over(0x802, 72000));
+    assert_true(ticket_lease_over(0x802, 3600000));
+    assert_false(ticket_lease_over(0x802, 0)); /* its taker's clock is ahead */
+    assert_true(ticket_lease_over(0x803, 0));
+    assert_false(ticket_lease_over(0x7ff, 3600000)); /* a lane's number */
 }
 
 static void test_taking_moves_the_serial_and_nothing_else(void **state)
@@ -68,9 +83,9 @@ static void test_giving_back_keeps_the_serial(void **state)
 
 static uint64_t of_lane(uint64_t word, uint32_t lane)
 {
-    uint64_t lanes[TICKET_LANE_SET] = {0};
-    ticket_lanes_add(lanes, lane);
-    return tickets_of_lanes(word, lanes);
+    uint64_t lanes[TICKET_HOLDER_SET] = {0};
+    ticket_holders_add(lanes, lane);
+    return tickets_of_holders(word, lanes);
 }
 
 static void test_reclaiming_frees_every_ticket_of_the_lane(void **state)
@@ -184,17 +199,17 @@ static void test_the_tickets_of_many_dead_lanes_are_found_at_once(void **state)
     (void)state;
     uint64_t words[TICKET_WORDS] = {0};
     struct ticket ticket = {0, 0};
-    uint64_t dead[TICKET_LANE_SET] = {0};
+    uint64_t dead[TICKET_HOLDER_SET] = {0};
     for (unsigned taken = 0; taken < 1024; taken++)
         assert_int_equal(ticket_take(words, 1024, 0, 1 + taken, taken, &ticket), 0);
-    ticket_lanes_add(dead, 0);
-    ticket_lanes_add(dead, 4096);
-    assert_int_equal(ticket_reclaim_lanes(words, dead), 0);
+    ticket_holders_add(dead, 0);
+    ticket_holders_add(dead, 4096);
+    assert_int_equal(ticket_reclaim_all(words, dead), 0);
     for (uint32_t lane = 1; lane <= 1024; lane++)
         if (lane % 64 != 63)
-            ticket_lanes_add(dead, lane);
-    assert_int_equal(ticket_reclaim_lanes(words, dead), 1008);
-    assert_int_equal(ticket_reclaim_lanes(words, dead), 0);
+            ticket_holders_add(dead, lane);
+    assert_int_equal(ticket_reclaim_all(words, dead), 1008);
+    assert_int_equal(ticket_reclaim_all(words, dead), 0);
     assert_int_equal(ticket_count(words, 0, 1024), 16);
     assert_int_equal(ticket_count(words, 62, 63), 1);
     assert_int_equal(ticket_reclaim(words, 63), 1);
@@ -344,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_fields_stand_at_their_bits),
         cmocka_unit_test(test_places_are_those_of_the_word_before_the_end),
         cmocka_unit_test(test_a_ticket_with_a_lane_is_taken_whatever_its_serial),
+        cmocka_unit_test(test_a_lease_lasts_a_minute_and_is_no_lane),
         cmocka_unit_test(test_taking_moves_the_serial_and_nothing_else),
         cmocka_unit_test(test_giving_back_keeps_the_serial),
         cmocka_unit_test(test_reclaiming_frees_every_ticket_of_the_lane),

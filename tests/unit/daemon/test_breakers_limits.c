@@ -215,6 +215,11 @@ static unsigned taken(void)
     return ticket_count(commons_tickets(host->commons, slot), 0, TICKETS_MAX);
 }
 
+static void look(void)
+{
+    breakers_drain_all(host->breakers);
+}
+
 static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **state)
 {
     (void)state;
@@ -268,9 +273,56 @@ static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
     assert_int_equal(shown()->holders[0].lane, other.number);
 }
 
-static void look(void)
+static void test_a_lease_is_over_after_a_minute(void **state)
 {
-    breakers_drain_all(host->breakers);
+    (void)state;
+    struct ticket ticket;
+    uint64_t *const words = commons_tickets(host->commons, slot);
+    start(everything);
+    host_sleep(host, 3000);
+    must(ticket_take(words, 50, 0, ticket_lease(clock_now_ms(&host->clock)), 0, &ticket) == 0);
+    take(&client);
+    host_sleep(host, 60000);
+    look();
+    assert_int_equal(taken(), 2);
+    assert_int_equal(shown()->holders[0].lane, client.number);
+    assert_int_equal(shown()->holders[1].lane, TICKET_LEASE);
+    assert_int_equal(shown()->holders[1].tickets, 1);
+    lines()->waiting = 1;
+    host_sleep(host, 4000);
+    look();
+    assert_int_equal(taken(), 1);
+    assert_int_equal(lines()->waiting, 0);
+}
+
+static void few(struct breaker_settings *set)
+{
+    set->concurrency.max = 2;
+}
+
+static void many(struct breaker_settings *set)
+{
+    set->concurrency.max = 60;
+}
+
+static void test_tickets_beyond_a_limit_that_fell_are_published_until_they_are_back(void **state)
+{
+    (void)state;
+    struct ticket tickets[3];
+    start(everything);
+    assert_int_equal(policy()->tickets_highest, 50);
+    for (unsigned i = 0; i < 3; i++)
+        tickets[i] = take(&client);
+    reload(few);
+    assert_int_equal(policy()->tickets, 2);
+    assert_int_equal(policy()->tickets_highest, 3);
+    host_kill(host, &client, 1);
+    assert_int_equal(policy()->tickets_highest, 3);
+    assert_true(ticket_give(commons_tickets(host->commons, slot), tickets[2]));
+    look();
+    assert_int_equal(policy()->tickets_highest, 2);
+    reload(many);
+    assert_int_equal(policy()->tickets_highest, 60);
 }
 
 static void test_made_up_holders_are_freed_with_a_store_a_word(void **state)
@@ -579,6 +631,8 @@ int main(void)
         TEST(a_worker_wakes_those_whom_the_one_before_left_asleep),
         TEST(nobody_is_woken_where_there_were_never_tickets),
         TEST(who_died_while_no_tripd_was_there_holds_nothing),
+        TEST(a_lease_is_over_after_a_minute),
+        TEST(tickets_beyond_a_limit_that_fell_are_published_until_they_are_back),
         TEST(made_up_holders_are_freed_with_a_store_a_word),
         TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
         TEST(a_ticket_that_a_forgotten_breaker_left_is_free),

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+#include <errno.h>
+
 #include "client_fixture.h"
 
 static struct policy_slot *policy(struct fixture *f)
@@ -201,6 +203,75 @@ static void test_a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s(vo
     assert_int_equal(ticket_count(tickets(f), 0, 1), 1);
 }
 
+static uint32_t tickets_free_now(struct fixture *f)
+{
+    trip_info info;
+    return trip_breaker_info(f->breaker, &info) == 0 ? info.tickets_free : UINT32_MAX;
+}
+
+static void test_where_a_limit_falls_those_in_flight_count(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[4], next;
+    limit_tickets(f, 4, 0);
+    policy(f)->tickets_highest = 4;
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    policy(f)->tickets = 2;
+    for (unsigned ended = 0; ended < 3; ended++) {
+        assert_int_equal(tickets_free_now(f), 0);
+        assert_int_equal(trip_begin(f->breaker, &next), TRIP_DENY_CONCURRENCY);
+        trip_end(&calls[ended], TRIP_OK);
+    }
+    assert_int_equal(tickets_free_now(f), 1);
+    assert_int_equal(trip_begin(f->breaker, &next), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[0]), TRIP_DENY_CONCURRENCY);
+}
+
+/* It holds leases, as many as the limit. */
+static void test_a_process_without_a_lane_is_held_to_the_limit(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[3];
+    trip_close(f->client);
+    f->fake.refuse_lane = -EDQUOT;
+    assert_int_equal(trip_open(&f->client, NULL), 0);
+    assert_int_equal(trip_breaker_get(f->client, "db", &f->breaker), 0);
+    assert_int_equal(trip_client_status(f->client), TRIP_CLIENT_UNREPORTED);
+    limit_tickets(f, 2, 0);
+    assert_int_equal(trip_begin(f->breaker, &calls[0]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[1]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[2]), TRIP_DENY_CONCURRENCY);
+    assert_int_equal(tickets_holder_at(*tickets(f), 0), ticket_lease(clock_now_ms(&f->fake.clock)));
+    trip_end(&calls[0], TRIP_OK);
+    assert_int_equal(ticket_count(tickets(f), 0, 2), 1);
+    assert_int_equal(trip_begin(f->breaker, &calls[2]), TRIP_ALLOW);
+}
+
+/* How many of five calls a worker begins that was forked while tripd was away. */
+static int calls_of_a_worker(void *context)
+{
+    struct fixture *const f = context;
+    trip_call calls[5];
+    int admitted = 0;
+    for (unsigned i = 0; i < 5; i++)
+        admitted += trip_admitted(trip_begin(f->breaker, &calls[i]));
+    trip_end(&calls[0], TRIP_OK);
+    return admitted;
+}
+
+static void test_workers_forked_while_tripd_is_away_are_held_to_the_limit(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    limit_tickets(f, 4, 0);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    fake_away(&f->fake);
+    assert_int_equal(in_child(calls_of_a_worker, f), 3);
+    assert_int_equal(in_child(calls_of_a_worker, f), 1); /* the one that the first gave back */
+    assert_int_equal(ticket_count(tickets(f), 0, 4), 3);
+}
+
 /* ------------------------------------------------------------------------------------------------- rate, shedding */
 
 static void test_a_burst_passes_and_then_the_rate(void **state)
@@ -329,6 +400,9 @@ int main(void)
         TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
         TEST(a_child_gives_back_no_ticket_of_its_parent_s),
         TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
+        TEST(where_a_limit_falls_those_in_flight_count),
+        TEST(a_process_without_a_lane_is_held_to_the_limit),
+        TEST(workers_forked_while_tripd_is_away_are_held_to_the_limit),
         TEST(a_burst_passes_and_then_the_rate),
         TEST(a_sliding_window_admits_its_limit),
         TEST(the_last_tokens_are_the_more_important_calls),
