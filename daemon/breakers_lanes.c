@@ -241,13 +241,15 @@ void breakers_rung(struct breakers *breakers)
 void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
 {
     uint64_t counts[LATENCY_BUCKETS];
+    int64_t went_well[LATENCY_BUCKETS] = {0};
     memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
     for (struct meter_side *meter = breakers->table[slot].meters; meter; meter = meter->next) {
         lanes_reading(breakers->options.lanes, meter->lane->number);
-        meter_side_latency(meter, counts);
+        meter_side_latency(meter, counts, went_well);
     }
     lanes_reading(breakers->options.lanes, 0);
     segment_detail_latency(breakers->segment, slot, counts);
+    soonest_add(&breakers->table[slot].soonest, went_well, breakers->now_ns);
     breakers->table[slot].latency_stale = false;
 }
 

@@ -21,6 +21,7 @@
 #include "breakers.h"
 #include "core/adaptive.h"
 #include "core/limits.h"
+#include "core/soonest.h"
 #include "deadlines.h"
 #include "drain.h"
 #include "internal/policy.h"
@@ -43,6 +44,7 @@ struct breaker {
     bool ticketed;             /* a ticket may be somebody's */
     struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
     struct budget_pace budget;
+    struct soonest soonest;
 };
 
 struct breakers {
@@ -163,7 +165,8 @@ void breakers_limits_begin(struct breakers *breakers, uint32_t slot); /* words a
 void breakers_limits_configure(struct breakers *breakers, uint32_t slot);
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot); /* as settings and measurements say */
 void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a drain brought something */
-/* Once a second: the budget's cap, tickets of lanes that are not there, what people are shown. */
+/* Once a second: how soon calls end at best, the budget's cap, tickets of lanes that are not there, what people are
+ * shown. */
 void breakers_limits_look(struct breakers *breakers, uint32_t slot);
 /* A lane is gone, and its number may be another's soon. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane);

@@ -99,8 +99,10 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     meter->marked_ticks = side->looked_ticks; /* it was not in use then */
     meter->deferred_ticks = TICKS_UNKNOWN;
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
-    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) /* details: no order is needed */
+    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) { /* details: no order is needed */
         meter->latency[bucket] = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
+        meter->failed_latency[bucket] = __atomic_load_n(&line->failed_latency[bucket], __ATOMIC_RELAXED);
+    }
 }
 
 void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
@@ -162,14 +164,18 @@ bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_
     return true;
 }
 
-void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS])
+void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS], int64_t went_well[LATENCY_BUCKETS])
 {
     const struct meter *const line = line_of(meter);
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
         /* Details: no order is needed. The difference is modular: a bucket may wrap. */
         const uint32_t count = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
-        counts[bucket] += count - meter->latency[bucket];
+        const uint16_t failed = __atomic_load_n(&line->failed_latency[bucket], __ATOMIC_RELAXED);
+        const uint32_t came = count - meter->latency[bucket];
+        counts[bucket] += came;
+        went_well[bucket] += (int64_t)came - (uint16_t)(failed - meter->failed_latency[bucket]);
         meter->latency[bucket] = count;
+        meter->failed_latency[bucket] = failed;
     }
 }
 

@@ -9,7 +9,8 @@ static inline json_t *number(uint64_t value)
     return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
 }
 
-/* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; those that are off are null. */
+/* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected", "deadline_soonest_ms"}; those that are
+ * off are null. */
 json_t *report_limits(const struct report_breaker *breaker);
 
 #endif

@@ -118,6 +118,7 @@ static int advance(void *context, uint64_t ns)
         breakers_tick(worker->breakers);
     }
     clock->test_now_ns = target;
+    breakers_drain_all(worker->breakers); /* what heartbeats would have seen to on the way */
     segment_test_now(worker->segment, target);
     return 0;
 }

@@ -416,6 +416,18 @@ static void show_concurrency(FILE *out, const json_t *tickets)
     fprintf(out, "; %llu rejected\n", N(tickets, "rejected"));
 }
 
+static void show_deadlines(FILE *out, const json_t *limits)
+{
+    const double soonest_ms = json_number_value(json_object_get(limits, "deadline_soonest_ms"));
+    if (number(limits, "deadline_rejected") == 0)
+        return;
+    fprintf(out, "  %-12s%llu calls not sent: too late to end in time", "deadlines", N(limits, "deadline_rejected"));
+    if (soonest_ms > 0)
+        fprintf(out, soonest_ms < 10 ? "; now with less than %.2fms left" : "; now with less than %.0fms left",
+                soonest_ms);
+    fputc('\n', out);
+}
+
 static void show_limits(FILE *out, const json_t *limits)
 {
     const json_t *bucket = json_object_get(limits, "rate"), *throttle = json_object_get(limits, "throttle");
@@ -431,8 +443,7 @@ static void show_limits(FILE *out, const json_t *limits)
     if (number(retry, "retries") > 0 || number(retry, "refused") > 0)
         line(out, "retries", "%llu, %llu refused; %llu more are paid for", N(retry, "retries"), N(retry, "refused"),
              N(retry, "budget_tokens"));
-    if (number(limits, "deadline_rejected") > 0)
-        line(out, "deadlines", "%llu calls not sent: too late to end in time", N(limits, "deadline_rejected"));
+    show_deadlines(out, limits);
 }
 
 static void show_settings(FILE *out, const json_t *show)

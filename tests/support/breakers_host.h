@@ -135,6 +135,7 @@ static inline void host_advance_ns(struct host *host, uint64_t ns)
         breakers_tick(host->breakers);
     }
     host->clock.test_now_ns = target;
+    breakers_drain_all(host->breakers);
     segment_test_now(host->segment, target);
 }
 

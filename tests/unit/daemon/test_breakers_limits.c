@@ -617,6 +617,98 @@ static void test_a_hedge_waits_for_the_measured_percentile(void **state)
     assert_int_equal(policy()->hedge_ns, 0);
 }
 
+/* --------------------------------------------------------------------------------------------------- how soon at best
+ */
+
+/* Calls of one second, each of which takes so long. */
+static void calls_end(uint32_t ok, uint32_t failed, uint64_t latency_ns)
+{
+    line()->latency[latency_bucket(latency_ns)] += ok + failed;
+    line()->failed_latency[latency_bucket(latency_ns)] =
+        (uint16_t)(line()->failed_latency[latency_bucket(latency_ns)] + failed);
+    writer_total(&line()->total_ok, ok);
+    writer_total(&line()->total_failures, failed);
+    host_advance(host, 1000);
+}
+
+static void test_deadlines_are_too_short_for_what_calls_of_late_took(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(19, 0, 100000000);
+    assert_int_equal(policy()->soonest_ns, 0); /* too few to say */
+    calls_end(1, 0, 100000000);
+    assert_int_equal(policy()->soonest_ns, 67108864); /* where the bucket of 100 ms begins */
+    calls_end(2, 0, 1000000);
+    assert_int_equal(policy()->soonest_ns, 786432); /* the dependency is faster: 1 of 20 calls is enough */
+}
+
+static void test_calls_given_up_say_nothing_of_how_soon_others_end(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(0, 1000, 50000000);
+    assert_int_equal(policy()->soonest_ns, 0);
+    calls_end(20, 1000, 200000000);
+    assert_int_equal(policy()->soonest_ns, 134217728);
+}
+
+static void test_refused_calls_are_no_evidence_and_keep_nobody_out_for_long(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(1000, 0, 100000000);
+    for (unsigned i = 0; i < 9; i++) {
+        assert_int_equal(policy()->soonest_ns, 67108864);
+        writer_total(&line()->limited[LIMITED_DEADLINE], 1000);
+        host_advance(host, 1000);
+    }
+    assert_int_equal(policy()->soonest_ns, 0);
+    assert_int_equal(host_head(host, slot)->totals.calls, 1000);
+    assert_int_equal(host_head(host, slot)->totals.limited[LIMITED_DEADLINE], 9000);
+}
+
+static void test_a_worker_after_this_one_refuses_nobody_until_it_has_measured(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(1000, 0, 100000000);
+    assert_int_equal(policy()->soonest_ns, 67108864);
+    host_kill(host, (struct client[]){client, other}, 2);
+    assert_int_equal(policy()->soonest_ns, 0);
+    calls_end(20, 0, 100000000);
+    assert_int_equal(policy()->soonest_ns, 67108864);
+}
+
+static void forgotten(struct breaker_settings *set)
+{
+    set->forget_after = 3 * TRIP_S;
+}
+
+static void test_no_deadline_is_too_short_for_a_breaker_that_is_new(void **state)
+{
+    (void)state;
+    start(forgotten);
+    calls_end(1000, 0, 100000000);
+    host_advance(host, 3000);
+    assert_int_equal(policy()->soonest_ns, 67108864);
+    const uint32_t before = slot;
+    for (const char *name = "abcd"; slot = host_breaker(host, name), slot != before; name++)
+        assert_true(*name);
+    assert_int_equal(policy()->soonest_ns, 0);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(policy()->soonest_ns, 0);
+}
+
+static void test_nobody_is_woken_for_deadlines(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(1000, 0, 100000000);
+    assert_int_equal(policy()->soonest_ns, 67108864);
+    assert_true(breakers_due(host->breakers) > host->clock.test_now_ns + 60 * TRIP_S);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
 
 int main(void)
@@ -648,6 +740,12 @@ int main(void)
         TEST(the_throttle_sheds_while_calls_fail_and_recovers),
         TEST(the_throttle_forgets_though_nobody_calls),
         TEST(a_hedge_waits_for_the_measured_percentile),
+        TEST(deadlines_are_too_short_for_what_calls_of_late_took),
+        TEST(calls_given_up_say_nothing_of_how_soon_others_end),
+        TEST(refused_calls_are_no_evidence_and_keep_nobody_out_for_long),
+        TEST(a_worker_after_this_one_refuses_nobody_until_it_has_measured),
+        TEST(no_deadline_is_too_short_for_a_breaker_that_is_new),
+        TEST(nobody_is_woken_for_deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
