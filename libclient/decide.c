@@ -170,15 +170,27 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
     return verdicts[by];
 }
 
+#define PASSED_NS 1 /* a deadline so near has passed */
+
+/* Has a call with so much time left (UINT64_MAX: all) a chance to end in time, and how long may it wait before? */
+static bool time_to_spare(const struct binding *binding, uint64_t left_ns, uint64_t *ret_spare_ns)
+{
+    const uint64_t soonest_ns = left_ns == UINT64_MAX ? 0 : limits_soonest_ns(binding);
+    if (left_ns <= PASSED_NS || left_ns < soonest_ns)
+        return false;
+    *ret_spare_ns = left_ns - soonest_ns;
+    return true;
+}
+
 /* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
-static bool limited(struct call *call, const trip_asking *asking, uint64_t most_wait_ns, enum limited *ret_by)
+static bool limited(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    const uint64_t remaining_ns = asking->within_ns ? asking->within_ns : UINT64_MAX;
+    uint64_t spare_ns;
     if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
-        limits_take(call, asking->priority, at_most(remaining_ns, most_wait_ns), ret_by)) {
-        if (!call->deadline || view_ticks(binding->view) < call->deadline)
+        limits_take(call, priority, most_wait_ns, ret_by)) {
+        if (time_to_spare(binding, trip_call_remaining_ns((const trip_call *)call), &spare_ns))
             return false;
         *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
         limits_give_unsent(call);
@@ -186,8 +198,6 @@ static bool limited(struct call *call, const trip_asking *asking, uint64_t most_
     give_back_unsent(call);
     return true;
 }
-
-#define PASSED_NS 1 /* a deadline so near has passed */
 
 COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking,
                                     uint64_t most_wait_ns)
@@ -202,7 +212,8 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     const uint64_t asked = view_ticks(call->binding->view);
     /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
-    if (asking->within_ns == PASSED_NS)
+    uint64_t spare_ns; /* before admit: who cannot end in time takes no probe's permit */
+    if (!time_to_spare(call->binding, asking->within_ns ? asking->within_ns : UINT64_MAX, &spare_ns))
         return reject(&reporter, call, by);
     const trip_verdict verdict = admit(call);
     if (!trip_admitted(verdict)) {
@@ -213,7 +224,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     }
     if (asking->within_ns)
         call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
-    if (limited(call, asking, most_wait_ns, &by))
+    if (limited(call, asking->priority, at_most(spare_ns, most_wait_ns), &by))
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);

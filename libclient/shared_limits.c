@@ -200,6 +200,17 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
     return true;
 }
 
+/* The word is old while tripd is away, and would keep all out for as long. */
+uint64_t limits_soonest_ns(const struct binding *binding)
+{
+    const struct policy_slot *const policy = binding->policy;
+    const uint64_t soonest_ns = load(&policy->soonest_ns);
+    if (soonest_ns == 0 || view_away(binding->view) ||
+        policy_mode_now(policy, load(&policy->admission), view_now_ms(binding->view)) != TRIP_MODE_AUTO)
+        return 0;
+    return soonest_ns;
+}
+
 static bool take_from_budget(const struct binding *binding)
 {
     const struct budget budget = policy_budget(binding->policy);

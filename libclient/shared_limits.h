@@ -13,6 +13,8 @@ void limits_give(const struct call *call);
 void limits_give_unsent(struct call *call);
 /* Until the rate admits the next call of normal priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding);
+/* What a call takes at best; 0: nobody knows, or the breaker's mode lets no deadline be too short. */
+uint64_t limits_soonest_ns(const struct binding *binding);
 /* Charges the host's retry budget. False: it is dry. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding);
 

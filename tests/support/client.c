@@ -5,7 +5,7 @@
  *   status                what the client is: shared, daemon_away, unreported, private
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   allow                 the verdict
- *   begin                 the verdict; the call is in flight
+ *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   rate_wait             milliseconds until the rate admits the next call
  *   tickets               how many are free
  *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
@@ -76,7 +76,13 @@ static void step_allow(void)
 
 static void step_begin(void)
 {
-    puts(in_flight < CALLS_MAX ? trip_verdict_name(trip_begin(breaker, &calls[in_flight++])) : "too many");
+    const trip_asking within = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = strtoull(words[1], NULL, 10) * 1000000};
+    if (in_flight == CALLS_MAX)
+        puts("too many");
+    else if (*words[1])
+        puts(trip_verdict_name(trip_begin_asking(breaker, &calls[in_flight++], &within)));
+    else
+        puts(trip_verdict_name(trip_begin(breaker, &calls[in_flight++])));
 }
 
 static void step_rate_wait(void)

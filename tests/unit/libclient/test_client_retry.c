@@ -119,6 +119,25 @@ static void test_a_delay_beyond_total_or_deadline_is_not_slept(void **state)
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_TIME);
 }
 
+static void test_a_delay_that_leaves_too_little_time_is_not_slept(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    fake_back(&f->fake);
+    policy(f)->soonest_ns = 50 * MS;
+    trip_retry_start(f->breaker, &retry);
+    trip_retry_within(&retry, 149 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_DEADLINE);
+    assert_int_equal(tokens(f), 2000); /* nothing was charged */
+    trip_retry_start(f->breaker, &retry);
+    trip_retry_within(&retry, 151 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+}
+
 static void test_hedging_is_off_without_a_time(void **state)
 {
     struct fixture *const f = *state;
@@ -539,6 +558,7 @@ int main(void)
         TEST(a_dry_budget_refuses_and_counts),
         TEST(an_open_breaker_ends_the_retries_at_once),
         TEST(a_delay_beyond_total_or_deadline_is_not_slept),
+        TEST(a_delay_that_leaves_too_little_time_is_not_slept),
         TEST(hedging_is_off_without_a_time),
         TEST(run_tries_again_until_it_succeeds),
         TEST(run_gives_up_when_the_breaker_opens),
