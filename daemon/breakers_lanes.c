@@ -313,6 +313,16 @@ static void touch_all(struct breakers *breakers, const struct lane_side *side)
     }
 }
 
+/* What its calls took goes with its meters. */
+static void publish_latencies(struct breakers *breakers, const struct lane_side *side)
+{
+    for (uint32_t number = 0; number < side->meters; number++) {
+        const struct meter_side *const meter = lane_side_meter(side, number);
+        if (meter && meter->breaker != NO_BREAKER && breakers->table[meter->breaker].latency_stale)
+            breakers_publish_latency(breakers, meter->breaker);
+    }
+}
+
 static void unlink_meters(struct breakers *breakers, const struct lane_side *side)
 {
     for (uint32_t number = 0; number < side->meters; number++) {
@@ -336,6 +346,7 @@ void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
     touch_all(breakers, side);
     breakers_turn_touched(breakers);
     touch_all(breakers, side);
+    publish_latencies(breakers, side);
     unlink_meters(breakers, side);
     breakers_permits_of_lane(breakers, number);
     breakers->sides[number] = NULL;

@@ -89,6 +89,13 @@ static struct meter_side *meter_place(struct lane_side *side, uint32_t number)
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;
 }
 
+/* By this worker or one before, also what its calls took is in the details. */
+static bool counted_before(const struct meter_marks *marks)
+{
+    const struct meter_marks none = {0};
+    return memcmp(marks, &none, sizeof(none)) != 0;
+}
+
 static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32_t number, uint64_t owner)
 {
     const struct meter *const line = lane_meter_at(side->memory, number);
@@ -99,7 +106,8 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     meter->marked_ticks = side->looked_ticks; /* it was not in use then */
     meter->deferred_ticks = TICKS_UNKNOWN;
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
-    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) { /* details: no order is needed */
+    for (unsigned bucket = 0; counted_before(&meter->marks) && bucket < LATENCY_BUCKETS; bucket++) {
+        /* Details: no order is needed. */
         meter->latency[bucket] = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
         meter->failed_latency[bucket] = __atomic_load_n(&line->failed_latency[bucket], __ATOMIC_RELAXED);
     }

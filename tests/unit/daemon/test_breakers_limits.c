@@ -700,6 +700,42 @@ static void test_no_deadline_is_too_short_for_a_breaker_that_is_new(void **state
     assert_int_equal(policy()->soonest_ns, 0);
 }
 
+static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
+{
+    (void)state;
+    start(none);
+    line()->latency[latency_bucket(100000000)] += 20;
+    writer_total(&line()->total_ok, 20);
+    client_die(host, &client);
+    host_advance(host, 1000);
+    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 20);
+    assert_int_equal(policy()->soonest_ns, 67108864);
+}
+
+static void test_what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known(void **state)
+{
+    (void)state;
+    struct client brief;
+    start(none);
+    client_start(host, &brief, 103);
+    struct meter *const its = lane_meter_at(brief.writer.memory, client_meter(host, &brief, slot));
+    its->latency[latency_bucket(100000000)] = 20;
+    writer_total(&its->total_ok, 20);
+    client_die(host, &brief);
+    client_free(&brief);
+    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 20);
+}
+
+static void test_a_worker_after_this_one_counts_no_latency_twice(void **state)
+{
+    (void)state;
+    start(none);
+    calls_end(20, 0, 100000000);
+    host_kill(host, (struct client[]){client, other}, 2);
+    calls_end(1, 0, 100000000);
+    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 21);
+}
+
 static void test_nobody_is_woken_for_deadlines(void **state)
 {
     (void)state;
@@ -745,6 +781,9 @@ int main(void)
         TEST(refused_calls_are_no_evidence_and_keep_nobody_out_for_long),
         TEST(a_worker_after_this_one_refuses_nobody_until_it_has_measured),
         TEST(no_deadline_is_too_short_for_a_breaker_that_is_new),
+        TEST(what_calls_of_a_process_that_ended_took_is_known),
+        TEST(what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known),
+        TEST(a_worker_after_this_one_counts_no_latency_twice),
         TEST(nobody_is_woken_for_deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
