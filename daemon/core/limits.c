@@ -87,7 +87,8 @@ void budget_pace_configure(struct budget_pace *pace, const struct breaker_settin
 
 uint64_t budget_first_attempts(const struct breaker_totals *totals)
 {
-    return totals->calls - at_most(totals->retries, totals->calls);
+    const uint64_t ended = totals->calls + totals->ignored + totals->cancelled;
+    return ended - at_most(totals->retries, ended);
 }
 
 void budget_pace_from_now(struct budget_pace *pace, const struct breaker_totals *totals, uint64_t now_ns)

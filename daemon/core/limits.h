@@ -25,8 +25,9 @@ struct budget_pace {
 void budget_pace_configure(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t published_cap);
 /* What was counted until now earns nothing. */
 void budget_pace_from_now(struct budget_pace *pace, const struct breaker_totals *totals, uint64_t now_ns);
-/* Calls that were asked for: a retry earns nothing, else a ratio of 20% would let through 25%. Who forges the count of
- * retries can as well empty the budget itself. */
+/* Calls that were asked for, whatever came of them, so that a hedge that loses takes nothing from another call: a retry
+ * earns nothing, else a ratio of 20% would let through 25%. One that is paid, and then denied, takes what a call earns.
+ * Who forges the count of retries can as well empty the budget itself. */
 uint64_t budget_first_attempts(const struct breaker_totals *totals);
 
 struct budget budget_pace_budget(const struct budget_pace *pace, const struct breaker_settings *settings);

@@ -459,6 +459,18 @@ static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
     assert_int_equal(milli_tokens(), 321000); /* what earned before does not earn again */
 }
 
+/* It is counted as cancelled, and as a retry: the calls beside it earn what they should. */
+static void test_a_hedge_that_loses_takes_nothing_from_the_calls(void **state)
+{
+    (void)state;
+    start(deposits_alone);
+    second(1000);
+    writer_total(&line()->retries, 400);
+    writer_total(&line()->cancelled, 400);
+    second(1000);
+    assert_int_equal(milli_tokens(), 201000);
+}
+
 static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
 {
     (void)state;
@@ -767,6 +779,7 @@ int main(void)
         TEST(waiters_look_again_when_the_limit_rises),
         TEST(people_see_who_holds_most),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
+        TEST(a_hedge_that_loses_takes_nothing_from_the_calls),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
         TEST(what_the_floor_brings_is_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
