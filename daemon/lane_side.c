@@ -33,11 +33,6 @@ int lane_side_new(struct lane *lane, struct lane_side **ret_side)
     side->number = lane_number(lane);
     side->meter_count = lane_meter_count(lane);
     side->looked_ticks = TICKS_UNKNOWN;
-    side->chunks = calloc((side->meter_count + METERS_PER_CHUNK - 1) / METERS_PER_CHUNK, sizeof(*side->chunks));
-    if (!side->chunks) {
-        free(side);
-        return -ENOMEM;
-    }
     for (uint32_t section = 0; section < LANE_SECTIONS; section++)
         adopt_tail(side, section);
     *ret_side = side;
@@ -48,7 +43,7 @@ struct lane_side *lane_side_free(struct lane_side *side)
 {
     if (!side)
         return NULL;
-    for (uint32_t chunk = 0; chunk * METERS_PER_CHUNK < side->meter_count; chunk++)
+    for (uint32_t chunk = 0; chunk < side->chunk_count; chunk++)
         free(side->chunks[chunk]);
     free(side->chunks);
     free(side);
@@ -59,9 +54,10 @@ struct lane_side *lane_side_free(struct lane_side *side)
 
 struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number)
 {
-    if (number >= side->meters || !side->chunks[number / METERS_PER_CHUNK])
+    const uint32_t chunk = number / METERS_PER_CHUNK;
+    if (number >= side->meters || chunk >= side->chunk_count || !side->chunks[chunk])
         return NULL;
-    struct meter_side *const meter = &side->chunks[number / METERS_PER_CHUNK][number % METERS_PER_CHUNK];
+    struct meter_side *const meter = &side->chunks[chunk][number % METERS_PER_CHUNK];
     return meter->owner ? meter : NULL;
 }
 
@@ -83,7 +79,16 @@ uint64_t meter_side_owner(const struct meter_side *meter)
 /* NULL: no memory. */
 static struct meter_side *meter_place(struct lane_side *side, uint32_t number)
 {
-    struct meter_side **const chunk = &side->chunks[number / METERS_PER_CHUNK];
+    const uint32_t at = number / METERS_PER_CHUNK;
+    if (at >= side->chunk_count) { /* a client takes its meters one after the other */
+        void *const grown = realloc(side->chunks, (at + 1) * sizeof(*side->chunks));
+        if (!grown)
+            return NULL;
+        side->chunks = grown;
+        memset(&side->chunks[side->chunk_count], 0, (at + 1 - side->chunk_count) * sizeof(*side->chunks));
+        side->chunk_count = at + 1;
+    }
+    struct meter_side **const chunk = &side->chunks[at];
     if (!*chunk)
         *chunk = calloc(METERS_PER_CHUNK, sizeof(**chunk));
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;

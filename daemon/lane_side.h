@@ -47,6 +47,7 @@ struct lane_side {
     uint32_t unowned;      /* the lowest that had no owner then; `meters`: all have */
     uint64_t looked_ticks; /* when meters were last looked for, or TICKS_UNKNOWN */
     struct section_side sections[LANE_SECTIONS];
+    uint32_t chunk_count;
     struct meter_side **chunks;
 };
 

@@ -205,7 +205,7 @@ struct core_head {
     uint64_t probes_needed; /* good ones, or with a rate's verdict any, until half-open ends */
 };
 
-#define CORE_IMAGE_SIZE 2048
+#define CORE_IMAGE_SIZE 1536
 
 /* `commits` selects the image in force (its lowest bit) and moves by one at each commit: a reader copies image
  * commits & 1 and starts again, five times at most, if `commits` moved meanwhile. */
