@@ -78,6 +78,7 @@ static void sample_concurrency(struct adaptive *adaptive, const struct breaker_t
                    &(struct limiter_sample){.now_ns = now_ns,
                                             .calls = totals->calls - adaptive->totals.calls,
                                             .failures = totals->failures - adaptive->totals.failures,
+                                            .slow = totals->slow - adaptive->totals.slow,
                                             .mean_latency_ns = mean_ns,
                                             .in_flight = adaptive->in_flight});
 }

@@ -123,12 +123,19 @@ static void learn(struct limiter_state *limiter, double latency_ns, bool pressed
 
 /* ----------------------------------------------------------------------------------------------------- the windows */
 
+/* Who does not read the latency is told by slow calls. One that failed is in both counts. */
+static double drops(const struct limiter_state *limiter, const struct limiter_sample *sample)
+{
+    const double slow = algorithms[limiter->kind].reads_latency ? 0 : (double)sample->slow;
+    return fmin((double)sample->calls, (double)sample->failures + slow);
+}
+
 static void gather(struct limiter_state *limiter, const struct limiter_sample *sample)
 {
     const double calls = (double)sample->calls;
 
     limiter->window.calls += calls;
-    limiter->window.failures += (double)sample->failures;
+    limiter->window.drops += drops(limiter, sample);
     limiter->window.latency_ns += calls * (double)sample->mean_latency_ns;
     if (sample->in_flight > limiter->window.in_flight)
         limiter->window.in_flight = sample->in_flight;
@@ -166,7 +173,7 @@ static void judge_window(struct limiter_state *limiter, uint64_t now_ns)
     const double calls = limiter->window.calls;
     const double latency_ns = fmax(LATENCY_FLOOR_NS, limiter->window.latency_ns / calls);
 
-    if (limiter->window.failures >= DROP_SHARE * calls)
+    if (limiter->window.drops >= DROP_SHARE * calls)
         back_off(limiter, now_ns);
     else if (limiter->drain_windows)
         drain(limiter, latency_ns, now_ns);

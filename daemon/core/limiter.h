@@ -4,12 +4,15 @@
  * AIMD, gradient2 and Vegas after the project concurrency-limits of Netflix (github.com/Netflix/concurrency-limits:
  * AIMDLimit, Gradient2Limit, VegasLimit, WindowedLimit):
  *
- *   aimd       + 1 a window; knows no latency
+ *   aimd       + 1 a window
  *   gradient2  0.8 * limit + 0.2 * (limit * gradient + max(4, sqrt(limit))),
  *              gradient = 1.5 * unloaded / latency within [0.5, 1]
  *   vegas      queue = limit * (1 - 1.5 * unloaded / latency), with d = log10(limit), at least 1:
  *              up to d: + 6d;  below 3d: + d;  above 6d: - d;  between: as it is
- *   all        a window in which a tenth of the calls failed: * 0.9; one that used less than half of the limit: no rise
+ *   all        a window in which a tenth of the calls were drops: * 0.9; one that used less than half of the limit: no
+ * rise
+ *
+ * A drop is a call that failed; to aimd, which reads no latency, also one that was slow.
  *
  * What differs from there, and why:
  * - A window ends when 10 calls and as many as were in flight have ended: a step a round trip, however short the
@@ -18,6 +21,9 @@
  *   always hold some. The latency of a window with drops is not believed: refusals are quick.
  * - Latencies come in half octaves, up to 1.5 apart. So Vegas tolerates 1.5, as gradient2 does, and what is below the
  *   first bucket's end counts as that.
+ * - AIMD's timeout is what `trip.slow_after` calls slow, and a tenth of slow calls, not one, are beyond it. How many of
+ *   them failed besides is not known: a slow failure may count as two drops, which for a window come to all its calls
+ *   at most.
  * - AIMD adds a hundredth of the limit where that is more than 1: a limit of 1000 regains its tenth as soon as one of
  *   100 does.
  * - The unloaded latency is measured, not averaged over a load that presses: docs/decisions/limiter-drains.md. It is a
@@ -49,8 +55,8 @@ struct limiter_state {
     double unloaded_ns;     /* latency without a queue; 0: not measured yet */
     uint64_t drain_start_ns, drain_due_ns;
     struct {
-        double calls, failures, latency_ns; /* sums */
-        uint32_t in_flight;                 /* the most */
+        double calls, drops, latency_ns; /* sums */
+        uint32_t in_flight;              /* the most */
         uint32_t reserved;
     } window;
 };
@@ -61,6 +67,7 @@ struct limiter_sample {
     uint64_t now_ns;
     uint64_t calls;           /* ended in it */
     uint64_t failures;        /* of them */
+    uint64_t slow;            /* of them, whether failed or not */
     uint64_t mean_latency_ns; /* theirs, each taken for the middle of its bucket */
     uint32_t in_flight;       /* the most, or on average */
 };

@@ -10,29 +10,28 @@
 
 #include <cmocka.h>
 
+#include "../../support/served.h"
 #include "core/limiter.h"
-#include "internal/layout.h"
-
-#define US UINT64_C(1000)
-#define MS UINT64_C(1000000)
-#define S  UINT64_C(1000000000)
-
-/* The middle of a bucket: all that tripd knows of a latency. */
-static uint64_t bucket_middle(uint32_t bucket)
-{
-    if (bucket == 0)
-        return 32768;
-    return (bucket % 2 ? 5 : 7) * (UINT64_C(65536) << (bucket - 1) / 2) / 4;
-}
 
 static struct limiter_state limiter;
 static uint64_t now_ns;
 
 /* An interval of 100 ms. */
-static uint32_t interval(uint64_t calls, uint64_t failures, uint64_t latency_ns, uint32_t in_flight)
+static uint32_t interval_with_slow(uint64_t calls, uint64_t failures, uint64_t slow, uint64_t latency_ns,
+                                   uint32_t in_flight)
 {
     now_ns += 100 * MS;
-    return limiter_update(&limiter, &(struct limiter_sample){now_ns, calls, failures, latency_ns, in_flight});
+    return limiter_update(&limiter, &(struct limiter_sample){.now_ns = now_ns,
+                                                             .calls = calls,
+                                                             .failures = failures,
+                                                             .slow = slow,
+                                                             .mean_latency_ns = latency_ns,
+                                                             .in_flight = in_flight});
+}
+
+static uint32_t interval(uint64_t calls, uint64_t failures, uint64_t latency_ns, uint32_t in_flight)
+{
+    return interval_with_slow(calls, failures, 0, latency_ns, in_flight);
 }
 
 static void start(enum limiter_kind kind, uint32_t min, uint32_t max)
@@ -129,6 +128,34 @@ static void test_a_tenth_of_failures_takes_a_tenth_of_the_limit(void **state)
         assert_int_equal(interval(100, 100, 10 * MS, 18), 16);
         start(kind, 1, 5);
         assert_int_equal(interval(10, 10, 10 * MS, 5), 4); /* or one */
+    }
+}
+
+static void test_slow_calls_are_drops_to_aimd(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 1, 1000);
+    assert_int_equal(interval_with_slow(100, 0, 9, MS, 20), 21);
+    assert_int_equal(interval_with_slow(100, 0, 10, MS, 20), 18);
+    assert_int_equal(interval_with_slow(100, 5, 5, MS, 20), 17);
+    assert_int_equal(interval_with_slow(100, 5, 4, MS, 20), 18);
+}
+
+static void test_a_slow_failure_is_one_drop_at_most(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 1, 1000);
+    assert_int_equal(interval_with_slow(5, 5, 5, MS, 20), 20);
+    assert_int_equal(interval_with_slow(95, 0, 0, MS, 20), 21); /* 5 drops of 100 calls, not 10 */
+}
+
+static void test_slow_calls_are_no_drops_to_those_who_read_the_latency(void **state)
+{
+    (void)state;
+    for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
+        start_measured(kind);
+        assert_true(interval_with_slow(100, 0, 100, 10 * MS, 20) >= 20);
+        assert_true(interval_with_slow(100, 9, 91, 10 * MS, 20) >= 20);
     }
 }
 
@@ -342,112 +369,6 @@ static void test_an_absurd_latency_is_forgotten_by_the_next_drain(void **state)
         }
 }
 
-/* ---------------------------------------------------------------------------------------------------- a server */
-
-#define CALLS_MAX 2048
-
-enum spread { CONSTANT, EXPONENTIAL };
-
-/* `workers` serve one call each, the others wait in order. Callers offer calls at random (Poisson) and hold to the
- * limit; whoever waits longer than the timeout gives up, and is served for nothing. */
-struct server {
-    uint64_t now_ns, random;
-    double calls_per_s; /* offered */
-    unsigned workers;
-    uint64_t service_ns, timeout_ns;
-    enum spread spread;
-    uint32_t room; /* waiting or served at most, others are refused at once; 0: no bound */
-    uint64_t next_call_ns;
-    uint64_t free_ns[CALLS_MAX]; /* of each worker */
-    struct call {
-        uint64_t start_ns, end_ns;
-        bool ok;
-    } calls[CALLS_MAX];
-    uint32_t in_flight;
-};
-
-struct served {
-    uint64_t calls, failures, ok, latency_ns;
-    uint32_t in_flight;
-};
-
-static uint64_t next_random(struct server *server)
-{
-    server->random ^= server->random << 13;
-    server->random ^= server->random >> 7;
-    server->random ^= server->random << 17;
-    return server->random;
-}
-
-static uint64_t exponential(struct server *server, double mean_ns)
-{
-    return (uint64_t)(-mean_ns * log(((double)(next_random(server) >> 11) + 1) / 9007199254740993.0));
-}
-
-static void end_calls(struct server *server, uint64_t until_ns, struct served *served)
-{
-    for (uint32_t i = 0; i < server->in_flight;) {
-        if (server->calls[i].end_ns > until_ns) {
-            i++;
-            continue;
-        }
-        served->calls++;
-        served->latency_ns += bucket_middle(latency_bucket(server->calls[i].end_ns - server->calls[i].start_ns));
-        *(server->calls[i].ok ? &served->ok : &served->failures) += 1;
-        server->calls[i] = server->calls[--server->in_flight];
-    }
-}
-
-static bool refuses(const struct server *server)
-{
-    uint32_t inside = 0;
-
-    for (unsigned i = 0; i < server->in_flight; i++)
-        inside += server->calls[i].ok;
-    return server->room && inside >= server->room;
-}
-
-/* When the worker that is free first has served a call that comes now. */
-static uint64_t served_ns(struct server *server)
-{
-    uint64_t *worker = &server->free_ns[0];
-
-    for (unsigned i = 1; i < server->workers; i++)
-        worker = server->free_ns[i] < *worker ? &server->free_ns[i] : worker;
-    *worker = (*worker > server->now_ns ? *worker : server->now_ns) +
-              (server->spread == CONSTANT ? server->service_ns : exponential(server, (double)server->service_ns));
-    return *worker;
-}
-
-static void begin_call(struct server *server)
-{
-    const bool refused = refuses(server);
-    const uint64_t end_ns = refused ? server->now_ns + 200 * US : served_ns(server);
-    const uint64_t timeout_ns = server->now_ns + server->timeout_ns;
-
-    assert_true(server->in_flight < CALLS_MAX);
-    server->calls[server->in_flight++] = (struct call){.start_ns = server->now_ns,
-                                                       .end_ns = end_ns < timeout_ns ? end_ns : timeout_ns,
-                                                       .ok = !refused && end_ns < timeout_ns};
-}
-
-static struct served serve(struct server *server, uint64_t span_ns, uint32_t limit)
-{
-    struct served served = {0};
-    const uint64_t end_ns = server->now_ns + span_ns;
-
-    for (; server->next_call_ns < end_ns; server->next_call_ns += exponential(server, 1e9 / server->calls_per_s)) {
-        server->now_ns = server->next_call_ns;
-        end_calls(server, server->now_ns, &served);
-        if (server->in_flight < limit)
-            begin_call(server);
-        served.in_flight = server->in_flight > served.in_flight ? server->in_flight : served.in_flight;
-    }
-    server->now_ns = end_ns;
-    end_calls(server, end_ns, &served);
-    return served;
-}
-
 /* -------------------------------------------------------------------------------------------------- closed loops */
 
 /* Each is offered one and a half times what it can serve. */
@@ -474,6 +395,7 @@ static void start_server(const struct setting *setting, unsigned workers)
                              .workers = workers,
                              .service_ns = setting->service_ns,
                              .timeout_ns = 10 * setting->service_ns,
+                             .slow_after_ns = 5 * setting->service_ns,
                              .spread = setting->spread,
                              .room = setting->room};
 }
@@ -492,6 +414,7 @@ static struct served run_interval(const struct setting *setting, uint32_t *limit
                                               .now_ns = server.now_ns,
                                               .calls = served.calls,
                                               .failures = served.failures,
+                                              .slow = served.slow,
                                               .mean_latency_ns = served.calls ? served.latency_ns / served.calls : 0,
                                               .in_flight = served.in_flight,
                                           });
@@ -534,7 +457,7 @@ static void assert_yield(const struct setting *setting, enum limiter_kind kind, 
     if (yield.ok_per_s < 0.9 * best)
         fail_msg("%s, algorithm %u, %s: %.0f calls a second, the best static limit serves %.0f", setting->name, kind,
                  phase, yield.ok_per_s, best);
-    if (kind != LIMITER_AIMD && yield.latency > 3)
+    if (yield.latency > (kind == LIMITER_AIMD ? 5 : 3)) /* aimd keeps to what is slow */
         fail_msg("%s, algorithm %u, %s: a call lasts %.1f service times", setting->name, kind, phase, yield.latency);
 }
 
@@ -633,6 +556,9 @@ int main(void)
         cmocka_unit_test(test_a_step_waits_for_a_round_trip),
         cmocka_unit_test(test_aimd_adds_one_or_a_hundredth),
         cmocka_unit_test(test_a_tenth_of_failures_takes_a_tenth_of_the_limit),
+        cmocka_unit_test(test_slow_calls_are_drops_to_aimd),
+        cmocka_unit_test(test_a_slow_failure_is_one_drop_at_most),
+        cmocka_unit_test(test_slow_calls_are_no_drops_to_those_who_read_the_latency),
         cmocka_unit_test(test_a_limit_used_by_less_than_half_does_not_rise),
         cmocka_unit_test(test_an_interval_without_calls_changes_nothing),
         cmocka_unit_test(test_gradient2_follows_its_formula),

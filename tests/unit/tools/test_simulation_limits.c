@@ -185,6 +185,16 @@ static void test_an_adaptive_limit_falls_while_calls_fail(void **state)
     end(&run);
 }
 
+static void test_an_adaptive_limit_falls_while_calls_are_slow(void **state)
+{
+    struct run run =
+        begin(ENTRY("trip: {slow_after: 99ms}, concurrency: {max: 60, min: 3, adaptive: aimd}" NO_RESERVE), false);
+    (void)state;
+    load(&run, "ok", 100, 50, "");
+    assert_int_equal(limit(&run, "concurrency", "limit"), 3);
+    end(&run);
+}
+
 static void test_a_failure_is_retried_after_each_backoff(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none}"), true);
@@ -350,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_critical_calls_are_never_shed),
         cmocka_unit_test(test_an_adaptive_limit_rises_while_calls_go_well),
         cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_fail),
+        cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_are_slow),
         cmocka_unit_test(test_a_failure_is_retried_after_each_backoff),
         cmocka_unit_test(test_what_is_not_retryable_is_not_retried),
         cmocka_unit_test(test_an_open_breaker_ends_the_retries),
