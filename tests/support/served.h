@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/limiter.h"
 #include "internal/layout.h"
 
 #define US UINT64_C(1000)
@@ -132,6 +133,107 @@ static inline struct served serve(struct server *server, uint64_t span_ns, uint3
     server->now_ns = end_ns;
     end_calls(server, end_ns, &served);
     return served;
+}
+
+/* -------------------------------------------------------------------------------------------------- closed loops */
+
+/* Each is offered one and a half times what 40 workers can serve. */
+static const struct dependency {
+    const char *name;
+    uint64_t interval_ns, service_ns;
+    enum spread spread;
+    uint32_t room;
+} dependencies[] = {
+    {"constant service, endless queue", 100 * MS, 20 * MS, CONSTANT, 0},
+    {"exponential service, endless queue", 100 * MS, 70 * MS, EXPONENTIAL, 0},
+    {"constant service, room for 80", S, 20 * MS, CONSTANT, 80},
+    {"exponential service, room for 80", 100 * MS, 20 * MS, EXPONENTIAL, 80},
+    {"slow exponential service, endless queue", 100 * MS, 500 * MS, EXPONENTIAL, 0},
+};
+#define DEPENDENCY_COUNT (sizeof(dependencies) / sizeof(dependencies[0]))
+
+static inline struct server server_of(const struct dependency *dependency, unsigned workers)
+{
+    return (struct server){.random = 88172645463325252,
+                           .calls_per_s = 1.5 * workers * 1e9 / (double)dependency->service_ns,
+                           .workers = workers,
+                           .service_ns = dependency->service_ns,
+                           .timeout_ns = 10 * dependency->service_ns,
+                           .slow_after_ns = 5 * dependency->service_ns,
+                           .spread = dependency->spread,
+                           .room = dependency->room};
+}
+
+/* Calls served well in a second, and what one lasted, in service times. */
+struct yield {
+    double ok_per_s, latency;
+};
+
+/* The limit that is in force after an interval in which so much was served. */
+typedef uint32_t limit_after_fn(const struct served *served);
+
+/* after NULL: the limit stays. */
+static inline struct yield serve_limited(struct server *server, const struct dependency *dependency,
+                                         uint64_t interval_ns, uint64_t span_ns, uint32_t *limit, limit_after_fn *after)
+{
+    const uint64_t end_ns = server->now_ns + span_ns;
+    struct served sum = {0};
+
+    while (server->now_ns < end_ns) {
+        const struct served served = serve(server, interval_ns, *limit);
+        *limit = after ? after(&served) : *limit;
+        sum.calls += served.calls;
+        sum.ok += served.ok;
+        sum.latency_ns += served.latency_ns;
+    }
+    return (struct yield){(double)sum.ok * 1e9 / (double)span_ns,
+                          (double)sum.latency_ns / (double)sum.calls / (double)dependency->service_ns};
+}
+
+static inline double best_static(const struct dependency *dependency, unsigned workers)
+{
+    static const uint32_t limits[] = {5, 10, 20, 30, 40, 50, 60, 80, 120, 160, 240, 320, 480};
+    const uint64_t span_ns = 20 * S + 100 * dependency->service_ns;
+    double best = 0;
+
+    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+        struct server server = server_of(dependency, workers);
+        uint32_t limit = limits[i];
+        serve_limited(&server, dependency, S, 10 * S, &limit, NULL);
+        best = fmax(best, serve_limited(&server, dependency, S, span_ns, &limit, NULL).ok_per_s);
+    }
+    return best;
+}
+
+static inline void assert_yield(const struct dependency *dependency, enum limiter_kind kind, const char *phase,
+                                struct yield yield, double best)
+{
+    if (yield.ok_per_s < 0.9 * best)
+        fail_msg("%s, algorithm %u, %s: %.0f calls a second, the best static limit serves %.0f", dependency->name, kind,
+                 phase, yield.ok_per_s, best);
+    if (yield.latency > (kind == LIMITER_AIMD ? 5 : 3)) /* aimd keeps to what is slow */
+        fail_msg("%s, algorithm %u, %s: a call lasts %.1f service times", dependency->name, kind, phase, yield.latency);
+}
+
+/* Within a tenth of the best static limit, with 40 workers, 20 and 40 again. server: with 40. */
+static inline void assert_capacity_is_followed(struct server *server, const struct dependency *dependency,
+                                               enum limiter_kind kind, uint64_t interval_ns, uint32_t limit,
+                                               limit_after_fn *after)
+{
+    static const char *const phases[] = {"steady", "halved", "doubled"};
+    const uint64_t settle_ns = 30 * S + 100 * dependency->service_ns;
+    const double best = best_static(dependency, 40), best_half = best_static(dependency, 20);
+
+    /* The sweep itself: 40 workers serve as many calls as they can, half as many half of that. */
+    assert_true(best > 0.95 * 40e9 / (double)dependency->service_ns);
+    assert_true(best_half < 0.55 * best && best_half > 0.45 * best);
+    for (unsigned phase = 0; phase < 3; phase++) {
+        server->workers = phase == 1 ? 20 : 40;
+        serve_limited(server, dependency, interval_ns, settle_ns, &limit, after);
+        assert_yield(dependency, kind, phases[phase],
+                     serve_limited(server, dependency, interval_ns, 60 * S, &limit, after),
+                     phase == 1 ? best_half : best);
+    }
 }
 
 #endif

@@ -371,142 +371,61 @@ static void test_an_absurd_latency_is_forgotten_by_the_next_drain(void **state)
 
 /* -------------------------------------------------------------------------------------------------- closed loops */
 
-/* Each is offered one and a half times what it can serve. */
-static const struct setting {
-    const char *name;
-    uint64_t interval_ns, service_ns;
-    enum spread spread;
-    uint32_t room;
-} settings[] = {
-    {"constant service, endless queue", 100 * MS, 20 * MS, CONSTANT, 0},
-    {"exponential service, endless queue", 100 * MS, 70 * MS, EXPONENTIAL, 0},
-    {"constant service, room for 80", S, 20 * MS, CONSTANT, 80},
-    {"exponential service, room for 80", 100 * MS, 20 * MS, EXPONENTIAL, 80},
-    {"slow exponential service, endless queue", 100 * MS, 500 * MS, EXPONENTIAL, 0},
-};
-#define SETTING_COUNT (sizeof(settings) / sizeof(settings[0]))
-
 static struct server server;
 
-static void start_server(const struct setting *setting, unsigned workers)
+static uint32_t limit_after(const struct served *served)
 {
-    server = (struct server){.random = 88172645463325252,
-                             .calls_per_s = 1.5 * workers * 1e9 / (double)setting->service_ns,
-                             .workers = workers,
-                             .service_ns = setting->service_ns,
-                             .timeout_ns = 10 * setting->service_ns,
-                             .slow_after_ns = 5 * setting->service_ns,
-                             .spread = setting->spread,
-                             .room = setting->room};
+    return limiter_update(&limiter, &(struct limiter_sample){
+                                        .now_ns = server.now_ns,
+                                        .calls = served->calls,
+                                        .failures = served->failures,
+                                        .slow = served->slow,
+                                        .mean_latency_ns = served->calls ? served->latency_ns / served->calls : 0,
+                                        .in_flight = served->in_flight,
+                                    });
 }
 
-/* Calls served well in a second, and what one lasted, in service times. */
-struct yield {
-    double ok_per_s, latency;
-};
-
-static struct served run_interval(const struct setting *setting, uint32_t *limit)
+static struct yield run(const struct dependency *dependency, uint32_t *limit, uint64_t span_ns)
 {
-    const struct served served = serve(&server, setting->interval_ns, *limit);
-
-    if (limiter.kind != LIMITER_NONE)
-        *limit = limiter_update(&limiter, &(struct limiter_sample){
-                                              .now_ns = server.now_ns,
-                                              .calls = served.calls,
-                                              .failures = served.failures,
-                                              .slow = served.slow,
-                                              .mean_latency_ns = served.calls ? served.latency_ns / served.calls : 0,
-                                              .in_flight = served.in_flight,
-                                          });
-    return served;
+    return serve_limited(&server, dependency, dependency->interval_ns, span_ns, limit, limit_after);
 }
 
-static struct yield run(const struct setting *setting, uint32_t *limit, uint64_t span_ns)
+static void start_loop(const struct dependency *dependency, enum limiter_kind kind, unsigned workers)
 {
-    const uint64_t end_ns = server.now_ns + span_ns;
-    struct served sum = {0};
-
-    while (server.now_ns < end_ns) {
-        const struct served served = run_interval(setting, limit);
-        sum.calls += served.calls;
-        sum.ok += served.ok;
-        sum.latency_ns += served.latency_ns;
-    }
-    return (struct yield){(double)sum.ok * 1e9 / (double)span_ns,
-                          (double)sum.latency_ns / (double)sum.calls / (double)setting->service_ns};
-}
-
-static double best_static(const struct setting *setting, unsigned workers)
-{
-    static const uint32_t limits[] = {5, 10, 20, 30, 40, 50, 60, 80, 120, 160, 240, 320, 480};
-    double best = 0;
-
-    limiter_init(&limiter, LIMITER_NONE, 1, 1000);
-    for (unsigned i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        uint32_t limit = limits[i];
-        start_server(setting, workers);
-        run(setting, &limit, 10 * S);
-        best = fmax(best, run(setting, &limit, 20 * S + 100 * setting->service_ns).ok_per_s);
-    }
-    return best;
-}
-
-static void assert_yield(const struct setting *setting, enum limiter_kind kind, const char *phase, struct yield yield,
-                         double best)
-{
-    if (yield.ok_per_s < 0.9 * best)
-        fail_msg("%s, algorithm %u, %s: %.0f calls a second, the best static limit serves %.0f", setting->name, kind,
-                 phase, yield.ok_per_s, best);
-    if (yield.latency > (kind == LIMITER_AIMD ? 5 : 3)) /* aimd keeps to what is slow */
-        fail_msg("%s, algorithm %u, %s: a call lasts %.1f service times", setting->name, kind, phase, yield.latency);
+    server = server_of(dependency, workers);
+    limiter_init(&limiter, kind, 1, 1000);
 }
 
 static void test_throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does(void **state)
 {
     (void)state;
-    for (unsigned i = 0; i < SETTING_COUNT; i++) {
-        const struct setting *const setting = &settings[i];
-        const uint64_t settle_ns = 30 * S + 100 * setting->service_ns;
-        const double best = best_static(setting, 40), best_half = best_static(setting, 20);
-        /* The sweep itself: 40 workers serve as many calls as they can, half as many half of that. */
-        assert_true(best > 0.95 * 40e9 / (double)setting->service_ns);
-        assert_true(best_half < 0.55 * best && best_half > 0.45 * best);
-
+    for (unsigned i = 0; i < DEPENDENCY_COUNT; i++)
         for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
-            start_server(setting, 40);
-            limiter_init(&limiter, kind, 1, 1000);
-            uint32_t limit = limiter_limit(&limiter);
-
-            run(setting, &limit, settle_ns);
-            assert_yield(setting, kind, "steady", run(setting, &limit, 60 * S), best);
-            server.workers = 20;
-            run(setting, &limit, settle_ns);
-            assert_yield(setting, kind, "halved", run(setting, &limit, 60 * S), best_half);
-            server.workers = 40;
-            run(setting, &limit, settle_ns);
-            assert_yield(setting, kind, "doubled", run(setting, &limit, 60 * S), best);
+            const struct dependency *const dependency = &dependencies[i];
+            start_loop(dependency, kind, 40);
+            assert_capacity_is_followed(&server, dependency, kind, dependency->interval_ns, limiter_limit(&limiter),
+                                        limit_after);
         }
-    }
 }
+
 static void test_a_service_that_becomes_slower_is_not_starved_nor_flooded_when_it_is_quick_again(void **state)
 {
-    const struct setting *const setting = &settings[0];
+    const struct dependency *const dependency = &dependencies[0];
 
     (void)state;
     for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
-        start_server(setting, 40);
-        limiter_init(&limiter, kind, 1, 1000);
+        start_loop(dependency, kind, 40);
         uint32_t limit = limiter_limit(&limiter);
 
-        run(setting, &limit, 30 * S);
+        run(dependency, &limit, 30 * S);
         server.service_ns = 40 * MS; /* 40 workers serve 1000 calls a second */
-        run(setting, &limit, 30 * S);
-        const struct yield slow = run(setting, &limit, 60 * S);
+        run(dependency, &limit, 30 * S);
+        const struct yield slow = run(dependency, &limit, 60 * S);
         assert_in_range((uint64_t)slow.ok_per_s, 900, 1000);
         assert_true(slow.latency < 6); /* in service times of before */
         server.service_ns = 20 * MS;
-        run(setting, &limit, 60 * S);
-        const struct yield quick = run(setting, &limit, 60 * S);
+        run(dependency, &limit, 60 * S);
+        const struct yield quick = run(dependency, &limit, 60 * S);
         assert_in_range((uint64_t)quick.ok_per_s, 1800, 2000);
         assert_true(quick.latency < 3);
     }
@@ -514,16 +433,15 @@ static void test_a_service_that_becomes_slower_is_not_starved_nor_flooded_when_i
 
 static void test_a_server_smaller_than_the_first_limit_is_found(void **state)
 {
-    const struct setting *const setting = &settings[1];
+    const struct dependency *const dependency = &dependencies[1];
 
     (void)state;
     for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
-        start_server(setting, 4);
-        limiter_init(&limiter, kind, 1, 1000);
+        start_loop(dependency, kind, 4);
         uint32_t limit = limiter_limit(&limiter);
 
-        run(setting, &limit, 120 * S);
-        const struct yield yield = run(setting, &limit, 60 * S);
+        run(dependency, &limit, 120 * S);
+        const struct yield yield = run(dependency, &limit, 60 * S);
         assert_in_range((uint64_t)yield.ok_per_s, 51, 60); /* 4 / 70 ms: 57 */
         assert_true(yield.latency < 4);
     }
@@ -532,17 +450,16 @@ static void test_a_server_smaller_than_the_first_limit_is_found(void **state)
 /* 12 calls at work on average, now and then 30. */
 static void test_a_load_below_capacity_does_not_drive_the_limit_up(void **state)
 {
-    const struct setting *const setting = &settings[0];
+    const struct dependency *const dependency = &dependencies[0];
 
     (void)state;
     for (enum limiter_kind kind = LIMITER_AIMD; kind < LIMITER_KIND_COUNT; kind++) {
-        start_server(setting, 40);
+        start_loop(dependency, kind, 40);
         server.calls_per_s = 600;
-        limiter_init(&limiter, kind, 1, 1000);
         uint32_t limit = limiter_limit(&limiter);
 
-        run(setting, &limit, 60 * S);
-        assert_in_range((uint64_t)run(setting, &limit, 540 * S).ok_per_s, 590, 610);
+        run(dependency, &limit, 60 * S);
+        assert_in_range((uint64_t)run(dependency, &limit, 540 * S).ok_per_s, 590, 610);
         assert_in_range(limit, 20, 80);
     }
 }
