@@ -26,6 +26,8 @@ static void set_limiter(struct limiter_state *limiter, const struct breaker_sett
                  (uint32_t)settings->concurrency.max);
     if (fresh.kind == limiter->kind && fresh.min == limiter->min && fresh.max == limiter->max)
         return;
+    if (limiter->kind != LIMITER_NONE)
+        in_force = (uint64_t)limiter->limit; /* a drain publishes less */
     if (in_force && fresh.kind != LIMITER_NONE)
         fresh.limit = (double)(in_force < fresh.min ? fresh.min : at_most(in_force, fresh.max));
     *limiter = fresh;

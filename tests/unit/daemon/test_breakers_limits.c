@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
+#include "../../support/served.h"
 #include "../../support/store_kill.h"
-#include "core/limiter.h"
 #include "internal/policy.h"
 
 #define TEXT "breakers: [{match: \"*\", trip: {consecutive_failures: 0, failure_rate: 0%}}]"
@@ -49,6 +49,7 @@ static int stop(void **state)
     client_free(&client);
     client_free(&other);
     host_stop(host);
+    host = NULL;
     return 0;
 }
 
@@ -277,8 +278,8 @@ static void test_a_lease_is_over_after_a_minute(void **state)
 {
     (void)state;
     struct ticket ticket;
-    uint64_t *const words = commons_tickets(host->commons, slot);
     start(everything);
+    uint64_t *const words = commons_tickets(host->commons, slot);
     host_sleep(host, 3000);
     must(ticket_take(words, 50, 0, ticket_lease(clock_now_ms(&host->clock)), 0, &ticket) == 0);
     take(&client);
@@ -508,56 +509,201 @@ static void test_a_full_budget_is_not_written(void **state)
 
 #define SAMPLE_MS 250
 
+static enum limiter_kind kind;
+static uint64_t most, least;
+
 static void adaptive(struct breaker_settings *set)
 {
-    set->concurrency.max = 200;
-    set->concurrency.adaptive = LIMITER_GRADIENT2;
+    set->concurrency.max = most;
+    set->concurrency.min = least;
+    set->concurrency.adaptive = (uint8_t)kind;
 }
 
-/* A server that works on `capacity` calls at once, 10 ms each, with as many waiting as the limit lets in: its limit at
- * the end, the highest of the last 5 s, for it drains now and then. */
-static uint64_t settled(uint64_t capacity, unsigned seconds)
+/* Again, if there was one before. */
+static void start_adaptive(enum limiter_kind by)
 {
-    uint64_t highest = 0;
-    for (unsigned tick = 0; tick < seconds * 1000 / SAMPLE_MS; tick++) {
-        const uint64_t limit = policy()->tickets, at_work = limit < capacity ? limit : capacity;
-        const uint64_t calls = at_work * SAMPLE_MS / 10, latency_ns = 10000000 * limit / at_work;
-        line()->latency[latency_bucket(latency_ns)] += (uint32_t)calls;
-        line()->started = line()->finished + limit;
-        writer_total(&line()->total_ok, calls);
-        host_advance(host, SAMPLE_MS);
-        if ((seconds * 1000 / SAMPLE_MS) - tick <= 5000 / SAMPLE_MS && policy()->tickets > highest)
-            highest = policy()->tickets;
-    }
-    return highest;
-}
-
-static void test_the_adaptive_limit_follows_the_latency_down_and_up(void **state)
-{
-    (void)state;
+    if (host)
+        stop(NULL);
+    kind = by;
+    most = 1000;
+    least = 1;
     start(adaptive);
     assert_int_equal(policy()->tickets, 20);
-    assert_in_range(settled(60, 60), 60, 120);
-    assert_in_range(settled(15, 60), 15, 40);
-    assert_in_range(settled(60, 120), 60, 120);
-    assert_int_equal(shown()->tickets_max, 200);
+}
+
+/* 100 calls of 10 ms, and the limit after them. */
+static uint64_t sample_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
+{
+    line()->latency[latency_bucket(10 * MS)] += 100;
+    line()->started = line()->finished + in_flight;
+    writer_total(&line()->total_ok, 100 - failures);
+    writer_total(&line()->total_failures, failures);
+    writer_total(&line()->total_slow, slow);
+    host_advance(host, SAMPLE_MS);
+    return policy()->tickets;
+}
+
+static uint64_t sample(uint64_t in_flight)
+{
+    return sample_of(in_flight, 0, 0);
+}
+
+static const uint64_t *const steps[] = {
+    [LIMITER_AIMD] = (const uint64_t[]){21, 22, 23, 24, 25, 26, 27, 28, 0},
+    [LIMITER_GRADIENT2] = (const uint64_t[]){6, 6, 20, 20, 21, 22, 23, 24, 0}, /* a drain, + 0.89, and 0.91 and so on */
+    [LIMITER_VEGAS] = (const uint64_t[]){6, 6, 20, 26, 32, 38, 44, 44, 0} /* 20 in flight are no half any more */,
+};
+
+static void test_each_algorithm_takes_its_steps(void **state)
+{
+    (void)state;
+    for (enum limiter_kind by = LIMITER_AIMD; by < LIMITER_KIND_COUNT; by++) {
+        start_adaptive(by);
+        for (const uint64_t *limit = steps[by]; *limit; limit++)
+            assert_int_equal(sample(20), *limit);
+    }
+}
+
+static void test_a_reload_of_the_same_disturbs_no_algorithm(void **state)
+{
+    (void)state;
+    for (enum limiter_kind by = LIMITER_AIMD; by < LIMITER_KIND_COUNT; by++) {
+        start_adaptive(by);
+        for (const uint64_t *limit = steps[by]; *limit; limit++) {
+            reload(adaptive);
+            assert_int_equal(sample(20), *limit);
+        }
+    }
+}
+
+static void test_a_limit_that_is_not_used_stays(void **state)
+{
+    (void)state;
+    for (enum limiter_kind by = LIMITER_AIMD; by < LIMITER_KIND_COUNT; by++) {
+        start_adaptive(by);
+        for (unsigned i = 0; i < 40; i++)
+            assert_int_equal(sample(9), 20);
+        assert_int_not_equal(sample(10), 20);
+    }
+}
+
+static void test_the_most_that_was_in_flight_counts_and_no_longer_than_it_was(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_AIMD);
+    line()->started = 20;
+    writer_total(&line()->total_ok, 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(sample(2), 21);
+    assert_int_equal(sample(2), 21);
+}
+
+static void test_failures_lower_each_limit(void **state)
+{
+    (void)state;
+    for (enum limiter_kind by = LIMITER_AIMD; by < LIMITER_KIND_COUNT; by++) {
+        start_adaptive(by);
+        assert_int_equal(sample_of(20, 10, 0), 18);
+        assert_int_equal(sample_of(20, 10, 0), 16);
+    }
+}
+
+static void test_slow_calls_lower_the_limit_of_aimd_as_long_as_they_come(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_AIMD);
+    assert_int_equal(sample_of(20, 0, 10), 18);
+    assert_int_equal(sample_of(20, 0, 10), 16);
+    assert_int_equal(sample_of(20, 0, 9), 17);
+}
+
+static void test_new_bounds_of_an_adaptive_limit_hold_at_once(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_AIMD);
+    most = 15;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 15);
+    assert_int_equal(sample(15), 15);
+    most = 1000;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 15);
+    assert_int_equal(sample(15), 16);
+    least = 300;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 300);
+    assert_int_equal(sample_of(300, 100, 0), 300);
+}
+
+static void test_another_algorithm_goes_on_from_the_limit_that_stands(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_AIMD);
+    for (unsigned i = 0; i < 5; i++)
+        sample(25);
+    kind = LIMITER_VEGAS;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 25);
+    assert_int_equal(sample(25), 8); /* a drain */
+    assert_int_equal(sample(25), 8);
+    assert_int_equal(sample(8), 25);
+    assert_int_equal(sample(25), 31);
+    kind = LIMITER_NONE;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 1000);
+}
+
+static void test_a_limit_reloaded_while_it_drains_goes_on_from_where_it_stood(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_VEGAS);
+    assert_int_equal(sample(20), 6);
+    most = 900;
+    reload(adaptive);
+    assert_int_equal(policy()->tickets, 20);
+}
+
+static struct server server;
+
+/* What is in flight tripd sees as the interval ends. */
+static uint32_t tickets_after(const struct served *served)
+{
+    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+        line()->latency[bucket] += served->latency[bucket];
+    line()->started = line()->finished + server.in_flight;
+    writer_total(&line()->total_ok, served->ok);
+    writer_total(&line()->total_failures, served->failures);
+    writer_total(&line()->total_slow, served->slow);
+    host_advance(host, SAMPLE_MS);
+    return (uint32_t)policy()->tickets;
+}
+
+static void test_throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < DEPENDENCY_COUNT; i++)
+        for (enum limiter_kind by = LIMITER_AIMD; by < LIMITER_KIND_COUNT; by++) {
+            start_adaptive(by);
+            server = server_of(&dependencies[i], 40);
+            assert_capacity_is_followed(&server, &dependencies[i], by, SAMPLE_MS * MS, 20, tickets_after);
+        }
 }
 
 static void test_a_worker_after_this_one_goes_on_from_the_limit_in_force(void **state)
 {
     (void)state;
-    start(adaptive);
-    settled(60, 20);
-    const uint64_t limit = policy()->tickets;
-    assert_true(limit > 20);
+    start_adaptive(LIMITER_VEGAS);
+    for (unsigned i = 0; i < 4; i++)
+        sample(20);
+    assert_int_equal(policy()->tickets, 26);
     host_kill(host, (struct client[]){client, other}, 2);
-    assert_int_equal(policy()->tickets, limit);
+    assert_int_equal(policy()->tickets, 26);
 }
 
 static void test_nobody_is_woken_while_no_calls_come(void **state)
 {
     (void)state;
-    start(adaptive);
+    start_adaptive(LIMITER_GRADIENT2);
     second(100);
     assert_true(breakers_due(host->breakers) <= host->clock.test_now_ns + SAMPLE_MS * TRIP_MS);
     host_advance(host, 2 * SAMPLE_MS);
@@ -783,7 +929,16 @@ int main(void)
         TEST(a_pace_that_hardly_moves_moves_no_cap),
         TEST(what_the_floor_brings_is_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
-        TEST(the_adaptive_limit_follows_the_latency_down_and_up),
+        TEST(each_algorithm_takes_its_steps),
+        TEST(a_reload_of_the_same_disturbs_no_algorithm),
+        TEST(a_limit_that_is_not_used_stays),
+        TEST(the_most_that_was_in_flight_counts_and_no_longer_than_it_was),
+        TEST(failures_lower_each_limit),
+        TEST(slow_calls_lower_the_limit_of_aimd_as_long_as_they_come),
+        TEST(new_bounds_of_an_adaptive_limit_hold_at_once),
+        TEST(another_algorithm_goes_on_from_the_limit_that_stands),
+        TEST(a_limit_reloaded_while_it_drains_goes_on_from_where_it_stood),
+        TEST(throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does),
         TEST(a_worker_after_this_one_goes_on_from_the_limit_in_force),
         TEST(nobody_is_woken_while_no_calls_come),
         TEST(the_throttle_sheds_while_calls_fail_and_recovers),
