@@ -96,6 +96,12 @@ static void everything(struct breaker_settings *set)
     set->retry.backoff = BACKOFF_LINEAR;
     set->retry.jitter = JITTER_FULL;
     set->retry.total = 3 * TRIP_S;
+    set->retry.base = 30 * TRIP_MS;
+    set->retry.multiplier = 1700;
+    set->retry.jitter_ratio = 250;
+    set->retry.max = 4 * TRIP_S;
+    set->retry.on = 1u << TRIP_ERROR_AUTHENTICATION | 1u << (TRIP_ERROR_USER + 15);
+    set->budget.min_per_second = 3;
 }
 
 static void test_all_that_limits_need_is_published(void **state)
@@ -121,14 +127,14 @@ static void test_all_that_limits_need_is_published(void **state)
     assert_int_equal(retry.attempts, 4);
     assert_int_equal(retry.backoff.kind, BACKOFF_LINEAR);
     assert_int_equal(retry.backoff.jitter, JITTER_FULL);
-    assert_int_equal(retry.backoff.multiplier_permille, 2000);
-    assert_int_equal(policy()->retry_base_ns, 100000000);
-    assert_int_equal(policy()->retry_max_ns, 10000000000);
+    assert_int_equal(retry.backoff.jitter_permille, 250);
+    assert_int_equal(retry.backoff.multiplier_permille, 1700);
+    assert_int_equal(policy()->retry_base_ns, 30000000);
+    assert_int_equal(policy()->retry_max_ns, 4000000000);
     assert_int_equal(policy()->retry_total_ns, 3000000000);
-    assert_int_equal(policy()->retry_on, 1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT |
-                                             1u << TRIP_ERROR_SERVICE_UNAVAILABLE | 1u << TRIP_ERROR_RATE_LIMITED);
-    assert_int_equal(policy()->budget_floor, 10);
-    assert_int_equal(policy()->budget_cap, 100000); /* 10 s of the floor */
+    assert_int_equal(policy()->retry_on, 1u << TRIP_ERROR_AUTHENTICATION | 1u << (TRIP_ERROR_USER + 15));
+    assert_int_equal(policy()->budget_floor, 3);
+    assert_int_equal(policy()->budget_cap, 30000); /* 10 s of the floor */
 }
 
 static void test_without_settings_nothing_is_limited(void **state)
@@ -472,6 +478,22 @@ static void test_a_hedge_that_loses_takes_nothing_from_the_calls(void **state)
     assert_int_equal(milli_tokens(), 201000);
 }
 
+static void deposits_of_5_percent(struct breaker_settings *set)
+{
+    set->budget.min_per_second = 0;
+    set->budget.ratio = 50;
+}
+
+static void test_calls_earn_by_the_ratio(void **state)
+{
+    (void)state;
+    start(deposits_of_5_percent);
+    second(1000);
+    assert_int_equal(policy()->budget_cap, 125000); /* 10 s of 5% of 250 a second, smoothed */
+    second(1000);
+    assert_int_equal(milli_tokens(), 51000);
+}
+
 static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
 {
     (void)state;
@@ -710,9 +732,11 @@ static void test_nobody_is_woken_while_no_calls_come(void **state)
     assert_true(breakers_due(host->breakers) > host->clock.test_now_ns + 60 * TRIP_S);
 }
 
+static uint64_t k = 2000;
+
 static void throttle(struct breaker_settings *set)
 {
-    set->throttle.k = 2000;
+    set->throttle.k = k;
 }
 
 /* A second in which 100 calls are asked for; tripd's share of them is shed. */
@@ -740,6 +764,31 @@ static void test_the_throttle_sheds_while_calls_fail_and_recovers(void **state)
     for (unsigned i = 0; i < 60; i++)
         ask(&line()->total_ok);
     assert_int_equal(policy()->admit_permille, 1000);
+}
+
+/* What is admitted of 100 calls a second, none of them shed, of which so many fail. */
+static uint64_t admitted_by(uint64_t by, uint64_t failures)
+{
+    k = by;
+    reload(throttle);
+    for (unsigned i = 0; i < 12; i++) {
+        writer_total(&line()->total_ok, 100 - failures);
+        writer_total(&line()->total_failures, failures);
+        host_advance(host, 1000);
+    }
+    k = 2000;
+    return policy()->admit_permille;
+}
+
+static void test_the_throttle_bears_as_many_failures_as_its_k_says(void **state)
+{
+    (void)state;
+    start(throttle);
+    assert_int_equal(admitted_by(1500, 30), 1000);
+    assert_int_equal(admitted_by(1500, 60), 601); /* 1 - (1000 - 1.5 * 400) / 1001 */
+    assert_int_equal(admitted_by(2000, 60), 801);
+    assert_int_equal(admitted_by(3000, 60), 1000);
+    assert_int_equal(admitted_by(3000, 80), 601); /* 1 - (1000 - 3 * 200) / 1001 */
 }
 
 static void test_the_throttle_forgets_though_nobody_calls(void **state)
@@ -772,6 +821,48 @@ static void test_a_hedge_waits_for_the_measured_percentile(void **state)
     host_advance(host, SAMPLE_MS);
     assert_int_equal(policy()->hedge_ns, 12582912); /* the end of the bucket of 10 ms: 94 of 100 are faster */
     reload(none);
+    assert_int_equal(policy()->hedge_ns, 0);
+}
+
+static enum hedge_at at;
+
+static void hedge_at(struct breaker_settings *set)
+{
+    set->hedge.set = 1;
+    set->hedge.at = (uint8_t)at;
+}
+
+static uint64_t hedge_ns_at(enum hedge_at percentile)
+{
+    at = percentile;
+    reload(hedge_at);
+    line()->latency[latency_bucket(1000000)] += 60;
+    line()->latency[latency_bucket(10000000)] += 38;
+    line()->latency[latency_bucket(100000000)] += 2;
+    second(100);
+    host_advance(host, SAMPLE_MS);
+    return policy()->hedge_ns;
+}
+
+static void test_a_hedge_waits_for_the_percentile_of_its_settings(void **state)
+{
+    (void)state;
+    start(hedge);
+    assert_int_equal(hedge_ns_at(HEDGE_AT_P50), 1048576);
+    assert_int_equal(hedge_ns_at(HEDGE_AT_P95), 12582912);
+    assert_int_equal(hedge_ns_at(HEDGE_AT_P99), 100663296);
+}
+
+static void no_hedge(struct breaker_settings *set)
+{
+    everything(set);
+    set->hedge.max = 0;
+}
+
+static void test_no_second_attempts_are_no_hedge(void **state)
+{
+    (void)state;
+    start(no_hedge);
     assert_int_equal(policy()->hedge_ns, 0);
 }
 
@@ -926,6 +1017,7 @@ int main(void)
         TEST(people_see_who_holds_most),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
         TEST(a_hedge_that_loses_takes_nothing_from_the_calls),
+        TEST(calls_earn_by_the_ratio),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
         TEST(what_the_floor_brings_is_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
@@ -942,8 +1034,11 @@ int main(void)
         TEST(a_worker_after_this_one_goes_on_from_the_limit_in_force),
         TEST(nobody_is_woken_while_no_calls_come),
         TEST(the_throttle_sheds_while_calls_fail_and_recovers),
+        TEST(the_throttle_bears_as_many_failures_as_its_k_says),
         TEST(the_throttle_forgets_though_nobody_calls),
         TEST(a_hedge_waits_for_the_measured_percentile),
+        TEST(a_hedge_waits_for_the_percentile_of_its_settings),
+        TEST(no_second_attempts_are_no_hedge),
         TEST(deadlines_are_too_short_for_what_calls_of_late_took),
         TEST(calls_given_up_say_nothing_of_how_soon_others_end),
         TEST(refused_calls_are_no_evidence_and_keep_nobody_out_for_long),
