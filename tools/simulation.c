@@ -34,6 +34,7 @@ struct sim_outcome {
     trip_outcome outcome;
     trip_error_type error;
     uint64_t latency_ns;
+    uint64_t retry_after_ns;
 };
 
 /* Admitted and not yet ended, or a retry that waits for its time. Its place is reused; `serial` tells events of a call
@@ -635,8 +636,8 @@ static void retry_later(struct simulation *simulation, struct sim_breaker *break
 {
     struct sim_call again = {.breaker = breaker, .end = *what, .asking = *asking};
     uint64_t delay_ns;
-    if (!sim_retry_wanted(&breaker->limits, &again.asking, what->error, simulation->now_ns, &simulation->random,
-                          &delay_ns) ||
+    if (!sim_retry_wanted(&breaker->limits, &again.asking, what->error, what->retry_after_ns, simulation->now_ns,
+                          &simulation->random, &delay_ns) ||
         simulation->now_ns + delay_ns + what->latency_ns > TIME_MAX_NS || denies_until(simulation, breaker, delay_ns) ||
         !sim_retry_pay(&breaker->limits, simulation->now_ns))
         return;
@@ -906,7 +907,7 @@ static int step_end(struct simulation *simulation, const struct trace_step *step
     struct sim_id *id = *found;
     if (id->call != NO_CALL) {
         const uint64_t latency_ns = simulation->now_ns - simulation->calls[id->call].begin_ns;
-        finish_call(simulation, id->call, &(struct sim_outcome){step->outcome, step->error, latency_ns});
+        finish_call(simulation, id->call, &(struct sim_outcome){step->outcome, step->error, latency_ns, 0});
     }
     tdelete(id, &simulation->by_id, by_text);
     free(id);
@@ -967,7 +968,7 @@ static json_t *shown(const struct simulation *simulation, struct sim_breaker *br
 
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
 {
-    const struct sim_outcome what = {step->outcome, step->error, step->latency_ns};
+    const struct sim_outcome what = {step->outcome, step->error, step->latency_ns, step->retry_after_ms * TRIP_MS};
     const struct sim_asking asking = {
         .priority = step->priority, .retry = step->retry, .started_ns = simulation->now_ns};
     if (step->op == TRACE_END)

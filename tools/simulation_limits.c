@@ -118,7 +118,7 @@ void sim_limits_look(struct sim_limits *limits, uint64_t now_ns)
 }
 
 bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking, trip_error_type error,
-                      uint64_t now_ns, uint64_t *random, uint64_t *ret_delay_ns)
+                      uint64_t hint_ns, uint64_t now_ns, uint64_t *random, uint64_t *ret_delay_ns)
 {
     const struct policy_retry retry = policy_retry_of(limits->policy);
     const uint64_t total_ns = limits->policy->retry_total_ns;
@@ -126,7 +126,7 @@ bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking
     if (!(limits->policy->retry_on >> error & 1) || asking->failed >= retry.attempts)
         return false;
     asking->previous_ns = backoff_delay_ns(&retry.backoff, asking->failed, asking->previous_ns, random_next(random));
-    *ret_delay_ns = asking->previous_ns;
+    *ret_delay_ns = hint_ns > asking->previous_ns ? hint_ns : asking->previous_ns;
     return total_ns == 0 || now_ns + *ret_delay_ns < asking->started_ns + total_ns;
 }
 

@@ -48,9 +48,9 @@ uint64_t sim_limits_counted(struct sim_limits *limits, uint64_t now_ns);
 void sim_limits_sample(struct sim_limits *limits, uint64_t now_ns);
 
 /* May the attempt that just failed be followed by another? asking then is that one's. The budget is left to be
- * charged. */
+ * charged. hint_ns: the server's Retry-After. */
 bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking, trip_error_type error,
-                      uint64_t now_ns, uint64_t *random, uint64_t *ret_delay_ns);
+                      uint64_t hint_ns, uint64_t now_ns, uint64_t *random, uint64_t *ret_delay_ns);
 /* False: the budget is dry. */
 bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns);
 

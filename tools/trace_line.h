@@ -25,7 +25,8 @@
     X(TTL_MS, "ttl_ms")         \
     X(FOR_MS, "for_ms")         \
     X(PRIORITY, "priority")     \
-    X(RETRY, "retry")
+    X(RETRY, "retry")           \
+    X(RETRY_AFTER_MS, "retry_after_ms")
 
 #define TRACE_FIELD(suffix, name) TRACE_FIELD_##suffix,
 enum trace_field { TRACE_FIELDS(TRACE_FIELD) TRACE_FIELD_COUNT };

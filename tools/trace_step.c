@@ -189,8 +189,9 @@ static bool read_retry(const struct reader *reader, struct trace_step *step)
 {
     const enum trace_value_kind kind = value_of(reader, TRACE_FIELD_RETRY)->kind;
     step->retry = kind == TRACE_VALUE_TRUE;
-    return kind == TRACE_VALUE_MISSING || kind == TRACE_VALUE_FALSE || kind == TRACE_VALUE_TRUE ||
-           wrong(reader, "\"retry\" must be true or false");
+    if (kind != TRACE_VALUE_MISSING && kind != TRACE_VALUE_FALSE && kind != TRACE_VALUE_TRUE)
+        return wrong(reader, "\"retry\" must be true or false");
+    return read_count_if_given(reader, TRACE_FIELD_RETRY_AFTER_MS, TRACE_T_MS_MAX, &step->retry_after_ms);
 }
 
 static bool read_outcomes(const struct reader *reader, struct trace_step *step)

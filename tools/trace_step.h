@@ -7,7 +7,7 @@
  *   {"t_ms":5,"op":"trip","breaker":"db","for_ms":5000}  {"t_ms":6,"op":"reset","breaker":"db"}
  *   {"t_ms":7,"op":"show","breaker":"db"}
  *
- * A call may have "priority" (normal if not given), as a begin may, and "retry":true.
+ * A call may have "priority" (normal if not given), as a begin may, and "retry":true, with "retry_after_ms".
  * n stands for that many equal lines. Keys that are not known are allowed; `tripctl trace` has "lost" on the first line
  * after outcomes that it could not write.
  */
@@ -44,7 +44,8 @@ struct trace_step {
     uint64_t t_ms;
     uint64_t latency_ns;
     uint64_t n;
-    uint64_t span_ms; /* for_ms or ttl_ms; 0: not given */
+    uint64_t span_ms;        /* for_ms or ttl_ms; 0: not given */
+    uint64_t retry_after_ms; /* 0: not given */
     trip_outcome outcome;
     trip_error_type error;
     trip_mode mode;

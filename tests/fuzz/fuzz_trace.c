@@ -133,7 +133,8 @@ static bool same(const struct trace_step *a, const struct trace_step *b)
 {
     return a->op == b->op && a->t_ms == b->t_ms && a->latency_ns == b->latency_ns && a->n == b->n &&
            a->span_ms == b->span_ms && a->outcome == b->outcome && a->error == b->error && a->mode == b->mode &&
-           a->priority == b->priority && a->retry == b->retry && is(a->breaker, b->breaker) && is(a->id, b->id);
+           a->priority == b->priority && a->retry == b->retry && a->retry_after_ms == b->retry_after_ms &&
+           is(a->breaker, b->breaker) && is(a->id, b->id);
 }
 
 /* However a line is read (tools/trace_line.h), it is the same step, or wrong for the same reason. */

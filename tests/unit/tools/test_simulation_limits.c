@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "../../support/simulated.h"
+#include "internal/numbers.h"
 
 #define ENTRY(settings) "breakers: [{match: \"*\", open: {for: 30s, jitter: 0%}, " settings "}]"
 #define NO_RESERVE      ", priority: {sheddable_below: 0%, normal_below: 0%}"
@@ -211,6 +212,58 @@ static void test_a_failure_is_retried_after_each_backoff(void **state)
     end(&run);
 }
 
+static void test_a_longer_retry_after_is_waited_for(void **state)
+{
+    struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none, attempts: 4}"), true);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"failure\",\"error\":"
+                                 "\"rate_limited\",\"retry\":true,\"retry_after_ms\":250}",
+                                 NULL});
+    simulation_end(run.simulation);
+    assert_string_equal(story(&run, text), "0 allow; 250 allow 2; 500 allow 3; 900 allow 4; ");
+    end(&run);
+}
+
+static void test_a_retry_after_beyond_the_total_time_ends_the_retries(void **state)
+{
+    struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none, total: 400ms}"), true);
+    char text[1024];
+    (void)state;
+    steps(&run,
+          (const char *[]){"{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
+                           "\"retry_after_ms\":399}",
+                           "{\"t_ms\":1000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
+                           "\"retry_after_ms\":400}",
+                           NULL});
+    simulation_end(run.simulation);
+    assert_string_equal(story(&run, text), "0 allow; 399 allow 2; 1000 allow; ");
+    end(&run);
+}
+
+static void test_retries_spread_as_their_jitter_says(void **state)
+{
+    struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: full, base: 1s, attempts: 2, "
+                                             "budget: {ratio: 0%, min_per_second: 100}}"),
+                           true);
+    unsigned tenths[10] = {0};
+    size_t i;
+    json_t *event;
+    (void)state;
+    steps(&run, (const char *[]){
+                    "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"n\":1000,\"retry\":true}",
+                    NULL});
+    simulation_end(run.simulation);
+    json_array_foreach(run.events, i, event)
+    {
+        if (number(event, NULL, "attempt") == 2)
+            tenths[at_most((uint64_t)number(event, NULL, "t_ms") / 100, 9)]++;
+    }
+    for (unsigned tenth = 0; tenth < 10; tenth++)
+        assert_in_range(tenths[tenth], 60, 140);
+    end(&run);
+}
+
 static void test_what_is_not_retryable_is_not_retried(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none}"), true);
@@ -326,6 +379,27 @@ static void test_calls_earn_retries_and_retries_earn_nothing(void **state)
     end(&run);
 }
 
+static void test_many_calls_earn_many_retries(void **state)
+{
+    struct run run =
+        begin(ENTRY(NEVER_OPENS "retry: {jitter: none, attempts: 2, budget: {ratio: 20%, min_per_second: 0}}"), false);
+    (void)state;
+    for (unsigned second = 0; second < 20; second++) {
+        char line[256];
+        snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":1000}",
+                 second * 1000);
+        steps(&run, (const char *[]){line, NULL});
+    }
+    steps(&run,
+          (const char *[]){"{\"t_ms\":20000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"n\":3000,"
+                           "\"retry\":true}",
+                           NULL});
+    simulation_end(run.simulation);
+    assert_in_range(number(last(&run), NULL, "retries"), 1750, 2250); /* 10 s of 20%, to an eighth */
+    assert_int_equal(number(last(&run), NULL, "retries") + number(last(&run), NULL, "retries_refused"), 3000);
+    end(&run);
+}
+
 static void assert_wrong(const char *line, const char *problem)
 {
     struct trace_step step;
@@ -342,6 +416,11 @@ static void test_wrong_priorities_and_retries_are_told(void **state)
     (void)state;
     assert_wrong("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"retry\":1}",
                  "\"retry\" must be true or false");
+    assert_wrong("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
+                 "\"retry_after_ms\":0}",
+                 "\"retry_after_ms\" must be an integer from 1 to 1099511627776");
+    assert_wrong("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry_after_ms\":\"5\"}",
+                 "\"retry_after_ms\" must be an integer from 1 to 1099511627776");
     assert_wrong("{\"t_ms\":0,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\",\"priority\":true}",
                  "\"priority\" is none of those known; it is one of critical, normal, sheddable");
 }
@@ -362,6 +441,9 @@ int main(void)
         cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_fail),
         cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_are_slow),
         cmocka_unit_test(test_a_failure_is_retried_after_each_backoff),
+        cmocka_unit_test(test_a_longer_retry_after_is_waited_for),
+        cmocka_unit_test(test_a_retry_after_beyond_the_total_time_ends_the_retries),
+        cmocka_unit_test(test_retries_spread_as_their_jitter_says),
         cmocka_unit_test(test_what_is_not_retryable_is_not_retried),
         cmocka_unit_test(test_an_open_breaker_ends_the_retries),
         cmocka_unit_test(test_a_breaker_that_opened_meanwhile_denies_the_retry),
@@ -369,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_a_retry_needs_a_token_of_its_own),
         cmocka_unit_test(test_the_budgets_floor_pays_for_retries),
         cmocka_unit_test(test_calls_earn_retries_and_retries_earn_nothing),
+        cmocka_unit_test(test_many_calls_earn_many_retries),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
