@@ -540,16 +540,23 @@ static const char *refused_in(const yaml_event_t *event, unsigned depth, unsigne
     return NULL;
 }
 
+static bool begin(yaml_parser_t *parser, const char *text, size_t length, struct config_problems *problems)
+{
+    if (!yaml_parser_initialize(parser)) {
+        problems->no_memory = true;
+        return false;
+    }
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, length);
+    return true;
+}
+
 /* Before anything is built of it: events need memory for one only, so that no text can make more of itself. */
 static bool scan(const char *text, size_t length, struct config_problems *problems)
 {
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
-        problems->no_memory = true;
+    if (!begin(&parser, text, length, problems))
         return false;
-    }
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     unsigned depth = 0, documents = 0;
     bool fine = true, more = true;
     while (fine && more) {
@@ -576,12 +583,8 @@ static bool scan(const char *text, size_t length, struct config_problems *proble
 static bool load(const char *text, size_t length, yaml_document_t *document, struct config_problems *problems)
 {
     yaml_parser_t parser;
-    if (!yaml_parser_initialize(&parser)) {
-        problems->no_memory = true;
+    if (!begin(&parser, text, length, problems))
         return false;
-    }
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
     const bool loaded = yaml_parser_load(&parser, document);
     if (!loaded)
         not_yaml(&parser, text, length, problems);
