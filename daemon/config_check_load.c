@@ -2,6 +2,7 @@
 
 #include "core/limiter.h"
 
+#define RUN_MIN      100                        /* comes by chance once in 400,000 calls, where 9 of 10 fail */
 #define BURST_NS_MAX (104 * 24 * 3600 * TRIP_S) /* as far as a bucket's word sees: BUCKET_AHEAD_MAX at 8 GHz */
 
 static const char *by_default(const struct check *check, enum config_key_id id)
@@ -84,16 +85,26 @@ static void check_throttle(const struct check *check)
 static void check_throttle_before_trip(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
-    const uint64_t k = check->settings->throttle.k, rate = settings->trip.failure_rate;
-    const uint64_t sheds_from = k ? 1000 - 1000000 / k : 0; /* permille of failures: of k calls, 1 is accepted */
-    char factor[CONFIG_TEXT_MAX], from[CONFIG_TEXT_MAX], opens[CONFIG_TEXT_MAX];
-    if (k < 1000 || rate == 0 || rate > sheds_from)
+    const uint64_t k = settings->throttle.k, rate = settings->trip.failure_rate;
+    const unsigned long long run = settings->trip.consecutive_failures;
+    const uint64_t sheds_from = k > 1000 ? (k - 1000) * 1000 / k : 0; /* permille that fail: of k calls, 1 goes well */
+    const bool by_rate = rate && rate <= sheds_from, by_run = run && run < RUN_MIN;
+    char factor[CONFIG_TEXT_MAX], from[CONFIG_TEXT_MAX], opens[CONFIG_TEXT_MAX], rates[96] = "", runs[96] = "";
+    if (k < 1000 || (!by_rate && !by_run))
         return;
-    config_problem(check->notes, line_of(check, KEY_throttle_k, KEY_trip_failure_rate),
-                   "throttle.k: %s sheds calls once more than %s of them fail, and trip.failure_rate: %s%s opens the "
-                   "breaker no later; shedding comes first with a higher failure_rate, or a lower k",
-                   shown(CONFIG_FACTOR, k, factor), shown(CONFIG_RATE, sheds_from, from),
-                   shown(CONFIG_RATE, rate, opens), by_default(check, KEY_trip_failure_rate));
+    if (by_rate)
+        snprintf(rates, sizeof(rates), "trip.failure_rate: %s%s", shown(CONFIG_RATE, rate, opens),
+                 by_default(check, KEY_trip_failure_rate));
+    if (by_run)
+        snprintf(runs, sizeof(runs), "trip.consecutive_failures: %llu%s", run,
+                 by_default(check, KEY_trip_consecutive_failures));
+    config_problem(
+        check->notes, line_of(check, KEY_throttle_k, KEY_throttle_k),
+        "throttle.k: %s sheds calls once more than %s of them fail over 10 s, and the breaker opens no later "
+        "by %s%s%s; shedding comes first with %s%s%s",
+        shown(CONFIG_FACTOR, k, factor), shown(CONFIG_RATE, sheds_from, from), rates, by_rate && by_run ? " and " : "",
+        runs, by_rate ? "a higher failure_rate or a lower k" : "", by_rate && by_run ? ", and " : "",
+        by_run ? "consecutive_failures: 0, or 100 at least" : "");
 }
 
 static void check_priority(const struct check *check)

@@ -246,6 +246,7 @@ static void test_each_limit_takes_its_unit(void **state)
                                      "  hedge: {after: 50ms, at: p99, max: 0}\n"
                                      "  concurrency: {max: 1024, wait: 250ms, adaptive: vegas, min: 4}\n"
                                      "  rate: {limit: 100, per: 1m, burst: 20, window: bucket}\n"
+                                     "  trip: {consecutive_failures: 0}\n"
                                      "  throttle: {k: 1.1}\n"
                                      "  priority: {sheddable_below: 50%, normal_below: 0.1%}\n"
                                      "- match: web\n"
@@ -870,7 +871,13 @@ static void test_what_works_but_surprises_is_a_note(void **state)
                                      "- match: h\n"
                                      "  open: {for: 30s, max: 30s, multiplier: 2.0}\n"
                                      "- match: i\n"
-                                     "  throttle: {k: 2.0}\n");
+                                     "  throttle: {k: 2.0}\n"
+                                     "- match: j\n"
+                                     "  throttle: {k: 2.0}\n"
+                                     "  trip: {consecutive_failures: 0}\n"
+                                     "- match: k\n"
+                                     "  throttle: {k: 1.5}\n"
+                                     "  trip: {consecutive_failures: 99, failure_rate: 0}\n");
     assert_string_equal(
         config->notes,
         "t.yaml:3: window.size has no effect with type: time\n"
@@ -885,8 +892,13 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "10m, or multiplier: 1.0\n"
         "t.yaml:17: open.multiplier: 2.0 has no effect, as open.max is no longer than open.for: 30s; write a longer "
         "max, or multiplier: 1.0\n"
-        "t.yaml:19: throttle.k: 2.0 sheds calls once more than 50% of them fail, and trip.failure_rate: 50% by default "
-        "opens the breaker no later; shedding comes first with a higher failure_rate, or a lower k\n");
+        "t.yaml:19: throttle.k: 2.0 sheds calls once more than 50% of them fail over 10 s, and the breaker opens no "
+        "later by trip.failure_rate: 50% by default and trip.consecutive_failures: 5 by default; shedding comes first "
+        "with a higher failure_rate or a lower k, and consecutive_failures: 0, or 100 at least\n"
+        "t.yaml:21: throttle.k: 2.0 sheds calls once more than 50% of them fail over 10 s, and the breaker opens no "
+        "later by trip.failure_rate: 50% by default; shedding comes first with a higher failure_rate or a lower k\n"
+        "t.yaml:24: throttle.k: 1.5 sheds calls once more than 33.3% of them fail over 10 s, and the breaker opens no "
+        "later by trip.consecutive_failures: 99; shedding comes first with consecutive_failures: 0, or 100 at least\n");
     config_free(config);
 }
 
@@ -901,9 +913,9 @@ static void test_what_goes_without_saying_is_no_note(void **state)
         "match: a, open: {for: 30s, max: 30s, multiplier: 1.0}",
         "match: a, ramp: {over: 0s, steps: [10%, 100%]}",
         "match: a, half_open: {permits: 3}",
-        "match: a, throttle: {k: 1.5}",
-        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 50.1%}",
-        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 0}",
+        "match: a, throttle: {k: 1.5}, trip: {consecutive_failures: 0}",
+        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 50.1%, consecutive_failures: 100}",
+        "match: a, throttle: {k: 2.0}, trip: {failure_rate: 0, failures: 9, consecutive_failures: 0}",
     };
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
         char text[128];

@@ -425,6 +425,45 @@ static void test_wrong_priorities_and_retries_are_told(void **state)
                  "\"priority\" is none of those known; it is one of critical, normal, sheddable");
 }
 
+/* 20 calls each 100 ms, `failing` of them in a mixed order. */
+static void calls(struct run *run, unsigned from_ms, unsigned until_ms, unsigned failing)
+{
+    for (unsigned t_ms = from_ms; t_ms < until_ms; t_ms += 100)
+        for (unsigned i = 0; i < 20; i++) {
+            char line[128];
+            snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"%s\"}", t_ms,
+                     i * 7 % 20 < failing ? "timeout" : "ok");
+            steps(run, (const char *[]){line, NULL});
+        }
+}
+
+static const json_t *shown(struct run *run, unsigned t_ms)
+{
+    char line[64];
+    snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"show\",\"breaker\":\"db\"}", t_ms);
+    steps(run, (const char *[]){line, NULL});
+    return last(run);
+}
+
+static void test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens(void **state)
+{
+    struct run run =
+        begin(ENTRY("throttle: {k: 1.5}, trip: {consecutive_failures: 0, failure_rate: 80%}" NO_RESERVE), false);
+    char text[1024];
+    (void)state;
+    calls(&run, 0, 30000, 0);
+    assert_int_equal(number(shown(&run, 30000), "totals", "calls"), 6000);
+    calls(&run, 30000, 60000, 12);
+    const json_t *overloaded = shown(&run, 60000);
+    assert_string_equal(json_string_value(json_object_get(overloaded, "state")), "closed");
+    assert_int_equal(number(overloaded, NULL, "opens"), 0);
+    assert_int_equal(number(overloaded, "totals", "calls") + limit(&run, "throttle", "shed"), 12000);
+    assert_int_equal(limit(&run, "throttle", "shed"), 3130);
+    calls(&run, 60000, 70000, 20);
+    assert_string_equal(story(&run, text), "62300 closed>open failure_rate; ");
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_calls_earn_retries_and_retries_earn_nothing),
         cmocka_unit_test(test_many_calls_earn_many_retries),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
+        cmocka_unit_test(test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
