@@ -6,24 +6,27 @@
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
+ *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
+ *   calls COUNT FAILING   begins and ends so many calls, of whose admitted ones FAILING of 10 time out: how many were
  *   rate_wait             milliseconds until the rate admits the next call
  *   tickets               how many are free
  *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
- *   end OUTCOME           ends the latest call in flight
- *   record OUTCOME COUNT  reports so many
- *   state, mode, reason   of the breaker, as this process sees it
- *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
- *   load                  reports successes until the next line comes
- *   reported              how many outcomes this process has reported so far
- *   lose                  closes every descriptor it does not know, and puts others on their numbers
- *   harmed                how many of those others were touched since
- *   fork                  the child's pid; the child goes on with the lines that follow, the parent does nothing more
- *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
- *   exec PROGRAM ARG      becomes another program, which answers nothing
- *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
+ *   retries ERROR         what trip_retry_next answers until it ends an operation's retries: delays in ms, and why
+ *   hedged MS             trip_run_asking, whose first attempt fails after so long, the second succeeds at once: how
+ * many attempts were sent, and "ok" or the error's name end OUTCOME           ends the latest call in flight ends
+ * OUTCOME          ends all of them record OUTCOME COUNT  reports so many state, mode, reason   of the breaker, as this
+ * process sees it source                shared: what this process knows of the breaker, and reports of it, is
+ * everyone's load                  reports successes until the next line comes reported              how many outcomes
+ * this process has reported so far lose                  closes every descriptor it does not know, and puts others on
+ * their numbers harmed                how many of those others were touched since fork                  the child's
+ * pid; the child goes on with the lines that follow, the parent does nothing more raw_fork              the same
+ * without atfork handlers: the child holds all that the parent had open exec PROGRAM ARG      becomes another program,
+ * which answers nothing ask COUNT             opens so many control connections, asks once on each: how many were
+ * answered, not refused
  */
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +88,31 @@ static void step_begin(void)
         puts(trip_verdict_name(trip_begin(breaker, &calls[in_flight++])));
 }
 
+static void step_begins(void)
+{
+    for (long i = strtol(words[1], NULL, 10); i > 0 && in_flight < CALLS_MAX; i--)
+        if (trip_admitted(trip_begin(breaker, &calls[in_flight])))
+            in_flight++;
+        else
+            break;
+    printf("%u\n", in_flight);
+}
+
+static void step_calls(void)
+{
+    const long failing = strtol(words[2], NULL, 10);
+    long admitted = 0;
+    for (long i = strtol(words[1], NULL, 10); i > 0; i--) {
+        static long ended;
+        trip_call call;
+        if (!trip_admitted(trip_begin(breaker, &call)))
+            continue;
+        admitted++;
+        trip_end(&call, ended++ * 7 % 10 < failing ? TRIP_TIMEOUT : TRIP_OK);
+    }
+    printf("%ld\n", admitted);
+}
+
 static void step_rate_wait(void)
 {
     trip_info info;
@@ -114,6 +142,64 @@ static void step_attempts(void)
     printf("%lu\n", attempts);
 }
 
+static trip_error_type error_type(const char *name)
+{
+    int value = 0;
+    while (value < TRIP_ERROR_TYPE_COUNT && strcmp(trip_error_type_name((trip_error_type)value), name) != 0)
+        value++;
+    return (trip_error_type)value;
+}
+
+static void step_retries(void)
+{
+    trip_retry retry;
+    trip_retry_answer answer;
+    uint64_t delay_ns;
+    trip_retry_start(breaker, &retry);
+    while ((answer = trip_retry_next(&retry, error_type(words[1]), 0, &delay_ns)) == TRIP_RETRY_AGAIN)
+        printf("%lu ", (unsigned long)(delay_ns / 1000000));
+    puts(trip_retry_answer_name(answer));
+}
+
+struct hedged {
+    long first_ms;
+    sem_t returned, released; /* trip_run_asking has, the last attempt is over */
+};
+
+static trip_outcome second_is_better(void *arg, trip_attempt *attempt)
+{
+    struct hedged *const hedged = arg;
+    struct timespec until;
+    if (attempt->number > 1)
+        return TRIP_OK;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += hedged->first_ms / 1000;
+    until.tv_nsec += hedged->first_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    sem_clockwait(&hedged->returned, CLOCK_MONOTONIC, &until);
+    return TRIP_FAILURE;
+}
+
+static void hedged_released(void *arg)
+{
+    struct hedged *const hedged = arg;
+    sem_post(&hedged->released);
+}
+
+static void step_hedged(void)
+{
+    struct hedged hedged = {.first_ms = strtol(words[1], NULL, 10)};
+    trip_result result;
+    sem_init(&hedged.returned, 0, 0);
+    sem_init(&hedged.released, 0, 0);
+    const int error = trip_run_asking(breaker, &(trip_asking){.idempotent = true, .release = hedged_released},
+                                      second_is_better, &hedged, &result);
+    sem_post(&hedged.returned);
+    sem_wait(&hedged.released);
+    printf("%u %s\n", result.attempts, error_name(error));
+}
+
 static trip_outcome outcome(const char *name)
 {
     int value = 0;
@@ -130,6 +216,15 @@ static void step_end(void)
     }
     trip_end(&calls[--in_flight], outcome(words[1]));
     reported++;
+    puts("ok");
+}
+
+static void step_ends(void)
+{
+    while (in_flight > 0) {
+        trip_end(&calls[--in_flight], outcome(words[1]));
+        reported++;
+    }
     puts("ok");
 }
 
@@ -300,10 +395,10 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status),    STEP(breaker), STEP(allow),    STEP(begin),    STEP(end),
-    STEP(record),   STEP(state),     STEP(mode),    STEP(reason),   STEP(source),   STEP(load),
-    STEP(reported), STEP(lose),      STEP(harmed),  STEP(fork),     STEP(raw_fork), STEP(exec),
-    STEP(ask),      STEP(rate_wait), STEP(tickets), STEP(attempts),
+    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
+    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
+    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),
 };
 
 static void split(char *line)
