@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The man page and --help tell of every verb and option that tripctl has, and of no other.
+# The man page and --help tell of every verb and option that tripctl has, and of no other; the page of each key of limits.
 set -euo pipefail
+source "$(dirname "$0")/common.bash"
 page=$TRIP_SOURCE_DIR/docs/tripctl.1.scd
-fail() { echo "tripctl_manual: $*" >&2; exit 1; }
 
 help=$("$TRIPCTL" --help)
 verbs=$("$TRIPCTL" --complete)
@@ -25,3 +25,16 @@ done < <(sed -n '/^# VERBS/,/^# OPTIONS/s/^\*\([a-z -]*\)\*.*/\1/p' "$page")
 while read -r option; do
     grep -q -- "$option" <<<"$verbs"$'\n--version' || fail "the page has an option \"$option\" that tripctl has not"
 done < <(sed -n '/^# OPTIONS/,/^# EXIT/s/^\*.*\(--[a-z]*\)\*.*/\1/p' "$page")
+
+cat >"$folder/tripd.yaml" <<'END'
+breakers: [{match: "*", concurrency: {max: 1}, rate: {limit: 1}, throttle: {k: 2.0}}]
+END
+start "$TRIPD" -c "$folder/tripd.yaml"
+attached a
+says a allow begin
+await "the ticket is shown" would_show 1 limits.concurrency.taken show db
+real=$(of limits show db | grep -o '"[a-z_]*":' | tr -d '":')
+told=$(sed -n '/^# JSON/,/^## events/{/^\*limits/,/^$/p}' "$page" | grep -oE '^\*limits\.[a-z_]+\*|\b_[a-z_]+_\b' |
+    sed 's/^\*limits\.\(.*\)\*$/\1/; s/^_\(.*\)_$/\1/')
+[ "$told" = "$real" ] || fail "the page's limits, and tripctl's: $(diff <(echo "$told") <(echo "$real"))"
+stop
