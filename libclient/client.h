@@ -217,7 +217,8 @@ struct thread_slot {
 struct thread {
     struct thread_slot slots[THREAD_SLOTS];
     uint64_t random;
-    bool exiting; /* the destructor has run: shares section 0 from now on */
+    uint64_t random_generation; /* fork_generation() when it was drawn */
+    bool exiting;               /* the destructor has run: shares section 0 from now on */
 };
 _Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
 

@@ -2,6 +2,9 @@
 #include "client.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#include "internal/numbers.h"
 
 _Thread_local struct thread thread_self;
 
@@ -87,15 +90,27 @@ struct thread_slot *thread_take(struct trip_client *client)
     return slot;
 }
 
-/* xorshift64*, seeded by time and by where this thread's variables are: a dice for ramps, not for secrets. */
+/* By what tells threads, processes and moments apart; async-signal-safe. */
+COLD static uint64_t random_seed(void)
+{
+    uint64_t process = (uint64_t)getpid();
+    uint64_t seed = thread_self.random ^ random_next(&process);
+    seed ^= monotonic_ns() ^ (uint64_t)(uintptr_t)&thread_self << 20;
+    return random_next(&seed) | 1;
+}
+
+/* xorshift64*: a dice for ramps and delays, not for secrets. What a parent drew last all its children inherit: each
+ * begins anew, at every draw while its generation is not known yet. */
 uint32_t thread_random(void)
 {
-    uint64_t x = thread_self.random;
-    if (!x)
-        x = (monotonic_ns() ^ (uint64_t)(uintptr_t)&thread_self << 20) | 1;
+    /* Relaxed: written by this process, or wiped by the fork that made it. */
+    const uint64_t generation = __atomic_load_n(fork_page, __ATOMIC_RELAXED);
+    const bool inherited = generation == 0 || generation != thread_self.random_generation;
+    uint64_t x = unlikely(inherited) ? random_seed() : thread_self.random;
     x ^= x >> 12;
     x ^= x << 25;
     x ^= x >> 27;
     thread_self.random = x;
+    thread_self.random_generation = generation;
     return (uint32_t)((x * UINT64_C(0x2545f4914f6cdd1d)) >> 32);
 }

@@ -1,37 +1,10 @@
 /* Retries: which answer ends them, what they cost, and trip_run, which does all of it for blocking code. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "client_fixture.h"
-#include "internal/backoff.h"
-
-#define MS UINT64_C(1000000)
-
-static struct policy_slot *policy(struct fixture *f)
-{
-    return &f->fake.segment->policies[f->slot];
-}
-
-/* 3 attempts, 100 ms, then twice as long, no jitter, for network errors; a budget of 2 tokens that no time refills. */
-static void retries(struct fixture *f)
-{
-    const struct policy_retry retry = {
-        .attempts = 3, .backoff = {.kind = BACKOFF_EXPONENTIAL, .jitter = JITTER_NONE, .multiplier_permille = 2000}};
-    policy(f)->retry = policy_retry_word(&retry);
-    policy(f)->retry_base_ns = 100 * MS;
-    policy(f)->retry_max_ns = 10000 * MS;
-    policy(f)->retry_on = 1u << TRIP_ERROR_NETWORK;
-    policy(f)->budget_floor = 0;
-    policy(f)->budget_cap = 2000;
-    commons_limits(f->fake.commons, f->slot)->budget = budget_make(2000, 1000);
-}
-
-static uint64_t tokens(struct fixture *f)
-{
-    const struct budget budget = policy_budget(policy(f));
-    return budget_tokens(commons_limits(f->fake.commons, f->slot)->budget, &budget, clock_now_ms(&f->fake.clock));
-}
+#include "retry_fixture.h"
 
 static void test_delays_grow_until_the_attempts_are_used_up(void **state)
 {
@@ -147,6 +120,92 @@ static void test_hedging_is_off_without_a_time(void **state)
     policy(f)->hedge_ns = 30 * MS;
     assert_true(trip_hedge_after(f->breaker, &delay_ns));
     assert_int_equal(delay_ns, 30 * MS);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ jitter
+ */
+
+/* For as many draws as a test wants. */
+static void jitters(struct fixture *f, unsigned jitter)
+{
+    const struct policy_retry retry = {
+        .attempts = 10, .backoff = {.kind = BACKOFF_FIXED, .jitter = (uint8_t)jitter, .multiplier_permille = 1000}};
+    retries(f);
+    policy(f)->retry = policy_retry_word(&retry);
+    policy(f)->budget_cap = UINT32_MAX;
+    commons_limits(f->fake.commons, f->slot)->budget = budget_make(UINT32_MAX, 1000);
+}
+
+static uint64_t first_delay_ns(trip_breaker *breaker)
+{
+    trip_retry retry;
+    uint64_t delay_ns = UINT64_MAX;
+    trip_retry_start(breaker, &retry);
+    trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns);
+    return delay_ns;
+}
+
+/* By both ways there are: with atfork handlers, and without. */
+static pid_t forked_as(unsigned child)
+{
+    return child % 2 ? fork() : _Fork();
+}
+
+static void test_forked_children_do_not_draw_what_their_parent_and_each_other_draw(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t *const drawn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(drawn, MAP_FAILED);
+    jitters(f, JITTER_FULL);
+    assert_in_range(first_delay_ns(f->breaker), 0, 100 * MS); /* or there is nothing to inherit */
+    for (unsigned child = 0; child < 4; child++) {
+        const pid_t pid = forked_as(child);
+        if (pid == 0) {
+            drawn[child] = first_delay_ns(f->breaker);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+    }
+    drawn[4] = first_delay_ns(f->breaker);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_in_range(drawn[i], 0, 100 * MS);
+        for (unsigned other = 0; other < i; other++)
+            assert_int_not_equal(drawn[i], drawn[other]);
+    }
+    munmap(drawn, 4096);
+}
+
+static uint64_t dice(trip_breaker *breaker)
+{
+    uint64_t thrown = 0;
+    for (unsigned i = 0; i < 64; i++)
+        thrown = thrown << 1 | (trip_allow(breaker) == TRIP_ALLOW);
+    return thrown;
+}
+
+static void test_children_of_a_child_that_has_only_asked_throw_dice_of_their_own(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t *const thrown = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(thrown, MAP_FAILED);
+    fixture_set(f, word_ramping(3, 500, 0, 0));
+    const pid_t child = _Fork();
+    if (child == 0) {
+        thrown[0] = dice(f->breaker);
+        for (unsigned i = 1; i <= 2; i++) {
+            const pid_t grandchild = _Fork();
+            if (grandchild == 0) {
+                thrown[i] = dice(f->breaker);
+                _exit(0);
+            }
+            waitpid(grandchild, NULL, 0);
+        }
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_not_equal(thrown[i], thrown[(i + 1) % 3]);
+    munmap(thrown, 4096);
 }
 
 /* -------------------------------------------------------------------------------------------------------- trip_run */
@@ -560,6 +619,8 @@ int main(void)
         TEST(a_delay_beyond_total_or_deadline_is_not_slept),
         TEST(a_delay_that_leaves_too_little_time_is_not_slept),
         TEST(hedging_is_off_without_a_time),
+        TEST(forked_children_do_not_draw_what_their_parent_and_each_other_draw),
+        TEST(children_of_a_child_that_has_only_asked_throw_dice_of_their_own),
         TEST(run_tries_again_until_it_succeeds),
         TEST(run_gives_up_when_the_breaker_opens),
         TEST(run_passes_the_remaining_time_on),
