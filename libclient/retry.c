@@ -25,12 +25,12 @@ void trip_retry_within(trip_retry *public_retry, uint64_t within_ns)
     retry->deadline_ns = within_ns ? saturated((unsigned __int128)view_now_ns(retry->view) + within_ns) : 0;
 }
 
-/* Would it still deny when the delay is over? A ramp throws dice at each call, and ends nothing. */
+/* Would it still deny when the delay is over? A ramp throws dice at each call, and says 0: it ends nothing. */
 static bool denies_until(struct trip_breaker *breaker, uint64_t delay_ns)
 {
     trip_info info;
     const trip_verdict verdict = trip_allow(breaker);
-    if (trip_admitted(verdict) || verdict == TRIP_DENY_RAMP)
+    if (trip_admitted(verdict))
         return false;
     if (verdict == TRIP_DENY_OPEN || trip_breaker_info(breaker, &info) < 0)
         return true;

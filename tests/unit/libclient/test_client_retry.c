@@ -122,6 +122,33 @@ static void test_hedging_is_off_without_a_time(void **state)
     assert_int_equal(delay_ns, 30 * MS);
 }
 
+static void test_a_half_open_breaker_ends_the_retries_unless_it_moves_on_before_the_delay_ends(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    fixture_set(f, word_half_open(3, 1101)); /* no permit is free, and the delay ends at 1100 */
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_OPEN);
+    assert_int_equal(tokens(f), 2000);
+    trip_retry_start(f->breaker, &retry);
+    fixture_set(f, word_half_open(3, 1100));
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+}
+
+static void test_a_ramping_breaker_ends_no_retries(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    fixture_set(f, word_ramping(3, 0, 0, 0));
+    assert_int_equal(trip_allow(f->breaker), TRIP_DENY_RAMP);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+}
+
 /* ------------------------------------------------------------------------------------------------------------ jitter
  */
 
@@ -143,6 +170,39 @@ static uint64_t first_delay_ns(trip_breaker *breaker)
     trip_retry_start(breaker, &retry);
     trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns);
     return delay_ns;
+}
+
+static void test_delays_with_jitter_are_spread_over_the_whole_range(void **state)
+{
+    struct fixture *const f = *state;
+    unsigned drawn[10] = {0};
+    jitters(f, JITTER_FULL);
+    for (unsigned i = 0; i < 1000; i++) {
+        const uint64_t delay_ns = first_delay_ns(f->breaker);
+        assert_in_range(delay_ns, 0, 100 * MS);
+        drawn[delay_ns * 10 / (100 * MS + 1)]++;
+    }
+    for (unsigned tenth = 0; tenth < 10; tenth++)
+        assert_in_range(drawn[tenth], 40, 160); /* 100 are to be expected, more or less 10 */
+}
+
+static void test_decorrelated_delays_grow_from_the_one_before(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t highest_ns = 0;
+    jitters(f, JITTER_DECORRELATED);
+    for (unsigned i = 0; i < 50; i++) {
+        uint64_t before_ns = 100 * MS, delay_ns;
+        trip_retry retry;
+        trip_retry_start(f->breaker, &retry);
+        while (trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns) == TRIP_RETRY_AGAIN) {
+            assert_in_range(delay_ns, 100 * MS, 3 * before_ns);
+            before_ns = delay_ns;
+            if (delay_ns > highest_ns)
+                highest_ns = delay_ns;
+        }
+    }
+    assert_in_range(highest_ns, 1000 * MS, 10000 * MS);
 }
 
 /* By both ways there are: with atfork handlers, and without. */
@@ -619,6 +679,10 @@ int main(void)
         TEST(a_delay_beyond_total_or_deadline_is_not_slept),
         TEST(a_delay_that_leaves_too_little_time_is_not_slept),
         TEST(hedging_is_off_without_a_time),
+        TEST(a_half_open_breaker_ends_the_retries_unless_it_moves_on_before_the_delay_ends),
+        TEST(a_ramping_breaker_ends_no_retries),
+        TEST(delays_with_jitter_are_spread_over_the_whole_range),
+        TEST(decorrelated_delays_grow_from_the_one_before),
         TEST(forked_children_do_not_draw_what_their_parent_and_each_other_draw),
         TEST(children_of_a_child_that_has_only_asked_throw_dice_of_their_own),
         TEST(run_tries_again_until_it_succeeds),
