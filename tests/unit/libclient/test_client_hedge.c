@@ -1,0 +1,133 @@
+/* Hedging: whose answer counts, and what the second attempt may take. */
+#include <errno.h>
+
+#include "retry_fixture.h"
+
+/* Of one operation, whose threads may still be at it when its test is over. */
+struct race {
+    struct fixture *fixture;
+    unsigned begun, over, released; /* atomics */
+    uint64_t remaining_ns[3];       /* by number of the attempt */
+    trip_outcome first;
+    bool (*first_waits_for)(struct race *race);
+};
+
+static unsigned seen(const unsigned *count)
+{
+    return __atomic_load_n(count, __ATOMIC_ACQUIRE);
+}
+
+static void release(void *arg)
+{
+    struct race *const race = arg;
+    __atomic_add_fetch(&race->released, 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t rejected_for_want_of_tickets(struct fixture *f)
+{
+    struct lane_header *const memory = fake_lane(&f->fake, fake_lane_of(&f->fake, getpid()));
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < memory->meters_used; i++)
+        sum += __atomic_load_n(&lane_meter_at(memory, i)->limited[LIMITED_CONCURRENCY], __ATOMIC_RELAXED);
+    return sum;
+}
+
+static bool second_began(struct race *race)
+{
+    return seen(&race->begun) == 2;
+}
+
+static bool second_is_over(struct race *race)
+{
+    return seen(&race->over) == 1;
+}
+
+static bool second_was_rejected(struct race *race)
+{
+    return rejected_for_want_of_tickets(race->fixture) == 1;
+}
+
+static trip_outcome first_attempt(struct race *race, trip_attempt *attempt)
+{
+    WAIT_FOR(race->first_waits_for(race));
+    attempt->error.type = TRIP_ERROR_AUTHENTICATION;
+    return race->first;
+}
+
+/* A first one that fails is given time to answer, too. */
+static trip_outcome second_attempt(struct race *race)
+{
+    const struct timespec nap = {.tv_nsec = 50000000};
+    if (race->first == TRIP_OK || !WAIT_FOR(fixture_counts(race->fixture).total_failures == 1))
+        return TRIP_OK;
+    nanosleep(&nap, NULL);
+    return TRIP_OK;
+}
+
+static trip_outcome run_attempt(void *arg, trip_attempt *attempt)
+{
+    struct race *const race = arg;
+    const unsigned number = attempt->number;
+    race->remaining_ns[number] = attempt->remaining_ns;
+    __atomic_add_fetch(&race->begun, 1, __ATOMIC_RELEASE);
+    const trip_outcome outcome = number == 1 ? first_attempt(race, attempt) : second_attempt(race);
+    __atomic_add_fetch(&race->over, 1, __ATOMIC_RELEASE);
+    return outcome;
+}
+
+static const trip_asking hedged = {
+    .priority = TRIP_PRIORITY_NORMAL, .within_ns = 5000 * MS, .idempotent = true, .release = release};
+
+static int hedge(struct fixture *f, struct race *race, trip_result *ret_result)
+{
+    race->fixture = f;
+    retries(f);
+    policy(f)->hedge_ns = 20 * MS;
+    return trip_run_asking(f->breaker, &hedged, run_attempt, race, ret_result);
+}
+
+static void test_a_failure_does_not_answer_while_the_other_attempt_runs(void **state)
+{
+    static struct race race = {.first = TRIP_FAILURE, .first_waits_for = second_began};
+    trip_result result;
+    assert_int_equal(hedge(*state, &race, &result), 0);
+    assert_int_equal(result.outcome, TRIP_OK);
+    assert_int_equal(result.attempts, 2);
+    assert_true(WAIT_FOR(seen(&race.released) == 1));
+}
+
+static void test_the_second_attempt_has_what_time_the_first_has_left(void **state)
+{
+    static struct race race = {.first = TRIP_OK, .first_waits_for = second_is_over};
+    assert_int_equal(hedge(*state, &race, NULL), 0);
+    assert_true(WAIT_FOR(seen(&race.released) == 1));
+    assert_int_equal(race.remaining_ns[1], 5000 * MS); /* the instance's clock stands still */
+    assert_in_range(race.remaining_ns[2], 1, 4980 * MS);
+}
+
+static void test_the_second_attempt_waits_for_no_ticket(void **state)
+{
+    struct fixture *const f = *state;
+    static struct race race = {.first = TRIP_OK, .first_waits_for = second_was_rejected};
+    trip_result result;
+    policy(f)->tickets = 1;
+    policy(f)->tickets_wait = 10000 * MS;
+    policy(f)->limits = POLICY_TICKETS;
+    assert_int_equal(hedge(f, &race, &result), 0);
+    assert_int_equal(result.attempts, 1);
+    assert_int_equal(rejected_for_want_of_tickets(f), 1);
+    assert_int_equal(tokens(f), 2000); /* what was not sent was not paid for */
+    assert_true(WAIT_FOR(seen(&race.released) == 1));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_failure_does_not_answer_while_the_other_attempt_runs),
+        TEST(the_second_attempt_has_what_time_the_first_has_left),
+        TEST(the_second_attempt_waits_for_no_ticket),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
