@@ -200,10 +200,10 @@ typedef struct trip_info {
     uint32_t permits_free; /* half-open: probes that would be granted now */
     uint64_t window_calls, window_failures, window_slow;
     int32_t failure_rate_permille, slow_rate_permille;
-    uint32_t calls_until_rate;      /* calls missing to minimum_calls; 0: the rates count */
-    uint32_t tickets, tickets_free; /* of the bulkhead, by the limit in force; 0 tickets: there is none */
-    uint64_t rate_wait_ms;          /* until the rate admits the next call of normal priority; 0: now */
-    uint32_t admit_permille;        /* adaptive throttling; 1000: nothing is shed */
+    uint32_t calls_until_rate;                  /* calls missing to minimum_calls; 0: the rates count */
+    uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: there is none */
+    uint64_t rate_wait_ms[TRIP_PRIORITY_COUNT]; /* until the rate admits the next call of that priority; 0: now */
+    uint32_t admit_permille;                    /* adaptive throttling; 1000: nothing is shed */
 } trip_info;
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms

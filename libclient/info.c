@@ -115,7 +115,8 @@ static void fill_limits(const struct binding *binding, trip_info *info)
     if (tickets.now)
         info->tickets_free =
             tickets.now - (uint32_t)at_most(policy_tickets_out(binding->tickets, tickets), tickets.now);
-    info->rate_wait_ms = quotient_up(limits_rate_wait_ns(binding), 1000000);
+    for (trip_priority priority = 0; priority < TRIP_PRIORITY_COUNT; priority++)
+        info->rate_wait_ms[priority] = quotient_up(limits_rate_wait_ns(binding, priority), 1000000);
 }
 
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)

@@ -158,13 +158,13 @@ static bool take_token(struct call *call, trip_priority priority)
     return false;
 }
 
-uint64_t limits_rate_wait_ns(const struct binding *binding)
+uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority)
 {
     const uint64_t flags = load(&binding->policy->limits);
     uint64_t wait = 0;
     if (binding->limits && flags & POLICY_RATE) {
         const uint64_t word = load(&binding->limits->rate);
-        policy_rate_take(binding->policy, word, TRIP_PRIORITY_NORMAL, view_ticks(binding->view), &wait);
+        policy_rate_take(binding->policy, word, priority, view_ticks(binding->view), &wait);
     }
     return ticks_to_ns_up(wait, binding->view->tick_ns_q32);
 }

@@ -11,8 +11,8 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
 void limits_give(const struct call *call);
 /* The same of a call that is not sent after all, if it has one. */
 void limits_give_unsent(struct call *call);
-/* Until the rate admits the next call of normal priority; 0: now. */
-uint64_t limits_rate_wait_ns(const struct binding *binding);
+/* Until the rate admits the next call of this priority; 0: now. */
+uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority);
 /* What a call takes at best; 0: nobody knows, or the breaker's mode lets no deadline be too short. */
 uint64_t limits_soonest_ns(const struct binding *binding);
 /* Charges the host's retry budget. False: it is dry. */

@@ -8,7 +8,7 @@
  *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
  *   calls COUNT FAILING   begins and ends so many calls, of whose admitted ones FAILING of 10 time out: how many were
- *   rate_wait             milliseconds until the rate admits the next call
+ *   rate_wait             milliseconds until the rate admits the next call of begin
  *   tickets               how many are free
  *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
  *   retries ERROR         what trip_retry_next answers until it ends an operation's retries: delays in ms, and why
@@ -117,7 +117,7 @@ static void step_rate_wait(void)
 {
     trip_info info;
     const int error = trip_breaker_info(breaker, &info);
-    printf("%ld\n", error < 0 ? (long)error : (long)info.rate_wait_ms);
+    printf("%ld\n", error < 0 ? (long)error : (long)info.rate_wait_ms[TRIP_PRIORITY_NORMAL]);
 }
 
 static void step_tickets(void)

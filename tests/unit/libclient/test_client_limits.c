@@ -341,7 +341,7 @@ static void test_a_burst_passes_and_then_the_rate(void **state)
         assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
     trip_breaker_info(f->breaker, &info);
-    assert_int_equal(info.rate_wait_ms, 100);
+    assert_int_equal(info.rate_wait_ms[TRIP_PRIORITY_NORMAL], 100);
     fake_clock(&f->fake, 1100);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
@@ -367,6 +367,28 @@ static void test_the_last_tokens_are_the_more_important_calls(void **state)
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_DENY_RATE);
+}
+
+static void test_info_tells_each_priority_when_the_rate_admits_it(void **state)
+{
+    struct fixture *const f = *state;
+    const struct rate rate = {.limit = 10, .per = 1000000000, .burst = 4};
+    trip_info info;
+    limit_rate(f, 10, 4, false);
+    policy(f)->rate_shares[TRIP_PRIORITY_NORMAL] = bucket_share(&rate, 1).share;
+    trip_breaker_info(f->breaker, &info);
+    for (trip_priority priority = 0; priority < TRIP_PRIORITY_COUNT; priority++)
+        assert_int_equal(info.rate_wait_ms[priority], 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_ALLOW);
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.rate_wait_ms[TRIP_PRIORITY_CRITICAL], 100);
+    assert_int_equal(info.rate_wait_ms[TRIP_PRIORITY_NORMAL], 200);
+    assert_int_equal(info.rate_wait_ms[TRIP_PRIORITY_SHEDDABLE], 300);
+    fake_clock(&f->fake, 1299);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_DENY_RATE);
+    fake_clock(&f->fake, 1300);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_ALLOW);
 }
 
 static void test_a_call_without_a_token_keeps_no_ticket(void **state)
@@ -491,7 +513,7 @@ static void test_info_tells_what_is_left(void **state)
     trip_breaker_info(f->breaker, &info);
     assert_int_equal(info.tickets, 7);
     assert_int_equal(info.tickets_free, 6);
-    assert_int_equal(info.rate_wait_ms, 0);
+    assert_int_equal(info.rate_wait_ms[TRIP_PRIORITY_NORMAL], 0);
     trip_end(&call, TRIP_OK);
 }
 
@@ -516,6 +538,7 @@ int main(void)
         TEST(a_burst_passes_and_then_the_rate),
         TEST(a_sliding_window_admits_its_limit),
         TEST(the_last_tokens_are_the_more_important_calls),
+        TEST(info_tells_each_priority_when_the_rate_admits_it),
         TEST(a_call_without_a_token_keeps_no_ticket),
         TEST(critical_calls_are_never_shed_and_sheddable_ones_first),
         TEST(a_call_whose_time_has_passed_is_not_sent),
