@@ -278,7 +278,7 @@ void trip_retry_within(trip_retry *retry, uint64_t within_ns);
 /* After a failed attempt: once more, and after how long? hint_ns: the server's Retry-After, 0 without one; a longer
  * delay than the backoff's is honoured. *ret_delay_ns is written with TRIP_RETRY_AGAIN only. Nothing blocks: an event
  * loop sets a timer, and asks for the retry's admission when it is over: the breaker and the limits may still deny it.
- * The host's retry budget is charged here, so ask once for each retry. */
+ * The host's retry budget (without tripd: the process's own) is charged here, so ask once for each retry. */
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
 /* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while

@@ -9,12 +9,14 @@
 
 #define FULL_PAUSE_NS UINT64_C(10000000000) /* tripd's table was full: ask again after that */
 
-/* The default settings, for breakers of a process that never attached. */
-#define PRIVATE_THRESHOLD   5
-#define PRIVATE_OPEN_MS     30000
-#define PRIVATE_LONGEST_MS  330000
-#define PRIVATE_MAX_WAIT_MS 10000
-#define PRIVATE_SLOW_NS     UINT64_C(60000000000)
+/* The default settings, for breakers of a process that never attached, and retries of those that did not fit. */
+#define PRIVATE_THRESHOLD         5
+#define PRIVATE_OPEN_MS           30000
+#define PRIVATE_LONGEST_MS        330000
+#define PRIVATE_MAX_WAIT_MS       10000
+#define PRIVATE_SLOW_NS           UINT64_C(60000000000)
+#define PRIVATE_BUDGET_PER_SECOND 10
+#define PRIVATE_BUDGET_CAP        (10 * PRIVATE_BUDGET_PER_SECOND * BUDGET_TOKEN) /* of 10 s */
 #define PRIVATE_RETRY_ON                                                                          \
     (1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT | 1u << TRIP_ERROR_SERVICE_UNAVAILABLE | \
      1u << TRIP_ERROR_RATE_LIMITED)
@@ -27,8 +29,7 @@ static const struct policy_retry private_retry = {.attempts = 3,
                                                               .base_ns = UINT64_C(100000000),
                                                               .max_ns = UINT64_C(10000000000)}};
 
-/* Admits everything: for breakers that did not fit. Its word is never written. */
-static const struct policy_slot full_policy = {.admission = TRIP_MODE_AUTO};
+/* Of breakers that did not fit, which admit everything: never written. */
 static const struct state_line full_word = {.word = (uint64_t)WORD_CLOSED << WORD_STATE_SHIFT};
 
 static bool name_valid(const char *name)
@@ -103,11 +104,9 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
 
 static void bind_full(struct trip_breaker *breaker)
 {
-    const struct binding full = {.policy = &full_policy,
-                                 .word = (uint64_t *)(uintptr_t)&full_word.word,
-                                 .plain = full_policy.admission,
-                                 .view = &private_view,
-                                 .kind = BINDING_FULL};
+    struct binding full = breaker->own;
+    full.word = (uint64_t *)(uintptr_t)&full_word.word;
+    full.kind = BINDING_FULL;
     bind_to(breaker, &full);
 }
 
@@ -198,12 +197,16 @@ static struct trip_breaker *breaker_new(struct trip_client *client, const char *
         .retry_base_ns = private_retry.backoff.base_ns,
         .retry_max_ns = private_retry.backoff.max_ns,
         .retry_on = PRIVATE_RETRY_ON,
+        .budget_floor = PRIVATE_BUDGET_PER_SECOND,
+        .budget_cap = PRIVATE_BUDGET_CAP,
         .admit_permille = 1000,
     };
     breaker->own_word.word = word_closed(0, 0, 0);
+    breaker->own_limits.budget = budget_make(PRIVATE_BUDGET_CAP, 0);
     breaker->own = (struct binding){.policy = &breaker->own_policy,
                                     .word = &breaker->own_word.word,
                                     .plain = policy_plain(0),
+                                    .limits = &breaker->own_limits,
                                     .view = &private_view,
                                     .kind = BINDING_PRIVATE};
     breaker->binding = &breaker->own;

@@ -153,9 +153,9 @@ static inline bool lane_attached(const struct lane *lane)
 
 /* ---- breaker.c */
 enum binding_kind {
-    BINDING_PRIVATE, /* the breaker's own policy and word */
+    BINDING_PRIVATE, /* the breaker's own policy, word and budget */
     BINDING_SHARED,  /* a slot of the view */
-    BINDING_FULL     /* it did not fit tripd's table: admits everything, counts nothing */
+    BINDING_FULL     /* it did not fit tripd's table: as private, but admits everything, counts nothing */
 };
 
 struct binding {
@@ -183,6 +183,7 @@ struct trip_breaker {
     struct binding own;
     struct policy_slot own_policy __attribute__((aligned(LAYOUT_LINE)));
     struct state_line own_word __attribute__((aligned(LAYOUT_LINE)));
+    struct limit_lines own_limits; /* its budget alone: without tripd nothing else is limited */
     char name[TRIP_NAME_MAX + 1];
 };
 

@@ -1,6 +1,7 @@
 /* Limits that all processes share: a call that the breaker admitted may still find no ticket of the bulkhead, no token
  * of the rate, or be shed because the dependency is overloaded. Tickets and tokens are words in the commons
- * (internal/ticket_word.h, internal/bucket_word.h); how many there are, tripd publishes in the policy slot. */
+ * (internal/ticket_word.h, internal/bucket_word.h); how many there are, tripd publishes in the policy slot. Without
+ * tripd there is the retry budget alone, the process's own. */
 #include "shared_limits.h"
 
 #include <linux/futex.h>
@@ -160,9 +161,8 @@ static bool take_token(struct call *call, trip_priority priority)
 
 uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority)
 {
-    const uint64_t flags = load(&binding->policy->limits);
     uint64_t wait = 0;
-    if (binding->limits && flags & POLICY_RATE) {
+    if (load(&binding->policy->limits) & POLICY_RATE) {
         const uint64_t word = load(&binding->limits->rate);
         policy_rate_take(binding->policy, word, priority, view_ticks(binding->view), &wait);
     }
@@ -183,7 +183,7 @@ static bool sheds(const struct policy_slot *policy, trip_priority priority)
 bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
 {
     const struct policy_slot *const policy = call->binding->policy;
-    const uint64_t flags = call->binding->limits ? load(&policy->limits) : 0;
+    const uint64_t flags = load(&policy->limits);
     *ret_by = LIMITED_SHED;
     if (flags & POLICY_THROTTLE && sheds(policy, priority))
         return false;
@@ -215,8 +215,6 @@ static bool take_from_budget(const struct binding *binding)
 {
     const struct budget budget = policy_budget(binding->policy);
     struct limit_lines *const lines = binding->limits;
-    if (!lines) /* without a commons there is none to charge */
-        return true;
     uint64_t word = load(&lines->budget), wait_ns = 1;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         const uint64_t now_ms = ticks_to_ms(view_ticks(binding->view), binding->view->tick_ns_q32); /* after the word */

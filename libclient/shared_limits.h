@@ -15,7 +15,7 @@ void limits_give_unsent(struct call *call);
 uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority);
 /* What a call takes at best; 0: nobody knows, or the breaker's mode lets no deadline be too short. */
 uint64_t limits_soonest_ns(const struct binding *binding);
-/* Charges the host's retry budget. False: it is dry. */
+/* Charges the retry budget: the host's, without tripd the process's own. False: it is dry. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding);
 
 #endif

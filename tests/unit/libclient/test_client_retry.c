@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "client.h"
+#include "core/limits.h"
 #include "retry_fixture.h"
 
 static void test_delays_grow_until_the_attempts_are_used_up(void **state)
@@ -147,6 +149,78 @@ static void test_a_ramping_breaker_ends_no_retries(void **state)
     fixture_set(f, word_ramping(3, 0, 0, 0));
     assert_int_equal(trip_allow(f->breaker), TRIP_DENY_RAMP);
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+}
+
+/* ------------------------------------------------------------------------------------------------------ without tripd
+ */
+
+static unsigned granted_to_failed_calls(trip_breaker *breaker, unsigned calls)
+{
+    unsigned granted = 0;
+    for (unsigned i = 0; i < calls; i++) {
+        trip_retry retry;
+        uint64_t delay_ns;
+        trip_retry_start(breaker, &retry);
+        const trip_retry_answer answer = trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns);
+        assert_true(answer == TRIP_RETRY_AGAIN || answer == TRIP_RETRY_BUDGET);
+        granted += answer == TRIP_RETRY_AGAIN;
+    }
+    return granted;
+}
+
+/* 100 at once, and 10 a second of the real clock: never more than one in a tenth of a second. */
+static void assert_has_the_default_budget(trip_breaker *breaker)
+{
+    const uint64_t began_ns = monotonic_ns();
+    const unsigned granted = granted_to_failed_calls(breaker, 10000);
+    assert_in_range(granted, 100, 101 + (monotonic_ns() - began_ns) / (100 * MS));
+    for (unsigned i = 0; i < 4; i++) {
+        bool taken = false;
+        assert_true(WAIT_FOR(taken = taken || trip_hedge_take(breaker)));
+    }
+    assert_in_range(granted + 4, 104, 101 + (monotonic_ns() - began_ns) / (100 * MS));
+}
+
+static void test_without_tripd_a_process_has_a_budget_of_its_own(void **state)
+{
+    trip_client *client;
+    trip_breaker *breaker;
+    (void)state;
+    assert_int_equal(trip_open(&client, "nobody-is-there"), 0);
+    assert_int_equal(trip_breaker_get(client, "db", &breaker), 0);
+    assert_int_equal(trip_client_status(client), TRIP_CLIENT_PRIVATE);
+    assert_has_the_default_budget(breaker);
+    trip_close(client);
+}
+
+static void test_without_tripd_retries_are_by_its_default_settings(void **state)
+{
+    struct fixture *const f = *state;
+    const struct policy_slot *const own = &f->breaker->own_policy;
+    struct breaker_settings defaults;
+    struct policy_slot published = {0};
+    struct budget_pace pace = {0};
+    breaker_settings_defaults(&defaults);
+    limits_policy(&published, &defaults, TICKS_NANOSECOND_Q32);
+    budget_pace_configure(&pace, &defaults, 0);
+    assert_int_equal(own->limits, published.limits);
+    assert_int_equal(own->retry, published.retry);
+    assert_int_equal(own->retry_base_ns, published.retry_base_ns);
+    assert_int_equal(own->retry_max_ns, published.retry_max_ns);
+    assert_int_equal(own->retry_total_ns, published.retry_total_ns);
+    assert_int_equal(own->retry_on, published.retry_on);
+    assert_int_equal(own->budget_floor, published.budget_floor);
+    assert_int_equal(own->budget_cap, pace.cap);
+    assert_int_equal(f->breaker->own_limits.budget >> 32, 100000); /* full at first */
+}
+
+static void test_a_breaker_that_does_not_fit_is_retried_by_the_default_settings(void **state)
+{
+    struct fixture *const f = *state;
+    trip_breaker *breaker;
+    f->fake.full = true;
+    assert_int_equal(trip_breaker_get(f->client, "too-much", &breaker), 0);
+    assert_has_the_default_budget(breaker);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ jitter
@@ -679,6 +753,9 @@ int main(void)
         TEST(a_delay_beyond_total_or_deadline_is_not_slept),
         TEST(a_delay_that_leaves_too_little_time_is_not_slept),
         TEST(hedging_is_off_without_a_time),
+        TEST(without_tripd_a_process_has_a_budget_of_its_own),
+        TEST(without_tripd_retries_are_by_its_default_settings),
+        TEST(a_breaker_that_does_not_fit_is_retried_by_the_default_settings),
         TEST(a_half_open_breaker_ends_the_retries_unless_it_moves_on_before_the_delay_ends),
         TEST(a_ramping_breaker_ends_no_retries),
         TEST(delays_with_jitter_are_spread_over_the_whole_range),
