@@ -25,6 +25,23 @@ struct fixture {
     uint32_t slot;
 };
 
+/* Polls until `condition`, 3 s at most. */
+#define WAIT_FOR(condition)                                \
+    ({                                                     \
+        const struct timespec nap_ = {.tv_nsec = 2000000}; \
+        unsigned tries_ = 0;                               \
+        while (!(condition) && tries_++ < 1500)            \
+            nanosleep(&nap_, NULL);                        \
+        (condition);                                       \
+    })
+
+/* On a busy machine tripd's answers may come after trip_open and trip_breaker_get. */
+static inline bool fixture_shared(const struct fixture *fixture)
+{
+    trip_info info;
+    return trip_breaker_info(fixture->breaker, &info) == 0 && info.client == TRIP_CLIENT_SHARED;
+}
+
 static inline int fixture_setup(void **state)
 {
     struct fixture *const fixture = calloc(1, sizeof(*fixture));
@@ -34,7 +51,7 @@ static inline int fixture_setup(void **state)
     if (trip_open(&fixture->client, NULL) < 0 || trip_breaker_get(fixture->client, "db", &fixture->breaker) < 0)
         return -1;
     fixture->slot = fake_breaker(&fixture->fake, "db");
-    return trip_client_status(fixture->client) == TRIP_CLIENT_SHARED ? 0 : -1;
+    return WAIT_FOR(fixture_shared(fixture)) ? 0 : -1;
 }
 
 static inline int fixture_teardown(void **state)
@@ -66,16 +83,6 @@ static inline void record_n(trip_breaker *breaker, trip_outcome outcome, unsigne
     while (n--)
         trip_record(breaker, outcome, 0);
 }
-
-/* Polls until `condition`, 3 s at most. */
-#define WAIT_FOR(condition)                                \
-    ({                                                     \
-        const struct timespec nap_ = {.tv_nsec = 2000000}; \
-        unsigned tries_ = 0;                               \
-        while (!(condition) && tries_++ < 1500)            \
-            nanosleep(&nap_, NULL);                        \
-        (condition);                                       \
-    })
 
 /* Runs in a child of a fork, which asserts nothing: its exit status is the answer. */
 static inline int in_child(int (*body)(void *context), void *context)
