@@ -9,8 +9,8 @@
  *              gradient = 1.5 * unloaded / latency within [0.5, 1]
  *   vegas      queue = limit * (1 - 1.5 * unloaded / latency), with d = log10(limit), at least 1:
  *              up to d: + 6d;  below 3d: + d;  above 6d: - d;  between: as it is
- *   all        a window in which a tenth of the calls were drops: * 0.9; one that used less than half of the limit: no
- * rise
+ *   all        a window in which a tenth of the calls were drops: * 0.9; one that used less than half of the limit:
+ *              no rise
  *
  * A drop is a call that failed; to aimd, which reads no latency, also one that was slow.
  *

@@ -19,19 +19,20 @@
  *   63                                                        0
  *   [     theoretical arrival time 64: 1/32 tick, modular      ]     3.6 years at 5 GHz
  *
- *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The 1/32
- * are for an I that is no whole number of ticks: rounded up, so that no more than `limit` pass, and short of it by less
- * than limit / (32 * per): 31 in a million at a million a second and a tick a nanosecond. A zero word is a full bucket.
+ *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The
+ *           1/32 are for an I that is no whole number of ticks: rounded up, so that no more than `limit` pass, and
+ *           short of it by less than limit / (32 * per): 31 in a million at a million a second and a tick a
+ *           nanosecond. A zero word is a full bucket.
  *
  * sliding   no more than `limit` within the last `per`, as estimated from two counters: the sliding window of
- * Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017)
+ *           Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017)
  *
  *   63          48 47                  24 23                   0
  *   [  window 16  ][    previous 24     ][     current 24      ]     window: now / per, modular
  *
- *           Admitted if previous * (rest of this window / per), rounded down, + current + 1 <= limit; rounded up, a
- * limit of 1 would admit in every other window. A word that rested for 2^16 windows, to the window, looks like one of
- * now: the calls of then count again, for two windows at most.
+ *           Admitted if previous * (rest of this window / per), rounded down, + current + 1 <= limit; rounded up,
+ *           a limit of 1 would admit in every other window. A word that rested for 2^16 windows, to the window, looks
+ *           like one of now: the calls of then count again, for two windows at most.
  *
  * budget    tokens for retries, in thousandths: deposited by tripd (a ratio of the calls it counted), and refilled at
  *           min_per_second by whoever looks, so that the floor holds while tripd is away (RetryBudget of Twitter's

@@ -10,8 +10,8 @@
  * half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
  * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
- * retry       0-7 attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille | 26-57
- * multiplier in permille
+ * retry       0-7 attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille
+ *             26-57 multiplier in permille
  */
 #ifndef TRIP_INTERNAL_POLICY_H
 #define TRIP_INTERNAL_POLICY_H

@@ -13,16 +13,20 @@
  *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
  *   retries ERROR         what trip_retry_next answers until it ends an operation's retries: delays in ms, and why
  *   hedged MS             trip_run_asking, whose first attempt fails after so long, the second succeeds at once: how
- * many attempts were sent, and "ok" or the error's name end OUTCOME           ends the latest call in flight ends
- * OUTCOME          ends all of them record OUTCOME COUNT  reports so many state, mode, reason   of the breaker, as this
- * process sees it source                shared: what this process knows of the breaker, and reports of it, is
- * everyone's load                  reports successes until the next line comes reported              how many outcomes
- * this process has reported so far lose                  closes every descriptor it does not know, and puts others on
- * their numbers harmed                how many of those others were touched since fork                  the child's
- * pid; the child goes on with the lines that follow, the parent does nothing more raw_fork              the same
- * without atfork handlers: the child holds all that the parent had open exec PROGRAM ARG      becomes another program,
- * which answers nothing ask COUNT             opens so many control connections, asks once on each: how many were
- * answered, not refused
+ *                         many attempts were sent, and "ok" or the error's name
+ *   end OUTCOME           ends the latest call in flight
+ *   ends OUTCOME          ends all of them
+ *   record OUTCOME COUNT  reports so many
+ *   state, mode, reason   of the breaker, as this process sees it
+ *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
+ *   load                  reports successes until the next line comes
+ *   reported              how many outcomes this process has reported so far
+ *   lose                  closes every descriptor it does not know, and puts others on their numbers
+ *   harmed                how many of those others were touched since
+ *   fork                  the child's pid; the child goes on with the lines that follow, the parent does nothing more
+ *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
+ *   exec PROGRAM ARG      becomes another program, which answers nothing
+ *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
 #include <errno.h>
 #include <poll.h>
