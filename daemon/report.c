@@ -73,11 +73,6 @@ static json_t *window(const struct core_head *core)
                      rate(core_slow_rate_permille(core)));
 }
 
-static uint64_t until(uint64_t deadline_ms, uint64_t now_ms)
-{
-    return deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-}
-
 /* Whose mode is in force: as policy_mode_of, which says only which. MODE_OWNER_COUNT: nobody's. */
 static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t now_ms)
 {
@@ -104,25 +99,9 @@ static json_t *ramp(const struct report_breaker *breaker)
     if (word_state(breaker->word) != WORD_RAMPING)
         return json_null();
     return json_pack("{s:o, s:o}", "admit", rate((int32_t)word_permille(breaker->word)), "ends_ms",
-                     ramp_end_epoch(end) == word_epoch(breaker->word) ? number(until(ramp_end_ms(end), breaker->now_ms))
-                                                                      : json_null());
-}
-
-/* Until the state admits a probe, as far as the word tells. */
-static uint64_t word_wait_ms(uint64_t word, uint64_t now_ms)
-{
-    const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
-    switch (word_state(word)) {
-    case WORD_OPEN:
-    case WORD_HALF_OPEN:
-        return until(word_deadline_ms(word), now_ms);
-    case WORD_PROBING:
-        return lease_over(word & mask, PROBE_LEASE_BITS, now_ms)
-                   ? 0
-                   : ((word - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
-    default:
-        return 0;
-    }
+                     ramp_end_epoch(end) == word_epoch(breaker->word)
+                         ? number(time_until(ramp_end_ms(end), breaker->now_ms))
+                         : json_null());
 }
 
 /* Until a call may be admitted: null where only an operator ends it. */
@@ -131,7 +110,7 @@ static json_t *retry_after(const struct report_breaker *breaker)
     uint64_t until_ms;
     const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
     if (mode == TRIP_MODE_FORCED_OPEN)
-        return until_ms ? number(until(until_ms, breaker->now_ms)) : json_null();
+        return until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null();
     return number(mode == TRIP_MODE_AUTO && permits_free(breaker) == 0 ? word_wait_ms(breaker->word, breaker->now_ms)
                                                                        : 0);
 }
@@ -152,12 +131,12 @@ json_t *report_line(const struct report_breaker *breaker)
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
         "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
-        "state_for_ms", number(until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
+        "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
         "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
-        "mode_ttl_ms", until_ms ? number(until(until_ms, breaker->now_ms)) : json_null());
+        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null());
 }
 
 json_t *report_mode(const struct report_breaker *breaker)
@@ -190,7 +169,7 @@ static json_t *probes(const struct core_head *core)
 static uint64_t open_ms(const struct report_breaker *breaker)
 {
     const bool open = word_state(breaker->word) == WORD_OPEN;
-    return breaker->core->open_ms + (open ? until(breaker->now_ms, breaker->detail->since_ms) : 0);
+    return breaker->core->open_ms + (open ? time_until(breaker->now_ms, breaker->detail->since_ms) : 0);
 }
 
 static json_t *trips(const struct core_head *core)
@@ -220,8 +199,8 @@ static json_t *modes(const struct report_breaker *breaker)
         json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "owner", owner_names[owner], "mode",
                                               NAME_OF(mode_names, word & 7), "since_unix_ms",
                                               number(breaker->detail->modes[owner].since_unix_ms), "ttl_ms",
-                                              until_ms ? number(until(until_ms, breaker->now_ms)) : json_null(), "uid",
-                                              (json_int_t)breaker->detail->modes[owner].uid, "reason",
+                                              until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(),
+                                              "uid", (json_int_t)breaker->detail->modes[owner].uid, "reason",
                                               text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
     }
     return list;
@@ -306,7 +285,7 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
 {
     return json_pack("{s:o, s:s, s:o, s:o, s:I, s:o}", "pattern", TEXT(pattern->pattern), "mode",
                      NAME_OF(mode_names, pattern->mode), "since_unix_ms", number(pattern->set_unix_ms), "ttl_ms",
-                     pattern->until_ms ? number(until(pattern->until_ms, now_ms)) : json_null(), "uid",
+                     pattern->until_ms ? number(time_until(pattern->until_ms, now_ms)) : json_null(), "uid",
                      (json_int_t)pattern->uid, "reason", text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
@@ -364,18 +343,19 @@ json_t *report_status(const struct report_instance *instance)
     const struct segment_header *header = instance->header;
     const bool lives = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
     const bool here = lives || instance->daemon == REPORT_DEAD;
-    return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon", daemon_names[instance->daemon],
-        "heartbeat_age_ms", here ? number(until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
-        "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
-        lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
-        header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms), "created_unix_ms",
-        number(header->created_unix_ms), "config_unix_ms", number(header->config_unix_ms), "segment_bytes",
-        number(header->size), "breakers", breaker_counts(instance), "clients",
-        json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most", number(header->max_lanes),
-                  "refused", number(header->refused), "no_lane", number(header->refused_lanes), "no_memory",
-                  number(header->refused_memory)),
-        "transitions", number(header->transition_next));
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
+                     daemon_names[instance->daemon], "heartbeat_age_ms",
+                     here ? number(time_until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
+                     "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
+                     lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
+                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms),
+                     "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
+                     number(header->config_unix_ms), "segment_bytes", number(header->size), "breakers",
+                     breaker_counts(instance), "clients",
+                     json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
+                               number(header->max_lanes), "refused", number(header->refused), "no_lane",
+                               number(header->refused_lanes), "no_memory", number(header->refused_memory)),
+                     "transitions", number(header->transition_next));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- a trace

@@ -64,31 +64,12 @@ static trip_reason reason_of(const struct binding *binding, uint64_t word)
     return unseen ? TRIP_REASON_CONSECUTIVE : told;
 }
 
-static uint64_t until(uint64_t at_ms, uint64_t now_ms)
-{
-    return at_ms > now_ms ? at_ms - now_ms : 0;
-}
-
 /* Forced open without a TTL ends when an operator says so. */
 static uint64_t forced_for(const struct binding *binding, uint64_t now_ms)
 {
     uint64_t until_ms;
     policy_mode_of(binding->policy->modes, now_ms, &until_ms);
-    return until_ms ? until(until_ms, now_ms) : UINT64_MAX;
-}
-
-static uint64_t state_for(uint64_t word, uint64_t now_ms)
-{
-    const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
-    switch (word_state(word)) {
-    case WORD_OPEN:
-    case WORD_HALF_OPEN:
-        return until(word_deadline_ms(word), now_ms);
-    case WORD_PROBING:
-        return (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
-    default:
-        return 0;
-    }
+    return until_ms ? time_until(until_ms, now_ms) : UINT64_MAX;
 }
 
 /* Modes other than auto and forced_open admit; forced open, the state's own time runs on. */
@@ -97,7 +78,7 @@ static uint64_t retry_after(const struct binding *binding, const trip_info *info
     const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
     const uint64_t forced_ms = info->mode == TRIP_MODE_FORCED_OPEN ? forced_for(binding, now_ms) : 0;
     const bool now = info->permits_free > 0 || word_due(word, now_ms, longest_ms);
-    const uint64_t state_ms = now ? 0 : state_for(word, now_ms);
+    const uint64_t state_ms = now ? 0 : word_wait_ms(word, now_ms);
     if (info->mode != TRIP_MODE_AUTO && info->mode != TRIP_MODE_FORCED_OPEN)
         return 0;
     return forced_ms > state_ms ? forced_ms : state_ms;

@@ -9,6 +9,12 @@ static inline uint64_t at_most(uint64_t value, uint64_t highest)
     return value < highest ? value : highest;
 }
 
+/* 0: it has passed. Any unit. */
+static inline uint64_t time_until(uint64_t at, uint64_t now)
+{
+    return at > now ? at - now : 0;
+}
+
 static inline uint64_t saturated(unsigned __int128 value)
 {
     return value < UINT64_MAX ? (uint64_t)value : UINT64_MAX;

@@ -171,6 +171,21 @@ static inline bool word_probe_over(uint64_t word, uint64_t now_ms)
     return lease_over(word & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1), PROBE_LEASE_BITS, now_ms);
 }
 
+/* Until the state admits a probe, as far as the word tells. */
+static inline uint64_t word_wait_ms(uint64_t word, uint64_t now_ms)
+{
+    const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
+    switch (word_state(word)) {
+    case WORD_OPEN:
+    case WORD_HALF_OPEN:
+        return time_until(word_deadline_ms(word), now_ms);
+    case WORD_PROBING:
+        return word_probe_over(word, now_ms) ? 0 : ((word - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
+    default:
+        return 0;
+    }
+}
+
 /* Has the word's time passed? A deadline further away than any this breaker can have is damage, and treated as passed.
  */
 static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)

@@ -430,6 +430,18 @@ static void test_info_tells_what_tripd_published(void **state)
     assert_int_equal(info.retry_after_ms, 13000);
 }
 
+static void test_a_probe_whose_lease_is_over_keeps_nobody_waiting(void **state)
+{
+    struct fixture *const f = *state;
+    trip_info info;
+    fixture_set(f, word_probing(3, 9, 1640)); /* the clock says 1000 */
+    trip_breaker_info(f->breaker, &info);
+    assert_in_range(info.retry_after_ms, 600, 704);
+    fixture_set(f, word_probing(3, 9, 640));
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.retry_after_ms, 0);
+}
+
 static void test_rates_are_unknown_before_minimum_calls(void **state)
 {
     struct fixture *const f = *state;
@@ -472,6 +484,7 @@ int main(void)
         TEST(test_a_stalled_call_that_returns_enters_totals_only),
         TEST(test_a_full_table_of_calls_watches_no_more),
         TEST(test_info_tells_what_tripd_published),
+        TEST(test_a_probe_whose_lease_is_over_keeps_nobody_waiting),
         TEST(test_rates_are_unknown_before_minimum_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
