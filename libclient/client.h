@@ -112,7 +112,6 @@ struct lane {
     size_t size;
     struct descriptor memfd;
     uint32_t meter_count;
-    uint32_t max_breakers;
     uint32_t number;        /* 0 until tripd has given one */
     uint32_t taken;         /* a bit a section that a thread holds */
     uint32_t thread_meters; /* meters taken by other sections than 0 */
@@ -135,7 +134,7 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
 
 static inline struct meter **lane_meters(struct lane *lane, uint32_t section)
 {
-    return &lane->meters[(size_t)section * lane->max_breakers];
+    return &lane->meters[(size_t)section * lane->view->max_breakers];
 }
 
 /* Has tripd given up a lane that it had taken? */

@@ -76,8 +76,7 @@ static uint64_t random_id(void)
 
 int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane)
 {
-    const uint32_t max_breakers = view->max_breakers;
-    const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * max_breakers * sizeof(struct meter *);
+    const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * view->max_breakers * sizeof(struct meter *);
     const size_t size = lane_size(meter_count);
     void *memory;
     const int fd = sealed_memfd(size);
@@ -103,7 +102,6 @@ int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_l
     lane->size = size;
     lane->memfd = descriptor_own(fd);
     lane->meter_count = meter_count;
-    lane->max_breakers = max_breakers;
     lane->taken = 1; /* section 0 is nobody's own */
     lane->mapped = mapped;
     fill_header(lane->memory, view->segment_id, meter_count, random_id());
