@@ -162,8 +162,8 @@ static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t
             }
         }
     }
-    if (any && ticket_reclaim_all(words, nobodys) > 0)
-        wake_waiters(breakers, slot);
+    if (any && ticket_reclaim_all(words, nobodys) > 0) /* as breakers_tickets_of_lane */
+        wake(commons_limits(breakers->commons, slot));
     return end;
 }
 

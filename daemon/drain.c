@@ -148,6 +148,14 @@ static void add_part(uint64_t *part, uint64_t by, uint64_t whole)
     *part += by < room ? by : room;
 }
 
+static uint64_t asked(const struct breaker_totals *totals)
+{
+    uint64_t sum = totals->calls + totals->ignored + totals->cancelled + totals->late + totals->denied;
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        sum += totals->limited[kind];
+    return sum;
+}
+
 static void add_totals(struct breaker_totals *totals, const struct counters *counters, const struct meter_marks *marks)
 {
     const uint64_t ok = grown(counters->total_ok, marks->total_ok);
@@ -161,9 +169,9 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     totals->cancelled += grown(counters->cancelled, marks->cancelled);
     totals->late += grown(counters->late, marks->late);
     totals->denied += grown(counters->denied, marks->denied);
-    totals->retries += grown(counters->retries, marks->retries);
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
         totals->limited[kind] += grown(counters->limited[kind], marks->limited[kind]);
+    add_part(&totals->retries, grown(counters->retries, marks->retries), asked(totals));
 }
 
 /* ------------------------------------------------------------------------------------------------- evidence to core */

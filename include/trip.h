@@ -14,6 +14,8 @@
  *   Cancelling  A thread may be cancelled (deferred) in the operation or the backoff of trip_run: the call ends as
  *               cancelled, holds nothing, and `release` is called. A hedged one is not cancelled before trip_run
  *               returns; an operation that ends a thread of libtrip's was cancelled.
+ *   Exceptions  The same for a C++ exception that leaves an operation which is not hedged. A longjmp out of it harms
+ *               nothing else, but its call stays out, with its ticket, until the process ends.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
@@ -251,9 +253,10 @@ trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_pr
 /* The same with a deadline: a call that cannot end in time is not sent (TRIP_DENY_DEADLINE), and says nothing about the
  * dependency. That is: its time has passed, or of 100 calls that went well lately, in all processes, 95 at least took
  * longer than what is left. tripd measures that over 5 to 10 s, from 20 calls on and to a half octave, and forgets it
- * 10 s after the last of them: whoever was refused may then try. While tripd is away, or the mode is not auto, only a
- * time that has passed is too short. NULL: as trip_begin. Where concurrency.wait is set, this and the two above wait
- * for a ticket, while the deadline leaves time for the call: the only wait there is in an admission. */
+ * 10 s after the last of them; meanwhile one call a second of each process is sent all the same, to learn better. While
+ * tripd is away, or the mode is not auto, only a time that has passed is too short. NULL: as trip_begin. Where
+ * concurrency.wait is set, this and the two above wait for a ticket, while the deadline leaves time for the call: the
+ * only wait there is in an admission. */
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
 
 /* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
@@ -282,7 +285,8 @@ void trip_retry_within(trip_retry *retry, uint64_t within_ns);
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
 /* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while
- * the first is still out. False: hedging is off. Charge it with trip_hedge_take when it is sent. */
+ * the first is still out. False: hedging is off. Charge it with trip_hedge_take, then ask for its
+ * admission: one that is not paid is not begun. */
 bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
 /* False: the retry budget is dry, send none. */
 bool trip_hedge_take(trip_breaker *breaker);

@@ -9,7 +9,8 @@ enum call_flag {
     CALL_PERMIT = 2,  /* holds a permit of a half-open breaker */
     CALL_PROBING = 4, /* holds the state word itself */
     CALL_WATCHED = 8, /* stands in the lane's table of calls in flight */
-    CALL_TICKET = 16  /* holds a ticket of the bulkhead */
+    CALL_TICKET = 16, /* holds a ticket of the bulkhead */
+    CALL_TRIAL = 32   /* has less time than calls of late took: limits_soonest_trial */
 };
 
 struct call {

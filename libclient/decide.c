@@ -173,12 +173,24 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
 #define PASSED_NS 1 /* a deadline so near has passed */
 
 /* Has a call with so much time left (UINT64_MAX: all) a chance to end in time, and how long may it wait before? */
-static bool time_to_spare(const struct binding *binding, uint64_t left_ns, uint64_t *ret_spare_ns)
+static bool time_to_spare(const struct call *call, uint64_t left_ns, uint64_t *ret_spare_ns)
 {
-    const uint64_t soonest_ns = left_ns == UINT64_MAX ? 0 : limits_soonest_ns(binding);
+    const bool short_of = left_ns != UINT64_MAX && !(call->flags & CALL_TRIAL);
+    const uint64_t soonest_ns = short_of ? limits_soonest_ns(call->breaker, call->binding) : 0;
     if (left_ns <= PASSED_NS || left_ns < soonest_ns)
         return false;
     *ret_spare_ns = left_ns - soonest_ns;
+    return true;
+}
+
+static bool goes_out(struct call *call, uint64_t left_ns, uint64_t *ret_spare_ns)
+{
+    if (time_to_spare(call, left_ns, ret_spare_ns))
+        return true;
+    if (left_ns <= PASSED_NS || !limits_soonest_trial(call->breaker, call->binding->view))
+        return false;
+    call->flags |= CALL_TRIAL;
+    *ret_spare_ns = left_ns;
     return true;
 }
 
@@ -190,7 +202,7 @@ static bool limited(struct call *call, trip_priority priority, uint64_t most_wai
     uint64_t spare_ns;
     if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
         limits_take(call, priority, most_wait_ns, ret_by)) {
-        if (time_to_spare(binding, trip_call_remaining_ns((const trip_call *)call), &spare_ns))
+        if (time_to_spare(call, trip_call_remaining_ns((const trip_call *)call), &spare_ns))
             return false;
         *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
         limits_give_unsent(call);
@@ -213,7 +225,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
     uint64_t spare_ns; /* before admit: who cannot end in time takes no probe's permit */
-    if (!time_to_spare(call->binding, asking->within_ns ? asking->within_ns : UINT64_MAX, &spare_ns))
+    if (!goes_out(call, asking->within_ns ? asking->within_ns : UINT64_MAX, &spare_ns))
         return reject(&reporter, call, by);
     const trip_verdict verdict = admit(call);
     if (!trip_admitted(verdict)) {

@@ -158,7 +158,7 @@ static void wait_for_answer(struct hedge *hedge, uint64_t for_ns)
                                      : pthread_cond_timedwait(&hedge->changed, &hedge->lock, &until);
 }
 
-/* The second one is admitted like any call, but waits for nothing, and is paid from the retry budget. */
+/* The second one is paid from the retry budget, then admitted like any call, but waits for nothing. */
 static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t began_ns, trip_result *result)
 {
     trip_asking second = *asking;
@@ -166,9 +166,9 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
     const uint64_t spent_ns = monotonic_ns() - began_ns;
     if (second.within_ns)
         second.within_ns = second.within_ns > spent_ns ? second.within_ns - spent_ns : 1;
-    if (!trip_admitted(call_begin(hedge->breaker, &call, &second, 0)))
+    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(call_begin(hedge->breaker, &call, &second, 0)))
         return;
-    if (trip_hedge_take(hedge->breaker) && start(hedge, &call, result->attempts + 1))
+    if (start(hedge, &call, result->attempts + 1))
         result->attempts++;
     else
         trip_end(&call, TRIP_CANCELLED);

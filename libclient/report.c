@@ -219,6 +219,8 @@ COLD static void end_slow(struct call *call, struct outcome *outcome)
         limits_give(&ended);
     const struct view *const view = ended.binding->view;
     const uint64_t ns = outcome->ticks > ended.ticks ? ticks_to_ns(outcome->ticks - ended.ticks, view->tick_ns_q32) : 1;
+    if (ended.flags & CALL_TRIAL && outcome->what == TRIP_OK && outcome->ticks <= ended.deadline)
+        limits_soonest_doubt(breaker, view);
     outcome->latency_ns = ns ? ns : 1;
     outcome->slow = latency_slow(ended.binding->policy, ns);
     end_call(breaker, &ended, outcome);

@@ -4,13 +4,17 @@
  * tripd there is the retry budget alone, the process's own. */
 #include "shared_limits.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tell.h"
 
-#define RATE_TRIES 64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
+#define TICKET_TRIES 3
+#define TRIAL_MS     1000
+#define DOUBT_MS     10000 /* tripd's window: until then it has measured them */
+#define RATE_TRIES   64    /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
 
 static uint64_t load(const uint64_t *word)
 {
@@ -59,25 +63,24 @@ static uint32_t own_lane(const struct trip_client *client)
     return lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
 }
 
-/* As whom this process holds a ticket; 0: its number is on its way. Who gets none, or has nobody to get it from, holds
- * a lease: its death goes unnoticed until the lease's end. */
+/* As whom this process holds a ticket. Who has no number, or not yet, holds a lease: its death goes unnoticed until the
+ * lease's end. */
 static uint32_t holder_now(const struct trip_client *client, const struct view *view)
 {
     const uint32_t lane = own_lane(client);
-    if (lane != 0 && lane <= TICKET_LANE_MAX)
-        return lane;
-    const bool without = lane != 0 || __atomic_load_n(&client->laneless, __ATOMIC_RELAXED) || view_away(view);
-    return without ? ticket_lease(view_now_ms(view)) : 0;
+    return lane != 0 && lane <= TICKET_LANE_MAX ? lane : ticket_lease(view_now_ms(view));
 }
 
-/* A number or a commons that was lost since: the ticket is marked as somebody else's, or nobody's. */
+/* A number, a lease or a commons that was lost since: the ticket is marked as somebody else's, or nobody's. */
 static bool still_holder(const struct call *call, uint32_t holder)
 {
-    return (holder >= TICKET_LEASE || own_lane(call->breaker->client) == holder) &&
-           commons_now(call->binding) == call->commons;
+    const bool holds = holder < TICKET_LEASE ? own_lane(call->breaker->client) == holder
+                                             : !ticket_lease_over(holder, view_now_ms(call->binding->view));
+    return holds && commons_now(call->binding) == call->commons;
 }
 
-static bool ticket_try(struct call *call, trip_priority priority)
+/* 0; -EAGAIN: there is none; -EINTR: it had to be given back. */
+static int ticket_try_once(struct call *call, trip_priority priority)
 {
     const struct policy_slot *const policy = call->binding->policy;
     uint64_t *const words = call->binding->tickets;
@@ -86,14 +89,23 @@ static bool ticket_try(struct call *call, trip_priority priority)
     const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
     const uint32_t holder = holder_now(call->breaker->client, call->binding->view);
     call->commons = commons_now(call->binding);
-    if (holder == 0 || ticket_take(words, limit.now, reserve, holder, holder * TICKETS_PER_WORD, &call->ticket) < 0)
-        return false;
+    if (ticket_take(words, limit.now, reserve, holder, holder * TICKETS_PER_WORD, &call->ticket) < 0)
+        return -EAGAIN;
     if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, policy_tickets(policy), call->ticket))) {
         give(call); /* in whichever commons it is */
-        return false;
+        return -EINTR;
     }
     call->flags |= CALL_TICKET;
-    return true;
+    return 0;
+}
+
+/* Once more where others who gave theirs back, too, may have left one. */
+static bool ticket_try(struct call *call, trip_priority priority)
+{
+    int error = -EINTR;
+    for (unsigned tries = 0; tries < TICKET_TRIES && error == -EINTR; tries++)
+        error = ticket_try_once(call, priority);
+    return error == 0;
 }
 
 static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
@@ -200,16 +212,43 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
     return true;
 }
 
+/* ------------------------------------------------------------------------------------------------------- deadlines */
+
+/* A time of another segment's clock is none. */
+static bool comes_within(uint64_t at_ms, uint64_t now_ms, uint64_t within_ms)
+{
+    return at_ms > now_ms && at_ms - now_ms <= within_ms;
+}
+
 /* The word is old while tripd is away, and would keep all out for as long. */
-uint64_t limits_soonest_ns(const struct binding *binding)
+uint64_t limits_soonest_ns(const struct trip_breaker *breaker, const struct binding *binding)
 {
     const struct policy_slot *const policy = binding->policy;
     const uint64_t soonest_ns = load(&policy->soonest_ns);
-    if (soonest_ns == 0 || view_away(binding->view) ||
-        policy_mode_now(policy, load(&policy->admission), view_now_ms(binding->view)) != TRIP_MODE_AUTO)
+    if (soonest_ns == 0 || view_away(binding->view))
         return 0;
-    return soonest_ns;
+    const uint64_t now_ms = view_now_ms(binding->view);
+    const bool automatic = policy_mode_now(policy, load(&policy->admission), now_ms) == TRIP_MODE_AUTO;
+    return automatic && !comes_within(load(&breaker->doubt_ms), now_ms, DOUBT_MS) ? soonest_ns : 0;
 }
+
+bool limits_soonest_trial(struct trip_breaker *breaker, const struct view *view)
+{
+    uint64_t due_ms = load(&breaker->trial_ms);
+    const uint64_t now_ms = view_now_ms(view);
+    const bool first = due_ms == 0;
+    return !comes_within(due_ms, now_ms, TRIAL_MS) &&
+           __atomic_compare_exchange_n(&breaker->trial_ms, &due_ms, now_ms + TRIAL_MS, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED) &&
+           !first;
+}
+
+void limits_soonest_doubt(struct trip_breaker *breaker, const struct view *view)
+{
+    __atomic_store_n(&breaker->doubt_ms, view_now_ms(view) + DOUBT_MS, __ATOMIC_RELAXED);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- retries */
 
 static bool take_from_budget(const struct binding *binding)
 {

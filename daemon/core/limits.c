@@ -103,8 +103,11 @@ struct budget budget_pace_budget(const struct budget_pace *pace, const struct br
     return (struct budget){.min_per_second = settings->budget.min_per_second, .cap = pace->cap};
 }
 
-uint64_t budget_pace_earned(const struct budget_pace *pace, const struct breaker_settings *settings, uint64_t attempts)
+uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t attempts)
 {
+    const uint64_t debt = pace->cap / bucket_positive(settings->budget.ratio);
+    if (pace->deposited > attempts && pace->deposited - attempts > debt)
+        pace->deposited = attempts + debt;
     return attempts > pace->deposited ? product(attempts - pace->deposited, settings->budget.ratio) : 0;
 }
 

@@ -27,12 +27,13 @@ void budget_pace_configure(struct budget_pace *pace, const struct breaker_settin
 void budget_pace_from_now(struct budget_pace *pace, const struct breaker_totals *totals, uint64_t now_ns);
 /* Calls that were asked for, whatever came of them, so that a hedge that loses takes nothing from another call: a retry
  * earns nothing, else a ratio of 20% would let through 25%. One that is paid, and then denied, takes what a call earns.
- * Who forges the count of retries can as well empty the budget itself. */
+ */
 uint64_t budget_first_attempts(const struct breaker_totals *totals);
 
 struct budget budget_pace_budget(const struct budget_pace *pace, const struct breaker_settings *settings);
-/* In thousandths of a token, since the last deposit. */
-uint64_t budget_pace_earned(const struct budget_pace *pace, const struct breaker_settings *settings, uint64_t attempts);
+/* In thousandths of a token, since the last deposit. Retries are counted before their calls; what they are ahead, or a
+ * client forged, is made up for by as many calls as earn a full budget, at most. */
+uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t attempts);
 
 #define BUDGET_PACE_LOOK_NS TRIP_S
 

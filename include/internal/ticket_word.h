@@ -282,10 +282,12 @@ static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holder
     return held;
 }
 
-static inline unsigned ticket_reclaim(uint64_t *words, uint32_t holder)
+/* Of one lane; one beyond TICKET_LANE_MAX holds leases, which are over by time alone. */
+static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
 {
     uint64_t holders[TICKET_HOLDER_SET] = {0};
-    ticket_holders_add(holders, holder);
+    if (lane <= TICKET_LANE_MAX)
+        ticket_holders_add(holders, lane);
     return ticket_reclaim_all(words, holders);
 }
 

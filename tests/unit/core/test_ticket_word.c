@@ -65,6 +65,16 @@ static void test_a_lease_lasts_a_minute_and_is_no_lane(void **state)
     assert_false(ticket_lease_over(0x7ff, 3600000)); /* a lane's number */
 }
 
+static void test_the_death_of_a_lane_that_holds_leases_frees_nobody_s(void **state)
+{
+    (void)state;
+    uint64_t words[TICKET_WORDS] = {0};
+    struct ticket ticket;
+    assert_int_equal(ticket_take(words, 4, 0, ticket_lease(200000), 0, &ticket), 0);
+    assert_int_equal(ticket_reclaim(words, ticket_lease(200000)), 0);
+    assert_int_equal(ticket_count(words, 0, 4), 1);
+}
+
 static void test_taking_moves_the_serial_and_nothing_else(void **state)
 {
     (void)state;
@@ -360,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_places_are_those_of_the_word_before_the_end),
         cmocka_unit_test(test_a_ticket_with_a_lane_is_taken_whatever_its_serial),
         cmocka_unit_test(test_a_lease_lasts_a_minute_and_is_no_lane),
+        cmocka_unit_test(test_the_death_of_a_lane_that_holds_leases_frees_nobody_s),
         cmocka_unit_test(test_taking_moves_the_serial_and_nothing_else),
         cmocka_unit_test(test_giving_back_keeps_the_serial),
         cmocka_unit_test(test_reclaiming_frees_every_ticket_of_the_lane),

@@ -494,6 +494,20 @@ static void test_calls_earn_by_the_ratio(void **state)
     assert_int_equal(milli_tokens(), 51000);
 }
 
+static void test_forged_retries_are_made_up_for(void **state)
+{
+    (void)state;
+    start(deposits_alone);
+    second(1000);
+    writer_total(&line()->retries, UINT64_C(1) << 43);
+    second(1000);
+    assert_int_equal(host_head(host, slot)->totals.retries, 2000); /* no more than calls */
+    const uint64_t before = milli_tokens();
+    for (unsigned i = 0; i < 6; i++)
+        second(1000);
+    assert_true(milli_tokens() > before);
+}
+
 static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
 {
     (void)state;
@@ -1017,6 +1031,7 @@ int main(void)
         TEST(people_see_who_holds_most),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
         TEST(a_hedge_that_loses_takes_nothing_from_the_calls),
+        TEST(forged_retries_are_made_up_for),
         TEST(calls_earn_by_the_ratio),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
         TEST(what_the_floor_brings_is_there_from_the_first_call_on),

@@ -9,6 +9,7 @@ struct race {
     unsigned begun, over, released; /* atomics */
     uint64_t remaining_ns[3];       /* by number of the attempt */
     trip_outcome first;
+    bool dry; /* the budget */
     bool (*first_waits_for)(struct race *race);
 };
 
@@ -47,6 +48,12 @@ static bool second_was_rejected(struct race *race)
     return rejected_for_want_of_tickets(race->fixture) == 1;
 }
 
+static bool second_was_refused(struct race *race)
+{
+    struct limit_lines *const lines = commons_limits(race->fixture->fake.commons, race->fixture->slot);
+    return __atomic_load_n(&lines->retries_refused, __ATOMIC_RELAXED) == 1;
+}
+
 static trip_outcome first_attempt(struct race *race, trip_attempt *attempt)
 {
     WAIT_FOR(race->first_waits_for(race));
@@ -83,6 +90,8 @@ static int hedge(struct fixture *f, struct race *race, trip_result *ret_result)
     race->fixture = f;
     retries(f);
     policy(f)->hedge_ns = 20 * MS;
+    if (race->dry)
+        commons_limits(f->fake.commons, f->slot)->budget = budget_make(0, 1000);
     return trip_run_asking(f->breaker, &hedged, run_attempt, race, ret_result);
 }
 
@@ -105,6 +114,20 @@ static void test_the_second_attempt_has_what_time_the_first_has_left(void **stat
     assert_in_range(race.remaining_ns[2], 1, 4980 * MS);
 }
 
+/* Calls earn tokens: one that was never sent is none. */
+static void test_a_second_attempt_that_the_dry_budget_refuses_is_no_call(void **state)
+{
+    struct fixture *const f = *state;
+    static struct race race = {.first = TRIP_OK, .first_waits_for = second_was_refused};
+    trip_result result;
+    race.dry = true;
+    assert_int_equal(hedge(f, &race, &result), 0);
+    assert_int_equal(result.attempts, 1);
+    assert_int_equal(fixture_counts(f).started, 1);
+    assert_int_equal(fixture_counts(f).cancelled, 0);
+    assert_true(WAIT_FOR(seen(&race.released) == 1));
+}
+
 static void test_the_second_attempt_waits_for_no_ticket(void **state)
 {
     struct fixture *const f = *state;
@@ -116,7 +139,7 @@ static void test_the_second_attempt_waits_for_no_ticket(void **state)
     assert_int_equal(hedge(f, &race, &result), 0);
     assert_int_equal(result.attempts, 1);
     assert_int_equal(rejected_for_want_of_tickets(f), 1);
-    assert_int_equal(tokens(f), 2000); /* what was not sent was not paid for */
+    assert_int_equal(tokens(f), 1000); /* it was paid, as a retry that is denied */
     assert_true(WAIT_FOR(seen(&race.released) == 1));
 }
 
@@ -127,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_failure_does_not_answer_while_the_other_attempt_runs),
         TEST(the_second_attempt_has_what_time_the_first_has_left),
+        TEST(a_second_attempt_that_the_dry_budget_refuses_is_no_call),
         TEST(the_second_attempt_waits_for_no_ticket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

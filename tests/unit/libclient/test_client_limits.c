@@ -318,6 +318,22 @@ static int calls_of_a_worker(void *context)
     return admitted;
 }
 
+static int first_call_of_a_child(void *context)
+{
+    struct fixture *const f = context;
+    trip_call call;
+    return trip_begin(f->breaker, &call);
+}
+
+/* Its lane is on its way. */
+static void test_a_child_s_first_call_finds_a_ticket(void **state)
+{
+    struct fixture *const f = *state;
+    limit_tickets(f, 4, UINT64_C(10000000000));
+    assert_int_equal(in_child(first_call_of_a_child, f), TRIP_ALLOW);
+    assert_int_equal(ticket_count(tickets(f), 0, 4), 1);
+}
+
 static void test_workers_forked_while_tripd_is_away_are_held_to_the_limit(void **state)
 {
     struct fixture *const f = *state;
@@ -454,6 +470,34 @@ static void test_a_call_that_cannot_end_in_time_is_not_sent(void **state)
     assert_int_equal(begin_within(f, 2), TRIP_ALLOW);
 }
 
+/* Where all are refused nobody measures them, and others may keep tripd's word as it is. */
+static void test_of_calls_that_seem_too_late_one_a_second_is_tried(void **state)
+{
+    struct fixture *const f = *state;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 50000000};
+    trip_call call;
+    take_at_best(f, 67108864);
+    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+    fake_clock(&f->fake, 1999);
+    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+    fake_clock(&f->fake, 2000);
+    assert_int_equal(begin_within(f, 1), TRIP_DENY_DEADLINE);
+    assert_int_equal(trip_begin_asking(f->breaker, &call, &asking), TRIP_ALLOW);
+    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+    fake_clock(&f->fake, 2060);
+    trip_end(&call, TRIP_OK); /* too late: the word is right */
+    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+    fake_clock(&f->fake, 3000);
+    assert_int_equal(trip_begin_asking(f->breaker, &call, &asking), TRIP_ALLOW);
+    fake_clock(&f->fake, 3040);
+    trip_end(&call, TRIP_OK);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
+    fake_clock(&f->fake, 13040); /* tripd has measured them since */
+    assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
+    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+}
+
 static void test_a_probe_that_cannot_end_in_time_takes_no_permit(void **state)
 {
     struct fixture *const f = *state;
@@ -534,6 +578,7 @@ int main(void)
         TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
         TEST(where_a_limit_falls_those_in_flight_count),
         TEST(a_process_without_a_lane_is_held_to_the_limit),
+        TEST(a_child_s_first_call_finds_a_ticket),
         TEST(workers_forked_while_tripd_is_away_are_held_to_the_limit),
         TEST(a_burst_passes_and_then_the_rate),
         TEST(a_sliding_window_admits_its_limit),
@@ -543,6 +588,7 @@ int main(void)
         TEST(critical_calls_are_never_shed_and_sheddable_ones_first),
         TEST(a_call_whose_time_has_passed_is_not_sent),
         TEST(a_call_that_cannot_end_in_time_is_not_sent),
+        TEST(of_calls_that_seem_too_late_one_a_second_is_tried),
         TEST(a_probe_that_cannot_end_in_time_takes_no_permit),
         TEST(while_tripd_is_away_no_deadline_is_too_short),
         TEST(what_a_mode_admits_or_denies_no_deadline_is_too_short_for),

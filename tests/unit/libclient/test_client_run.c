@@ -1,5 +1,6 @@
 /* trip_run: what it passes on between the settings, the operation and the retries of it. */
 #include <errno.h>
+#include <pthread.h>
 
 #include "retry_fixture.h"
 
@@ -79,6 +80,38 @@ static void test_a_timeout_without_an_error_s_type_is_retried_as_one(void **stat
     assert_int_equal(fixture_counts(f).total_timeouts, 1);
 }
 
+static trip_outcome jumps_out(void *arg, trip_attempt *attempt)
+{
+    (void)attempt;
+    longjmp(*(jmp_buf *)arg, 1);
+}
+
+static void clobber(void)
+{
+    volatile char stack[8192];
+    memset((char *)stack, 0xa5, sizeof(stack));
+}
+
+static void *run_jump_and_end(void *breaker)
+{
+    jmp_buf out;
+    if (setjmp(out) == 0)
+        trip_run(breaker, jumps_out, &out, NULL);
+    clobber();
+    pthread_exit(breaker); /* runs what cleanup there is */
+}
+
+/* As an interpreter's error does: the call stays out, and no more comes of it. */
+static void test_an_operation_that_jumps_out_leaves_nothing_on_its_thread(void **state)
+{
+    struct fixture *const f = *state;
+    pthread_t thread;
+    void *ended = NULL;
+    assert_int_equal(pthread_create(&thread, NULL, run_jump_and_end, f->breaker), 0);
+    assert_int_equal(pthread_join(thread, &ended), 0);
+    assert_ptr_equal(ended, f->breaker);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -88,6 +121,7 @@ int main(void)
         TEST(a_delay_beyond_the_deadline_is_not_slept),
         TEST(the_server_is_left_alone_for_as_long_as_it_says),
         TEST(a_timeout_without_an_error_s_type_is_retried_as_one),
+        TEST(an_operation_that_jumps_out_leaves_nothing_on_its_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
