@@ -2,7 +2,8 @@
 
 #include "core/limiter.h"
 
-#define RUN_MIN      100                        /* comes by chance once in 400,000 calls, where 9 of 10 fail */
+#define K_MIN        1100 /* of what is accepted so much more must be admitted, that the share rises in minutes */
+#define RUN_MIN      100  /* comes by chance once in 400,000 calls, where 9 of 10 fail */
 #define BURST_NS_MAX (104 * 24 * 3600 * TRIP_S) /* as far as a bucket's word sees: BUCKET_AHEAD_MAX at 8 GHz */
 
 static const char *by_default(const struct check *check, enum config_key_id id)
@@ -32,7 +33,7 @@ static void check_concurrency(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
     const unsigned long long max = settings->concurrency.max, min = settings->concurrency.min;
-    char wait[CONFIG_TEXT_MAX];
+    char wait[CONFIG_TEXT_MAX], reserve[CONFIG_TEXT_MAX];
     if (!max && settings->concurrency.adaptive != LIMITER_NONE)
         config_problem(check->problems, line_of(check, KEY_concurrency_adaptive, KEY_concurrency_max),
                        "concurrency.adaptive: %s has no upper bound while max is 0; write the most calls at the same "
@@ -43,6 +44,11 @@ static void check_concurrency(const struct check *check)
                        "concurrency.wait: %s has nothing to wait for while max is 0; write the most calls at the same "
                        "time, as max: 50, or wait: 0s",
                        shown(CONFIG_DURATION, settings->concurrency.wait, wait));
+    if (max && settings->concurrency.adaptive != LIMITER_NONE && settings->priority.sheddable_below > 500)
+        config_problem(check->notes, line_of(check, KEY_priority_sheddable_below, KEY_concurrency_adaptive),
+                       "concurrency.adaptive: a limit rises only while half of it is used, and sheddable calls alone, "
+                       "which leave %s free, never use that",
+                       shown(CONFIG_RATE, settings->priority.sheddable_below, reserve));
     if (max && min > max)
         config_problem(check->problems, line_of(check, KEY_concurrency_min, KEY_concurrency_max),
                        "concurrency.min: %llu is more than max: %llu; write min: %llu at most, or max: %llu or more",
@@ -74,9 +80,9 @@ static void check_throttle(const struct check *check)
 {
     const uint64_t k = check->settings->throttle.k;
     char text[CONFIG_TEXT_MAX];
-    if (k && k < 1000)
+    if (k && k < K_MIN)
         config_problem(check->problems, line_of(check, KEY_throttle_k, KEY_throttle_k),
-                       "throttle.k: %s would shed calls of a dependency that accepts them all; write 1.0 or more, as "
+                       "throttle.k: %s would not admit all again when an overload is over; write 1.1 or more, as "
                        "2.0, or 0 for no throttling",
                        shown(CONFIG_FACTOR, k, text));
 }

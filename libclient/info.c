@@ -88,7 +88,7 @@ static void fill_limits(const struct binding *binding, trip_info *info)
 {
     const struct policy_slot *const policy = binding->policy;
     const uint64_t flags = __atomic_load_n(&policy->limits, __ATOMIC_RELAXED);
-    const struct ticket_limit tickets = flags & POLICY_TICKETS ? policy_tickets(policy) : (struct ticket_limit){0};
+    const struct ticket_limit tickets = flags & POLICY_TICKETS ? limits_tickets(binding) : (struct ticket_limit){0};
     info->admit_permille = flags & POLICY_THROTTLE
                                ? (uint32_t)at_most(__atomic_load_n(&policy->admit_permille, __ATOMIC_RELAXED), 1000)
                                : 1000;

@@ -63,6 +63,16 @@ static uint32_t own_lane(const struct trip_client *client)
     return lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
 }
 
+/* An adaptive limit that nobody moves any more is the most that it may be. */
+struct ticket_limit limits_tickets(const struct binding *binding)
+{
+    struct ticket_limit limit = policy_tickets(binding->policy);
+    const unsigned most = reserves_tickets_most(load(&binding->policy->reserves));
+    if (unlikely(limit.now < most) && view_away(binding->view))
+        limit.now = most;
+    return limit;
+}
+
 /* As whom this process holds a ticket. Who has no number, or not yet, holds a lease: its death goes unnoticed until the
  * lease's end. */
 static uint32_t holder_now(const struct trip_client *client, const struct view *view)
@@ -84,14 +94,14 @@ static int ticket_try_once(struct call *call, trip_priority priority)
 {
     const struct policy_slot *const policy = call->binding->policy;
     uint64_t *const words = call->binding->tickets;
-    const struct ticket_limit limit = policy_tickets(policy);
+    const struct ticket_limit limit = limits_tickets(call->binding);
     const unsigned beyond = limit.highest > limit.now ? ticket_count(words, limit.now, limit.highest) : 0;
     const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
     const uint32_t holder = holder_now(call->breaker->client, call->binding->view);
     call->commons = commons_now(call->binding);
     if (ticket_take(words, limit.now, reserve, holder, holder * TICKETS_PER_WORD, &call->ticket) < 0)
         return -EAGAIN;
-    if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, policy_tickets(policy), call->ticket))) {
+    if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, limits_tickets(call->binding), call->ticket))) {
         give(call); /* in whichever commons it is */
         return -EINTR;
     }
@@ -183,10 +193,11 @@ uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priori
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
 
-static bool sheds(const struct policy_slot *policy, trip_priority priority)
+/* While tripd is away nobody measures: the share is old, and would shed for as long. */
+static bool sheds(const struct binding *binding, trip_priority priority)
 {
-    const uint64_t admits = policy_admit_permille(policy, priority);
-    return admits < 1000 && thread_random() % 1000 >= admits;
+    const uint64_t admits = policy_admit_permille(binding->policy, priority);
+    return admits < 1000 && thread_random() % 1000 >= admits && !view_away(binding->view);
 }
 
 /* --------------------------------------------------------------------------------------------------------- together */
@@ -197,7 +208,7 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
     const struct policy_slot *const policy = call->binding->policy;
     const uint64_t flags = load(&policy->limits);
     *ret_by = LIMITED_SHED;
-    if (flags & POLICY_THROTTLE && sheds(policy, priority))
+    if (flags & POLICY_THROTTLE && sheds(call->binding, priority))
         return false;
     *ret_by = LIMITED_CONCURRENCY;
     if (flags & POLICY_TICKETS && !take_ticket(call, priority, most_wait_ns))

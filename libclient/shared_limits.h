@@ -7,6 +7,8 @@
 /* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_by says by
  * what, and nothing is held. most_wait_ns: no longer for a ticket than so, and than the settings say. */
 bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by);
+/* How many tickets there are now. */
+struct ticket_limit limits_tickets(const struct binding *binding);
 /* Gives a ticket back, and wakes who waits for one. */
 void limits_give(const struct call *call);
 /* The same of a call that is not sent after all, if it has one. */

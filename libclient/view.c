@@ -220,7 +220,7 @@ bool view_away(const struct view *view)
     if (__atomic_load_n(&view->segment->daemon_state, __ATOMIC_RELAXED) != DAEMON_RUNNING)
         return true;
     const uint64_t heartbeat = __atomic_load_n(&view->segment->heartbeat_mono_ns, __ATOMIC_RELAXED);
-    const uint64_t now = monotonic_ns();
+    const uint64_t now = coarse_ns(); /* a few ms behind */
     return now > heartbeat && now - heartbeat >= HEARTBEAT_STALE_NS;
 }
 

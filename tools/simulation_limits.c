@@ -123,7 +123,7 @@ bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking
     const struct policy_retry retry = policy_retry_of(limits->policy);
     const uint64_t total_ns = limits->policy->retry_total_ns;
     asking->failed++;
-    if (!(limits->policy->retry_on >> error & 1) || asking->failed >= retry.attempts)
+    if (!(limits->policy->retry_on >> error & 1) || asking->failed >= retry.attempts || hint_ns > retry.backoff.max_ns)
         return false;
     asking->previous_ns = backoff_delay_ns(&retry.backoff, asking->failed, asking->previous_ns, random_next(random));
     *ret_delay_ns = hint_ns > asking->previous_ns ? hint_ns : asking->previous_ns;

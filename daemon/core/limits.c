@@ -47,7 +47,9 @@ void limits_policy(struct policy_slot *policy, const struct breaker_settings *se
     policy->tickets_wait = settings->concurrency.wait;
     rate_words(policy, settings, tick_ns_q32);
     policy->reserves =
-        policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below);
+        policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below) |
+        policy_tickets_most(settings->concurrency.max) |
+        policy_sheddable_least(throttle_sheddable_permille(settings->throttle.k));
     policy->retry = retry_word(settings);
     policy->retry_base_ns = settings->retry.base;
     policy->retry_max_ns = settings->retry.max;

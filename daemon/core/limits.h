@@ -5,6 +5,7 @@
 #define TRIP_CORE_LIMITS_H
 
 #include "core/settings.h"
+#include "core/throttle.h"
 #include "internal/policy.h"
 
 /* What settings alone decide. Measured are admit_permille, hedge_ns, budget_cap and, where it is adaptive, tickets.

@@ -45,6 +45,11 @@ static uint64_t rejected_permille(uint64_t requests, uint64_t accepts, uint64_t 
     return asked > borne ? (uint64_t)((asked - borne) / (requests + 1)) : 0;
 }
 
+uint32_t throttle_sheddable_permille(uint64_t k_thousandths)
+{
+    return k_thousandths ? (uint32_t)((1000 + 1000000 / k_thousandths) / 2) : 0;
+}
+
 uint32_t throttle_admit_permille(const struct throttle_state *throttle, uint64_t now_ns, uint64_t k_thousandths)
 {
     const uint64_t second = now_ns / TRIP_S;

@@ -35,6 +35,10 @@ _Static_assert(sizeof(struct throttle_state) <= 256, "throttle_state outgrew its
  * well; what failed for another reason than overload is not told apart, and sheds too. */
 void throttle_add(struct throttle_state *throttle, uint64_t now_ns, uint64_t requests, uint64_t accepts);
 
+/* Of 1000 calls that are admitted so many sheddable ones are at least. Where nobody else calls, the share rises only if
+ * K times what is accepted is more than what is admitted: midway between that and all. */
+uint32_t throttle_sheddable_permille(uint64_t k_thousandths);
+
 /* How many of 1000 calls to admit. k_thousandths: K, 2000 is the book's; 0 is off. */
 uint32_t throttle_admit_permille(const struct throttle_state *throttle, uint64_t now_ns, uint64_t k_thousandths);
 

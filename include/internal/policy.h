@@ -9,9 +9,9 @@
  * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
  * half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
- * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
- * retry       0-7 attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille
- *             26-57 multiplier in permille
+ * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do | 20-30 the most tickets: in
+ * force while tripd is away | 31-40 permille of what throttling admits that sheddable calls get at least retry 0-7
+ * attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille 26-57 multiplier in permille
  */
 #ifndef TRIP_INTERNAL_POLICY_H
 #define TRIP_INTERNAL_POLICY_H
@@ -191,13 +191,29 @@ static inline unsigned policy_tickets_out(const uint64_t *words, struct ticket_l
     return ticket_count(words, 0, limit.highest > limit.now ? limit.highest : limit.now);
 }
 
-/* What of `tickets`, TICKETS_MAX at most, a call of this priority must leave free, rounded down. */
+static inline uint64_t policy_tickets_most(uint64_t tickets)
+{
+    return (tickets & 0x7ff) << 20;
+}
+
+static inline uint64_t policy_sheddable_least(uint32_t permille)
+{
+    return (uint64_t)(permille & 0x3ff) << 31;
+}
+
+static inline unsigned reserves_tickets_most(uint64_t reserves)
+{
+    return (unsigned)(reserves >> 20 & 0x7ff);
+}
+
+/* What of `tickets`, TICKETS_MAX at most, a call of this priority must leave free, rounded down, and never all. */
 static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t tickets)
 {
     const uint64_t permille = priority == TRIP_PRIORITY_CRITICAL ? 0
                               : priority == TRIP_PRIORITY_NORMAL ? reserves >> 10 & 0x3ff
                                                                  : reserves & 0x3ff;
-    return tickets * permille / 1000;
+    const uint64_t reserve = tickets * permille / 1000;
+    return reserve < tickets || reserve == 0 ? reserve : tickets - 1;
 }
 
 struct policy_retry {
@@ -271,13 +287,16 @@ static inline uint64_t policy_rate_burst(const struct policy_slot *slot)
     return (slot->limits & POLICY_SLIDING ? rate.whole : rate.whole / bucket_positive(rate.step)) + 1;
 }
 
-/* Sheddable calls are shed as if the dice were thrown twice; critical ones never. */
+/* Critical calls are never shed. Sheddable ones as if the dice were thrown twice, but not more than leaves enough to be
+ * accepted for the share to rise again where nobody else calls (core/throttle.h). */
 static inline uint64_t policy_admit_permille(const struct policy_slot *slot, trip_priority priority)
 {
     const uint64_t permille = at_most(__atomic_load_n(&slot->admit_permille, __ATOMIC_RELAXED), 1000);
-    return priority == TRIP_PRIORITY_CRITICAL    ? 1000
-           : priority == TRIP_PRIORITY_SHEDDABLE ? permille * permille / 1000
-                                                 : permille;
+    if (priority == TRIP_PRIORITY_CRITICAL || priority == TRIP_PRIORITY_NORMAL)
+        return priority == TRIP_PRIORITY_CRITICAL ? 1000 : permille;
+    const uint64_t least = permille * (__atomic_load_n(&slot->reserves, __ATOMIC_RELAXED) >> 31 & 0x3ff) / 1000;
+    const uint64_t twice = permille * permille / 1000;
+    return twice > least ? twice : least;
 }
 
 #endif

@@ -432,7 +432,8 @@ void fake_new_segment(struct fake_daemon *fake)
 
 void fake_away(struct fake_daemon *fake)
 {
-    __atomic_store_n(&fake->segment->header->heartbeat_mono_ns, monotonic_ns() - HEARTBEAT_STALE_NS, __ATOMIC_RELAXED);
+    __atomic_store_n(&fake->segment->header->heartbeat_mono_ns, monotonic_ns() - 2 * HEARTBEAT_STALE_NS,
+                     __ATOMIC_RELAXED);
 }
 
 void fake_back(struct fake_daemon *fake)

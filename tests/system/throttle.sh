@@ -59,4 +59,11 @@ says a open state
 shows failure_rate reason show db
 second 10
 [ "$admitted" -eq 0 ] || fail "$admitted calls were admitted while the breaker was open"
+
+# While it sheds tripd goes away: nobody would say when to stop.
+ends 0 "$TRIPCTL" reset db
+for _ in {1..40}; do second 7; done
+[ "$admitted" -lt 50 ] || fail "$admitted of 100 calls were admitted in an overload"
 stop
+says a daemon_away status
+says a 100 calls 100 0

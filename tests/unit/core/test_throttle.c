@@ -48,6 +48,14 @@ static void test_the_rule_sheds_what_is_beyond_k_times_the_accepts(void **state)
     assert_int_equal(throttle_admit_permille(&throttle, S, 3000), 1000);
 }
 
+static void test_sheddable_calls_get_midway_between_what_must_be_admitted_and_all(void **state)
+{
+    (void)state;
+    assert_int_equal(throttle_sheddable_permille(2000), 750);
+    assert_int_equal(throttle_sheddable_permille(1100), 954);
+    assert_int_equal(throttle_sheddable_permille(100000), 505);
+}
+
 static void test_a_k_of_0_is_off(void **state)
 {
     (void)state;
@@ -239,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_throttle_without_calls_admits_all),
         TEST(the_rule_sheds_what_is_beyond_k_times_the_accepts),
+        TEST(sheddable_calls_get_midway_between_what_must_be_admitted_and_all),
         TEST(a_k_of_0_is_off),
         TEST(one_call_in_100_is_always_admitted),
         TEST(a_call_a_second_is_always_admitted),

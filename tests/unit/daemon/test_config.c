@@ -740,9 +740,9 @@ static void test_limits_that_can_never_work_are_refused(void **state)
     refused_setting("rate", "limit: 1, per: 24h, burst: 105",
                     "rate.burst: 105 would take more than 104 days to come back at this limit; write burst: 104 at "
                     "most, or a higher limit");
-    refused_setting("throttle", "k: 0.999",
-                    "throttle.k: 0.999 would shed calls of a dependency that accepts them all; write 1.0 or more, as "
-                    "2.0, or 0 for no throttling");
+    refused_setting("throttle", "k: 1.099",
+                    "throttle.k: 1.099 would not admit all again when an overload is over; write 1.1 or more, as 2.0, "
+                    "or 0 for no throttling");
     refused_setting("priority", "sheddable_below: 10%, normal_below: 10.1%",
                     "priority.normal_below: 10.1% would refuse normal calls before sheddable ones, whose "
                     "sheddable_below is 10%; write normal_below: 10% at most, or sheddable_below: 10.1% or more");
@@ -753,7 +753,7 @@ static void test_limits_that_can_never_work_are_refused(void **state)
                          "- match: a\n"
                          "  concurrency: {max: 8, min: 8, wait: 1m}\n"
                          "  rate: {limit: 1, per: 24h, burst: 104}\n"
-                         "  throttle: {k: 1.0}\n"
+                         "  throttle: {k: 1.1}\n"
                          "  priority: {sheddable_below: 0, normal_below: 0}\n"));
 }
 
@@ -877,7 +877,10 @@ static void test_what_works_but_surprises_is_a_note(void **state)
                                      "  trip: {consecutive_failures: 0}\n"
                                      "- match: k\n"
                                      "  throttle: {k: 1.5}\n"
-                                     "  trip: {consecutive_failures: 99, failure_rate: 0}\n");
+                                     "  trip: {consecutive_failures: 99, failure_rate: 0}\n"
+                                     "- match: l\n"
+                                     "  concurrency: {max: 9, adaptive: vegas}\n"
+                                     "  priority: {sheddable_below: 50.1%}\n");
     assert_string_equal(
         config->notes,
         "t.yaml:3: window.size has no effect with type: time\n"
@@ -898,7 +901,10 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "t.yaml:21: throttle.k: 2.0 sheds calls once more than 50% of them fail over 10 s, and the breaker opens no "
         "later by trip.failure_rate: 50% by default; shedding comes first with a higher failure_rate or a lower k\n"
         "t.yaml:24: throttle.k: 1.5 sheds calls once more than 33.3% of them fail over 10 s, and the breaker opens no "
-        "later by trip.consecutive_failures: 99; shedding comes first with consecutive_failures: 0, or 100 at least\n");
+        "later by trip.consecutive_failures: 99; shedding comes first with consecutive_failures: 0, or 100 at least\n"
+        "t.yaml:28: concurrency.adaptive: a limit rises only while half of it is used, and sheddable calls alone, "
+        "which "
+        "leave 50.1% free, never use that\n");
     config_free(config);
 }
 

@@ -424,6 +424,7 @@ static void test_critical_calls_are_never_shed_and_sheddable_ones_first(void **s
     unsigned admitted[TRIP_PRIORITY_COUNT] = {0};
     policy(f)->admit_permille = 500;
     policy(f)->limits |= POLICY_THROTTLE;
+    fake_back(&f->fake);
     for (unsigned i = 0; i < 4000; i++)
         for (trip_priority priority = 0; priority < TRIP_PRIORITY_COUNT; priority++)
             admitted[priority] += begin_as(f, priority) == TRIP_ALLOW;
@@ -432,6 +433,47 @@ static void test_critical_calls_are_never_shed_and_sheddable_ones_first(void **s
     assert_in_range(admitted[TRIP_PRIORITY_SHEDDABLE], 850, 1150);
     assert_int_equal(rejected(f, LIMITED_SHED),
                      8000 - admitted[TRIP_PRIORITY_NORMAL] - admitted[TRIP_PRIORITY_SHEDDABLE]);
+}
+
+/* Else the share of all could not rise where nobody else calls. */
+static void test_sheddable_calls_have_a_least_share_of_what_is_admitted(void **state)
+{
+    struct fixture *const f = *state;
+    unsigned admitted = 0;
+    policy(f)->admit_permille = 100;
+    policy(f)->reserves = policy_sheddable_least(750);
+    policy(f)->limits |= POLICY_THROTTLE;
+    fake_back(&f->fake);
+    for (unsigned i = 0; i < 20000; i++)
+        admitted += begin_as(f, TRIP_PRIORITY_SHEDDABLE) == TRIP_ALLOW;
+    assert_in_range(admitted, 1300, 1700); /* 7.5%, not 1% */
+}
+
+static void test_while_tripd_is_away_nothing_is_shed(void **state)
+{
+    struct fixture *const f = *state;
+    policy(f)->admit_permille = 0;
+    policy(f)->limits |= POLICY_THROTTLE;
+    fake_back(&f->fake);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_SHED);
+    fake_away(&f->fake);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+}
+
+static void test_while_tripd_is_away_an_adaptive_limit_is_the_most_that_it_may_be(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call calls[4];
+    limit_tickets(f, 1, 0);
+    policy(f)->reserves = policy_tickets_most(3);
+    fake_back(&f->fake);
+    assert_int_equal(trip_begin(f->breaker, &calls[0]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[1]), TRIP_DENY_CONCURRENCY);
+    fake_away(&f->fake);
+    assert_int_equal(tickets_free_now(f), 2);
+    assert_int_equal(trip_begin(f->breaker, &calls[1]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[2]), TRIP_ALLOW);
+    assert_int_equal(trip_begin(f->breaker, &calls[3]), TRIP_DENY_CONCURRENCY);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- the rest
@@ -586,6 +628,9 @@ int main(void)
         TEST(info_tells_each_priority_when_the_rate_admits_it),
         TEST(a_call_without_a_token_keeps_no_ticket),
         TEST(critical_calls_are_never_shed_and_sheddable_ones_first),
+        TEST(sheddable_calls_have_a_least_share_of_what_is_admitted),
+        TEST(while_tripd_is_away_nothing_is_shed),
+        TEST(while_tripd_is_away_an_adaptive_limit_is_the_most_that_it_may_be),
         TEST(a_call_whose_time_has_passed_is_not_sent),
         TEST(a_call_that_cannot_end_in_time_is_not_sent),
         TEST(of_calls_that_seem_too_late_one_a_second_is_tried),

@@ -49,6 +49,19 @@ static void test_a_longer_hint_of_the_server_is_honoured(void **state)
     assert_int_equal(delay_ns, 200 * MS);
 }
 
+static void test_a_server_that_asks_for_more_than_the_longest_delay_ends_the_retries(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 10000 * MS, &delay_ns), TRIP_RETRY_AGAIN);
+    assert_int_equal(delay_ns, 10000 * MS);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 10000 * MS + 1, &delay_ns), TRIP_RETRY_TIME);
+    assert_int_equal(tokens(f), 1000); /* it was not charged */
+}
+
 static void test_a_dry_budget_refuses_and_counts(void **state)
 {
     struct fixture *const f = *state;
@@ -440,6 +453,7 @@ static void test_run_says_that_a_limit_denied_its_retry(void **state)
     policy(f)->retry_base_ns = MS;
     policy(f)->tickets = 0;
     policy(f)->admit_permille = 0;
+    fake_back(&f->fake);
     policy(f)->rate_step = 3600000 * MS; /* a token, and no second one for long */
     for (unsigned i = 0; i < 3; i++) {
         struct last_one last = {.policy = policy(f), .limit = cases[i].after};
@@ -748,6 +762,7 @@ int main(void)
         TEST(delays_grow_until_the_attempts_are_used_up),
         TEST(an_error_that_is_not_listed_ends_the_retries),
         TEST(a_longer_hint_of_the_server_is_honoured),
+        TEST(a_server_that_asks_for_more_than_the_longest_delay_ends_the_retries),
         TEST(a_dry_budget_refuses_and_counts),
         TEST(an_open_breaker_ends_the_retries_at_once),
         TEST(a_delay_beyond_total_or_deadline_is_not_slept),

@@ -425,14 +425,17 @@ static void test_wrong_priorities_and_retries_are_told(void **state)
                  "\"priority\" is none of those known; it is one of critical, normal, sheddable");
 }
 
+static const char *priority = "normal";
+
 /* 20 calls each 100 ms, `failing` of them in a mixed order. */
 static void calls(struct run *run, unsigned from_ms, unsigned until_ms, unsigned failing)
 {
     for (unsigned t_ms = from_ms; t_ms < until_ms; t_ms += 100)
         for (unsigned i = 0; i < 20; i++) {
             char line[128];
-            snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"%s\"}", t_ms,
-                     i * 7 % 20 < failing ? "timeout" : "ok");
+            snprintf(line, sizeof(line),
+                     "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"%s\",\"priority\":\"%s\"}", t_ms,
+                     i * 7 % 20 < failing ? "timeout" : "ok", priority);
             steps(run, (const char *[]){line, NULL});
         }
 }
@@ -464,6 +467,30 @@ static void test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens(void 
     end(&run);
 }
 
+/* So many of 2,000 calls in the last ten seconds, of which a dependency was dead for 20 and is well since 60. */
+static json_int_t admitted_after_a_minute(const char *asked)
+{
+    struct run run = begin(ENTRY("throttle: {k: 2.0}, trip: {consecutive_failures: 0, failure_rate: 0}"), false);
+    priority = asked;
+    calls(&run, 0, 10000, 0);
+    calls(&run, 10000, 30000, 20);
+    calls(&run, 30000, 80000, 0);
+    const json_int_t before = number(shown(&run, 80000), "totals", "calls");
+    calls(&run, 80000, 90000, 0);
+    const json_int_t admitted = number(shown(&run, 90000), "totals", "calls") - before;
+    end(&run);
+    priority = "normal";
+    return admitted;
+}
+
+static void test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over(void **state)
+{
+    (void)state;
+    assert_int_equal(admitted_after_a_minute("normal"), 2000);
+    assert_int_equal(admitted_after_a_minute("sheddable"), 2000);
+    assert_int_equal(admitted_after_a_minute("critical"), 2000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_many_calls_earn_many_retries),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
         cmocka_unit_test(test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens),
+        cmocka_unit_test(test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
