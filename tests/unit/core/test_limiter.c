@@ -131,6 +131,16 @@ static void test_a_tenth_of_failures_takes_a_tenth_of_the_limit(void **state)
     }
 }
 
+static void test_a_limit_at_its_minimum_rises_from_there(void **state)
+{
+    (void)state;
+    start(LIMITER_AIMD, 15, 1000);
+    for (unsigned i = 0; i < 20; i++)
+        interval(100, 100, MS, 20);
+    assert_int_equal(limiter_limit(&limiter), 15);
+    assert_int_equal(interval(100, 0, MS, 15), 16);
+}
+
 static void test_slow_calls_are_drops_to_aimd(void **state)
 {
     (void)state;
@@ -473,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_a_step_waits_for_a_round_trip),
         cmocka_unit_test(test_aimd_adds_one_or_a_hundredth),
         cmocka_unit_test(test_a_tenth_of_failures_takes_a_tenth_of_the_limit),
+        cmocka_unit_test(test_a_limit_at_its_minimum_rises_from_there),
         cmocka_unit_test(test_slow_calls_are_drops_to_aimd),
         cmocka_unit_test(test_a_slow_failure_is_one_drop_at_most),
         cmocka_unit_test(test_slow_calls_are_no_drops_to_those_who_read_the_latency),

@@ -567,14 +567,20 @@ static void start_adaptive(enum limiter_kind by)
     assert_int_equal(policy()->tickets, 20);
 }
 
-/* 100 calls of 10 ms, and the limit after them. */
-static uint64_t sample_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
+/* 100 of 10 ms. */
+static void calls_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
 {
     line()->latency[latency_bucket(10 * MS)] += 100;
     line()->started = line()->finished + in_flight;
     writer_total(&line()->total_ok, 100 - failures);
     writer_total(&line()->total_failures, failures);
     writer_total(&line()->total_slow, slow);
+}
+
+/* The limit after them. */
+static uint64_t sample_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
+{
+    calls_of(in_flight, failures, slow);
     host_advance(host, SAMPLE_MS);
     return policy()->tickets;
 }
@@ -697,6 +703,25 @@ static void test_a_limit_reloaded_while_it_drains_goes_on_from_where_it_stood(vo
     most = 900;
     reload(adaptive);
     assert_int_equal(policy()->tickets, 20);
+}
+
+static void test_tickets_beyond_an_adaptive_limit_that_fell_are_published_at_once(void **state)
+{
+    (void)state;
+    start_adaptive(LIMITER_AIMD);
+    for (unsigned i = 0; i < 20; i++)
+        take(&client);
+    calls_of(20, 10, 0);
+    look();
+    host_sleep(host, SAMPLE_MS);
+    breakers_tick(host->breakers); /* which does not look at the tickets */
+    assert_int_equal(policy()->tickets, 18);
+    assert_int_equal(policy()->tickets_highest, 20);
+    look();
+    assert_int_equal(policy()->tickets_highest, 20);
+    client_die(host, &client);
+    look();
+    assert_int_equal(policy()->tickets_highest, 18);
 }
 
 static struct server server;
@@ -844,6 +869,25 @@ static void hedge_at(struct breaker_settings *set)
 {
     set->hedge.set = 1;
     set->hedge.at = (uint8_t)at;
+}
+
+static void throttle_and_hedge(struct breaker_settings *set)
+{
+    hedge(set);
+    throttle(set);
+}
+
+static void test_a_throttle_that_was_off_begins_by_admitting_all(void **state)
+{
+    (void)state;
+    start(throttle_and_hedge);
+    for (unsigned i = 0; i < 12; i++)
+        ask(&line()->total_failures);
+    assert_true(policy()->admit_permille < 500);
+    reload(hedge); /* goes on measuring */
+    assert_int_equal(policy()->admit_permille, 1000);
+    reload(throttle_and_hedge);
+    assert_int_equal(policy()->admit_permille, 1000);
 }
 
 static uint64_t hedge_ns_at(enum hedge_at percentile)
@@ -1045,6 +1089,7 @@ int main(void)
         TEST(new_bounds_of_an_adaptive_limit_hold_at_once),
         TEST(another_algorithm_goes_on_from_the_limit_that_stands),
         TEST(a_limit_reloaded_while_it_drains_goes_on_from_where_it_stood),
+        TEST(tickets_beyond_an_adaptive_limit_that_fell_are_published_at_once),
         TEST(throughput_is_within_a_tenth_of_the_best_static_limit_whatever_the_capacity_does),
         TEST(a_worker_after_this_one_goes_on_from_the_limit_in_force),
         TEST(nobody_is_woken_while_no_calls_come),
@@ -1052,6 +1097,7 @@ int main(void)
         TEST(the_throttle_bears_as_many_failures_as_its_k_says),
         TEST(the_throttle_forgets_though_nobody_calls),
         TEST(a_hedge_waits_for_the_measured_percentile),
+        TEST(a_throttle_that_was_off_begins_by_admitting_all),
         TEST(a_hedge_waits_for_the_percentile_of_its_settings),
         TEST(no_second_attempts_are_no_hedge),
         TEST(deadlines_are_too_short_for_what_calls_of_late_took),

@@ -133,6 +133,30 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
                 "\"deadline_soonest_ms\":67.1089}");
 }
 
+static void test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.policy.limits = POLICY_TICKETS | POLICY_RATE;
+    forged.policy.tickets = 50;
+    forged.policy.rate_step = 320000000; /* 10 ms in 1/32 ns */
+    forged.policy.rate_shares[TRIP_PRIORITY_CRITICAL] = 6 * 320000000ull;
+    forged.limits = (struct limits_shown){.tickets_taken = 5,
+                                          .tickets_max = 50,
+                                          .rate_free = 3,
+                                          .rate_limit = 100,
+                                          .rate_per_ms = 1000,
+                                          .holders = {{TICKET_LEASE, 3}, {TICKET_LEASE - 1, 2}}};
+    assert_json(show_key(&forged, "limits"),
+                "{\"concurrency\":{\"limit\":50,\"max\":50,\"taken\":5,"
+                "\"holders\":[{\"lane\":null,\"tickets\":3},{\"lane\":2047,\"tickets\":2}],\"rejected\":0},"
+                "\"rate\":{\"limit\":100,\"per_ms\":1000,\"burst\":7,\"window\":\"bucket\",\"free\":3,"
+                "\"rejected\":0},\"throttle\":null,"
+                "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0,"
+                "\"deadline_soonest_ms\":null}");
+}
+
 static void test_rates_are_null_until_they_count(void **state)
 {
     (void)state;
@@ -459,6 +483,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_show_has_the_keys_of_the_contract),
         cmocka_unit_test(test_limits_are_shown_with_what_they_rejected),
+        cmocka_unit_test(test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null),
         cmocka_unit_test(test_rates_are_null_until_they_count),
         cmocka_unit_test(test_retry_after_by_state),
         cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),

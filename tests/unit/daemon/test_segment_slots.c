@@ -486,6 +486,24 @@ static void test_a_detail_is_never_read_torn(void **state)
     assert_true(race.overlapped > 0);
 }
 
+/* ------------------------------------------------------------------------------------------------------ limits */
+
+static void test_whichever_number_of_the_limits_changes_is_shown(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const struct limits_shown *const place = &segment->limits[add(segment, "db")];
+    const size_t head = offsetof(struct limits_shown, tickets_taken), size = sizeof(*place) - head;
+    struct limits_shown shown = {0};
+    for (size_t byte = head; byte < sizeof(shown); byte++) {
+        ((uint8_t *)&shown)[byte] = (uint8_t)byte;
+        segment_limits_show(segment, 0, &shown);
+        assert_memory_equal((const uint8_t *)place + head, (const uint8_t *)&shown + head, size);
+    }
+    assert_int_equal(place->sequence, 240); /* the size is 120 */
+    segment_limits_show(segment, 0, &shown);
+    assert_int_equal(place->sequence, 240);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +530,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_detail_that_a_kill_left_half_written_is_readable_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_whichever_number_of_the_limits_changes_is_shown, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

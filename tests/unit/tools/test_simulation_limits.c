@@ -103,6 +103,20 @@ static void test_a_sliding_window_admits_its_limit(void **state)
     end(&run);
 }
 
+static void test_a_call_without_a_token_takes_no_ticket(void **state)
+{
+    struct run run = begin(ENTRY("concurrency: {max: 1}, rate: {limit: 1, per: 1s}" NO_RESERVE), true);
+    char text[1024];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":500,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}",
+                                 "{\"t_ms\":1500,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\"}", NULL});
+    simulation_end(run.simulation);
+    assert_string_equal(story(&run, text), "0 allow; 500 deny_rate; 1500 allow; ");
+    assert_int_equal(limit(&run, "concurrency", "taken"), 0);
+    end(&run);
+}
+
 static void test_limits_hold_in_no_other_mode_than_auto(void **state)
 {
     struct run run = begin(ENTRY("rate: {limit: 1, per: 1h}"), true);
@@ -499,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_the_more_important_find_a_ticket_for_longer),
         cmocka_unit_test(test_a_bucket_admits_its_burst_and_then_its_rate),
         cmocka_unit_test(test_a_sliding_window_admits_its_limit),
+        cmocka_unit_test(test_a_call_without_a_token_takes_no_ticket),
         cmocka_unit_test(test_limits_hold_in_no_other_mode_than_auto),
         cmocka_unit_test(test_a_probe_without_a_token_takes_no_permit),
         cmocka_unit_test(test_what_fails_for_long_is_shed),
