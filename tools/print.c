@@ -435,8 +435,8 @@ static void show_limits(FILE *out, const json_t *limits)
     char per[24];
     show_concurrency(out, json_object_get(limits, "concurrency"));
     if (json_is_object(bucket))
-        line(out, "rate", "%llu of %llu in %s free now; %llu rejected", N(bucket, "free"), N(bucket, "limit"),
-             print_span(number(bucket, "per_ms"), per), N(bucket, "rejected"));
+        line(out, "rate", "%llu of %llu free, %llu in %s; %llu rejected", N(bucket, "free"), N(bucket, "burst"),
+             N(bucket, "limit"), print_span(number(bucket, "per_ms"), per), N(bucket, "rejected"));
     if (json_is_object(throttle))
         line(out, "throttle", "admits %.1f%%; %llu shed", (double)number(throttle, "admit_permille") / 10,
              N(throttle, "shed"));

@@ -125,7 +125,7 @@ static const char shown[] =
     "\"created_unix_ms\":1700000000000,"
     "\"limits\":{\"concurrency\":{\"limit\":37,\"max\":50,\"taken\":14,\"holders\":[{\"lane\":4,\"tickets\":12},"
     "{\"lane\":9,\"tickets\":2}],\"rejected\":11},\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":7,"
-    "\"window\":\"sliding\",\"free\":3,\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
+    "\"window\":\"bucket\",\"free\":3,\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
     "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44,"
     "\"deadline_soonest_ms\":67.1089}}";
 
@@ -146,7 +146,7 @@ static void test_show_tells_everything_about_an_open_breaker(void **state)
                   "  latency     p50 <0.07ms, p95 <25ms, p99 >2.1s\n"
                   "  opened      2 times, 30s in all: consecutive 1, operator 1\n"
                   "  concurrency 14 of 37 tickets taken, 50 at most: 12 by lane 4, 2 by lane 9; 11 rejected\n"
-                  "  rate        3 of 100 in 1m00s free now; 22 rejected\n"
+                  "  rate        3 of 7 free, 100 in 1m00s; 22 rejected\n"
                   "  throttle    admits 63.5%; 33 shed\n"
                   "  retries     8, 5 refused; 321 more are paid for\n"
                   "  deadlines   44 calls not sent: too late to end in time; now with less than 67ms left\n"
