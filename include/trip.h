@@ -127,10 +127,10 @@ extern "C" {
 
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
  * delay would end after retry.total, or the server asks for more than retry.max. NOT_RETRYABLE: this type of error is
- * not in retry.on. OPEN: the breaker admits nothing now, or not before the delay ends. BUDGET: the host's retry budget
- * is dry. DEADLINE: the delay would end after the caller's deadline, or leave less time than calls of late took. LIMIT:
- * trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or that was shed; an event loop reads
- * the same in the verdict of its retry's trip_begin. */
+ * not in retry.on. OPEN: the breaker admits nothing now, or not before the delay ends. BUDGET: the breaker's retry
+ * budget is dry. DEADLINE: the delay would end after the caller's deadline, or leave less time than calls of late took.
+ * LIMIT: trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or that was shed; an event loop
+ * reads the same in the verdict of its retry's trip_begin. */
 #define TRIP_RETRIES(X)               \
     X(AGAIN, "again")                 \
     X(ATTEMPTS, "attempts")           \
@@ -281,15 +281,15 @@ void trip_retry_within(trip_retry *retry, uint64_t within_ns);
 /* After a failed attempt: once more, and after how long? hint_ns: the server's Retry-After, 0 without one; a longer
  * delay than the backoff's is honoured, and one beyond retry.max ends the retries. *ret_delay_ns is written with
  * TRIP_RETRY_AGAIN only. Nothing blocks: an event loop sets a timer, and asks for the retry's admission when it is
- * over: the breaker and the limits may still deny it. The host's retry budget (without tripd: the process's own) is
- * charged here, so ask once for each retry. */
+ * over: the breaker and the limits may still deny it. The breaker's retry budget, one for all processes of the host
+ * (without tripd: the process's own), is charged here, so ask once for each retry. */
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
 /* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while
  * the first is still out. False: hedging is off. Charge it with trip_hedge_take, then ask for its
  * admission: one that is not paid is not begun. */
 bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
-/* False: the retry budget is dry, send none. */
+/* False: the breaker's retry budget is dry, send none. */
 bool trip_hedge_take(trip_breaker *breaker);
 
 /* One attempt of trip_run's operation. */
