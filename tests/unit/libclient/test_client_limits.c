@@ -322,7 +322,7 @@ static int first_call_of_a_child(void *context)
 {
     struct fixture *const f = context;
     trip_call call;
-    return trip_begin(f->breaker, &call);
+    return (int)trip_begin(f->breaker, &call);
 }
 
 /* Its lane is on its way. */
