@@ -80,6 +80,40 @@ static void test_a_timeout_without_an_error_s_type_is_retried_as_one(void **stat
     assert_int_equal(fixture_counts(f).total_timeouts, 1);
 }
 
+static void test_a_timeout_is_one_whatever_error_s_type_it_wrote(void **state)
+{
+    struct fixture *const f = *state;
+    struct script script = {.says = refused, .fails_with = TRIP_TIMEOUT, .fails = 1};
+    trip_result result;
+    retries(f); /* of network errors */
+    assert_int_equal(trip_run(f->breaker, work, &script, &result), -EIO);
+    assert_int_equal(result.stopped_by, TRIP_RETRY_NOT_RETRYABLE);
+    assert_int_equal(result.error, TRIP_ERROR_TIMEOUT);
+}
+
+static trip_outcome fails_after_30_ms(void *calls, trip_attempt *attempt)
+{
+    const uint64_t began_ns = monotonic_ns();
+    WAIT_FOR(monotonic_ns() - began_ns > 30 * MS);
+    attempt->error.type = TRIP_ERROR_NETWORK;
+    return ++*(unsigned *)calls == 1 ? TRIP_FAILURE : TRIP_OK;
+}
+
+/* The instance's clock stands still: by it the delay ends before the deadline. */
+static void test_a_retry_that_wakes_after_the_deadline_is_not_sent(void **state)
+{
+    struct fixture *const f = *state;
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 30 * MS};
+    unsigned calls = 0;
+    trip_result result;
+    retries(f);
+    policy(f)->retry_base_ns = 10 * MS;
+    assert_int_equal(trip_run_asking(f->breaker, &asking, fails_after_30_ms, &calls, &result), -EIO);
+    assert_int_equal(calls, 1);
+    assert_int_equal(result.verdict, TRIP_DENY_DEADLINE);
+    assert_int_equal(result.stopped_by, TRIP_RETRY_DEADLINE);
+}
+
 static trip_outcome jumps_out(void *arg, trip_attempt *attempt)
 {
     (void)attempt;
@@ -121,6 +155,8 @@ int main(void)
         TEST(a_delay_beyond_the_deadline_is_not_slept),
         TEST(the_server_is_left_alone_for_as_long_as_it_says),
         TEST(a_timeout_without_an_error_s_type_is_retried_as_one),
+        TEST(a_timeout_is_one_whatever_error_s_type_it_wrote),
+        TEST(a_retry_that_wakes_after_the_deadline_is_not_sent),
         TEST(an_operation_that_jumps_out_leaves_nothing_on_its_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
