@@ -36,6 +36,21 @@ static void test_an_error_that_is_not_listed_ends_the_retries(void **state)
     assert_int_equal(tokens(f), 2000);
 }
 
+static void test_what_is_no_type_of_error_is_not_retried(void **state)
+{
+    struct fixture *const f = *state;
+    trip_retry retry;
+    uint64_t delay_ns;
+    retries(f);
+    policy(f)->retry_on = UINT64_MAX;
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_TYPE_COUNT, 0, &delay_ns), TRIP_RETRY_NOT_RETRYABLE);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, (trip_error_type)64, 0, &delay_ns), TRIP_RETRY_NOT_RETRYABLE);
+    trip_retry_start(f->breaker, &retry);
+    assert_int_equal(trip_retry_next(&retry, (trip_error_type)-1, 0, &delay_ns), TRIP_RETRY_NOT_RETRYABLE);
+}
+
 static void test_a_longer_hint_of_the_server_is_honoured(void **state)
 {
     struct fixture *const f = *state;
@@ -100,7 +115,7 @@ static void test_a_delay_beyond_total_or_deadline_is_not_slept(void **state)
     trip_retry_start(f->breaker, &retry);
     trip_retry_within(&retry, 100 * MS);
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_DEADLINE);
-    policy(f)->retry_total_ns = 150 * MS;
+    policy(f)->retry_total_ns = 250 * MS; /* since the start, which ends before 200 ms from 1100 on are over */
     trip_retry_start(f->breaker, &retry);
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
     fake_clock(&f->fake, 1100);
@@ -290,6 +305,21 @@ static void test_decorrelated_delays_grow_from_the_one_before(void **state)
         }
     }
     assert_in_range(highest_ns, 1000 * MS, 10000 * MS);
+}
+
+static void test_decorrelated_delays_do_not_grow_from_what_the_server_says(void **state)
+{
+    struct fixture *const f = *state;
+    jitters(f, JITTER_DECORRELATED);
+    for (unsigned i = 0; i < 50; i++) {
+        trip_retry retry;
+        uint64_t delay_ns;
+        trip_retry_start(f->breaker, &retry);
+        assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 5000 * MS, &delay_ns), TRIP_RETRY_AGAIN);
+        assert_int_equal(delay_ns, 5000 * MS);
+        assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
+        assert_in_range(delay_ns, 100 * MS, 900 * MS); /* the first backoff was 300 ms at most */
+    }
 }
 
 /* By both ways there are: with atfork handlers, and without. */
@@ -761,6 +791,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(delays_grow_until_the_attempts_are_used_up),
         TEST(an_error_that_is_not_listed_ends_the_retries),
+        TEST(what_is_no_type_of_error_is_not_retried),
         TEST(a_longer_hint_of_the_server_is_honoured),
         TEST(a_server_that_asks_for_more_than_the_longest_delay_ends_the_retries),
         TEST(a_dry_budget_refuses_and_counts),
@@ -775,6 +806,7 @@ int main(void)
         TEST(a_ramping_breaker_ends_no_retries),
         TEST(delays_with_jitter_are_spread_over_the_whole_range),
         TEST(decorrelated_delays_grow_from_the_one_before),
+        TEST(decorrelated_delays_do_not_grow_from_what_the_server_says),
         TEST(forked_children_do_not_draw_what_their_parent_and_each_other_draw),
         TEST(children_of_a_child_that_has_only_asked_throw_dice_of_their_own),
         TEST(run_tries_again_until_it_succeeds),
