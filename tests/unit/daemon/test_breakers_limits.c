@@ -397,6 +397,16 @@ static void test_waiters_look_again_when_the_limit_rises(void **state)
     assert_int_equal(lines()->turn, 1);
 }
 
+static void test_waiters_look_again_when_there_is_no_limit_any_more(void **state)
+{
+    (void)state;
+    start(everything);
+    lines()->waiting = 1;
+    reload(none);
+    assert_int_equal(lines()->waiting, 0);
+    assert_int_equal(lines()->turn, 1);
+}
+
 static void test_people_see_who_holds_most(void **state)
 {
     (void)state;
@@ -1072,6 +1082,7 @@ int main(void)
         TEST(tickets_of_a_limit_that_is_off_since_are_freed_too),
         TEST(a_ticket_that_a_forgotten_breaker_left_is_free),
         TEST(waiters_look_again_when_the_limit_rises),
+        TEST(waiters_look_again_when_there_is_no_limit_any_more),
         TEST(people_see_who_holds_most),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
         TEST(a_hedge_that_loses_takes_nothing_from_the_calls),

@@ -116,6 +116,16 @@ static void test_the_last_tickets_are_the_more_important_calls(void **state)
     assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_DENY_CONCURRENCY);
 }
 
+static void test_a_reserve_is_rounded_down(void **state)
+{
+    const uint64_t reserves = policy_reserves(350, 199);
+    (void)state;
+    assert_int_equal(policy_reserve_of(reserves, TRIP_PRIORITY_SHEDDABLE, 10), 3);
+    assert_int_equal(policy_reserve_of(reserves, TRIP_PRIORITY_SHEDDABLE, 2), 0); /* else a limit of 1 admits none */
+    assert_int_equal(policy_reserve_of(reserves, TRIP_PRIORITY_NORMAL, 10), 1);
+    assert_int_equal(policy_reserve_of(reserves, TRIP_PRIORITY_CRITICAL, 10), 0);
+}
+
 static void *end_a_little_later(void *call)
 {
     const struct timespec nap = {.tv_nsec = 50000000};
@@ -136,6 +146,31 @@ static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(voi
     pthread_join(thread, NULL);
     assert_int_equal(lines(f)->turn, 1);
     trip_end(&second, TRIP_OK);
+}
+
+static void *switch_tickets_off(void *context)
+{
+    struct fixture *const f = context;
+    WAIT_FOR(__atomic_load_n(&lines(f)->waiting, __ATOMIC_SEQ_CST));
+    __atomic_store_n(&policy(f)->limits, 0, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&lines(f)->turn, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &lines(f)->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return NULL;
+}
+
+static void test_a_reload_without_tickets_admits_who_waits_for_one(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call first, second;
+    pthread_t thread;
+    limit_tickets(f, 1, UINT64_C(10000000000));
+    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
+    assert_int_equal(pthread_create(&thread, NULL, switch_tickets_off, f), 0);
+    const trip_verdict verdict = trip_begin(f->breaker, &second);
+    pthread_join(thread, NULL);
+    assert_int_equal(verdict, TRIP_ALLOW);
+    trip_end(&second, TRIP_OK); /* it holds none */
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 1);
 }
 
 static void *open_then_end(void *context)
@@ -610,7 +645,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(no_more_calls_are_in_flight_than_there_are_tickets),
         TEST(the_last_tickets_are_the_more_important_calls),
+        TEST(a_reserve_is_rounded_down),
         TEST(who_may_wait_gets_the_ticket_that_another_thread_gives_back),
+        TEST(a_reload_without_tickets_admits_who_waits_for_one),
         TEST(no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile),
         TEST(a_wait_ends_with_the_deadline),
         TEST(a_call_that_waited_until_it_cannot_end_in_time_is_not_sent),
