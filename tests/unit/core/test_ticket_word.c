@@ -286,6 +286,19 @@ static void test_a_limit_that_fell_admits_when_those_beyond_it_are_back(void **s
     assert_int_equal(ticket_take(words, 5, ticket_count(words, 5, 10), 9, 0, &ticket), -EAGAIN);
 }
 
+static void test_a_ticket_is_kept_within_the_limit_beside_no_more_than_it(void **state)
+{
+    (void)state;
+    const uint64_t words[TICKET_WORDS] = {UINT64_C(0x0000100300001001), 0x1002}; /* tickets 0, 2, 4 */
+    const struct ticket first = {0, 0x1001}, third = {2, 0x1003};
+    assert_true(ticket_keeps(words, (struct ticket_limit){3, 5}, first));
+    assert_false(ticket_keeps(words, (struct ticket_limit){2, 5}, first));
+    assert_true(ticket_keeps(words, (struct ticket_limit){2, 4}, first));
+    assert_true(ticket_keeps(words, (struct ticket_limit){1, 1}, first)); /* none is out beyond: nothing is counted */
+    assert_true(ticket_keeps(words, (struct ticket_limit){3, 3}, third));
+    assert_false(ticket_keeps(words, (struct ticket_limit){2, 2}, third));
+}
+
 /* ------------------------------------------------------------------------------------------------------- threads */
 
 #define THREADS 4
@@ -386,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_a_reserve_stays_for_the_more_important),
         cmocka_unit_test(test_a_reserve_counts_what_is_free_wherever_it_is),
         cmocka_unit_test(test_a_limit_that_fell_admits_when_those_beyond_it_are_back),
+        cmocka_unit_test(test_a_ticket_is_kept_within_the_limit_beside_no_more_than_it),
         cmocka_unit_test(test_threads_never_hold_more_than_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
