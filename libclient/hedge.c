@@ -14,17 +14,17 @@ struct hedge {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* on CLOCK_MONOTONIC */
     unsigned users;         /* trip_run, and each thread that runs */
-    unsigned round;         /* of hedge_try: who is late answers for nothing */
-    unsigned running;       /* threads of this round */
+    /* Threads that have not answered. None when a retry begins: the last of them answers with a failure. Who is late
+     * after another answer answers for nothing, and no retry follows. */
+    unsigned running;
     bool answered;
-    trip_outcome outcome; /* of this round: the first that is no failure, else the last */
+    trip_outcome outcome; /* the first that is no failure, else the last */
     trip_attempt attempt;
 };
 
 /* One thread's own. */
 struct runner {
     struct hedge *hedge;
-    unsigned round;
     trip_call call;
     trip_attempt attempt;
     trip_outcome outcome; /* cancelled, where the operation ends its thread */
@@ -85,7 +85,7 @@ static void answer(struct hedge *hedge, const struct runner *runner)
 {
     if (!hedge_lock(hedge))
         return;
-    if (runner->round == hedge->round && !hedge->answered) {
+    if (!hedge->answered) {
         hedge->running--;
         hedge->outcome = runner->outcome;
         hedge->attempt = runner->attempt;
@@ -135,7 +135,7 @@ static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
 {
     struct runner *const runner = malloc(sizeof(*runner));
     if (runner) {
-        *runner = (struct runner){.hedge = hedge, .round = hedge->round, .call = *call, .outcome = TRIP_CANCELLED};
+        *runner = (struct runner){.hedge = hedge, .call = *call, .outcome = TRIP_CANCELLED};
         runner->attempt = (trip_attempt){.number = number, .remaining_ns = trip_call_remaining_ns(call)};
         hedge->users++;
         hedge->running++;
@@ -181,8 +181,6 @@ static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, const
     uint64_t delay_ns;
     if (!hedge_lock(hedge))
         return false;
-    hedge->round++;
-    hedge->running = 0;
     hedge->answered = false;
     const bool started = start(hedge, call, result->attempts);
     if (started && trip_hedge_after(hedge->breaker, &delay_ns)) {
