@@ -296,7 +296,7 @@ bool trip_hedge_take(trip_breaker *breaker);
 typedef struct trip_attempt {
     unsigned number;         /* 1, 2, ... */
     uint64_t remaining_ns;   /* of the deadline; UINT64_MAX: none */
-    trip_error error;        /* written by the operation when it fails */
+    trip_error error;        /* written by the operation when it fails; after TRIP_TIMEOUT the type is a timeout's */
     uint64_t retry_after_ns; /* likewise: the server's Retry-After; 0: none */
 } trip_attempt;
 
