@@ -12,9 +12,12 @@
 #include "tell.h"
 
 #define TICKET_TRIES 3
-#define TRIAL_MS     1000
-#define DOUBT_MS     10000 /* tripd's window: until then it has measured them */
-#define RATE_TRIES   64    /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
+/* From where one lane begins to look to where the next one does: 263 words, a prime above their number, so that all are
+ * begun at, and neighbours mostly on lines apart. */
+#define TICKET_SPREAD (263 * TICKETS_PER_WORD)
+#define TRIAL_MS      1000
+#define DOUBT_MS      10000 /* tripd's window: until then it has measured them */
+#define RATE_TRIES    64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
 
 static uint64_t load(const uint64_t *word)
 {
@@ -99,7 +102,7 @@ static int ticket_try_once(struct call *call, trip_priority priority)
     const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
     const uint32_t holder = holder_now(call->breaker->client, call->binding->view);
     call->commons = commons_now(call->binding);
-    if (ticket_take(words, limit.now, reserve, holder, holder * TICKETS_PER_WORD, &call->ticket) < 0)
+    if (ticket_take(words, limit.now, reserve, holder, holder * TICKET_SPREAD, &call->ticket) < 0)
         return -EAGAIN;
     if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, limits_tickets(call->binding), call->ticket))) {
         give(call); /* in whichever commons it is */

@@ -139,26 +139,31 @@ static void *prepare(unsigned round)
     char name[32];
     snprintf(name, sizeof(name), "retry/two/%u", round);
     limits.client = stage_client();
+    limits.plain = stage_breaker(limits.client, "plain");
     limits.bulkhead = stage_breaker(limits.client, "bulkhead");
     limits.rate = stage_breaker(limits.client, "rate");
     limits.budgets[0] = stage_breaker(limits.client, name);
     return &limits;
 }
 
-static void two(const char *path, bench_call_fn *call, const char *bound, double bound_ns)
+static void report_two(const char *path, double measured, const char *bound, double bound_ns, double word_ns)
 {
-    bench_report_ns(path, bench_two(prepare, call, TWO_TIMES), bound, bound_ns, "<= 2x", 2 * bound_ns);
+    bench_report_ns(path, measured, bound, bound_ns, "<= bound + its CAS", bound_ns + word_ns);
 }
 
+/* The word costs no more than twice its contended CAS, beside what the call costs where two make it at once. */
 static void together(void)
 {
     contended = mmap(NULL, sizeof(*contended), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (contended == MAP_FAILED)
         bench_fail("no memory to share", errno);
     const double swap_ns = bench_two(prepare, swap_contended, TWO_TIMES);
-    two("begin_end_bulkhead_two", begin_end_bulkhead, "two contended CAS", 2 * swap_ns);
-    two("retry_budget_take_two", take_token, "contended CAS", swap_ns);
-    two("rate_take_two", begin_end_rate, "contended CAS", swap_ns);
+    const double call_ns = bench_two(prepare, begin_end_ok, TWO_TIMES);
+    report_two("begin_end_bulkhead_two", bench_two(prepare, begin_end_bulkhead, TWO_TIMES),
+               "begin_end_ok + 2 contended CAS", call_ns + 2 * swap_ns, 2 * swap_ns);
+    report_two("retry_budget_take_two", bench_two(prepare, take_token, TWO_TIMES), "contended CAS", swap_ns, swap_ns);
+    report_two("rate_take_two", bench_two(prepare, begin_end_rate, TWO_TIMES), "begin_end_ok + contended CAS",
+               call_ns + swap_ns, swap_ns);
     munmap(contended, sizeof(*contended));
 }
 
