@@ -85,9 +85,8 @@ static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
 /* A key that stands in the wrong place, or is a letter off, or else the list of those that there are. */
 static void unknown_key(struct reader *reader, const struct level *level, const yaml_node_t *key)
 {
-    char quoted[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "", places[CONFIG_WHY_MAX];
-    const char *text = scalar(key);
-    quote(key, quoted);
+    char room[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "", places[CONFIG_WHY_MAX];
+    const char *text = scalar(key), *const quoted = quote(key, room);
     const char *in = level->where[0] ? " in " : "";
     const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
     /* At the top there are few names: `limit` is limits, not that of a rate. */

@@ -549,6 +549,7 @@ static void test_unknown_keys_are_refused_with_the_nearest(void **state)
 {
     (void)state;
     refused("limit: {}\n", "t.yaml:1: unknown key 'limit'; write limits\n");
+    refused("?", "t.yaml:1: unknown key nothing; known here: limits, access, breakers\n");
     refused("limits: {max_breaker: 3}\n", "t.yaml:1: unknown key 'max_breaker' in limits; write max_breakers\n");
     refused("access: {admin: []}\n", "t.yaml:1: unknown key 'admin' in access; known here: observe, report, control\n");
     refused_setting("trip", "failure_rat: 50%", "unknown key 'failure_rat' in trip; write failure_rate");
