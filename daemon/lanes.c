@@ -235,6 +235,7 @@ int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t num
     int error = lane_map(lanes, fd, lane, ret_why);
     struct lane *const before = error == 0 ? lane_of_id(lanes, lane->lane_id) : NULL;
     if (before) {
+        *ret_why = "another process's lane has its id";
         error = number ? -EEXIST : take_up_again(before, fd, pid, ret_why);
         lane_free(lane);
         if (error < 0)

@@ -216,6 +216,11 @@ static void test_an_attached_lane_is_not_attached_twice(void **state)
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST);
     lane_hung_up(lane);
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST); /* the same id in other memory */
+    const char *why = NULL;
+    const int fd = writer_send(&forger);
+    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 2, &other, &why), -EEXIST); /* as the keeper held it */
+    assert_string_equal(why, "another process's lane has its id");
+    close(fd);
     assert_int_equal(attach(lanes, &writer, 0, &other), 0);
     assert_ptr_equal(other, lane);
     assert_int_equal(lanes_count(lanes), 1);
