@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "internal/doorbell.h"
 #include "internal/policy.h"
+#include "internal/waiters.h"
 
 #define DEPOSIT_TRIES 64
 
@@ -28,20 +28,13 @@ static struct policy_slot wanted(const struct breakers *breakers, const struct b
 }
 
 /* Those who wait for a ticket look again. */
-static void wake(struct limit_lines *lines)
-{
-    __atomic_store_n(&lines->waiting, 0, __ATOMIC_SEQ_CST);
-    __atomic_fetch_add(&lines->turn, 1, __ATOMIC_SEQ_CST);
-    doorbell_wake(&lines->turn);
-}
-
 static void wake_waiters(const struct breakers *breakers, uint32_t slot)
 {
     struct limit_lines *const lines = commons_limits(breakers->commons, slot);
     /* Who waits says so, then looks at the tickets; here it is the other way round. One of both sees the other. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED))
-        wake(lines);
+        waiters_wake(lines);
 }
 
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
@@ -50,7 +43,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
     struct policy_slot words = wanted(breakers, &breakers->table[slot]);
     if (!(words.limits & POLICY_TICKETS))
         words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
-    words.tickets_highest = before.tickets_highest > words.tickets ? before.tickets_highest : words.tickets;
+    words.tickets_highest = at_least(before.tickets_highest, words.tickets);
     if ((before.limits ^ words.limits) & POLICY_SLIDING) /* the same word means something else: a fresh one */
         __atomic_store_n(&commons_limits(breakers->commons, slot)->rate, 0, __ATOMIC_RELAXED);
     segment_limits_publish(breakers->segment, slot, &words);
@@ -128,7 +121,7 @@ void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
         if (!breakers->table[slot].ticketed)
             continue;
         ticket_reclaim(commons_tickets(breakers->commons, slot), lane);
-        wake(commons_limits(breakers->commons, slot));
+        waiters_wake(commons_limits(breakers->commons, slot));
     }
 }
 
@@ -139,9 +132,10 @@ static bool is_holder(const struct breakers *breakers, uint32_t holder)
     return holder <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, holder);
 }
 
-/* How many each one holds; returns where the last one ends. Lanes that are not there hold nothing: they died while no
- * tripd was there, or the number is made up, perhaps another one for each ticket. */
-static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_HOLDER_MAX + 1])
+/* How many each lane holds, and all leases at TICKET_LEASE; returns where the last ticket ends. Lanes that are not
+ * there hold nothing: they died while no tripd was there, or the number is made up, perhaps another one for each
+ * ticket. */
+static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_LEASE + 1])
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);
     uint64_t nobodys[TICKET_HOLDER_SET] = {0};
@@ -155,7 +149,7 @@ static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t
                 continue;
             end = at * TICKETS_PER_WORD + place + 1;
             if (is_holder(breakers, holder)) {
-                held[holder]++;
+                held[at_most(holder, TICKET_LEASE)]++;
             } else {
                 ticket_holders_add(nobodys, holder);
                 any = true;
@@ -163,7 +157,7 @@ static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t
         }
     }
     if (any && ticket_reclaim_all(words, nobodys) > 0) /* as breakers_tickets_of_lane */
-        wake(commons_limits(breakers->commons, slot));
+        waiters_wake(commons_limits(breakers->commons, slot));
     return end;
 }
 
@@ -183,16 +177,12 @@ static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
 
 static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct limits_shown *shown)
 {
-    uint16_t held[TICKET_HOLDER_MAX + 1] = {0};
-    if (!breakers->table[slot].ticketed) /* nobody touched these words, and so many pages are not there */
-        return;
+    uint16_t held[TICKET_LEASE + 1] = {0};
     /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
      * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
-    segment_tickets_highest_publish(breakers->segment, slot, end > limit ? end : limit);
-    for (uint32_t lease = TICKET_LEASE + 1; lease <= TICKET_HOLDER_MAX; lease++)
-        held[TICKET_LEASE] = (uint16_t)(held[TICKET_LEASE] + held[lease]);
+    segment_tickets_highest_publish(breakers->segment, slot, at_least(end, limit));
     for (uint32_t holder = 1; holder <= TICKET_LEASE; holder++) {
         shown->tickets_taken += held[holder];
         if (held[holder])
@@ -222,7 +212,8 @@ static void show(struct breakers *breakers, uint32_t slot)
         .rate_limit = breakers->table[slot].settings->rate.limit,
         .rate_per_ms = breakers->table[slot].settings->rate.per / TRIP_MS,
     };
-    look_at_tickets(breakers, slot, &shown);
+    if (breakers->table[slot].ticketed) /* else nobody touched these words, and so many pages are not there */
+        look_at_tickets(breakers, slot, &shown);
     segment_limits_show(breakers->segment, slot, &shown);
 }
 
@@ -258,7 +249,7 @@ void breakers_limits_adopt(struct breakers *breakers, uint32_t slot)
     struct breaker *const breaker = &breakers->table[slot];
     breaker->ticketed = breakers->segment->policies[slot].tickets != 0;
     if (breaker->ticketed) /* clients that died while no tripd was there, or it itself, may have left some asleep */
-        wake(commons_limits(breakers->commons, slot));
+        waiters_wake(commons_limits(breakers->commons, slot));
 }
 
 void breakers_limits_begin(struct breakers *breakers, uint32_t slot)

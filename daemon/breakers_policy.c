@@ -15,11 +15,6 @@ static uint64_t ms_up(uint64_t ns)
     return ns / 1000000 + (ns % 1000000 != 0);
 }
 
-static uint64_t most(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 bool breakers_frozen(const struct breaker *breaker)
 {
     return breaker->mode == TRIP_MODE_FORCED_OPEN || breaker->mode == TRIP_MODE_DISABLED;
@@ -46,7 +41,7 @@ uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot)
 {
     const struct breaker_settings *const settings = breakers->table[slot].settings;
     const uint64_t open_ms = ms_up(core_longest_open_ns(settings)), wait_ms = ms_up(settings->half_open.max_wait);
-    return most(most(open_ms, wait_ms), left_ms(breakers, slot));
+    return at_least(at_least(open_ms, wait_ms), left_ms(breakers, slot));
 }
 
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
@@ -62,7 +57,7 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
     breaker->growth_until_ns =
         core->last_open_ns && grown_until_ns > breakers->now_ns ? grown_until_ns : DEADLINE_NEVER;
     segment_next_open_publish(breakers->segment, slot, ms_up(next_ns),
-                              most(breakers_longest_ms(breakers, slot), at_least_ms));
+                              at_least(breakers_longest_ms(breakers, slot), at_least_ms));
 }
 
 /* ------------------------------------------------------------------------------------------------------ settings, mode

@@ -7,9 +7,7 @@
 /* Wall clocks jump: what is left was never more than it was when it was written. */
 static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
 {
-    const uint64_t left = until_unix_ms > now_unix_ms ? until_unix_ms - now_unix_ms : 0;
-    const uint64_t at_most = until_unix_ms > saved->written_unix_ms ? until_unix_ms - saved->written_unix_ms : 0;
-    return left < at_most ? left : at_most;
+    return at_most(time_until(until_unix_ms, now_unix_ms), time_until(until_unix_ms, saved->written_unix_ms));
 }
 
 static bool ran_out(const struct saved *saved, const struct saved_mode *mode, uint64_t now_unix_ms)

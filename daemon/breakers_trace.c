@@ -26,7 +26,7 @@ void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_
 void breakers_trace_mode(const struct breakers *breakers, uint32_t slot, trip_mode mode, uint64_t until_ms)
 {
     const uint64_t now_ms = breakers_now_ms(breakers);
-    const struct traced step = {.op = TRACED_MODE, .mode = mode, .span_ms = until_ms > now_ms ? until_ms - now_ms : 0};
+    const struct traced step = {.op = TRACED_MODE, .mode = mode, .span_ms = time_until(until_ms, now_ms)};
     if (tracer_wanted(breakers->options.tracer))
         breakers_trace(breakers, slot, &step);
 }

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "internal/numbers.h"
+
 int loop_timer_new(struct loop *loop, loop_due_fn *due, void *context, struct loop_timer **ret_timer)
 {
     struct loop_timer *timer = calloc(1, sizeof(*timer));
@@ -66,5 +68,5 @@ uint64_t loop_timers_timeout(const struct loop *loop, uint64_t now_ns)
     if (loop_link_alone(&loop->timers))
         return LOOP_NEVER;
     const uint64_t deadline_ns = timer_of(loop->timers.next)->deadline_ns;
-    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    return time_until(deadline_ns, now_ns);
 }

@@ -394,7 +394,7 @@ void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owne
                           uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms)
 {
     const uint64_t bounded_ms = until_ms < POLICY_MS_MASK ? until_ms : POLICY_MS_MASK;
-    const uint64_t left_ms = bounded_ms > now_ms ? bounded_ms - now_ms : 0;
+    const uint64_t left_ms = time_until(bounded_ms, now_ms);
     detail_mode(&segment->details[slot], owner, mode, until_ms ? realtime_ms() + left_ms : 0, uid, reason);
     /* The owner's word is the truth; `admission` follows from it, also after a kill between the two. */
     store_number(&segment->policies[slot].modes[owner],

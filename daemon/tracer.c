@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/settings.h"
+#include "internal/numbers.h"
 
 struct tracer_subscriber {
     struct tracer_subscriber *next;
@@ -79,7 +80,7 @@ static bool continues(const struct traced *last, const struct traced *step, uint
  * did. A trace goes on in time. */
 static uint64_t time_since_it_began(struct tracer_subscriber *subscriber, uint64_t at_ms)
 {
-    const uint64_t since_ms = at_ms > subscriber->began_ms ? at_ms - subscriber->began_ms : 0;
+    const uint64_t since_ms = time_until(at_ms, subscriber->began_ms);
     if (since_ms > subscriber->last_ms)
         subscriber->last_ms = since_ms;
     return subscriber->last_ms;

@@ -62,7 +62,7 @@ trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type erro
     if (retry->failed >= settings.attempts)
         return TRIP_RETRY_ATTEMPTS;
     const uint64_t backoff_ns = backoff_delay_ns(&settings.backoff, retry->failed, retry->previous_ns, random_64());
-    const uint64_t delay_ns = backoff_ns > hint_ns ? backoff_ns : hint_ns;
+    const uint64_t delay_ns = at_least(backoff_ns, hint_ns);
     if (hint_ns > settings.backoff.max_ns)
         return TRIP_RETRY_TIME;
     const uint64_t now_ns = view_now_ns(retry->view);

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "internal/waiters.h"
 #include "tell.h"
 
 #define TICKET_TRIES 3
@@ -39,11 +40,8 @@ static void give(const struct call *call)
     if (!ticket_give(call->binding->tickets, call->ticket))
         return;
     /* Sequentially consistent, as the giving back is: pairs with the fence of ticket_wait. */
-    if (likely(!__atomic_load_n(&lines->waiting, __ATOMIC_SEQ_CST)))
-        return;
-    __atomic_store_n(&lines->waiting, 0, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&lines->turn, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, &lines->turn, FUTEX_WAKE, INT32_MAX, NULL, NULL, 0);
+    if (unlikely(__atomic_load_n(&lines->waiting, __ATOMIC_SEQ_CST)))
+        waiters_wake(lines);
 }
 
 void limits_give(const struct call *call)

@@ -126,7 +126,7 @@ bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking
     if (!(limits->policy->retry_on >> error & 1) || asking->failed >= retry.attempts || hint_ns > retry.backoff.max_ns)
         return false;
     asking->previous_ns = backoff_delay_ns(&retry.backoff, asking->failed, asking->previous_ns, random_next(random));
-    *ret_delay_ns = hint_ns > asking->previous_ns ? hint_ns : asking->previous_ns;
+    *ret_delay_ns = at_least(asking->previous_ns, hint_ns);
     return total_ns == 0 || now_ns + *ret_delay_ns < asking->started_ns + total_ns;
 }
 

@@ -126,11 +126,10 @@ struct policy_slot {
     uint64_t tickets_wait;            /* how long an admission may wait for a ticket, ns: read when there is none */
 
     /* Limits: read at admission where there are some; each word is whole for itself. */
-    uint64_t
-        tickets_highest; /* tickets beyond may be out from here on: ticket_word.h. Before `tickets` where it rises */
-    uint64_t tickets;    /* calls in flight at once over all processes; moves where it is adaptive */
-    uint64_t reserves;   /* what is left to whom: policy.h */
-    uint64_t rate_step;  /* struct rate_share of bucket_word.h */
+    uint64_t tickets_highest; /* none is out from here on: ticket_word.h. Stored before `tickets` */
+    uint64_t tickets;         /* calls in flight at once over all processes; moves where it is adaptive */
+    uint64_t reserves;        /* what is left to whom: policy.h */
+    uint64_t rate_step;       /* struct rate_share of bucket_word.h */
     uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by who asks; the critical one's is the whole */
     uint64_t admit_permille;                   /* adaptive throttling; 1000: all */
 

@@ -9,6 +9,11 @@ static inline uint64_t at_most(uint64_t value, uint64_t highest)
     return value < highest ? value : highest;
 }
 
+static inline uint64_t at_least(uint64_t value, uint64_t lowest)
+{
+    return value > lowest ? value : lowest;
+}
+
 /* 0: it has passed. Any unit. */
 static inline uint64_t time_until(uint64_t at, uint64_t now)
 {

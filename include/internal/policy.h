@@ -9,9 +9,11 @@
  * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
  * half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
- * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do | 20-30 the most tickets: in
- * force while tripd is away | 31-40 permille of what throttling admits that sheddable calls get at least retry 0-7
- * attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille 26-57 multiplier in permille
+ * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
+ *             20-30 the most tickets, in force while tripd is away
+ *             31-40 permille of what throttling admits that sheddable calls get at least
+ * retry       0-7 attempts | 8-11 enum backoff_kind | 12-15 enum jitter_kind | 16-25 jitter in permille
+ *             26-57 multiplier in permille
  */
 #ifndef TRIP_INTERNAL_POLICY_H
 #define TRIP_INTERNAL_POLICY_H
@@ -188,7 +190,7 @@ static inline struct ticket_limit policy_tickets(const struct policy_slot *slot)
 
 static inline unsigned policy_tickets_out(const uint64_t *words, struct ticket_limit limit)
 {
-    return ticket_count(words, 0, limit.highest > limit.now ? limit.highest : limit.now);
+    return ticket_count(words, 0, (unsigned)at_least(limit.highest, limit.now));
 }
 
 static inline uint64_t policy_tickets_most(uint64_t tickets)
@@ -296,7 +298,7 @@ static inline uint64_t policy_admit_permille(const struct policy_slot *slot, tri
         return priority == TRIP_PRIORITY_CRITICAL ? 1000 : permille;
     const uint64_t least = permille * (__atomic_load_n(&slot->reserves, __ATOMIC_RELAXED) >> 31 & 0x3ff) / 1000;
     const uint64_t twice = permille * permille / 1000;
-    return twice > least ? twice : least;
+    return at_least(twice, least);
 }
 
 #endif

@@ -256,9 +256,8 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
 }
 
 /* tripd, for lanes whose processes are dead, before their numbers are reissued, and for leases that are over: how many
- * they held. By compare, for a
- * number that was taken for a dead one's may be given back this moment, and the place be another's; a word that never
- * rests is cleared all the same. */
+ * they held. By compare, for what was taken for a dead one's may be given back this moment, and the place be another's;
+ * a word that never rests is cleared all the same. */
 static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holders[TICKET_HOLDER_SET])
 {
     unsigned held = 0;

@@ -14,6 +14,8 @@
 #include <x86intrin.h>
 #endif
 
+#include "internal/numbers.h"
+
 #define HEARTBEAT_NS       UINT64_C(1000000000)
 #define HEARTBEAT_STALE_NS UINT64_C(3000000000)
 
@@ -48,8 +50,7 @@ static inline uint64_t ticks_now(enum ticks_kind kind, const uint64_t *test_now_
 /* tick_ns_q32: nanoseconds a tick, 32.32 fixed point. Saturates instead of wrapping. */
 static inline uint64_t ticks_to_ns(uint64_t ticks, uint64_t tick_ns_q32)
 {
-    const unsigned __int128 ns = (unsigned __int128)ticks * tick_ns_q32 >> 32;
-    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+    return saturated((unsigned __int128)ticks * tick_ns_q32 >> 32);
 }
 
 /* A clock that is read in no time: it does not follow what disciplines CLOCK_MONOTONIC. */
@@ -60,8 +61,7 @@ static inline uint64_t ticks_to_ms(uint64_t ticks, uint64_t tick_ns_q32)
 
 static inline uint64_t ticks_to_ns_up(uint64_t ticks, uint64_t tick_ns_q32)
 {
-    const unsigned __int128 ns = ((unsigned __int128)ticks * tick_ns_q32 + UINT32_MAX) >> 32;
-    return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+    return saturated(((unsigned __int128)ticks * tick_ns_q32 + UINT32_MAX) >> 32);
 }
 
 /* The other way round, rounded up; half the range at most, so that a tick can be added to it. */

@@ -42,7 +42,7 @@ enum limit_tripd_at { L_RAISE, L_SET, L_SEE, L_LOWER };
 struct limit_actor {
     uint64_t word;
     struct ticket ticket;
-    uint8_t at, calls, limit, highest, out, looked, holds, admitted, peak, left, unused[2];
+    uint8_t at, calls, limit, highest, out, looked, admitted, peak, left, unused[3];
 };
 
 struct limit_world {
@@ -132,7 +132,6 @@ static inline void limit_swaps(struct limit_world *world, struct limit_actor *se
     }
     world->words[at] = tickets_after_take(self->word, place, taker + 1);
     self->ticket = (struct ticket){(uint16_t)(at * TICKETS_PER_WORD + place), tickets_at(world->words[at], place)};
-    self->holds = 1;
     self->word = 0;
     self->looked = self->out = self->left = 0;
     self->at = L_AGAIN;

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "instance.h"
+#include "internal/ticks.h"
 #include "storm.h"
 #include "trip.h"
 
@@ -259,9 +260,7 @@ struct storm {
 
 static uint64_t now_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return monotonic_ns() / 1000;
 }
 
 static void check(struct storm *storm, bool holds, const char *what)
