@@ -10,6 +10,7 @@
 
 #include "internal/wire.h"
 #include "log.h"
+#include "refusals.h"
 
 enum session_state {
     SESSION_NEW,      /* may say hello */
@@ -31,6 +32,7 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
+    struct refusals refusals;
     bool told_names, told_lanes, told_memory; /* the log has said so */
 };
 
@@ -73,7 +75,14 @@ static size_t unattached_of(const struct attach *attach, uid_t uid)
     return count;
 }
 
-/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. */
+/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. A peer that is gone already reads no
+ * answer, but what it sent before it went still comes and counts. */
+
+static int answer(struct session *session, const void *packet, size_t size, const int *fds, size_t fd_count)
+{
+    const int error = loop_connection_send(session->connection, packet, size, fds, fd_count);
+    return error == -EPIPE || error == -ECONNRESET ? 0 : error;
+}
 
 static struct wire_head head_of(enum wire_kind kind)
 {
@@ -90,13 +99,16 @@ static int refuse(struct session *session, int error, const char *format, ...)
     vsnprintf(refused.why, sizeof(refused.why), format, arguments);
     va_end(arguments);
     segment_refused(session->attach->options.segment);
-    return loop_connection_send(session->connection, &refused, sizeof(refused), NULL, 0);
+    if (refusals_tell(&session->attach->refusals, session->peer.uid, error, monotonic_ns()))
+        log_warning("a process of uid %u does not take part (pid %d): %s", (unsigned)session->peer.uid,
+                    (int)session->peer.pid, refused.why);
+    return answer(session, &refused, sizeof(refused), NULL, 0);
 }
 
 static int welcome(struct session *session)
 {
     const struct attach_options *options = &session->attach->options;
-    const struct wire_welcome answer = {
+    const struct wire_welcome packet = {
         .head = head_of(WIRE_WELCOME),
         .segment_id = options->segment->header->segment_id,
         .segment_size = options->segment->size,
@@ -105,16 +117,18 @@ static int welcome(struct session *session)
         .meter_count = (uint32_t)lane_meters_for(options->segment->max_breakers),
         .max_breakers = options->segment->max_breakers,
         .wants_pidfd = !options->peer_pidfds,
+        .monotonic_ns = monotonic_ns(),
+        .time_namespace = options->time_namespace,
     };
     const int fds[] = {options->segment->read_only_fd, options->commons->fd};
-    return loop_connection_send(session->connection, &answer, sizeof(answer), fds, 2);
+    return answer(session, &packet, sizeof(packet), fds, 2);
 }
 
 static int answer_attached(struct session *session)
 {
-    const struct wire_attached answer = {.head = head_of(WIRE_ATTACHED), .lane = client_number(session->client)};
+    const struct wire_attached packet = {.head = head_of(WIRE_ATTACHED), .lane = client_number(session->client)};
     session->state = SESSION_ATTACHED;
-    return loop_connection_send(session->connection, &answer, sizeof(answer), NULL, 0);
+    return answer(session, &packet, sizeof(packet), NULL, 0);
 }
 
 /* ---- what is full is said once: how often, the segment counts */
@@ -222,12 +236,24 @@ static int find_pidfd(const struct session *session, struct loop_message *messag
     return pidfd;
 }
 
+/* The process ended before tripd came to its lane. */
+static int take_dead(struct session *session, struct loop_message *message)
+{
+    const char *why = NULL;
+    const int fd = message->fds[0];
+    message->fds[0] = -1;
+    const int error = clients_attach_dead(session->attach->options.clients, fd, &session->peer, &why);
+    return error == 0 ? 0 : refuse(session, error, "%s", why);
+}
+
 static int take_attach(struct session *session, const struct wire_attach *request, struct loop_message *message)
 {
     const char *why = NULL;
     if (session->state != SESSION_GREETED || message->fd_count < 1)
         return -EPROTO;
     const int pidfd = find_pidfd(session, message);
+    if (pidfd == -ESRCH)
+        return take_dead(session, message);
     if (pidfd < 0)
         return refuse(session, pidfd, "process %d cannot be watched: %s", (int)session->peer.pid, strerror(-pidfd));
     const int fd = message->fds[0];
@@ -248,19 +274,31 @@ static int take_attach(struct session *session, const struct wire_attach *reques
 static int take_resolve(struct session *session, const struct wire_resolve *request)
 {
     const struct attach_options *options = &session->attach->options;
-    struct wire_resolved answer = {.head = head_of(WIRE_RESOLVED), .serial = request->serial, .error = -EINVAL};
+    struct wire_resolved resolved = {.head = head_of(WIRE_RESOLVED), .serial = request->serial, .error = -EINVAL};
     uint32_t slot;
     if (session->state == SESSION_NEW || session->state == SESSION_REFUSED)
         return -EPROTO;
     if (memchr(request->name, '\0', sizeof(request->name)))
-        answer.error = breakers_resolve(options->breakers, request->name, &slot);
-    if (answer.error == -ENOSPC)
+        resolved.error = breakers_resolve(options->breakers, request->name, &slot);
+    if (resolved.error == -ENOSPC)
         say_no_place(session->attach, request->name);
-    if (answer.error == 0) {
-        answer.breaker = slot;
-        answer.incarnation = segment_incarnation(options->segment, slot);
+    if (resolved.error == 0) {
+        resolved.breaker = slot;
+        resolved.incarnation = segment_incarnation(options->segment, slot);
     }
-    return loop_connection_send(session->connection, &answer, sizeof(answer), NULL, 0);
+    return answer(session, &resolved, sizeof(resolved), NULL, 0);
+}
+
+/* ---- openings: needs no answer, for what comes after it on this connection is dealt with after it */
+
+static int take_openings(struct session *session, const struct wire_openings *packet)
+{
+    if (session->state == SESSION_NEW || session->state == SESSION_REFUSED || packet->count > WIRE_OPENINGS_MAX)
+        return -EPROTO;
+    for (uint32_t i = 0; i < packet->count; i++)
+        breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker,
+                               packet->openings[i].word);
+    return 0;
 }
 
 /* ---- packets */
@@ -273,6 +311,7 @@ static int take_packet(struct session *session, struct loop_message *message)
         struct wire_hello hello;
         struct wire_attach attach;
         struct wire_resolve resolve;
+        struct wire_openings openings;
     } packet;
     if (message->size < sizeof(packet.head) || message->size > sizeof(packet))
         return -EPROTO;
@@ -287,6 +326,8 @@ static int take_packet(struct session *session, struct loop_message *message)
         return take_attach(session, &packet.attach, message);
     if (packet.head.kind == WIRE_RESOLVE && message->size == sizeof(packet.resolve))
         return take_resolve(session, &packet.resolve);
+    if (packet.head.kind == WIRE_OPENINGS && message->size == sizeof(packet.openings))
+        return take_openings(session, &packet.openings);
     return -EPROTO;
 }
 

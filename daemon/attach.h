@@ -19,6 +19,7 @@ struct attach_options {
     struct breakers *breakers;
     struct clients *clients;
     const struct config *config; /* borrowed until attach_reconfigure or attach_free */
+    uint64_t time_namespace;     /* tripd's; 0: unknown */
     bool peer_pidfds;            /* this kernel has SO_PEERPIDFD; else clients send their own */
 };
 

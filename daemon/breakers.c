@@ -137,8 +137,7 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
         note_error(breakers, slot, &found);
     if (found.counted) {
         breaker->latency_stale = true;
-        breaker->used_ms = breakers_now_ms(breakers);
-        segment_detail_used(breakers->segment, slot, breaker->used_ms);
+        breakers_seen(breakers, slot);
         breakers_limits_counted(breakers, slot);
     }
     if (found.strayed)
@@ -281,34 +280,30 @@ static void begin(struct breakers *breakers, uint32_t slot)
     breakers_settle(breakers, slot);
 }
 
+void breakers_seen(struct breakers *breakers, uint32_t slot)
+{
+    breakers->table[slot].used_ms = breakers_now_ms(breakers);
+    segment_detail_used(breakers->segment, slot, breakers->table[slot].used_ms);
+    if (breakers->segment->details[slot].hidden_ms)
+        segment_detail_hidden(breakers->segment, slot, 0);
+}
+
 int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_slot)
 {
     if (!settings_name_valid(name, strnlen(name, TRIP_NAME_MAX + 1)))
         return -EINVAL;
     breakers_look_at_clock(breakers);
     if (segment_find(breakers->segment, name, ret_slot) == 0) {
-        breakers->table[*ret_slot].used_ms = breakers_now_ms(breakers);
+        breakers_seen(breakers, *ret_slot);
+        breakers_schedule(breakers, *ret_slot, breakers_word(breakers, *ret_slot));
         return 0;
     }
+    if (segment_full(breakers->segment))
+        breakers_make_room(breakers);
     const int error = segment_take(breakers->segment, name, breakers_now_ms(breakers), ret_slot);
     if (error == 0)
         begin(breakers, *ret_slot);
     return error;
-}
-
-void breakers_forget(struct breakers *breakers, uint32_t slot)
-{
-    const uint64_t word = breakers_word(breakers, slot);
-    const uint64_t gone = word_make(word_epoch(word) + 1, WORD_UNSET, 0);
-    if (word_state(word) != WORD_CLOSED || !breakers_cas(breakers, slot, word, gone))
-        return;
-    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
-    segment_forget(breakers->segment, slot);
-    segment_mirror(breakers->segment, slot, gone);
-    breakers_homeless(breakers, slot);
-    breakers_limits_forget(breakers, slot);
-    breakers_watch(breakers, slot, NULL);
-    deadlines_set(breakers->due, slot, DEADLINE_NEVER);
 }
 
 void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),

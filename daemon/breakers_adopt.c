@@ -3,6 +3,8 @@
  * breaker is judged again, for decisions are functions of the image. */
 #include "breakers_parts.h"
 
+#include "internal/succession.h"
+
 /* May a probe run that was admitted in the commons before? By a permit, or by a client that took an open breaker's next
  * step when nobody was there, which no mirror shows. */
 static bool may_be_probed(uint64_t mirror, uint64_t now_ms)
@@ -11,7 +13,8 @@ static bool may_be_probed(uint64_t mirror, uint64_t now_ms)
            (word_state(mirror) == WORD_OPEN && word_deadline_ms(mirror) <= now_ms);
 }
 
-/* What admits no probe while one of before may run: open until the longest lease is over, by the settings of then. */
+/* Where a probe of before may still run, the breaker is open until the longest lease is over, by the settings of then.
+ */
 static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mirror)
 {
     const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
@@ -21,15 +24,16 @@ static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mi
                                          : breakers_restored(breakers, slot, mirror, epoch);
 }
 
-/* The commons are new: the words of those before are gone with it. */
+/* The commons are new: the words of the one before are gone with it. A worker that is killed here leaves the rest to
+ * the next one, which fills all words again, from what was mirrored before either. */
 static void fill_word(struct breakers *breakers, uint32_t slot)
 {
-    const uint64_t mirror = breakers->segment->mirror[slot];
-    const uint64_t word = fresh_word(breakers, slot, mirror);
-    /* Nobody has this commons yet. The mirror last: killed before, the next worker does the same again. */
+    const uint64_t before = breakers->segment->before[slot], mirror = breakers->segment->mirror[slot];
+    const uint64_t word = fresh_word(breakers, slot, before);
+    /* Nobody has this commons yet. The mirror follows last. */
     __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
     if (word_state(word) != word_state(mirror))
-        breakers_record(breakers, slot, mirror, word,
+        breakers_record(breakers, slot, before, word,
                         &(struct move){.to = word_state(word), .reason = TRIP_REASON_MAX_WAIT, .neutral = true},
                         breakers->now_ns);
     segment_mirror(breakers->segment, slot, word);
@@ -62,20 +66,56 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
 
 int breakers_adopt(struct breakers *breakers)
 {
-    const struct segment_header *const header = breakers->segment->header;
-    const bool fresh_commons = header->commons_id != breakers->commons->commons_id;
+    const uint64_t commons_id = breakers->commons->commons_id;
+    const bool fresh_commons = breakers->segment->header->commons_id != commons_id;
     breakers_look_at_clock(breakers);
     breakers->recovering = true;
     segment_recover(breakers->segment, breakers_store_mark, breakers);
     breakers->recovering = false;
+    if (fresh_commons)
+        segment_commons_begin(breakers->segment, commons_id);
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         breakers_limits_adopt(breakers, slot);
         if (segment_used(breakers->segment, slot))
             adopt_slot(breakers, slot, fresh_commons);
     }
+    segment_commons_publish(breakers->segment, commons_id);
     for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
         if (lanes_get(breakers->options.lanes, lane))
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
     breakers_turn_touched(breakers);
     return 0;
+}
+
+/* ------------------------------------------------------------------------- what a client brings of the commons before
+ */
+
+#define TRIES 1000 /* clients count on the word meanwhile */
+
+/* Its mode decides, and keeps its state as it is. */
+static bool takes_openings(const struct breakers *breakers, uint32_t slot)
+{
+    return slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
+           !breakers_frozen(&breakers->table[slot]);
+}
+
+void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    const struct segment *const segment = breakers->segment;
+    if (!takes_openings(breakers, slot))
+        return;
+    breakers_drain(breakers, slot);
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        const uint64_t now_word = breakers_word(breakers, slot), now_ms = breakers_now_ms(breakers);
+        if (!word_outlives(word, segment->before[slot], now_word, now_ms, segment->policies[slot].longest_ms))
+            break;
+        const bool ramped = word_state(now_word) == WORD_RAMPING;
+        const struct move move = {.to = WORD_OPEN,
+                                  .reason = ramped ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
+                                  .for_ms = word_deadline_ms(word) - now_ms,
+                                  .by = BY_CLIENT};
+        if (breakers_move(breakers, slot, now_word, &move))
+            break;
+    }
+    breakers_settle(breakers, slot);
 }

@@ -1,5 +1,5 @@
-/* What comes due, and when: open times, leases, ramps, modes, growth that is forgotten, breakers that are, and the tick
- * while counted successes or calls in flight could complete a condition. One deadline a breaker. */
+/* What comes due, and when: open times, leases, ramps, ends of modes, open.forget, forget_after, and the tick while
+ * counted successes or calls in flight could complete a condition. One deadline a breaker. */
 #include "breakers_parts.h"
 
 #include "internal/numbers.h"
@@ -45,20 +45,12 @@ static uint64_t state_due_ns(struct breakers *breakers, uint32_t slot, uint64_t 
     }
 }
 
-/* An operator's mode is not forgotten with the breaker. */
-static bool may_be_forgotten(const struct breakers *breakers, uint32_t slot, uint64_t word)
-{
-    const struct policy_slot *const policy = &breakers->segment->policies[slot];
-    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
-        if (policy->modes[owner])
-            return false;
-    return word_state(word) == WORD_CLOSED && segment_core(breakers->segment, slot)->head.in_flight == 0;
-}
-
+/* When the breaker will have been idle for forget_after. */
 static uint64_t idle_due_ns(const struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const struct breaker *const breaker = &breakers->table[slot];
-    if (!breaker->settings->forget_after || !may_be_forgotten(breakers, slot, word))
+    if (!breaker->settings->forget_after || breakers->segment->details[slot].hidden_ms ||
+        !breakers_may_hide(breakers, slot, word))
         return DEADLINE_NEVER;
     return breakers_after(breakers_ms_to_ns(breaker->used_ms), breaker->settings->forget_after);
 }
@@ -96,10 +88,12 @@ static void come_due(struct breakers *breakers, uint32_t slot)
     if (breakers->table[slot].growth_until_ns <= breakers->now_ns)
         breakers_publish_next_open(breakers, slot, NULL, 0);
     breakers_settle(breakers, slot);
-    breakers_turn_touched(breakers); /* no breaker is forgotten that has news: of a meter that says it is its now */
+    breakers_turn_touched(breakers); /* a breaker that has news is not idle: of a meter that says it is its now */
     const uint64_t word = breakers_word(breakers, slot);
-    if (idle_due_ns(breakers, slot, word) <= breakers->now_ns)
-        breakers_forget(breakers, slot);
+    if (idle_due_ns(breakers, slot, word) > breakers->now_ns)
+        return;
+    segment_detail_hidden(breakers->segment, slot, at_least(breakers_now_ms(breakers), 1));
+    breakers_schedule(breakers, slot, word);
 }
 
 uint64_t breakers_due(const struct breakers *breakers)

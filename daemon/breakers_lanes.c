@@ -224,6 +224,12 @@ void breakers_collect(struct breakers *breakers)
     }
 }
 
+void breakers_collect_all(struct breakers *breakers)
+{
+    memcpy(breakers->ready, breakers->lanes, sizeof(breakers->ready));
+    breakers_collect(breakers);
+}
+
 void breakers_rung(struct breakers *breakers)
 {
     uint64_t told[COMMONS_LANES_MAX / 64];
@@ -271,8 +277,7 @@ void breakers_drain_all(struct breakers *breakers)
         if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane]) /* there was no memory for it */
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
     breakers->assembled = true;
-    memcpy(breakers->ready, breakers->lanes, sizeof(breakers->ready));
-    breakers_collect(breakers);
+    breakers_collect_all(breakers);
     drain_nobodys(breakers);
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         if (!breakers->table[slot].settings)

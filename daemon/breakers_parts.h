@@ -10,6 +10,7 @@
  *   breakers_adaptive.c what is measured for them
  *   breakers_lanes.c    lanes that come, tell and go; whose meters are whose
  *   breakers_due.c      what comes due, and when
+ *   breakers_reuse.c    hidden breakers, and their slots for new names
  *   breakers_operate.c  what operators do
  *   breakers_trace.c    what goes to those who trace
  *   breakers_adopt.c    what a worker before this one left
@@ -65,6 +66,7 @@ struct breakers {
     uint64_t random;
     uint64_t now_ns, now_ticks;             /* as of breakers_look_at_clock */
     uint32_t leaving;                       /* number of the lane that is going; 0: none is */
+    uint64_t no_room_until_ns;              /* breakers_make_room found none: it looks again then */
     bool assembled;                         /* lanes of before have come back: an owner without a lane is dead */
     bool recovering;                        /* the journal's marks are stored once more */
     const char *note;                       /* of the operator whose transition is being recorded */
@@ -88,8 +90,8 @@ void breakers_turn_touched(struct breakers *breakers);
 bool breakers_drain(struct breakers *breakers, uint32_t slot);
 /* Judges until nothing moves any more, then sees to permits and sets the next deadline. */
 void breakers_settle(struct breakers *breakers, uint32_t slot);
-/* Its name, settings and word as for a new one; the slot was taken. */
-void breakers_forget(struct breakers *breakers, uint32_t slot);
+/* A call was seen, or somebody asked for it by name: it is hidden no more. */
+void breakers_seen(struct breakers *breakers, uint32_t slot);
 
 /* ---- breakers_word.c */
 uint64_t breakers_raw_word(const struct breakers *breakers, uint32_t slot);
@@ -192,12 +194,21 @@ void breakers_strays(struct breakers *breakers, struct meter_side **chain);
 void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a breaker that is forgotten */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);
+/* The same of all lanes, whether they have told something or not: new meters are found. */
+void breakers_collect_all(struct breakers *breakers);
 
 /* ---- breakers_due.c */
 void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word);
 /* Both saturate. */
 uint64_t breakers_ms_to_ns(uint64_t ms);
 uint64_t breakers_after(uint64_t ns, uint64_t by);
+
+/* ---- breakers_reuse.c */
+/* Closed, nothing in flight, and no mode but the config's: after forget_after without a call, lists leave it out. */
+bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word);
+/* The table is full: frees the slot of the breaker that is hidden for longest and would be the same if it were made
+ * anew. False: there is none. */
+bool breakers_make_room(struct breakers *breakers);
 
 /* ---- breakers_trace.c: nothing where nobody traces */
 void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_outcome outcome, trip_error_type error,

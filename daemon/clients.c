@@ -248,6 +248,24 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
     return 0;
 }
 
+int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, const char **ret_why)
+{
+    struct lane *lane;
+    const int error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
+    if (error < 0) {
+        close(fd);
+        return error;
+    }
+    if (clients->by_number[lane_number(lane)]) { /* it was attached before: its pidfd tells of the death */
+        lane_hung_up(lane);
+        return 0;
+    }
+    breakers_lane_came(clients->breakers, lane);
+    breakers_lane_gone(clients->breakers, lane);
+    lanes_remove(clients->options.lanes, lane);
+    return 0;
+}
+
 /* ---- the keeper's answers */
 
 static void kept(struct clients *clients, const struct keeper_message *message)
@@ -261,6 +279,9 @@ static void kept(struct clients *clients, const struct keeper_message *message)
     if (!client->kept) {
         client->events = NULL;
         client_gone(client, false);
+    } else {
+        lane_grant(clients->options.lanes, client->lane);
+        breakers_lane_came(clients->breakers, client->lane); /* what it told before it could ring */
     }
     if (events) /* whose connection may have ended: then the client ends with it, and is not touched again */
         events->kept(context, message->error);
@@ -340,9 +361,10 @@ int clients_begin(struct clients *clients, struct breakers *breakers)
         struct client *client = clients->by_number[number];
         if (!client)
             continue;
-        if (client->lane)
+        if (client->lane) {
+            lane_grant(clients->options.lanes, client->lane);
             breakers_lane_came(breakers, client->lane);
-        else if (number <= clients->options.birth->max_lanes) { /* lost: its client makes another one */
+        } else if (number <= clients->options.birth->max_lanes) { /* lost: its client makes another one */
             client_gone(client, true);
             continue;
         }

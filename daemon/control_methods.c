@@ -79,9 +79,8 @@ static json_t *list_entry(const struct control_options *options, const char *wan
     const struct segment *segment = options->segment;
     if (cursor < segment->max_breakers) {
         const struct report_breaker breaker = view(options, (uint32_t)cursor);
-        return segment_used(segment, (uint32_t)cursor) && name_wanted(wanted, breaker.detail->name)
-                   ? report_line(&breaker)
-                   : NULL;
+        const bool listed = wanted ? name_wanted(wanted, breaker.detail->name) : breaker.detail->hidden_ms == 0;
+        return segment_used(segment, (uint32_t)cursor) && listed ? report_line(&breaker) : NULL;
     }
     const struct pattern_slot *pattern = &segment->patterns[cursor - segment->max_breakers];
     const uint64_t now_ms = clock_now_ms(options->clock);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "internal/policy.h"
+
 #define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct lane {
@@ -216,13 +218,6 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
     return 0;
 }
 
-static void announce(struct lane *lane)
-{
-    lane->memory->lane = lane->number;
-    /* Last: pairs with the acquire of a client that asks whether its lane is looked at. */
-    __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
-}
-
 int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
                  const char **ret_why)
 {
@@ -256,9 +251,18 @@ int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t num
     lane->connected = number == 0;
     lanes->places[lane->number] = lane;
     lanes->count++;
-    announce(lane);
+    /* Pairs with the acquire of a client that asks whether its lane is looked at. */
+    __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     *ret_lane = lane;
     return 0;
+}
+
+void lane_grant(const struct lanes *lanes, struct lane *lane)
+{
+    const uint64_t granted = policy_lane_grant(lanes->options.commons_id, lane->number);
+    /* Sequentially consistent: pairs with the fence of tell_ring. Either the client sees its number and rings, or the
+     * look at the lane that follows this grant sees what it told. */
+    __atomic_store_n(&lane->memory->granted, granted, __ATOMIC_SEQ_CST);
 }
 
 void lane_hung_up(struct lane *lane)
@@ -346,6 +350,13 @@ void *lane_memory(const struct lane *lane)
 uint32_t lane_meter_count(const struct lane *lane)
 {
     return lane->meter_count;
+}
+
+bool lane_resolved(const struct lane *lane, uint32_t breaker)
+{
+    /* Relaxed: the fences of both sides order it (libtrip's lane_resolve, and who asks here). */
+    const uint64_t bits = __atomic_load_n(lane_resolved_at(lane->memory, lane->meter_count, breaker), __ATOMIC_RELAXED);
+    return bits >> breaker % 64 & 1;
 }
 
 uint32_t lane_look(struct lane *lane)

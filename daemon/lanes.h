@@ -17,6 +17,7 @@ struct lanes_options {
     uint32_t max_lanes, max_breakers;
     uint64_t memory_per_user;
     uint64_t segment_id; /* a lane for another one's slots is refused */
+    uint64_t commons_id; /* in which a lane's number is its own */
     const struct clock *clock;
     /* Holds the number of the lane whose memory is being read, else 0; shared with the keeper, which so knows on whose
      * account a worker crashed. NULL: nobody looks. */
@@ -34,6 +35,9 @@ void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes 
  * connection yet, is taken up again under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
 int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
                  const char **ret_why);
+/* The lane outlives this worker, for the keeper holds it: from now on its process may take what the number stands for.
+ */
+void lane_grant(const struct lanes *lanes, struct lane *lane);
 /* Its connection is gone, its process lives: it may attach again. */
 void lane_hung_up(struct lane *lane);
 /* Drains nothing by itself: the caller drains first. Unmaps, closes fd, frees the number. */
@@ -55,6 +59,8 @@ bool lane_abandoned(const struct lane *lane);
 /* ---- for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 uint32_t lane_meter_count(const struct lane *lane);
+/* Has its process a handle that is bound to this breaker's slot? As the client says. */
+bool lane_resolved(const struct lane *lane, uint32_t breaker);
 uint32_t lane_look(struct lane *lane);                          /* meters in use now, meter_count at most */
 uint32_t lane_sections(const struct lane *lane);                /* sections in use now, 1 to LANE_SECTIONS */
 void lanes_reading(const struct lanes *lanes, uint32_t number); /* *draining = number */

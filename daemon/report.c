@@ -126,8 +126,8 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o}", "breaker",
-        TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:o}",
+        "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
         "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
@@ -136,7 +136,9 @@ json_t *report_line(const struct report_breaker *breaker)
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
-        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null());
+        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "hidden",
+        detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING, "daemon",
+        NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
 }
 
 json_t *report_mode(const struct report_breaker *breaker)

@@ -14,6 +14,9 @@
 #include "internal/layout.h"
 #include "tracer.h"
 
+/* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
+enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE, REPORT_DEAD };
+
 struct report_breaker {
     const struct policy_slot *policy;
     const struct detail_slot *detail;
@@ -21,6 +24,8 @@ struct report_breaker {
     uint64_t word; /* from the mirror */
     uint64_t now_ms;
     const struct limits_shown *limits;
+    enum report_daemon daemon; /* without a running one clients may have moved the state since: `word` is a guess */
+    uint64_t as_of_ms;         /* since when it is one; 0: it is certain */
 };
 
 /* A line of `list`: what an operator looks at first. */
@@ -34,9 +39,6 @@ json_t *report_show(const struct report_breaker *breaker);
 json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
 json_t *report_transition(const struct transition *transition);
 json_t *report_client(uint32_t lane, const struct client_slot *client);
-
-/* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
-enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE, REPORT_DEAD };
 
 /* This boot's CLOCK_MONOTONIC and id; a segment of another boot, or a copy from another machine, has no tripd here. */
 enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns,

@@ -17,6 +17,7 @@ struct segment {
     struct segment_header *header;
     struct policy_slot *policies;
     uint64_t *mirror;
+    uint64_t *before; /* internal/succession.h */
     struct detail_slot *details;
     uint8_t *cores;  /* stride SECTION_CORE: segment_core() */
     uint64_t *names; /* name_places places: internal/names.h */
@@ -78,6 +79,7 @@ void segment_forget(struct segment *segment, uint32_t slot);
 /* Adoption: slots in use are those that the index names; what a kill left twice, or no tripd wrote, is taken out. */
 void segment_names_restore(struct segment *segment);
 bool segment_used(const struct segment *segment, uint32_t slot);
+bool segment_full(const struct segment *segment); /* segment_take would find no slot */
 const char *segment_name(const struct segment *segment, uint32_t slot);
 uint32_t segment_incarnation(const struct segment *segment, uint32_t slot);
 
@@ -119,10 +121,17 @@ void segment_detail_actor(struct segment *segment, uint32_t slot, enum transitio
                           const char *note);
 void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);
 void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms);
+void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms); /* 0: it is not */
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);
 void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS]);
 
 void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
+
+/* ---- one commons takes the place of another: internal/succession.h. First the mirror is kept as it is, once for each
+ * commons, also if a worker dies meanwhile and the next one comes here again; when the new words are filled, the
+ * commons comes into force: admission words carry its number from then on. */
+void segment_commons_begin(struct segment *segment, uint64_t commons_id);
+void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 
 /* ---- the transition ring; fills in sequence, times and name */
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
@@ -159,7 +168,7 @@ const struct pattern_slot *segment_pattern_for(const struct segment *segment, co
 /* ---- header */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
 void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
-void segment_started(struct segment *segment, pid_t keeper, pid_t worker, uint64_t commons_id);
+void segment_started(struct segment *segment, pid_t keeper, pid_t worker);
 void segment_test_now(struct segment *segment, uint64_t now_ns);
 void segment_counts(struct segment *segment, uint32_t breakers, uint32_t lanes);
 void segment_refused(struct segment *segment);                 /* one more attach */

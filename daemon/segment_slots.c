@@ -43,6 +43,14 @@ int segment_find(const struct segment *segment, const char *name, uint32_t *ret_
     return find(segment, name, ret_slot, NULL);
 }
 
+bool segment_full(const struct segment *segment)
+{
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        if (!segment_used(segment, slot))
+            return false;
+    return true;
+}
+
 /* Free slots come in turn, so that one just forgotten rests as long as may be. */
 static int next_free(struct segment *segment, uint32_t *ret_slot)
 {
@@ -67,7 +75,8 @@ static void move_incarnation(struct segment *segment, uint32_t slot)
 {
     const uint32_t incarnation = segment_incarnation(segment, slot) % 0xffff + 1;
     /* Pairs with the acquire of a client's admission check. */
-    __atomic_store_n(&segment->policies[slot].admission, policy_plain(incarnation), __ATOMIC_RELEASE);
+    __atomic_store_n(&segment->policies[slot].admission, policy_plain(incarnation, segment->header->commons_id),
+                     __ATOMIC_RELEASE);
 }
 
 static void clear_policy(struct policy_slot *policy)
@@ -179,6 +188,11 @@ void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms
     store_number(&segment->details[slot].used_ms, now_ms);
 }
 
+void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms)
+{
+    store_number(&segment->details[slot].hidden_ms, since_ms);
+}
+
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match)
 {
     struct detail_slot *detail = &segment->details[slot];
@@ -216,6 +230,7 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
     clear_policy(&segment->policies[slot]);
     fresh_detail(&segment->details[slot], name, now_ms);
     segment_core_clear(segment, slot);
+    store_change(&segment->before[slot], 0); /* an older commons knows another breaker here */
     set_used(segment, slot, true);
     *ret_slot = slot;
     return 0;
@@ -383,8 +398,7 @@ trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_
         detail_mode(&segment->details[slot], owner, TRIP_MODE_COUNT, 0, 0, NULL);
     }
     const trip_mode mode = policy_mode_of(policy->modes, now_ms, &until_ms);
-    const uint64_t admission = policy_admission(mode, policy_incarnation(policy->admission), until_ms);
-    store_change(&policy->admission, admission);
+    store_change(&policy->admission, policy_admission(policy->admission, mode, until_ms != 0));
     if (ret_until_ms)
         *ret_until_ms = until_ms;
     return mode;

@@ -13,6 +13,7 @@
 #include "clients.h"
 #include "control.h"
 #include "door.h"
+#include "internal/time_namespace.h"
 #include "log.h"
 #include "loop.h"
 #include "saved.h"
@@ -275,15 +276,18 @@ static bool kernel_has_peer_pidfds(void)
 
 static int open_memories(struct worker *worker)
 {
+    const int error = commons_map(worker->startup->commons, worker->segment->max_breakers, &worker->commons);
+    if (error < 0)
+        return error;
     const struct lanes_options options = {.max_lanes = worker->segment->header->max_lanes,
                                           .max_breakers = worker->segment->max_breakers,
                                           .segment_id = worker->segment->header->segment_id,
+                                          .commons_id = worker->commons->commons_id,
                                           .memory_per_user = worker->startup->config->limits.lane_memory_per_user,
                                           .clock = worker->clock,
                                           .draining = worker->birth->draining};
     segment_inherit(worker->segment, worker->clock);
-    const int error = commons_map(worker->startup->commons, worker->segment->max_breakers, &worker->commons);
-    return error < 0 ? error : lanes_new(&options, &worker->lanes);
+    return lanes_new(&options, &worker->lanes);
 }
 
 /* A snapshot that cannot be read is said and left where it is: the next one replaces it. */
@@ -329,7 +333,7 @@ static int open_breakers(struct worker *worker)
         return error;
     if (worker->segment->header->starts == 0) /* just made: a reboot, or the first time */
         restore(worker);
-    segment_started(worker->segment, worker->birth->keeper, getpid(), worker->commons->commons_id);
+    segment_started(worker->segment, worker->birth->keeper, getpid());
     segment_configured(worker->segment);
     return clients_begin(worker->clients, worker->breakers);
 }
@@ -352,6 +356,7 @@ static int open_sockets(struct worker *worker)
                                           .breakers = worker->breakers,
                                           .clients = worker->clients,
                                           .config = worker->startup->config,
+                                          .time_namespace = time_namespace(),
                                           .peer_pidfds = kernel_has_peer_pidfds()};
     int error = control_new(&control, &worker->control);
     if (error == 0)

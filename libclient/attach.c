@@ -18,6 +18,7 @@
 #define REFUSED_PAUSE_NS UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
 #define PACKET_FDS       4
 #define WAIT_MS          5
+#define CLOCK_EXACT_NS   UINT64_C(20000000) /* of another time namespace: a question and its answer take no longer */
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
 
@@ -54,6 +55,7 @@ static bool send_hello(struct trip_client *client)
     snprintf(hello.library, sizeof(hello.library), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR,
              TRIP_VERSION_PATCH);
     client->attach.state = ATTACH_HELLO;
+    client->attach.hello_ns = monotonic_ns();
     return send_packet(&client->attach, &hello, sizeof(hello), NULL, 0);
 }
 
@@ -86,9 +88,25 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
 
 /* ------------------------------------------------------------------------------------------------------------- lane */
 
+/* Others read it without the lock. */
+static void set_refused(struct attach *attach, int error)
+{
+    __atomic_store_n(&attach->refused, error, __ATOMIC_RELAXED);
+}
+
+/* 0: no lane is on its way, be it that it has a number or that none will come. */
+static void lane_comes(struct trip_client *client, uint64_t due_ns)
+{
+    __atomic_store_n(&client->lane_due_ns, due_ns, __ATOMIC_RELAXED);
+}
+
 /* Threads find the new lane by its serial, and leave their section of the old one. */
 static void use_lane(struct trip_client *client, struct lane *lane)
 {
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (const struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            if (binding_shared(breaker->binding) && breaker->binding->view == lane->view)
+                lane_resolve(lane, breaker->binding->slot);
     lane->older = client->lanes;
     __atomic_store_n(&client->lanes, lane, __ATOMIC_RELEASE);
     __atomic_store_n(&client->lane, lane, __ATOMIC_RELEASE);
@@ -116,17 +134,67 @@ static void bind_all(struct trip_client *client)
             breaker_bind(breaker);
 }
 
+/* -------------------------------------------------------------------------------------------------------- openings
+ *
+ * What opened in a commons while no tripd looked after it, the tripd that made another one is told:
+ * internal/succession.h.
+ */
+
+static bool send_openings(struct trip_client *client, struct wire_openings *packet)
+{
+    const bool sent = packet->count == 0 || send_packet(&client->attach, packet, sizeof(*packet), NULL, 0);
+    packet->count = 0;
+    return sent;
+}
+
+/* Of breakers that this process never asked for too: whoever opened one may be dead by now. */
+static bool hand_over(struct trip_client *client, struct commons_view *commons)
+{
+    const struct view *const view = client->view;
+    struct wire_openings packet = {.head = head_of(WIRE_OPENINGS)};
+    __atomic_store_n(&commons->opened_late, false, __ATOMIC_RELAXED); /* before the words are read */
+    for (uint32_t slot = 0; slot < view->max_breakers; slot++) {
+        const uint64_t *const at =
+            (const uint64_t *)(const void *)(commons->words.base + (size_t)slot * commons->words.stride);
+        const uint64_t word = __atomic_load_n(at, __ATOMIC_SEQ_CST);
+        if (word_state(word) != WORD_OPEN || word_deadline_ms(word) <= view_now_ms(view))
+            continue;
+        packet.openings[packet.count++] = (struct wire_opening){.breaker = slot, .word = word};
+        if (packet.count == WIRE_OPENINGS_MAX && !send_openings(client, &packet))
+            return false;
+    }
+    return send_openings(client, &packet);
+}
+
+/* A thread opened a breaker in a commons that was superseded a moment before. */
+static void hand_over_late(struct trip_client *client)
+{
+    struct commons_view *const before = client->view ? client->view->commons->older : NULL;
+    if (client->attach.state == ATTACH_DONE && before && __atomic_load_n(&before->opened_late, __ATOMIC_ACQUIRE) &&
+        !hand_over(client, before))
+        attach_close(client);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- view */
+
+/* The same segment. A tripd that has made another commons has no lanes of the one before, and no openings. */
+static int take_commons(struct trip_client *client, const struct view_offer *offer)
+{
+    struct view *const view = client->view;
+    struct commons_view *const before = view->commons;
+    if (before->id == offer->commons_id)
+        return 0;
+    if (!hand_over(client, before))
+        return -EAGAIN;
+    return view_add_commons(view, offer);
+}
+
 /* Another segment has other slots: nothing that was counted for the old one may be taken for its own. */
 static int take_view(struct trip_client *client, const struct view_offer *offer)
 {
     struct view *view = client->view;
-    if (view && view->segment_id == offer->segment_id) {
-        if (view->commons_id == offer->commons_id)
-            return 0;
-        if (client->lane) /* a tripd with another commons has none of our lanes */
-            __atomic_store_n(&client->lane->number, 0, __ATOMIC_RELAXED);
-        return view_replace_commons(view, offer);
-    }
+    if (view && view->segment_id == offer->segment_id)
+        return take_commons(client, offer);
     const int error = view_map(offer, &view);
     if (error < 0)
         return error;
@@ -143,7 +211,7 @@ static int take_view(struct trip_client *client, const struct view_offer *offer)
 static void settle(struct trip_client *client)
 {
     client->attach.state = ATTACH_DONE;
-    __atomic_store_n(&client->laneless, !lane_attached(client->lane), __ATOMIC_RELAXED);
+    lane_comes(client, 0);
     bind_all(client);
 }
 
@@ -162,23 +230,45 @@ static int offer_lane(struct trip_client *client, const struct lane *sent)
     return 0;
 }
 
+/* The clock of the tripd that sent this is where ours is, or between our question and its answer; else it is another
+ * namespace's. Then our clock is set so that it is never ahead of tripd's, and behind by the answer's way at most. */
+static int clock_offset(const struct attach *attach, const struct wire_welcome *welcome, uint64_t own_namespace,
+                        uint64_t *ret_offset_ns)
+{
+    const uint64_t now_ns = monotonic_ns();
+    const bool same = own_namespace != 0 && own_namespace == welcome->time_namespace;
+    *ret_offset_ns = 0;
+    if (same || (welcome->monotonic_ns >= attach->hello_ns && welcome->monotonic_ns <= now_ns))
+        return 0;
+    if (now_ns - attach->hello_ns > CLOCK_EXACT_NS)
+        return -EAGAIN; /* one of both was held up: the next attempt is faster */
+    *ret_offset_ns = welcome->monotonic_ns - now_ns;
+    return 0;
+}
+
 static int welcomed(struct trip_client *client, const struct wire_welcome *welcome, const int *fds, size_t fd_count)
 {
     struct attach *const attach = &client->attach;
     if (fd_count != 2 || attach->state != ATTACH_HELLO ||
         welcome->meter_count != lane_meters_for(welcome->max_breakers))
         return -EINVAL;
+    uint64_t offset_ns;
+    int error = clock_offset(attach, welcome, client->time_namespace, &offset_ns);
+    if (error < 0)
+        return error;
     const struct view_offer offer = {.segment_fd = fds[0],
                                      .commons_fd = fds[1],
                                      .segment_id = welcome->segment_id,
                                      .segment_size = welcome->segment_size,
                                      .commons_id = welcome->commons_id,
                                      .commons_size = welcome->commons_size,
+                                     .clock_offset_ns = offset_ns,
                                      .daemon_uid = attach->daemon_uid};
     const struct lane *const sent = attach->sent_lane ? client->lane : NULL;
-    const int error = take_view(client, &offer);
+    error = take_view(client, &offer);
     if (error < 0)
         return error;
+    set_refused(attach, 0);
     attach->wants_pidfd = welcome->wants_pidfd;
     return offer_lane(client, sent);
 }
@@ -187,8 +277,7 @@ static int attached(struct trip_client *client, const struct wire_attached *answ
 {
     if (client->attach.state != ATTACH_LANE || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
         return -EINVAL;
-    __atomic_store_n(&client->lane->number, answer->lane, __ATOMIC_RELEASE);
-    client->attach.refused = 0;
+    set_refused(&client->attach, 0);
     settle(client);
     return 0;
 }
@@ -207,7 +296,7 @@ static void resolved(struct trip_client *client, const struct wire_resolved *ans
 static int refused(struct trip_client *client, const struct wire_refused *answer)
 {
     struct attach *const attach = &client->attach;
-    attach->refused = answer->error < 0 ? answer->error : -EPERM;
+    set_refused(attach, answer->error < 0 ? answer->error : -EPERM);
     if (attach->state != ATTACH_LANE)
         return attach->refused;
     attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
@@ -326,9 +415,10 @@ static void begin(struct trip_client *client, uint64_t now)
     if (client->view)
         need_lane(client);
     if (!connect_any(client)) {
-        __atomic_store_n(&client->laneless, true, __ATOMIC_RELAXED);
+        lane_comes(client, 0);
         return;
     }
+    lane_comes(client, coarse_ns() + LANE_DUE_NS);
     bool sent = send_hello(client);
     if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_daemon(client->view))
         sent = send_lane(client);
@@ -342,6 +432,7 @@ void attach_close(struct trip_client *client)
     descriptor_close(&attach->socket);
     attach->state = ATTACH_IDLE;
     attach->sent_lane = false;
+    lane_comes(client, 0);
     for (size_t i = 0; i < BREAKER_CHAINS; i++)
         for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
             breaker->resolve_serial = 0; /* no answer will come */
@@ -374,7 +465,7 @@ static void receive(struct trip_client *client, uint64_t now)
     if (result >= 0)
         return;
     if (result == -EPROTO)
-        attach->refused = -EPROTO;
+        set_refused(attach, -EPROTO);
     if (attach->refused)
         attach->next_ns = now + REFUSED_PAUSE_NS;
     attach_close(client);
@@ -389,6 +480,7 @@ void attach_step(struct trip_client *client)
     if (attach->state == ATTACH_IDLE)
         begin(client, now);
     receive(client, now);
+    hand_over_late(client);
     offer_again(client, now);
 }
 

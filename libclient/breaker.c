@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "internal/names.h"
+#include "internal/succession.h"
 
 #define FULL_PAUSE_NS UINT64_C(10000000000) /* tripd's table was full: ask again after that */
 
@@ -40,25 +41,72 @@ static bool name_valid(const char *name)
 
 /* --------------------------------------------------------------------------------------------------------- bindings */
 
-static struct binding slot_binding(const struct view *view, uint32_t slot, uint32_t incarnation)
+static uint64_t *word_at(const struct table *table, uint32_t slot)
+{
+    return (uint64_t *)(uintptr_t)(table->base + (size_t)slot * table->stride);
+}
+
+/* Of a slot, by the words of this commons. */
+static struct binding slot_binding(const struct view *view, struct commons_view *commons, uint32_t slot,
+                                   uint32_t incarnation)
 {
     return (struct binding){
         .policy = view_policy(view, slot),
-        .word = (uint64_t *)(uintptr_t)(view->words.base + (size_t)slot * view->words.stride),
-        .plain = policy_plain(incarnation),
+        .word = word_at(&commons->words, slot),
+        .plain = policy_plain(incarnation, commons->id),
         .owner = meter_owner(slot, incarnation, 0),
-        .permits = (uint64_t *)(uintptr_t)(view->permits.base + (size_t)slot * view->permits.stride),
-        .limits = (struct limit_lines *)(uintptr_t)(view->limits.base + (size_t)slot * view->limits.stride),
-        .tickets = (uint64_t *)(uintptr_t)(view->tickets.base + (size_t)slot * view->tickets.stride),
+        .permits = word_at(&commons->permits, slot),
+        .limits = (struct limit_lines *)(void *)word_at(&commons->limits, slot),
+        .tickets = word_at(&commons->tickets, slot),
         .view = view,
+        .commons = commons,
         .slot = slot,
         .kind = BINDING_SHARED,
     };
 }
 
-/* The name may be forgotten and its slot given away at any moment: only an incarnation that stood before and after the
- * name was compared is the name's. */
-bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_binding)
+/* What decides in its place while it is superseded. It lends no permit: those of its commons count for nothing. */
+static struct binding mirrored(const struct binding *binding)
+{
+    struct binding mirrored = *binding;
+    mirrored.word = word_at(&binding->view->mirror, binding->slot);
+    mirrored.permits = NULL;
+    mirrored.kind = BINDING_MIRRORED;
+    mirrored.mirrored = NULL;
+    return mirrored;
+}
+
+/* A superseded binding. The mirror is what tripd knows; what its own commons knows beyond that, tripd has not been told
+ * yet. While tripd is away again nobody mirrors: what the mirror does not deny, the own commons decides. */
+static const struct binding *superseded(const struct binding *binding)
+{
+    const struct policy_slot *const policy = binding->policy;
+    const struct view *const view = binding->view;
+    const uint64_t mirror = __atomic_load_n(binding->mirrored->word, __ATOMIC_ACQUIRE);
+    const uint64_t own = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const uint64_t before = binding_before(binding);
+    const uint64_t longest_ms = __atomic_load_n(&policy->longest_ms, __ATOMIC_RELAXED), now_ms = view_now_ms(view);
+    const bool mirror_opens = word_state(mirror) == WORD_OPEN && !word_due(mirror, now_ms, longest_ms);
+    const bool knows_more =
+        word_outlives(own, before, mirror, now_ms, longest_ms) || (view_away(view) && !mirror_opens);
+    return knows_more && !binding->commons->retired ? binding : binding->mirrored;
+}
+
+/* NULL: the slot is another breaker's now. */
+static const struct binding *in_force(const struct binding *binding)
+{
+    /* Acquire: pairs with the release of a mode that was set just now; its TTL is read after it. */
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
+    if (unlikely(!policy_same_breaker(admission, binding->plain)))
+        return NULL;
+    return likely(binding->kind != BINDING_SHARED || policy_same_commons(admission, binding->plain))
+               ? binding
+               : superseded(binding);
+}
+
+/* The name's slot may be given away at any moment: only an incarnation that stood before and after the name was
+ * compared is the name's. */
+static bool find(const struct trip_breaker *breaker, struct binding *ret_binding)
 {
     const struct view *const view = __atomic_load_n(&breaker->client->view, __ATOMIC_ACQUIRE);
     uint32_t slot;
@@ -72,10 +120,24 @@ bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_bindin
     const bool same_name = strncmp(detail->name, breaker->name, sizeof(detail->name)) == 0;
     __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the name is read before the load below */
     const uint64_t after = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_RELAXED);
-    if (!same_name || policy_incarnation(before) != policy_incarnation(after))
+    if (!same_name || !policy_same_breaker(before, after))
         return false;
-    *ret_binding = slot_binding(view, slot, policy_incarnation(before));
+    *ret_binding = slot_binding(view, view_latest(view), slot, policy_incarnation(before));
     return true;
+}
+
+const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
+                                     struct binding ret_room[2])
+{
+    const struct binding *decides = in_force(binding);
+    if (decides)
+        return decides;
+    if (!find(breaker, &ret_room[0]))
+        return &breaker->own;
+    ret_room[1] = mirrored(&ret_room[0]);
+    ret_room[0].mirrored = &ret_room[1];
+    decides = in_force(&ret_room[0]);
+    return decides ? decides : &breaker->own;
 }
 
 static void bind_private(struct trip_breaker *breaker)
@@ -88,18 +150,42 @@ static void bind_private(struct trip_breaker *breaker)
     __atomic_store_n(&breaker->binding, &breaker->own, __ATOMIC_RELEASE);
 }
 
+static bool same_binding(const struct binding *a, const struct binding *b)
+{
+    return a->policy == b->policy && a->plain == b->plain && a->word == b->word;
+}
+
+/* The binding and what decides in its place are one piece of memory. */
+struct binding_pair {
+    struct binding binding, mirrored;
+};
+
 static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
 {
-    const struct binding *const now = breaker->binding;
-    if (now && now->policy == wanted->policy && now->plain == wanted->plain && now->word == wanted->word)
+    if (breaker->binding && same_binding(breaker->binding, wanted))
         return;
-    struct binding *const binding = malloc(sizeof(*binding));
-    if (!binding)
+    struct binding_pair *const pair = malloc(sizeof(*pair));
+    if (!pair)
         return; /* goes on as it is; the next time finds memory */
-    *binding = *wanted;
-    binding->older = breaker->bindings;
-    breaker->bindings = binding;
-    __atomic_store_n(&breaker->binding, binding, __ATOMIC_RELEASE);
+    pair->binding = *wanted;
+    if (wanted->kind == BINDING_SHARED) {
+        pair->mirrored = mirrored(wanted);
+        pair->binding.mirrored = &pair->mirrored;
+    }
+    pair->binding.older = breaker->bindings;
+    breaker->bindings = &pair->binding;
+    __atomic_store_n(&breaker->binding, &pair->binding, __ATOMIC_RELEASE);
+}
+
+/* tripd gives no slot with a mode or limits away that a lane says is resolved: said first, then looked at once more. */
+static bool bind_to_slot(struct trip_breaker *breaker, const struct binding *found)
+{
+    if (breaker->client->lane && breaker->client->lane->view == found->view)
+        lane_resolve(breaker->client->lane, found->slot);
+    if (!policy_same_breaker(__atomic_load_n(&found->policy->admission, __ATOMIC_RELAXED), found->plain))
+        return false;
+    bind_to(breaker, found);
+    return true;
 }
 
 static void bind_full(struct trip_breaker *breaker)
@@ -113,9 +199,8 @@ static void bind_full(struct trip_breaker *breaker)
 bool breaker_bind(struct trip_breaker *breaker)
 {
     struct binding found;
-    if (breaker_find(breaker, &found)) {
+    if (find(breaker, &found) && bind_to_slot(breaker, &found)) {
         breaker->full = false;
-        bind_to(breaker, &found);
         return true;
     }
     if (!breaker->full)
@@ -143,16 +228,26 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
     }
     if (error != 0 || slot >= view->max_breakers)
         return;
-    const struct binding binding = slot_binding(view, slot, incarnation);
-    bind_to(breaker, &binding);
+    const struct binding binding = slot_binding(view, view_latest(view), slot, incarnation);
+    bind_to_slot(breaker, &binding);
+}
+
+/* A process that tripd refuses gets no words of the commons in force, and no probe. While a breaker is half-open for
+ * the others, its own private one decides for it. */
+static const struct binding *without_probe(const struct trip_breaker *breaker, const struct binding *decides)
+{
+    const bool refused = __atomic_load_n(&breaker->client->attach.refused, __ATOMIC_RELAXED) != 0;
+    return decides->kind == BINDING_MIRRORED && refused &&
+                   word_shown_state(__atomic_load_n(decides->word, __ATOMIC_RELAXED)) == TRIP_STATE_HALF_OPEN
+               ? &breaker->own
+               : decides;
 }
 
 const struct binding *breaker_bound(struct trip_breaker *breaker)
 {
     struct trip_client *const client = breaker->client;
     const struct binding *binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
-    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    if (likely(binding->kind == BINDING_SHARED && !binding_stale(binding, admission)))
+    if (likely(binding->kind == BINDING_SHARED && binding_current(binding)))
         return binding;
     client_look(client);
     const bool due =
@@ -161,10 +256,9 @@ const struct binding *breaker_bound(struct trip_breaker *breaker)
         bind_or_ask(breaker);
         client_unlock(client);
     }
-    binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
-    const uint64_t again = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    /* Another thread is at it: meanwhile by a rule of this process's own. */
-    return binding_stale(binding, again) ? &breaker->own : binding;
+    const struct binding *const decides = in_force(__atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE));
+    /* Stale: another thread is at it. Meanwhile by a rule of this process's own. */
+    return decides ? without_probe(breaker, decides) : &breaker->own;
 }
 
 /* --------------------------------------------------------------------------------------------------------- by name */
@@ -186,7 +280,7 @@ static struct trip_breaker *breaker_new(struct trip_client *client, const char *
     breaker->client = client;
     memcpy(breaker->name, name, strlen(name) + 1);
     breaker->own_policy = (struct policy_slot){
-        .admission = policy_plain(0),
+        .admission = policy_plain(0, 0),
         .judge = {policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0),
                   policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0)},
         .slow_after_ns = PRIVATE_SLOW_NS,
@@ -205,7 +299,7 @@ static struct trip_breaker *breaker_new(struct trip_client *client, const char *
     breaker->own_limits.budget = budget_make(PRIVATE_BUDGET_CAP, 0);
     breaker->own = (struct binding){.policy = &breaker->own_policy,
                                     .word = &breaker->own_word.word,
-                                    .plain = policy_plain(0),
+                                    .plain = policy_plain(0, 0),
                                     .limits = &breaker->own_limits,
                                     .view = &private_view,
                                     .kind = BINDING_PRIVATE};

@@ -23,7 +23,6 @@ struct call {
     uint64_t watched;     /* its word in that table */
     uint64_t deadline;    /* ticks; 0: none */
     struct ticket ticket; /* value 0: none */
-    uint32_t commons;     /* the low half of the id of the commons whose ticket it is */
     uint32_t generation;  /* of the process: a forked child ends nothing of its parent's */
     uint16_t watched_place;
     uint8_t permit_index;

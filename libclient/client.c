@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal/time_namespace.h"
+
 struct clients clients = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 uint64_t serial_next(void)
@@ -66,6 +68,7 @@ static int client_new(const struct trip_client *like, struct trip_client **ret_c
     client->thread_slot = clients.opened++ % THREAD_SLOTS;
     client->lane_serial = LANE_NONE;
     client->attach.socket.fd = -1;
+    client->time_namespace = time_namespace();
     pthread_mutex_init(&client->lock, NULL);
     client->next = clients.first;
     /* Release: a child of a fork at this instant finds a whole list. */
@@ -204,6 +207,15 @@ void client_look(struct trip_client *client)
     client_unlock(client);
 }
 
+/* A child in another time namespace misjudges every time of the view: it begins as one that never attached. */
+static void forget_view(struct trip_client *client)
+{
+    client->view = NULL;
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            breaker->binding = &breaker->own;
+}
+
 void client_forked(struct trip_client *client)
 {
     pthread_mutex_init(&client->lock, NULL);
@@ -211,9 +223,14 @@ void client_forked(struct trip_client *client)
     attach_close(client);
     client->attach.next_ns = 0;
     client->next_look_ns = 0;
-    client->settled = client->laneless = false;
+    client->settled = false;
+    client->lane_due_ns = 0;
     client->lane = NULL;
     client->lane_serial = LANE_NONE;
+    const uint64_t namespace = time_namespace();
+    if (namespace != 0 && client->time_namespace != 0 && namespace != client->time_namespace)
+        forget_view(client);
+    client->time_namespace = namespace != 0 ? namespace : client->time_namespace;
     while (client->lanes) {
         struct lane *const lane = client->lanes;
         client->lanes = lane->older;

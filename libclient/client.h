@@ -1,13 +1,18 @@
 /* What the parts of libtrip share. How they hang together:
  *
- *   trip_client ── view     what is mapped: segment (read-only), commons
+ *   trip_client ── view     what is mapped: segment (read-only), and of its commons the one in force and older ones
  *               ── lane     what this process tells, and the sections its threads take of it
  *               ── attach   the conversation with tripd
  *   trip_breaker ── binding which policy, word and permits decide: a slot of the view, or the breaker's own
  *
  * A binding never changes; a breaker that is bound anew gets another one, and the old stays until trip_close, for
- * another thread may be reading it. The same holds for views and lanes. All that changes a client happens under its
- * lock, which paths that must not block only try.
+ * another thread may be reading it. The same holds for views, commons and lanes. All that changes a client happens
+ * under its lock, which paths that must not block only try.
+ *
+ * A binding notes the admission word that it expects: the breaker in its slot, and the commons in force. Where another
+ * breaker has the slot, the binding is stale, and the name is looked for anew. Where tripd has made another commons,
+ * the binding is superseded until this process has mapped that one: it decides by the segment's mirror, and moves no
+ * word.
  *
  * Memory orders: a pointer to a binding, view, or lane is stored with release once what it points to is complete, and
  * loaded with acquire; comments at the atomics name only what is not that.
@@ -34,9 +39,10 @@
 #define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
 #define OPEN_WAIT_NS    UINT64_C(90000000)  /* trip_open and trip_breaker_get: with what follows within 100 ms */
 #define BREAKER_CHAINS  256
-#define LANE_NONE       UINT64_MAX /* no lane has this serial */
-#define THREAD_SLOTS    4          /* lanes that a thread remembers its section of */
-#define LOOK_EVERY      64         /* successes between two looks at whether tripd is still the same */
+#define LANE_NONE       UINT64_MAX           /* no lane has this serial */
+#define THREAD_SLOTS    4                    /* lanes that a thread remembers its section of */
+#define LOOK_EVERY      64                   /* successes between two looks at whether tripd is still the same */
+#define LANE_DUE_NS     UINT64_C(1000000000) /* a lane that was sent so long ago may never get a number */
 
 /* A descriptor of ours: the host may close it, and reuse its number. */
 struct descriptor {
@@ -51,24 +57,35 @@ struct table {
     uint32_t stride, count;
 };
 
+struct commons_view {
+    struct commons_header *memory;
+    size_t size;
+    uint64_t id;
+    struct table words, permits, limits, tickets;
+    struct commons_view *older; /* the one that it took the place of */
+    bool opened_late;           /* a breaker was opened in it when another commons had its place: tripd is to be told */
+    bool retired;               /* nothing is behind its addresses any more but zeros of our own */
+};
+
 struct view {
     const struct segment_header *segment; /* NULL: nothing is shared, the breakers are private */
     size_t segment_size;
-    struct commons_header *commons;
-    size_t commons_size;
+    struct commons_view *commons; /* the latest that was mapped */
     uint64_t segment_id;
-    uint64_t commons_id; /* changes when another commons takes the place of this one */
     uint32_t max_breakers;
-    struct table policies, details, cores, names, words, permits, limits, tickets;
+    struct table policies, details, cores, names, mirror, before;
     enum ticks_kind ticks;
     uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
+    uint64_t
+        clock_offset_ns; /* from this process's CLOCK_MONOTONIC to tripd's, modular: they may be in other namespaces */
     struct view *older;
 };
 
 struct view_offer {
     int segment_fd, commons_fd;
     uint64_t segment_id, segment_size, commons_id, commons_size;
+    uint64_t clock_offset_ns;
     uid_t daemon_uid;
 };
 
@@ -76,11 +93,11 @@ extern const struct view private_view;
 
 /* Maps what tripd offers, or refuses it: -EPROTO another layout, -EINVAL what cannot be trusted. */
 int view_map(const struct view_offer *offer, struct view **ret_view);
-/* The same segment came with another commons: it takes the place of the mapped one, under every pointer into it. */
-int view_replace_commons(struct view *view, const struct view_offer *offer);
+/* The same segment came with another commons, for bindings that are made from now on. The one before stays as it is,
+ * for calls in flight and late openings; older ones are retired: their memory is given back, and reads as zeros. */
+int view_add_commons(struct view *view, const struct view_offer *offer);
 struct view *view_unmap(struct view *view);
-/* No tripd looks after the state words: its heartbeat is stale, it was stopped, it has gone on to another commons, or
- * there never was one. */
+/* No tripd looks after the state words: its heartbeat is stale, it was stopped, or there never was one. */
 bool view_away(const struct view *view);
 /* Since the segment's creation, on the instance's clock. */
 uint64_t view_now_ns(const struct view *view);
@@ -88,7 +105,8 @@ uint64_t view_now_ms(const struct view *view);
 
 static inline uint64_t view_ticks(const struct view *view)
 {
-    return ticks_now(view->ticks, view->segment ? &view->segment->test_now_ns : NULL);
+    const uint64_t ticks = ticks_now(view->ticks, view->segment ? &view->segment->test_now_ns : NULL);
+    return view->ticks == TICKS_MONOTONIC ? ticks + view->clock_offset_ns : ticks;
 }
 
 static inline const struct policy_slot *view_policy(const struct view *view, uint32_t slot)
@@ -96,12 +114,16 @@ static inline const struct policy_slot *view_policy(const struct view *view, uin
     return (const struct policy_slot *)(view->policies.base + (size_t)slot * view->policies.stride);
 }
 
+static inline struct commons_view *view_latest(const struct view *view)
+{
+    return __atomic_load_n(&view->commons, __ATOMIC_ACQUIRE);
+}
+
 /* Has the daemon moved on to another commons than the one mapped here? */
 static inline bool view_outdated(const struct view *view)
 {
     /* Relaxed: whoever sees it goes to attach, which looks again. */
-    return view->segment && __atomic_load_n(&view->segment->commons_id, __ATOMIC_RELAXED) !=
-                                __atomic_load_n(&view->commons_id, __ATOMIC_RELAXED);
+    return view->segment && __atomic_load_n(&view->segment->commons_id, __ATOMIC_RELAXED) != view_latest(view)->id;
 }
 
 /* ---- lane.c: the memfd, and which section and meter is whose */
@@ -112,7 +134,6 @@ struct lane {
     size_t size;
     struct descriptor memfd;
     uint32_t meter_count;
-    uint32_t number;        /* 0 until tripd has given one */
     uint32_t taken;         /* a bit a section that a thread holds */
     uint32_t thread_meters; /* meters taken by other sections than 0 */
     uint32_t spares[16];    /* meter + 1: taken, but another thread was faster */
@@ -137,6 +158,10 @@ static inline struct meter **lane_meters(struct lane *lane, uint32_t section)
     return &lane->meters[(size_t)section * lane->view->max_breakers];
 }
 
+/* Says in the lane that this process has a handle bound to the slot. Before the binding is believed, the slot's
+ * incarnation is to be read again: tripd may have given the slot away until now. */
+void lane_resolve(const struct lane *lane, uint32_t slot);
+
 /* Has tripd given up a lane that it had taken? */
 static inline bool lane_given_up(const struct lane *lane)
 {
@@ -144,17 +169,26 @@ static inline bool lane_given_up(const struct lane *lane)
     return __atomic_load_n(&lane->memory->detached, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* The number by which tripd finds what this process holds in a commons, of which a binding's `plain` tells; 0: none. */
+static inline uint32_t lane_number(const struct lane *lane, uint64_t plain)
+{
+    /* Relaxed: the number stands for itself, and only in the commons that it was given for. */
+    return lane ? policy_lane_granted(__atomic_load_n(&lane->memory->granted, __ATOMIC_RELAXED), plain) : 0;
+}
+
 /* Is tripd reading this lane? */
 static inline bool lane_attached(const struct lane *lane)
 {
-    return lane && __atomic_load_n(&lane->number, __ATOMIC_RELAXED) != 0 && !lane_given_up(lane);
+    return lane && lane_number(lane, policy_plain(0, view_latest(lane->view)->id)) != 0 && !lane_given_up(lane);
 }
 
 /* ---- breaker.c */
 enum binding_kind {
-    BINDING_PRIVATE, /* the breaker's own policy, word and budget */
-    BINDING_SHARED,  /* a slot of the view */
-    BINDING_FULL     /* it did not fit tripd's table: as private, but admits everything, counts nothing */
+    BINDING_PRIVATE,  /* the breaker's own policy, word and budget */
+    BINDING_SHARED,   /* a slot of the view */
+    BINDING_MIRRORED, /* the same, while its commons is superseded: the word is the mirror, which nobody here can write
+                       */
+    BINDING_FULL      /* it did not fit tripd's table: as private, but admits everything, counts nothing */
 };
 
 struct binding {
@@ -166,8 +200,10 @@ struct binding {
     struct limit_lines *limits;
     uint64_t *tickets;
     const struct view *view;
+    struct commons_view *commons;
     uint32_t slot;
     enum binding_kind kind;
+    const struct binding *mirrored; /* of a shared one: what decides in its place while it is superseded */
     struct binding *older;
 };
 
@@ -195,14 +231,32 @@ const struct binding *breaker_bound(struct trip_breaker *breaker);
 bool breaker_bind(struct trip_breaker *breaker);
 /* Under the client's lock: tripd's answer. */
 void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error);
-/* For trip_allow, which takes no lock: the slot that the name has now; false: none. */
-bool breaker_find(const struct trip_breaker *breaker, struct binding *ret_binding);
+/* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
+const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
+                                     struct binding ret_room[2]);
 struct trip_breaker *breaker_free(struct trip_breaker *breaker);
 
-/* The slot is another breaker's now. */
-static inline bool binding_stale(const struct binding *binding, uint64_t admission)
+/* Does the slot hold the binding's breaker still, and are its words those in force? */
+static inline bool binding_current(const struct binding *binding)
 {
-    return policy_incarnation(admission) != policy_incarnation(binding->plain);
+    /* Sequentially consistent: what was done to the words before is seen by a tripd that moves the number afterwards.
+     */
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_SEQ_CST);
+    return policy_same_breaker(admission, binding->plain) && policy_same_commons(admission, binding->plain);
+}
+
+/* The breaker's state word as the commons before the one in force left it: internal/succession.h. Of a shared one. */
+static inline uint64_t binding_before(const struct binding *binding)
+{
+    const struct table *const before = &binding->view->before;
+    return __atomic_load_n((const uint64_t *)(const void *)(before->base + (size_t)binding->slot * before->stride),
+                           __ATOMIC_RELAXED); /* written before the number of the commons moved */
+}
+
+/* Is it of a slot, whose calls are reported? */
+static inline bool binding_shared(const struct binding *binding)
+{
+    return binding->kind == BINDING_SHARED || binding->kind == BINDING_MIRRORED;
 }
 
 /* ---- thread.c: the section of the calling thread */
@@ -253,6 +307,7 @@ struct attach {
     uint64_t lane_next_ns; /* after a refusal: when to offer the lane again */
     int refused;           /* tripd's last refusal, -errno */
     uint64_t next_ns;      /* no new connection before */
+    uint64_t hello_ns;     /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;
 };
@@ -281,8 +336,10 @@ struct trip_client {
     pthread_mutex_t lock;
     int cancel_state; /* of the thread that holds the lock, as it was before */
     struct attach attach;
-    bool settled;  /* attached as far as it goes: no hurry to look again. Read without the lock */
-    bool laneless; /* tripd did not take our lane, or nobody listens. Read without the lock */
+    bool settled; /* attached as far as it goes: no hurry to look again. Read without the lock */
+    /* Read without the lock. Until then a lane is on its way, and what this process takes waits for its number. */
+    uint64_t lane_due_ns;
+    uint64_t time_namespace; /* inode; 0: unknown */
     uint64_t next_look_ns;
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
     struct view *views;                            /* all, the latest first */
@@ -380,19 +437,18 @@ static inline struct reporter reporter_of(const struct thread_slot *slot, struct
     return (struct reporter){.lane = slot->lane_at, .meter = meter, .section = slot->section};
 }
 
-/* May this process hold something that is given back at its death? Only the number of its lane tells tripd whose it is.
- * While the lane is on its way it waits for it; one that gets none holds until the lease's end. */
-static inline bool reporter_may_hold(const struct trip_client *client, const struct binding *binding)
+/* The number under which this process holds what it takes of the binding's commons; 0: it has none there now. */
+static inline uint32_t reporter_lane(const struct trip_client *client, const struct binding *binding)
 {
-    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
-    return binding->kind != BINDING_SHARED || (lane && __atomic_load_n(&lane->number, __ATOMIC_RELAXED) != 0) ||
-           __atomic_load_n(&client->laneless, __ATOMIC_RELAXED);
+    return lane_number(__atomic_load_n(&client->lane, __ATOMIC_ACQUIRE), binding->plain);
 }
 
-static inline uint32_t reporter_lane(const struct trip_client *client)
+/* May this process take what is given back at its death? Only the number of its lane tells tripd whose it is. While the
+ * lane is on its way a process waits for it; one that gets no lane holds until its lease ends. */
+static inline bool reporter_may_hold(const struct trip_client *client, const struct binding *binding)
 {
-    const struct lane *lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
-    return lane ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
+    return binding->kind != BINDING_SHARED || reporter_lane(client, binding) != 0 ||
+           coarse_ns() >= __atomic_load_n(&client->lane_due_ns, __ATOMIC_RELAXED);
 }
 
 #endif

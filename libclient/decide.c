@@ -38,12 +38,10 @@ static trip_verdict state_verdict(const struct binding *binding, uint64_t word, 
 /* Async-signal-safe: loads, the clock, and a search of tripd's index of names. */
 COLD static trip_verdict question(const struct trip_breaker *breaker, const struct binding *binding)
 {
-    struct binding found;
-    uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    if (binding_stale(binding, admission)) {
-        binding = breaker_find(breaker, &found) ? &found : &breaker->own;
-        admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    }
+    struct binding room[2];
+    binding = breaker_glance(breaker, binding, room);
+    /* Acquire: pairs with the release of a mode that was set just now; its TTL is read after it. */
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     const uint64_t now_ms = view_now_ms(binding->view);
     const trip_mode mode = policy_mode_now(binding->policy, admission, now_ms);
@@ -69,7 +67,7 @@ trip_verdict trip_allow(trip_breaker *breaker)
 static bool take_permit(struct call *call, uint64_t word, uint64_t now_ms)
 {
     struct permit permit;
-    if (!probe_permit_take(call->binding, word, reporter_lane(call->breaker->client), now_ms, &permit))
+    if (!probe_permit_take(call->binding, word, reporter_lane(call->breaker->client, call->binding), now_ms, &permit))
         return false;
     call->word = word;
     call->permit = permit.word;
@@ -80,7 +78,7 @@ static bool take_permit(struct call *call, uint64_t word, uint64_t now_ms)
 
 static bool take_word(struct call *call, uint64_t word, uint64_t now_ms)
 {
-    if (!probe_take_over(call->binding, word, reporter_lane(call->breaker->client), now_ms, &call->word))
+    if (!probe_take_over(call->binding, word, reporter_lane(call->breaker->client, call->binding), now_ms, &call->word))
         return false;
     call->flags |= CALL_PROBING;
     return true;
@@ -106,7 +104,8 @@ static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret
 static trip_verdict admit(struct call *call)
 {
     const struct binding *const binding = call->binding;
-    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
+    /* Acquire: pairs with the release of a mode that was set just now; its TTL is read after it. */
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
     trip_verdict verdict = TRIP_ALLOW;
     trip_mode mode = TRIP_MODE_AUTO;
     bool again = true;

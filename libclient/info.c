@@ -30,7 +30,7 @@ static int32_t permille(uint64_t part, uint64_t whole, uint64_t minimum)
 static void fill_window(const struct binding *binding, trip_info *info)
 {
     struct core_head head = {.minimum_calls = DEFAULT_MINIMUM};
-    if (binding->kind == BINDING_SHARED && !copy_head(binding, &head))
+    if (binding_shared(binding) && !copy_head(binding, &head))
         head = (struct core_head){.minimum_calls = DEFAULT_MINIMUM};
     info->window_calls = head.window_calls;
     info->window_failures = head.window_failures;
@@ -44,7 +44,7 @@ static void fill_window(const struct binding *binding, trip_info *info)
 /* tripd's word for the opening that this word is of; else a client has opened it, by the one way that clients have. */
 static trip_reason last_reason(const struct binding *binding, uint64_t word)
 {
-    if (binding->kind != BINDING_SHARED)
+    if (!binding_shared(binding))
         return TRIP_REASON_NONE;
     const struct table *const details = &binding->view->details;
     const struct detail_slot *const detail =
@@ -106,7 +106,7 @@ int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)
     const struct binding *const binding = breaker_bound(breaker);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     const uint64_t now_ms = view_now_ms(binding->view);
-    if (binding->kind != BINDING_SHARED && info.client != TRIP_CLIENT_PRIVATE)
+    if (!binding_shared(binding) && info.client != TRIP_CLIENT_PRIVATE)
         info.client = binding->kind == BINDING_FULL ? TRIP_CLIENT_UNREPORTED : TRIP_CLIENT_PRIVATE;
     info.state = word_shown_state(word);
     info.mode =

@@ -154,6 +154,17 @@ void lane_section_give(struct lane *lane, uint32_t section)
     __atomic_fetch_and(&lane->taken, ~(1u << section), __ATOMIC_RELEASE); /* pairs with lane_section_take */
 }
 
+/* ------------------------------------------------------------------------------------------------ resolved breakers */
+
+void lane_resolve(const struct lane *lane, uint32_t slot)
+{
+    uint64_t *const bits = lane_resolved_at(lane->memory, lane->meter_count, slot);
+    const uint64_t bit = UINT64_C(1) << slot % 64;
+    if (!(__atomic_load_n(bits, __ATOMIC_RELAXED) & bit))
+        __atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence of tripd's evict: one of both sees the other */
+}
+
 /* ----------------------------------------------------------------------------------------------------------- meters */
 
 static struct meter *spare_take(struct lane *lane)

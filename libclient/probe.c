@@ -57,9 +57,9 @@ bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t la
         if (!permit_takeable(permit, word) || !__atomic_compare_exchange_n(&binding->permits[i], &permit, taken.word,
                                                                            false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
             continue;
-        /* A commons that tripd has left lends nothing: the next one's permits wait for leases of before it alone. */
+        /* A superseded commons lends nothing: the one in force waits only for leases that began before it was made. */
         if (extend_deadline(binding, word, end_ms) && !permit_lease_over(taken.word, view_now_ms(binding->view)) &&
-            !view_outdated(binding->view)) {
+            (binding->kind != BINDING_SHARED || binding_current(binding))) {
             *ret_permit = taken;
             return true;
         }
@@ -72,14 +72,15 @@ bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t la
 bool probe_due(const struct binding *binding, uint64_t word, uint64_t now_ms)
 {
     /* Its lane and so its payload are of no matter here. */
-    return word_after_takeover(word, binding->policy, 0, now_ms) != word && view_away(binding->view);
+    return binding->kind != BINDING_MIRRORED && word_after_takeover(word, binding->policy, 0, now_ms) != word &&
+           view_away(binding->view);
 }
 
 bool probe_take_over(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
                      uint64_t *ret_probing)
 {
     const uint64_t after = word_after_takeover(word, binding->policy, lane, now_ms);
-    if (after == word || !view_away(binding->view) ||
+    if (after == word || binding->kind == BINDING_MIRRORED || !view_away(binding->view) ||
         !__atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED) ||
         word_state(after) != WORD_PROBING || word_probe_over(after, view_now_ms(binding->view)))
         return false;

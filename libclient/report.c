@@ -3,11 +3,12 @@
 #include "tell.h"
 
 #include "internal/permit_word.h"
+#include "internal/succession.h"
 
 struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding)
 {
     const struct reporter nobody = {0};
-    if (binding->kind != BINDING_SHARED)
+    if (!binding_shared(binding))
         return nobody;
     struct thread_slot *slot = thread_take(breaker->client);
     if (!slot) { /* a forked child, or no memory for a lane until now */
@@ -64,7 +65,7 @@ COLD static void record_slow(struct trip_breaker *breaker, const struct outcome 
     const struct reporter reporter = reporter_find(breaker, binding);
     uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     if (word_state(word) != WORD_CLOSED &&
-        recorded_as_probe(&reporter, binding, word, reporter_lane(breaker->client), outcome))
+        recorded_as_probe(&reporter, binding, word, reporter_lane(breaker->client, binding), outcome))
         return;
     if (word_state(word) == WORD_RAMPING) /* whose time was over: closed by now */
         word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
@@ -132,7 +133,7 @@ void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
 
 static bool same_slot(const struct binding *a, const struct binding *b)
 {
-    return a->policy == b->policy && policy_incarnation(a->plain) == policy_incarnation(b->plain);
+    return a->policy == b->policy && policy_same_breaker(a->plain, b->plain);
 }
 
 static enum permit_outcome permit_answer(const struct outcome *outcome)
@@ -200,7 +201,7 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     if (binding->kind == BINDING_FULL)
         return;
-    if (!outcome_neutral(outcome->what) && (late || word_epoch(word) != word_epoch(call->word)))
+    if (!outcome_neutral(outcome->what) && (late || word_moves_between(call->word, word) != 0))
         count_late(&reporter);
     else if (word_counts_streak(word))
         tell_outcome(&reporter, binding, word, outcome);

@@ -28,13 +28,8 @@ static uint64_t load(const uint64_t *word)
 
 /* --------------------------------------------------------------------------------------------------------- bulkhead */
 
-/* Read from the mapping itself, which changes together with the tickets in it. */
-static uint32_t commons_now(const struct binding *binding)
-{
-    return (uint32_t)__atomic_load_n(&binding->view->commons->commons_id, __ATOMIC_RELAXED);
-}
-
-static void give(const struct call *call)
+/* To the commons that it was taken from, be it superseded or not. */
+void limits_give(const struct call *call)
 {
     struct limit_lines *const lines = call->binding->limits;
     if (!ticket_give(call->binding->tickets, call->ticket))
@@ -44,12 +39,6 @@ static void give(const struct call *call)
         waiters_wake(lines);
 }
 
-void limits_give(const struct call *call)
-{
-    if (call->commons == commons_now(call->binding)) /* else it went with the commons of then */
-        give(call);
-}
-
 void limits_give_unsent(struct call *call)
 {
     if (call->flags & CALL_TICKET)
@@ -57,11 +46,11 @@ void limits_give_unsent(struct call *call)
     call->flags &= (uint8_t)~CALL_TICKET;
 }
 
-/* The number under which tripd finds what we hold; 0: none now. */
-static uint32_t own_lane(const struct trip_client *client)
+/* The number under which tripd finds what this process holds of the binding's tickets; 0: it has none there now. */
+static uint32_t own_lane(const struct trip_client *client, const struct binding *binding)
 {
     const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
-    return lane_attached(lane) ? __atomic_load_n(&lane->number, __ATOMIC_RELAXED) : 0;
+    return lane && !lane_given_up(lane) ? lane_number(lane, binding->plain) : 0;
 }
 
 /* An adaptive limit that nobody moves any more is the most that it may be. */
@@ -76,18 +65,17 @@ struct ticket_limit limits_tickets(const struct binding *binding)
 
 /* As whom this process holds a ticket. Who has no number, or not yet, holds a lease: its death goes unnoticed until the
  * lease's end. */
-static uint32_t holder_now(const struct trip_client *client, const struct view *view)
+static uint32_t holder_now(const struct trip_client *client, const struct binding *binding)
 {
-    const uint32_t lane = own_lane(client);
-    return lane != 0 && lane <= TICKET_LANE_MAX ? lane : ticket_lease(view_now_ms(view));
+    const uint32_t lane = own_lane(client, binding);
+    return lane != 0 && lane <= TICKET_LANE_MAX ? lane : ticket_lease(view_now_ms(binding->view));
 }
 
-/* A number, a lease or a commons that was lost since: the ticket is marked as somebody else's, or nobody's. */
+/* Where the number or the lease was lost since, the ticket is marked as somebody else's, or nobody's. */
 static bool still_holder(const struct call *call, uint32_t holder)
 {
-    const bool holds = holder < TICKET_LEASE ? own_lane(call->breaker->client) == holder
-                                             : !ticket_lease_over(holder, view_now_ms(call->binding->view));
-    return holds && commons_now(call->binding) == call->commons;
+    return holder < TICKET_LEASE ? own_lane(call->breaker->client, call->binding) == holder
+                                 : !ticket_lease_over(holder, view_now_ms(call->binding->view));
 }
 
 /* 0; -EAGAIN: there is none; -EINTR: it had to be given back. */
@@ -98,12 +86,11 @@ static int ticket_try_once(struct call *call, trip_priority priority)
     const struct ticket_limit limit = limits_tickets(call->binding);
     const unsigned beyond = limit.highest > limit.now ? ticket_count(words, limit.now, limit.highest) : 0;
     const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
-    const uint32_t holder = holder_now(call->breaker->client, call->binding->view);
-    call->commons = commons_now(call->binding);
+    const uint32_t holder = holder_now(call->breaker->client, call->binding);
     if (ticket_take(words, limit.now, reserve, holder, holder * TICKET_SPREAD, &call->ticket) < 0)
         return -EAGAIN;
     if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, limits_tickets(call->binding), call->ticket))) {
-        give(call); /* in whichever commons it is */
+        limits_give(call);
         return -EINTR;
     }
     call->flags |= CALL_TICKET;

@@ -22,12 +22,9 @@ static uint64_t judge_of(const struct binding *binding, uint64_t word)
 {
     const uint64_t judge = policy_judge_of(binding->policy, word_generation(word));
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    if (likely(!(admission & 8)))
+    if (likely(!policy_has_ttl(admission)))
         return judge;
-    const uint64_t now_ms = view_now_ms(binding->view);
-    return policy_ran_out(admission, now_ms)
-               ? judge_with_mode(judge, policy_mode_now(binding->policy, admission, now_ms))
-               : judge;
+    return judge_with_mode(judge, policy_mode_now(binding->policy, admission, view_now_ms(binding->view)));
 }
 
 /* The clock is read only by the failure that may open. */
@@ -39,23 +36,41 @@ static uint64_t after_failure(const struct binding *binding, uint64_t word, uint
     return word_after_failure(word, judge, until_ms, &opened);
 }
 
+/* tripd reads what opened in an older commons after it moved the number in the admission word. A client that still
+ * finds its own number after its swap swapped before that; one that finds another number says so, and it is read again.
+ */
+static void note_opening(const struct binding *binding)
+{
+    if (binding->kind == BINDING_SHARED && unlikely(!binding_current(binding)))
+        __atomic_store_n(&binding->commons->opened_late, true, __ATOMIC_RELEASE);
+}
+
 void streak_failed(const struct binding *binding, uint64_t word)
 {
     const uint32_t epoch = word_epoch(word);
+    if (unlikely(binding->kind == BINDING_MIRRORED))
+        return;
     for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
         if (unlikely(!word_counts_streak(word) || word_epoch(word) != epoch))
             return;
         const uint64_t after = after_failure(binding, word, judge_of(binding, word));
         /* Equal: it is saturated. seq_cst: pairs with every reader's acquire. */
-        if (after == word ||
-            likely(__atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)))
+        if (after == word)
             return;
+        if (likely(
+                __atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))) {
+            if (unlikely(word_state(after) == WORD_OPEN))
+                note_opening(binding);
+            return;
+        }
     }
 }
 
 void streak_succeeded(const struct binding *binding, uint64_t word)
 {
     const uint32_t epoch = word_epoch(word);
+    if (unlikely(binding->kind == BINDING_MIRRORED))
+        return;
     for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
         const uint64_t after = word_after_success(word);
         if (after == word || word_epoch(word) != epoch ||

@@ -190,13 +190,15 @@ static void append_event(const struct reporter *reporter, const struct view *vie
  * tripd before it reads the rings: it will see what we told. */
 void tell_ring(const struct lane *lane, const struct view *view)
 {
-    struct commons_header *const commons = view->commons;
-    const uint32_t number = __atomic_load_n(&lane->memory->lane, __ATOMIC_RELAXED) % COMMONS_LANES_MAX;
+    /* Pairs with tripd's grant of the number, and with its clearing of the bit: one of both sees what the other did. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    const struct commons_view *const in_force = view_latest(view);
+    struct commons_header *const commons = in_force->memory;
+    const uint32_t number = lane_number(lane, policy_plain(0, in_force->id)) % COMMONS_LANES_MAX;
     const uint64_t bit = UINT64_C(1) << (number % 64);
     uint64_t *const dirty = &commons->dirty[number / 64];
     if (!number) /* tripd has not taken this lane yet, and reads all of it when it does */
         return;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with tripd's clearing of the bit: one sees the other */
     if (!(__atomic_load_n(dirty, __ATOMIC_RELAXED) & bit))
         __atomic_fetch_or(dirty, bit, __ATOMIC_SEQ_CST);
     else if (__atomic_load_n(&commons->doorbell, __ATOMIC_RELAXED) != DOORBELL_ASLEEP)

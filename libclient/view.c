@@ -54,6 +54,8 @@ static int segment_header_check(const struct segment_header *header, const struc
     const uint32_t names = sections[SECTION_NAMES].count;
     const bool fits =
         section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), header->max_breakers) &&
+        section_fits(&sections[SECTION_MIRROR], header->size, sizeof(uint64_t), header->max_breakers) &&
+        section_fits(&sections[SECTION_BEFORE], header->size, sizeof(uint64_t), header->max_breakers) &&
         section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), header->max_breakers) &&
         section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), header->max_breakers) &&
         section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), 1) &&
@@ -117,85 +119,81 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     view->details = table_of(memory, &header.sections[SECTION_DETAIL]);
     view->cores = table_of(memory, &header.sections[SECTION_CORE]);
     view->names = table_of(memory, &header.sections[SECTION_NAMES]);
+    view->mirror = table_of(memory, &header.sections[SECTION_MIRROR]);
+    view->before = table_of(memory, &header.sections[SECTION_BEFORE]);
     view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : header.tsc_trusted ? TICKS_TSC : TICKS_MONOTONIC;
     view->tick_ns_q32 = header.tick_ns_q32;
     view->created_mono_ns = header.created_mono_ns;
+    view->clock_offset_ns = offer->clock_offset_ns;
     return 0;
 }
 
 /* Checks before it maps, and what is mapped before it is told. */
-static int commons_map(const struct view_offer *offer, uint32_t max_breakers, struct commons_header *ret_header,
-                       void **ret_memory)
+static int commons_map(const struct view_offer *offer, uint32_t max_breakers, struct commons_view **ret_commons)
 {
+    struct commons_header header;
     int error = commons_file(offer);
     if (error < 0)
         return error;
     void *const memory = mmap(NULL, offer->commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->commons_fd, 0);
     if (memory == MAP_FAILED)
         return -errno;
-    memcpy(ret_header, memory, sizeof(*ret_header));
-    error = commons_header_check(ret_header, offer, max_breakers);
-    if (error < 0) {
+    memcpy(&header, memory, sizeof(header));
+    error = commons_header_check(&header, offer, max_breakers);
+    struct commons_view *const commons = error == 0 ? malloc(sizeof(*commons)) : NULL;
+    if (!commons) {
         munmap(memory, offer->commons_size);
-        return error;
+        return error < 0 ? error : -ENOMEM;
     }
-    *ret_memory = memory;
+    *commons = (struct commons_view){
+        .memory = memory,
+        .size = offer->commons_size,
+        .id = offer->commons_id,
+        .words = table_of(memory, &header.sections[COMMONS_WORDS]),
+        .permits = table_of(memory, &header.sections[COMMONS_PERMITS]),
+        .limits = table_of(memory, &header.sections[COMMONS_LIMITS]),
+        .tickets = table_of(memory, &header.sections[COMMONS_TICKETS]),
+    };
+    *ret_commons = commons;
     return 0;
 }
 
 int view_map(const struct view_offer *offer, struct view **ret_view)
 {
-    struct commons_header header;
-    void *memory;
     struct view *view = calloc(1, sizeof(*view));
     if (!view)
         return -ENOMEM;
     int error = segment_map(view, offer);
     if (error == 0)
-        error = commons_map(offer, view->max_breakers, &header, &memory);
+        error = commons_map(offer, view->max_breakers, &view->commons);
     if (error < 0) {
         view_unmap(view);
         return error;
     }
-    view->commons = memory;
-    view->commons_size = offer->commons_size;
-    view->commons_id = offer->commons_id;
-    view->words = table_of(memory, &header.sections[COMMONS_WORDS]);
-    view->permits = table_of(memory, &header.sections[COMMONS_PERMITS]);
-    view->limits = table_of(memory, &header.sections[COMMONS_LIMITS]);
-    view->tickets = table_of(memory, &header.sections[COMMONS_TICKETS]);
     *ret_view = view;
     return 0;
 }
 
-static bool same_table(const struct table *table, const void *base, const struct section *section)
+/* Threads that are late still find memory at every address of it. What they swap there is nobody else's. */
+static void commons_retire(struct commons_view *commons)
 {
-    return (size_t)(table->base - (const uint8_t *)base) == section->offset && table->stride == section->stride &&
-           table->count == section->count;
+    if (commons->retired)
+        return;
+    commons->retired = mmap(commons->memory, commons->size, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
-int view_replace_commons(struct view *view, const struct view_offer *offer)
+int view_add_commons(struct view *view, const struct view_offer *offer)
 {
-    struct commons_header header;
-    void *memory;
-    int error = commons_map(offer, view->max_breakers, &header, &memory);
+    struct commons_view *commons;
+    const int error = commons_map(offer, view->max_breakers, &commons);
     if (error < 0)
         return error;
-    /* mremap moves the new one under every pointer that other threads hold; their epochs lie behind the new words'. */
-    if (offer->commons_size != view->commons_size ||
-        !same_table(&view->words, view->commons, &header.sections[COMMONS_WORDS]) ||
-        !same_table(&view->permits, view->commons, &header.sections[COMMONS_PERMITS]) ||
-        !same_table(&view->limits, view->commons, &header.sections[COMMONS_LIMITS]) ||
-        !same_table(&view->tickets, view->commons, &header.sections[COMMONS_TICKETS]))
-        error = -EINVAL;
-    else if (mremap(memory, offer->commons_size, offer->commons_size, MREMAP_MAYMOVE | MREMAP_FIXED, view->commons) ==
-             MAP_FAILED)
-        error = -errno;
-    if (error < 0)
-        munmap(memory, offer->commons_size);
-    else
-        __atomic_store_n(&view->commons_id, offer->commons_id, __ATOMIC_RELAXED); /* only compared */
-    return error;
+    commons->older = view->commons;
+    __atomic_store_n(&view->commons, commons, __ATOMIC_RELEASE);
+    for (struct commons_view *each = commons->older->older; each; each = each->older)
+        commons_retire(each);
+    return 0;
 }
 
 struct view *view_unmap(struct view *view)
@@ -204,8 +202,12 @@ struct view *view_unmap(struct view *view)
         return NULL;
     if (view->segment)
         munmap((void *)(uintptr_t)view->segment, view->segment_size);
-    if (view->commons)
-        munmap(view->commons, view->commons_size);
+    while (view->commons) {
+        struct commons_view *const commons = view->commons;
+        view->commons = commons->older;
+        munmap(commons->memory, commons->size);
+        free(commons);
+    }
     free(view);
     return NULL;
 }
@@ -214,13 +216,13 @@ struct view *view_unmap(struct view *view)
 
 bool view_away(const struct view *view)
 {
-    if (!view->segment || view_outdated(view))
+    if (!view->segment)
         return true;
     /* Relaxed: a heartbeat that is a moment old is as good. */
     if (__atomic_load_n(&view->segment->daemon_state, __ATOMIC_RELAXED) != DAEMON_RUNNING)
         return true;
     const uint64_t heartbeat = __atomic_load_n(&view->segment->heartbeat_mono_ns, __ATOMIC_RELAXED);
-    const uint64_t now = coarse_ns(); /* a few ms behind */
+    const uint64_t now = coarse_ns() + view->clock_offset_ns; /* a few ms behind */
     return now > heartbeat && now - heartbeat >= HEARTBEAT_STALE_NS;
 }
 
@@ -229,7 +231,7 @@ uint64_t view_now_ns(const struct view *view)
     if (view->ticks == TICKS_TEST)
         /* Acquire: pairs with tripd's release of the time, published after all timers that it made due. */
         return __atomic_load_n(&view->segment->test_now_ns, __ATOMIC_ACQUIRE);
-    return monotonic_ns() - view->created_mono_ns;
+    return monotonic_ns() + view->clock_offset_ns - view->created_mono_ns;
 }
 
 uint64_t view_now_ms(const struct view *view)

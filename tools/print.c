@@ -130,16 +130,23 @@ static bool is_closed(const json_t *breaker)
     return strcmp(text(breaker, "state"), "closed") == 0;
 }
 
-/* A mode decides before the state does: open, ramping 25%, forced_open (closed) */
+/* Without a living tripd clients may have moved the state since it was last seen. */
+static const char *doubt(const json_t *breaker)
+{
+    return json_is_false(json_object_get(breaker, "certain")) ? "?" : "";
+}
+
+/* A mode decides before the state does: open, closed?, ramping 25%, forced_open (closed) */
 static const char *state(const json_t *breaker, char out[64])
 {
     const json_t *ramp = json_object_get(breaker, "ramp");
     if (!is_auto(breaker))
-        snprintf(out, 64, "%s (%s)", text(breaker, "mode"), text(breaker, "state"));
+        snprintf(out, 64, "%s (%s%s)", text(breaker, "mode"), text(breaker, "state"), doubt(breaker));
     else if (json_is_object(ramp))
-        snprintf(out, 64, "%s %g%%", text(breaker, "state"), json_number_value(json_object_get(ramp, "admit")));
+        snprintf(out, 64, "%s%s %g%%", text(breaker, "state"), doubt(breaker),
+                 json_number_value(json_object_get(ramp, "admit")));
     else
-        snprintf(out, 64, "%s", text(breaker, "state"));
+        snprintf(out, 64, "%s%s", text(breaker, "state"), doubt(breaker));
     return out;
 }
 

@@ -25,6 +25,7 @@ struct snapshot {
     bool mapped;                            /* else in memory of our own */
     struct section sections[SECTION_COUNT]; /* checked */
     uint32_t max_breakers;
+    enum report_daemon daemon; /* as the tool knows it */
 };
 
 /* ---------------------------------------------------------------------------------------------------------- checking
@@ -53,6 +54,7 @@ static const uint32_t least_stride[SECTION_COUNT] = {
     [SECTION_CLIENTS] = sizeof(struct client_slot),
     [SECTION_PATTERNS] = sizeof(struct pattern_slot),
     [SECTION_LIMITS] = sizeof(struct limits_shown),
+    [SECTION_BEFORE] = sizeof(uint64_t),
 };
 
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)
@@ -216,6 +218,11 @@ enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
     return report_daemon_state(&header, monotonic_ns(), boot_id);
 }
 
+void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon)
+{
+    snapshot->daemon = daemon;
+}
+
 /* Its times are of this host's clock since it booted. */
 static bool of_this_boot(const struct segment_header *header)
 {
@@ -281,6 +288,15 @@ static int find(const struct snapshot *snapshot, const char *name, uint32_t *ret
                       snapshot->max_breakers, name, ret_slot, NULL);
 }
 
+/* Since the last heartbeat; of another boot or host nobody knows. */
+static uint64_t uncertain_for_ms(const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    if (snapshot->daemon == REPORT_RUNNING || snapshot->daemon == REPORT_GONE || !of_this_boot(&header))
+        return 0;
+    return (monotonic_ns() - header.heartbeat_mono_ns) / 1000000;
+}
+
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
 {
     uint32_t found;
@@ -298,7 +314,9 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
                                                   .core = &ret_breaker->core,
                                                   .word = __atomic_load_n(mirror, __ATOMIC_RELAXED),
                                                   .now_ms = snapshot_now_ms(snapshot),
-                                                  .limits = &ret_breaker->limits};
+                                                  .limits = &ret_breaker->limits,
+                                                  .daemon = snapshot->daemon,
+                                                  .as_of_ms = uncertain_for_ms(snapshot)};
     return true;
 }
 

@@ -24,6 +24,8 @@ struct snapshot *snapshot_close(struct snapshot *snapshot);
 /* A fresh copy of the header. */
 struct segment_header snapshot_header(const struct snapshot *snapshot);
 enum report_daemon snapshot_daemon(const struct snapshot *snapshot);
+/* What is known of tripd beyond that, by asking it: breakers' reports say it from then on. */
+void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon);
 /* Milliseconds since creation on the instance's clock: now, also without a tripd, for what waits goes on; of a file or
  * another boot, at the last heartbeat. */
 uint64_t snapshot_now_ms(const struct snapshot *snapshot);

@@ -108,6 +108,8 @@ static int find(const struct arguments *arguments, struct snapshot **ret_snapsho
     const bool file = arguments->given & OPTION_SEGMENT;
     const int error = file ? 0 : request_quietly(arguments, "sync", &answer);
     const int status = open_segment(arguments, ret_snapshot);
+    if (status == EXIT_DONE)
+        snapshot_know_daemon(*ret_snapshot, file ? REPORT_GONE : daemon_now(*ret_snapshot, error));
     if (status == EXIT_DONE && !file)
         warn_of_age(*ret_snapshot, error, answer);
     json_decref(answer);
@@ -137,13 +139,20 @@ static bool wanted(const struct arguments *arguments, const char *name)
 
 /* ---------------------------------------------------------------------------------------------------- list and show */
 
-static json_t *list_breakers(const struct arguments *arguments, const struct snapshot *snapshot)
+/* Breakers that are hidden are listed where they are asked for by a name or pattern; else they are counted. */
+static json_t *list_breakers(const struct arguments *arguments, const struct snapshot *snapshot, uint32_t *ret_hidden)
 {
     json_t *list = json_array();
     struct snapshot_breaker breaker;
-    for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++)
-        if (snapshot_breaker(snapshot, slot, &breaker) && wanted(arguments, breaker.detail.name))
+    *ret_hidden = 0;
+    for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++) {
+        if (!snapshot_breaker(snapshot, slot, &breaker) || !wanted(arguments, breaker.detail.name))
+            continue;
+        if (!arguments->operand && breaker.detail.hidden_ms)
+            (*ret_hidden)++;
+        else
             json_array_append_new(list, report_line(&breaker.report));
+    }
     return list;
 }
 
@@ -155,6 +164,12 @@ static json_t *list_patterns(const struct arguments *arguments, const struct sna
         if (snapshot_pattern(snapshot, place, &pattern) && wanted(arguments, pattern.pattern))
             json_array_append_new(list, report_pattern(&pattern, snapshot_now_ms(snapshot)));
     return list;
+}
+
+static void print_hidden(uint32_t hidden)
+{
+    if (hidden > 0)
+        printf("\n%u more had no call for their forget_after: `tripctl list '*'` shows them too\n", hidden);
 }
 
 static void print_overflow(const struct snapshot *snapshot)
@@ -178,13 +193,16 @@ int verb_list(const struct arguments *arguments)
     int status = find(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
-    json_t *breakers = list_breakers(arguments, snapshot), *patterns = list_patterns(arguments, snapshot);
+    uint32_t hidden;
+    json_t *breakers = list_breakers(arguments, snapshot, &hidden), *patterns = list_patterns(arguments, snapshot);
     if (arguments->operand && json_array_size(breakers) == 0 && json_array_size(patterns) == 0)
         status = matches_nothing(arguments);
     const int shown =
         show_result(arguments, json_pack("{s:o, s:o}", "breakers", breakers, "patterns", patterns), print_list);
-    if (!(arguments->given & OPTION_JSON))
+    if (!(arguments->given & OPTION_JSON)) {
+        print_hidden(hidden);
         print_overflow(snapshot);
+    }
     snapshot_close(snapshot);
     return shown == EXIT_DONE ? status : shown;
 }

@@ -293,6 +293,15 @@ uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_s
     return jittered_ns > TRIP_MS ? jittered_ns : TRIP_MS;
 }
 
+bool core_as_new(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
+{
+    const struct window_sums window = window_sums_at(&core->window, now_ns);
+    uint64_t next_open_ns;
+    core_next_open_ns(core, settings, now_ns, 0, &next_open_ns);
+    return window.failures == 0 && window.slow == 0 && core->head.in_flight == 0 &&
+           next_open_ns == at_most(settings->open.span, settings->open.max);
+}
+
 /* ------------------------------------------------------------------------------------------------- the state moved */
 
 static void end_opening(struct core_state *core, uint64_t now_ns)

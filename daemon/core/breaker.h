@@ -45,6 +45,10 @@ void core_calls(struct core_state *core, const struct breaker_settings *settings
  * who read the head do. */
 void core_advance(struct core_state *core, uint64_t now_ns);
 
+/* Would a breaker made anew decide as this one does, while closed without a streak? Its window holds no failure and no
+ * slow call, nothing is in flight, and its open time has not grown. */
+bool core_as_new(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
+
 /* n probes answered while half-open. */
 void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow);
 

@@ -45,6 +45,7 @@ enum segment_section {
     SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
     SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
     SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
+    SECTION_BEFORE,      /* uint64_t, the mirror as the commons before this one left it, one a breaker; 0: none */
     SECTION_COUNT
 };
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -89,7 +90,8 @@ struct segment_header {
     uint32_t starts;                                                  /* workers started since creation */
     uint32_t keeper_pid;                                              /* as tripd sees them: for people only */
     uint32_t worker_pid;
-    uint64_t commons_id; /* which commons the words are in; clients on another one re-attach */
+    uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
+    uint64_t commons_filled; /* the one that SECTION_BEFORE was written for: succession.h */
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -111,7 +113,7 @@ enum mode_owner { MODE_OWNER_OPERATOR, MODE_OWNER_FLEET, MODE_OWNER_RULE, MODE_O
 /* What clients judge by. Line 0 is read at each call, and written only when a setting, a mode, or the next open time
  * changes. tripd alone writes. Words are decoded in policy.h. */
 struct policy_slot {
-    uint64_t admission;     /* the mode in force, its TTL, the slot's incarnation: policy.h */
+    uint64_t admission;     /* the mode in force, the slot's incarnation, the commons in force: policy.h */
     uint64_t judge[2];      /* by the parity of the state word's generation: threshold, mode, flags: policy.h */
     uint64_t slow_after_ns; /* a call that takes strictly longer is slow; 0: none is */
     uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
@@ -119,7 +121,7 @@ struct policy_slot {
     uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
     uint64_t limits;     /* which limits there are: enum policy_limit; 0: none, and the line below is not read */
 
-    uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read when `admission` ran out */
+    uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
     uint64_t soonest_ns;              /* a call with less time left is not sent; 0: too few calls to say */
@@ -151,6 +153,7 @@ struct detail_slot {
     char name[TRIP_NAME_MAX + 1];
     uint64_t created_unix_ms;
     uint64_t used_ms;       /* last time a call was seen */
+    uint64_t hidden_ms;     /* since when lists leave it out, for want of calls; 0: they do not */
     uint64_t since_unix_ms; /* of the last change of state */
     uint64_t since_ms;
     uint64_t until_ms;  /* open: when the next probe may come */
@@ -365,7 +368,7 @@ struct limit_lines {
 
 /* -------------------------------------------------------------------------------------------------------- lane
  *
- *   header | section heads | meters | event rings | error rings | in-flight table
+ *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers
  */
 #define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
 #define LANE_SECTIONS     16   /* 0 is shared by the threads that found no section of their own */
@@ -392,9 +395,10 @@ struct lane_header {
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
 
-    /* tripd */
-    uint32_t lane __attribute__((aligned(LAYOUT_LINE))); /* number, 1 to max_lanes */
-    uint32_t detached;                                   /* 1: tripd will not look at this lane again */
+    /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
+     * the commons in which the number is this lane's; 0: none yet */
+    uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t detached; /* 1: tripd will not look at this lane again */
 };
 
 struct lane_section {
@@ -505,9 +509,16 @@ static inline size_t lane_calls_offset(uint32_t meter_count)
     return lane_errors_offset(meter_count) + (size_t)LANE_SECTIONS * LANE_ERRORS * sizeof(struct lane_error);
 }
 
+/* A bit a breaker: this process has, or had, a handle that is bound to the slot. The client sets it before it binds
+ * one, and never clears it. tripd reads it before it gives a slot with limits or a mode to another name. */
+static inline size_t lane_resolved_offset(uint32_t meter_count)
+{
+    return lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call);
+}
+
 static inline size_t lane_size(uint32_t meter_count)
 {
-    return LANE_ALIGN(lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call));
+    return LANE_ALIGN(lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
 }
 
 static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
@@ -535,6 +546,11 @@ static inline struct lane_error *lane_error_at(void *lane, uint32_t meter_count,
 static inline struct lane_call *lane_call_at(void *lane, uint32_t meter_count, uint32_t index)
 {
     return (struct lane_call *)((uint8_t *)lane + lane_calls_offset(meter_count)) + index;
+}
+
+static inline uint64_t *lane_resolved_at(void *lane, uint32_t meter_count, uint32_t breaker)
+{
+    return (uint64_t *)((uint8_t *)lane + lane_resolved_offset(meter_count)) + breaker / 64;
 }
 
 static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
@@ -662,6 +678,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct segment_header),
         offsetof(struct segment_header, heartbeat_mono_ns),
         offsetof(struct segment_header, commons_id),
+        offsetof(struct segment_header, commons_filled),
         offsetof(struct segment_header, test_now_ns),
         sizeof(struct policy_slot),
         offsetof(struct policy_slot, judge),
@@ -697,7 +714,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
-        offsetof(struct lane_header, lane),
+        offsetof(struct lane_header, granted),
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),
         sizeof(struct meter),

@@ -1,13 +1,13 @@
 /* The words of a policy slot: what clients judge by, each 64 bits, read whole.
  *
- * admission   0-2 mode | 3 TTL is set | 4-19 incarnation of the slot | 20-60 TTL's end in ms
- *             With no TTL and mode auto it equals policy_plain(incarnation): one comparison tells a client that nothing
- *             but the state word decides, and that the slot is still its breaker's.
- * judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in flight are watched | 19-34 generation
- *             A change writes the place that is not in force, then moves the generation in the state word by CAS: the
- *             word's generation always finds the judge that belongs to it, also if tripd died in between.
- * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
- * half_open   0-7 permits | 8-39 max_wait in ms
+ * admission   0-2 mode | 3 it has a TTL, which `modes` tells | 4-19 incarnation of the slot
+ *             20-63 commons in force: the low bits of its id
+ *             With mode auto and no TTL it equals policy_plain(incarnation, commons): one comparison tells a client
+ * that nothing but the state word decides, that the slot is still its breaker's, and that the words which the client
+ * has mapped are still the ones in force. judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in
+ * flight are watched | 19-34 generation A change writes the place that is not in force, then moves the generation in
+ * the state word by CAS: the word's generation always finds the judge that belongs to it, also if tripd died in
+ * between. modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none) half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
  * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
  *             20-30 the most tickets, in force while tripd is away
@@ -24,15 +24,22 @@
 
 #define POLICY_MS_MASK ((UINT64_C(1) << 41) - 1)
 
-static inline uint64_t policy_plain(uint32_t incarnation)
+#define POLICY_COMMONS_SHIFT 20
+
+static inline uint64_t policy_plain(uint32_t incarnation, uint64_t commons_id)
 {
-    return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4;
+    return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4 | commons_id << POLICY_COMMONS_SHIFT;
 }
 
-static inline uint64_t policy_admission(trip_mode mode, uint32_t incarnation, uint64_t until_ms)
+/* The same slot and commons with this mode in force. */
+static inline uint64_t policy_admission(uint64_t admission, trip_mode mode, _Bool has_ttl)
 {
-    return (uint64_t)mode | (until_ms ? 8u : 0u) | (uint64_t)(incarnation & 0xffff) << 4 |
-           (until_ms & POLICY_MS_MASK) << 20;
+    return (admission & ~UINT64_C(15)) | (uint64_t)mode | (has_ttl ? 8u : 0u);
+}
+
+static inline uint64_t policy_with_commons(uint64_t admission, uint64_t commons_id)
+{
+    return (admission & ((UINT64_C(1) << POLICY_COMMONS_SHIFT) - 1)) | commons_id << POLICY_COMMONS_SHIFT;
 }
 
 static inline uint32_t policy_incarnation(uint64_t admission)
@@ -40,9 +47,33 @@ static inline uint32_t policy_incarnation(uint64_t admission)
     return (uint32_t)(admission >> 4 & 0xffff);
 }
 
-static inline _Bool policy_ran_out(uint64_t admission, uint64_t now_ms)
+/* Is the slot still the same breaker's? */
+static inline _Bool policy_same_breaker(uint64_t admission, uint64_t plain)
 {
-    return (admission & 8) && now_ms >= (admission >> 20 & POLICY_MS_MASK);
+    return policy_incarnation(admission) == policy_incarnation(plain);
+}
+
+/* Are both of the same commons? */
+static inline _Bool policy_same_commons(uint64_t admission, uint64_t plain)
+{
+    return admission >> POLICY_COMMONS_SHIFT == plain >> POLICY_COMMONS_SHIFT;
+}
+
+/* A lane's number, 12 bits, that is its own in this commons alone. */
+static inline uint64_t policy_lane_grant(uint64_t commons_id, uint32_t lane)
+{
+    return commons_id << POLICY_COMMONS_SHIFT | (lane & 0xfff);
+}
+
+/* 0: the lane has no number in the commons of `plain`. */
+static inline uint32_t policy_lane_granted(uint64_t granted, uint64_t plain)
+{
+    return policy_same_commons(granted, plain) ? (uint32_t)(granted & 0xfff) : 0;
+}
+
+static inline _Bool policy_has_ttl(uint64_t admission)
+{
+    return (admission & 8) != 0;
 }
 
 static inline uint64_t policy_mode_word(trip_mode mode, uint64_t until_ms)
@@ -72,11 +103,12 @@ static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], u
     return TRIP_MODE_AUTO;
 }
 
-/* The mode in force, also when its TTL has passed and no tripd is there to say so. */
+/* The mode in force, also when its TTL has passed and no tripd is there to say so. admission: loaded before, with
+ * acquire where a TTL that was set just now must be seen. */
 static inline trip_mode policy_mode_now(const struct policy_slot *slot, uint64_t admission, uint64_t now_ms)
 {
     uint64_t until_ms;
-    if (policy_ran_out(admission, now_ms))
+    if (policy_has_ttl(admission))
         return policy_mode_of(slot->modes, now_ms, &until_ms);
     const unsigned mode = admission & 7;
     return mode < TRIP_MODE_COUNT ? (trip_mode)mode : TRIP_MODE_AUTO;

@@ -4,6 +4,7 @@
  *   client                                             tripd
  *     HELLO {digest, instance's lane or 0}      ->
  *                                               <-       WELCOME {shape of a lane} + segment (read-only), commons
+ *     OPENINGS {breakers and their words}       ->       opens what opened in an older commons while no tripd was there
  *     ATTACH {lane_id} + lane's memfd [, pidfd] ->       checks seals, size, header; hands lane and pidfd to the keeper
  *                                               <-       ATTACHED {lane number}
  *     RESOLVE {name}                            ->       makes the breaker if need be
@@ -31,6 +32,7 @@ enum wire_kind {
     WIRE_RESOLVE,
     WIRE_RESOLVED,
     WIRE_REFUSED,
+    WIRE_OPENINGS,
 };
 
 struct wire_head {
@@ -57,6 +59,23 @@ struct wire_welcome {
     uint32_t max_breakers;
     uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send one with ATTACH */
     uint32_t reserved0;
+    /* By which the client tells that a time namespace shifts its clock, and corrects it. */
+    uint64_t monotonic_ns;   /* tripd's CLOCK_MONOTONIC when it sent this */
+    uint64_t time_namespace; /* inode of tripd's; 0: unknown */
+};
+
+#define WIRE_OPENINGS_MAX 31
+
+/* Openings that a client finds in the commons that it had until now, by the words there. As many packets as needed. */
+struct wire_openings {
+    struct wire_head head;
+    uint32_t count;
+    uint32_t reserved0;
+    struct wire_opening {
+        uint32_t breaker; /* its slot */
+        uint32_t reserved0;
+        uint64_t word;
+    } openings[WIRE_OPENINGS_MAX];
 };
 
 /* Descriptors: [0] the lane, sealed F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL; [1] a pidfd, if wanted. */

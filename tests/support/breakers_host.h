@@ -66,6 +66,7 @@ static inline void host_open(struct host *host)
 {
     const struct lanes_options lanes = {.max_lanes = HOST_LANES,
                                         .max_breakers = host->max_breakers,
+                                        .commons_id = host->commons->commons_id,
                                         .memory_per_user = UINT64_C(1) << 30,
                                         .clock = &host->clock,
                                         .draining = &host->draining};
@@ -80,7 +81,7 @@ static inline void host_open(struct host *host)
                                              .moved = host_moved,
                                              .context = host};
     must(breakers_new(&options, &host->breakers) == 0);
-    segment_started(host->segment, 1, 1, host->commons->commons_id);
+    segment_started(host->segment, 1, 1);
     segment_heartbeat(host->segment);
 }
 
@@ -192,6 +193,7 @@ static inline void client_attach(struct host *host, struct client *client)
     const int fd = writer_send(&client->writer);
     must(lanes_attach(host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0);
     client->number = lane_number(client->lane);
+    lane_grant(host->lanes, client->lane);
     breakers_lane_came(host->breakers, client->lane);
 }
 

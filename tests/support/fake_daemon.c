@@ -34,6 +34,7 @@ uint64_t fake_word(const struct fake_daemon *fake, uint32_t slot)
 void fake_set_word(struct fake_daemon *fake, uint32_t slot, uint64_t word)
 {
     __atomic_store_n(commons_word(fake->commons, slot), word, __ATOMIC_SEQ_CST);
+    segment_mirror(fake->segment, slot, word);
 }
 
 uint64_t fake_permit(const struct fake_daemon *fake, uint32_t slot, uint32_t index)
@@ -153,7 +154,9 @@ static void hello(struct fake_daemon *fake, struct fake_connection *connection)
                                         .commons_size = (uint64_t)((int64_t)fake->commons->size + fake->size_error),
                                         .meter_count = (uint32_t)lane_meters_for(FAKE_BREAKERS),
                                         .max_breakers = FAKE_BREAKERS,
-                                        .wants_pidfd = 1};
+                                        .wants_pidfd = 1,
+                                        .monotonic_ns = monotonic_ns() + fake->clock_offset_ns,
+                                        .time_namespace = fake->time_namespace};
     const int fds[2] = {fake->forged_segment_fd >= 0 ? fake->forged_segment_fd : fake->segment->read_only_fd,
                         fake->forged_commons_fd >= 0 ? fake->forged_commons_fd : fake->commons_fd};
     answer(connection, &packet, sizeof(packet), fds, 2);
@@ -187,7 +190,8 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
         lane->memory =
             mmap(NULL, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         assert(lane->memory != MAP_FAILED && lane->memory->lane_id == request->lane_id);
-        __atomic_store_n(&lane->memory->lane, number, __ATOMIC_RELEASE);
+        __atomic_store_n(&lane->memory->granted, policy_lane_grant(fake->commons->commons_id, number),
+                         __ATOMIC_RELEASE);
         __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     }
     connection->lane = number;
@@ -208,6 +212,12 @@ static void resolve(struct fake_daemon *fake, const struct fake_connection *conn
     answer(connection, &packet, sizeof(packet), NULL, 0);
 }
 
+static void take_openings(struct fake_daemon *fake, const struct wire_openings *packet)
+{
+    for (uint32_t i = 0; i < packet->count; i++)
+        fake->openings[fake->opening_count++ % FAKE_OPENINGS] = packet->openings[i];
+}
+
 static bool receive(struct fake_daemon *fake, struct fake_connection *connection)
 {
     union {
@@ -218,6 +228,7 @@ static bool receive(struct fake_daemon *fake, struct fake_connection *connection
         struct wire_head head;
         struct wire_attach attach;
         struct wire_resolve resolve;
+        struct wire_openings openings;
         uint8_t bytes[WIRE_PACKET_MAX];
     } packet;
     int fds[4];
@@ -239,6 +250,8 @@ static bool receive(struct fake_daemon *fake, struct fake_connection *connection
         take_lane(fake, connection, &packet.attach, fds[0]);
     else if (!fake->silent && packet.head.kind == WIRE_RESOLVE)
         resolve(fake, connection, &packet.resolve);
+    else if (!fake->silent && packet.head.kind == WIRE_OPENINGS)
+        take_openings(fake, &packet.openings);
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
     return true;
@@ -341,7 +354,8 @@ void fake_start(struct fake_daemon *fake, bool test_clock)
     listen_there(fake);
     for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
         fake->connections[i].fd = -1;
-    segment_started(fake->segment, getpid(), getpid(), fake->commons->commons_id);
+    segment_started(fake->segment, getpid(), getpid());
+    segment_commons_publish(fake->segment, fake->commons->commons_id);
     segment_heartbeat(fake->segment);
     assert(pipe(fake->poke) == 0);
     assert(pthread_create(&fake->thread, NULL, serve, fake) == 0);
@@ -396,8 +410,9 @@ void fake_lose_commons(struct fake_daemon *fake)
     struct commons *const before = fake->commons;
     close(fake->commons_fd);
     make_commons(fake);
+    segment_commons_begin(fake->segment, fake->commons->commons_id);
     for (uint32_t slot = 0; slot < FAKE_BREAKERS; slot++) {
-        const uint64_t word = *commons_word(before, slot);
+        const uint64_t word = fake->segment->before[slot];
         const uint64_t epochs = (uint64_t)WORD_FRESH_COMMONS_EPOCHS << WORD_EPOCH_SHIFT;
         if (word)
             fake_set_word(fake, slot, word + epochs);
@@ -406,7 +421,8 @@ void fake_lose_commons(struct fake_daemon *fake)
     drop_lanes(fake);
     for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
         connection_close(&fake->connections[i]);
-    segment_started(fake->segment, getpid(), getpid(), fake->commons->commons_id);
+    segment_started(fake->segment, getpid(), getpid());
+    segment_commons_publish(fake->segment, fake->commons->commons_id);
     pthread_mutex_unlock(&fake->lock);
     poke(fake);
 }
@@ -424,7 +440,8 @@ void fake_new_segment(struct fake_daemon *fake)
     drop_lanes(fake);
     for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
         connection_close(&fake->connections[i]);
-    segment_started(fake->segment, getpid(), getpid(), fake->commons->commons_id);
+    segment_started(fake->segment, getpid(), getpid());
+    segment_commons_publish(fake->segment, fake->commons->commons_id);
     segment_heartbeat(fake->segment);
     pthread_mutex_unlock(&fake->lock);
     poke(fake);

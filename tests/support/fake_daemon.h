@@ -9,8 +9,10 @@
 
 #include "commons.h"
 #include "internal/permit_word.h"
+#include "internal/wire.h"
 #include "segment.h"
 
+#define FAKE_OPENINGS    8
 #define FAKE_CONNECTIONS 32
 #define FAKE_BREAKERS    64
 
@@ -46,8 +48,12 @@ struct fake_daemon {
     bool mute_resolve;     /* does not answer RESOLVE */
     int forged_segment_fd; /* in place of the real ones; -1: none */
     int forged_commons_fd;
-    int64_t size_error; /* added to both sizes in WELCOME */
+    int64_t size_error;       /* added to both sizes in WELCOME */
+    uint64_t clock_offset_ns; /* added to the clock in WELCOME: as if tripd were in another time namespace */
+    uint64_t time_namespace;
     unsigned hellos, attaches, resolves;
+    unsigned opening_count; /* told by clients that came back */
+    struct wire_opening openings[FAKE_OPENINGS];
 };
 
 /* test_clock: time stands still but for fake_clock. */
@@ -56,7 +62,8 @@ void fake_stop(struct fake_daemon *fake);
 
 /* As a worker that died: all connections are gone, lanes stay. */
 void fake_hang_up(struct fake_daemon *fake);
-/* As a keeper that died: new commons, epochs moved on by 2^18, no lanes. */
+/* As a keeper that died: a new commons, filled from the mirror, epochs moved on by 2^18, no lanes. What clients did to
+ * the words is not mirrored, what the test did is. */
 void fake_lose_commons(struct fake_daemon *fake);
 /* Both died and the segment was removed: another one, another commons, no lanes, no breakers. */
 void fake_new_segment(struct fake_daemon *fake);

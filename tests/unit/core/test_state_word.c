@@ -278,7 +278,7 @@ static void test_the_strongest_mode_that_has_not_run_out_holds(void **state)
 
     slot.modes[MODE_OWNER_CONFIG] = policy_mode_word(TRIP_MODE_SHADOW, 0);
     slot.modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_FORCED_OPEN, 5000);
-    slot.admission = policy_admission(TRIP_MODE_FORCED_OPEN, 9, 5000);
+    slot.admission = policy_admission(policy_plain(9, 77), TRIP_MODE_FORCED_OPEN, true);
     assert_int_equal(policy_mode_of(slot.modes, 4999, &until_ms), TRIP_MODE_FORCED_OPEN);
     assert_int_equal(until_ms, 5000);
     assert_int_equal(policy_mode_now(&slot, slot.admission, 4999), TRIP_MODE_FORCED_OPEN);
@@ -292,11 +292,14 @@ static void test_the_strongest_mode_that_has_not_run_out_holds(void **state)
 static void test_a_plain_admission_is_one_comparison(void **state)
 {
     (void)state;
-    assert_int_equal(policy_admission(TRIP_MODE_AUTO, 0x1234, 0), policy_plain(0x1234));
-    assert_int_not_equal(policy_admission(TRIP_MODE_AUTO, 0x1234, 1), policy_plain(0x1234));
-    assert_int_not_equal(policy_admission(TRIP_MODE_SHADOW, 0x1234, 0), policy_plain(0x1234));
-    assert_int_not_equal(policy_admission(TRIP_MODE_AUTO, 0x1235, 0), policy_plain(0x1234));
-    assert_int_equal(policy_incarnation(policy_admission(TRIP_MODE_SHADOW, 0x1234, 99)), 0x1234);
+    const uint64_t plain = policy_plain(0x1234, UINT64_C(0xabcdef0123456789));
+    assert_int_equal(plain, UINT64_C(0xf012345678912340));
+    assert_int_equal(policy_admission(plain, TRIP_MODE_AUTO, false), plain);
+    assert_int_not_equal(policy_admission(plain, TRIP_MODE_AUTO, true), plain);
+    assert_int_not_equal(policy_admission(plain, TRIP_MODE_SHADOW, false), plain);
+    assert_int_not_equal(policy_plain(0x1235, UINT64_C(0xabcdef0123456789)), plain);
+    assert_int_not_equal(policy_plain(0x1234, UINT64_C(0xabcdef0123456788)), plain);
+    assert_int_equal(policy_incarnation(policy_admission(plain, TRIP_MODE_SHADOW, true)), 0x1234);
 }
 
 static void test_half_open_settings_are_bounded(void **state)

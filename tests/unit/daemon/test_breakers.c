@@ -109,7 +109,8 @@ static void test_a_breaker_comes_into_being_closed(void **state)
     assert_int_equal(policy->longest_ms, 30000);
     assert_int_equal(half_open_permits(policy->half_open), 1);
     assert_int_equal(half_open_max_wait_ms(policy->half_open), 10000);
-    assert_int_equal(policy->admission, policy_plain(segment_incarnation(host->segment, slot)));
+    assert_int_equal(policy->admission,
+                     policy_plain(segment_incarnation(host->segment, slot), host->commons->commons_id));
     assert_string_equal(host->segment->details[slot].settings_match, "*");
 }
 
@@ -870,7 +871,8 @@ static void test_auto_says_nothing_where_nobody_says_otherwise(void **state)
     breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, &operator);
     breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_AUTO, 0, &operator);
     assert_int_equal(host_policy(host, slot)->modes[MODE_OWNER_OPERATOR], 0);
-    assert_int_equal(host_policy(host, slot)->admission, policy_plain(segment_incarnation(host->segment, slot)));
+    assert_int_equal(host_policy(host, slot)->admission,
+                     policy_plain(segment_incarnation(host->segment, slot), host->commons->commons_id));
 }
 
 static void test_a_mode_by_pattern_binds_later_breakers_too(void **state)
@@ -982,32 +984,30 @@ static void test_many_reloads_leave_a_judge_for_the_word_each_time(void **state)
 /* ------------------------------------------------------------------------------------------------------------
  * forgetting */
 
-static void test_an_idle_breaker_is_forgotten_and_its_slot_goes_on_with_the_epoch(void **state)
+static void test_an_idle_breaker_is_hidden_and_goes_on_with_all_it_has(void **state)
 {
     (void)state;
     start("forget_after: 60s, " STEADY);
     report("SS");
     host_advance(host, 30000);
     report("SF");
-    const uint32_t epoch = word_epoch(host_word(host, slot)), incarnation = segment_incarnation(host->segment, slot);
+    const uint64_t word = host_word(host, slot);
     host_advance(host, 59000);
-    assert_true(segment_used(host->segment, slot));
+    assert_int_equal(host->segment->details[slot].hidden_ms, 0);
     host_advance(host, 2000);
-    assert_false(segment_used(host->segment, slot));
-    writer_ok(&client.writer, meter, epoch, 3); /* of nobody now, and marked as counted */
-    breakers_drain_all(host->breakers);
-    assert_int_equal(lane_meter_at(client.writer.memory, meter)->marks.total_ok, 6);
-    uint32_t made, next = slot;
-    char name[] = "n0";
-    do {
-        made = host_breaker(host, name);
-        name[1]++;
-    } while (made != slot);
-    assert_int_equal(made, next);
-    assert_true(epoch_after(word_epoch(host_word(host, slot)), epoch));
-    assert_int_not_equal(segment_incarnation(host->segment, slot), incarnation);
-    assert_int_equal(host_head(host, slot)->totals.calls, 0);
-    assert_int_equal(now(), WORD_CLOSED);
+    assert_in_range(host->segment->details[slot].hidden_ms, 89000, 91000);
+    assert_true(segment_used(host->segment, slot));
+    assert_true(host_word(host, slot) == word);
+    assert_int_equal(host_head(host, slot)->window_failures, 1);
+    report("F");
+    assert_int_equal(host->segment->details[slot].hidden_ms, 0);
+    assert_int_equal(word_streak(host_word(host, slot)), 2);
+    host_advance(host, 61000);
+    assert_int_not_equal(host->segment->details[slot].hidden_ms, 0);
+    assert_int_equal(host_breaker(host, "db"), slot); /* asked for by its name */
+    assert_int_equal(host->segment->details[slot].hidden_ms, 0);
+    host_advance(host, 61000);
+    assert_int_not_equal(host->segment->details[slot].hidden_ms, 0);
 }
 
 static void test_a_meter_given_to_another_breaker_counts_there(void **state)
@@ -1028,22 +1028,7 @@ static void test_a_meter_given_to_another_breaker_counts_there(void **state)
     assert_int_equal(host_head(host, second)->totals.failures, 1);
 }
 
-static void test_a_meter_that_moves_while_its_breaker_is_forgotten_finds_it_gone(void **state)
-{
-    (void)state;
-    start("forget_after: 60s, " STEADY);
-    struct meter *const line = lane_meter_at(client.writer.memory, meter);
-    breakers_drain_all(host->breakers);
-    line->owner = meter_owner(slot, segment_incarnation(host->segment, slot), 2); /* another section claims it */
-    host_sleep(host, 61000);
-    breakers_tick(host->breakers); /* notices that, and forgets the breaker */
-    assert_false(segment_used(host->segment, slot));
-    line->total_ok = 3;
-    breakers_drain_all(host->breakers);
-    assert_int_equal(line->marks.total_ok, 3);
-}
-
-static void test_a_breaker_in_use_open_or_moded_is_not_forgotten(void **state)
+static void test_a_breaker_in_use_open_or_moded_is_not_hidden(void **state)
 {
     (void)state;
     start("forget_after: 1s, " STEADY);
@@ -1054,9 +1039,9 @@ static void test_a_breaker_in_use_open_or_moded_is_not_forgotten(void **state)
         report("S");
         host_advance(host, 900);
     }
-    assert_true(segment_used(host->segment, slot));
-    assert_true(segment_used(host->segment, open));
-    assert_true(segment_used(host->segment, moded));
+    assert_int_equal(host->segment->details[slot].hidden_ms, 0);
+    assert_int_equal(host->segment->details[open].hidden_ms, 0);
+    assert_int_equal(host->segment->details[moded].hidden_ms, 0);
 }
 
 /* --------------------------------------------------------------------------------------------------------- kills of
@@ -1487,10 +1472,9 @@ int main(void)
         TEST(a_running_probe_that_was_forged_takes_the_place_of_an_armed_permit),
         TEST(a_reload_that_makes_a_condition_true_opens),
         TEST(many_reloads_leave_a_judge_for_the_word_each_time),
-        TEST(an_idle_breaker_is_forgotten_and_its_slot_goes_on_with_the_epoch),
+        TEST(an_idle_breaker_is_hidden_and_goes_on_with_all_it_has),
         TEST(a_meter_given_to_another_breaker_counts_there),
-        TEST(a_meter_that_moves_while_its_breaker_is_forgotten_finds_it_gone),
-        TEST(a_breaker_in_use_open_or_moded_is_not_forgotten),
+        TEST(a_breaker_in_use_open_or_moded_is_not_hidden),
         TEST(the_next_worker_goes_on_where_the_last_one_was),
         TEST(a_step_by_a_client_while_nobody_was_there_is_recorded_once),
         TEST(tripd_s_own_step_without_a_record_is_recorded_with_its_reason),

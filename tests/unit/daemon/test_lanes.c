@@ -14,13 +14,17 @@
 #define BREAKERS 8
 #define USER     1000
 #define PID      4711
+#define COMMONS  UINT64_C(0xabc)
 
 static uint32_t draining;
 
 static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
 {
-    const struct lanes_options options = {
-        .max_lanes = max_lanes, .max_breakers = BREAKERS, .memory_per_user = memory_per_user, .draining = &draining};
+    const struct lanes_options options = {.max_lanes = max_lanes,
+                                          .max_breakers = BREAKERS,
+                                          .commons_id = COMMONS,
+                                          .memory_per_user = memory_per_user,
+                                          .draining = &draining};
     struct lanes *lanes;
     assert_int_equal(lanes_new(&options, &lanes), 0);
     return lanes;
@@ -56,7 +60,9 @@ static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
     assert_int_equal(lane_uid(lane), USER);
     assert_int_equal(lane_pid(lane), PID);
     assert_string_equal(lane_program(lane), "writer");
-    assert_int_equal(writer.memory->lane, 1);
+    assert_int_equal(writer.memory->granted, 0);
+    lane_grant(lanes, lane);
+    assert_int_equal(writer.memory->granted, policy_lane_grant(COMMONS, 1));
     assert_ptr_equal(lanes_get(lanes, 1), lane);
     assert_null(lanes_get(lanes, 0));
     assert_null(lanes_get(lanes, 2));

@@ -25,7 +25,7 @@ struct forged {
 static void forge(struct forged *forged)
 {
     memset(forged, 0, sizeof(*forged));
-    forged->policy.admission = policy_plain(1);
+    forged->policy.admission = policy_plain(1, 5);
     forged->policy.judge[0] = policy_judge(5, TRIP_MODE_AUTO, false, 0);
     forged->policy.slow_after_ns = 60000000000;
     forged->policy.next_open_ms = 60000;
@@ -51,8 +51,12 @@ static void forge(struct forged *forged)
     forged->core.opens = 2;
     forged->core.open_ms = 30000;
     forged->core.trips[TRIP_REASON_CONSECUTIVE] = 2;
-    forged->breaker = (struct report_breaker){&forged->policy,      &forged->detail, &forged->core,
-                                              word_open(7, 125000), 100000,          &forged->limits};
+    forged->breaker = (struct report_breaker){.policy = &forged->policy,
+                                              .detail = &forged->detail,
+                                              .core = &forged->core,
+                                              .word = word_open(7, 125000),
+                                              .now_ms = 100000,
+                                              .limits = &forged->limits};
 }
 
 static void assert_json(json_t *actual, const char *expected)
@@ -85,6 +89,7 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,\"failure_rate\":37.5,\"slow_rate\":6.2},"
         "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,\"ramp\":null,"
         "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+        "\"hidden\":false,\"certain\":true,\"daemon\":\"running\",\"as_of_ms\":0,"
         "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
         "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
         "\"calls_until_rate\":0,\"opens\":2,\"open_ms\":35000,"
@@ -456,8 +461,12 @@ static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)
     (void)state;
     struct forged forged;
     memset(&forged, 0xff, sizeof(forged));
-    forged.breaker = (struct report_breaker){&forged.policy, &forged.detail, &forged.core, word_open(7, UINT64_MAX), 1,
-                                             &forged.limits};
+    forged.breaker = (struct report_breaker){.policy = &forged.policy,
+                                             .detail = &forged.detail,
+                                             .core = &forged.core,
+                                             .word = word_open(7, UINT64_MAX),
+                                             .now_ms = 1,
+                                             .limits = &forged.limits};
     forged.policy.modes[0] = policy_mode_word(TRIP_MODE_FORCED_OPEN, POLICY_MS_MASK);
     forged.policy.half_open = UINT64_MAX;
     json_t *list = json_array();

@@ -73,7 +73,7 @@ static void test_a_new_segment_says_what_it_is(void **state)
 static void test_sections_begin_on_pages_and_do_not_overlap(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
-    const uint32_t counts[SECTION_COUNT] = {8, 8, 8, 8, 64, 4096, 1, 1024, 5, 256, 8};
+    const uint32_t counts[SECTION_COUNT] = {8, 8, 8, 8, 64, 4096, 1, 1024, 5, 256, 8, 8};
     uint64_t end = 4096;
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         const struct section *section = &segment->header->sections[i];
@@ -442,7 +442,7 @@ static void test_what_is_no_file_is_never_touched(void **state)
 static void test_a_clean_stop_is_another_value_than_a_stall(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
-    segment_started(segment, 100, 101, 55);
+    segment_started(segment, 100, 101);
     assert_int_equal(segment->header->daemon_state, DAEMON_NONE);
     segment_heartbeat(segment);
     assert_int_equal(segment->header->daemon_state, DAEMON_RUNNING);
@@ -455,12 +455,11 @@ static void test_a_clean_stop_is_another_value_than_a_stall(void **state)
 static void test_each_start_is_counted(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
-    segment_started(segment, 100, 101, 55);
-    segment_started(segment, 100, 102, 55);
+    segment_started(segment, 100, 101);
+    segment_started(segment, 100, 102);
     assert_int_equal(segment->header->starts, 2);
     assert_int_equal(segment->header->keeper_pid, 100);
     assert_int_equal(segment->header->worker_pid, 102);
-    assert_int_equal(segment->header->commons_id, 55);
     segment_counts(segment, 3, 2);
     assert_int_equal(segment->header->breakers, 3);
     assert_int_equal(segment->header->lanes, 2);
@@ -471,11 +470,11 @@ static void test_clients_stay_with_their_commons_and_go_with_it(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
     const struct client_slot client = {.lane_id = 9, .pid = 1234};
-    segment_started(segment, 100, 101, 55);
+    segment_commons_publish(segment, 55);
     segment_client_set(segment, 4, &client);
-    segment_started(segment, 100, 102, 55);
+    segment_commons_publish(segment, 55);
     assert_int_equal(segment->clients[4].lane_id, 9);
-    segment_started(segment, 200, 201, 66);
+    segment_commons_publish(segment, 66);
     assert_int_equal(segment->clients[4].lane_id, 0);
     segment_unmap(segment);
 }

@@ -141,7 +141,7 @@ static void test_the_incarnation_leaves_zero_out_when_it_wraps(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
-    segment->policies[slot].admission = policy_plain(0xffff);
+    segment->policies[slot].admission = policy_plain(0xffff, 0);
     segment_forget(segment, slot);
     assert_int_equal(segment_incarnation(segment, slot), 1);
 }
@@ -164,7 +164,7 @@ static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
     segment->take_next = slot;
     assert_int_equal(add(segment, "cache"), slot);
 
-    struct policy_slot unset = {.admission = policy_plain(3)};
+    struct policy_slot unset = {.admission = policy_plain(3, 0)};
     assert_memory_equal(&segment->policies[slot], &unset, sizeof(unset));
     assert_string_equal(segment->details[slot].name, "cache");
     assert_string_equal(segment->details[slot].error_message, "");
@@ -328,15 +328,15 @@ static void test_the_strongest_owner_rules(void **state)
     struct segment *segment = ((struct fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const uint64_t *admission = &segment->policies[slot].admission;
-    assert_true(*admission == policy_plain(1));
+    assert_true(*admission == policy_plain(1, 0));
     segment_mode_publish(segment, slot, MODE_OWNER_CONFIG, TRIP_MODE_SHADOW, 0, 0, NULL, 0);
-    assert_true(*admission == policy_admission(TRIP_MODE_SHADOW, 1, 0));
+    assert_true(*admission == policy_admission(policy_plain(1, 0), TRIP_MODE_SHADOW, false));
     segment_mode_publish(segment, slot, MODE_OWNER_RULE, TRIP_MODE_DISABLED, 0, 0, NULL, 0);
-    assert_true(*admission == policy_admission(TRIP_MODE_DISABLED, 1, 0));
+    assert_true(*admission == policy_admission(policy_plain(1, 0), TRIP_MODE_DISABLED, false));
     segment_mode_publish(segment, slot, MODE_OWNER_FLEET, TRIP_MODE_AUTO, 0, 0, NULL, 0);
-    assert_true(*admission == policy_plain(1));
+    assert_true(*admission == policy_plain(1, 0));
     segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, 0, NULL, 0);
-    assert_true(*admission == policy_admission(TRIP_MODE_FORCED_OPEN, 1, 0));
+    assert_true(*admission == policy_admission(policy_plain(1, 0), TRIP_MODE_FORCED_OPEN, false));
     segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_COUNT, 0, 0, NULL, 0);
     segment_mode_publish(segment, slot, MODE_OWNER_FLEET, TRIP_MODE_COUNT, 0, 0, NULL, 0);
     assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_DISABLED);
@@ -353,14 +353,14 @@ static void test_at_a_ttls_end_the_next_owner_holds(void **state)
     segment_mode_publish(segment, slot, MODE_OWNER_CONFIG, TRIP_MODE_SHADOW, 0, 0, NULL, 1000);
     segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 6000, 0, NULL, 1000);
     const uint64_t admission = segment->policies[slot].admission;
-    assert_true(admission == policy_admission(TRIP_MODE_FORCED_OPEN, 1, 6000));
+    assert_true(admission == policy_admission(policy_plain(1, 0), TRIP_MODE_FORCED_OPEN, true));
     assert_int_equal(segment_mode_now(segment, slot, 5999, &until_ms), TRIP_MODE_FORCED_OPEN);
     assert_int_equal(until_ms, 6000);
     /* A client without tripd comes to the same mode. */
     assert_int_equal(policy_mode_now(&segment->policies[slot], admission, 6000), TRIP_MODE_SHADOW);
     assert_int_equal(segment_mode_now(segment, slot, 6000, &until_ms), TRIP_MODE_SHADOW);
     assert_int_equal(until_ms, 0);
-    assert_true(segment->policies[slot].admission == policy_admission(TRIP_MODE_SHADOW, 1, 0));
+    assert_true(segment->policies[slot].admission == policy_admission(policy_plain(1, 0), TRIP_MODE_SHADOW, false));
     assert_int_equal(segment->policies[slot].modes[MODE_OWNER_OPERATOR], 0);
     assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
 }
@@ -388,7 +388,7 @@ static void test_an_admission_that_a_kill_left_behind_is_put_right(void **state)
     const uint32_t slot = add(segment, "db");
     segment->policies[slot].modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_DISABLED, 0);
     assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_DISABLED);
-    assert_true(segment->policies[slot].admission == policy_admission(TRIP_MODE_DISABLED, 1, 0));
+    assert_true(segment->policies[slot].admission == policy_admission(policy_plain(1, 0), TRIP_MODE_DISABLED, false));
 }
 
 /* ----------------------------------------------------------------------------------------------------- details */

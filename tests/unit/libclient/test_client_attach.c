@@ -34,20 +34,6 @@ static void test_who_is_denied_by_a_dead_commons_finds_the_next_one(void **state
     assert_true(WAIT_FOR(admitted = admitted || begins(fixture)));
 }
 
-/* trip_allow attaches to nothing; but in a dead commons it may go on as if tripd were away. */
-static void test_allow_alone_is_not_locked_out_by_a_dead_commons(void **state)
-{
-    struct fixture *const fixture = *state;
-    fixture_set(fixture, word_open(word_epoch(fixture_word(fixture)) + 1, 500)); /* it is 1000 */
-    assert_int_equal(trip_allow(fixture->breaker), TRIP_DENY_OPEN);              /* tripd's to move on */
-    fake_lose_commons(&fixture->fake);
-    fixture_set(fixture, word_closed(word_epoch(fixture_word(fixture)) + 1, 0, 0));
-    assert_int_equal(trip_allow(fixture->breaker), TRIP_PROBE);
-    trip_record(fixture->breaker, TRIP_OK, 0);
-    assert_true(WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED));
-    assert_int_equal(trip_allow(fixture->breaker), TRIP_ALLOW);
-}
-
 static void test_a_commons_that_tripd_has_left_lends_no_permit(void **state)
 {
     struct fixture *const fixture = *state;
@@ -214,7 +200,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
-        TEST(allow_alone_is_not_locked_out_by_a_dead_commons),
         TEST(a_commons_that_tripd_has_left_lends_no_permit),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),

@@ -129,13 +129,28 @@ static void test_list_shows_what_a_dead_tripd_left(void **state)
 {
     (void)state;
     assert_int_equal(run(verb_list, NULL, OPTION_NONE), EXIT_DONE);
-    assert_string_equal(said, NOT_HERE "STATE   BREAKER     WHY           FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
-                                       "open    payments/a  consecutive  5.0s  in 25s   37.5%  0.0%     16  -\n"
-                                       "closed  payments/b  -            5.0s       -   37.5%  0.0%     16  -\n"
+    assert_string_equal(said, NOT_HERE "STATE    BREAKER     WHY           FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
+                                       "open?    payments/a  consecutive  5.0s  in 25s   37.5%  0.0%     16  -\n"
+                                       "closed?  payments/b  -            5.0s       -   37.5%  0.0%     16  -\n"
                                        "\n"
                                        "modes by pattern, for breakers to come too:\n"
                                        "PATTERN  MODE    ENDS      BY              REASON\n"
                                        "x*       shadow  in 1m00s  uid 4000000001  trial\n");
+}
+
+static void test_a_hidden_breaker_is_counted_and_listed_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    uint32_t slot;
+    assert_int_equal(segment_find(fixture.segment, "payments/b", &slot), 0);
+    segment_detail_hidden(fixture.segment, slot, 90000);
+    assert_int_equal(run(verb_list, NULL, OPTION_NONE), EXIT_DONE);
+    assert_null(strstr(said, "payments/b"));
+    assert_non_null(strstr(said, "\n1 more had no call for their forget_after: `tripctl list '*'` shows them too\n"));
+    assert_int_equal(run(verb_list, "*", OPTION_NONE), EXIT_DONE);
+    assert_non_null(strstr(said, "payments/b"));
+    assert_int_equal(run(verb_list, NULL, OPTION_JSON), EXIT_DONE);
+    assert_null(strstr(said, "payments/b"));
 }
 
 static void test_a_copy_in_a_file_is_shown_alike(void **state)
@@ -144,7 +159,7 @@ static void test_a_copy_in_a_file_is_shown_alike(void **state)
     copy_segment(fixture.segment->size);
     assert_int_equal(run(verb_list, "*/a", OPTION_SEGMENT), EXIT_DONE);
     assert_string_equal(said, "STATE  BREAKER     WHY           FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
-                              "open   payments/a  consecutive  5.0s  in 25s   37.5%  0.0%     16  -\n");
+                              "open?  payments/a  consecutive  5.0s  in 25s   37.5%  0.0%     16  -\n");
 }
 
 static void test_list_as_json(void **state)
@@ -157,14 +172,15 @@ static void test_list_as_json(void **state)
               "\"by\":\"tripd\",\"uid\":null,\"note\":null,\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
               "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,"
               "\"slow\":0,\"failure_rate\":37.5,\"slow_rate\":0.0},\"consecutive_failures\":2,\"retry_after_ms\":0,"
-              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null}],"
+              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+              "\"hidden\":false,\"certain\":false,\"daemon\":\"gone\",\"as_of_ms\":0}],"
               "\"patterns\":[]}\n");
 }
 
 static void test_show_begins_with_state_and_reason(void **state)
 {
     (void)state;
-    static const char begin[] = "payments/a: open, consecutive, for 5.0s, since 2023-11-14 22:14:55.000\n"
+    static const char begin[] = "payments/a: open?, consecutive, for 5.0s, since 2023-11-14 22:14:55.000\n"
                                 "  next probe  in 25s\n"
                                 "  mode        auto\n"
                                 "  window      16 calls: 10 ok, 6 failed (37.5%), 0 slow (0.0%)\n";
@@ -327,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_list_shows_what_a_dead_tripd_left),
+        TEST(test_a_hidden_breaker_is_counted_and_listed_where_it_is_asked_for),
         TEST(test_a_copy_in_a_file_is_shown_alike),
         TEST(test_list_as_json),
         TEST(test_show_begins_with_state_and_reason),

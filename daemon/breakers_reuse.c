@@ -1,0 +1,121 @@
+/* Hidden breakers. A breaker without a call for `forget_after` is hidden: lists leave it out, and all else goes on. Its
+ * slot is given to another name only where a new name finds no place, from the one hidden for longest on, and only if
+ * made anew it would be the same. Handles to it turn stale then; the next call through one makes it anew.
+ *
+ * Meanwhile a stale handle knows neither mode nor limits. So a breaker that has some is left alone while a living
+ * process has a handle to it, which the process says in its lane (internal/layout.h: lane_resolved_at). Both look
+ * twice:
+ *
+ *   client   sets its bit     │ fence │ reads the slot's incarnation, and takes no other one's slot for its own
+ *   tripd    unsets the word  │ fence │ reads all bits: one is set, and it puts the word back
+ */
+#include "breakers_parts.h"
+
+#define EVICT_TRIES   4
+#define NO_ROOM_PAUSE UINT64_C(1000000000)
+
+bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        if (policy->modes[owner])
+            return false;
+    return word_state(word) == WORD_CLOSED && segment_core(breakers->segment, slot)->head.in_flight == 0;
+}
+
+/* Would a process that goes on with a stale handle be let through where this breaker denies? */
+static bool protects(const struct breakers *breakers, uint32_t slot)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    return policy->modes[MODE_OWNER_CONFIG] != 0 || policy->limits != 0;
+}
+
+static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)
+{
+    for (uint32_t number = 1; number <= lanes_max(breakers->options.lanes); number++) {
+        const struct lane *const lane = lanes_get(breakers->options.lanes, number);
+        if (lane && lane_resolved(lane, slot))
+            return true;
+    }
+    return breakers->table[slot].meters != NULL;
+}
+
+/* Calls of processes without a lane hold tickets that no meter tells of. */
+static bool tickets_out(const struct breakers *breakers, uint32_t slot)
+{
+    return breakers->table[slot].ticketed &&
+           ticket_count(commons_tickets(breakers->commons, slot), 0, TICKETS_MAX) != 0;
+}
+
+static bool same_made_anew(struct breakers *breakers, uint32_t slot)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    if (!breaker->settings || !breakers->segment->details[slot].hidden_ms)
+        return false;
+    const uint64_t word = breakers_word(breakers, slot);
+    return word_calm(word) && breakers_may_hide(breakers, slot, word) && !tickets_out(breakers, slot) &&
+           core_as_new(segment_core(breakers->segment, slot), breaker->settings, breakers->now_ns) &&
+           !(protects(breakers, slot) && resolved_by_any(breakers, slot));
+}
+
+/* Hidden for longest, of those that can go. */
+static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
+{
+    uint64_t oldest_ms = UINT64_MAX;
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        const uint64_t hidden_ms = breakers->segment->details[slot].hidden_ms;
+        if (hidden_ms >= oldest_ms || !same_made_anew(breakers, slot))
+            continue;
+        oldest_ms = hidden_ms;
+        *ret_slot = slot;
+    }
+    return oldest_ms != UINT64_MAX;
+}
+
+/* Somebody found it by its name meanwhile, or calls through it. */
+static void put_back(struct breakers *breakers, uint32_t slot, uint64_t unset)
+{
+    const uint64_t word = word_closed(word_epoch(unset) + 1, 0, breakers->table[slot].generation);
+    if (breakers_cas(breakers, slot, unset, word))
+        segment_mirror(breakers->segment, slot, word);
+    breakers_seen(breakers, slot);
+    breakers_settle(breakers, slot);
+}
+
+static bool evict(struct breakers *breakers, uint32_t slot)
+{
+    breakers_collect_all(breakers); /* a call that began since the last look, perhaps in a meter that is new */
+    breakers_drain(breakers, slot);
+    if (!same_made_anew(breakers, slot))
+        return false;
+    const uint64_t word = breakers_word(breakers, slot);
+    const uint64_t unset = word_make(word_epoch(word) + 1, WORD_UNSET, 0);
+    if (!word_calm(word) || !breakers_cas(breakers, slot, word, unset))
+        return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence of libtrip's lane_resolve */
+    if (protects(breakers, slot) && resolved_by_any(breakers, slot)) {
+        put_back(breakers, slot, unset);
+        return false;
+    }
+    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
+    segment_forget(breakers->segment, slot);
+    segment_mirror(breakers->segment, slot, unset);
+    breakers_homeless(breakers, slot);
+    breakers_limits_forget(breakers, slot);
+    breakers_watch(breakers, slot, NULL);
+    deadlines_set(breakers->due, slot, DEADLINE_NEVER);
+    return true;
+}
+
+bool breakers_make_room(struct breakers *breakers)
+{
+    uint32_t slot = 0;
+    if (breakers->now_ns <
+        breakers->no_room_until_ns) /* a new name each call must not cost a look at all breakers each */
+        return false;
+    for (unsigned tries = 0; tries < EVICT_TRIES && find_candidate(breakers, &slot); tries++)
+        if (evict(breakers, slot))
+            return true;
+    breakers->no_room_until_ns = breakers_after(breakers->now_ns, NO_ROOM_PAUSE);
+    return false;
+}

@@ -1,0 +1,252 @@
+/* Hidden breakers, and who gets their slots: a new name that finds no place, and only what would be the same if it were
+ * made anew is given up for it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "breakers_parts.h"
+
+#define SLOTS 3
+
+static struct host *host;
+static struct client client;
+
+/* Three slots; breakers begin as `settings` say. */
+static void start(const char *settings)
+{
+    char config[512];
+    snprintf(config, sizeof(config), "breakers: [{match: \"*\", forget_after: 60s, %s}]", settings);
+    host = host_start(config, SLOTS);
+    client_start(host, &client, 101);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    client_free(&client);
+    host_stop(host);
+    return 0;
+}
+
+static int resolve(const char *name)
+{
+    uint32_t slot;
+    return breakers_resolve(host->breakers, name, &slot);
+}
+
+static bool there(const char *name)
+{
+    uint32_t slot;
+    return segment_find(host->segment, name, &slot) == 0;
+}
+
+static uint32_t reports(const char *name, const char *outcomes)
+{
+    const uint32_t slot = host_breaker(host, name);
+    client_reports(host, &client, client_meter(host, &client, slot), slot, outcomes);
+    breakers_rung(host->breakers);
+    return slot;
+}
+
+/* As libtrip says before it binds a handle. */
+static void says_resolved(uint32_t slot)
+{
+    *lane_resolved_at(client.writer.memory, client.writer.meter_count, slot) |= UINT64_C(1) << slot;
+}
+
+static void hide_all(void)
+{
+    host_advance(host, 61000);
+}
+
+static void test_a_new_name_gets_the_slot_that_is_hidden_for_longest(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const uint32_t first = host_breaker(host, "first");
+    host_advance(host, 1000);
+    host_breaker(host, "second");
+    host_advance(host, 1000);
+    host_breaker(host, "third");
+    hide_all();
+    const uint32_t epoch = word_epoch(host_word(host, first)), incarnation = segment_incarnation(host->segment, first);
+    assert_int_equal(host_breaker(host, "fourth"), first);
+    assert_false(there("first"));
+    assert_true(there("second"));
+    assert_true(epoch_after(word_epoch(host_word(host, first)), epoch));
+    assert_int_not_equal(segment_incarnation(host->segment, first), incarnation);
+    assert_int_equal(host_state(host, first), WORD_CLOSED);
+    assert_int_equal(host->segment->details[first].hidden_ms, 0);
+}
+
+static void test_what_is_not_hidden_keeps_its_slot(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    host_breaker(host, "first");
+    host_breaker(host, "second");
+    host_breaker(host, "third");
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    assert_int_equal(host->segment->header->overflow, 1);
+}
+
+static void test_good_calls_alone_are_given_up(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const uint32_t slot = reports("first", "SSSSSSSSSSSSSSSSSSSS");
+    host_advance(host, 1000);
+    reports("second", "F");
+    reports("third", "F");
+    hide_all();
+    assert_int_equal(host_breaker(host, "fourth"), slot);
+}
+
+static void test_failures_streaks_and_growth_are_not_given_up(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 3, failure_rate: 0%}, window: {type: count, size: 100}, "
+          "open: {for: 1s, multiplier: 2.0, max: 8s, jitter: 0%, forget: 10m}, half_open: {successes: 1}");
+    reports("streak", "F");
+    reports("window", "FS");
+    const uint32_t grown = host_breaker(host, "grown");
+    breakers_trip(host->breakers, grown, 0, &(struct breakers_actor){.by = BY_OPERATOR});
+    breakers_reset(host->breakers, grown, &(struct breakers_actor){.by = BY_OPERATOR});
+    hide_all();
+    breakers_drain_all(host->breakers);
+    assert_int_not_equal(host->segment->details[grown].hidden_ms, 0);
+    assert_int_equal(resolve("fourth"), 0); /* a reset forgets growth: that one goes */
+    assert_false(there("grown"));
+    hide_all();
+    assert_true(there("streak"));
+    assert_true(there("window"));
+    reports("fourth", "F");
+    hide_all();
+    assert_int_equal(resolve("fifth"), -ENOSPC);
+}
+
+static void test_a_breaker_with_limits_keeps_its_slot_while_somebody_has_resolved_it(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 5}");
+    says_resolved(host_breaker(host, "first"));
+    says_resolved(host_breaker(host, "second"));
+    says_resolved(host_breaker(host, "third"));
+    hide_all();
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    client_die(host, &client);
+    host_advance(host, 2000);
+    assert_int_equal(resolve("fourth"), 0);
+}
+
+static void test_a_breaker_with_a_mode_by_config_keeps_its_slot_while_somebody_has_counted_it(void **state)
+{
+    (void)state;
+    start("mode: forced_open");
+    reports("first", "S");
+    reports("second", "S");
+    reports("third", "S");
+    hide_all();
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    client_die(host, &client);
+    host_advance(host, 2000);
+    assert_int_equal(resolve("fourth"), 0);
+}
+
+static void test_a_breaker_with_an_operators_mode_is_never_given_up(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const struct breakers_actor actor = {.by = BY_OPERATOR};
+    breakers_mode(host->breakers, host_breaker(host, "first"), MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, &actor);
+    breakers_mode(host->breakers, host_breaker(host, "second"), MODE_OWNER_OPERATOR, TRIP_MODE_DISABLED, 0, &actor);
+    breakers_mode(host->breakers, host_breaker(host, "third"), MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, &actor);
+    hide_all();
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+}
+
+static void test_a_call_in_flight_or_a_ticket_out_keeps_the_slot(void **state)
+{
+    (void)state;
+    struct ticket ticket;
+    start("concurrency: {max: 5}");
+    const uint32_t held = host_breaker(host, "held"), flight = reports("flight", "S");
+    must(ticket_take(commons_tickets(host->commons, held), 5, 0, client.number, 0, &ticket) == 0);
+    struct meter *const line = lane_meter_at(client.writer.memory, client_meter(host, &client, flight));
+    line->started++;
+    const uint32_t free = host_breaker(host, "free");
+    hide_all();
+    assert_int_equal(host_breaker(host, "fourth"), free);
+    assert_true(there("held"));
+    assert_true(there("flight"));
+}
+
+static void test_a_call_that_began_since_the_last_look_keeps_the_slot(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const uint32_t slot = reports("first", "S");
+    reports("second", "F");
+    reports("third", "F");
+    hide_all();
+    lane_meter_at(client.writer.memory, client_meter(host, &client, slot))->started++;
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    assert_true(there("first"));
+}
+
+static void test_a_full_table_without_room_is_looked_through_once_a_second(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const uint32_t slot = host_breaker(host, "first");
+    host_breaker(host, "second");
+    host_breaker(host, "third");
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    host->segment->details[slot].hidden_ms = 1; /* hidden by now */
+    assert_int_equal(resolve("fourth"), -ENOSPC);
+    host_advance(host, 1001);
+    assert_int_equal(resolve("fourth"), 0);
+}
+
+static void test_what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    const uint32_t slot = host_breaker(host, "first"), meter = client_meter(host, &client, slot);
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    client_reports(host, &client, meter, slot, "SSS");
+    host_advance(host, 1000);
+    host_breaker(host, "second");
+    host_breaker(host, "third");
+    hide_all();
+    assert_int_equal(host_breaker(host, "fourth"), slot);
+    writer_ok(&client.writer, meter, epoch, 3);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(lane_meter_at(client.writer.memory, meter)->marks.total_ok, 6);
+    assert_int_equal(host_head(host, slot)->totals.calls, 0);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
+        TEST(what_is_not_hidden_keeps_its_slot),
+        TEST(good_calls_alone_are_given_up),
+        TEST(failures_streaks_and_growth_are_not_given_up),
+        TEST(a_breaker_with_limits_keeps_its_slot_while_somebody_has_resolved_it),
+        TEST(a_breaker_with_a_mode_by_config_keeps_its_slot_while_somebody_has_counted_it),
+        TEST(a_breaker_with_an_operators_mode_is_never_given_up),
+        TEST(a_call_in_flight_or_a_ticket_out_keeps_the_slot),
+        TEST(a_call_that_began_since_the_last_look_keeps_the_slot),
+        TEST(a_full_table_without_room_is_looked_through_once_a_second),
+        TEST(what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

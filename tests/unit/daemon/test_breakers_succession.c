@@ -1,0 +1,216 @@
+/* A tripd that makes another commons: fills its words from the mirror, moves the number in each admission word, and
+ * takes over what opened in an older commons while no tripd was there. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "internal/succession.h"
+
+#define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
+
+static struct host *host;
+static uint32_t slot;
+
+static void start(const char *settings)
+{
+    char config[512];
+    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
+    host = host_start(config, 8);
+    slot = host_breaker(host, "db");
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    host_stop(host);
+    return 0;
+}
+
+/* Both processes of tripd die, and nobody keeps their descriptors. */
+static void lose_commons(void)
+{
+    host_close(host);
+    close(host->commons->fd);
+    commons_unmap(host->commons);
+    host_commons(host);
+    segment_inherit(host->segment, &host->clock);
+    host_open(host);
+    breakers_drain_all(host->breakers);
+}
+
+/* By a client's streak, when it is `now_ms` and nobody mirrors it. */
+static uint64_t opened_by_client(uint64_t until_ms)
+{
+    return word_open(word_epoch(host_word(host, slot)) + 1, until_ms);
+}
+
+static void test_admission_words_carry_the_number_of_the_commons_in_force(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint64_t before = host_policy(host, slot)->admission;
+    const uint64_t old = host->commons->commons_id;
+    lose_commons();
+    const uint64_t now = host->commons->commons_id;
+    assert_int_not_equal(old, now);
+    assert_true(policy_same_commons(before, policy_plain(0, old)));
+    assert_true(host_policy(host, slot)->admission == policy_with_commons(before, now));
+    assert_true(policy_same_commons(host_policy(host, host_breaker(host, "later"))->admission, policy_plain(0, now)));
+}
+
+static void test_modes_and_ttls_stay_in_the_admission_word(void **state)
+{
+    (void)state;
+    start(STEADY);
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 60000,
+                  &(struct breakers_actor){.by = BY_OPERATOR});
+    lose_commons();
+    const struct policy_slot *const policy = host_policy(host, slot);
+    assert_int_equal(policy_mode_now(policy, policy->admission, 59999), TRIP_MODE_FORCED_OPEN);
+    assert_int_equal(policy_mode_now(policy, policy->admission, 60000), TRIP_MODE_AUTO);
+}
+
+static void test_an_opening_in_the_commons_before_is_taken_over_with_its_time(void **state)
+{
+    (void)state;
+    start(STEADY);
+    host_advance(host, 1000);
+    const uint64_t opened = opened_by_client(25000);
+    lose_commons();
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 25000);
+    assert_true(host->segment->mirror[slot] == host_word(host, slot));
+    assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_CONSECUTIVE);
+    assert_int_equal(host->segment->details[slot].by, BY_CLIENT);
+    assert_int_equal(host_head(host, slot)->opens, 1);
+    breakers_opened_before(host->breakers, slot, opened); /* as the next client says, too */
+    assert_int_equal(host_head(host, slot)->opens, 1);
+    host_advance(host, 24000);
+    assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
+}
+
+static void test_an_opening_is_not_taken_over_where_somebody_knows_better(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint64_t opened = opened_by_client(25000);
+    lose_commons();
+    breakers_reset(host->breakers, slot, &(struct breakers_actor){.by = BY_OPERATOR});
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+}
+
+static void test_an_opening_that_is_over_or_damaged_is_not_taken_over(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    host_advance(host, 1000);
+    lose_commons();
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 1000));
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 32000));
+    breakers_opened_before(host->breakers, slot, word_open(epoch, 25000));
+    breakers_opened_before(host->breakers, slot, word_open(epoch - 1, 25000));
+    breakers_opened_before(host->breakers, slot, word_half_open(epoch + 1, 25000));
+    breakers_opened_before(host->breakers, 7, word_open(epoch + 1, 25000));
+    breakers_opened_before(host->breakers, 99, word_open(epoch + 1, 25000));
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 25000));
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+}
+
+static void test_a_mode_that_keeps_the_state_takes_over_nothing(void **state)
+{
+    (void)state;
+    start("mode: disabled, " STEADY);
+    const uint64_t opened = opened_by_client(25000);
+    lose_commons();
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+}
+
+static void test_an_opening_many_commons_ago_is_taken_over_too(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint64_t opened = opened_by_client(25000);
+    for (unsigned i = 0; i < 6; i++)
+        lose_commons();
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+}
+
+static void test_a_slot_that_got_another_name_since_takes_over_nothing(void **state)
+{
+    (void)state;
+    start("forget_after: 60s, " STEADY);
+    const uint64_t opened = opened_by_client(100000);
+    lose_commons();
+    host_advance(host, 61000);
+    for (char name[] = "n0"; name[1] < '8'; name[1]++)
+        host_breaker(host, name);
+    assert_string_equal(segment_name(host->segment, slot), "n7");
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+}
+
+/* The worker dies at any slot of the filling, and the next one begins again with the same commons. */
+static void test_a_worker_that_dies_while_it_fills_loses_no_opening(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint32_t other = host_breaker(host, "other");
+    const uint64_t opened = opened_by_client(25000);
+    host_close(host);
+    close(host->commons->fd);
+    commons_unmap(host->commons);
+    host_commons(host);
+    segment_inherit(host->segment, &host->clock);
+    segment_commons_begin(host->segment, host->commons->commons_id);
+    const uint64_t filled = word_closed(word_epoch(host->segment->before[slot]) + WORD_FRESH_COMMONS_EPOCHS, 0, 0);
+    *commons_word(host->commons, slot) = filled; /* and no further: `other` is not filled */
+    segment_mirror(host->segment, slot, filled);
+    host_open(host);
+    assert_int_equal(word_epoch(host_word(host, slot)), word_epoch(filled));
+    assert_int_equal(host_state(host, other), WORD_CLOSED);
+    breakers_opened_before(host->breakers, slot, opened);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+}
+
+static void test_a_worker_that_dies_while_it_moves_numbers_leaves_the_rest_to_the_next(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const uint64_t old = host->commons->commons_id;
+    lose_commons();
+    struct policy_slot *const policy = &host->segment->policies[slot];
+    policy->admission = policy_with_commons(policy->admission, old); /* as if it had not come to this one */
+    host_kill(host, NULL, 0);
+    assert_true(policy_same_commons(host_policy(host, slot)->admission, policy_plain(0, host->commons->commons_id)));
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(admission_words_carry_the_number_of_the_commons_in_force),
+        TEST(modes_and_ttls_stay_in_the_admission_word),
+        TEST(an_opening_in_the_commons_before_is_taken_over_with_its_time),
+        TEST(an_opening_is_not_taken_over_where_somebody_knows_better),
+        TEST(an_opening_that_is_over_or_damaged_is_not_taken_over),
+        TEST(a_mode_that_keeps_the_state_takes_over_nothing),
+        TEST(an_opening_many_commons_ago_is_taken_over_too),
+        TEST(a_slot_that_got_another_name_since_takes_over_nothing),
+        TEST(a_worker_that_dies_while_it_fills_loses_no_opening),
+        TEST(a_worker_that_dies_while_it_moves_numbers_leaves_the_rest_to_the_next),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
