@@ -246,7 +246,7 @@ static bool receive(struct fake_daemon *fake, struct fake_connection *connection
     }
     if (!fake->silent && packet.head.kind == WIRE_HELLO)
         hello(fake, connection);
-    else if (!fake->silent && packet.head.kind == WIRE_ATTACH && fd_count > 0)
+    else if (!fake->silent && !fake->refuse_hello && packet.head.kind == WIRE_ATTACH && fd_count > 0)
         take_lane(fake, connection, &packet.attach, fds[0]);
     else if (!fake->silent && packet.head.kind == WIRE_RESOLVE)
         resolve(fake, connection, &packet.resolve);
