@@ -1,0 +1,61 @@
+/* The processes of the storm that call through tripd, and the memory in which they write it down. */
+#ifndef TRIP_TESTS_HISTORY_CLIENTS_H
+#define TRIP_TESTS_HISTORY_CLIENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "history_check.h"
+
+#define CALLS_MAX   (1u << 20)
+#define LIVES_MAX   16384
+#define CLIENTS_MAX 12
+#define NOBODY_UID  65534
+#define UNSETTLED   UINT32_MAX
+
+/* HELD is forced open by the config, OPS is the operators', OPENS and ROLE are opened by clients, ROLE by those alone
+ * who lack the role report; YOUNG is called by children that end after one call, TAKEN by children that are killed. */
+enum { HELD, OPS, OPENS, ROLE, BULK, RATE, COUNT, YOUNG, TAKEN, BREAKERS };
+extern const struct history_breaker history_breakers[BREAKERS];
+
+enum client_kind {
+    CALLER,   /* of everything, quickly */
+    SLOW,     /* likewise, a call each 20 ms */
+    ASKER,    /* only asks, by trip_allow */
+    ROLELESS, /* forked by a master that opened as root, then nobody */
+    FORKER,   /* forks children that call */
+    PRESSER   /* of ever more names */
+};
+
+struct storm_client {
+    enum client_kind kind;
+    pid_t pid; /* of the test's child; 0: none */
+    unsigned life;
+    unsigned settled; /* the last round in which it was attached */
+    unsigned retires; /* it is to end by itself */
+};
+
+/* What clients are to do, and what they did. */
+struct arena {
+    uint32_t call_count, life_count;
+    unsigned stop, calm, idle;
+    unsigned fails[BREAKERS];        /* calls of this breaker fail */
+    unsigned opened[BREAKERS];       /* denials by an opening since `fails` was set */
+    unsigned probes;                 /* that began */
+    unsigned settle_round, bursts;   /* how often they were asked to be attached, to call at once */
+    unsigned quiet_children, paused; /* FORKER is to fork none; it does not */
+    unsigned taker_wanted, taker_called, taker_go, taker_holds; /* the child that takes all tickets */
+    pid_t taker;
+    uint64_t children, kept_children, pressed;
+    struct storm_client clients[CLIENTS_MAX];
+    struct history_life lives[LIVES_MAX];
+    struct history_call calls[CALLS_MAX];
+};
+extern struct arena *arena;
+
+uint64_t history_now_ns(void);
+/* Forks it; it waits until it is attached, then writes down what it does. */
+void client_start(unsigned slot, enum client_kind kind, uint64_t random);
+
+#endif
