@@ -457,8 +457,8 @@ static struct bounds count_outcomes(const struct history *history, unsigned brea
 {
     bool *const surely = reserve(history->life_count, sizeof(*surely));
     struct bounds bounds = {0};
-    for (size_t i = 0; i < history->life_count; i++) /* who may not report is not counted */
-        surely[i] = history->lives[i].uid == 0 && ended_in_peace(history, &history->lives[i]);
+    for (size_t i = 0; i < history->life_count; i++)
+        surely[i] = history->lives[i].reports && ended_in_peace(history, &history->lives[i]);
     for (size_t i = 0; i < history->call_count; i++) {
         const struct history_call *const call = &history->calls[i];
         if (call->breaker != breaker || !admitted(call) || !call->end_before)

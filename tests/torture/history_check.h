@@ -32,6 +32,7 @@ struct history_call {
 struct history_life {
     uint64_t born, died; /* died 0: it lived at the end */
     uint32_t pid, uid;
+    bool reports;  /* it has the role: what it reports is counted */
     bool settled;  /* it was attached to the tripd of then after its last call: what it reported is counted */
     bool recovers; /* rule 7 is asked of it */
 };

@@ -63,6 +63,7 @@ static void new_life(void)
     struct history_life *const life = &arena->lives[self.life];
     life->pid = (uint32_t)getpid();
     life->uid = (uint32_t)geteuid();
+    life->reports = self.kind != ROLELESS;
     life->born = history_now_ns();
 }
 
@@ -164,9 +165,9 @@ static void call_at_once(unsigned count)
 /* Each process begins with another breaker: what it finds out at one, it may know at the next. */
 static void call_in_a_burst(void)
 {
-    static const unsigned burst[] = {HELD, RATE, BULK};
-    for (unsigned i = 0; i < 3; i++) {
-        const unsigned breaker = burst[(i + self.slot) % 3];
+    static const unsigned burst[] = {HELD, RATE, BULK, QUIET};
+    for (unsigned i = 0; i < 4; i++) {
+        const unsigned breaker = burst[(i + self.slot) % 4];
         for (unsigned calls = 0; breaker != BULK && calls < BURST_CALLS; calls++)
             call_once(breaker);
         if (breaker == BULK)
@@ -300,8 +301,11 @@ static _Noreturn void live_for_tickets(void)
     for (unsigned i = 0; i < TAKER_CALLS; i++)
         call_once(TAKEN);
     __atomic_store_n(&arena->taker_called, 1, __ATOMIC_RELEASE);
-    while (!is(&arena->taker_go))
-        nap_us(1000);
+    for (unsigned i = 0; !is(&arena->taker_go); i++) {
+        if (i < TAKER_CALLS)
+            call_once(TAKEN);
+        nap_us(50000);
+    }
     call_once(TAKEN);
     for (unsigned i = 0; i < history_breakers[TAKEN].tickets; i++)
         begin(TAKEN, &calls[i]);

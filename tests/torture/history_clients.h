@@ -8,15 +8,16 @@
 
 #include "history_check.h"
 
-#define CALLS_MAX   (1u << 20)
-#define LIVES_MAX   16384
+#define CALLS_MAX   (1u << 21)
+#define LIVES_MAX   60000 /* of 16 bits */
 #define CLIENTS_MAX 12
 #define NOBODY_UID  65534
 #define UNSETTLED   UINT32_MAX
 
-/* HELD is forced open by the config, OPS is the operators', OPENS and ROLE are opened by clients, ROLE by those alone
- * who lack the role report; YOUNG is called by children that end after one call, TAKEN by children that are killed. */
-enum { HELD, OPS, OPENS, ROLE, BULK, RATE, COUNT, YOUNG, TAKEN, BREAKERS };
+/* HELD is forced open by the config, OPS and QUIET are the operators', OPENS and ROLE are opened by clients, ROLE by
+ * those alone who lack the role report; YOUNG is called by children that end after one call, TAKEN by children that are
+ * killed. */
+enum { HELD, OPS, QUIET, OPENS, ROLE, BULK, RATE, COUNT, YOUNG, TAKEN, BREAKERS };
 extern const struct history_breaker history_breakers[BREAKERS];
 
 enum client_kind {

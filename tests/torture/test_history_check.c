@@ -37,7 +37,7 @@ static int nothing_happened(void **state)
     breakers[FORCED] = (struct history_breaker){.name = "forced", .forced_open = true};
     for (unsigned i = 0; i < 3; i++)
         lives[i] = (struct history_life){
-            .born = MS, .pid = i + 1, .uid = i < 2 ? 0 : 65534, .settled = true, .recovers = true};
+            .born = MS, .pid = i + 1, .uid = i < 2 ? 0 : 65534, .reports = i < 2, .settled = true, .recovers = true};
     history = (struct history){.breakers = breakers,
                                .breaker_count = BREAKERS,
                                .calls = calls,
@@ -297,13 +297,13 @@ static void test_who_ended_while_tripd_was_away_and_who_may_not_report_may_be_co
     away(100, NEVER, NEVER, 200);
     for (unsigned pid = 1; pid <= 3; pid++)
         ended(called(pid, 110, 111, TRIP_ALLOW), 112, 113, TRIP_OK);
-    lives[0] = (struct history_life){.born = 50 * MS, .died = 120 * MS, .pid = 1};
-    lives[1] = (struct history_life){.born = 150 * MS, .died = 250 * MS, .pid = 2};
+    lives[0] = (struct history_life){.born = 50 * MS, .died = 120 * MS, .pid = 1, .reports = true};
+    lives[1] = (struct history_life){.born = 150 * MS, .died = 250 * MS, .pid = 2, .reports = true};
     assert_true(totals_agree(&(struct history_totals){.ok = 0}));
     assert_true(totals_agree(&(struct history_totals){.ok = 3}));
     lives[1].settled = true; /* it was attached to the tripd that came back */
     assert_false(totals_agree(&(struct history_totals){.ok = 0}));
-    lives[1] = (struct history_life){.born = 201 * MS, .died = 202 * MS, .pid = 2}; /* in peace */
+    lives[1] = (struct history_life){.born = 201 * MS, .died = 202 * MS, .pid = 2, .reports = true}; /* in peace */
     assert_false(totals_agree(&(struct history_totals){.ok = 0}));
 }
 
