@@ -289,7 +289,7 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
     return answer(session, &resolved, sizeof(resolved), NULL, 0);
 }
 
-/* ---- openings: needs no answer, for what comes after it on this connection is dealt with after it */
+/* ---- openings */
 
 static int take_openings(struct session *session, const struct wire_openings *packet)
 {
@@ -298,7 +298,8 @@ static int take_openings(struct session *session, const struct wire_openings *pa
     for (uint32_t i = 0; i < packet->count; i++)
         breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker,
                                packet->openings[i].word);
-    return 0;
+    const struct wire_head taken = head_of(WIRE_TAKEN);
+    return answer(session, &taken, sizeof(taken), NULL, 0);
 }
 
 /* ---- packets */

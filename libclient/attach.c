@@ -142,28 +142,32 @@ static void bind_all(struct trip_client *client)
 
 static bool send_openings(struct trip_client *client, struct wire_openings *packet)
 {
-    const bool sent = packet->count == 0 || send_packet(&client->attach, packet, sizeof(*packet), NULL, 0);
+    const bool sent = send_packet(&client->attach, packet, sizeof(*packet), NULL, 0);
     packet->count = 0;
     return sent;
 }
 
-/* Of breakers that this process never asked for too: whoever opened one may be dead by now. */
-static bool hand_over(struct trip_client *client, struct commons_view *commons)
+/* Of breakers that this process never asked for too: the process that opened one may be dead by now. Returns how many
+ * packets were sent, each of which tripd answers, or -EAGAIN. */
+static int hand_over(struct trip_client *client, struct commons_view *commons)
 {
     const struct view *const view = client->view;
     struct wire_openings packet = {.head = head_of(WIRE_OPENINGS)};
+    int packets = 0;
     __atomic_store_n(&commons->opened_late, false, __ATOMIC_RELAXED); /* before the words are read */
     for (uint32_t slot = 0; slot < view->max_breakers; slot++) {
         const uint64_t *const at =
             (const uint64_t *)(const void *)(commons->words.base + (size_t)slot * commons->words.stride);
         const uint64_t word = __atomic_load_n(at, __ATOMIC_SEQ_CST);
-        if (word_state(word) != WORD_OPEN || word_deadline_ms(word) <= view_now_ms(view))
+        if (word_state(word) == WORD_OPEN && word_deadline_ms(word) > view_now_ms(view))
+            packet.openings[packet.count++] = (struct wire_opening){.breaker = slot, .word = word};
+        if (packet.count == 0 || (packet.count < WIRE_OPENINGS_MAX && slot + 1 < view->max_breakers))
             continue;
-        packet.openings[packet.count++] = (struct wire_opening){.breaker = slot, .word = word};
-        if (packet.count == WIRE_OPENINGS_MAX && !send_openings(client, &packet))
-            return false;
+        if (!send_openings(client, &packet))
+            return -EAGAIN;
+        packets++;
     }
-    return send_openings(client, &packet);
+    return packets;
 }
 
 /* A thread opened a breaker in a commons that was superseded a moment before. */
@@ -171,22 +175,37 @@ static void hand_over_late(struct trip_client *client)
 {
     struct commons_view *const before = client->view ? client->view->commons->older : NULL;
     if (client->attach.state == ATTACH_DONE && before && __atomic_load_n(&before->opened_late, __ATOMIC_ACQUIRE) &&
-        !hand_over(client, before))
+        hand_over(client, before) < 0)
         attach_close(client);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- view */
 
-/* The same segment. A tripd that has made another commons has no lanes of the one before, and no openings. */
+static void use_commons(struct trip_client *client)
+{
+    view_use_commons(client->view, client->attach.commons);
+    client->attach.commons = NULL;
+}
+
+/* The same segment. A tripd that has made another commons has no lanes of the one before, and no openings: until it has
+ * taken them over, this process goes on deciding by what it has. */
 static int take_commons(struct trip_client *client, const struct view_offer *offer)
 {
-    struct view *const view = client->view;
-    struct commons_view *const before = view->commons;
+    struct attach *const attach = &client->attach;
+    struct commons_view *const before = client->view->commons;
     if (before->id == offer->commons_id)
         return 0;
-    if (!hand_over(client, before))
+    const int error = view_map_commons(client->view, offer, &attach->commons);
+    if (error < 0)
+        return error;
+    attach->unanswered = hand_over(client, before);
+    if (attach->unanswered < 0)
         return -EAGAIN;
-    return view_add_commons(view, offer);
+    if (attach->unanswered == 0)
+        use_commons(client);
+    else
+        attach->state = ATTACH_OPENINGS;
+    return 0;
 }
 
 /* Another segment has other slots: nothing that was counted for the old one may be taken for its own. */
@@ -270,7 +289,17 @@ static int welcomed(struct trip_client *client, const struct wire_welcome *welco
         return error;
     set_refused(attach, 0);
     attach->wants_pidfd = welcome->wants_pidfd;
-    return offer_lane(client, sent);
+    return attach->state == ATTACH_OPENINGS ? 0 : offer_lane(client, sent);
+}
+
+/* tripd has taken over one packet of openings. Those that come late wait for no answer. */
+static int taken(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    if (attach->state != ATTACH_OPENINGS || --attach->unanswered > 0)
+        return 0;
+    use_commons(client);
+    return offer_lane(client, attach->sent_lane ? client->lane : NULL);
 }
 
 static int attached(struct trip_client *client, const struct wire_attached *answer)
@@ -321,6 +350,8 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
         if (PACKET(wire_resolved, bytes))
             resolved(client, PACKET(wire_resolved, bytes));
         return PACKET(wire_resolved, bytes) ? 0 : -EPROTO;
+    case WIRE_TAKEN:
+        return PACKET(wire_head, bytes) ? taken(client) : -EPROTO;
     case WIRE_REFUSED:
         return PACKET(wire_refused, bytes) ? refused(client, PACKET(wire_refused, bytes)) : -EPROTO;
     default:
@@ -432,6 +463,7 @@ void attach_close(struct trip_client *client)
     descriptor_close(&attach->socket);
     attach->state = ATTACH_IDLE;
     attach->sent_lane = false;
+    attach->commons = commons_view_unmap(attach->commons);
     lane_comes(client, 0);
     for (size_t i = 0; i < BREAKER_CHAINS; i++)
         for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)

@@ -93,9 +93,12 @@ extern const struct view private_view;
 
 /* Maps what tripd offers, or refuses it: -EPROTO another layout, -EINVAL what cannot be trusted. */
 int view_map(const struct view_offer *offer, struct view **ret_view);
-/* The same segment came with another commons, for bindings that are made from now on. The one before stays as it is,
- * for calls in flight and late openings; older ones are retired: their memory is given back, and reads as zeros. */
-int view_add_commons(struct view *view, const struct view_offer *offer);
+/* The same segment came with another commons. Mapped, it is used from view_use_commons on, by bindings that are made
+ * then. The one before stays as it is, for calls in flight and late openings; older ones are retired: their memory is
+ * given back, and reads as zeros. */
+int view_map_commons(const struct view *view, const struct view_offer *offer, struct commons_view **ret_commons);
+void view_use_commons(struct view *view, struct commons_view *commons);
+struct commons_view *commons_view_unmap(struct commons_view *commons);
 struct view *view_unmap(struct view *view);
 /* No tripd looks after the state words: its heartbeat is stale, it was stopped, or there never was one. */
 bool view_away(const struct view *view);
@@ -293,10 +296,11 @@ uint64_t fork_generation(void);
 
 /* ---- attach.c: one conversation with tripd; under the client's lock */
 enum attach_state {
-    ATTACH_IDLE,  /* no socket */
-    ATTACH_HELLO, /* waiting for WELCOME */
-    ATTACH_LANE,  /* waiting for ATTACHED */
-    ATTACH_DONE   /* may ask for breakers */
+    ATTACH_IDLE,     /* no socket */
+    ATTACH_HELLO,    /* waiting for WELCOME */
+    ATTACH_OPENINGS, /* waiting for TAKEN: what opened in the commons before is open in the next one */
+    ATTACH_LANE,     /* waiting for ATTACHED */
+    ATTACH_DONE      /* may ask for breakers */
 };
 
 struct attach {
@@ -307,6 +311,8 @@ struct attach {
     uint64_t lane_next_ns; /* after a refusal: when to offer the lane again */
     int refused;           /* tripd's last refusal, -errno */
     uint64_t next_ns;      /* no new connection before */
+    struct commons_view *commons; /* to be used once tripd has taken the openings */
+    int unanswered;               /* packets of openings */
     uint64_t hello_ns;     /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;

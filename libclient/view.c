@@ -183,17 +183,26 @@ static void commons_retire(struct commons_view *commons)
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
-int view_add_commons(struct view *view, const struct view_offer *offer)
+int view_map_commons(const struct view *view, const struct view_offer *offer, struct commons_view **ret_commons)
 {
-    struct commons_view *commons;
-    const int error = commons_map(offer, view->max_breakers, &commons);
-    if (error < 0)
-        return error;
+    return commons_map(offer, view->max_breakers, ret_commons);
+}
+
+void view_use_commons(struct view *view, struct commons_view *commons)
+{
     commons->older = view->commons;
     __atomic_store_n(&view->commons, commons, __ATOMIC_RELEASE);
     for (struct commons_view *each = commons->older->older; each; each = each->older)
         commons_retire(each);
-    return 0;
+}
+
+struct commons_view *commons_view_unmap(struct commons_view *commons)
+{
+    if (!commons)
+        return NULL;
+    munmap(commons->memory, commons->size);
+    free(commons);
+    return NULL;
 }
 
 struct view *view_unmap(struct view *view)
@@ -205,8 +214,7 @@ struct view *view_unmap(struct view *view)
     while (view->commons) {
         struct commons_view *const commons = view->commons;
         view->commons = commons->older;
-        munmap(commons->memory, commons->size);
-        free(commons);
+        commons_view_unmap(commons);
     }
     free(view);
     return NULL;

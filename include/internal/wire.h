@@ -5,6 +5,7 @@
  *     HELLO {digest, instance's lane or 0}      ->
  *                                               <-       WELCOME {shape of a lane} + segment (read-only), commons
  *     OPENINGS {breakers and their words}       ->       opens what opened in an older commons while no tripd was there
+ *                                               <-       TAKEN, for each such packet
  *     ATTACH {lane_id} + lane's memfd [, pidfd] ->       checks seals, size, header; hands lane and pidfd to the keeper
  *                                               <-       ATTACHED {lane number}
  *     RESOLVE {name}                            ->       makes the breaker if need be
@@ -33,6 +34,7 @@ enum wire_kind {
     WIRE_RESOLVED,
     WIRE_REFUSED,
     WIRE_OPENINGS,
+    WIRE_TAKEN, /* a head alone */
 };
 
 struct wire_head {

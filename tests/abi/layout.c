@@ -64,5 +64,6 @@ int main(void)
     SHOW(WIRE_HELLO)
     SHOW(WIRE_REFUSED)
     SHOW(WIRE_OPENINGS)
+    SHOW(WIRE_TAKEN)
     return 0;
 }

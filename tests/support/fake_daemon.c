@@ -212,10 +212,14 @@ static void resolve(struct fake_daemon *fake, const struct fake_connection *conn
     answer(connection, &packet, sizeof(packet), NULL, 0);
 }
 
-static void take_openings(struct fake_daemon *fake, const struct wire_openings *packet)
+static void take_openings(struct fake_daemon *fake, const struct fake_connection *connection,
+                          const struct wire_openings *packet)
 {
+    const struct wire_head taken = head_of(WIRE_TAKEN);
     for (uint32_t i = 0; i < packet->count; i++)
         fake->openings[fake->opening_count++ % FAKE_OPENINGS] = packet->openings[i];
+    if (!fake->mute_openings)
+        answer(connection, &taken, sizeof(taken), NULL, 0);
 }
 
 static bool receive(struct fake_daemon *fake, struct fake_connection *connection)
@@ -251,7 +255,7 @@ static bool receive(struct fake_daemon *fake, struct fake_connection *connection
     else if (!fake->silent && packet.head.kind == WIRE_RESOLVE)
         resolve(fake, connection, &packet.resolve);
     else if (!fake->silent && packet.head.kind == WIRE_OPENINGS)
-        take_openings(fake, &packet.openings);
+        take_openings(fake, connection, &packet.openings);
     for (size_t i = 0; i < fd_count; i++)
         close(fds[i]);
     return true;

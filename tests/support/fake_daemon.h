@@ -46,6 +46,7 @@ struct fake_daemon {
     int refuse_lane;       /* -errno; 0: attached */
     bool full;             /* no breaker fits */
     bool mute_resolve;     /* does not answer RESOLVE */
+    bool mute_openings;    /* nor OPENINGS */
     int forged_segment_fd; /* in place of the real ones; -1: none */
     int forged_commons_fd;
     int64_t size_error;       /* added to both sizes in WELCOME */

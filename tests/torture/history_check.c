@@ -385,6 +385,29 @@ static void tell_opening(const struct history *history, const struct history_cal
             denial->commons ? "" : " of clients while no tripd lived", ms(denial->until - call->begin_after));
 }
 
+/* Had this process used the commons, to its knowledge, before it was at `call`? */
+static bool had_used(const struct history *history, const struct history_call *call, unsigned life, uint64_t commons)
+{
+    for (const struct history_call *each = history->calls; each < history->calls + history->call_count; each++)
+        if (each->life == life && each->commons == commons && each->begin_after &&
+            each->begin_after <= call->begin_before)
+            return true;
+    return false;
+}
+
+/* What clients opened while no tripd lived is known to processes that used that commons, and to tripd once one of these
+ * has attached to it again. A process that only asks trip_allow never gets another commons than its first. */
+static bool could_know(const struct history *history, const struct history_call *call, const struct denial *denial)
+{
+    const uint64_t commons = denial->call->commons;
+    if (had_used(history, call, call->life, commons))
+        return true;
+    for (unsigned life = 0; call->commons && life < history->life_count; life++)
+        if (had_used(history, call, life, commons) && had_used(history, call, life, call->commons))
+            return true;
+    return false;
+}
+
 static size_t check_opening(const struct history *history, unsigned breaker, size_t told, FILE *report)
 {
     struct denial *const denials = reserve(history->call_count, sizeof(*denials));
@@ -406,7 +429,8 @@ static size_t check_opening(const struct history *history, unsigned breaker, siz
                 latest = denial;
         }
         const struct denial *by = NULL;
-        if (latest_of_all && calls[i]->begin_after < latest_of_all->until)
+        if (latest_of_all && calls[i]->begin_after < latest_of_all->until &&
+            could_know(history, calls[i], latest_of_all))
             by = latest_of_all;
         else if (latest && latest->commons == calls[i]->commons && calls[i]->begin_after < latest->until)
             by = latest;

@@ -72,7 +72,7 @@ static void new_life(void)
 static uint64_t commons_in_force(void)
 {
     const struct view *const view = __atomic_load_n(&self.client->view, __ATOMIC_ACQUIRE);
-    return view && !view_outdated(view) ? __atomic_load_n(&view->commons->commons_id, __ATOMIC_RELAXED) : 0;
+    return view && !view_outdated(view) ? view_latest(view)->id : 0;
 }
 
 /* A half-open breaker goes on in the commons that follows, for its permits there wait for those of before. */

@@ -325,6 +325,24 @@ static void test_an_opening_that_clients_made_while_no_tripd_lived_lasts_for_eve
                   "by an opening of clients while no tripd lived, 817.0 ms before its time was over\n");
 }
 
+static void test_a_process_of_another_commons_knows_an_opening_once_tripd_was_told_of_it(void **state)
+{
+    (void)state;
+    breakers[DB].open_ns = 1000 * MS;
+    away(100, 110, 190, 200);
+    called(1, 120, 121, TRIP_ALLOW); /* its failure opens */
+    called(1, 130, 131, TRIP_DENY_OPEN);
+    called(2, 300, 301, TRIP_ALLOW)->commons = 0; /* asks by its first commons for ever */
+    called(3, 300, 301, TRIP_ALLOW)->commons = 8; /* is new, and the first one to attach */
+    assert_holds(history_check_openings);
+    called(1, 310, 311, TRIP_DENY_OPEN)->commons = 8;
+    assert_holds(history_check_openings);
+    called(3, 320, 321, TRIP_ALLOW)->commons = 8;
+    assert_broken(1, history_check_openings,
+                  "FAILED: rule 6: db: pid 3 (uid 65534) was answered allow by trip_begin 189.0 ms after pid 1 was denied "
+                  "by an opening of clients while no tripd lived, 797.0 ms before its time was over\n");
+}
+
 static void test_an_opening_lasts_in_its_commons_also_if_tripd_lives(void **state)
 {
     (void)state;
@@ -449,6 +467,7 @@ int main(void)
         TEST(test_what_is_not_due_yet_may_be_counted_or_not),
         TEST(test_who_ended_while_tripd_was_away_and_who_may_not_report_may_be_counted_or_not),
         TEST(test_an_opening_that_clients_made_while_no_tripd_lived_lasts_for_everybody),
+        TEST(test_a_process_of_another_commons_knows_an_opening_once_tripd_was_told_of_it),
         TEST(test_an_opening_lasts_in_its_commons_also_if_tripd_lives),
         TEST(test_a_denial_tells_when_it_opened_only_of_who_was_allowed_before),
         TEST(test_a_verb_may_end_an_opening),

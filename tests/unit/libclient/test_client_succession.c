@@ -158,6 +158,23 @@ static void test_an_opening_of_before_goes_on_denying_and_is_handed_over(void **
     assert_true(fixture->fake.openings[0].word == opened);
 }
 
+static void test_until_tripd_has_taken_an_opening_over_the_old_commons_denies(void **state)
+{
+    struct fixture *const fixture = *state;
+    open_while_away(fixture);
+    fixture->fake.mute_openings = true;
+    fake_lose_commons(&fixture->fake);
+    fake_back(&fixture->fake);
+    assert_true(WAIT_FOR(begun(fixture, TRIP_OK) != TRIP_DENY_OPEN ||
+                         fake_seen(&fixture->fake, &fixture->fake.opening_count) != 0));
+    assert_int_equal(begun(fixture, TRIP_OK), TRIP_DENY_OPEN);
+    assert_int_equal(trip_allow(fixture->breaker), TRIP_DENY_OPEN);
+    fixture->fake.mute_openings = false;
+    fake_hang_up(&fixture->fake);
+    assert_true(WAIT_FOR(shared(fixture)));
+    assert_int_equal(fake_seen(&fixture->fake, &fixture->fake.opening_count), 2);
+}
+
 static void test_an_opening_of_before_ends_when_somebody_knows_better(void **state)
 {
     struct fixture *const fixture = *state;
@@ -282,6 +299,7 @@ int main(void)
         CASE(test_streaks_count_in_the_new_commons_once_the_process_has_it),
         CASE(test_a_permit_of_the_dead_commons_is_not_lent),
         CASE(test_an_opening_of_before_goes_on_denying_and_is_handed_over),
+        CASE(test_until_tripd_has_taken_an_opening_over_the_old_commons_denies),
         CASE(test_an_opening_of_before_ends_when_somebody_knows_better),
         CASE(test_an_opening_of_before_ends_with_its_time),
         CASE(test_openings_of_breakers_of_other_processes_are_handed_over_too),
