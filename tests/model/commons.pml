@@ -2,13 +2,14 @@
  * libclient/attach.c). It undoes no acknowledged trip; no opening that a client made in the old one is lost; a late
  * hand-over undoes no reset.
  *
- * One slot. Either a process with a thread that calls and one that attaches, or two processes of one thread. An operator
- * trips and resets once, in any order. The worker dies alone (the keeper hands on the commons that it holds) or with the
- * keeper. A word is epoch * 2 + open. A reset stands for the end of the open time too: both close by the same steps.
+ * One slot. Either a process with a thread that calls and one that attaches, or two processes of one thread. An
+ * operator trips and resets once, in any order. The worker dies alone (the keeper hands on the commons that it holds)
+ * or with the keeper. A word is epoch * 2 + open. A reset stands for the end of the open time too: both close it by
+ * the same steps.
  *
  * tripd keeps two words a slot in the segment beside the mirror. `first` is the epoch with which the word began in this
- * commons. `before` is the mirror of the last commons in which tripd saw the word move: a commons that is replaced before
- * anything moved leaves it as it is, for openings of the older ones may still come.
+ * commons. `before` is the mirror of the last commons in which tripd saw the word move: a commons that is replaced
+ * before anything moved leaves it as it is, for openings of the older ones may still come.
  *
  *   -DPUBLISH_FIRST     the id is published and the numbers are moved before the words are filled
  *   -DANSWER_EARLY      tripd answers operators and clients before it moves the numbers
@@ -45,7 +46,7 @@ byte before_of = 0; /* for which commons it was noted */
 byte commons[DEATHS + 2];
 byte held = 1;
 
-/* A process: the number it noted, the memory its pointers lead to, a bit for each old one that it must hand over again. */
+/* A process: the number it noted, the memory its pointers lead to, a bit for each old one to hand over again. */
 byte noted[2], mapped[2], owed[2];
 
 /* The socket: a packet of each process, the operator's verb. An answer carries the number of the commons. */
