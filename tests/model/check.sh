@@ -14,7 +14,7 @@ cd "$folder"
 errors() {
     rm -f pan pan.* ./*.trail
     spin -a "$@" >spin.out 2>&1 || { cat spin.out >&2; return 1; }
-    gcc -O2 -w -DSAFETY -DMEMLIM=4096 -DVECTORSZ=2048 -o pan pan.c
+    gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=4096 -DVECTORSZ=2048 -o pan pan.c
     ./pan -m2000000 >pan.out
     if grep -q 'max search depth too small\|out of memory\|reached -DMEMLIM\|Search incomplete' pan.out; then
         cat pan.out >&2
