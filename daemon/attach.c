@@ -114,6 +114,7 @@ static int welcome(struct session *session)
         .segment_size = options->segment->size,
         .commons_id = options->commons->commons_id,
         .commons_size = options->commons->size,
+        .commons_number = options->segment->header->commons_number,
         .meter_count = (uint32_t)lane_meters_for(options->segment->max_breakers),
         .max_breakers = options->segment->max_breakers,
         .wants_pidfd = !options->peer_pidfds,
@@ -296,8 +297,8 @@ static int take_openings(struct session *session, const struct wire_openings *pa
     if (session->state == SESSION_NEW || session->state == SESSION_REFUSED || packet->count > WIRE_OPENINGS_MAX)
         return -EPROTO;
     for (uint32_t i = 0; i < packet->count; i++)
-        breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker,
-                               packet->openings[i].word);
+        breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker, packet->openings[i].word,
+                               packet->commons_number);
     const struct wire_head taken = head_of(WIRE_TAKEN);
     return answer(session, &taken, sizeof(taken), NULL, 0);
 }

@@ -55,9 +55,9 @@ void breakers_drain_all(struct breakers *breakers);
 void breakers_lane_gone(struct breakers *breakers, struct lane *lane);
 void breakers_lane_came(struct breakers *breakers, struct lane *lane); /* pending marks; meters it already has */
 
-/* A client that comes back says that this breaker opened in the commons that it had, while no tripd was there: its word
- * there. Taken over if it still counts (internal/succession.h). */
-void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word);
+/* A client that comes back says that this breaker opened in the commons that it had, of this number, while no tripd was
+ * there: its word there. Taken over if it still counts (internal/succession.h). */
+void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number);
 
 /* Tells one who subscribed what modes and which open breakers a trace from now on begins with. */
 void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber);

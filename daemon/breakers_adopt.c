@@ -24,16 +24,15 @@ static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mi
                                          : breakers_restored(breakers, slot, mirror, epoch);
 }
 
-/* The commons are new: the words of the one before are gone with it. A worker that is killed here leaves the rest to
- * the next one, which fills all words again, from what was mirrored before either. */
+/* The commons are new: the words of the one before are gone with it. */
 static void fill_word(struct breakers *breakers, uint32_t slot)
 {
-    const uint64_t before = breakers->segment->before[slot], mirror = breakers->segment->mirror[slot];
-    const uint64_t word = fresh_word(breakers, slot, before);
-    /* Nobody has this commons yet. The mirror follows last. */
+    const uint64_t mirror = breakers->segment->mirror[slot];
+    const uint64_t word = fresh_word(breakers, slot, mirror);
+    /* Nobody has this commons yet. The mirror follows last: killed before, the next worker does the same again. */
     __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
     if (word_state(word) != word_state(mirror))
-        breakers_record(breakers, slot, before, word,
+        breakers_record(breakers, slot, mirror, word,
                         &(struct move){.to = word_state(word), .reason = TRIP_REASON_MAX_WAIT, .neutral = true},
                         breakers->now_ns);
     segment_mirror(breakers->segment, slot, word);
@@ -73,7 +72,7 @@ int breakers_adopt(struct breakers *breakers)
     segment_recover(breakers->segment, breakers_store_mark, breakers);
     breakers->recovering = false;
     if (fresh_commons)
-        segment_commons_begin(breakers->segment, commons_id);
+        segment_commons_begin(breakers->segment);
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         breakers_limits_adopt(breakers, slot);
         if (segment_used(breakers->segment, slot))
@@ -90,7 +89,7 @@ int breakers_adopt(struct breakers *breakers)
 /* ------------------------------------------------------------------------- what a client brings of the commons before
  */
 
-#define TRIES 1000 /* clients count on the word meanwhile */
+#define TRIES 1000
 
 /* Its mode decides, and keeps its state as it is. */
 static bool takes_openings(const struct breakers *breakers, uint32_t slot)
@@ -99,19 +98,31 @@ static bool takes_openings(const struct breakers *breakers, uint32_t slot)
            !breakers_frozen(&breakers->table[slot]);
 }
 
-void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word)
+/* Why a client opened it, as far as the word of now tells. */
+static trip_reason reason_before(uint64_t now_word)
+{
+    switch (word_state(now_word)) {
+    case WORD_RAMPING:
+        return TRIP_REASON_RELAPSE;
+    case WORD_OPEN:
+        return TRIP_REASON_PROBE_FAILED;
+    default:
+        return TRIP_REASON_CONSECUTIVE;
+    }
+}
+
+void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)
 {
     const struct segment *const segment = breakers->segment;
     if (!takes_openings(breakers, slot))
         return;
     breakers_drain(breakers, slot);
-    for (unsigned tries = 0; tries < TRIES; tries++) {
+    for (unsigned tries = 0; tries < TRIES; tries++) { /* clients count on the word meanwhile */
         const uint64_t now_word = breakers_word(breakers, slot), now_ms = breakers_now_ms(breakers);
-        if (!word_outlives(word, segment->before[slot], now_word, now_ms, segment->policies[slot].longest_ms))
+        if (!word_outlives(word, number, &segment->rests[slot], now_word, now_ms, segment->policies[slot].longest_ms))
             break;
-        const bool ramped = word_state(now_word) == WORD_RAMPING;
         const struct move move = {.to = WORD_OPEN,
-                                  .reason = ramped ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
+                                  .reason = reason_before(now_word),
                                   .for_ms = word_deadline_ms(word) - now_ms,
                                   .by = BY_CLIENT};
         if (breakers_move(breakers, slot, now_word, &move))

@@ -6,9 +6,11 @@
  * process has a handle to it, which the process says in its lane (internal/layout.h: lane_resolved_at). Both look
  * twice:
  *
- *   client   sets its bit     │ fence │ reads the slot's incarnation, and takes no other one's slot for its own
- *   tripd    unsets the word  │ fence │ reads all bits: one is set, and it puts the word back
- */
+ *   client   sets its bit     │ fence │ looks at word and incarnation: the word is unset, and it asks tripd for the
+ * name tripd    unsets the word  │ fence │ looks at bits, calls in flight, reports: there is one, and it puts the word
+ * back
+ *
+ * Checked with spin (tests/model/hidden.pml). */
 #include "breakers_parts.h"
 
 #define EVICT_TRIES   4
@@ -72,31 +74,58 @@ static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
     return oldest_ms != UINT64_MAX;
 }
 
-/* Somebody found it by its name meanwhile, or calls through it. */
-static void put_back(struct breakers *breakers, uint32_t slot, uint64_t unset)
+static void found(void *context, struct meter_side *meter)
 {
-    const uint64_t word = word_closed(word_epoch(unset) + 1, 0, breakers->table[slot].generation);
-    if (breakers_cas(breakers, slot, unset, word))
-        segment_mirror(breakers->segment, slot, word);
-    breakers_seen(breakers, slot);
-    breakers_settle(breakers, slot);
+    breakers_home(context, meter);
 }
 
-static bool evict(struct breakers *breakers, uint32_t slot)
+static void look_for_meters(struct breakers *breakers)
 {
-    breakers_collect_all(breakers); /* a call that began since the last look, perhaps in a meter that is new */
-    breakers_drain(breakers, slot);
-    if (!same_made_anew(breakers, slot))
-        return false;
-    const uint64_t word = breakers_word(breakers, slot);
-    const uint64_t unset = word_make(word_epoch(word) + 1, WORD_UNSET, 0);
-    if (!word_calm(word) || !breakers_cas(breakers, slot, word, unset))
-        return false;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence of libtrip's lane_resolve */
-    if (protects(breakers, slot) && resolved_by_any(breakers, slot)) {
-        put_back(breakers, slot, unset);
-        return false;
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+        if (!breakers->sides[lane])
+            continue;
+        lanes_reading(breakers->options.lanes, lane);
+        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
     }
+    lanes_reading(breakers->options.lanes, 0);
+}
+
+static bool in_flight(const struct counters *now, const struct meter_marks *marks)
+{
+    (void)marks;
+    return now->started != now->finished;
+}
+
+static bool reported(const struct counters *now, const struct meter_marks *marks)
+{
+    return now->total_ok != marks->total_ok || now->total_failures != marks->total_failures ||
+           now->ignored != marks->ignored || now->cancelled != marks->cancelled || now->late != marks->late ||
+           now->denied != marks->denied;
+}
+
+static bool any_meter(const struct breakers *breakers, uint32_t slot,
+                      bool (*says)(const struct counters *now, const struct meter_marks *marks))
+{
+    bool any = false;
+    for (const struct meter_side *meter = breakers->table[slot].meters; meter && !any; meter = meter->next) {
+        struct counters now;
+        lanes_reading(breakers->options.lanes, meter->lane->number);
+        meter_side_read(meter, &now);
+        any = says(&now, &meter->marks);
+    }
+    lanes_reading(breakers->options.lanes, 0);
+    return any;
+}
+
+/* In this order: a client reports a call, then counts it as ended. */
+static bool has_news(struct breakers *breakers, uint32_t slot)
+{
+    look_for_meters(breakers);
+    return any_meter(breakers, slot, in_flight) || any_meter(breakers, slot, reported);
+}
+
+static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
+{
     breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
     segment_forget(breakers->segment, slot);
     segment_mirror(breakers->segment, slot, unset);
@@ -104,6 +133,26 @@ static bool evict(struct breakers *breakers, uint32_t slot)
     breakers_limits_forget(breakers, slot);
     breakers_watch(breakers, slot, NULL);
     deadlines_set(breakers->due, slot, DEADLINE_NEVER);
+}
+
+/* The unset word keeps its epoch, and the very word is put back: calls in flight, and what was told of them, go on to
+ * count. */
+static bool evict(struct breakers *breakers, uint32_t slot)
+{
+    breakers_collect_all(breakers);
+    breakers_drain(breakers, slot);
+    const uint64_t word = breakers_word(breakers, slot), unset = word_make(word_epoch(word), WORD_UNSET, 0);
+    if (!same_made_anew(breakers, slot) || !word_calm(word) || !breakers_cas(breakers, slot, word, unset))
+        return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence of libtrip's lane_resolve */
+    if ((protects(breakers, slot) && resolved_by_any(breakers, slot)) || has_news(breakers, slot)) {
+        breakers_cas(breakers, slot, unset, word);
+        breakers_seen(breakers, slot);
+        breakers_touch(breakers, slot);
+        breakers_turn_touched(breakers);
+        return false;
+    }
+    give_up(breakers, slot, unset);
     return true;
 }
 

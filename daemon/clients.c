@@ -77,6 +77,11 @@ static void show(struct client *client)
     segment_client_set(client->clients->options.segment, client->number, &slot);
 }
 
+static void grant(struct client *client)
+{
+    lane_grant(client->lane, client->clients->options.segment->header->commons_number);
+}
+
 /* ---- the end of a client */
 
 /* Whatever is left of it after its process: its last reports are counted, its permits are free, its number too. */
@@ -280,7 +285,7 @@ static void kept(struct clients *clients, const struct keeper_message *message)
         client->events = NULL;
         client_gone(client, false);
     } else {
-        lane_grant(clients->options.lanes, client->lane);
+        grant(client);
         breakers_lane_came(clients->breakers, client->lane); /* what it told before it could ring */
     }
     if (events) /* whose connection may have ended: then the client ends with it, and is not touched again */
@@ -362,7 +367,7 @@ int clients_begin(struct clients *clients, struct breakers *breakers)
         if (!client)
             continue;
         if (client->lane) {
-            lane_grant(clients->options.lanes, client->lane);
+            grant(client);
             breakers_lane_came(breakers, client->lane);
         } else if (number <= clients->options.birth->max_lanes) { /* lost: its client makes another one */
             client_gone(client, true);

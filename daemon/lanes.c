@@ -257,9 +257,9 @@ int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t num
     return 0;
 }
 
-void lane_grant(const struct lanes *lanes, struct lane *lane)
+void lane_grant(struct lane *lane, uint64_t commons_number)
 {
-    const uint64_t granted = policy_lane_grant(lanes->options.commons_id, lane->number);
+    const uint64_t granted = policy_lane_grant(commons_number, lane->number);
     /* Sequentially consistent: pairs with the fence of tell_ring. Either the client sees its number and rings, or the
      * look at the lane that follows this grant sees what it told. */
     __atomic_store_n(&lane->memory->granted, granted, __ATOMIC_SEQ_CST);

@@ -17,7 +17,6 @@ struct lanes_options {
     uint32_t max_lanes, max_breakers;
     uint64_t memory_per_user;
     uint64_t segment_id; /* a lane for another one's slots is refused */
-    uint64_t commons_id; /* in which a lane's number is its own */
     const struct clock *clock;
     /* Holds the number of the lane whose memory is being read, else 0; shared with the keeper, which so knows on whose
      * account a worker crashed. NULL: nobody looks. */
@@ -35,9 +34,9 @@ void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes 
  * connection yet, is taken up again under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
 int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
                  const char **ret_why);
-/* The lane outlives this worker, for the keeper holds it: from now on its process may take what the number stands for.
- */
-void lane_grant(const struct lanes *lanes, struct lane *lane);
+/* The lane outlives this worker, for the keeper holds it: from now on its process may take what the lane's number
+ * stands for in this commons. */
+void lane_grant(struct lane *lane, uint64_t commons_number);
 /* Its connection is gone, its process lives: it may attach again. */
 void lane_hung_up(struct lane *lane);
 /* Drains nothing by itself: the caller drains first. Unmaps, closes fd, frees the number. */

@@ -14,6 +14,7 @@
 #include "internal/names.h"
 #include "internal/paths.h"
 #include "internal/policy.h"
+#include "internal/succession.h"
 
 #define SHM_DIR       "/dev/shm" /* where glibc's shm_open puts its names */
 #define FILE_PATH_MAX (PATHS_MAX + sizeof(SHM_DIR))
@@ -37,7 +38,7 @@ static uint64_t plan(uint32_t max_breakers, uint32_t max_lanes, struct section s
         [SECTION_CLIENTS] = {sizeof(struct client_slot), (size_t)max_lanes + 1},
         [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
         [SECTION_LIMITS] = {sizeof(struct limits_shown), max_breakers},
-        [SECTION_BEFORE] = {sizeof(uint64_t), max_breakers},
+        [SECTION_RESTS] = {sizeof(struct breaker_rest), max_breakers},
     };
     uint64_t end = LAYOUT_PAGE;
     memset(sections, 0, SECTION_PLACES * sizeof(*sections));
@@ -115,7 +116,7 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->header = (struct segment_header *)map;
     segment->policies = (struct policy_slot *)(map + sections[SECTION_POLICY].offset);
     segment->mirror = (uint64_t *)(map + sections[SECTION_MIRROR].offset);
-    segment->before = (uint64_t *)(map + sections[SECTION_BEFORE].offset);
+    segment->rests = (struct breaker_rest *)(map + sections[SECTION_RESTS].offset);
     segment->details = (struct detail_slot *)(map + sections[SECTION_DETAIL].offset);
     segment->cores = map + sections[SECTION_CORE].offset;
     segment->names = (uint64_t *)(map + sections[SECTION_NAMES].offset);
@@ -439,33 +440,39 @@ void segment_started(struct segment *segment, pid_t keeper, pid_t worker)
     __atomic_store_n(&header->worker_pid, (uint32_t)worker, __ATOMIC_RELEASE);
 }
 
-void segment_commons_begin(struct segment *segment, uint64_t commons_id)
+void segment_commons_begin(struct segment *segment)
 {
-    struct segment_header *const header = segment->header;
-    if (header->commons_filled == commons_id)
-        return;
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
-        if (segment->before[slot] != segment->mirror[slot])
-            __atomic_store_n(&segment->before[slot], segment->mirror[slot], __ATOMIC_RELEASE);
-    /* Last: from here on the mirror may show words of the new commons. */
-    __atomic_store_n(&header->commons_filled, commons_id, __ATOMIC_RELEASE);
+    const uint64_t number = segment->header->commons_number + 1;
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+        struct breaker_rest *const rest = &segment->rests[slot];
+        const uint64_t mirror = segment->mirror[slot];
+        if (!segment_used(segment, slot) || (rest->since != 0 && !word_moved(rest->word, mirror)))
+            continue;
+        /* In this order: with an old `since` and the new word, openings would be taken over that are too old. */
+        __atomic_store_n(&rest->since, number, __ATOMIC_RELEASE);
+        __atomic_store_n(&rest->word, mirror, __ATOMIC_RELEASE); /* pairs with the acquire of rest_load */
+    }
 }
 
 void segment_commons_publish(struct segment *segment, uint64_t commons_id)
 {
     struct segment_header *const header = segment->header;
-    /* Lanes are handed on with their commons; those of an older one are gone until they attach again. */
-    if (header->commons_id != 0 && header->commons_id != commons_id)
-        for (uint32_t lane = 0; lane <= header->max_lanes; lane++)
+    if (header->commons_id != commons_id) {
+        /* Lanes are handed on with their commons; those of an older one are gone until they attach again. */
+        for (uint32_t lane = 0; header->commons_id != 0 && lane <= header->max_lanes; lane++)
             segment_client_clear(segment, lane);
-    __atomic_store_n(&header->commons_id, commons_id, __ATOMIC_RELEASE);
+        /* A worker that dies in between leaves a number that nobody uses. */
+        __atomic_store_n(&header->commons_number, header->commons_number + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&header->commons_id, commons_id, __ATOMIC_RELEASE);
+    }
     /* Also where a worker died between two of them. Sequentially consistent: pairs with a client that opens a breaker
      * in the old commons and then looks here (streak.c): it sees the new number, or tripd will be told of the opening.
      */
     for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
         uint64_t *const admission = &segment->policies[slot].admission;
-        if (segment_used(segment, slot) && *admission != policy_with_commons(*admission, commons_id))
-            __atomic_store_n(admission, policy_with_commons(*admission, commons_id), __ATOMIC_SEQ_CST);
+        const uint64_t moved = policy_with_commons(*admission, header->commons_number);
+        if (segment_used(segment, slot) && *admission != moved)
+            __atomic_store_n(admission, moved, __ATOMIC_SEQ_CST);
     }
 }
 

@@ -17,7 +17,7 @@ struct segment {
     struct segment_header *header;
     struct policy_slot *policies;
     uint64_t *mirror;
-    uint64_t *before; /* internal/succession.h */
+    struct breaker_rest *rests;
     struct detail_slot *details;
     uint8_t *cores;  /* stride SECTION_CORE: segment_core() */
     uint64_t *names; /* name_places places: internal/names.h */
@@ -127,10 +127,10 @@ void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64
 
 void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
 
-/* ---- one commons takes the place of another: internal/succession.h. First the mirror is kept as it is, once for each
- * commons, also if a worker dies meanwhile and the next one comes here again; when the new words are filled, the
- * commons comes into force: admission words carry its number from then on. */
-void segment_commons_begin(struct segment *segment, uint64_t commons_id);
+/* ---- one commons takes the place of another: internal/succession.h. First it is noted which breakers have moved; when
+ * the new words are filled, the commons comes into force, and admission words carry its number. A worker that dies in
+ * between leaves all of it to the next one, which begins again. */
+void segment_commons_begin(struct segment *segment);
 void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 
 /* ---- the transition ring; fills in sequence, times and name */

@@ -75,7 +75,7 @@ static void move_incarnation(struct segment *segment, uint32_t slot)
 {
     const uint32_t incarnation = segment_incarnation(segment, slot) % 0xffff + 1;
     /* Pairs with the acquire of a client's admission check. */
-    __atomic_store_n(&segment->policies[slot].admission, policy_plain(incarnation, segment->header->commons_id),
+    __atomic_store_n(&segment->policies[slot].admission, policy_plain(incarnation, segment->header->commons_number),
                      __ATOMIC_RELEASE);
 }
 
@@ -226,11 +226,13 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
         __atomic_store_n(&segment->header->overflow, segment->header->overflow + 1, __ATOMIC_RELEASE);
         return error;
     }
-    move_incarnation(segment, slot);
     clear_policy(&segment->policies[slot]);
     fresh_detail(&segment->details[slot], name, now_ms);
+    /* After the name changed, as segment_forget moved it before: a client that compared the old name has found the
+     * incarnation before this one, and its handle is stale from here on. */
+    move_incarnation(segment, slot);
     segment_core_clear(segment, slot);
-    store_change(&segment->before[slot], 0); /* an older commons knows another breaker here */
+    store_change(&segment->rests[slot].since, 0); /* an older commons knows another breaker here */
     set_used(segment, slot, true);
     *ret_slot = slot;
     return 0;

@@ -282,7 +282,6 @@ static int open_memories(struct worker *worker)
     const struct lanes_options options = {.max_lanes = worker->segment->header->max_lanes,
                                           .max_breakers = worker->segment->max_breakers,
                                           .segment_id = worker->segment->header->segment_id,
-                                          .commons_id = worker->commons->commons_id,
                                           .memory_per_user = worker->startup->config->limits.lane_memory_per_user,
                                           .clock = worker->clock,
                                           .draining = worker->birth->draining};

@@ -152,7 +152,7 @@ static bool send_openings(struct trip_client *client, struct wire_openings *pack
 static int hand_over(struct trip_client *client, struct commons_view *commons)
 {
     const struct view *const view = client->view;
-    struct wire_openings packet = {.head = head_of(WIRE_OPENINGS)};
+    struct wire_openings packet = {.head = head_of(WIRE_OPENINGS), .commons_number = commons->number};
     int packets = 0;
     __atomic_store_n(&commons->opened_late, false, __ATOMIC_RELAXED); /* before the words are read */
     for (uint32_t slot = 0; slot < view->max_breakers; slot++) {
@@ -170,12 +170,22 @@ static int hand_over(struct trip_client *client, struct commons_view *commons)
     return packets;
 }
 
-/* A thread opened a breaker in a commons that was superseded a moment before. */
+/* Of a commons in which a breaker opened after it was superseded. */
+static int hand_over_owed(struct trip_client *client, struct commons_view *commons)
+{
+    return commons && __atomic_load_n(&commons->opened_late, __ATOMIC_ACQUIRE) ? hand_over(client, commons) : 0;
+}
+
+/* A thread opened a breaker in a commons that was superseded a moment before. Until tripd has answered it is owed. */
 static void hand_over_late(struct trip_client *client)
 {
+    struct attach *const attach = &client->attach;
     struct commons_view *const before = client->view ? client->view->commons->older : NULL;
-    if (client->attach.state == ATTACH_DONE && before && __atomic_load_n(&before->opened_late, __ATOMIC_ACQUIRE) &&
-        hand_over(client, before) < 0)
+    if (attach->state != ATTACH_DONE || attach->unanswered > 0)
+        return;
+    attach->unanswered = hand_over_owed(client, before);
+    attach->late = attach->unanswered != 0;
+    if (attach->unanswered < 0)
         attach_close(client);
 }
 
@@ -198,9 +208,10 @@ static int take_commons(struct trip_client *client, const struct view_offer *off
     const int error = view_map_commons(client->view, offer, &attach->commons);
     if (error < 0)
         return error;
-    attach->unanswered = hand_over(client, before);
-    if (attach->unanswered < 0)
+    const int packets = hand_over(client, before), late = packets < 0 ? packets : hand_over_owed(client, before->older);
+    if (late < 0)
         return -EAGAIN;
+    attach->unanswered = packets + late;
     if (attach->unanswered == 0)
         use_commons(client);
     else
@@ -281,6 +292,7 @@ static int welcomed(struct trip_client *client, const struct wire_welcome *welco
                                      .segment_size = welcome->segment_size,
                                      .commons_id = welcome->commons_id,
                                      .commons_size = welcome->commons_size,
+                                     .commons_number = welcome->commons_number,
                                      .clock_offset_ns = offset_ns,
                                      .daemon_uid = attach->daemon_uid};
     const struct lane *const sent = attach->sent_lane ? client->lane : NULL;
@@ -292,11 +304,14 @@ static int welcomed(struct trip_client *client, const struct wire_welcome *welco
     return attach->state == ATTACH_OPENINGS ? 0 : offer_lane(client, sent);
 }
 
-/* tripd has taken over one packet of openings. Those that come late wait for no answer. */
+/* tripd has taken over one packet of openings. */
 static int taken(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
-    if (attach->state != ATTACH_OPENINGS || --attach->unanswered > 0)
+    if (attach->unanswered <= 0 || --attach->unanswered > 0)
+        return 0;
+    attach->late = false;
+    if (attach->state != ATTACH_OPENINGS)
         return 0;
     use_commons(client);
     return offer_lane(client, attach->sent_lane ? client->lane : NULL);
@@ -464,6 +479,10 @@ void attach_close(struct trip_client *client)
     attach->state = ATTACH_IDLE;
     attach->sent_lane = false;
     attach->commons = commons_view_unmap(attach->commons);
+    if (attach->late)
+        __atomic_store_n(&client->view->commons->older->opened_late, true, __ATOMIC_RELAXED);
+    attach->late = false;
+    attach->unanswered = 0;
     lane_comes(client, 0);
     for (size_t i = 0; i < BREAKER_CHAINS; i++)
         for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)

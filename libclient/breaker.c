@@ -53,7 +53,7 @@ static struct binding slot_binding(const struct view *view, struct commons_view 
     return (struct binding){
         .policy = view_policy(view, slot),
         .word = word_at(&commons->words, slot),
-        .plain = policy_plain(incarnation, commons->id),
+        .plain = policy_plain(incarnation, commons->number),
         .owner = meter_owner(slot, incarnation, 0),
         .permits = word_at(&commons->permits, slot),
         .limits = (struct limit_lines *)(void *)word_at(&commons->limits, slot),
@@ -84,11 +84,11 @@ static const struct binding *superseded(const struct binding *binding)
     const struct view *const view = binding->view;
     const uint64_t mirror = __atomic_load_n(binding->mirrored->word, __ATOMIC_ACQUIRE);
     const uint64_t own = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    const uint64_t before = binding_before(binding);
+    const struct breaker_rest rest = rest_load((const void *)word_at(&view->rests, binding->slot));
     const uint64_t longest_ms = __atomic_load_n(&policy->longest_ms, __ATOMIC_RELAXED), now_ms = view_now_ms(view);
     const bool mirror_opens = word_state(mirror) == WORD_OPEN && !word_due(mirror, now_ms, longest_ms);
-    const bool knows_more =
-        word_outlives(own, before, mirror, now_ms, longest_ms) || (view_away(view) && !mirror_opens);
+    const bool knows_more = word_outlives(own, binding->commons->number, &rest, mirror, now_ms, longest_ms) ||
+                            (view_away(view) && !mirror_opens);
     return knows_more && !binding->commons->retired ? binding : binding->mirrored;
 }
 
@@ -177,12 +177,16 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
     __atomic_store_n(&breaker->binding, &pair->binding, __ATOMIC_RELEASE);
 }
 
-/* tripd gives no slot with a mode or limits away that a lane says is resolved: said first, then looked at once more. */
+/* tripd gives no slot with a mode or limits away that a lane says is resolved: said first, then looked at once more. An
+ * unset word tells that tripd may have looked at the lane before. */
 static bool bind_to_slot(struct trip_breaker *breaker, const struct binding *found)
 {
-    if (breaker->client->lane && breaker->client->lane->view == found->view)
-        lane_resolve(breaker->client->lane, found->slot);
-    if (!policy_same_breaker(__atomic_load_n(&found->policy->admission, __ATOMIC_RELAXED), found->plain))
+    const struct lane *const lane = breaker->client->lane;
+    if (lane && lane->view == found->view)
+        lane_resolve(lane, found->slot);
+    const uint64_t word = __atomic_load_n(found->word, __ATOMIC_ACQUIRE);
+    if (word_state(word) == WORD_UNSET ||
+        !policy_same_breaker(__atomic_load_n(&found->policy->admission, __ATOMIC_RELAXED), found->plain))
         return false;
     bind_to(breaker, found);
     return true;

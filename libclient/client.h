@@ -60,7 +60,7 @@ struct table {
 struct commons_view {
     struct commons_header *memory;
     size_t size;
-    uint64_t id;
+    uint64_t id, number;
     struct table words, permits, limits, tickets;
     struct commons_view *older; /* the one that it took the place of */
     bool opened_late;           /* a breaker was opened in it when another commons had its place: tripd is to be told */
@@ -73,7 +73,7 @@ struct view {
     struct commons_view *commons; /* the latest that was mapped */
     uint64_t segment_id;
     uint32_t max_breakers;
-    struct table policies, details, cores, names, mirror, before;
+    struct table policies, details, cores, names, mirror, rests;
     enum ticks_kind ticks;
     uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
@@ -84,7 +84,7 @@ struct view {
 
 struct view_offer {
     int segment_fd, commons_fd;
-    uint64_t segment_id, segment_size, commons_id, commons_size;
+    uint64_t segment_id, segment_size, commons_id, commons_size, commons_number;
     uint64_t clock_offset_ns;
     uid_t daemon_uid;
 };
@@ -182,7 +182,7 @@ static inline uint32_t lane_number(const struct lane *lane, uint64_t plain)
 /* Is tripd reading this lane? */
 static inline bool lane_attached(const struct lane *lane)
 {
-    return lane && lane_number(lane, policy_plain(0, view_latest(lane->view)->id)) != 0 && !lane_given_up(lane);
+    return lane && lane_number(lane, policy_plain(0, view_latest(lane->view)->number)) != 0 && !lane_given_up(lane);
 }
 
 /* ---- breaker.c */
@@ -248,12 +248,12 @@ static inline bool binding_current(const struct binding *binding)
     return policy_same_breaker(admission, binding->plain) && policy_same_commons(admission, binding->plain);
 }
 
-/* The breaker's state word as the commons before the one in force left it: internal/succession.h. Of a shared one. */
-static inline uint64_t binding_before(const struct binding *binding)
+/* Was a word that was loaded with acquire before this the binding's breaker's, and not that of the next name in its
+ * slot? *ret_admission: acquired, so that a mode's TTL that was set just now is read after it. */
+static inline bool binding_was_in_slot(const struct binding *binding, uint64_t *ret_admission)
 {
-    const struct table *const before = &binding->view->before;
-    return __atomic_load_n((const uint64_t *)(const void *)(before->base + (size_t)binding->slot * before->stride),
-                           __ATOMIC_RELAXED); /* written before the number of the commons moved */
+    *ret_admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
+    return likely(policy_same_breaker(*ret_admission, binding->plain));
 }
 
 /* Is it of a slot, whose calls are reported? */
@@ -307,13 +307,14 @@ struct attach {
     struct descriptor socket;
     enum attach_state state;
     bool wants_pidfd;
-    bool sent_lane;        /* on this connection */
-    uint64_t lane_next_ns; /* after a refusal: when to offer the lane again */
-    int refused;           /* tripd's last refusal, -errno */
-    uint64_t next_ns;      /* no new connection before */
+    bool sent_lane;               /* on this connection */
+    uint64_t lane_next_ns;        /* after a refusal: when to offer the lane again */
+    int refused;                  /* tripd's last refusal, -errno */
+    uint64_t next_ns;             /* no new connection before */
     struct commons_view *commons; /* to be used once tripd has taken the openings */
     int unanswered;               /* packets of openings */
-    uint64_t hello_ns;     /* when HELLO was sent */
+    bool late;                    /* they are of the commons before the one in use, where a breaker opened late */
+    uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;
 };

@@ -39,10 +39,13 @@ static trip_verdict state_verdict(const struct binding *binding, uint64_t word, 
 COLD static trip_verdict question(const struct trip_breaker *breaker, const struct binding *binding)
 {
     struct binding room[2];
-    binding = breaker_glance(breaker, binding, room);
-    /* Acquire: pairs with the release of a mode that was set just now; its TTL is read after it. */
-    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
-    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const struct binding *const bound = binding;
+    uint64_t word, admission;
+    unsigned tries = 0;
+    do {
+        binding = tries < ADMIT_TRIES ? breaker_glance(breaker, bound, room) : &breaker->own;
+        word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    } while (!binding_was_in_slot(binding, &admission) && tries++ < ADMIT_TRIES);
     const uint64_t now_ms = view_now_ms(binding->view);
     const trip_mode mode = policy_mode_now(binding->policy, admission, now_ms);
     if (mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED)
@@ -54,9 +57,10 @@ COLD static trip_verdict question(const struct trip_breaker *breaker, const stru
 trip_verdict trip_allow(trip_breaker *breaker)
 {
     const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
-    /* Relaxed: a mode that changes now may count a call later. Acquire: pairs with whoever's CAS opened. */
-    if (likely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain &&
-               word_state(__atomic_load_n(binding->word, __ATOMIC_ACQUIRE)) == WORD_CLOSED))
+    /* Acquire: pairs with the CAS that opened. The admission after the word, for it says whose the word was. */
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    if (likely(word_state(word) == WORD_CLOSED &&
+               __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain))
         return TRIP_ALLOW;
     return question(breaker, binding);
 }
@@ -103,14 +107,17 @@ static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret
 
 static trip_verdict admit(struct call *call)
 {
-    const struct binding *const binding = call->binding;
-    /* Acquire: pairs with the release of a mode that was set just now; its TTL is read after it. */
-    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
     trip_verdict verdict = TRIP_ALLOW;
     trip_mode mode = TRIP_MODE_AUTO;
     bool again = true;
     for (unsigned tries = 0; tries < ADMIT_TRIES && again; tries++) {
-        call->word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+        uint64_t admission;
+        call->word = __atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE);
+        if (!binding_was_in_slot(call->binding, &admission)) { /* given away this moment: as a new breaker */
+            call->binding = &call->breaker->own;
+            continue;
+        }
+        const struct binding *const binding = call->binding;
         const uint64_t now_ms = view_now_ms(binding->view); /* after the word: docs/decisions/word-before-clock.md */
         mode = policy_mode_now(binding->policy, admission, now_ms);
         if (mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED)

@@ -201,7 +201,7 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     if (binding->kind == BINDING_FULL)
         return;
-    if (!outcome_neutral(outcome->what) && (late || word_moves_between(call->word, word) != 0))
+    if (!outcome_neutral(outcome->what) && (late || word_moved(call->word, word)))
         count_late(&reporter);
     else if (word_counts_streak(word))
         tell_outcome(&reporter, binding, word, outcome);

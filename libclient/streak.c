@@ -17,14 +17,17 @@ uint64_t streak_open_until_ms(const struct binding *binding, uint64_t now_ms)
     return now_ms + (next < longest ? next : longest);
 }
 
-/* A mode's TTL ends also when no tripd is there to write another judge. */
-static uint64_t judge_of(const struct binding *binding, uint64_t word)
+/* A mode's TTL ends also when no tripd is there to write another judge. False: the word is another breaker's. */
+static bool judge_of(const struct binding *binding, uint64_t word, uint64_t *ret_judge)
 {
-    const uint64_t judge = policy_judge_of(binding->policy, word_generation(word));
-    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    if (likely(!policy_has_ttl(admission)))
-        return judge;
-    return judge_with_mode(judge, policy_mode_now(binding->policy, admission, view_now_ms(binding->view)));
+    uint64_t admission;
+    if (!binding_was_in_slot(binding, &admission))
+        return false;
+    *ret_judge = policy_judge_of(binding->policy, word_generation(word));
+    if (unlikely(policy_has_ttl(admission)))
+        *ret_judge =
+            judge_with_mode(*ret_judge, policy_mode_now(binding->policy, admission, view_now_ms(binding->view)));
+    return true;
 }
 
 /* The clock is read only by the failure that may open. */
@@ -51,9 +54,10 @@ void streak_failed(const struct binding *binding, uint64_t word)
     if (unlikely(binding->kind == BINDING_MIRRORED))
         return;
     for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
-        if (unlikely(!word_counts_streak(word) || word_epoch(word) != epoch))
+        uint64_t judge;
+        if (unlikely(!word_counts_streak(word) || word_epoch(word) != epoch || !judge_of(binding, word, &judge)))
             return;
-        const uint64_t after = after_failure(binding, word, judge_of(binding, word));
+        const uint64_t after = after_failure(binding, word, judge);
         /* Equal: it is saturated. seq_cst: pairs with every reader's acquire. */
         if (after == word)
             return;
@@ -73,7 +77,8 @@ void streak_succeeded(const struct binding *binding, uint64_t word)
         return;
     for (unsigned tries = 0; tries < STREAK_TRIES; tries++) {
         const uint64_t after = word_after_success(word);
-        if (after == word || word_epoch(word) != epoch ||
+        uint64_t admission;
+        if (after == word || word_epoch(word) != epoch || !binding_was_in_slot(binding, &admission) ||
             __atomic_compare_exchange_n(binding->word, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
             return;
     }

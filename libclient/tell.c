@@ -194,7 +194,7 @@ void tell_ring(const struct lane *lane, const struct view *view)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const struct commons_view *const in_force = view_latest(view);
     struct commons_header *const commons = in_force->memory;
-    const uint32_t number = lane_number(lane, policy_plain(0, in_force->id)) % COMMONS_LANES_MAX;
+    const uint32_t number = lane_number(lane, policy_plain(0, in_force->number)) % COMMONS_LANES_MAX;
     const uint64_t bit = UINT64_C(1) << (number % 64);
     uint64_t *const dirty = &commons->dirty[number / 64];
     if (!number) /* tripd has not taken this lane yet, and reads all of it when it does */

@@ -55,7 +55,7 @@ static int segment_header_check(const struct segment_header *header, const struc
     const bool fits =
         section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), header->max_breakers) &&
         section_fits(&sections[SECTION_MIRROR], header->size, sizeof(uint64_t), header->max_breakers) &&
-        section_fits(&sections[SECTION_BEFORE], header->size, sizeof(uint64_t), header->max_breakers) &&
+        section_fits(&sections[SECTION_RESTS], header->size, sizeof(struct breaker_rest), header->max_breakers) &&
         section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), header->max_breakers) &&
         section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), header->max_breakers) &&
         section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), 1) &&
@@ -120,7 +120,7 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     view->cores = table_of(memory, &header.sections[SECTION_CORE]);
     view->names = table_of(memory, &header.sections[SECTION_NAMES]);
     view->mirror = table_of(memory, &header.sections[SECTION_MIRROR]);
-    view->before = table_of(memory, &header.sections[SECTION_BEFORE]);
+    view->rests = table_of(memory, &header.sections[SECTION_RESTS]);
     view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : header.tsc_trusted ? TICKS_TSC : TICKS_MONOTONIC;
     view->tick_ns_q32 = header.tick_ns_q32;
     view->created_mono_ns = header.created_mono_ns;
@@ -149,6 +149,7 @@ static int commons_map(const struct view_offer *offer, uint32_t max_breakers, st
         .memory = memory,
         .size = offer->commons_size,
         .id = offer->commons_id,
+        .number = offer->commons_number,
         .words = table_of(memory, &header.sections[COMMONS_WORDS]),
         .permits = table_of(memory, &header.sections[COMMONS_PERMITS]),
         .limits = table_of(memory, &header.sections[COMMONS_LIMITS]),

@@ -54,7 +54,7 @@ static const uint32_t least_stride[SECTION_COUNT] = {
     [SECTION_CLIENTS] = sizeof(struct client_slot),
     [SECTION_PATTERNS] = sizeof(struct pattern_slot),
     [SECTION_LIMITS] = sizeof(struct limits_shown),
-    [SECTION_BEFORE] = sizeof(uint64_t),
+    [SECTION_RESTS] = sizeof(struct breaker_rest),
 };
 
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)

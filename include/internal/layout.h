@@ -45,7 +45,7 @@ enum segment_section {
     SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
     SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
     SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
-    SECTION_BEFORE,      /* uint64_t, the mirror as the commons before this one left it, one a breaker; 0: none */
+    SECTION_RESTS,       /* struct breaker_rest, one a breaker */
     SECTION_COUNT
 };
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -91,7 +91,7 @@ struct segment_header {
     uint32_t keeper_pid;                                              /* as tripd sees them: for people only */
     uint32_t worker_pid;
     uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
-    uint64_t commons_filled; /* the one that SECTION_BEFORE was written for: succession.h */
+    uint64_t commons_number; /* 1, 2, ...: how many there have been */
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -217,6 +217,12 @@ struct core_slot {
         struct core_head head;
         uint8_t rest[CORE_IMAGE_SIZE - sizeof(struct core_head)];
     } images[2] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+/* Since when a breaker rests: internal/succession.h. tripd writes it when it makes another commons, `since` first. */
+struct breaker_rest {
+    uint64_t word;  /* the mirror, as it was then for the first time */
+    uint64_t since; /* number of the commons that was made then; 0: none was while this breaker was there */
 };
 
 #define TRANSITION_RING 4096
@@ -678,7 +684,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct segment_header),
         offsetof(struct segment_header, heartbeat_mono_ns),
         offsetof(struct segment_header, commons_id),
-        offsetof(struct segment_header, commons_filled),
+        sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
         sizeof(struct policy_slot),
         offsetof(struct policy_slot, judge),

@@ -1,7 +1,7 @@
 /* The words of a policy slot: what clients judge by, each 64 bits, read whole.
  *
  * admission   0-2 mode | 3 it has a TTL, which `modes` tells | 4-19 incarnation of the slot
- *             20-63 commons in force: the low bits of its id
+ *             20-63 number of the commons in force
  *             With mode auto and no TTL it equals policy_plain(incarnation, commons): one comparison tells a client
  * that nothing but the state word decides, that the slot is still its breaker's, and that the words which the client
  * has mapped are still the ones in force. judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in
@@ -26,9 +26,9 @@
 
 #define POLICY_COMMONS_SHIFT 20
 
-static inline uint64_t policy_plain(uint32_t incarnation, uint64_t commons_id)
+static inline uint64_t policy_plain(uint32_t incarnation, uint64_t number)
 {
-    return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4 | commons_id << POLICY_COMMONS_SHIFT;
+    return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4 | number << POLICY_COMMONS_SHIFT;
 }
 
 /* The same slot and commons with this mode in force. */
@@ -37,9 +37,9 @@ static inline uint64_t policy_admission(uint64_t admission, trip_mode mode, _Boo
     return (admission & ~UINT64_C(15)) | (uint64_t)mode | (has_ttl ? 8u : 0u);
 }
 
-static inline uint64_t policy_with_commons(uint64_t admission, uint64_t commons_id)
+static inline uint64_t policy_with_commons(uint64_t admission, uint64_t number)
 {
-    return (admission & ((UINT64_C(1) << POLICY_COMMONS_SHIFT) - 1)) | commons_id << POLICY_COMMONS_SHIFT;
+    return (admission & ((UINT64_C(1) << POLICY_COMMONS_SHIFT) - 1)) | number << POLICY_COMMONS_SHIFT;
 }
 
 static inline uint32_t policy_incarnation(uint64_t admission)
@@ -60,9 +60,9 @@ static inline _Bool policy_same_commons(uint64_t admission, uint64_t plain)
 }
 
 /* A lane's number, 12 bits, that is its own in this commons alone. */
-static inline uint64_t policy_lane_grant(uint64_t commons_id, uint32_t lane)
+static inline uint64_t policy_lane_grant(uint64_t number, uint32_t lane)
 {
-    return commons_id << POLICY_COMMONS_SHIFT | (lane & 0xfff);
+    return number << POLICY_COMMONS_SHIFT | (lane & 0xfff);
 }
 
 /* 0: the lane has no number in the commons of `plain`. */

@@ -57,6 +57,7 @@ struct wire_welcome {
     uint64_t segment_size;
     uint64_t commons_id;
     uint64_t commons_size;
+    uint64_t commons_number;
     uint32_t meter_count; /* lane_size(meter_count) is the exact size of the memfd */
     uint32_t max_breakers;
     uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send one with ATTACH */
@@ -66,11 +67,12 @@ struct wire_welcome {
     uint64_t time_namespace; /* inode of tripd's; 0: unknown */
 };
 
-#define WIRE_OPENINGS_MAX 31
+#define WIRE_OPENINGS_MAX 30
 
 /* Openings that a client finds in the commons that it had until now, by the words there. As many packets as needed. */
 struct wire_openings {
     struct wire_head head;
+    uint64_t commons_number; /* where they stand */
     uint32_t count;
     uint32_t reserved0;
     struct wire_opening {

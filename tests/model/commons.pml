@@ -7,21 +7,20 @@
  * or with the keeper. A word is epoch * 2 + open. A reset stands for the end of the open time too: both close it by
  * the same steps.
  *
- * tripd keeps two words a slot in the segment beside the mirror. `first` is the epoch with which the word began in this
- * commons. `before` is the mirror of the last commons in which tripd saw the word move: a commons that is replaced
- * before anything moved leaves it as it is, for openings of the older ones may still come.
+ * A new commons moves the epochs on by FRESH, so that the rest of an epoch by FRESH counts the moves of a breaker, in
+ * whatever commons: internal/succession.h. tripd keeps two words a slot beside the mirror: the mirror as it was when the
+ * breaker had moved last (`before`), and the number of the commons that began with it (`since`). What an older commons
+ * says counts if that one or the next began with it: the breaker has not moved in any later one. A binding is a commons
+ * and its number, and never changes.
  *
  *   -DPUBLISH_FIRST     the id is published and the numbers are moved before the words are filled
  *   -DANSWER_EARLY      tripd answers operators and clients before it moves the numbers
  *   -DNUMBERS_ONCE      a worker that inherits a published commons leaves the numbers as they are
  *   -DACK_EARLY         tripd answers the operator before it stores the mirror
- *   -DBEFORE_AGAIN      each attempt to make a commons notes the mirror, also if the last attempt had moved it
- *   -DBEFORE_EACH       each commons notes the mirror, also if nothing moved in the last commons
  *   -DANY_EPOCH         tripd adopts an opening onto every closed word, not only onto one in its first epoch
- *   -DANY_OPENING       tripd adopts an opening whatever `before` says
  *   -DRESET_IN_PLACE    a reset leaves a closed word in its epoch
  *   -DBIND_FIRST        a client moves to the new commons, and does not hand over what the old one says
- *   -DNUMBER_FIRST      a client notes the new commons' number before its memory is in place
+ *   -DANY_AGE           an opening is taken over however often the breaker moved in later commons
  *   -DNO_SECOND_LOOK    a client that opened does not look again whether its commons is still in force
  *   -DDEAD_WORD         a superseded client decides by the word of its old commons
  */
@@ -33,21 +32,19 @@
 #define OPEN(word) ((word) % 2)
 #define UNSET 0
 
+#define MOVES(word) (EPOCH(word) % FRESH)
+
 /* Segment. */
 byte number = 1;    /* in the admission word: which commons is in force */
 byte published = 1; /* in the header: in which one the words are */
-byte mirror = WORD(1, 0), before = 0, first = 0;
-
-#ifdef BEFORE_EACH
-byte before_of = 0; /* for which commons it was noted */
-#endif
+byte mirror = WORD(1, 0), before = 0, since = 0;
 
 /* The commons, by number; which one the keeper holds, 0: none. */
 byte commons[DEATHS + 2];
 byte held = 1;
 
-/* A process: the number it noted, the memory its pointers lead to, a bit for each old one to hand over again. */
-byte noted[2], mapped[2], owed[2];
+/* A process: the commons that it is bound to, a bit for each old one to hand over again. */
+byte bound[2], owed[2];
 
 /* The socket: a packet of each process, the operator's verb. An answer carries the number of the commons. */
 mtype = { IDLE, ASKED, ANSWERED, TRIP, RESET };
@@ -73,30 +70,15 @@ bool threads;         /* the process with two threads, or two processes */
         fi \
     }
 
-inline note_before() {
-#ifdef BEFORE_AGAIN
-    STEP(before = mirror);
-    STEP(first = EPOCH(mirror) + FRESH)
-#else
-    if
-    :: first != EPOCH(mirror) + FRESH -> /* else noted by an attempt that ended there */
-        if
-#ifdef BEFORE_EACH
-        :: before_of != held -> STEP(before = mirror); STEP(before_of = held)
-#else
-        :: first != EPOCH(mirror) -> STEP(before = mirror)
-#endif
-        :: else
-        fi;
-        STEP(first = EPOCH(mirror) + FRESH)
-    :: else
-    fi
-#endif
-}
-
+/* A worker that died here leaves words that the next one moves on once more: their moves are the same. */
 inline fill() {
-    note_before();
-    STEP(commons[held] = WORD(first, OPEN(mirror)));
+    if
+    :: MOVES(mirror) != MOVES(before) ->
+        STEP(since = held);
+        STEP(before = mirror)
+    :: else
+    fi;
+    STEP(commons[held] = WORD(EPOCH(mirror) + FRESH, OPEN(mirror)));
     STEP(mirror = commons[held])
 }
 
@@ -142,18 +124,18 @@ inline carry_out() {
 #ifdef ANY_EPOCH
 #define FIRST_EPOCH true
 #else
-#define FIRST_EPOCH (EPOCH(commons[held]) == first)
+#define FIRST_EPOCH (MOVES(commons[held]) == MOVES(before))
 #endif
-#ifdef ANY_OPENING
-#define AFTER_BEFORE true
+#ifdef ANY_AGE
+#define YOUNG true
 #else
-#define AFTER_BEFORE (EPOCH(packet_word[p]) > EPOCH(before))
+#define YOUNG (packet_from[p] + 1 >= since)
 #endif
 
 /* A client's packet: tripd adopts an opening by a word that nobody moved since this commons was made. */
 inline adopt() {
     if
-    :: atomic { !OPEN(commons[held]) && FIRST_EPOCH && OPEN(packet_word[p]) && AFTER_BEFORE ->
+    :: atomic { !OPEN(commons[held]) && FIRST_EPOCH && OPEN(packet_word[p]) && YOUNG ->
            assert(packet_from[p] >= reset_acked);
            set = WORD(EPOCH(commons[held]) + 1, 1);
            STEP(commons[held] = set) }; /* CAS */
@@ -227,18 +209,18 @@ proctype operator() {
 
 /* The word, then the admission, which tells whether the word is still the one in force. */
 inline call() {
-    atomic { began = tripped; own = noted[p] };
-    w = commons[mapped[p]];
+    atomic { began = tripped; own = bound[p] };
+    w = commons[own];
     in_force = number;
     atomic {
         if
         :: in_force == own ->
             assert(!MUST_DENY || OPEN(w));
             if
-            :: !OPEN(w) && commons[mapped[p]] == w -> /* admitted; the failure that opens: CAS */
-                commons[mapped[p]] = WORD(EPOCH(w) + 1, 1);
+            :: !OPEN(w) && commons[own] == w -> /* admitted; the failure that opens: CAS */
+                commons[own] = WORD(EPOCH(w) + 1, 1);
                 won = true;
-                if :: mapped[p] >= reset_in -> opened = true :: else fi
+                if :: own >= reset_in -> opened = true :: else fi
             :: true
             fi
         :: else -> /* superseded: moves no word. While tripd is away it denies also what its old word denies */
@@ -277,15 +259,8 @@ inline hand_over() {
     atomic { serving -> packet[p] = ASKED; packet_from[p] = from; packet_word[p] = w; w = 0 };
     packet[p] != ASKED;
     if
-    :: packet[p] == ANSWERED && from == mapped[p] ->
-#ifdef NUMBER_FIRST
-        noted[p] = packet_from[p];
-        mapped[p] = packet_from[p]
-#else
-        mapped[p] = packet_from[p];
-        noted[p] = packet_from[p]
-#endif
-    :: atomic { packet[p] == IDLE && from != mapped[p] -> owed[p] = owed[p] | (1 << from) } /* hung up */
+    :: packet[p] == ANSWERED && from == bound[p] -> bound[p] = packet_from[p]
+    :: atomic { packet[p] == IDLE && from != bound[p] -> owed[p] = owed[p] | (1 << from) } /* hung up */
     :: else
     fi;
     atomic { packet[p] = IDLE; packet_from[p] = 0; from = 0 }
@@ -298,7 +273,7 @@ end:
     do
     :: atomic { owed[p] & 2 -> from = 1; owed[p] = owed[p] & ~2 }; hand_over()
     :: atomic { owed[p] & 4 -> from = 2; owed[p] = owed[p] & ~4 }; hand_over()
-    :: atomic { noted[p] != number && owed[p] == 0 -> from = mapped[p] }; hand_over()
+    :: atomic { bound[p] != number && owed[p] == 0 -> from = bound[p] }; hand_over()
     od
 }
 
@@ -314,12 +289,12 @@ proctype single(byte p; byte calls) {
 end:
     do
     :: calls > 0 -> calls--; call()
-    :: noted[p] != number ->
-        atomic { serving -> packet[p] = ASKED; packet_from[p] = mapped[p]; packet_word[p] = commons[mapped[p]] };
+    :: bound[p] != number ->
+        atomic { serving -> packet[p] = ASKED; packet_from[p] = bound[p]; packet_word[p] = commons[bound[p]] };
         atomic {
             packet[p] != ASKED;
             if
-            :: packet[p] == ANSWERED -> mapped[p] = packet_from[p]; noted[p] = packet_from[p]
+            :: packet[p] == ANSWERED -> bound[p] = packet_from[p]
             :: else
             fi;
             packet[p] = IDLE; packet_from[p] = 0; packet_word[p] = 0
@@ -330,7 +305,7 @@ end:
 init {
     atomic {
         commons[1] = WORD(1, 0);
-        noted[0] = 1; mapped[0] = 1; noted[1] = 1; mapped[1] = 1;
+        bound[0] = 1; bound[1] = 1;
         run tripd(); run operator(); run judge();
         if
         :: threads = true; run caller(0, 2); run attacher(0)

@@ -66,7 +66,6 @@ static inline void host_open(struct host *host)
 {
     const struct lanes_options lanes = {.max_lanes = HOST_LANES,
                                         .max_breakers = host->max_breakers,
-                                        .commons_id = host->commons->commons_id,
                                         .memory_per_user = UINT64_C(1) << 30,
                                         .clock = &host->clock,
                                         .draining = &host->draining};
@@ -193,7 +192,7 @@ static inline void client_attach(struct host *host, struct client *client)
     const int fd = writer_send(&client->writer);
     must(lanes_attach(host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0);
     client->number = lane_number(client->lane);
-    lane_grant(host->lanes, client->lane);
+    lane_grant(client->lane, host->segment->header->commons_number);
     breakers_lane_came(host->breakers, client->lane);
 }
 

@@ -152,6 +152,7 @@ static void hello(struct fake_daemon *fake, struct fake_connection *connection)
                                         .segment_size = (uint64_t)((int64_t)fake->segment->size + fake->size_error),
                                         .commons_id = fake->commons->commons_id,
                                         .commons_size = (uint64_t)((int64_t)fake->commons->size + fake->size_error),
+                                        .commons_number = fake->segment->header->commons_number,
                                         .meter_count = (uint32_t)lane_meters_for(FAKE_BREAKERS),
                                         .max_breakers = FAKE_BREAKERS,
                                         .wants_pidfd = 1,
@@ -190,7 +191,7 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
         lane->memory =
             mmap(NULL, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         assert(lane->memory != MAP_FAILED && lane->memory->lane_id == request->lane_id);
-        __atomic_store_n(&lane->memory->granted, policy_lane_grant(fake->commons->commons_id, number),
+        __atomic_store_n(&lane->memory->granted, policy_lane_grant(fake->segment->header->commons_number, number),
                          __ATOMIC_RELEASE);
         __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     }
@@ -414,9 +415,9 @@ void fake_lose_commons(struct fake_daemon *fake)
     struct commons *const before = fake->commons;
     close(fake->commons_fd);
     make_commons(fake);
-    segment_commons_begin(fake->segment, fake->commons->commons_id);
+    segment_commons_begin(fake->segment);
     for (uint32_t slot = 0; slot < FAKE_BREAKERS; slot++) {
-        const uint64_t word = fake->segment->before[slot];
+        const uint64_t word = fake->segment->mirror[slot];
         const uint64_t epochs = (uint64_t)WORD_FRESH_COMMONS_EPOCHS << WORD_EPOCH_SHIFT;
         if (word)
             fake_set_word(fake, slot, word + epochs);

@@ -32,7 +32,7 @@ static struct counts {
     struct client_slot shown[MAX_LANES + 1];
     uint64_t refused;
     uint32_t opened_slot;
-    uint64_t opened_word;
+    uint64_t opened_word, opened_number;
 } * counts;
 
 /* ---- breakers that count */
@@ -51,11 +51,12 @@ void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
     __atomic_add_fetch(&counts->gone, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
-void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word)
+void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)
 {
     (void)breakers;
     counts->opened_slot = slot;
     counts->opened_word = word;
+    counts->opened_number = number;
     __atomic_fetch_add(&counts->opened, 1, __ATOMIC_SEQ_CST);
 }
 

@@ -109,8 +109,7 @@ static void test_a_breaker_comes_into_being_closed(void **state)
     assert_int_equal(policy->longest_ms, 30000);
     assert_int_equal(half_open_permits(policy->half_open), 1);
     assert_int_equal(half_open_max_wait_ms(policy->half_open), 10000);
-    assert_int_equal(policy->admission,
-                     policy_plain(segment_incarnation(host->segment, slot), host->commons->commons_id));
+    assert_int_equal(policy->admission, policy_plain(segment_incarnation(host->segment, slot), 1));
     assert_string_equal(host->segment->details[slot].settings_match, "*");
 }
 
@@ -871,8 +870,7 @@ static void test_auto_says_nothing_where_nobody_says_otherwise(void **state)
     breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, &operator);
     breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_AUTO, 0, &operator);
     assert_int_equal(host_policy(host, slot)->modes[MODE_OWNER_OPERATOR], 0);
-    assert_int_equal(host_policy(host, slot)->admission,
-                     policy_plain(segment_incarnation(host->segment, slot), host->commons->commons_id));
+    assert_int_equal(host_policy(host, slot)->admission, policy_plain(segment_incarnation(host->segment, slot), 1));
 }
 
 static void test_a_mode_by_pattern_binds_later_breakers_too(void **state)

@@ -53,14 +53,13 @@ static void test_admission_words_carry_the_number_of_the_commons_in_force(void *
 {
     (void)state;
     start(STEADY);
-    const uint64_t before = host_policy(host, slot)->admission;
-    const uint64_t old = host->commons->commons_id;
+    assert_true(host_policy(host, slot)->admission == policy_plain(1, 1));
     lose_commons();
-    const uint64_t now = host->commons->commons_id;
-    assert_int_not_equal(old, now);
-    assert_true(policy_same_commons(before, policy_plain(0, old)));
-    assert_true(host_policy(host, slot)->admission == policy_with_commons(before, now));
-    assert_true(policy_same_commons(host_policy(host, host_breaker(host, "later"))->admission, policy_plain(0, now)));
+    assert_int_equal(host->segment->header->commons_number, 2);
+    assert_true(host_policy(host, slot)->admission == policy_plain(1, 2));
+    assert_true(host_policy(host, host_breaker(host, "later"))->admission == policy_plain(1, 2));
+    host_kill(host, NULL, 0); /* the worker alone: the keeper hands on the commons */
+    assert_true(host_policy(host, slot)->admission == policy_plain(1, 2));
 }
 
 static void test_modes_and_ttls_stay_in_the_admission_word(void **state)
@@ -83,14 +82,14 @@ static void test_an_opening_in_the_commons_before_is_taken_over_with_its_time(vo
     const uint64_t opened = opened_by_client(25000);
     lose_commons();
     assert_int_equal(host_state(host, slot), WORD_CLOSED);
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
     assert_int_equal(word_deadline_ms(host_word(host, slot)), 25000);
     assert_true(host->segment->mirror[slot] == host_word(host, slot));
     assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_CONSECUTIVE);
     assert_int_equal(host->segment->details[slot].by, BY_CLIENT);
     assert_int_equal(host_head(host, slot)->opens, 1);
-    breakers_opened_before(host->breakers, slot, opened); /* as the next client says, too */
+    breakers_opened_before(host->breakers, slot, opened, 1); /* as the next client says, too */
     assert_int_equal(host_head(host, slot)->opens, 1);
     host_advance(host, 24000);
     assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
@@ -103,7 +102,7 @@ static void test_an_opening_is_not_taken_over_where_somebody_knows_better(void *
     const uint64_t opened = opened_by_client(25000);
     lose_commons();
     breakers_reset(host->breakers, slot, &(struct breakers_actor){.by = BY_OPERATOR});
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
     assert_int_equal(host_state(host, slot), WORD_CLOSED);
 }
 
@@ -114,16 +113,32 @@ static void test_an_opening_that_is_over_or_damaged_is_not_taken_over(void **sta
     const uint32_t epoch = word_epoch(host_word(host, slot));
     host_advance(host, 1000);
     lose_commons();
-    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 1000));
-    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 32000));
-    breakers_opened_before(host->breakers, slot, word_open(epoch, 25000));
-    breakers_opened_before(host->breakers, slot, word_open(epoch - 1, 25000));
-    breakers_opened_before(host->breakers, slot, word_half_open(epoch + 1, 25000));
-    breakers_opened_before(host->breakers, 7, word_open(epoch + 1, 25000));
-    breakers_opened_before(host->breakers, 99, word_open(epoch + 1, 25000));
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 1000), 1);
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 32000), 1);
+    breakers_opened_before(host->breakers, slot, word_half_open(epoch + 1, 25000), 1);
+    breakers_opened_before(host->breakers, 7, word_open(epoch + 1, 25000), 1);
+    breakers_opened_before(host->breakers, 99, word_open(epoch + 1, 25000), 1);
     assert_int_equal(host_state(host, slot), WORD_CLOSED);
-    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 25000));
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 1, 25000), 1);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
+}
+
+/* It opened, was mirrored, and its time passed; then a client's probe failed while no tripd was there. */
+static void test_a_reopening_for_longer_is_taken_over_too(void **state)
+{
+    (void)state;
+    start("half_open: {max_wait: 2s}, " STEADY);
+    breakers_trip(host->breakers, slot, 1000, &(struct breakers_actor){.by = BY_OPERATOR});
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    host_sleep(host, 3000);
+    lose_commons();
+    assert_int_equal(host_state(host, slot), WORD_OPEN); /* until a probe of before is over */
+    assert_in_range(word_deadline_ms(host_word(host, slot)), 5000, 5064);
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 2, 25000), 1);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 25000);
+    assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_PROBE_FAILED);
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 2, 20000), 1);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 25000);
 }
 
 static void test_a_mode_that_keeps_the_state_takes_over_nothing(void **state)
@@ -132,7 +147,7 @@ static void test_a_mode_that_keeps_the_state_takes_over_nothing(void **state)
     start("mode: disabled, " STEADY);
     const uint64_t opened = opened_by_client(25000);
     lose_commons();
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
     assert_int_equal(host_state(host, slot), WORD_CLOSED);
 }
 
@@ -143,7 +158,25 @@ static void test_an_opening_many_commons_ago_is_taken_over_too(void **state)
     const uint64_t opened = opened_by_client(25000);
     for (unsigned i = 0; i < 6; i++)
         lose_commons();
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
+    assert_int_equal(host_state(host, slot), WORD_OPEN);
+}
+
+static void test_an_opening_is_not_taken_over_if_the_breaker_moved_in_a_commons_between(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const struct breakers_actor actor = {.by = BY_OPERATOR};
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    lose_commons();
+    breakers_reset(host->breakers, slot, &actor);
+    lose_commons();
+    lose_commons();
+    breakers_opened_before(host->breakers, slot, word_open(epoch + 3, 25000),
+                           1); /* it moved more often before than since */
+    assert_int_equal(host_state(host, slot), WORD_CLOSED);
+    const uint64_t opened = opened_by_client(25000);
+    breakers_opened_before(host->breakers, slot, opened, 2);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
 }
 
@@ -157,7 +190,7 @@ static void test_a_slot_that_got_another_name_since_takes_over_nothing(void **st
     for (char name[] = "n0"; name[1] < '8'; name[1]++)
         host_breaker(host, name);
     assert_string_equal(segment_name(host->segment, slot), "n7");
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
     assert_int_equal(host_state(host, slot), WORD_CLOSED);
 }
 
@@ -173,14 +206,14 @@ static void test_a_worker_that_dies_while_it_fills_loses_no_opening(void **state
     commons_unmap(host->commons);
     host_commons(host);
     segment_inherit(host->segment, &host->clock);
-    segment_commons_begin(host->segment, host->commons->commons_id);
-    const uint64_t filled = word_closed(word_epoch(host->segment->before[slot]) + WORD_FRESH_COMMONS_EPOCHS, 0, 0);
+    segment_commons_begin(host->segment);
+    const uint64_t filled = word_closed(word_epoch(host->segment->mirror[slot]) + WORD_FRESH_COMMONS_EPOCHS, 0, 0);
     *commons_word(host->commons, slot) = filled; /* and no further: `other` is not filled */
     segment_mirror(host->segment, slot, filled);
     host_open(host);
-    assert_int_equal(word_epoch(host_word(host, slot)), word_epoch(filled));
+    assert_false(word_moved(filled, host_word(host, slot)));
     assert_int_equal(host_state(host, other), WORD_CLOSED);
-    breakers_opened_before(host->breakers, slot, opened);
+    breakers_opened_before(host->breakers, slot, opened, 1);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
 }
 
@@ -188,12 +221,11 @@ static void test_a_worker_that_dies_while_it_moves_numbers_leaves_the_rest_to_th
 {
     (void)state;
     start(STEADY);
-    const uint64_t old = host->commons->commons_id;
     lose_commons();
     struct policy_slot *const policy = &host->segment->policies[slot];
-    policy->admission = policy_with_commons(policy->admission, old); /* as if it had not come to this one */
+    policy->admission = policy_with_commons(policy->admission, 1); /* as if it had not come to this one */
     host_kill(host, NULL, 0);
-    assert_true(policy_same_commons(host_policy(host, slot)->admission, policy_plain(0, host->commons->commons_id)));
+    assert_true(host_policy(host, slot)->admission == policy_plain(1, 2));
 }
 
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
@@ -206,8 +238,10 @@ int main(void)
         TEST(an_opening_in_the_commons_before_is_taken_over_with_its_time),
         TEST(an_opening_is_not_taken_over_where_somebody_knows_better),
         TEST(an_opening_that_is_over_or_damaged_is_not_taken_over),
+        TEST(a_reopening_for_longer_is_taken_over_too),
         TEST(a_mode_that_keeps_the_state_takes_over_nothing),
         TEST(an_opening_many_commons_ago_is_taken_over_too),
+        TEST(an_opening_is_not_taken_over_if_the_breaker_moved_in_a_commons_between),
         TEST(a_slot_that_got_another_name_since_takes_over_nothing),
         TEST(a_worker_that_dies_while_it_fills_loses_no_opening),
         TEST(a_worker_that_dies_while_it_moves_numbers_leaves_the_rest_to_the_next),

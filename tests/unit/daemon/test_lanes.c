@@ -20,11 +20,8 @@ static uint32_t draining;
 
 static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
 {
-    const struct lanes_options options = {.max_lanes = max_lanes,
-                                          .max_breakers = BREAKERS,
-                                          .commons_id = COMMONS,
-                                          .memory_per_user = memory_per_user,
-                                          .draining = &draining};
+    const struct lanes_options options = {
+        .max_lanes = max_lanes, .max_breakers = BREAKERS, .memory_per_user = memory_per_user, .draining = &draining};
     struct lanes *lanes;
     assert_int_equal(lanes_new(&options, &lanes), 0);
     return lanes;
@@ -61,7 +58,7 @@ static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
     assert_int_equal(lane_pid(lane), PID);
     assert_string_equal(lane_program(lane), "writer");
     assert_int_equal(writer.memory->granted, 0);
-    lane_grant(lanes, lane);
+    lane_grant(lane, COMMONS);
     assert_int_equal(writer.memory->granted, policy_lane_grant(COMMONS, 1));
     assert_ptr_equal(lanes_get(lanes, 1), lane);
     assert_null(lanes_get(lanes, 0));
