@@ -314,15 +314,22 @@ static int taken(struct trip_client *client)
     if (attach->state != ATTACH_OPENINGS)
         return 0;
     use_commons(client);
-    return offer_lane(client, attach->sent_lane ? client->lane : NULL);
+    if (!attach->answered_lane)
+        return offer_lane(client, attach->sent_lane ? client->lane : NULL);
+    settle(client);
+    return 0;
 }
 
 static int attached(struct trip_client *client, const struct wire_attached *answer)
 {
-    if (client->attach.state != ATTACH_LANE || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
+    struct attach *const attach = &client->attach;
+    const bool early = attach->state == ATTACH_OPENINGS && attach->sent_lane;
+    if ((attach->state != ATTACH_LANE && !early) || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
         return -EINVAL;
-    set_refused(&client->attach, 0);
-    settle(client);
+    set_refused(attach, 0);
+    attach->answered_lane = true;
+    if (!early)
+        settle(client);
     return 0;
 }
 
@@ -341,10 +348,12 @@ static int refused(struct trip_client *client, const struct wire_refused *answer
 {
     struct attach *const attach = &client->attach;
     set_refused(attach, answer->error < 0 ? answer->error : -EPERM);
-    if (attach->state != ATTACH_LANE)
+    if (attach->state != ATTACH_LANE && attach->state != ATTACH_OPENINGS)
         return attach->refused;
     attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
-    settle(client);
+    attach->answered_lane = true;
+    if (attach->state == ATTACH_LANE)
+        settle(client);
     return 0;
 }
 
@@ -446,10 +455,11 @@ static bool connect_any(struct trip_client *client)
     return true;
 }
 
-/* Is the one who listens surely the one whose segment is mapped? Only then may its lane be sent unasked. */
-static bool same_daemon(const struct view *view)
+/* Does the tripd that listens surely use the segment that is mapped? Only then may a lane for it be sent unasked. That
+ * it has another commons is no matter: a lane counts for the segment. */
+static bool same_segment(const struct view *view)
 {
-    return view && !view_away(view) && !view_outdated(view);
+    return view && !view_away(view);
 }
 
 static void begin(struct trip_client *client, uint64_t now)
@@ -466,7 +476,7 @@ static void begin(struct trip_client *client, uint64_t now)
     }
     lane_comes(client, coarse_ns() + LANE_DUE_NS);
     bool sent = send_hello(client);
-    if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_daemon(client->view))
+    if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_segment(client->view))
         sent = send_lane(client);
     if (!sent)
         attach_close(client);
@@ -477,7 +487,7 @@ void attach_close(struct trip_client *client)
     struct attach *const attach = &client->attach;
     descriptor_close(&attach->socket);
     attach->state = ATTACH_IDLE;
-    attach->sent_lane = false;
+    attach->sent_lane = attach->answered_lane = false;
     attach->commons = commons_view_unmap(attach->commons);
     if (attach->late)
         __atomic_store_n(&client->view->commons->older->opened_late, true, __ATOMIC_RELAXED);

@@ -236,15 +236,16 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
     bind_to_slot(breaker, &binding);
 }
 
-/* A process that tripd refuses gets no words of the commons in force, and no probe. While a breaker is half-open for
- * the others, its own private one decides for it. */
+/* A process that tripd refuses gets no words of the commons in force, and no probe. While a breaker in mode auto is
+ * half-open for the others, its own private one decides for it. */
 static const struct binding *without_probe(const struct trip_breaker *breaker, const struct binding *decides)
 {
-    const bool refused = __atomic_load_n(&breaker->client->attach.refused, __ATOMIC_RELAXED) != 0;
-    return decides->kind == BINDING_MIRRORED && refused &&
-                   word_shown_state(__atomic_load_n(decides->word, __ATOMIC_RELAXED)) == TRIP_STATE_HALF_OPEN
-               ? &breaker->own
-               : decides;
+    if (decides->kind != BINDING_MIRRORED || __atomic_load_n(&breaker->client->attach.refused, __ATOMIC_RELAXED) == 0)
+        return decides;
+    const uint64_t admission = __atomic_load_n(&decides->policy->admission, __ATOMIC_ACQUIRE);
+    const trip_state state = word_shown_state(__atomic_load_n(decides->word, __ATOMIC_ACQUIRE));
+    const trip_mode mode = policy_mode_now(decides->policy, admission, view_now_ms(decides->view));
+    return state == TRIP_STATE_HALF_OPEN && mode == TRIP_MODE_AUTO ? &breaker->own : decides;
 }
 
 const struct binding *breaker_bound(struct trip_breaker *breaker)

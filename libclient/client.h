@@ -308,6 +308,7 @@ struct attach {
     enum attach_state state;
     bool wants_pidfd;
     bool sent_lane;               /* on this connection */
+    bool answered_lane;           /* taken, or refused */
     uint64_t lane_next_ns;        /* after a refusal: when to offer the lane again */
     int refused;                  /* tripd's last refusal, -errno */
     uint64_t next_ns;             /* no new connection before */

@@ -97,6 +97,9 @@ static void test_a_refused_process_of_a_dead_commons_recovers_too(void **state)
     half_open_with_a_permit(fixture);
     assert_true(WAIT_FOR(verdict == TRIP_ALLOW || (verdict = trip_begin(fixture->breaker, &call)) == TRIP_ALLOW));
     trip_end(&call, TRIP_OK);
+    fake_mode(&fixture->fake, fixture->slot, TRIP_MODE_FORCED_OPEN, 0);
+    assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_FORCED);
+    fake_mode(&fixture->fake, fixture->slot, TRIP_MODE_COUNT, 0);
     fixture_set(fixture, word_open(word_epoch(fixture_word(fixture)) + 1, 60000));
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_OPEN);
 }
