@@ -126,18 +126,28 @@ static bool find(const struct trip_breaker *breaker, struct binding *ret_binding
     return true;
 }
 
+/* A process that tripd refuses gets no words of the commons in force, and no probe. While a breaker in mode auto is
+ * half-open for the others, its own private one decides for it. */
+static const struct binding *without_probe(const struct trip_breaker *breaker, const struct binding *decides)
+{
+    if (decides->kind != BINDING_MIRRORED || __atomic_load_n(&breaker->client->attach.refused, __ATOMIC_RELAXED) == 0)
+        return decides;
+    const uint64_t admission = __atomic_load_n(&decides->policy->admission, __ATOMIC_ACQUIRE);
+    const trip_state state = word_shown_state(__atomic_load_n(decides->word, __ATOMIC_ACQUIRE));
+    const trip_mode mode = policy_mode_now(decides->policy, admission, view_now_ms(decides->view));
+    return state == TRIP_STATE_HALF_OPEN && mode == TRIP_MODE_AUTO ? &breaker->own : decides;
+}
+
 const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
                                      struct binding ret_room[2])
 {
     const struct binding *decides = in_force(binding);
-    if (decides)
-        return decides;
-    if (!find(breaker, &ret_room[0]))
-        return &breaker->own;
-    ret_room[1] = mirrored(&ret_room[0]);
-    ret_room[0].mirrored = &ret_room[1];
-    decides = in_force(&ret_room[0]);
-    return decides ? decides : &breaker->own;
+    if (!decides && find(breaker, &ret_room[0])) {
+        ret_room[1] = mirrored(&ret_room[0]);
+        ret_room[0].mirrored = &ret_room[1];
+        decides = in_force(&ret_room[0]);
+    }
+    return decides ? without_probe(breaker, decides) : &breaker->own;
 }
 
 static void bind_private(struct trip_breaker *breaker)
@@ -234,18 +244,6 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
         return;
     const struct binding binding = slot_binding(view, view_latest(view), slot, incarnation);
     bind_to_slot(breaker, &binding);
-}
-
-/* A process that tripd refuses gets no words of the commons in force, and no probe. While a breaker in mode auto is
- * half-open for the others, its own private one decides for it. */
-static const struct binding *without_probe(const struct trip_breaker *breaker, const struct binding *decides)
-{
-    if (decides->kind != BINDING_MIRRORED || __atomic_load_n(&breaker->client->attach.refused, __ATOMIC_RELAXED) == 0)
-        return decides;
-    const uint64_t admission = __atomic_load_n(&decides->policy->admission, __ATOMIC_ACQUIRE);
-    const trip_state state = word_shown_state(__atomic_load_n(decides->word, __ATOMIC_ACQUIRE));
-    const trip_mode mode = policy_mode_now(decides->policy, admission, view_now_ms(decides->view));
-    return state == TRIP_STATE_HALF_OPEN && mode == TRIP_MODE_AUTO ? &breaker->own : decides;
 }
 
 const struct binding *breaker_bound(struct trip_breaker *breaker)
