@@ -1,118 +1,16 @@
 /* The verbs that look: they read the state segment, whether tripd runs or not. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/settings.h"
-#include "internal/paths.h"
 #include "internal/ticks.h"
 #include "print.h"
+#include "reading.h"
 #include "request.h"
-#include "snapshot.h"
 
 #define FOLLOW_NS 100000000 /* how often new events are looked for */
-
-/* ------------------------------------------------------------------------------------------------------ the segment */
-
-static int not_found(const struct arguments *arguments, const char *path, int error, const char *why)
-{
-    const bool file = arguments->given & OPTION_SEGMENT, user = arguments->given & OPTION_USER;
-    if (why)
-        fprintf(stderr, "tripctl: %s\n", why);
-    else if (error == -ENOENT && !file)
-        fprintf(stderr,
-                "tripctl: no tripd has run as instance %s: there is no state segment %s%s; %sset TRIP_SHM_DIR if its "
-                "tripd has it\n",
-                arguments->instance, paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm", path,
-                user ? "" : "add --user for one of your own, or ");
-    else
-        fprintf(stderr, "tripctl: %s: %s\n", path, strerror(-error));
-    return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
-}
-
-/* A file's, or the instance's. */
-static int open_segment(const struct arguments *arguments, struct snapshot **ret_snapshot)
-{
-    char path[PATHS_MAX] = "", *why = NULL;
-    const bool file = arguments->given & OPTION_SEGMENT;
-    int error = file ? 0 : paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid());
-    if (error == 0)
-        error = snapshot_open(file ? arguments->segment : path, file, ret_snapshot, &why);
-    const int status = error == 0 ? EXIT_DONE : not_found(arguments, file ? arguments->segment : path, error, why);
-    free(why);
-    return status;
-}
-
-/* What became of tripd: the segment says, and the error of asking it. A socket that is not there may be elsewhere for
- * who asks, so that it tells nothing while the heart beats. */
-static enum report_daemon daemon_now(const struct snapshot *snapshot, int error)
-{
-    const enum report_daemon daemon = snapshot_daemon(snapshot);
-    const bool dead = (daemon == REPORT_RUNNING && error == -ECONNREFUSED) ||
-                      (daemon == REPORT_STALLED && (error == -ECONNREFUSED || error == -ENOENT));
-    return dead ? REPORT_DEAD : daemon;
-}
-
-/* tripd lives, and did not make the segment current. */
-static void warn_of_silence(int error, const json_t *answer)
-{
-    const char *refusal = json_string_value(json_object_get(answer, "message"));
-    switch (error) {
-    case 0:
-        return;
-    case -EREMOTEIO:
-        fprintf(stderr, "tripctl: %s; the newest calls may be missing\n", refusal ? refusal : "tripd refused");
-        return;
-    case -ENOENT:
-        fputs("tripctl: tripd runs, but its socket is not where it is looked for; the newest calls may be missing\n",
-              stderr);
-        return;
-    case -EACCES:
-        fputs("tripctl: you may not connect to tripd's socket; the newest calls may be missing\n", stderr);
-        return;
-    default:
-        fputs("tripctl: tripd runs but did not answer; the newest calls may be missing\n", stderr);
-    }
-}
-
-/* On standard error, so that what is printed stays what it is. */
-static void warn_of_age(const struct snapshot *snapshot, int error, const json_t *answer)
-{
-    switch (daemon_now(snapshot, error)) {
-    case REPORT_STOPPED:
-        fputs("tripctl: tripd was stopped; this is its last state\n", stderr);
-        break;
-    case REPORT_GONE:
-        fputs("tripctl: tripd does not run; this is its last state\n", stderr);
-        break;
-    case REPORT_DEAD:
-        fputs("tripctl: tripd is dead, and was not stopped; this is its last state, and clients go on without it\n",
-              stderr);
-        break;
-    case REPORT_STALLED:
-        if (error != 0)
-            fputs("tripctl: tripd has no heartbeat; this is its last state, and clients go on without it\n", stderr);
-        break;
-    default:
-        warn_of_silence(error, answer);
-    }
-}
-
-/* The segment; a living tripd is asked to make it current. */
-static int find(const struct arguments *arguments, struct snapshot **ret_snapshot)
-{
-    json_t *answer = NULL;
-    const bool file = arguments->given & OPTION_SEGMENT;
-    const int error = file ? 0 : request_quietly(arguments, "sync", &answer);
-    const int status = open_segment(arguments, ret_snapshot);
-    if (status == EXIT_DONE && !file)
-        warn_of_age(*ret_snapshot, error, answer);
-    json_decref(answer);
-    return status;
-}
 
 /* result: taken. */
 static int show_result(const struct arguments *arguments, json_t *result,
@@ -175,7 +73,7 @@ static int matches_nothing(const struct arguments *arguments)
 int verb_list(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    int status = find(arguments, &snapshot);
+    int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
     json_t *breakers = list_breakers(arguments, snapshot), *patterns = list_patterns(arguments, snapshot);
@@ -193,7 +91,7 @@ int verb_show(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
     struct snapshot_breaker breaker;
-    int status = find(arguments, &snapshot);
+    int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
     if (snapshot_find(snapshot, arguments->operand, &breaker)) {
@@ -245,24 +143,6 @@ static void print_now(json_t *list, const struct arguments *arguments, json_t *e
     fflush(stdout);
 }
 
-/* The segment of this name now, if it is another one: tripd came back and made it anew. */
-static bool reopen(const struct arguments *arguments, struct snapshot **snapshot)
-{
-    struct snapshot *now;
-    char path[PATHS_MAX], *why = NULL;
-    if (snapshot_daemon(*snapshot) == REPORT_RUNNING ||
-        paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid()) < 0)
-        return false;
-    const int error = snapshot_open(path, false, &now, &why);
-    free(why);
-    if (error < 0)
-        return false;
-    const bool another = snapshot_header(now).segment_id != snapshot_header(*snapshot).segment_id;
-    snapshot_close(another ? *snapshot : now);
-    *snapshot = another ? now : *snapshot;
-    return another;
-}
-
 /* Until standard output ends. */
 static int follow(const struct arguments *arguments, struct snapshot *snapshot)
 {
@@ -271,7 +151,7 @@ static int follow(const struct arguments *arguments, struct snapshot *snapshot)
     while (!ferror(stdout)) {
         index = walk_events(arguments, snapshot, index, print_now, NULL);
         nanosleep(&nap, NULL);
-        if (reopen(arguments, &snapshot))
+        if (reading_renew(arguments, &snapshot))
             index = 0;
     }
     snapshot_close(snapshot);
@@ -285,7 +165,7 @@ int verb_events(const struct arguments *arguments)
         fputs("tripctl: nothing new comes in a file: leave out --follow or --segment\n", stderr);
         return EXIT_USAGE;
     }
-    const int status = find(arguments, &snapshot);
+    const int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
     if (arguments->given & OPTION_FOLLOW)
@@ -303,7 +183,7 @@ int verb_events(const struct arguments *arguments)
 int verb_clients(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    const int status = find(arguments, &snapshot);
+    const int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
     json_t *list = json_array();
@@ -340,11 +220,11 @@ int verb_status(const struct arguments *arguments)
     const int error = file ? 0 : request_quietly(arguments, "status", &answer);
     if (!file && error == 0)
         return show_result(arguments, answer, print_status);
-    int status = open_segment(arguments, &snapshot);
+    int status = reading_segment(arguments, &snapshot);
     if (status == EXIT_DONE) {
-        const enum report_daemon daemon = daemon_now(snapshot, error);
+        const enum report_daemon daemon = reading_daemon(snapshot, error);
         if (daemon == REPORT_RUNNING)
-            warn_of_silence(error, answer);
+            reading_warn(error, answer);
         status = show_result(arguments, status_of(snapshot, daemon), print_status);
         snapshot_close(snapshot);
     }

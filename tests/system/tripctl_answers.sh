@@ -9,7 +9,8 @@ echo 'breakers: [{match: "*", open: {for: 2m}}]' >"$config"
 echo '{"t_ms":0,"op":"record","breaker":"db","outcome":"failure","n":5}' >"$folder/trace"
 changing=("trip db" "force-open db" "disable db" "shadow db" "auto db" "reset db" "config reload" "clock advance 1s"
     "config show" "clock show")
-looking=("list" "list d*" "show db" "events" "events d*" "clients" "status")
+looking=("list" "list d*" "show db" "events" "events d*" "clients" "status"
+    "wait db --state closed")
 
 # answers STATUS TEXT VERB...: with this status, and this in what it says.
 answers() {
@@ -44,6 +45,8 @@ answers 2 --frobnicate list --frobnicate
 answers 2 --ttl trip db --ttl 5s
 answers 2 5x trip db --for 5x
 answers 2 no/name -i no/name list
+answers 2 --state wait db
+answers 2 opne wait db --state opne
 answers 2 --follow events --follow --segment "$folder/none"
 answers 2 "" clock advance
 answers 0 "" --help
@@ -101,6 +104,18 @@ answers 0 "" clock advance 30s
 says a half_open state
 answers 0 db reset db
 says a closed state
+
+# Waiting for a state, for scripts: it is there, comes, or does not.
+answers 0 'db is closed' wait db --state closed
+answers 1 'db is closed, not open, after ' wait db --state open --timeout 100ms
+answers 1 'no breaker is named nobody after ' wait nobody --state open --timeout 100ms
+"$TRIPCTL" --json wait db --state open --timeout 60s >"$folder/waited" 2>>"$log" &
+waiting=$!
+programs+=("$waiting")
+says a ok record failure 5
+wait "$waiting" || fail "tripctl wait ends with $?: $(cat "$folder/waited")"
+[ "$(json_value reached <"$folder/waited")" = true ] || fail "tripctl wait says: $(cat "$folder/waited")"
+answers 0 db reset db
 
 # Following events prints each as it comes, a line of JSON each.
 "$TRIPCTL" --json events --follow db >"$folder/followed" 2>>"$log" &

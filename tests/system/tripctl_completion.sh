@@ -27,7 +27,7 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' auto clients clock config disable events force-open list reset shadow show simulate status trace trip
+expect 'tripctl ' auto clients clock config disable events force-open list reset shadow show simulate status trace trip wait
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload
@@ -41,6 +41,8 @@ expect 'tripctl --json --reason x trip d' db:main
 expect 'tripctl show db:' main # bash replaces what follows the colon
 expect 'tripctl trip payments/a ' # one name is all it takes
 expect 'tripctl trip payments/a --for '
+expect 'tripctl wait db:main --state ' closed half_open open ramping
+expect 'tripctl wait --state ha' half_open
 expect 'tripctl tr' trace trip
 expect 'tripctl trace some.trace pay' payments/a payments/b # a file, then a name
 expect 'tripctl trace some.trace payments/a '

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -321,6 +322,66 @@ static void test_nothing_follows_in_a_file(void **state)
     assert_string_equal(said, "tripctl: nothing new comes in a file: leave out --follow or --segment\n");
 }
 
+static int run_wait(const char *operand, trip_state wanted, uint64_t timeout_ms, unsigned given)
+{
+    const struct arguments arguments = {.operand = operand,
+                                        .instance = "test",
+                                        .given = given | OPTION_STATE,
+                                        .state = wanted,
+                                        .timeout_ms = timeout_ms};
+    struct capture capture;
+    capture_begin(&capture);
+    const int status = verb_wait(&arguments);
+    capture_end(&capture, said);
+    return status;
+}
+
+static void test_wait_ends_at_once_in_the_wanted_state(void **state)
+{
+    (void)state;
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_OPEN, 60000, OPTION_NONE), EXIT_DONE);
+    assert_string_equal(said, NOT_HERE "payments/a is open\n");
+    assert_int_equal(run_wait("payments/b", TRIP_STATE_CLOSED, 60000, OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/b\",\"state\":\"closed\",\"reached\":true,\"waited_ms\":"));
+}
+
+static void test_wait_says_what_it_saw_instead(void **state)
+{
+    (void)state;
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_CLOSED, 1, OPTION_NONE), EXIT_REFUSED);
+    assert_non_null(strstr(said, "tripctl: payments/a is open, not closed, after "));
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_HALF_OPEN, 1, OPTION_JSON), EXIT_REFUSED);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/a\",\"state\":\"open\",\"reached\":false,\"waited_ms\":"));
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_CLOSED, 1, OPTION_NONE), EXIT_REFUSED);
+    assert_non_null(strstr(said, "tripctl: no breaker is named payments/c after "));
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_CLOSED, 1, OPTION_JSON), EXIT_REFUSED);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/c\",\"state\":null,\"reached\":false,"));
+}
+
+static void *add_ramping(void *unused)
+{
+    (void)unused;
+    add("payments/c", word_ramping(3, 250, 0, 1), TRIP_REASON_NONE);
+    return NULL;
+}
+
+static void test_wait_sees_a_breaker_that_comes_while_it_waits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, add_ramping, NULL), 0);
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_RAMPING, 60000, OPTION_NONE), EXIT_DONE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_string_equal(said, NOT_HERE "payments/c is ramping\n");
+}
+
+static void test_wait_without_a_state_is_wrong_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(run(verb_wait, "payments/a", OPTION_NONE), EXIT_USAGE);
+    assert_string_equal(said, "tripctl: wait needs --state closed, open, half_open or ramping\n");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -340,6 +401,10 @@ int main(void)
         TEST(test_no_segment_is_no_daemon),
         TEST(test_a_file_that_is_none_is_refused),
         TEST(test_nothing_follows_in_a_file),
+        TEST(test_wait_ends_at_once_in_the_wanted_state),
+        TEST(test_wait_says_what_it_saw_instead),
+        TEST(test_wait_sees_a_breaker_that_comes_while_it_waits),
+        TEST(test_wait_without_a_state_is_wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
