@@ -527,14 +527,14 @@ static json_t *yaml_page(const char *yaml, size_t size, uint64_t after)
     return json_pack("{s:o, s:o*}", "yaml", json_stringn(yaml + from, length), "next", next);
 }
 
-static json_t *config_yaml(const struct config *config, uint64_t after)
+static json_t *config_yaml(const struct config *config, uint64_t after, bool origins)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
     if (!file)
         return NULL;
-    const int error = config_write_yaml(config, file);
+    const int error = config_write_yaml(config, file, origins);
     const bool whole = fclose(file) == 0 && error == 0;
     json_t *page = whole ? yaml_page(text, size, after) : NULL;
     free(text);
@@ -542,9 +542,9 @@ static json_t *config_yaml(const struct config *config, uint64_t after)
 }
 
 /* A page of JSON: `after` and `next` count entries of breakers. */
-static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit)
+static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
 {
-    json_t *page = report_config(config);
+    json_t *page = report_config(config, origins);
     const json_t *entries = json_object_get(page, "breakers");
     json_t *some = json_array();
     for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++)
@@ -561,10 +561,11 @@ json_t *control_config_show(const struct control_options *options, const struct 
 {
     const char *form = param_text(request, RPC_INDEX_FORM);
     const uint64_t after = param_number(request, RPC_INDEX_AFTER);
+    const bool origins = param_number(request, RPC_INDEX_ORIGIN);
     if (form && strcmp(form, "yaml") == 0)
-        return config_yaml(options->config, after);
+        return config_yaml(options->config, after, origins);
     if (!form)
-        return config_page(options->config, after, page_limit(request));
+        return config_page(options->config, after, page_limit(request), origins);
     *ret_error = rpc_error(RPC_CODE_INVALID, "config_show has no form \"%s\": yaml, or none", form);
     return NULL;
 }

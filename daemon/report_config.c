@@ -71,10 +71,11 @@ static void text(void *context, const char *key, const char *value)
         put(tree, key, json_string(value));
 }
 
-json_t *report_config(const struct config *config)
+json_t *report_config(const struct config *config, bool origins)
 {
     struct tree tree = {0};
     const struct config_visitor visitor = {.context = &tree,
+                                           .origins = origins,
                                            .map_begin = map_begin,
                                            .list_begin = list_begin,
                                            .end = end,

@@ -6,6 +6,7 @@
 
 #include "config.h"
 
-json_t *report_config(const struct config *config); /* NULL: no memory */
+/* origins: with where each setting was said. NULL: no memory. */
+json_t *report_config(const struct config *config, bool origins);
 
 #endif

@@ -23,6 +23,7 @@
     X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1") \
     X(VERDICTS, "verdicts", 0, "", "print each admission too")                                             \
     X(STATE, "state", 0, "STATE", "the state to wait for: closed, open, half_open or ramping")             \
+    X(ORIGIN, "origin", 0, "", "say which file gave what, and in which line")                              \
     X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")
 
 #define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
@@ -50,7 +51,7 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
     X(reset, "reset", "NAME|PATTERN", OPTION_REASON, "close now, with empty windows")                                \
     X(config_check, "config check", "FILE", OPTION_NONE, "say what is wrong with a config file; needs no tripd")     \
     X(config_reload, "config reload", "", OPTION_NONE, "read the config file again; states and windows stay")        \
-    X(config_show, "config show", "", OPTION_NONE, "the config in force, with all defaults filled in")               \
+    X(config_show, "config show", "", OPTION_ORIGIN, "the config in force, with all defaults filled in")             \
     X(simulate, "simulate", "TRACE", OPTION_CONFIG | OPTION_SEED | OPTION_VERDICTS,                                  \
       "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                        \
     X(trace, "trace", "FILE [NAME|PATTERN]", OPTION_FOR,                                                             \

@@ -52,10 +52,15 @@ static void print_yaml(void *context, json_t *page)
 
 int verb_config_show(const struct arguments *arguments)
 {
-    if (!(arguments->given & OPTION_JSON))
-        return request_pages(arguments, "config_show", json_pack("{s:s}", "form", "yaml"), print_yaml, NULL);
+    json_t *params = json_object();
+    if (arguments->given & OPTION_ORIGIN)
+        json_object_set_new(params, "origin", json_integer(1));
+    if (!(arguments->given & OPTION_JSON)) {
+        json_object_set_new(params, "form", json_string("yaml"));
+        return request_pages(arguments, "config_show", params, print_yaml, NULL);
+    }
     json_t *whole = json_object();
-    const int status = request_pages(arguments, "config_show", json_object(), request_join, whole);
+    const int status = request_pages(arguments, "config_show", params, request_join, whole);
     if (status == EXIT_DONE)
         print_json(stdout, whole);
     json_decref(whole);

@@ -34,6 +34,7 @@ expect 'tripctl config r' reload
 expect 'tripctl --j' --json
 expect 'tripctl trip --' --instance --user --json --help --for --reason
 expect 'tripctl events --f' --follow
+expect 'tripctl config show --o' --origin
 expect 'tripctl trip pay' payments/a payments/b
 expect 'tripctl -i other trip ' payments/a payments/b db:main
 [ "$(cat "$folder/asked")" = "list -i other" ] || { echo "it asked: $(cat "$folder/asked")" >&2; failures=1; }

@@ -838,7 +838,7 @@ static void test_lane_memory_holds_one_lane_at_least(void **state)
     char *problems = NULL;
     assert_int_equal(config_parse(text, strlen(text), "t.yaml", &config, &problems), -EINVAL);
     assert_non_null(strstr(problems,
-                           "t.yaml:2: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers, "
+                           "t.yaml:3: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers, "
                            "so no client could attach; write "));
     free(problems);
     config_free(accepted("limits: {max_breakers: 65535}\n"));
@@ -1128,7 +1128,7 @@ static char *yaml_of(const struct config *config)
     size_t length = 0;
     FILE *file = open_memstream(&text, &length);
     assert_non_null(file);
-    assert_int_equal(config_write_yaml(config, file), 0);
+    assert_int_equal(config_write_yaml(config, file, false), 0);
     fclose(file);
     return text;
 }

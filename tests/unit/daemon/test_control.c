@@ -782,6 +782,11 @@ static void test_the_config_is_shown_as_json_and_as_yaml(void **state)
     assert_int_equal(config_parse(text, strlen(text), "shown", &again, &problems), 0);
     assert_int_equal(again->breakers[0].open.span, 2000000000);
     config_free(again);
+    json_t *origins = result(fd, "config_show", json_pack("{s:i}", "origin", 1));
+    json_t *origin = json_object_get(json_array_get(json_object_get(origins, "breakers"), 0), "origin");
+    assert_json(json_incref(origin), "{\"file\":\"test\",\"line\":3}");
+    assert_json(json_incref(json_object_get(json_object_get(origins, "origins"), "files")), "[\"test\"]");
+    json_decref(origins);
     assert_refused(fd, "config_show", json_pack("{s:s}", "form", "xml"), "invalid",
                    "config_show has no form \"xml\": yaml, or none");
     json_decref(config);
