@@ -193,58 +193,105 @@ static int assemble(struct config_reading *reading, const struct config_texts *t
     return append_rest(config);
 }
 
-static int make(const struct config_texts *texts, struct config **ret_config, char **ret_problems)
+/* Takes the config, or the lines of its problems. r: what came of reading it. */
+static int finish(struct config_reading *reading, int r, struct config **ret_config, char **ret_problems)
 {
-    struct config_reading reading = {.config = config_new()};
-    int r = reading.config ? assemble(&reading, texts) : -ENOMEM;
-    char *lines = config_problems_take(&reading.problems);
-    char *remarks = config_problems_take(&reading.notes);
-    if (reading.problems.no_memory || reading.notes.no_memory)
+    char *lines = config_problems_take(&reading->problems);
+    char *remarks = config_problems_take(&reading->notes);
+    if (reading->problems.no_memory || reading->notes.no_memory)
         r = -ENOMEM;
     if (r == 0) {
-        reading.config->notes = remarks;
-        *ret_config = reading.config;
+        reading->config->notes = remarks;
+        *ret_config = reading->config;
         return 0;
     }
     free(remarks);
-    config_free(reading.config);
-    if (r == -EINVAL)
-        *ret_problems = lines;
-    else
+    config_free(reading->config);
+    if (r == -ENOMEM)
         free(lines);
+    else
+        *ret_problems = lines;
+    return r;
+}
+
+static int read_text(struct config_reading *reading, const char *text, size_t length, const char *name)
+{
+    /* Only read: neither is written to, nor freed. */
+    struct config_text one = {.path = (char *)name, .text = (char *)text, .length = length};
+    reading->config = config_new();
+    return reading->config ? assemble(reading, &(struct config_texts){.texts = &one, .count = 1, .has_main = true})
+                           : -ENOMEM;
+}
+
+static int read_file(struct config_reading *reading, const char *path, bool may_be_missing)
+{
+    struct config_texts texts;
+    int r = config_files_read(path, may_be_missing, &texts, &reading->problems);
+    if (r < 0)
+        return r;
+    reading->config = config_new();
+    r = reading->config ? assemble(reading, &texts) : -ENOMEM;
+    if (r == 0 && texts.has_main)
+        reading->config->file = strdup(path); /* for people: without memory it is not named */
+    config_files_free(&texts);
     return r;
 }
 
 int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems)
 {
-    /* Only read: neither is written to, nor freed. */
-    struct config_text one = {.path = (char *)name, .text = (char *)text, .length = length};
-    return make(&(struct config_texts){.texts = &one, .count = 1, .has_main = true}, ret_config, ret_problems);
-}
-
-static int load(const char *path, bool may_be_missing, struct config **ret_config, char **ret_problems)
-{
-    struct config_texts texts;
-    int r = config_files_read(path, may_be_missing, &texts, ret_problems);
-    if (r < 0)
-        return r;
-    r = make(&texts, ret_config, ret_problems);
-    if (r == 0 && texts.has_main)
-        (*ret_config)->file = strdup(path); /* for people: without memory it is not named */
-    config_files_free(&texts);
-    return r;
+    struct config_reading reading = {0};
+    const int r = read_text(&reading, text, length, name);
+    return finish(&reading, r, ret_config, ret_problems);
 }
 
 int config_load(const char *path, struct config **ret_config, char **ret_problems)
 {
-    return path ? load(path, false, ret_config, ret_problems)
-                : config_parse("", 0, "defaults", ret_config, ret_problems);
+    struct config_reading reading = {0};
+    if (!path)
+        return config_parse("", 0, "defaults", ret_config, ret_problems);
+    const int r = read_file(&reading, path, false);
+    return finish(&reading, r, ret_config, ret_problems);
 }
 
 int config_load_if_there(const char *path, struct config **ret_config, char **ret_problems)
 {
-    return load(path, true, ret_config, ret_problems);
+    struct config_reading reading = {0};
+    const int r = read_file(&reading, path, true);
+    return finish(&reading, r, ret_config, ret_problems);
 }
+
+/* -------------------------------------------------------------------------------------------------------- examined */
+
+static struct config_reading heard(const struct config_listener *listener)
+{
+    return (struct config_reading){.problems = {.told = listener->problem, .context = listener->context},
+                                   .notes = {.told = listener->note, .context = listener->context}};
+}
+
+static int examined(struct config_reading *reading, int r)
+{
+    struct config *config = NULL;
+    char *lines = NULL;
+    r = finish(reading, r, &config, &lines);
+    config_free(config);
+    free(lines);
+    return r;
+}
+
+int config_examine(const char *path, const struct config_listener *listener)
+{
+    struct config_reading reading = heard(listener);
+    return examined(&reading, read_file(&reading, path, false));
+}
+
+int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener)
+{
+    struct config_reading reading = heard(listener);
+    return examined(&reading, read_text(&reading, text, length, name));
+}
+
+/* ------------------------------------------------------------------------------------------------------ what it says
+ */
 
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name)
 {

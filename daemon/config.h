@@ -82,6 +82,16 @@ int config_load_if_there(const char *path, struct config **ret_config, char **re
 int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems);
 struct config *config_free(struct config *config);
 
+/* Only says what is wrong and what may surprise, each by its parts, as config_told_fn: the text of a problem is what
+ * stands behind FILE:LINE: in the lines above. 0: nothing is wrong; else as config_load. */
+struct config_listener {
+    void *context;
+    void (*problem)(void *context, const char *file, size_t line, const char *what);
+    void (*note)(void *context, const char *file, size_t line, const char *what);
+};
+int config_examine(const char *path, const struct config_listener *listener);
+int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener);
+
 /* The settings of the first pattern that matches. */
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name);
 

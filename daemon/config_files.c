@@ -10,20 +10,15 @@
 #include <unistd.h>
 
 #include "config.h"
-#include "config_problems.h"
 
 #define ENDING  ".yaml"
 #define PATH_IN 4096 /* as long as a path can be */
 
 /* One line about a file as a whole; error comes back. */
-static int unreadable(const char *path, int error, const char *what, char **ret_problems)
+static int unreadable(const char *path, int error, const char *what, struct config_problems *problems)
 {
-    struct config_problems problems = {.file = path};
-    config_problem(&problems, 0, "%s", what);
-    char *line = config_problems_take(&problems);
-    if (!line)
-        return -ENOMEM;
-    *ret_problems = line;
+    problems->file = path;
+    config_problem(problems, 0, "%s", what);
     return error;
 }
 
@@ -41,13 +36,13 @@ static const char *mend(int error)
     }
 }
 
-static int failed(const char *path, int error, char **ret_problems)
+static int failed(const char *path, int error, struct config_problems *problems)
 {
     char what[160];
     if (error == ENOMEM)
         return -ENOMEM;
     snprintf(what, sizeof(what), "cannot be read: %s; %s", strerror(error), mend(error));
-    return unreadable(path, -error, what, ret_problems);
+    return unreadable(path, -error, what, problems);
 }
 
 /* --------------------------------------------------------------------------------------------------------- one file */
@@ -78,17 +73,18 @@ static int read_all(int fd, size_t most, char **ret_text, size_t *ret_length)
 }
 
 /* left: bytes that the files read before it leave. */
-static int read_from(int fd, const char *path, size_t left, struct config_text *ret_text, char **ret_problems)
+static int read_from(int fd, const char *path, size_t left, struct config_text *ret_text,
+                     struct config_problems *problems)
 {
     struct stat about;
     if (fstat(fd, &about) < 0)
-        return failed(path, errno, ret_problems);
+        return failed(path, errno, problems);
     if (!S_ISREG(about.st_mode))
-        return unreadable(path, -EINVAL, "not a file; name the YAML file itself", ret_problems);
+        return unreadable(path, -EINVAL, "not a file; name the YAML file itself", problems);
     struct config_text text = {0};
     const int error = read_all(fd, left, &text.text, &text.length);
     if (error < 0)
-        return failed(path, -error, ret_problems);
+        return failed(path, -error, problems);
     text.path = strdup(path);
     if (text.path && text.length <= left) {
         *ret_text = text;
@@ -104,7 +100,7 @@ static int read_from(int fd, const char *path, size_t left, struct config_text *
                           ? "larger than 1MiB; let patterns with * stand for many breakers"
                           : "larger than 1MiB together with the files read before it; let patterns with * stand for "
                             "many breakers",
-                      ret_problems);
+                      problems);
 }
 
 static size_t room_left(const struct config_texts *texts)
@@ -116,13 +112,13 @@ static size_t room_left(const struct config_texts *texts)
 }
 
 /* One more of texts, which have room for it. */
-static int read_file(const char *path, struct config_texts *texts, char **ret_problems)
+static int read_file(const char *path, struct config_texts *texts, struct config_problems *problems)
 {
     /* Nonblocking: a FIFO in the file's place must not hold tripd up. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
-        return failed(path, errno, ret_problems);
-    const int error = read_from(fd, path, room_left(texts), &texts->texts[texts->count], ret_problems);
+        return failed(path, errno, problems);
+    const int error = read_from(fd, path, room_left(texts), &texts->texts[texts->count], problems);
     close(fd);
     texts->count += error == 0;
     return error;
@@ -148,21 +144,21 @@ static int by_name(const struct dirent **left, const struct dirent **right)
 }
 
 static int read_drop_ins(const char *folder, struct dirent **entries, int count, struct config_texts *texts,
-                         char **ret_problems)
+                         struct config_problems *problems)
 {
     char path[PATH_IN + sizeof(entries[0]->d_name) + 1];
     if (count > CONFIG_DROP_INS_MAX)
-        return unreadable(folder, -E2BIG, "more than 64 drop-ins; put several into one file", ret_problems);
+        return unreadable(folder, -E2BIG, "more than 64 drop-ins; put several into one file", problems);
     for (int i = 0; i < count; i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, entries[i]->d_name);
-        const int error = read_file(path, texts, ret_problems);
+        const int error = read_file(path, texts, problems);
         if (error < 0)
             return error;
     }
     return 0;
 }
 
-static int read_folder(const char *path, struct config_texts *texts, char **ret_problems)
+static int read_folder(const char *path, struct config_texts *texts, struct config_problems *problems)
 {
     char folder[PATH_IN];
     struct dirent **entries = NULL;
@@ -171,8 +167,8 @@ static int read_folder(const char *path, struct config_texts *texts, char **ret_
     snprintf(folder, sizeof(folder), "%.*s.d", (int)(strlen(path) - strlen(ENDING)), path);
     const int count = scandir(folder, &entries, is_drop_in, by_name);
     if (count < 0)
-        return errno == ENOENT ? 0 : failed(folder, errno, ret_problems);
-    const int error = read_drop_ins(folder, entries, count, texts, ret_problems);
+        return errno == ENOENT ? 0 : failed(folder, errno, problems);
+    const int error = read_drop_ins(folder, entries, count, texts, problems);
     for (int i = 0; i < count; i++)
         free(entries[i]);
     free(entries);
@@ -181,16 +177,17 @@ static int read_folder(const char *path, struct config_texts *texts, char **ret_
 
 /* -------------------------------------------------------------------------------------------------------------- all */
 
-int config_files_read(const char *path, bool may_be_missing, struct config_texts *ret_texts, char **ret_problems)
+int config_files_read(const char *path, bool may_be_missing, struct config_texts *ret_texts,
+                      struct config_problems *problems)
 {
     struct config_texts texts = {.texts = calloc(1 + CONFIG_DROP_INS_MAX, sizeof(struct config_text))};
     if (!texts.texts)
         return -ENOMEM;
     const bool missing = may_be_missing && access(path, F_OK) < 0 && errno == ENOENT;
-    int error = missing ? 0 : read_file(path, &texts, ret_problems);
+    int error = missing ? 0 : read_file(path, &texts, problems);
     texts.has_main = texts.count > 0;
     if (error == 0)
-        error = read_folder(path, &texts, ret_problems);
+        error = read_folder(path, &texts, problems);
     if (error < 0)
         config_files_free(&texts);
     else

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "config_problems.h"
+
 struct config_text {
     char *path, *text;
     size_t length;
@@ -16,8 +18,9 @@ struct config_texts {
     bool has_main;
 };
 
-/* 0; what the file or a drop-in cannot be read for, with one line in *ret_problems; -ENOMEM without. */
-int config_files_read(const char *path, bool may_be_missing, struct config_texts *ret_texts, char **ret_problems);
+/* 0; why the file or a drop-in cannot be read, with one problem more; -ENOMEM without. */
+int config_files_read(const char *path, bool may_be_missing, struct config_texts *ret_texts,
+                      struct config_problems *problems);
 void config_files_free(struct config_texts *texts);
 
 #endif

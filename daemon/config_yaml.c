@@ -346,6 +346,7 @@ static void read_match(struct reader *reader, struct entry *entry, const yaml_no
 static void read_key(struct reader *reader, struct entry *entry, enum config_key_id id, const yaml_node_t *key,
                      const yaml_node_t *value)
 {
+    const unsigned problems = reader->problems->count;
     entry->lines.keys[id] = line_of(key);
     switch (config_keys[id].kind) {
     case CONFIG_WORD:
@@ -363,6 +364,7 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     default:
         read_quantity(reader, &config_keys[id], &entry->settings, value);
     }
+    entry->lines.broken[id] = reader->problems->count != problems;
 }
 
 /* The keys of a section and the sections in it, as names of a level, and in the entry. section "": the entry itself. */
@@ -426,12 +428,11 @@ static void read_entry(struct reader *reader, const yaml_node_t *node)
     struct level level = {.where = "breakers", .read = read_entry_key};
     level_of(&level, &entry, "");
 
-    const unsigned problems = reader->problems->count;
     read_mapping(reader, &level, &entry, node);
     if (!entry.lines.keys[KEY_match] && (node->type == YAML_MAPPING_NODE || is_empty(node)))
         config_problem(reader->problems, entry.lines.entry,
                        "this breakers entry has no match; write which names it is for, as match: \"payments/*\"");
-    if (reader->problems->count != problems)
+    if (!entry.settings.match[0])
         return;
     check_reached(reader, &entry);
     config_check_breaker(&entry.settings, &entry.lines, reader->problems, reader->notes);

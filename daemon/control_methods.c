@@ -483,16 +483,9 @@ json_t *control_config_check(const struct control_options *options, const struct
 {
     (void)options;
     const char *text = param_text(request, RPC_INDEX_TEXT);
-    struct config *config = NULL;
-    char *problems = NULL;
-    const int error = config_parse(text, strlen(text), "config", &config, &problems);
-    json_t *result = NULL;
-    if (error < 0 && !problems)
-        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(-error));
-    else
-        result = report_check(problems, config ? config->notes : NULL);
-    config_free(config);
-    free(problems);
+    json_t *result = report_check_text(text, strlen(text), "config");
+    if (!result)
+        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(ENOMEM));
     return result;
 }
 

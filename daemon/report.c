@@ -20,9 +20,7 @@ static const char *const daemon_names[] = {"running", "stalled", "stopped", "gon
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 
-/* Text of at most `size` bytes, NUL or not at its end. Escape sequences would reach a terminal: control characters
- * become '?', C1 ones (in UTF-8: c2 80 to c2 9f) too; what is not UTF-8 keeps its ASCII. */
-static json_t *text(const char *from, size_t size)
+json_t *report_text(const char *from, size_t size)
 {
     char clean[1024];
     clean[0] = '\0'; /* gcc sees that it is read where length is 0 */
@@ -43,11 +41,11 @@ static json_t *text(const char *from, size_t size)
     return json_stringn(clean, length);
 }
 
-#define TEXT(field) text(field, sizeof(field))
+#define TEXT(field) report_text(field, sizeof(field))
 
 static json_t *text_or_null(const char *from, size_t size)
 {
-    return from[0] ? text(from, size) : json_null();
+    return from[0] ? report_text(from, size) : json_null();
 }
 
 static json_t *error_type(uint32_t type)
@@ -412,14 +410,8 @@ json_t *report_lines(const char *from)
     const char *const end = from ? from + strnlen(from, 30000) : from;
     while (from < end) {
         const size_t length = strcspn(from, "\n");
-        json_array_append_new(list, text(from, length));
+        json_array_append_new(list, report_text(from, length));
         from += length + (from[length] == '\n');
     }
     return list;
-}
-
-json_t *report_check(const char *problems, const char *notes)
-{
-    return json_pack("{s:b, s:o, s:o}", "ok", problems == NULL, "problems", report_lines(problems), "notes",
-                     report_lines(notes));
 }

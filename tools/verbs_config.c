@@ -1,31 +1,45 @@
 /* config check, which needs no tripd, reload and show. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
 #include "print.h"
-#include "report.h"
+#include "report_config.h"
 #include "request.h"
+
+static int no_memory(const struct arguments *arguments)
+{
+    fprintf(stderr, "tripctl: %s: %s\n", arguments->operand, strerror(ENOMEM));
+    return EXIT_REFUSED;
+}
+
+static int check_as_json(const struct arguments *arguments)
+{
+    json_t *result = report_check(arguments->operand);
+    if (!result)
+        return no_memory(arguments);
+    const bool ok = json_is_true(json_object_get(result, "ok"));
+    print_json(stdout, result);
+    json_decref(result);
+    return ok ? EXIT_DONE : EXIT_REFUSED;
+}
 
 int verb_config_check(const struct arguments *arguments)
 {
     struct config *config = NULL;
     char *problems = NULL;
+    if (arguments->given & OPTION_JSON)
+        return check_as_json(arguments);
     const int error = config_load(arguments->operand, &config, &problems);
+    if (error < 0 && !problems)
+        return no_memory(arguments);
     const char *notes = config ? config->notes : NULL;
-    if (error < 0 && !problems) { /* no memory */
-        fprintf(stderr, "tripctl: %s: %s\n", arguments->operand, strerror(-error));
-    } else if (arguments->given & OPTION_JSON) {
-        json_t *result = report_check(problems, notes);
-        print_json(stdout, result);
-        json_decref(result);
-    } else {
-        printf("%s%s", problems ? problems : "", notes ? notes : "");
-        if (!problems)
-            printf("%s: fine, %zu entr%s of breakers\n", arguments->operand, config->breaker_count,
-                   config->breaker_count == 1 ? "y" : "ies");
-    }
+    printf("%s%s", problems ? problems : "", notes ? notes : "");
+    if (config)
+        printf("%s: fine, %zu entr%s of breakers\n", arguments->operand, config->breaker_count,
+               config->breaker_count == 1 ? "y" : "ies");
     config_free(config);
     free(problems);
     return error < 0 ? EXIT_REFUSED : EXIT_DONE;
