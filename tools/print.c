@@ -176,7 +176,9 @@ static const char *whose(const json_t *breaker, char out[256])
 
 /* ------------------------------------------------------------------------------------------------------------- list */
 
-#define NAME_WIDTH 32 /* longer ones are rare, and the others shall fit a terminal */
+/* The list fits a terminal: first the column of names is made as narrow as this, then that of states. */
+#define NAME_LEAST  20
+#define STATE_LEAST 12
 
 /* Trouble first: who denies, who may deny, who is not in mode auto. */
 static int rank(const json_t *breaker)
@@ -219,7 +221,9 @@ static void print_breakers(FILE *out, const json_t *breakers)
     const size_t count = json_array_size(breakers);
     json_t **sorted = calloc(count ? count : 1, sizeof(json_t *));
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
-    table_most(table, 1, NAME_WIDTH);
+    table_shrink(table, 1, NAME_LEAST);
+    table_shrink(table, 0, STATE_LEAST);
+    table_shrink(table, 1, 0);
     for (size_t i = 0; sorted && i < count; i++)
         sorted[i] = json_array_get(breakers, i);
     if (sorted)
@@ -237,6 +241,8 @@ static void print_patterns(FILE *out, const json_t *patterns)
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
     size_t i;
     json_t *pattern;
+    table_shrink(table, 0, NAME_LEAST);
+    table_shrink(table, 3, STATE_LEAST);
     json_array_foreach(patterns, i, pattern)
     {
         char span[24], name[48];

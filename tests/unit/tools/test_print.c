@@ -69,19 +69,20 @@ static void test_a_list_begins_with_trouble(void **state)
         /* clang-format on */
         "],\"patterns\":[]}";
     assert_prints(print_list, tree,
-                  "STATE                 BREAKER  WHY            FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
-                  "forced_open (closed)  off      -             5.0s   never   37.5%  6.2%     16  operator: move\n"
-                  "open                  open     consecutive   5.0s  in 25s   37.5%  6.2%     16  "
-                  "operator uid 4000000001: drill\n"
-                  "half_open             half     consecutive  700ms     now   37.5%  6.2%     16  -\n"
-                  "ramping 12.5%         ramp     consecutive    1ms       -   37.5%  6.2%     16  -\n"
-                  "shadow (closed)       try      -             5.0s       -   37.5%  6.2%     16  "
-                  "config for 1m01s more\n"
-                  "closed                a        -            1m30s       -   37.5%  6.2%     16  -\n"
-                  "closed                b        -            1h00m       -   37.5%  6.2%     16  -\n");
+                  "STATE               BREAKER  WHY            FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "forced_open (closed)  off    -             5.0s   never   37.5%  6.2%     16\n"
+                  "    operator: move\n"
+                  "open                open     consecutive   5.0s  in 25s   37.5%  6.2%     16\n"
+                  "    operator uid 4000000001: drill\n"
+                  "half_open           half     consecutive  700ms     now   37.5%  6.2%     16  -\n"
+                  "ramping 12.5%       ramp     consecutive    1ms       -   37.5%  6.2%     16  -\n"
+                  "shadow (closed)     try      -             5.0s       -   37.5%  6.2%     16\n"
+                  "    config for 1m01s more\n"
+                  "closed              a        -            1m30s       -   37.5%  6.2%     16  -\n"
+                  "closed              b        -            1h00m       -   37.5%  6.2%     16  -\n");
 }
 
-static void test_a_long_name_leaves_the_other_rows_alone(void **state)
+static void test_a_long_name_makes_its_own_row_go_on_below(void **state)
 {
     (void)state;
     static const char tree[] = "{\"breakers\":["
@@ -91,9 +92,63 @@ static void test_a_long_name_leaves_the_other_rows_alone(void **state)
         /* clang-format on */
         "],\"patterns\":[]}";
     assert_prints(print_list, tree,
-                  "STATE   BREAKER                           WHY   FOR  PROBE  FAILED  SLOW  CALLS  BY\n"
-                  "closed  a                                 -    1.0s      -   37.5%  6.2%     16  -\n"
-                  "closed  payments/settlement/eu-central-1/visa  -    1.0s      -   37.5%  6.2%     16  -\n");
+                  "STATE   BREAKER                        WHY   FOR  PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "closed  a                              -    1.0s      -   37.5%  6.2%     16  -\n"
+                  "closed  payments/settlement/eu-central-1/visa\n"
+                  "                                       -    1.0s      -   37.5%  6.2%     16  -\n");
+}
+
+/* 120 letters, in words or in one. */
+#define WORDS                                                                                                          \
+    "a reason that is as long as one can be, and as people write them when they are in a hurry, with all there is to " \
+    "say...."
+#define WORD                                                                                                         \
+    "reason-that-is-as-long-as-one-can-be--and-as-people-write-them-when-they-are-in-a-hurry--with-all-there-is-to-" \
+    "say-------"
+#define LETTERS "\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6"
+
+static void assert_80_columns(json_t *list)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_list(out, list);
+    fclose(out);
+    int width = 0;
+    for (const char *at = text; *at; at++) {
+        width = *at == '\n' ? 0 : width + (((unsigned char)*at & 0xc0) != 0x80);
+        if (width > 80)
+            fail_msg("wider than 80 columns:\n%s", text);
+    }
+    free(text);
+}
+
+static void test_a_list_is_no_wider_than_80_columns_whatever_is_in_it(void **state)
+{
+    (void)state;
+    static const char *const states[] = {"closed", "open", "half_open", "ramping"};
+    static const char *const modes[] = {"auto", "forced_open", "disabled", "shadow"};
+    static const char *const reasons[] = {"none", "consecutive", "probe_failed", "failure_rate"};
+    static const char *const texts[] = {"", "x", WORDS, WORD, LETTERS LETTERS LETTERS LETTERS};
+    static const char *const names[] = {"a", "payments/db", "payments/settlement/eu-central-1/visa", WORD};
+    static const json_int_t numbers[] = {0, 999, 3599999, 86399999, INT64_MAX};
+    for (unsigned i = 0; i < 4 * 4 * 4 * 5 * 4 * 5; i++) {
+        const unsigned text = i / 64 % 5, name = i / 320 % 4, large = i / 1280;
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:s}", "breaker", names[name], "state",
+                                states[i % 4], "mode", modes[i / 4 % 4], "reason", reasons[i / 16 % 4], "state_for_ms",
+                                numbers[large], "retry_after_ms", numbers[large], "by", "operator", "uid",
+                                (json_int_t)4000000001, "note", texts[text]);
+        json_object_update_new(row, json_pack("{s:s, s:s, s:I, s:{s:f, s:I}, s:{s:f, s:f, s:I}}", "mode_owner",
+                                              "operator", "mode_reason", texts[text], "mode_ttl_ms", numbers[large],
+                                              "ramp", "admit", 12.5, "ends_ms", numbers[large], "window",
+                                              "failure_rate", 100.0, "slow_rate", 100.0, "calls", numbers[large]));
+        json_t *pattern = json_pack("{s:s, s:s, s:I, s:I, s:s}", "pattern", names[name], "mode", modes[i / 4 % 4],
+                                    "ttl_ms", numbers[large], "uid", (json_int_t)4000000001, "reason", texts[text]);
+        json_t *list = json_pack("{s:[o], s:[o]}", "breakers", row, "patterns", pattern);
+        assert_non_null(list);
+        assert_80_columns(list);
+        json_decref(list);
+    }
 }
 
 static void test_a_list_of_nothing_says_so(void **state)
@@ -360,7 +415,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_a_list_begins_with_trouble),
-        cmocka_unit_test(test_a_long_name_leaves_the_other_rows_alone),
+        cmocka_unit_test(test_a_long_name_makes_its_own_row_go_on_below),
+        cmocka_unit_test(test_a_list_is_no_wider_than_80_columns_whatever_is_in_it),
         cmocka_unit_test(test_a_list_of_nothing_says_so),
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
         cmocka_unit_test(test_show_tells_whose_modes_hold),
