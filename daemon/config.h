@@ -118,5 +118,7 @@ struct config_visitor {
     void (*text)(void *context, const char *key, const char *value);
 };
 void config_visit(const struct config *config, const struct config_visitor *visitor);
+/* An entry alone. */
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor);
 
 #endif

@@ -255,6 +255,13 @@ static void visit_entry(const struct config *config, const struct config_visitor
     visitor->end(visitor->context);
 }
 
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor)
+{
+    visitor->map_begin(visitor->context, NULL, shown_count("", settings));
+    visit_section(visitor, "", settings);
+    visitor->end(visitor->context);
+}
+
 static size_t said_count(const struct config_origin *origins, size_t count)
 {
     size_t said = 0;

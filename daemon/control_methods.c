@@ -124,7 +124,9 @@ json_t *control_show(const struct control_options *options, const struct control
     if (*ret_error)
         return NULL;
     const struct report_breaker breaker = view(options, slot);
-    return report_show(&breaker);
+    json_t *show = report_show(&breaker);
+    json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
+    return show;
 }
 
 json_t *control_events(const struct control_options *options, const struct control_request *request, json_t **ret_error)

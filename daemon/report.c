@@ -113,6 +113,12 @@ static json_t *retry_after(const struct report_breaker *breaker)
                                                                        : 0);
 }
 
+/* Who set the mode, where it was a person. */
+static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner owner)
+{
+    return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
+}
+
 json_t *report_line(const struct report_breaker *breaker)
 {
     const struct policy_slot *policy = breaker->policy;
@@ -124,7 +130,7 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o}", "breaker",
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o}", "breaker",
         TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
         "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
@@ -134,7 +140,8 @@ json_t *report_line(const struct report_breaker *breaker)
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
-        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null());
+        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "mode_uid",
+        mode_uid(breaker, owner));
 }
 
 json_t *report_mode(const struct report_breaker *breaker)
@@ -144,8 +151,8 @@ json_t *report_mode(const struct report_breaker *breaker)
     const enum mode_owner owner = mode_owner_now(breaker->policy, breaker->now_ms);
     if (mode == TRIP_MODE_AUTO || owner == MODE_OWNER_COUNT)
         return NULL;
-    return json_pack("{s:o, s:s, s:s}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
-                     "mode_owner", owner_names[owner]);
+    return json_pack("{s:o, s:s, s:s, s:o}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
+                     "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
 }
 
 static json_t *totals(const struct breaker_totals *sums)

@@ -76,22 +76,40 @@ static void text(void *context, const char *key, const char *value)
         put(tree, key, json_string(value));
 }
 
+static struct config_visitor planter(struct tree *tree, bool origins)
+{
+    return (struct config_visitor){.context = tree,
+                                   .origins = origins,
+                                   .map_begin = map_begin,
+                                   .list_begin = list_begin,
+                                   .end = end,
+                                   .integer = integer,
+                                   .number = real,
+                                   .text = text};
+}
+
+static json_t *grown(const struct tree *tree)
+{
+    if (!tree->broken)
+        return tree->levels[0];
+    json_decref(tree->levels[0]);
+    return NULL;
+}
+
 json_t *report_config(const struct config *config, bool origins)
 {
     struct tree tree = {0};
-    const struct config_visitor visitor = {.context = &tree,
-                                           .origins = origins,
-                                           .map_begin = map_begin,
-                                           .list_begin = list_begin,
-                                           .end = end,
-                                           .integer = integer,
-                                           .number = real,
-                                           .text = text};
+    const struct config_visitor visitor = planter(&tree, origins);
     config_visit(config, &visitor);
-    if (!tree.broken)
-        return tree.levels[0];
-    json_decref(tree.levels[0]);
-    return NULL;
+    return grown(&tree);
+}
+
+json_t *report_settings(const struct breaker_settings *settings)
+{
+    struct tree tree = {0};
+    const struct config_visitor visitor = planter(&tree, false);
+    config_visit_settings(settings, &visitor);
+    return grown(&tree);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- check

@@ -9,6 +9,8 @@
 
 /* origins: with where each setting was said. NULL: no memory. */
 json_t *report_config(const struct config *config, bool origins);
+/* An entry alone. */
+json_t *report_settings(const struct breaker_settings *settings);
 
 /* What `config check --json` says of a file and its drop-ins, or of a text: {"ok", "problems", "notes"}, each of these
  * lists of {"file", "line", "message"}. NULL: no memory. */

@@ -89,14 +89,20 @@ static void warn_of_age(const struct snapshot *snapshot, int error, const json_t
     }
 }
 
+int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot)
+{
+    const int status = reading_segment(arguments, ret_snapshot);
+    if (status == EXIT_DONE && !(arguments->given & OPTION_SEGMENT))
+        warn_of_age(*ret_snapshot, error, answer);
+    return status;
+}
+
 int reading_open(const struct arguments *arguments, struct snapshot **ret_snapshot)
 {
     json_t *answer = NULL;
     const bool file = arguments->given & OPTION_SEGMENT;
-    const int error = file ? 0 : request_quietly(arguments, "sync", &answer);
-    const int status = reading_segment(arguments, ret_snapshot);
-    if (status == EXIT_DONE && !file)
-        warn_of_age(*ret_snapshot, error, answer);
+    const int error = file ? 0 : request_quietly(arguments, "sync", NULL, &answer);
+    const int status = reading_found(arguments, error, answer, ret_snapshot);
     json_decref(answer);
     return status;
 }

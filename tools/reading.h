@@ -10,6 +10,8 @@
 /* The segment; a living tripd is asked to make it current, and what became of it is said. EXIT_DONE, or the exit
  * status. */
 int reading_open(const struct arguments *arguments, struct snapshot **ret_snapshot);
+/* Likewise, where tripd was asked something else before: the error of that, and its answer or refusal. */
+int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot);
 /* The segment of this name now, if it is another one: tripd came back and made it anew. */
 bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot);
 

@@ -25,8 +25,8 @@ int request_over(const struct arguments *arguments, struct rpc_client *client, c
 /* Says what this error of rpc_client.h means, and gives the exit status. */
 int request_failed(const struct arguments *arguments, int error);
 
-/* Without parameters, and nothing is said. 0 with the result; -EREMOTEIO with the refusal; -ENOENT, -ECONNREFUSED:
+/* Nothing is said. params: taken; NULL: none. 0 with the result; -EREMOTEIO with the refusal; -ENOENT, -ECONNREFUSED:
  * nobody listens; -ETIMEDOUT: no answer within a second; other errors of rpc_client.h. */
-int request_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer);
+int request_quietly(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_answer);
 
 #endif

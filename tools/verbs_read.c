@@ -1,4 +1,5 @@
 /* The verbs that look: they read the state segment, whether tripd runs or not. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "print.h"
 #include "reading.h"
 #include "request.h"
+#include "users.h"
 
 #define FOLLOW_NS 100000000 /* how often new events are looked for */
 
@@ -20,6 +22,7 @@ static int show_result(const struct arguments *arguments, json_t *result,
         fputs("tripctl: no memory left\n", stderr);
         return EXIT_REFUSED;
     }
+    users_add(result);
     if (arguments->given & OPTION_JSON)
         print_json(stdout, result);
     else
@@ -87,21 +90,40 @@ int verb_list(const struct arguments *arguments)
     return shown == EXIT_DONE ? status : shown;
 }
 
+/* Its config is tripd's to say. */
+static json_t *show_of(const struct snapshot_breaker *breaker)
+{
+    json_t *show = report_show(&breaker->report);
+    json_object_set_new(show, "config", json_null());
+    return show;
+}
+
+static int show_from_segment(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    struct snapshot_breaker breaker;
+    if (snapshot_find(snapshot, arguments->operand, &breaker))
+        return show_result(arguments, show_of(&breaker), print_show);
+    fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
+    return EXIT_REFUSED;
+}
+
+/* A living tripd knows the config too. */
 int verb_show(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    struct snapshot_breaker breaker;
-    int status = reading_open(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    if (snapshot_find(snapshot, arguments->operand, &breaker)) {
-        status = show_result(arguments, report_show(&breaker.report), print_show);
-    } else {
-        fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n",
-                arguments->operand);
-        status = EXIT_REFUSED;
+    json_t *answer = NULL;
+    const bool file = arguments->given & OPTION_SEGMENT;
+    const int error =
+        file ? 0 : request_quietly(arguments, "show", json_pack("{s:s}", "name", arguments->operand), &answer);
+    if (!file && error == 0)
+        return show_result(arguments, answer, print_show);
+    int status =
+        error == -EREMOTEIO ? reading_open(arguments, &snapshot) : reading_found(arguments, error, answer, &snapshot);
+    if (status == EXIT_DONE) {
+        status = show_from_segment(arguments, snapshot);
+        snapshot_close(snapshot);
     }
-    snapshot_close(snapshot);
+    json_decref(answer);
     return status;
 }
 
@@ -136,6 +158,7 @@ static void collect(json_t *list, const struct arguments *arguments, json_t *eve
 static void print_now(json_t *list, const struct arguments *arguments, json_t *event)
 {
     (void)list;
+    users_add(event);
     if (arguments->given & OPTION_JSON)
         print_json(stdout, event);
     else
@@ -217,7 +240,7 @@ int verb_status(const struct arguments *arguments)
     struct snapshot *snapshot;
     json_t *answer = NULL;
     const bool file = arguments->given & OPTION_SEGMENT;
-    const int error = file ? 0 : request_quietly(arguments, "status", &answer);
+    const int error = file ? 0 : request_quietly(arguments, "status", NULL, &answer);
     if (!file && error == 0)
         return show_result(arguments, answer, print_status);
     int status = reading_segment(arguments, &snapshot);

@@ -87,6 +87,13 @@ answers 1 "$config:1" config reload
 answers 1 'the config in force stays' config reload
 answers 0 'for: 2m' config show
 
+# What a breaker is judged by is told whole, by a tripd that is there.
+shows 50 config.trip.failure_rate show db
+shows 120000 config.open.for_ms show db
+shows 3 config.retry.attempts show db
+answers 0 'trip        consecutive_failures: 5, failures: 0, failure_rate: 50%' show db
+answers 0 'tripd alone knows its other settings' show db --segment "$segment"
+
 # Verbs on patterns print what they hit, and a mode by pattern binds breakers that come later.
 answers 0 '0 breakers forced open; those to come that match will be too' force-open 'later/*' --ttl 1h --reason 'incident 42'
 shows 'later/*' patterns.0.pattern list

@@ -536,7 +536,7 @@ static void test_reset_tells_which_modes_go_on_to_decide(void **state)
     assert_json(
         result(fd, "reset", json_pack("{s:s}", "name", "db")),
         "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[],\"held\":[{\"breaker\":\"db\",\"mode\":\"forced_open\","
-        "\"mode_owner\":\"operator\"}]}");
+        "\"mode_owner\":\"operator\",\"mode_uid\":12}]}");
     close(fd);
 }
 

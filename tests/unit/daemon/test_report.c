@@ -85,7 +85,7 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
         "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,\"failure_rate\":37.5,\"slow_rate\":6.2},"
         "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,\"ramp\":null,"
-        "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+        "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,\"mode_uid\":null,"
         "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
         "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
         "\"calls_until_rate\":0,\"opens\":2,\"open_ms\":35000,"

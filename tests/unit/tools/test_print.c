@@ -210,6 +210,57 @@ static void test_show_tells_everything_about_an_open_breaker(void **state)
                   "              slow after 1m00s, rates from 10 calls, 2 permits of 10s\n");
 }
 
+static void test_show_ends_with_the_entry_of_the_config(void **state)
+{
+    (void)state;
+    static const char tree[] =
+        "{\"breaker\":\"db\",\"config\":{\"match\":\"d*\",\"mode\":\"auto\",\"forget_after_ms\":3600000,"
+        "\"trip\":{\"consecutive_failures\":5,\"failures\":0,\"failure_rate\":12.5,\"slow_rate\":0,"
+        "\"slow_after_ms\":0.5,\"stall_after_ms\":0,\"in_flight\":7},"
+        "\"window\":{\"type\":\"time\",\"for_ms\":90000,\"minimum_calls\":10},"
+        "\"open\":{\"for_ms\":1001,\"multiplier\":1.5,\"max_ms\":300000,\"jitter\":10,\"forget_ms\":600000},"
+        "\"ramp\":{\"over_ms\":0,\"steps\":[10,25.5]},"
+        "\"retry\":{\"backoff\":\"fixed\",\"jitter\":\"proportional\",\"attempts\":3,\"base_ms\":100,\"max_ms\":10000,"
+        "\"jitter_ratio\":10,\"total_ms\":0,\"on\":[\"timeout\",\"user_1\"],"
+        "\"budget\":{\"ratio\":2.5,\"min_per_second\":10}},"
+        "\"hedge\":{\"at\":\"p95\",\"after_ms\":20,\"max\":1}}}";
+    json_t *json = json_loads(tree, 0, NULL);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_show(out, json);
+    fclose(out);
+    const char *entry = strstr(text, "  config ");
+    assert_non_null(entry);
+    assert_string_equal(entry, "  config      match: d*, mode: auto, forget_after: 1h\n"
+                               "  trip        consecutive_failures: 5, failures: 0, failure_rate: 12.5%,\n"
+                               "              slow_rate: 0%, slow_after: 0.5ms, stall_after: 0s, in_flight: 7\n"
+                               "  window      type: time, for: 90s, minimum_calls: 10\n"
+                               "  open        for: 1001ms, multiplier: 1.5, max: 5m, jitter: 10%, forget: 10m\n"
+                               "  ramp        over: 0s, steps: [10%, 25.5%]\n"
+                               "  retry       backoff: fixed, jitter: proportional, attempts: 3, base: 100ms,\n"
+                               "              max: 10s, jitter_ratio: 10%, total: 0s, on: [timeout, user_1],\n"
+                               "              budget: {ratio: 2.5%, min_per_second: 10}\n"
+                               "  hedge       at: p95, after: 20ms, max: 1\n");
+    free(text);
+    json_decref(json);
+}
+
+static void test_show_says_that_only_tripd_knows_the_rest(void **state)
+{
+    (void)state;
+    static const char last[] = "  config      tripd alone knows its other settings, and does not say them\n";
+    json_t *json = json_pack("{s:s, s:n}", "breaker", "db", "config");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_show(out, json);
+    fclose(out);
+    assert_string_equal(text + strlen(text) - strlen(last), last);
+    free(text);
+    json_decref(json);
+}
+
 static void test_show_tells_whose_modes_hold(void **state)
 {
     (void)state;
@@ -419,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_a_list_is_no_wider_than_80_columns_whatever_is_in_it),
         cmocka_unit_test(test_a_list_of_nothing_says_so),
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
+        cmocka_unit_test(test_show_ends_with_the_entry_of_the_config),
+        cmocka_unit_test(test_show_says_that_only_tripd_knows_the_rest),
         cmocka_unit_test(test_show_tells_whose_modes_hold),
         cmocka_unit_test(test_show_begins_with_who_and_why),
         cmocka_unit_test(test_show_says_what_a_ramp_admits),

@@ -158,7 +158,8 @@ static void test_list_as_json(void **state)
               "\"by\":\"tripd\",\"uid\":null,\"note\":null,\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
               "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,"
               "\"slow\":0,\"failure_rate\":37.5,\"slow_rate\":0.0},\"consecutive_failures\":2,\"retry_after_ms\":0,"
-              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null}],"
+              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,\"mode_"
+              "uid\":null,\"user\":null,\"mode_user\":null}],"
               "\"patterns\":[]}\n");
 }
 
@@ -175,6 +176,25 @@ static void test_show_begins_with_state_and_reason(void **state)
     assert_int_equal(run(verb_show, "payments/a", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
     assert_ptr_equal(strstr(said, "{\"t_ms\":100000,\"event\":\"show\",\"breaker\":\"payments/a\",\"state\":\"open\","),
                      said);
+}
+
+static void test_users_have_their_names_beside_their_numbers(void **state)
+{
+    (void)state;
+    struct client_slot client = {.lane_id = 9, .attached_unix_ms = AT_UNIX_MS, .pid = 4242, .program = "nginx"};
+    segment_client_set(fixture.segment, 2, &client); /* of user 0, whom each host has */
+    copy_segment(fixture.segment->size);
+    assert_int_equal(run(verb_clients, NULL, OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"uid\":4000000001,\"program\":\"nginx\""));
+    assert_non_null(strstr(said, "\"user\":null}"));
+    assert_non_null(strstr(said, "\"user\":\"root\"}"));
+    assert_int_equal(run(verb_list, "none*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_int_equal(run(verb_list, "x*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"uid\":4000000001,\"reason\":\"trial\",\"user\":null}]"));
+    segment_mode_publish(fixture.segment, 0, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, 0, "migration", 100000);
+    copy_segment(fixture.segment->size);
+    assert_int_equal(run(verb_list, "payments/b", OPTION_SEGMENT), EXIT_DONE);
+    assert_non_null(strstr(said, "operator root: migration\n"));
 }
 
 static void test_show_of_what_is_not_there(void **state)
@@ -196,7 +216,7 @@ static void test_events_oldest_first(void **state)
     assert_int_equal(run(verb_events, "*a", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
     assert_string_equal(said, "{\"events\":[{\"sequence\":2,\"t_ms\":95000,\"at_unix_ms\":1700000095001,\"breaker\":"
                               "\"payments/a\",\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":"
-                              "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null}]}\n");
+                              "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null,\"user\":null}]}\n");
 }
 
 static void test_clients_and_status(void **state)
@@ -391,6 +411,7 @@ int main(void)
         TEST(test_a_copy_in_a_file_is_shown_alike),
         TEST(test_list_as_json),
         TEST(test_show_begins_with_state_and_reason),
+        TEST(test_users_have_their_names_beside_their_numbers),
         TEST(test_show_of_what_is_not_there),
         TEST(test_events_oldest_first),
         TEST(test_clients_and_status),
