@@ -77,12 +77,6 @@ static void check_open(const struct check *check)
         config_problem(check->problems, line_of(check, KEY_open_max, KEY_open_span),
                        "open.for: %s can never be reached, as open.max is %s%s; write max: %s or more", span, max,
                        check->lines->keys[KEY_open_max] ? "" : " by default", span);
-    if (settings->open.multiplier > 1000 && settings->open.forget && settings->open.forget <= settings->open.span &&
-        SOUND(check, KEY_open_multiplier, KEY_open_forget, KEY_open_span))
-        config_problem(check->notes, line_of(check, KEY_open_forget, KEY_open_span),
-                       "open.forget is not longer than open.for (%s): the open time grows only if something else than "
-                       "a probe opens the breaker again that soon",
-                       span);
 }
 
 /* A written multiplier that nothing lets grow. The default is what `config show` writes beside any other key. */

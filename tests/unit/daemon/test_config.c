@@ -887,8 +887,6 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "t.yaml:3: window.size has no effect with type: time\n"
         "t.yaml:5: no trip condition is on: these breakers open only when an operator opens them\n"
         "t.yaml:7: half_open.permits is more than sample: no more than 4 are ever granted at once\n"
-        "t.yaml:9: open.forget is not longer than open.for (10s): the open time grows only if something else than a "
-        "probe opens the breaker again that soon\n"
         "t.yaml:11: trip.stall_after is not longer than slow_after: calls that begin and end count as stalled before "
         "they could count as slow\n"
         "t.yaml:13: half_open.permits is more than successes: no more than 3 are ever granted at once\n"
