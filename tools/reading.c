@@ -25,14 +25,23 @@ static int not_found(const struct arguments *arguments, const char *path, int er
     return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
 }
 
+/* path: filled in as far as it is known. */
+static int open_segment(const struct arguments *arguments, char path[PATHS_MAX], struct snapshot **ret_snapshot,
+                        char **ret_why)
+{
+    *ret_why = NULL;
+    if (arguments->given & OPTION_SEGMENT)
+        return snapshot_open(arguments->segment, true, ret_snapshot, ret_why);
+    const int error = paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid());
+    return error < 0 ? error : snapshot_open(path, false, ret_snapshot, ret_why);
+}
+
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot)
 {
-    char path[PATHS_MAX] = "", *why = NULL;
-    const bool file = arguments->given & OPTION_SEGMENT;
-    int error = file ? 0 : paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid());
-    if (error == 0)
-        error = snapshot_open(file ? arguments->segment : path, file, ret_snapshot, &why);
-    const int status = error == 0 ? EXIT_DONE : not_found(arguments, file ? arguments->segment : path, error, why);
+    char path[PATHS_MAX] = "", *why;
+    const int error = open_segment(arguments, path, ret_snapshot, &why);
+    const char *named = arguments->given & OPTION_SEGMENT ? arguments->segment : path;
+    const int status = error == 0 ? EXIT_DONE : not_found(arguments, named, error, why);
     free(why);
     return status;
 }
@@ -89,12 +98,37 @@ static void warn_of_age(const struct snapshot *snapshot, int error, const json_t
     }
 }
 
+/* Only tripd can say, over its socket. */
+static bool out_of_reach(const struct arguments *arguments, int error)
+{
+    return !(arguments->given & OPTION_SEGMENT) && (error == -ENOENT || error == -EACCES);
+}
+
+/* There is no segment. error, answer: what came of asking tripd. */
+static int without_segment(const struct arguments *arguments, int error, const json_t *answer,
+                           struct snapshot **ret_snapshot)
+{
+    *ret_snapshot = NULL;
+    if (error == 0)
+        return EXIT_DONE;
+    if (error != -EREMOTEIO)
+        return reading_segment(arguments, ret_snapshot);
+    fprintf(stderr, "tripctl: %s\n", json_string_value(json_object_get(answer, "message")));
+    return EXIT_REFUSED;
+}
+
 int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot)
 {
-    const int status = reading_segment(arguments, ret_snapshot);
-    if (status == EXIT_DONE && !(arguments->given & OPTION_SEGMENT))
+    char path[PATHS_MAX] = "", *why;
+    const int opened = open_segment(arguments, path, ret_snapshot, &why);
+    free(why);
+    if (out_of_reach(arguments, opened))
+        return without_segment(arguments, error, answer, ret_snapshot);
+    if (opened < 0)
+        return reading_segment(arguments, ret_snapshot);
+    if (!(arguments->given & OPTION_SEGMENT))
         warn_of_age(*ret_snapshot, error, answer);
-    return status;
+    return EXIT_DONE;
 }
 
 int reading_open(const struct arguments *arguments, struct snapshot **ret_snapshot)

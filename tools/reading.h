@@ -8,7 +8,8 @@
 #include "verbs.h"
 
 /* The segment; a living tripd is asked to make it current, and what became of it is said. EXIT_DONE, or the exit
- * status. */
+ * status. *ret_snapshot NULL: there is no segment here, as in a container that has the socket's folder alone, and tripd
+ * answers: it is to be asked for what the segment would have said. */
 int reading_open(const struct arguments *arguments, struct snapshot **ret_snapshot);
 /* Likewise, where tripd was asked something else before: the error of that, and its answer or refusal. */
 int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot);

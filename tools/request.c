@@ -101,7 +101,7 @@ int request(const struct arguments *arguments, const char *method, json_t *param
 int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
                   void *context)
 {
-    json_int_t after = 0, next = 0;
+    json_int_t after = 0, next = json_integer_value(json_object_get(params, "after"));
     int status;
     do {
         json_t *page = NULL;

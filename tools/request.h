@@ -10,7 +10,7 @@
 /* params: taken; NULL: none. EXIT_DONE with *ret_result, or the exit status. */
 int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result);
 
-/* Page after page, each given to `each`. params: taken. */
+/* Page after page, each given to `each`, from `after` of params on. params: taken. */
 typedef void request_page_fn(void *context, json_t *page);
 int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
                   void *context);

@@ -1,4 +1,4 @@
-/* The verbs that look: they read the state segment, whether tripd runs or not. */
+/* The verbs that look: they read the state segment, whether tripd runs or not; where there is none, they ask tripd. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +31,19 @@ static int show_result(const struct arguments *arguments, json_t *result,
     return EXIT_DONE;
 }
 
+/* Where there is no segment: the whole of what tripd answers, page by page. NULL with *ret_status: what was said. */
+static json_t *ask(const struct arguments *arguments, json_t *params, int *ret_status)
+{
+    json_t *whole = json_object();
+    if (arguments->operand)
+        json_object_set_new(params, "name", json_string(arguments->operand));
+    *ret_status = request_pages(arguments, arguments->verb->method, params, request_join, whole);
+    if (*ret_status == EXIT_DONE)
+        return whole;
+    json_decref(whole);
+    return NULL;
+}
+
 static bool wanted(const struct arguments *arguments, const char *name)
 {
     return !arguments->operand || settings_pattern_matches(arguments->operand, name);
@@ -58,12 +71,11 @@ static json_t *list_patterns(const struct arguments *arguments, const struct sna
     return list;
 }
 
-static void print_overflow(const struct snapshot *snapshot)
+static void print_overflow(uint64_t times, uint64_t most)
 {
-    const struct segment_header header = snapshot_header(snapshot);
-    if (header.overflow > 0)
-        printf("\n%llu time%s limits.max_breakers, which is %u, was used up: raise it\n",
-               (unsigned long long)header.overflow, header.overflow == 1 ? "" : "s", header.max_breakers);
+    if (times > 0)
+        printf("\n%llu time%s limits.max_breakers, which is %llu, was used up: raise it\n", (unsigned long long)times,
+               times == 1 ? "" : "s", (unsigned long long)most);
 }
 
 /* A name that is not there is an error, a pattern that nothing matches a remark. */
@@ -73,21 +85,48 @@ static int matches_nothing(const struct arguments *arguments)
     return strpbrk(arguments->operand, "*?") ? EXIT_DONE : EXIT_REFUSED;
 }
 
+/* list: taken. */
+static int show_list(const struct arguments *arguments, json_t *list)
+{
+    int status = EXIT_DONE;
+    if (arguments->operand && json_array_size(json_object_get(list, "breakers")) == 0 &&
+        json_array_size(json_object_get(list, "patterns")) == 0)
+        status = matches_nothing(arguments);
+    const int shown = show_result(arguments, list, print_list);
+    return shown == EXIT_DONE ? status : shown;
+}
+
+static int list_by_socket(const struct arguments *arguments)
+{
+    int status;
+    json_t *answer = NULL, *list = ask(arguments, json_object(), &status);
+    if (!list)
+        return status;
+    status = show_list(arguments, list);
+    if (!(arguments->given & OPTION_JSON) && request_quietly(arguments, "status", NULL, &answer) == 0) {
+        const json_t *breakers = json_object_get(answer, "breakers");
+        print_overflow((uint64_t)json_integer_value(json_object_get(breakers, "overflow")),
+                       (uint64_t)json_integer_value(json_object_get(breakers, "most")));
+    }
+    json_decref(answer);
+    return status;
+}
+
 int verb_list(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
     int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
-    json_t *breakers = list_breakers(arguments, snapshot), *patterns = list_patterns(arguments, snapshot);
-    if (arguments->operand && json_array_size(breakers) == 0 && json_array_size(patterns) == 0)
-        status = matches_nothing(arguments);
-    const int shown =
-        show_result(arguments, json_pack("{s:o, s:o}", "breakers", breakers, "patterns", patterns), print_list);
+    if (!snapshot)
+        return list_by_socket(arguments);
+    status = show_list(arguments, json_pack("{s:o, s:o}", "breakers", list_breakers(arguments, snapshot), "patterns",
+                                            list_patterns(arguments, snapshot)));
+    const struct segment_header header = snapshot_header(snapshot);
     if (!(arguments->given & OPTION_JSON))
-        print_overflow(snapshot);
+        print_overflow(header.overflow, header.max_breakers);
     snapshot_close(snapshot);
-    return shown == EXIT_DONE ? status : shown;
+    return status;
 }
 
 /* Its config is tripd's to say. */
@@ -98,10 +137,11 @@ static json_t *show_of(const struct snapshot_breaker *breaker)
     return show;
 }
 
+/* snapshot NULL: tripd had said that there is none of this name. */
 static int show_from_segment(const struct arguments *arguments, const struct snapshot *snapshot)
 {
     struct snapshot_breaker breaker;
-    if (snapshot_find(snapshot, arguments->operand, &breaker))
+    if (snapshot && snapshot_find(snapshot, arguments->operand, &breaker))
         return show_result(arguments, show_of(&breaker), print_show);
     fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
     return EXIT_REFUSED;
@@ -181,6 +221,45 @@ static int follow(const struct arguments *arguments, struct snapshot *snapshot)
     return EXIT_REFUSED;
 }
 
+/* events: taken. */
+static int show_events(const struct arguments *arguments, json_t *events)
+{
+    if (arguments->operand && json_array_size(json_object_get(events, "events")) == 0)
+        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
+    return show_result(arguments, events, print_events);
+}
+
+/* Until standard output, or tripd, ends. */
+static int follow_by_socket(const struct arguments *arguments)
+{
+    const struct timespec nap = {.tv_nsec = FOLLOW_NS};
+    json_int_t after = 0;
+    int status = EXIT_DONE;
+    while (!ferror(stdout)) {
+        size_t i;
+        json_t *event, *events = ask(arguments, json_pack("{s:I}", "after", after), &status);
+        if (!events)
+            return status;
+        json_array_foreach(json_object_get(events, "events"), i, event)
+        {
+            print_now(NULL, arguments, event);
+            after = json_integer_value(json_object_get(event, "sequence"));
+        }
+        json_decref(events);
+        nanosleep(&nap, NULL);
+    }
+    return EXIT_REFUSED;
+}
+
+static int events_by_socket(const struct arguments *arguments)
+{
+    int status;
+    if (arguments->given & OPTION_FOLLOW)
+        return follow_by_socket(arguments);
+    json_t *events = ask(arguments, json_object(), &status);
+    return events ? show_events(arguments, events) : status;
+}
+
 int verb_events(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
@@ -191,14 +270,14 @@ int verb_events(const struct arguments *arguments)
     const int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
+    if (!snapshot)
+        return events_by_socket(arguments);
     if (arguments->given & OPTION_FOLLOW)
         return follow(arguments, snapshot);
     json_t *list = json_array();
     walk_events(arguments, snapshot, 0, collect, list);
     snapshot_close(snapshot);
-    if (arguments->operand && json_array_size(list) == 0)
-        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
-    return show_result(arguments, json_pack("{s:o}", "events", list), print_events);
+    return show_events(arguments, json_pack("{s:o}", "events", list));
 }
 
 /* ----------------------------------------------------------------------------------------------- clients and status */
@@ -206,9 +285,13 @@ int verb_events(const struct arguments *arguments)
 int verb_clients(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    const int status = reading_open(arguments, &snapshot);
+    int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
+    if (!snapshot) {
+        json_t *clients = ask(arguments, json_object(), &status);
+        return clients ? show_result(arguments, clients, print_clients) : status;
+    }
     json_t *list = json_array();
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++) {
         struct client_slot client;

@@ -47,6 +47,12 @@ ends 0 "$TRIPCTL" config reload
 lacks observe config show
 lacks observe clock show
 ends 0 "${tripctl[@]}" list # the segment's file mode decides that
+tripctl=("${nobody[@]}" TRIP_SHM_DIR=/nonexistent "$folder/bin/tripctl")
+for verb in list 'list db' 'show db' events clients 'wait db --state open'; do # without a segment tripd decides
+    # shellcheck disable=SC2086 # words
+    lacks observe $verb
+done
+tripctl=("${nobody[@]}" "$folder/bin/tripctl")
 configured user:root user:65534 user:root
 ends 0 "$TRIPCTL" config reload
 ends 0 "${tripctl[@]}" config show
