@@ -111,12 +111,13 @@ static int column_begin(const int *widths, size_t column)
 }
 
 /* Where a cell begins, or before `free` if it has no place on this line. free: where the line is free from. A cell that
- * the one before it pushes stays on the line while it is within its column. */
+ * the one before it pushes stays on the line while it is within its column, or would make the row go on below anyway.
+ */
 static int place_of(const struct table *table, const int *widths, size_t column, int width, int free)
 {
     const int begin = column_begin(widths, column), end = begin + widths[column];
     const int place = begin + (table->right[column] && width < widths[column] ? widths[column] - width : 0);
-    return place < free && free + width <= end ? free : place;
+    return place < free && (free + width <= end || width > widths[column]) ? free : place;
 }
 
 /* On a line of its own: the last column's texts begin at its left, what else fits stands where it belongs. */

@@ -82,6 +82,22 @@ static void test_a_list_begins_with_trouble(void **state)
                   "closed              b        -            1h00m       -   37.5%  6.2%     16  -\n");
 }
 
+static void test_a_long_name_stands_beside_a_long_state(void **state)
+{
+    (void)state;
+    static const char tree[] = "{\"breakers\":["
+        /* clang-format off */
+        LINE("a", "closed", "auto", FOR(1000, "0")) ","
+        LINE("payments/settlement/eu-central-1/visa", "half_open", "shadow", FOR(3600000, "3599000"))
+        /* clang-format on */
+        "],\"patterns\":[]}";
+    assert_prints(print_list, tree,
+                  "STATE         BREAKER     WHY            FOR      PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "shadow (half_open)  payments/settlement/eu-central-1/visa\n"
+                  "                          consecutive  1h00m  in 59m59s   37.5%  6.2%     16\n"
+                  "closed        a           -             1.0s          -   37.5%  6.2%     16  -\n");
+}
+
 static void test_a_long_name_makes_its_own_row_go_on_below(void **state)
 {
     (void)state;
@@ -466,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_a_list_begins_with_trouble),
+        cmocka_unit_test(test_a_long_name_stands_beside_a_long_state),
         cmocka_unit_test(test_a_long_name_makes_its_own_row_go_on_below),
         cmocka_unit_test(test_a_list_is_no_wider_than_80_columns_whatever_is_in_it),
         cmocka_unit_test(test_a_list_of_nothing_says_so),
