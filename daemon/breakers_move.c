@@ -199,5 +199,7 @@ bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, cons
     breakers_record(breakers, slot, from, to, move, breakers->now_ns);
     if (move->to == WORD_OPEN)
         breakers_publish_next_open(breakers, slot, NULL, 0);
+    else if (move->to == WORD_HALF_OPEN)
+        breakers_opening_ended(breakers, slot);
     return true;
 }

@@ -153,6 +153,8 @@ void breakers_publish(struct breakers *breakers, uint32_t slot);
 /* The next open time, as the image has it; core NULL: the image in force. */
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
                                 uint64_t at_least_ms);
+/* From now on its growth can be forgotten; what is published stays. */
+void breakers_opening_ended(struct breakers *breakers, uint32_t slot);
 /* The mode in force, as its owners and their TTLs say; published if it changed. */
 void breakers_look_at_mode(struct breakers *breakers, uint32_t slot);
 /* The longest time that a deadline may lie ahead now. */

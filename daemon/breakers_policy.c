@@ -44,6 +44,19 @@ uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot)
     return at_least(at_least(open_ms, wait_ms), left_ms(breakers, slot));
 }
 
+/* While the published time has grown, it is due anew when that is forgotten; never while open. */
+static void look_at_growth(struct breakers *breakers, uint32_t slot, const struct core_state *core)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    const uint64_t until_ns = core_growth_until_ns(core, breaker->settings);
+    breaker->growth_until_ns = until_ns > breakers->now_ns ? until_ns : DEADLINE_NEVER;
+}
+
+void breakers_opening_ended(struct breakers *breakers, uint32_t slot)
+{
+    look_at_growth(breakers, slot, segment_core(breakers->segment, slot));
+}
+
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
                                 uint64_t at_least_ms)
 {
@@ -53,9 +66,7 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
         core = segment_core(breakers->segment, slot);
     const uint64_t next_ns =
         core_next_open_ns(core, breaker->settings, breakers->now_ns, random_next(&breakers->random), &unjittered_ns);
-    const uint64_t grown_until_ns = breakers_after(core->last_trip_ns, breaker->settings->open.forget);
-    breaker->growth_until_ns =
-        core->last_open_ns && grown_until_ns > breakers->now_ns ? grown_until_ns : DEADLINE_NEVER;
+    look_at_growth(breakers, slot, core);
     segment_next_open_publish(breakers->segment, slot, ms_up(next_ns),
                               at_least(breakers_longest_ms(breakers, slot), at_least_ms));
 }

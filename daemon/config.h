@@ -1,7 +1,11 @@
-/* The config file: read as a whole, checked as a whole, never changed afterwards. A file with any problem gives no
- * config, and all its problems at once, a line each: FILE:LINE: what is wrong; what would be right.
+/* The config file and its drop-ins: read as a whole, checked as a whole, never changed afterwards. A file with any
+ * problem gives no config, and all problems at once, a line each: FILE:LINE: what is wrong; what would be right.
  *
- *   config.c         the config itself: reading the file, which settings bind a name
+ * The drop-ins of FILE.yaml are FILE.d/NAME.yaml, read after it in order of name. Their breakers entries stand before
+ * the file's, in the order in which they were read; of limits and access the key that was read last wins.
+ *
+ *   config.c         the config itself: made of its files, which settings bind a name
+ *   config_files.c   finding and reading these files
  *   config_yaml.c    YAML document ──> config; the only file that includes yaml.h
  *   config_check.c   settings that can never work together
  *   config_check_load.c  those of retries and limits
@@ -35,32 +39,58 @@ struct config_principal {
     char text[72]; /* as written */
 };
 
-#define CONFIG_PRINCIPALS_MAX 64 /* of one role */
-#define CONFIG_BREAKERS_MAX   4096
+#define CONFIG_PRINCIPALS_MAX 64   /* of one role */
+#define CONFIG_BREAKERS_MAX   4096 /* entries of all files together */
+#define CONFIG_DROP_INS_MAX   64
+#define CONFIG_SIZE_MAX       ((size_t)1 << 20) /* bytes of all files together */
 
 struct config_limits {
     uint32_t max_breakers, max_lanes;
     uint64_t lane_memory_per_user; /* bytes */
 };
+#define CONFIG_LIMIT_KEYS 3
+
+/* Where it was said. */
+struct config_origin {
+    uint32_t file; /* 0: nowhere, it is the default; else its number in `files`, from 1 */
+    uint32_t line;
+};
 
 struct config {
     struct config_limits limits;
+    struct config_origin limit_origins[CONFIG_LIMIT_KEYS];
     struct {
         struct config_principal *who;
         size_t count;
+        struct config_origin origin;
     } access[CONFIG_ROLE_COUNT];
     struct breaker_settings *breakers; /* in order; the last one matches every name */
+    struct config_origin *origins;     /* of these entries */
     size_t breaker_count;              /* 1 at least */
-    char *file;                        /* that it was read from; NULL: the defaults, or a text */
-    char *notes;                       /* lines like problems, about what works but surprises; NULL: none */
+    char **files;                      /* in the order in which they were read */
+    size_t file_count;
+    char *file;  /* without its drop-ins; NULL: the defaults, or a text, or drop-ins alone */
+    char *notes; /* lines like problems, about what works but surprises; NULL: none */
 };
 
 /* path NULL: the defaults. -EINVAL: *ret_problems is allocated lines, each ending in a newline. -ENOENT and other
  * errors of reading: *ret_problems is one such line. -ENOMEM: *ret_problems is not set. */
 int config_load(const char *path, struct config **ret_config, char **ret_problems);
+/* Likewise, but a file that is missing is as an empty one: its drop-ins count. */
+int config_load_if_there(const char *path, struct config **ret_config, char **ret_problems);
 /* name: stands for the file in problems. */
 int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems);
 struct config *config_free(struct config *config);
+
+/* Only says what is wrong and what may surprise, each by its parts, as config_told_fn: the text of a problem is what
+ * stands behind FILE:LINE: in the lines above. 0: nothing is wrong; else as config_load. */
+struct config_listener {
+    void *context;
+    void (*problem)(void *context, const char *file, size_t line, const char *what);
+    void (*note)(void *context, const char *file, size_t line, const char *what);
+};
+int config_examine(const char *path, const struct config_listener *listener);
+int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener);
 
 /* The settings of the first pattern that matches. */
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name);
@@ -71,13 +101,15 @@ bool config_allows(const struct config *config, enum config_role role, uid_t uid
                    size_t group_count);
 const char *config_role_name(enum config_role role);
 
-/* The whole config with all defaults filled in, as a config file that gives this config again. */
-int config_write_yaml(const struct config *config, FILE *file);
+/* The whole config with all defaults filled in, as a config file that gives this config again. origins: comments say
+ * where each limit, role and entry was said. */
+int config_write_yaml(const struct config *config, FILE *file, bool origins);
 
 /* The same for JSON and MessagePack. Durations are integers or numbers in ms under a key ending in `_ms`, rates are
  * percent, lane memory is bytes. key: NULL within lists and for the outermost map. */
 struct config_visitor {
     void *context;
+    bool origins; /* where it was said, too, of what is not the default */
     void (*map_begin)(void *context, const char *key, size_t count);
     void (*list_begin)(void *context, const char *key, size_t count);
     void (*end)(void *context); /* of the map or list begun last */
@@ -86,5 +118,7 @@ struct config_visitor {
     void (*text)(void *context, const char *key, const char *value);
 };
 void config_visit(const struct config *config, const struct config_visitor *visitor);
+/* An entry alone. */
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor);
 
 #endif

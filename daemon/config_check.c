@@ -12,7 +12,7 @@ static void check_void_keys(const struct check *check)
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
         enum config_key_id word;
         const char *instead;
-        if (!check->lines->keys[id] || config_key_applies(id, check->settings, &word, &instead))
+        if (!check->lines->keys[id] || config_key_applies(id, check->settings, &word, &instead) || !SOUND(check, word))
             continue;
         const struct config_key *key = &config_keys[id], *by = &config_keys[word];
         if (check->lines->keys[word])
@@ -28,16 +28,17 @@ static void check_void_keys(const struct check *check)
 static void check_window(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
-    if (settings->window.type != WINDOW_COUNT)
+    if (settings->window.type != WINDOW_COUNT || !SOUND(check, KEY_window_type, KEY_window_size))
         return;
     const unsigned long long size = settings->window.size;
-    if (settings->trip.failures > size)
+    if (settings->trip.failures > size && SOUND(check, KEY_trip_failures))
         config_problem(check->problems, line_of(check, KEY_trip_failures, KEY_window_size),
                        "trip.failures: %llu can never be reached in a window of %llu calls; write %llu at most, or "
                        "window.size: %llu",
                        (unsigned long long)settings->trip.failures, size, size,
                        (unsigned long long)settings->trip.failures);
-    if (settings->window.minimum_calls > size && (settings->trip.failure_rate || settings->trip.slow_rate))
+    if (settings->window.minimum_calls > size && (settings->trip.failure_rate || settings->trip.slow_rate) &&
+        SOUND(check, KEY_window_minimum_calls, KEY_trip_failure_rate, KEY_trip_slow_rate))
         config_problem(check->problems, line_of(check, KEY_window_minimum_calls, KEY_window_size),
                        "window.minimum_calls: %llu can never be reached in a window of %llu calls, so no rate would "
                        "count; write minimum_calls: %llu at most, or size: %llu",
@@ -48,17 +49,20 @@ static void check_window(const struct check *check)
 static void check_trip(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
-    if (settings->trip.slow_rate && !settings->trip.slow_after)
+    if (settings->trip.slow_rate && !settings->trip.slow_after && SOUND(check, KEY_trip_slow_rate, KEY_trip_slow_after))
         config_problem(check->problems, line_of(check, KEY_trip_slow_after, KEY_trip_slow_rate),
                        "trip.slow_rate can never be reached while slow_after is 0: no call is slow; write how long a "
                        "slow call takes, as slow_after: 2s, or slow_rate: 0%%");
     if (settings->trip.slow_rate && settings->trip.stall_after &&
-        settings->trip.stall_after <= settings->trip.slow_after)
+        settings->trip.stall_after <= settings->trip.slow_after &&
+        SOUND(check, KEY_trip_slow_rate, KEY_trip_stall_after, KEY_trip_slow_after))
         config_problem(check->notes, line_of(check, KEY_trip_stall_after, KEY_trip_slow_after),
                        "trip.stall_after is not longer than slow_after: calls that begin and end count as stalled "
                        "before they could count as slow");
     if (!settings->trip.consecutive_failures && !settings->trip.failures && !settings->trip.failure_rate &&
-        !settings->trip.slow_rate && !settings->trip.in_flight)
+        !settings->trip.slow_rate && !settings->trip.in_flight &&
+        SOUND(check, KEY_trip_consecutive_failures, KEY_trip_failures, KEY_trip_failure_rate, KEY_trip_slow_rate,
+              KEY_trip_in_flight))
         config_problem(check->notes, line_of(check, KEY_trip_failure_rate, KEY_trip_consecutive_failures),
                        "no trip condition is on: these breakers open only when an operator opens them");
 }
@@ -69,15 +73,10 @@ static void check_open(const struct check *check)
     char span[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX];
     shown(CONFIG_DURATION, settings->open.span, span);
     shown(CONFIG_DURATION, settings->open.max, max);
-    if (settings->open.max < settings->open.span)
+    if (settings->open.max < settings->open.span && SOUND(check, KEY_open_max, KEY_open_span))
         config_problem(check->problems, line_of(check, KEY_open_max, KEY_open_span),
                        "open.for: %s can never be reached, as open.max is %s%s; write max: %s or more", span, max,
                        check->lines->keys[KEY_open_max] ? "" : " by default", span);
-    if (settings->open.multiplier > 1000 && settings->open.forget && settings->open.forget <= settings->open.span)
-        config_problem(check->notes, line_of(check, KEY_open_forget, KEY_open_span),
-                       "open.forget is not longer than open.for (%s): the open time grows only if something else than "
-                       "a probe opens the breaker again that soon",
-                       span);
 }
 
 /* A written multiplier that nothing lets grow. The default is what `config show` writes beside any other key. */
@@ -87,7 +86,8 @@ static void check_growth(const struct check *check)
     const size_t line = check->lines->keys[KEY_open_multiplier];
     struct breaker_settings defaults;
     char factor[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX];
-    if (!line || settings->open.multiplier == 1000)
+    if (!line || settings->open.multiplier == 1000 ||
+        !SOUND(check, KEY_open_multiplier, KEY_open_forget, KEY_open_max, KEY_open_span))
         return;
     breaker_settings_defaults(&defaults);
     struct config_problems *const where =
@@ -111,7 +111,7 @@ static void check_granted(const struct check *check, enum config_key_id probes)
 {
     const struct config_key *const key = &config_keys[probes];
     const unsigned long long most = config_key_get(key, check->settings);
-    if (check->settings->half_open.permits > most)
+    if (check->settings->half_open.permits > most && SOUND(check, KEY_half_open_permits, probes, KEY_half_open_verdict))
         config_problem(check->notes, line_of(check, KEY_half_open_permits, probes),
                        "half_open.permits is more than %s: no more than %llu are ever granted at once",
                        config_key_name(key), most);
@@ -122,7 +122,8 @@ static void check_half_open(const struct check *check)
     const struct breaker_settings *settings = check->settings;
     const bool by_rate = settings->half_open.verdict == PROBE_VERDICT_RATE;
     check_granted(check, by_rate ? KEY_half_open_sample : KEY_half_open_successes);
-    if (by_rate && !settings->trip.failure_rate && !settings->trip.slow_rate)
+    if (by_rate && !settings->trip.failure_rate && !settings->trip.slow_rate &&
+        SOUND(check, KEY_half_open_verdict, KEY_trip_failure_rate, KEY_trip_slow_rate))
         config_problem(check->problems, line_of(check, KEY_half_open_verdict, KEY_trip_failure_rate),
                        "half_open.verdict: rate has no rate to judge by, so every sample would close; write "
                        "trip.failure_rate, as 50%%, or verdict: successes");
@@ -131,6 +132,8 @@ static void check_half_open(const struct check *check)
 static void check_ramp(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
+    if (!SOUND(check, KEY_ramp_steps, KEY_ramp_over))
+        return;
     for (uint32_t i = 1; i < settings->ramp.step_count; i++) {
         if (settings->ramp.steps[i] > settings->ramp.steps[i - 1])
             continue;

@@ -10,6 +10,7 @@
 struct config_lines {
     size_t entry;
     size_t keys[CONFIG_KEY_COUNT];
+    bool broken[CONFIG_KEY_COUNT]; /* its value was not understood: nothing is to be said of how it goes with others */
 };
 
 void config_check_breaker(const struct breaker_settings *settings, const struct config_lines *lines,

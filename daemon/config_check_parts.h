@@ -18,6 +18,19 @@ static inline size_t line_of(const struct check *check, enum config_key_id first
     return check->lines->keys[second] ? check->lines->keys[second] : check->lines->entry;
 }
 
+static inline bool all_sound(const struct check *check, const enum config_key_id *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (check->lines->broken[keys[i]])
+            return false;
+    return true;
+}
+
+/* Were the values of all these keys understood, so that something can be said of how they go together? */
+#define SOUND(check, ...)                                       \
+    all_sound(check, (const enum config_key_id[]){__VA_ARGS__}, \
+              sizeof((const enum config_key_id[]){__VA_ARGS__}) / sizeof(enum config_key_id))
+
 static inline const char *shown(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX])
 {
     return config_value_format(kind, value, text);

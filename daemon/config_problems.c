@@ -33,6 +33,8 @@ void config_problem(struct config_problems *problems, size_t line, const char *f
         what = NULL;
     va_end(arguments);
     const int length = what ? asprintf(&whole, "%s%s: %s", problems->file, place, what) : -1;
+    if (what && problems->told)
+        problems->told(problems->context, problems->file, line, what);
     if (length >= 0) {
         append(problems, whole, (size_t)length);
         free(whole);
@@ -48,6 +50,8 @@ char *config_problems_take(struct config_problems *problems)
         char more[64];
         const int length = snprintf(more, sizeof(more), "and %u more", problems->count - CONFIG_PROBLEMS_SHOWN);
         append(problems, more, (size_t)length);
+        if (problems->told)
+            problems->told(problems->context, NULL, 0, more);
     }
     char *text = problems->text;
     problems->text = NULL;

@@ -7,9 +7,14 @@
 
 #define CONFIG_PROBLEMS_SHOWN 50
 
+/* file NULL: of no file, "and 3 more"; line 0: of the file as a whole. */
+typedef void config_told_fn(void *context, const char *file, size_t line, const char *what);
+
 struct config_problems {
     const char *file;
-    char *text; /* NULL: none yet */
+    config_told_fn *told; /* is told each as well; NULL: nobody */
+    void *context;        /* its */
+    char *text;           /* NULL: none yet */
     size_t length;
     unsigned count;
     bool no_memory;

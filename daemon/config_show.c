@@ -104,9 +104,30 @@ static void write_breaker(FILE *file, const struct breaker_settings *settings)
     fputc('\n', file);
 }
 
-int config_write_yaml(const struct config *config, FILE *file)
+/* A comment line; without a key it is about the entry that follows. */
+static void write_origin(const struct config *config, FILE *file, const char *section, const char *key,
+                         struct config_origin origin)
+{
+    fprintf(file, "# %s%s%s", section, key, *key ? ": " : "");
+    if (origin.file)
+        fprintf(file, "%s:%u\n", config->files[origin.file - 1], origin.line);
+    else
+        fputs("default\n", file);
+}
+
+static void write_origins(const struct config *config, FILE *file)
+{
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        write_origin(config, file, "limits.", config_key_name(&config_limit_keys[i]), config->limit_origins[i]);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
+        write_origin(config, file, "access.", config_role_name(role), config->access[role].origin);
+}
+
+int config_write_yaml(const struct config *config, FILE *file, bool origins)
 {
     char text[CONFIG_TEXT_MAX];
+    if (origins)
+        write_origins(config, file);
     for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++) {
         const struct config_key *key = &config_limit_keys[i];
         fprintf(file, "%s%s: %s", i ? ", " : "limits: {", config_key_name(key),
@@ -122,8 +143,11 @@ int config_write_yaml(const struct config *config, FILE *file)
         fputc(']', file);
     }
     fputs("}\nbreakers:\n", file);
-    for (size_t i = 0; i < config->breaker_count; i++)
+    for (size_t i = 0; i < config->breaker_count; i++) {
+        if (origins)
+            write_origin(config, file, "", "", config->origins[i]);
         write_breaker(file, &config->breakers[i]);
+    }
     return ferror(file) ? -EIO : 0;
 }
 
@@ -194,25 +218,95 @@ static size_t shown_count(const char *section, const struct breaker_settings *se
     return count;
 }
 
-/* section "": the entry as a whole, which has no name in its list. */
+static void visit_origin(const struct config *config, const struct config_visitor *visitor, const char *key,
+                         struct config_origin origin)
+{
+    visitor->map_begin(visitor->context, key, 2);
+    visitor->text(visitor->context, "file", config->files[origin.file - 1]);
+    visitor->integer(visitor->context, "line", origin.line);
+    visitor->end(visitor->context);
+}
+
+/* What is within a section; of the entry as a whole, "". */
 static void visit_section(const struct config_visitor *visitor, const char *section,
                           const struct breaker_settings *settings)
 {
-    visitor->map_begin(visitor->context, section[0] ? config_section_name(section) : NULL,
-                       shown_count(section, settings));
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
         if (shown(id, section, settings))
             visit_key(visitor, &config_keys[id], settings);
-    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
-        if (section_shown(config_sections[i], section, settings))
-            visit_section(visitor, config_sections[i], settings);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], section, settings))
+            continue;
+        visitor->map_begin(visitor->context, config_section_name(config_sections[i]),
+                           shown_count(config_sections[i], settings));
+        visit_section(visitor, config_sections[i], settings);
+        visitor->end(visitor->context);
+    }
+}
+
+static void visit_entry(const struct config *config, const struct config_visitor *visitor, size_t entry)
+{
+    const struct config_origin origin = config->origins[entry];
+    const bool said = visitor->origins && origin.file;
+    visitor->map_begin(visitor->context, NULL, shown_count("", &config->breakers[entry]) + said);
+    if (said)
+        visit_origin(config, visitor, "origin", origin);
+    visit_section(visitor, "", &config->breakers[entry]);
+    visitor->end(visitor->context);
+}
+
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor)
+{
+    visitor->map_begin(visitor->context, NULL, shown_count("", settings));
+    visit_section(visitor, "", settings);
+    visitor->end(visitor->context);
+}
+
+static size_t said_count(const struct config_origin *origins, size_t count)
+{
+    size_t said = 0;
+    for (size_t i = 0; i < count; i++)
+        said += origins[i].file != 0;
+    return said;
+}
+
+static void visit_said(const struct config *config, const struct config_visitor *visitor, const char *section,
+                       const struct config_origin *origins, const char *const *keys, size_t count)
+{
+    visitor->map_begin(visitor->context, section, said_count(origins, count));
+    for (size_t i = 0; i < count; i++)
+        if (origins[i].file)
+            visit_origin(config, visitor, keys[i], origins[i]);
+    visitor->end(visitor->context);
+}
+
+/* The files in the order in which they were read, and of limits and roles those that one of them names. */
+static void visit_origins(const struct config *config, const struct config_visitor *visitor)
+{
+    const char *limits[CONFIG_LIMIT_COUNT], *roles[CONFIG_ROLE_COUNT];
+    struct config_origin role_origins[CONFIG_ROLE_COUNT];
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        limits[i] = config_key_name(&config_limit_keys[i]);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        roles[role] = config_role_name(role);
+        role_origins[role] = config->access[role].origin;
+    }
+    visitor->map_begin(visitor->context, "origins", 3);
+    visitor->list_begin(visitor->context, "files", config->file_count);
+    for (size_t i = 0; i < config->file_count; i++)
+        visitor->text(visitor->context, NULL, config->files[i]);
+    visitor->end(visitor->context);
+    visit_said(config, visitor, "limits", config->limit_origins, limits, CONFIG_LIMIT_COUNT);
+    visit_said(config, visitor, "access", role_origins, roles, CONFIG_ROLE_COUNT);
     visitor->end(visitor->context);
 }
 
 void config_visit(const struct config *config, const struct config_visitor *visitor)
 {
     void *context = visitor->context;
-    visitor->map_begin(context, NULL, 3);
+    visitor->map_begin(context, NULL, 3 + (size_t)visitor->origins);
+    if (visitor->origins)
+        visit_origins(config, visitor);
     visitor->map_begin(context, "limits", CONFIG_LIMIT_COUNT);
     for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
         visit_key(visitor, &config_limit_keys[i], &config->limits);
@@ -227,7 +321,7 @@ void config_visit(const struct config *config, const struct config_visitor *visi
     visitor->end(context);
     visitor->list_begin(context, "breakers", config->breaker_count);
     for (size_t i = 0; i < config->breaker_count; i++)
-        visit_section(visitor, "", &config->breakers[i]);
+        visit_entry(config, visitor, i);
     visitor->end(context);
     visitor->end(context);
 }

@@ -1,6 +1,5 @@
 #include "config_yaml.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -16,14 +15,20 @@
 
 struct reader {
     yaml_document_t document;
+    struct config_reading *reading;
     struct config *config;
     struct config_problems *problems, *notes;
-    size_t breaker_room;
+    size_t first; /* entries of the files before it */
 };
 
 static size_t line_of(const yaml_node_t *node)
 {
     return node->start_mark.line + 1;
+}
+
+static struct config_origin origin_of(const struct reader *reader, size_t line)
+{
+    return (struct config_origin){.file = reader->reading->file, .line = (uint32_t)line};
 }
 
 /* NULL: not a scalar, or one with a NUL in it. */
@@ -252,15 +257,16 @@ static void read_limit(struct reader *reader, void *context, size_t name, const 
                        const yaml_node_t *value)
 {
     (void)context;
-    (void)key;
-    read_quantity(reader, &config_limit_keys[name], &reader->config->limits, value);
+    if (read_quantity(reader, &config_limit_keys[name], &reader->config->limits, value))
+        reader->config->limit_origins[name] = origin_of(reader, line_of(key));
+    else
+        reader->reading->limits_broken = true;
 }
 
 static void read_role(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
                       const yaml_node_t *value)
 {
     (void)context;
-    (void)key;
     char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
     const char *role = config_role_name((enum config_role)name);
     const ptrdiff_t count = list_length(value);
@@ -278,6 +284,7 @@ static void read_role(struct reader *reader, void *context, size_t name, const y
     free(reader->config->access[name].who);
     reader->config->access[name].who = who;
     reader->config->access[name].count = (size_t)count;
+    reader->config->access[name].origin = origin_of(reader, line_of(key));
     for (ptrdiff_t i = 0; i < count; i++) {
         const yaml_node_t *item = list_item(reader, value, i);
         const char *text = scalar(item);
@@ -294,10 +301,7 @@ static void read_limits(struct reader *reader, const yaml_node_t *node)
     struct level level = {.where = "limits", .read = read_limit};
     for (; level.count < CONFIG_LIMIT_COUNT; level.count++)
         level.names[level.count] = config_key_name(&config_limit_keys[level.count]);
-    const unsigned problems = reader->problems->count;
     read_mapping(reader, &level, NULL, node);
-    if (reader->problems->count == problems)
-        config_check_limits(&reader->config->limits, line_of(node), reader->problems);
 }
 
 static void read_access(struct reader *reader, const yaml_node_t *node)
@@ -342,6 +346,7 @@ static void read_match(struct reader *reader, struct entry *entry, const yaml_no
 static void read_key(struct reader *reader, struct entry *entry, enum config_key_id id, const yaml_node_t *key,
                      const yaml_node_t *value)
 {
+    const unsigned problems = reader->problems->count;
     entry->lines.keys[id] = line_of(key);
     switch (config_keys[id].kind) {
     case CONFIG_WORD:
@@ -359,6 +364,7 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     default:
         read_quantity(reader, &config_keys[id], &entry->settings, value);
     }
+    entry->lines.broken[id] = reader->problems->count != problems;
 }
 
 /* The keys of a section and the sections in it, as names of a level, and in the entry. section "": the entry itself. */
@@ -402,7 +408,7 @@ static void read_entry_key(struct reader *reader, void *context, size_t name, co
 /* An earlier pattern that leaves this one nothing. */
 static void check_reached(struct reader *reader, const struct entry *entry)
 {
-    for (size_t i = 0; i < reader->config->breaker_count; i++) {
+    for (size_t i = reader->first; i < reader->config->breaker_count; i++) {
         const char *earlier = reader->config->breakers[i].match;
         if (!config_pattern_covers(earlier, entry->settings.match))
             continue;
@@ -414,23 +420,6 @@ static void check_reached(struct reader *reader, const struct entry *entry)
     }
 }
 
-static bool append_breaker(struct reader *reader, const struct breaker_settings *settings)
-{
-    struct config *config = reader->config;
-    if (config->breaker_count == reader->breaker_room) {
-        const size_t room = reader->breaker_room ? reader->breaker_room * 2 : 8;
-        struct breaker_settings *breakers = reallocarray(config->breakers, room, sizeof(*breakers));
-        if (!breakers) {
-            reader->problems->no_memory = true;
-            return false;
-        }
-        config->breakers = breakers;
-        reader->breaker_room = room;
-    }
-    config->breakers[config->breaker_count++] = *settings;
-    return true;
-}
-
 static void read_entry(struct reader *reader, const yaml_node_t *node)
 {
     struct entry entry = {.lines = {.entry = line_of(node)}};
@@ -439,16 +428,17 @@ static void read_entry(struct reader *reader, const yaml_node_t *node)
     struct level level = {.where = "breakers", .read = read_entry_key};
     level_of(&level, &entry, "");
 
-    const unsigned problems = reader->problems->count;
     read_mapping(reader, &level, &entry, node);
     if (!entry.lines.keys[KEY_match] && (node->type == YAML_MAPPING_NODE || is_empty(node)))
         config_problem(reader->problems, entry.lines.entry,
                        "this breakers entry has no match; write which names it is for, as match: \"payments/*\"");
-    if (reader->problems->count != problems)
+    if (!entry.settings.match[0])
         return;
     check_reached(reader, &entry);
     config_check_breaker(&entry.settings, &entry.lines, reader->problems, reader->notes);
-    append_breaker(reader, &entry.settings);
+    const size_t line = entry.lines.keys[KEY_match] ? entry.lines.keys[KEY_match] : entry.lines.entry;
+    if (config_append(reader->config, &entry.settings, origin_of(reader, line)) < 0)
+        reader->problems->no_memory = true;
 }
 
 static void read_breakers(struct reader *reader, const yaml_node_t *node)
@@ -460,6 +450,13 @@ static void read_breakers(struct reader *reader, const yaml_node_t *node)
     if (count < 0 || count > CONFIG_BREAKERS_MAX) {
         config_problem(reader->problems, line_of(node),
                        "breakers: %s is no list of at most %d entries; write each as - match: \"payments/*\"",
+                       quote(node, quoted), CONFIG_BREAKERS_MAX);
+        return;
+    }
+    if ((size_t)count > CONFIG_BREAKERS_MAX - reader->config->breaker_count) {
+        config_problem(reader->problems, line_of(node),
+                       "breakers: %s has more entries than are left of %d for all files together; let patterns with * "
+                       "stand for many breakers",
                        quote(node, quoted), CONFIG_BREAKERS_MAX);
         return;
     }
@@ -591,19 +588,19 @@ static bool load(const char *text, size_t length, yaml_document_t *document, str
     return loaded;
 }
 
-int config_yaml_read(const char *text, size_t length, struct config *config, struct config_problems *problems,
-                     struct config_problems *notes)
+void config_yaml_read(struct config_reading *reading, const char *text, size_t length)
 {
-    struct reader reader = {.config = config, .problems = problems, .notes = notes};
+    struct reader reader = {.reading = reading,
+                            .config = reading->config,
+                            .problems = &reading->problems,
+                            .notes = &reading->notes,
+                            .first = reading->config->breaker_count};
     static const struct level top = {
         .where = "", .names = {"limits", "access", "breakers"}, .count = 3, .read = read_top};
-    if (scan(text, length, problems) && load(text, length, &reader.document, problems)) {
-        const yaml_node_t *root = yaml_document_get_root_node(&reader.document);
-        if (root)
-            read_mapping(&reader, &top, NULL, root);
-        yaml_document_delete(&reader.document);
-    }
-    if (problems->no_memory || notes->no_memory)
-        return -ENOMEM;
-    return problems->count ? -EINVAL : 0;
+    if (!scan(text, length, reader.problems) || !load(text, length, &reader.document, reader.problems))
+        return;
+    const yaml_node_t *root = yaml_document_get_root_node(&reader.document);
+    if (root)
+        read_mapping(&reader, &top, NULL, root);
+    yaml_document_delete(&reader.document);
 }

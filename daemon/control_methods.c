@@ -88,6 +88,14 @@ static json_t *list_entry(const struct control_options *options, const char *wan
     return holds && name_wanted(wanted, pattern->pattern) ? report_pattern(pattern, now_ms) : NULL;
 }
 
+static uint32_t count_hidden(const struct segment *segment)
+{
+    uint32_t hidden = 0;
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        hidden += segment_used(segment, slot) && segment->details[slot].hidden_ms != 0;
+    return hidden;
+}
+
 json_t *control_list(const struct control_options *options, const struct control_request *request, json_t **ret_error)
 {
     const char *wanted = param_text(request, RPC_INDEX_NAME);
@@ -109,7 +117,8 @@ json_t *control_list(const struct control_options *options, const struct control
         if (entry)
             json_array_append_new(cursor < options->segment->max_breakers ? breakers : patterns, entry);
     }
-    return json_pack("{s:o, s:o, s:o*}", "breakers", breakers, "patterns", patterns, "next", next);
+    return json_pack("{s:o, s:o, s:i, s:o*}", "breakers", breakers, "patterns", patterns, "hidden",
+                     wanted ? 0 : (int)count_hidden(options->segment), "next", next);
 }
 
 json_t *control_show(const struct control_options *options, const struct control_request *request, json_t **ret_error)
@@ -123,7 +132,9 @@ json_t *control_show(const struct control_options *options, const struct control
     if (*ret_error)
         return NULL;
     const struct report_breaker breaker = view(options, slot);
-    return report_show(&breaker);
+    json_t *show = report_show(&breaker);
+    json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
+    return show;
 }
 
 json_t *control_events(const struct control_options *options, const struct control_request *request, json_t **ret_error)
@@ -482,16 +493,9 @@ json_t *control_config_check(const struct control_options *options, const struct
 {
     (void)options;
     const char *text = param_text(request, RPC_INDEX_TEXT);
-    struct config *config = NULL;
-    char *problems = NULL;
-    const int error = config_parse(text, strlen(text), "config", &config, &problems);
-    json_t *result = NULL;
-    if (error < 0 && !problems)
-        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(-error));
-    else
-        result = report_check(problems, config ? config->notes : NULL);
-    config_free(config);
-    free(problems);
+    json_t *result = report_check_text(text, strlen(text), "config");
+    if (!result)
+        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(ENOMEM));
     return result;
 }
 
@@ -526,14 +530,14 @@ static json_t *yaml_page(const char *yaml, size_t size, uint64_t after)
     return json_pack("{s:o, s:o*}", "yaml", json_stringn(yaml + from, length), "next", next);
 }
 
-static json_t *config_yaml(const struct config *config, uint64_t after)
+static json_t *config_yaml(const struct config *config, uint64_t after, bool origins)
 {
     char *text = NULL;
     size_t size = 0;
     FILE *file = open_memstream(&text, &size);
     if (!file)
         return NULL;
-    const int error = config_write_yaml(config, file);
+    const int error = config_write_yaml(config, file, origins);
     const bool whole = fclose(file) == 0 && error == 0;
     json_t *page = whole ? yaml_page(text, size, after) : NULL;
     free(text);
@@ -541,9 +545,9 @@ static json_t *config_yaml(const struct config *config, uint64_t after)
 }
 
 /* A page of JSON: `after` and `next` count entries of breakers. */
-static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit)
+static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
 {
-    json_t *page = report_config(config);
+    json_t *page = report_config(config, origins);
     const json_t *entries = json_object_get(page, "breakers");
     json_t *some = json_array();
     for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++)
@@ -560,10 +564,11 @@ json_t *control_config_show(const struct control_options *options, const struct 
 {
     const char *form = param_text(request, RPC_INDEX_FORM);
     const uint64_t after = param_number(request, RPC_INDEX_AFTER);
+    const bool origins = param_number(request, RPC_INDEX_ORIGIN);
     if (form && strcmp(form, "yaml") == 0)
-        return config_yaml(options->config, after);
+        return config_yaml(options->config, after, origins);
     if (!form)
-        return config_page(options->config, after, page_limit(request));
+        return config_page(options->config, after, page_limit(request), origins);
     *ret_error = rpc_error(RPC_CODE_INVALID, "config_show has no form \"%s\": yaml, or none", form);
     return NULL;
 }

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024 /* below PIPE_BUF: lines of two processes do not mix */
 
-static bool journal;
+/* What a line begins with. */
+static enum { NAME_ALONE, TIME_AND_NAME, PRIORITY } prefix;
 static unsigned lost;
 
 void log_open(void)
@@ -22,8 +24,10 @@ void log_open(void)
     uint64_t device, inode;
     struct stat at;
     /* The variable is inherited by children whose standard error is elsewhere: it counts only for the file it names. */
-    journal = stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 && fstat(2, &at) == 0 &&
-              at.st_dev == device && at.st_ino == inode;
+    const bool journal = stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 && fstat(2, &at) == 0 &&
+                         at.st_dev == device && at.st_ino == inode;
+    prefix = journal ? PRIORITY : TIME_AND_NAME; /* the journal has a time of its own */
+    tzset();
 }
 
 /* Is there room for a line? Waiting here would stop the worker for as long as nobody reads the log. */
@@ -33,12 +37,30 @@ static bool writable(void)
     return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT);
 }
 
+/* As tripctl writes times: 2025-11-24 03:04:05.678, and a blank. */
+static size_t write_time(char *line, size_t size)
+{
+    struct timespec now;
+    struct tm parts;
+    char day[24];
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (!localtime_r(&now.tv_sec, &parts) || strftime(day, sizeof(day), "%F %T", &parts) == 0)
+        return 0;
+    return (size_t)snprintf(line, size, "%s.%03u ", day, (unsigned)(now.tv_nsec / 1000000));
+}
+
+static size_t write_prefix(enum log_level level, char *line, size_t size)
+{
+    if (prefix == PRIORITY)
+        return (size_t)snprintf(line, size, "<%d>", (int)level);
+    const size_t time = prefix == TIME_AND_NAME ? write_time(line, size) : 0;
+    return time + (size_t)snprintf(line + time, size - time, "tripd: ");
+}
+
 static bool write_line(enum log_level level, const char *text, size_t length)
 {
     char line[LINE_MAX_BYTES];
-    const int head =
-        journal ? snprintf(line, sizeof(line), "<%d>", (int)level) : snprintf(line, sizeof(line), "tripd: ");
-    size_t size = (size_t)head;
+    size_t size = write_prefix(level, line, sizeof(line));
     if (length > sizeof(line) - size - 1)
         length = sizeof(line) - size - 1;
     for (size_t i = 0; i < length; i++) {

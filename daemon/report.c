@@ -20,9 +20,7 @@ static const char *const daemon_names[] = {"running", "stalled", "stopped", "gon
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 
-/* Text of at most `size` bytes, NUL or not at its end. Escape sequences would reach a terminal: control characters
- * become '?', C1 ones (in UTF-8: c2 80 to c2 9f) too; what is not UTF-8 keeps its ASCII. */
-static json_t *text(const char *from, size_t size)
+json_t *report_text(const char *from, size_t size)
 {
     char clean[1024];
     clean[0] = '\0'; /* gcc sees that it is read where length is 0 */
@@ -43,11 +41,11 @@ static json_t *text(const char *from, size_t size)
     return json_stringn(clean, length);
 }
 
-#define TEXT(field) text(field, sizeof(field))
+#define TEXT(field) report_text(field, sizeof(field))
 
 static json_t *text_or_null(const char *from, size_t size)
 {
-    return from[0] ? text(from, size) : json_null();
+    return from[0] ? report_text(from, size) : json_null();
 }
 
 static json_t *error_type(uint32_t type)
@@ -115,6 +113,12 @@ static json_t *retry_after(const struct report_breaker *breaker)
                                                                        : 0);
 }
 
+/* Who set the mode, where it was a person. */
+static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner owner)
+{
+    return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
+}
+
 json_t *report_line(const struct report_breaker *breaker)
 {
     const struct policy_slot *policy = breaker->policy;
@@ -126,7 +130,8 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:b, s:s, s:o}",
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, "
+        "s:o}",
         "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
         "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
@@ -136,9 +141,9 @@ json_t *report_line(const struct report_breaker *breaker)
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
-        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "hidden",
-        detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING, "daemon",
-        NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
+        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "mode_uid",
+        mode_uid(breaker, owner), "hidden", detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING,
+        "daemon", NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
 }
 
 json_t *report_mode(const struct report_breaker *breaker)
@@ -148,8 +153,8 @@ json_t *report_mode(const struct report_breaker *breaker)
     const enum mode_owner owner = mode_owner_now(breaker->policy, breaker->now_ms);
     if (mode == TRIP_MODE_AUTO || owner == MODE_OWNER_COUNT)
         return NULL;
-    return json_pack("{s:o, s:s, s:s}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
-                     "mode_owner", owner_names[owner]);
+    return json_pack("{s:o, s:s, s:s, s:o}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
+                     "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
 }
 
 static json_t *totals(const struct breaker_totals *sums)
@@ -414,14 +419,8 @@ json_t *report_lines(const char *from)
     const char *const end = from ? from + strnlen(from, 30000) : from;
     while (from < end) {
         const size_t length = strcspn(from, "\n");
-        json_array_append_new(list, text(from, length));
+        json_array_append_new(list, report_text(from, length));
         from += length + (from[length] == '\n');
     }
     return list;
-}
-
-json_t *report_check(const char *problems, const char *notes)
-{
-    return json_pack("{s:b, s:o, s:o}", "ok", problems == NULL, "problems", report_lines(problems), "notes",
-                     report_lines(notes));
 }

@@ -62,7 +62,5 @@ json_t *report_trace(const struct tracer_batch *batch);
 
 /* Lines of text as a list, the first 30,000 bytes of them. NULL: no lines. */
 json_t *report_lines(const char *text);
-/* What `config check` says: {"ok", "problems", "notes"}; problems NULL: none. */
-json_t *report_check(const char *problems, const char *notes);
 
 #endif

@@ -57,8 +57,11 @@ static int find_paths(struct startup *startup)
 
 int startup_config(const struct startup *startup, struct config **ret_config, char **ret_problems)
 {
-    const bool defaults = !startup->options.config && access(startup->config_path, F_OK) < 0 && errno == ENOENT;
-    return config_load(defaults ? NULL : startup->config_path, ret_config, ret_problems);
+    if (startup->options.config)
+        return config_load(startup->config_path, ret_config, ret_problems);
+    if (!*startup->config_path)
+        return config_load(NULL, ret_config, ret_problems);
+    return config_load_if_there(startup->config_path, ret_config, ret_problems);
 }
 
 static int read_config(struct startup *startup)

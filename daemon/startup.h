@@ -34,7 +34,8 @@ int startup_open(struct startup *startup, const struct options *options);
 /* Removes the socket, unless systemd keeps it for the next tripd. */
 void startup_close(struct startup *startup);
 
-/* The config as it is now: of the file if it is there or was asked for by name, else the defaults. As config_load. */
+/* The config as it is now, of the file and its drop-ins; a file that was not asked for by name may be missing. As
+ * config_load. */
 int startup_config(const struct startup *startup, struct config **ret_config, char **ret_problems);
 
 #endif

@@ -11,6 +11,7 @@
 #include "internal/rpc.h"
 #include "trip.h"
 
+#define WAIT_MS 30000
 #define COMMON  (OPTION_INSTANCE | OPTION_USER | OPTION_JSON | OPTION_HELP)
 #define VERSION OPTION_COUNT
 #define WORDS   (OPTION_COUNT + 1) /* --complete: what there is, for the completion script */
@@ -121,6 +122,19 @@ static bool number(const char *what, const char *text, uint64_t *ret_number)
     return false;
 }
 
+static bool state(const char *text, trip_state *ret_state)
+{
+#define STATE_NAME(suffix, name) name,
+    static const char *const names[] = {TRIP_STATES(STATE_NAME)};
+    for (unsigned i = 0; i < TRIP_STATE_COUNT; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *ret_state = (trip_state)i;
+            return true;
+        }
+    fprintf(stderr, "tripctl: --state: '%s' is no state; closed, open, half_open and ramping are\n", text);
+    return false;
+}
+
 static bool reason_ok(const char *reason)
 {
     if (strlen(reason) > RPC_REASON_MAX) {
@@ -158,6 +172,10 @@ static bool take(unsigned index, const char *value, struct arguments *arguments)
         return true;
     case OPTION_INDEX_SEED:
         return number("--seed: ", value, &arguments->seed);
+    case OPTION_INDEX_STATE:
+        return state(value, &arguments->state);
+    case OPTION_INDEX_TIMEOUT:
+        return duration("--timeout: ", value, &arguments->timeout_ms);
     default:
         return true;
     }
@@ -280,7 +298,7 @@ static enum arguments_answer parse_options(int argc, char **argv, const struct v
 
 enum arguments_answer arguments_parse(int argc, char **argv, const struct verb *verbs, struct arguments *ret_arguments)
 {
-    struct arguments arguments = {.seed = 1};
+    struct arguments arguments = {.seed = 1, .timeout_ms = WAIT_MS};
     int used = 0;
     const enum arguments_answer answer = parse_options(argc, argv, verbs, &arguments);
     if (answer != ARGUMENTS_RUN)

@@ -1,13 +1,14 @@
 #include "print.h"
 
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "print_entry.h"
 #include "table.h"
+#include "users.h"
 
 /* ---------------------------------------------------------------------------------------------------- out of trees */
 
@@ -89,16 +90,6 @@ static const char *latency(const json_t *map, const char *key, char out[24])
     return out;
 }
 
-static const char *user(uint64_t uid, char out[48])
-{
-    const struct passwd *entry = getpwuid((uid_t)uid);
-    if (entry)
-        snprintf(out, 48, "%.40s", entry->pw_name);
-    else
-        snprintf(out, 48, "uid %llu", (unsigned long long)uid);
-    return out;
-}
-
 static const char *plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
@@ -158,19 +149,29 @@ static bool by_operator(const json_t *breaker)
 /* operator root */
 static const char *operator_name(const json_t *breaker, char out[64])
 {
-    char name[48];
-    snprintf(out, 64, "operator %s", user(number(breaker, "uid"), name));
+    char name[USER_NAME_MAX];
+    snprintf(out, 64, "operator %s", user_name(number(breaker, "uid"), name));
     return out;
 }
 
-/* Whose doing it is: of a mode "operator for 50s more: migration", of a state "operator root: db failover". */
+/* operator root, fleet */
+static const char *mode_owner(const json_t *breaker, char out[64])
+{
+    char name[USER_NAME_MAX];
+    const bool named = !absent(breaker, "mode_uid");
+    snprintf(out, 64, "%s%s%s", text(breaker, "mode_owner"), named ? " " : "",
+             named ? user_name(number(breaker, "mode_uid"), name) : "");
+    return out;
+}
+
+/* Whose doing it is: of a mode "operator root for 50s more: migration", of a state "operator root: db failover". */
 static const char *whose(const json_t *breaker, char out[256])
 {
     char span[24], name[64], ttl[48] = "";
     if (!is_auto(breaker)) {
         if (!absent(breaker, "mode_ttl_ms"))
             snprintf(ttl, sizeof(ttl), " for %s more", print_span(number(breaker, "mode_ttl_ms"), span));
-        snprintf(out, 256, "%s%s%s%s", text(breaker, "mode_owner"), ttl, absent(breaker, "mode_reason") ? "" : ": ",
+        snprintf(out, 256, "%s%s%s%s", mode_owner(breaker, name), ttl, absent(breaker, "mode_reason") ? "" : ": ",
                  text(breaker, "mode_reason"));
     } else if (by_operator(breaker)) {
         snprintf(out, 256, "%s%s%s", operator_name(breaker, name), absent(breaker, "note") ? "" : ": ",
@@ -183,7 +184,9 @@ static const char *whose(const json_t *breaker, char out[256])
 
 /* ------------------------------------------------------------------------------------------------------------- list */
 
-#define NAME_WIDTH 32 /* longer ones are rare, and the others shall fit a terminal */
+/* The list fits a terminal: first the column of names is made as narrow as this, then that of states. */
+#define NAME_LEAST  20
+#define STATE_LEAST 12
 
 /* Trouble first: who denies, who may deny, who is not in mode auto. */
 static int rank(const json_t *breaker)
@@ -226,7 +229,9 @@ static void print_breakers(FILE *out, const json_t *breakers)
     const size_t count = json_array_size(breakers);
     json_t **sorted = calloc(count ? count : 1, sizeof(json_t *));
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
-    table_most(table, 1, NAME_WIDTH);
+    table_shrink(table, 1, NAME_LEAST);
+    table_shrink(table, 0, STATE_LEAST);
+    table_shrink(table, 1, 0);
     for (size_t i = 0; sorted && i < count; i++)
         sorted[i] = json_array_get(breakers, i);
     if (sorted)
@@ -244,14 +249,16 @@ static void print_patterns(FILE *out, const json_t *patterns)
     struct table *table = table_new(headings, sizeof(headings) / sizeof(headings[0]));
     size_t i;
     json_t *pattern;
+    table_shrink(table, 0, NAME_LEAST);
+    table_shrink(table, 3, STATE_LEAST);
     json_array_foreach(patterns, i, pattern)
     {
-        char span[24], name[48];
+        char span[24], name[USER_NAME_MAX];
         table_cell(table, "%s", text(pattern, "pattern"));
         table_cell(table, "%s", text(pattern, "mode"));
         table_cell(table, "%s%s", absent(pattern, "ttl_ms") ? "never" : "in ",
                    absent(pattern, "ttl_ms") ? "" : print_span(number(pattern, "ttl_ms"), span));
-        table_cell(table, "%s", user(number(pattern, "uid"), name));
+        table_cell(table, "%s", user_name(number(pattern, "uid"), name));
         table_cell(table, "%s", text(pattern, "reason"));
     }
     table_print(table, out);
@@ -269,6 +276,9 @@ void print_list(FILE *out, const json_t *result)
         fputs("\nmodes by pattern, for breakers to come too:\n", out);
         print_patterns(out, patterns);
     }
+    if (number(result, "hidden") > 0)
+        fprintf(out, "\n%llu more had no call for their forget_after: `tripctl list '*'` shows them too\n",
+                (unsigned long long)number(result, "hidden"));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- show */
@@ -340,10 +350,10 @@ static void show_modes(FILE *out, const json_t *show)
         line(out, "mode", "auto");
     json_array_foreach(json_object_get(show, "modes"), i, entry)
     {
-        char when[40], name[48], span[24];
+        char when[40], name[USER_NAME_MAX], span[24];
         const bool named = strcmp(text(entry, "owner"), "operator") == 0;
         line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", text(entry, "mode"), text(entry, "owner"),
-             named ? " " : "", named ? user(number(entry, "uid"), name) : "",
+             named ? " " : "", named ? user_name(number(entry, "uid"), name) : "",
              moment(number(entry, "since_unix_ms"), when), absent(entry, "ttl_ms") ? "" : ", ends in ",
              absent(entry, "ttl_ms") ? "" : print_span(number(entry, "ttl_ms"), span),
              absent(entry, "reason") ? "" : ": ", text(entry, "reason"));
@@ -480,19 +490,23 @@ void print_show(FILE *out, const json_t *show)
     show_opens(out, show);
     show_limits(out, json_object_get(show, "limits"));
     show_settings(out, show);
+    if (json_is_object(json_object_get(show, "config")))
+        print_entry(out, json_object_get(show, "config"));
+    else if (json_is_null(json_object_get(show, "config")))
+        line(out, "config", "tripd alone knows its other settings, and does not say them");
 }
 
 /* ---------------------------------------------------------------------------------------------------- other results */
 
 void print_event(FILE *out, const json_t *event)
 {
-    char when[40], name[48];
+    char when[40], name[USER_NAME_MAX];
     const bool named = !absent(event, "uid");
     const bool opens = strcmp(text(event, "to"), "open") == 0;
     fprintf(out, "%s  %s: %s -> %s%s%s%s, by %s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
             text(event, "breaker"), text(event, "from"), text(event, "to"), opens ? " (" : "",
             opens ? text(event, "reason") : "", opens ? ")" : "", text(event, "by"), named ? " " : "",
-            named ? user(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"));
+            named ? user_name(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"));
 }
 
 void print_events(FILE *out, const json_t *result)
@@ -512,10 +526,10 @@ void print_clients(FILE *out, const json_t *result)
         fputs("no clients\n", out);
     json_array_foreach(json_object_get(result, "clients"), i, client)
     {
-        char when[40], name[48];
+        char when[40], name[USER_NAME_MAX];
         table_cell(table, "%llu", N(client, "lane"));
         table_cell(table, "%llu", N(client, "pid"));
-        table_cell(table, "%s", user(number(client, "uid"), name));
+        table_cell(table, "%s", user_name(number(client, "uid"), name));
         table_cell(table, "%s", text(client, "program"));
         table_cell(table, "%s", moment(number(client, "attached_unix_ms"), when));
         table_cell(table, "%llu", N(client, "meters"));
@@ -586,6 +600,7 @@ void print_hits(FILE *out, const json_t *result, const char *done, const char *l
     const uint64_t count = number(result, "count");
     size_t i;
     json_t *held;
+    char name[64];
     print_names(out, json_object_get(result, "breakers"));
     fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, plural(count), done, later);
     if (json_array_size(skipped) > 0)
@@ -594,7 +609,7 @@ void print_hits(FILE *out, const json_t *result, const char *done, const char *l
     print_names(out, skipped);
     json_array_foreach(json_object_get(result, "held"), i, held)
         fprintf(out, "%s stays %s by %s; `tripctl auto %s` ends that\n", text(held, "breaker"), text(held, "mode"),
-                text(held, "mode_owner"), text(held, "breaker"));
+                mode_owner(held, name), text(held, "breaker"));
 }
 
 void print_reloaded(FILE *out, const json_t *result)

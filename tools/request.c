@@ -101,7 +101,7 @@ int request(const struct arguments *arguments, const char *method, json_t *param
 int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
                   void *context)
 {
-    json_int_t after = 0, next = 0;
+    json_int_t after = 0, next = json_integer_value(json_object_get(params, "after"));
     int status;
     do {
         json_t *page = NULL;
@@ -131,21 +131,23 @@ void request_join(void *whole, json_t *page)
     }
 }
 
-static int ask_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer)
+static int ask_quietly(const struct arguments *arguments, const char *method, const json_t *params, json_t **ret_answer)
 {
     char path[PATHS_MAX];
     struct rpc_client *client;
     int error = open_client(arguments, path, &client);
     if (error < 0)
         return error;
-    error = rpc_client_call(client, method, NULL, QUIET_MS, ret_answer, ret_answer);
+    error = rpc_client_call(client, method, params, QUIET_MS, ret_answer, ret_answer);
     rpc_client_close(client);
     return error;
 }
 
-int request_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer)
+int request_quietly(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_answer)
 {
-    const int error = ask_quietly(arguments, method, ret_answer);
-    /* It died that moment, or came back. */
-    return error == -EPIPE ? ask_quietly(arguments, method, ret_answer) : error;
+    int error = ask_quietly(arguments, method, params, ret_answer);
+    if (error == -EPIPE) /* it died that moment, or came back */
+        error = ask_quietly(arguments, method, params, ret_answer);
+    json_decref(params);
+    return error;
 }

@@ -10,7 +10,7 @@
 /* params: taken; NULL: none. EXIT_DONE with *ret_result, or the exit status. */
 int request(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_result);
 
-/* Page after page, each given to `each`. params: taken. */
+/* Page after page, each given to `each`, from `after` of params on. params: taken. */
 typedef void request_page_fn(void *context, json_t *page);
 int request_pages(const struct arguments *arguments, const char *method, json_t *params, request_page_fn *each,
                   void *context);
@@ -25,8 +25,8 @@ int request_over(const struct arguments *arguments, struct rpc_client *client, c
 /* Says what this error of rpc_client.h means, and gives the exit status. */
 int request_failed(const struct arguments *arguments, int error);
 
-/* Without parameters, and nothing is said. 0 with the result; -EREMOTEIO with the refusal; -ENOENT, -ECONNREFUSED:
+/* Nothing is said. params: taken; NULL: none. 0 with the result; -EREMOTEIO with the refusal; -ENOENT, -ECONNREFUSED:
  * nobody listens; -ETIMEDOUT: no answer within a second; other errors of rpc_client.h. */
-int request_quietly(const struct arguments *arguments, const char *method, json_t **ret_answer);
+int request_quietly(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_answer);
 
 #endif

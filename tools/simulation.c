@@ -25,6 +25,7 @@ struct sim_breaker {
     struct sim_limits limits;
     uint64_t word;
     uint64_t next_open_ns;   /* unjittered: of policy.next_open_ms */
+    bool grown;              /* next_open_ns: longer than the first, until that is forgotten */
     uint32_t probes_out;     /* permits of this epoch that are taken and whose lease runs */
     uint32_t probes_running; /* of any epoch: together no more than there are permits */
     uint64_t timer_ns;       /* when its timer comes; NEVER: none. Timers of other times are ignored */
@@ -230,6 +231,14 @@ static void choose_next_open(struct simulation *simulation, struct sim_breaker *
     const uint64_t open_ns = core_next_open_ns(&breaker->core, breaker->settings, simulation->now_ns,
                                                random_next(&simulation->random), &breaker->next_open_ns);
     breaker->policy.next_open_ms = ms_up(open_ns);
+    breaker->grown = simulation->now_ns < core_growth_until_ns(&breaker->core, breaker->settings);
+}
+
+/* Once, so that each draws one number of the jitter's. */
+static void forget_growth(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    if (breaker->grown && simulation->now_ns >= core_growth_until_ns(&breaker->core, breaker->settings))
+        choose_next_open(simulation, breaker);
 }
 
 static void note_move(struct simulation *simulation, struct sim_breaker *breaker, uint64_t before, trip_reason reason)
@@ -244,8 +253,7 @@ static void note_move(struct simulation *simulation, struct sim_breaker *breaker
 static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason, uint64_t for_ms)
 {
     const uint64_t before = breaker->word;
-    if (simulation->now_ns - breaker->core.last_trip_ns >= breaker->settings->open.forget)
-        choose_next_open(simulation, breaker); /* the growth is forgotten */
+    forget_growth(simulation, breaker);
     const uint64_t open_ms = for_ms ? for_ms : breaker->policy.next_open_ms;
     breaker->word = word_open(word_epoch(before) + 1, ms_up(simulation->now_ns) + open_ms);
     core_opened(&breaker->core, simulation->now_ns, breaker->next_open_ns, reason);
@@ -946,8 +954,9 @@ static void step_reset(struct simulation *simulation, struct sim_breaker *breake
         note_move(simulation, breaker, before, TRIP_REASON_NONE);
 }
 
-static json_t *shown(const struct simulation *simulation, struct sim_breaker *breaker)
+static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
 {
+    forget_growth(simulation, breaker);
     core_advance(&breaker->core, simulation->now_ns);
     struct limits_shown limits;
     sim_limits_show(&breaker->limits, simulation->now_ns, &limits);
@@ -1015,7 +1024,7 @@ int simulation_step(struct simulation *simulation, const struct trace_step *step
 
 /* ------------------------------------------------------------------------------------------------------ begin, end */
 
-static void summarize(const struct simulation *simulation, struct sim_breaker *breaker)
+static void summarize(struct simulation *simulation, struct sim_breaker *breaker)
 {
     json_t *show = shown(simulation, breaker);
     report(simulation,

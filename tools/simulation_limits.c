@@ -111,10 +111,17 @@ static struct budget deposit(struct sim_limits *limits, uint64_t now_ns)
     return budget;
 }
 
+/* At the seconds at which tripd looks: calls since the last one belong to the first of them, for else they had looked
+ * themselves. */
 void sim_limits_look(struct sim_limits *limits, uint64_t now_ns)
 {
+    if (!sim_limits_look_due(limits, now_ns))
+        return;
     deposit(limits, now_ns); /* by the cap until now */
-    budget_pace_look(&limits->pace, limits->settings, limits->core->totals.calls, now_ns);
+    const uint64_t first_ns = limits->pace.looked_ns + BUDGET_PACE_LOOK_NS;
+    const uint64_t last_ns = now_ns - (now_ns - first_ns) % BUDGET_PACE_LOOK_NS;
+    budget_pace_look(&limits->pace, limits->settings, limits->core->totals.calls, first_ns);
+    budget_pace_look(&limits->pace, limits->settings, limits->core->totals.calls, last_ns);
 }
 
 bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking, trip_error_type error,
@@ -132,6 +139,7 @@ bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking
 
 bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns)
 {
+    sim_limits_look(limits, now_ns);
     const struct budget budget = deposit(limits, now_ns);
     uint64_t wait_ns;
     limits->budget = budget_after_take(limits->budget, &budget, 0, now_ns / TRIP_MS, &wait_ns);
@@ -145,6 +153,7 @@ bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns)
 
 void sim_limits_show(struct sim_limits *limits, uint64_t now_ns, struct limits_shown *ret_shown)
 {
+    sim_limits_look(limits, now_ns);
     const struct budget budget = deposit(limits, now_ns);
     *ret_shown = (struct limits_shown){
         .tickets_taken = limits->tickets_taken,

@@ -56,7 +56,7 @@ bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns);
 
 void sim_limits_show(struct sim_limits *limits, uint64_t now_ns, struct limits_shown *ret_shown);
 
-/* Moves the retry budget's cap with the pace of calls. */
+/* Moves the retry budget's cap with the pace of calls; before any is counted at this time. */
 void sim_limits_look(struct sim_limits *limits, uint64_t now_ns);
 
 static inline bool sim_limits_look_due(const struct sim_limits *limits, uint64_t now_ns)

@@ -15,6 +15,7 @@
 #include "internal/names.h"
 #include "internal/paths.h"
 #include "internal/ticks.h"
+#include "users.h"
 
 #define TRIES    5
 #define FILE_MAX (UINT64_C(4) << 30)
@@ -147,15 +148,16 @@ static int load(struct snapshot *snapshot, int fd)
 static int take(struct snapshot *snapshot, int fd, const char *path, bool is_file, char **ret_why)
 {
     struct stat status;
+    char owner[USER_NAME_MAX];
     if (fstat(fd, &status) < 0)
         return -errno;
     if (!S_ISREG(status.st_mode) || status.st_size <= 0 || (uint64_t)status.st_size > FILE_MAX)
         return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd", path);
     if (!is_file && !owner_trusted(status.st_uid))
         return wrong(ret_why, -EPERM,
-                     "%s belongs to user %u, who is neither root, nor tripd, nor you: it is not looked at; with "
+                     "%s belongs to user %s, who is neither root, nor tripd, nor you: it is not looked at; with "
                      "--segment it is, if you trust it",
-                     path, (unsigned)status.st_uid);
+                     path, user_name(status.st_uid, owner));
     snapshot->size = (uint64_t)status.st_size;
     const int error = is_file ? load(snapshot, fd) : map(snapshot, fd);
     return error < 0 ? error : check(snapshot, path, ret_why);

@@ -5,13 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "wrap.h"
+
 #define COLUMNS_MAX 16
+#define SHRINKS_MAX 4
+#define GAP         2 /* between columns */
+#define INDENT      4 /* of what goes on with the next line */
 
 struct table {
     size_t columns, cells, room;
     char **texts; /* the headings are the first row */
     int widths[COLUMNS_MAX];
-    int most[COLUMNS_MAX]; /* 0: as wide as it gets */
+    struct {
+        size_t column;
+        int least;
+    } shrink[SHRINKS_MAX]; /* in this order */
+    size_t shrinks;
     bool right[COLUMNS_MAX];
 };
 
@@ -23,15 +32,6 @@ static void *needed(void *memory)
     exit(1);
 }
 
-/* Columns of a terminal that a UTF-8 text takes, near enough: its code points. */
-static int width_of(const char *text)
-{
-    int width = 0;
-    for (; *text; text++)
-        width += ((unsigned char)*text & 0xc0) != 0x80;
-    return width;
-}
-
 /* text: taken. */
 static void add(struct table *table, char *text)
 {
@@ -40,7 +40,7 @@ static void add(struct table *table, char *text)
         table->texts = needed(realloc(table->texts, table->room * sizeof(*table->texts)));
     }
     int *width = &table->widths[table->cells % table->columns];
-    *width = width_of(text) > *width ? width_of(text) : *width;
+    *width = wrap_width(text) > *width ? wrap_width(text) : *width;
     table->texts[table->cells++] = text;
 }
 
@@ -76,34 +76,83 @@ void table_cell(struct table *table, const char *format, ...)
     add(table, needed(length < 0 ? NULL : text));
 }
 
-void table_most(struct table *table, size_t column, int width)
+void table_shrink(struct table *table, size_t column, int least)
 {
-    table->most[column] = width;
+    table->shrink[table->shrinks].column = column;
+    table->shrink[table->shrinks++].least = least;
 }
 
-static int padding_of(const struct table *table, size_t column, const char *text)
+/* The last column is as wide as its heading: its cells may go on with the next line. */
+static int total(const struct table *table, const int *widths)
 {
-    const int most = table->most[column], widest = table->widths[column];
-    const int padding = (most && most < widest ? most : widest) - width_of(text);
-    return padding > 0 ? padding : 0;
+    int sum = wrap_width(table->texts[table->columns - 1]);
+    for (size_t i = 0; i + 1 < table->columns; i++)
+        sum += widths[i] + GAP;
+    return sum;
 }
 
-/* Blanks are owed until something follows them. */
-static void print_row(const struct table *table, char *const *row, FILE *out)
+static void fit(const struct table *table, int widths[COLUMNS_MAX])
 {
-    int owed = 0;
+    memcpy(widths, table->widths, sizeof(table->widths));
+    for (size_t i = 0; i < table->shrinks; i++) {
+        int *const width = &widths[table->shrink[i].column];
+        const int over = total(table, widths) - WRAP_WIDTH, spare = *width - table->shrink[i].least;
+        if (over > 0 && spare > 0)
+            *width -= over < spare ? over : spare;
+    }
+}
+
+static int column_begin(const int *widths, size_t column)
+{
+    int begin = 0;
+    for (size_t i = 0; i < column; i++)
+        begin += widths[i] + GAP;
+    return begin;
+}
+
+/* Where a cell begins, or before `free` if it has no place on this line. free: where the line is free from. A cell that
+ * the one before it pushes stays on the line while it is within its column, or would make the row go on below anyway.
+ */
+static int place_of(const struct table *table, const int *widths, size_t column, int width, int free)
+{
+    const int begin = column_begin(widths, column), end = begin + widths[column];
+    const int place = begin + (table->right[column] && width < widths[column] ? widths[column] - width : 0);
+    return place < free && (free + width <= end || width > widths[column]) ? free : place;
+}
+
+/* On a line of its own: the last column's texts begin at its left, what else fits stands where it belongs. */
+static int place_below(const struct table *table, size_t column, int place, int width)
+{
+    const bool last = column + 1 == table->columns;
+    if (place + width <= WRAP_WIDTH)
+        return place;
+    return last || width > WRAP_WIDTH - INDENT ? INDENT : WRAP_WIDTH - width;
+}
+
+static void print_row(const struct table *table, const int *widths, char *const *row, FILE *out)
+{
+    int end = 0; /* of the line so far */
     for (size_t i = 0; i < table->columns; i++) {
-        const int padding = padding_of(table, i, row[i]);
-        const int before = owed + (table->right[i] ? padding : 0);
-        if (*row[i])
-            fprintf(out, "%*s%s", before, "", row[i]);
-        owed = (*row[i] ? 0 : before) + (table->right[i] ? 0 : padding) + 2;
+        const int width = wrap_width(row[i]), from = end > 0 ? end + GAP : 0;
+        int place = place_of(table, widths, i, width, from);
+        if (width == 0)
+            continue;
+        if (end > 0 && (place < from || place + width > WRAP_WIDTH)) {
+            fputc('\n', out);
+            end = 0;
+            place = place_below(table, i, place_of(table, widths, i, width, 0), width);
+        }
+        fprintf(out, "%*s", place - end, "");
+        wrap_print(out, row[i], place, INDENT);
+        end = place + width;
     }
     fputc('\n', out);
 }
 
 void table_print(const struct table *table, FILE *out)
 {
+    int widths[COLUMNS_MAX];
+    fit(table, widths);
     for (size_t cell = 0; cell + table->columns <= table->cells; cell += table->columns)
-        print_row(table, table->texts + cell, out);
+        print_row(table, widths, table->texts + cell, out);
 }

@@ -1,5 +1,6 @@
-/* A table for a terminal: columns as wide as their widest cell, two spaces between, no spaces at a line's end.
- * Without memory a tool ends here, with a word of why. */
+/* A table for a terminal: columns as wide as their widest cell, two spaces between, no spaces at a line's end, and no
+ * line wider than WRAP_WIDTH. A cell that does not fit where it belongs goes on with the next line, and what follows it
+ * in its row stands in its own columns there. Without memory a tool ends here, with a word of why. */
 #ifndef TRIP_TOOLS_TABLE_H
 #define TRIP_TOOLS_TABLE_H
 
@@ -11,8 +12,9 @@ struct table;
 /* A heading that begins with '>' is of a column of numbers: it is set to the right. */
 struct table *table_new(const char *const *headings, size_t columns);
 struct table *table_free(struct table *table);
-/* The column (from 0) gets no wider; a longer cell moves what follows in its own row. */
-void table_most(struct table *table, size_t column, int width);
+/* Where the table is too wide, this column (from 0) may be made narrower, but not below `least`; before any that is
+ * named later. */
+void table_shrink(struct table *table, size_t column, int least);
 /* The next cell, as printf; row after row. */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(const struct table *table, FILE *out);

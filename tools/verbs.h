@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "trip.h"
+
 /* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). The first four go with every verb. */
 #define TRIPCTL_OPTIONS(X)                                                                                 \
     X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"") \
@@ -19,7 +21,10 @@
     X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                        \
     X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                              \
     X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1") \
-    X(VERDICTS, "verdicts", 0, "", "print each admission too")
+    X(VERDICTS, "verdicts", 0, "", "print each admission too")                                             \
+    X(STATE, "state", 0, "STATE", "the state to wait for: closed, open, half_open or ramping")             \
+    X(ORIGIN, "origin", 0, "", "say which file gave what, and in which line")                              \
+    X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")
 
 #define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
 enum { TRIPCTL_OPTIONS(TRIPCTL_OPTION_INDEX) OPTION_COUNT };
@@ -27,30 +32,31 @@ enum { TRIPCTL_OPTIONS(TRIPCTL_OPTION_INDEX) OPTION_COUNT };
 enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
 
 /* X(function and RPC method, "words", "OPERANDS", options of its own, "help") */
-#define TRIPCTL_VERBS(X)                                                                                          \
-    X(list, "list", "[NAME|PATTERN]", OPTION_SEGMENT, "all breakers, those in trouble first")                     \
-    X(show, "show", "NAME", OPTION_SEGMENT, "everything about one breaker")                                       \
-    X(events, "events", "[NAME|PATTERN]", OPTION_SEGMENT | OPTION_FOLLOW,                                         \
-      "changes of state, the last 4,096 at most, oldest first")                                                   \
-    X(clients, "clients", "", OPTION_SEGMENT, "processes that are attached")                                      \
-    X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                    \
-    X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open") \
-    X(force_open, "force-open", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                       \
-      "deny every call, until `auto` or the TTL's end")                                                           \
-    X(disable, "disable", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                             \
-      "admit every call and keep the state, until `auto` or the TTL's end")                                       \
-    X(shadow, "shadow", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                               \
-      "let the state move and show, but deny nothing, until `auto` or the TTL's end")                             \
-    X(auto, "auto", "NAME|PATTERN", OPTION_REASON, "end what force-open, disable or shadow set")                  \
-    X(reset, "reset", "NAME|PATTERN", OPTION_REASON, "close now, with empty windows")                             \
-    X(config_check, "config check", "FILE", OPTION_NONE, "say what is wrong with a config file; needs no tripd")  \
-    X(config_reload, "config reload", "", OPTION_NONE, "read the config file again; states and windows stay")     \
-    X(config_show, "config show", "", OPTION_NONE, "the config in force, with all defaults filled in")            \
-    X(simulate, "simulate", "TRACE", OPTION_CONFIG | OPTION_SEED | OPTION_VERDICTS,                               \
-      "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                     \
-    X(trace, "trace", "FILE [NAME|PATTERN]", OPTION_FOR,                                                          \
-      "write down outcomes as tripd counts them, for simulate, until interrupted; `-` is standard output")        \
-    X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                           \
+#define TRIPCTL_VERBS(X)                                                                                             \
+    X(list, "list", "[NAME|PATTERN]", OPTION_SEGMENT, "all breakers, those in trouble first")                        \
+    X(show, "show", "NAME", OPTION_SEGMENT, "everything about one breaker")                                          \
+    X(events, "events", "[NAME|PATTERN]", OPTION_SEGMENT | OPTION_FOLLOW,                                            \
+      "changes of state, the last 4,096 at most, oldest first")                                                      \
+    X(clients, "clients", "", OPTION_SEGMENT, "processes that are attached")                                         \
+    X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                       \
+    X(wait, "wait", "NAME", OPTION_STATE | OPTION_TIMEOUT, "until the breaker is in a state; 1: it was not in time") \
+    X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open")    \
+    X(force_open, "force-open", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                          \
+      "deny every call, until `auto` or the TTL's end")                                                              \
+    X(disable, "disable", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                                \
+      "admit every call and keep the state, until `auto` or the TTL's end")                                          \
+    X(shadow, "shadow", "NAME|PATTERN", OPTION_TTL | OPTION_REASON,                                                  \
+      "let the state move and show, but deny nothing, until `auto` or the TTL's end")                                \
+    X(auto, "auto", "NAME|PATTERN", OPTION_REASON, "end what force-open, disable or shadow set")                     \
+    X(reset, "reset", "NAME|PATTERN", OPTION_REASON, "close now, with empty windows")                                \
+    X(config_check, "config check", "FILE", OPTION_NONE, "say what is wrong with a config file; needs no tripd")     \
+    X(config_reload, "config reload", "", OPTION_NONE, "read the config file again; states and windows stay")        \
+    X(config_show, "config show", "", OPTION_ORIGIN, "the config in force, with all defaults filled in")             \
+    X(simulate, "simulate", "TRACE", OPTION_CONFIG | OPTION_SEED | OPTION_VERDICTS,                                  \
+      "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                        \
+    X(trace, "trace", "FILE [NAME|PATTERN]", OPTION_FOR,                                                             \
+      "write down outcomes as tripd counts them, for simulate, until interrupted; `-` is standard output")           \
+    X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                              \
     X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
 
 enum { EXIT_DONE, EXIT_REFUSED, EXIT_USAGE, EXIT_NO_DAEMON };
@@ -65,7 +71,8 @@ struct arguments {
     unsigned given;       /* OPTION_... */
     const char *segment, *reason, *config;
     uint64_t seed;
-    uint64_t for_ms, ttl_ms, duration_ms; /* duration_ms: the operand */
+    trip_state state;
+    uint64_t for_ms, ttl_ms, timeout_ms, duration_ms; /* duration_ms: the operand */
 };
 
 /* Exit status. */

@@ -4,6 +4,7 @@
 
 #include "print.h"
 #include "request.h"
+#include "users.h"
 
 static json_t *change_params(const struct arguments *arguments)
 {
@@ -23,6 +24,7 @@ static int change(const struct arguments *arguments, const char *done, const cha
     const int status =
         request_pages(arguments, arguments->verb->method, change_params(arguments), request_join, result);
     const bool acted = json_object_size(result) > 0; /* also when a page of names is missing */
+    users_add(result);
     if (acted && arguments->given & OPTION_JSON)
         print_json(stdout, result);
     else if (acted)

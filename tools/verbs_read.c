@@ -1,120 +1,18 @@
-/* The verbs that look: they read the state segment, whether tripd runs or not. */
+/* The verbs that look: they read the state segment, whether tripd runs or not; where there is none, they ask tripd. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/settings.h"
-#include "internal/paths.h"
 #include "internal/ticks.h"
 #include "print.h"
+#include "reading.h"
 #include "request.h"
-#include "snapshot.h"
+#include "users.h"
 
 #define FOLLOW_NS 100000000 /* how often new events are looked for */
-
-/* ------------------------------------------------------------------------------------------------------ the segment */
-
-static int not_found(const struct arguments *arguments, const char *path, int error, const char *why)
-{
-    const bool file = arguments->given & OPTION_SEGMENT, user = arguments->given & OPTION_USER;
-    if (why)
-        fprintf(stderr, "tripctl: %s\n", why);
-    else if (error == -ENOENT && !file)
-        fprintf(stderr,
-                "tripctl: no tripd has run as instance %s: there is no state segment %s%s; %sset TRIP_SHM_DIR if its "
-                "tripd has it\n",
-                arguments->instance, paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm", path,
-                user ? "" : "add --user for one of your own, or ");
-    else
-        fprintf(stderr, "tripctl: %s: %s\n", path, strerror(-error));
-    return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
-}
-
-/* A file's, or the instance's. */
-static int open_segment(const struct arguments *arguments, struct snapshot **ret_snapshot)
-{
-    char path[PATHS_MAX] = "", *why = NULL;
-    const bool file = arguments->given & OPTION_SEGMENT;
-    int error = file ? 0 : paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid());
-    if (error == 0)
-        error = snapshot_open(file ? arguments->segment : path, file, ret_snapshot, &why);
-    const int status = error == 0 ? EXIT_DONE : not_found(arguments, file ? arguments->segment : path, error, why);
-    free(why);
-    return status;
-}
-
-/* What became of tripd: the segment says, and the error of asking it. A socket that is not there may be elsewhere for
- * who asks, so that it tells nothing while the heart beats. */
-static enum report_daemon daemon_now(const struct snapshot *snapshot, int error)
-{
-    const enum report_daemon daemon = snapshot_daemon(snapshot);
-    const bool dead = (daemon == REPORT_RUNNING && error == -ECONNREFUSED) ||
-                      (daemon == REPORT_STALLED && (error == -ECONNREFUSED || error == -ENOENT));
-    return dead ? REPORT_DEAD : daemon;
-}
-
-/* tripd lives, and did not make the segment current. */
-static void warn_of_silence(int error, const json_t *answer)
-{
-    const char *refusal = json_string_value(json_object_get(answer, "message"));
-    switch (error) {
-    case 0:
-        return;
-    case -EREMOTEIO:
-        fprintf(stderr, "tripctl: %s; the newest calls may be missing\n", refusal ? refusal : "tripd refused");
-        return;
-    case -ENOENT:
-        fputs("tripctl: tripd runs, but its socket is not where it is looked for; the newest calls may be missing\n",
-              stderr);
-        return;
-    case -EACCES:
-        fputs("tripctl: you may not connect to tripd's socket; the newest calls may be missing\n", stderr);
-        return;
-    default:
-        fputs("tripctl: tripd runs but did not answer; the newest calls may be missing\n", stderr);
-    }
-}
-
-/* On standard error, so that what is printed stays what it is. */
-static void warn_of_age(const struct snapshot *snapshot, int error, const json_t *answer)
-{
-    switch (daemon_now(snapshot, error)) {
-    case REPORT_STOPPED:
-        fputs("tripctl: tripd was stopped; this is its last state\n", stderr);
-        break;
-    case REPORT_GONE:
-        fputs("tripctl: tripd does not run; this is its last state\n", stderr);
-        break;
-    case REPORT_DEAD:
-        fputs("tripctl: tripd is dead, and was not stopped; this is its last state, and clients go on without it\n",
-              stderr);
-        break;
-    case REPORT_STALLED:
-        if (error != 0)
-            fputs("tripctl: tripd has no heartbeat; this is its last state, and clients go on without it\n", stderr);
-        break;
-    default:
-        warn_of_silence(error, answer);
-    }
-}
-
-/* The segment; a living tripd is asked to make it current. */
-static int find(const struct arguments *arguments, struct snapshot **ret_snapshot)
-{
-    json_t *answer = NULL;
-    const bool file = arguments->given & OPTION_SEGMENT;
-    const int error = file ? 0 : request_quietly(arguments, "sync", &answer);
-    const int status = open_segment(arguments, ret_snapshot);
-    if (status == EXIT_DONE)
-        snapshot_know_daemon(*ret_snapshot, file ? REPORT_GONE : daemon_now(*ret_snapshot, error));
-    if (status == EXIT_DONE && !file)
-        warn_of_age(*ret_snapshot, error, answer);
-    json_decref(answer);
-    return status;
-}
 
 /* result: taken. */
 static int show_result(const struct arguments *arguments, json_t *result,
@@ -124,12 +22,26 @@ static int show_result(const struct arguments *arguments, json_t *result,
         fputs("tripctl: no memory left\n", stderr);
         return EXIT_REFUSED;
     }
+    users_add(result);
     if (arguments->given & OPTION_JSON)
         print_json(stdout, result);
     else
         print(stdout, result);
     json_decref(result);
     return EXIT_DONE;
+}
+
+/* Where there is no segment: the whole of what tripd answers, page by page. NULL with *ret_status: what was said. */
+static json_t *ask(const struct arguments *arguments, json_t *params, int *ret_status)
+{
+    json_t *whole = json_object();
+    if (arguments->operand)
+        json_object_set_new(params, "name", json_string(arguments->operand));
+    *ret_status = request_pages(arguments, arguments->verb->method, params, request_join, whole);
+    if (*ret_status == EXIT_DONE)
+        return whole;
+    json_decref(whole);
+    return NULL;
 }
 
 static bool wanted(const struct arguments *arguments, const char *name)
@@ -166,18 +78,11 @@ static json_t *list_patterns(const struct arguments *arguments, const struct sna
     return list;
 }
 
-static void print_hidden(uint32_t hidden)
+static void print_overflow(uint64_t times, uint64_t most)
 {
-    if (hidden > 0)
-        printf("\n%u more had no call for their forget_after: `tripctl list '*'` shows them too\n", hidden);
-}
-
-static void print_overflow(const struct snapshot *snapshot)
-{
-    const struct segment_header header = snapshot_header(snapshot);
-    if (header.overflow > 0)
-        printf("\n%llu time%s limits.max_breakers, which is %u, was used up: raise it\n",
-               (unsigned long long)header.overflow, header.overflow == 1 ? "" : "s", header.max_breakers);
+    if (times > 0)
+        printf("\n%llu time%s limits.max_breakers, which is %llu, was used up: raise it\n", (unsigned long long)times,
+               times == 1 ? "" : "s", (unsigned long long)most);
 }
 
 /* A name that is not there is an error, a pattern that nothing matches a remark. */
@@ -187,41 +92,92 @@ static int matches_nothing(const struct arguments *arguments)
     return strpbrk(arguments->operand, "*?") ? EXIT_DONE : EXIT_REFUSED;
 }
 
-int verb_list(const struct arguments *arguments)
+/* list: taken. */
+static int show_list(const struct arguments *arguments, json_t *list)
 {
-    struct snapshot *snapshot;
-    int status = find(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    uint32_t hidden;
-    json_t *breakers = list_breakers(arguments, snapshot, &hidden), *patterns = list_patterns(arguments, snapshot);
-    if (arguments->operand && json_array_size(breakers) == 0 && json_array_size(patterns) == 0)
+    int status = EXIT_DONE;
+    if (arguments->operand && json_array_size(json_object_get(list, "breakers")) == 0 &&
+        json_array_size(json_object_get(list, "patterns")) == 0)
         status = matches_nothing(arguments);
-    const int shown =
-        show_result(arguments, json_pack("{s:o, s:o}", "breakers", breakers, "patterns", patterns), print_list);
-    if (!(arguments->given & OPTION_JSON)) {
-        print_hidden(hidden);
-        print_overflow(snapshot);
-    }
-    snapshot_close(snapshot);
+    const int shown = show_result(arguments, list, print_list);
     return shown == EXIT_DONE ? status : shown;
 }
 
+static int list_by_socket(const struct arguments *arguments)
+{
+    int status;
+    json_t *answer = NULL, *list = ask(arguments, json_object(), &status);
+    if (!list)
+        return status;
+    status = show_list(arguments, list);
+    if (!(arguments->given & OPTION_JSON) && request_quietly(arguments, "status", NULL, &answer) == 0) {
+        const json_t *breakers = json_object_get(answer, "breakers");
+        print_overflow((uint64_t)json_integer_value(json_object_get(breakers, "overflow")),
+                       (uint64_t)json_integer_value(json_object_get(breakers, "most")));
+    }
+    json_decref(answer);
+    return status;
+}
+
+static json_t *list_of(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    uint32_t hidden;
+    json_t *breakers = list_breakers(arguments, snapshot, &hidden);
+    return json_pack("{s:o, s:o, s:i}", "breakers", breakers, "patterns", list_patterns(arguments, snapshot), "hidden",
+                     (int)hidden);
+}
+
+int verb_list(const struct arguments *arguments)
+{
+    struct snapshot *snapshot;
+    int status = reading_open(arguments, &snapshot);
+    if (status != EXIT_DONE)
+        return status;
+    if (!snapshot)
+        return list_by_socket(arguments);
+    status = show_list(arguments, list_of(arguments, snapshot));
+    const struct segment_header header = snapshot_header(snapshot);
+    if (!(arguments->given & OPTION_JSON))
+        print_overflow(header.overflow, header.max_breakers);
+    snapshot_close(snapshot);
+    return status;
+}
+
+/* Its config is tripd's to say. */
+static json_t *show_of(const struct snapshot_breaker *breaker)
+{
+    json_t *show = report_show(&breaker->report);
+    json_object_set_new(show, "config", json_null());
+    return show;
+}
+
+/* snapshot NULL: tripd had said that there is none of this name. */
+static int show_from_segment(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    struct snapshot_breaker breaker;
+    if (snapshot && snapshot_find(snapshot, arguments->operand, &breaker))
+        return show_result(arguments, show_of(&breaker), print_show);
+    fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
+    return EXIT_REFUSED;
+}
+
+/* A living tripd knows the config too. */
 int verb_show(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    struct snapshot_breaker breaker;
-    int status = find(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    if (snapshot_find(snapshot, arguments->operand, &breaker)) {
-        status = show_result(arguments, report_show(&breaker.report), print_show);
-    } else {
-        fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n",
-                arguments->operand);
-        status = EXIT_REFUSED;
+    json_t *answer = NULL;
+    const bool file = arguments->given & OPTION_SEGMENT;
+    const int error =
+        file ? 0 : request_quietly(arguments, "show", json_pack("{s:s}", "name", arguments->operand), &answer);
+    if (!file && error == 0)
+        return show_result(arguments, answer, print_show);
+    int status =
+        error == -EREMOTEIO ? reading_open(arguments, &snapshot) : reading_found(arguments, error, answer, &snapshot);
+    if (status == EXIT_DONE) {
+        status = show_from_segment(arguments, snapshot);
+        snapshot_close(snapshot);
     }
-    snapshot_close(snapshot);
+    json_decref(answer);
     return status;
 }
 
@@ -256,29 +212,12 @@ static void collect(json_t *list, const struct arguments *arguments, json_t *eve
 static void print_now(json_t *list, const struct arguments *arguments, json_t *event)
 {
     (void)list;
+    users_add(event);
     if (arguments->given & OPTION_JSON)
         print_json(stdout, event);
     else
         print_event(stdout, event);
     fflush(stdout);
-}
-
-/* The segment of this name now, if it is another one: tripd came back and made it anew. */
-static bool reopen(const struct arguments *arguments, struct snapshot **snapshot)
-{
-    struct snapshot *now;
-    char path[PATHS_MAX], *why = NULL;
-    if (snapshot_daemon(*snapshot) == REPORT_RUNNING ||
-        paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid()) < 0)
-        return false;
-    const int error = snapshot_open(path, false, &now, &why);
-    free(why);
-    if (error < 0)
-        return false;
-    const bool another = snapshot_header(now).segment_id != snapshot_header(*snapshot).segment_id;
-    snapshot_close(another ? *snapshot : now);
-    *snapshot = another ? now : *snapshot;
-    return another;
 }
 
 /* Until standard output ends. */
@@ -289,11 +228,50 @@ static int follow(const struct arguments *arguments, struct snapshot *snapshot)
     while (!ferror(stdout)) {
         index = walk_events(arguments, snapshot, index, print_now, NULL);
         nanosleep(&nap, NULL);
-        if (reopen(arguments, &snapshot))
+        if (reading_renew(arguments, &snapshot))
             index = 0;
     }
     snapshot_close(snapshot);
     return EXIT_REFUSED;
+}
+
+/* events: taken. */
+static int show_events(const struct arguments *arguments, json_t *events)
+{
+    if (arguments->operand && json_array_size(json_object_get(events, "events")) == 0)
+        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
+    return show_result(arguments, events, print_events);
+}
+
+/* Until standard output, or tripd, ends. */
+static int follow_by_socket(const struct arguments *arguments)
+{
+    const struct timespec nap = {.tv_nsec = FOLLOW_NS};
+    json_int_t after = 0;
+    int status = EXIT_DONE;
+    while (!ferror(stdout)) {
+        size_t i;
+        json_t *event, *events = ask(arguments, json_pack("{s:I}", "after", after), &status);
+        if (!events)
+            return status;
+        json_array_foreach(json_object_get(events, "events"), i, event)
+        {
+            print_now(NULL, arguments, event);
+            after = json_integer_value(json_object_get(event, "sequence"));
+        }
+        json_decref(events);
+        nanosleep(&nap, NULL);
+    }
+    return EXIT_REFUSED;
+}
+
+static int events_by_socket(const struct arguments *arguments)
+{
+    int status;
+    if (arguments->given & OPTION_FOLLOW)
+        return follow_by_socket(arguments);
+    json_t *events = ask(arguments, json_object(), &status);
+    return events ? show_events(arguments, events) : status;
 }
 
 int verb_events(const struct arguments *arguments)
@@ -303,17 +281,17 @@ int verb_events(const struct arguments *arguments)
         fputs("tripctl: nothing new comes in a file: leave out --follow or --segment\n", stderr);
         return EXIT_USAGE;
     }
-    const int status = find(arguments, &snapshot);
+    const int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
+    if (!snapshot)
+        return events_by_socket(arguments);
     if (arguments->given & OPTION_FOLLOW)
         return follow(arguments, snapshot);
     json_t *list = json_array();
     walk_events(arguments, snapshot, 0, collect, list);
     snapshot_close(snapshot);
-    if (arguments->operand && json_array_size(list) == 0)
-        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
-    return show_result(arguments, json_pack("{s:o}", "events", list), print_events);
+    return show_events(arguments, json_pack("{s:o}", "events", list));
 }
 
 /* ----------------------------------------------------------------------------------------------- clients and status */
@@ -321,9 +299,13 @@ int verb_events(const struct arguments *arguments)
 int verb_clients(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
-    const int status = find(arguments, &snapshot);
+    int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
+    if (!snapshot) {
+        json_t *clients = ask(arguments, json_object(), &status);
+        return clients ? show_result(arguments, clients, print_clients) : status;
+    }
     json_t *list = json_array();
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++) {
         struct client_slot client;
@@ -355,14 +337,14 @@ int verb_status(const struct arguments *arguments)
     struct snapshot *snapshot;
     json_t *answer = NULL;
     const bool file = arguments->given & OPTION_SEGMENT;
-    const int error = file ? 0 : request_quietly(arguments, "status", &answer);
+    const int error = file ? 0 : request_quietly(arguments, "status", NULL, &answer);
     if (!file && error == 0)
         return show_result(arguments, answer, print_status);
-    int status = open_segment(arguments, &snapshot);
+    int status = reading_segment(arguments, &snapshot);
     if (status == EXIT_DONE) {
-        const enum report_daemon daemon = daemon_now(snapshot, error);
+        const enum report_daemon daemon = reading_daemon(snapshot, error);
         if (daemon == REPORT_RUNNING)
-            warn_of_silence(error, answer);
+            reading_warn(error, answer);
         status = show_result(arguments, status_of(snapshot, daemon), print_status);
         snapshot_close(snapshot);
     }

@@ -275,12 +275,21 @@ uint64_t core_longest_open_ns(const struct breaker_settings *settings)
     return settings->open.max + permille_of(settings->open.max, settings->open.jitter);
 }
 
+uint64_t core_growth_until_ns(const struct core_state *core, const struct breaker_settings *settings)
+{
+    if (!core->last_open_ns || !settings->open.forget)
+        return 0;
+    if (core->opened_ns != CORE_NEVER)
+        return CORE_NEVER;
+    return core->last_end_ns + at_most(settings->open.forget, CORE_NEVER - core->last_end_ns);
+}
+
 uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
                            uint64_t random, uint64_t *ret_unjittered_ns)
 {
     uint64_t open_ns = settings->open.span;
 
-    if (core->last_open_ns && now_ns - core->last_trip_ns < settings->open.forget) {
+    if (now_ns < core_growth_until_ns(core, settings)) {
         const uint64_t grown_ns = permille_of(core->last_open_ns, settings->open.multiplier);
         open_ns = grown_ns > open_ns ? grown_ns : open_ns;
     }
@@ -308,6 +317,8 @@ static void end_opening(struct core_state *core, uint64_t now_ns)
 {
     if (core->opened_ns != CORE_NEVER && now_ns > core->opened_ns)
         core->head.open_ms += (now_ns - core->opened_ns) / TRIP_MS;
+    if (core->opened_ns != CORE_NEVER)
+        core->last_end_ns = now_ns;
     core->opened_ns = CORE_NEVER;
 }
 
@@ -321,7 +332,6 @@ void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_n
     end_opening(core, now_ns);
     core_ramp_ended(core);
     core->last_open_ns = unjittered_ns;
-    core->last_trip_ns = now_ns;
     core->opened_ns = now_ns;
     core->head.opens++;
     core->head.trips[reason]++;
@@ -350,7 +360,7 @@ void core_reset(struct core_state *core, const struct breaker_settings *settings
     end_opening(core, now_ns);
     forget_probes(core);
     core_ramp_ended(core);
-    core->last_open_ns = core->last_trip_ns = 0;
+    core->last_open_ns = core->last_end_ns = 0;
     core_reconfigure(core, settings);
     empty_window(core);
 }

@@ -24,7 +24,7 @@ struct core_state {
     struct core_head
         head; /* the sums that everyone reads: kept equal to the window's and the totals by each function */
     uint64_t last_open_ns; /* how long the last opening was to last, before jitter; 0: none yet */
-    uint64_t last_trip_ns; /* when it opened */
+    uint64_t last_end_ns;  /* when it ended */
     uint64_t opened_ns;    /* since when open; CORE_NEVER: not open */
     uint64_t ramp_start_ns;
     uint64_t ramp_end_ns; /* 0: no ramp */
@@ -77,10 +77,13 @@ bool core_wants_tick(const struct core_state *core, const struct breaker_setting
 /* Half-open: how many probes may be in flight or armed at once now: permits, and never more than the verdict needs. */
 uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_settings *settings);
 
-/* The next opening's time: open.for, or last * multiplier when it comes before `forget` has passed since the last trip
- * (growth resets otherwise), capped at open.max, then jittered by +-jitter with `random` (any 64 bits). */
+/* The next opening's time: open.for, or last * multiplier when it comes before `forget` has passed since the last
+ * opening ended (growth resets otherwise), capped at open.max, then jittered by +-jitter with `random` (any 64 bits).
+ */
 uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
                            uint64_t random, uint64_t *ret_unjittered_ns);
+/* From when on growth is forgotten: 0, there is none; CORE_NEVER, not while it is open. */
+uint64_t core_growth_until_ns(const struct core_state *core, const struct breaker_settings *settings);
 /* The longest that may come of it: max with jitter, for policy_slot.longest_ms. */
 uint64_t core_longest_open_ns(const struct breaker_settings *settings);
 

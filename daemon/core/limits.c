@@ -2,8 +2,9 @@
 
 #include "internal/ticks.h"
 
-#define PACE_SMOOTHING 4 /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
-#define CAP_NOTABLE    8 /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
+#define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
+#define LOOKS_MAX      200 /* after so many the pace before is no more */
+#define CAP_NOTABLE    8   /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
 
 static uint64_t flags(const struct breaker_settings *settings)
 {
@@ -113,19 +114,29 @@ uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_setti
     return attempts > pace->deposited ? product(attempts - pace->deposited, settings->budget.ratio) : 0;
 }
 
-bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
-                      uint64_t now_ns)
+/* False: the cap stays. */
+static bool move_cap(struct budget_pace *pace, const struct breaker_settings *settings)
 {
-    const uint64_t took_ns = now_ns - pace->looked_ns;
-    if (took_ns < BUDGET_PACE_LOOK_NS)
-        return false;
-    const double now = (double)(calls - pace->looked_calls) * (double)TRIP_S / (double)took_ns;
-    pace->calls_per_s += (now - pace->calls_per_s) / PACE_SMOOTHING;
-    pace->looked_calls = calls;
-    pace->looked_ns = now_ns;
     const uint64_t cap = cap_of(pace, settings), notable = pace->cap / CAP_NOTABLE;
     if (cap <= pace->cap + notable && cap + notable >= pace->cap)
         return false;
     pace->cap = cap;
     return true;
+}
+
+bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
+                      uint64_t now_ns)
+{
+    const uint64_t took_ns = now_ns - pace->looked_ns, missed = took_ns / BUDGET_PACE_LOOK_NS;
+    bool moved = false;
+    if (missed == 0)
+        return false;
+    const double now = (double)(calls - pace->looked_calls) * (double)TRIP_S / (double)took_ns;
+    for (uint64_t i = 0; i < at_most(missed, LOOKS_MAX); i++) {
+        pace->calls_per_s += (now - pace->calls_per_s) / PACE_SMOOTHING;
+        moved |= move_cap(pace, settings);
+    }
+    pace->looked_calls = calls;
+    pace->looked_ns = now_ns;
+    return moved;
 }

@@ -38,8 +38,8 @@ uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_setti
 
 #define BUDGET_PACE_LOOK_NS TRIP_S
 
-/* calls: counted so far, retries too. Moves nothing within BUDGET_PACE_LOOK_NS of the look before. True: the cap
- * moved. */
+/* calls: counted so far, retries too. Moves nothing within BUDGET_PACE_LOOK_NS of the look before. Of a longer time it
+ * makes as many looks as there should have been, with the calls spread evenly over them. True: the cap moved. */
 bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
                       uint64_t now_ns);
 

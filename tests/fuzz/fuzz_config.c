@@ -26,7 +26,7 @@ static char *written(const struct config *config, size_t *ret_length)
 {
     char *text = NULL;
     FILE *file = open_memstream(&text, ret_length);
-    assert(file && config_write_yaml(config, file) == 0);
+    assert(file && config_write_yaml(config, file, false) == 0);
     fclose(file);
     return text;
 }

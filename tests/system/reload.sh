@@ -35,3 +35,36 @@ kill -9 "$worker"
 await "the next worker is ready" logged 'is ready'
 logged 'the config that tripd started with is in force' || fail "the fallback is not logged"
 stop
+
+# Drop-ins: read after the file, named in what is wrong with them, and in what `config show --origin` says.
+mkdir "$folder/tripd.d"
+echo 'breakers: [{match: "*", open: {for: 6s}}]' >"$config"
+echo 'breakers: [{match: db, open: {for: 7s}}]' >"$folder/tripd.d/10-db.yaml"
+ends 0 "$TRIPCTL" config check "$config"
+[[ $said == *"fine, 2 entries of breakers"* ]] || fail "config check does not read drop-ins: $said"
+: >"$log"
+start "$TRIPD" -c "$config"
+attached a
+shows db settings.match show db
+says a ok breaker other
+shows '*' settings.match show other
+shows "$folder/tripd.d/10-db.yaml" breakers.0.origin.file config show --origin
+shows "$config" breakers.1.origin.file config show --origin
+shows "$folder/tripd.d/10-db.yaml" origins.files.1 config show --origin
+"$TRIPCTL" config show --origin | grep -qx "# $folder/tripd.d/10-db.yaml:1" || fail "config show names no drop-in"
+echo 'breakers: [{match: db, open: {for: 5x}}]' >"$folder/tripd.d/20-bad.yaml"
+ends 1 "$TRIPCTL" config check "$config"
+[[ $said == *"$folder/tripd.d/20-bad.yaml:1: "* ]] || fail "config check says: $said"
+ends 1 "$TRIPCTL" config reload
+[[ $said == *"$folder/tripd.d/20-bad.yaml:1: "* ]] || fail "config reload says: $said"
+echo 'breakers: [{match: other, open: {for: 8s}}]' >"$folder/tripd.d/20-bad.yaml"
+ends 0 "$TRIPCTL" config reload
+shows other settings.match show other
+stop
+
+# A config that was not asked for by name may be missing; its drop-ins count all the same.
+mkdir -p "$folder/xdg/tripd/$TRIP_INSTANCE.d"
+echo 'breakers: [{match: "*", open: {for: 9s}}]' >"$folder/xdg/tripd/$TRIP_INSTANCE.d/a.yaml"
+start env XDG_CONFIG_HOME="$folder/xdg" "$TRIPD" --user
+of breakers.0.open.for_ms config show --user | grep -qx 9000 || fail "the drop-ins of a missing file do not count"
+stop

@@ -47,6 +47,12 @@ ends 0 "$TRIPCTL" config reload
 lacks observe config show
 lacks observe clock show
 ends 0 "${tripctl[@]}" list # the segment's file mode decides that
+tripctl=("${nobody[@]}" TRIP_SHM_DIR=/nonexistent "$folder/bin/tripctl")
+for verb in list 'list db' 'show db' events clients 'wait db --state open'; do # without a segment tripd decides
+    # shellcheck disable=SC2086 # words
+    lacks observe $verb
+done
+tripctl=("${nobody[@]}" "$folder/bin/tripctl")
 configured user:root user:65534 user:root
 ends 0 "$TRIPCTL" config reload
 ends 0 "${tripctl[@]}" config show
@@ -72,6 +78,7 @@ says root deny_forced allow
 stop
 chown 65534 "$segment"
 ends 1 "$TRIPCTL" list
-[[ $said == *"belongs to user 65534, who is neither root, nor tripd, nor you"* ]] || fail "it says: $said"
+owner=$(id -un 65534 2>/dev/null || echo "uid 65534")
+[[ $said == *"belongs to user $owner, who is neither root, nor tripd, nor you"* ]] || fail "it says: $said"
 ends 0 "$TRIPCTL" list --segment "$segment"
 ends 0 "${tripctl[@]}" list

@@ -40,3 +40,46 @@ shares named db
 says named EINVAL breaker 'no*name'
 says named deny_open allow
 stop
+
+# tripctl's verbs that look say there what they say where the segment is, over the socket.
+echo 'breakers: [{match: "*", open: {for: 2m, jitter: 0%}}]' >"$folder/tripd.yaml"
+rm "$segment"
+start "$TRIPD" -c "$folder/tripd.yaml" --test-clock
+attached here
+for ((i = 0; i < 120; i++)); do says here ok breaker "many/$i"; done # more than a page
+says here ok breaker db
+says here ok record failure 5
+"$TRIPCTL" shadow 'later/*' --reason trial >/dev/null
+"$TRIPCTL" force-open many/7 --reason drill >/dev/null
+alike() {
+    "$TRIPCTL" "$@" >"$folder/by_segment" || fail "tripctl $* ends with $?"
+    TRIP_SHM_DIR=/nonexistent "$TRIPCTL" "$@" >"$folder/by_socket" || fail "over the socket tripctl $* ends with $?"
+    diff "$folder/by_segment" "$folder/by_socket" || fail "tripctl $* says something else over the socket"
+    [ -s "$folder/by_socket" ] || fail "tripctl $* says nothing"
+}
+set -f
+for verb in list 'list many/1?' 'list later/*' 'show db' 'show many/7' events 'events d*' clients 'wait db --state open'; do
+    # shellcheck disable=SC2086 # words
+    alike $verb
+    # shellcheck disable=SC2086
+    [[ $verb == wait* ]] || alike --json $verb
+done
+set +f
+there() { ends "$1" env TRIP_SHM_DIR=/nonexistent "$TRIPCTL" "${@:3}"; [[ $said == *"$2"* ]] || fail "it says: $said"; }
+there 0 'running' status
+there 1 'no breaker is named nobody' show nobody
+there 1 'no breaker matches nobody' list nobody
+there 0 'no breaker matches n*' list 'n*'
+there 0 'no change of state of nobody is known' events nobody
+there 1 'db is open, not closed, after ' wait db --state closed --timeout 100ms
+there 1 'no breaker is named nobody after ' wait nobody --state open --timeout 100ms
+env TRIP_SHM_DIR=/nonexistent "$TRIPCTL" --json events --follow >"$folder/followed" 2>>"$log" &
+programs+=($!)
+followed() { [ "$(wc -l <"$folder/followed")" -eq "$1" ]; }
+await "what was is printed" followed 1
+"$TRIPCTL" reset db >/dev/null
+await "what comes is printed" followed 2
+[ "$(tail -n 1 "$folder/followed" | json_value to)" = closed ] || fail "the event says: $(tail -n 1 "$folder/followed")"
+
+stop
+there 3 'no tripd has run' list

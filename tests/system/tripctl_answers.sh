@@ -9,7 +9,8 @@ echo 'breakers: [{match: "*", open: {for: 2m}}]' >"$config"
 echo '{"t_ms":0,"op":"record","breaker":"db","outcome":"failure","n":5}' >"$folder/trace"
 changing=("trip db" "force-open db" "disable db" "shadow db" "auto db" "reset db" "config reload" "clock advance 1s"
     "config show" "clock show")
-looking=("list" "list d*" "show db" "events" "events d*" "clients" "status")
+looking=("list" "list d*" "show db" "events" "events d*" "clients" "status"
+    "wait db --state closed")
 
 # answers STATUS TEXT VERB...: with this status, and this in what it says.
 answers() {
@@ -44,6 +45,8 @@ answers 2 --frobnicate list --frobnicate
 answers 2 --ttl trip db --ttl 5s
 answers 2 5x trip db --for 5x
 answers 2 no/name -i no/name list
+answers 2 --state wait db
+answers 2 opne wait db --state opne
 answers 2 --follow events --follow --segment "$folder/none"
 answers 2 "" clock advance
 answers 0 "" --help
@@ -59,6 +62,9 @@ echo 'breakers: [{match: "*", opne: {for: 2m}}]' >"$folder/bad.yaml"
 answers 1 "$folder/bad.yaml:1" config check "$folder/bad.yaml"
 ends 1 "$TRIPCTL" --json config check "$folder/bad.yaml"
 [ "$(json_value ok <<<"$said")" = false ] || fail "a bad config is shown as $said"
+[ "$(json_value problems.0.file <<<"$said")" = "$folder/bad.yaml" ] || fail "the problem has no file: $said"
+[ "$(json_value problems.0.line <<<"$said")" = 1 ] || fail "the problem has no line: $said"
+[[ $(json_value problems.0.message <<<"$said") == "unknown key 'opne'"* ]] || fail "the problem has no message: $said"
 json config check "$config"
 answers 0 '"reason":"consecutive"' simulate "$folder/trace"
 
@@ -81,6 +87,13 @@ answers 1 "$config:1" config reload
 answers 1 'the config in force stays' config reload
 answers 0 'for: 2m' config show
 
+# What a breaker is judged by is told whole, by a tripd that is there.
+shows 50 config.trip.failure_rate show db
+shows 120000 config.open.for_ms show db
+shows 3 config.retry.attempts show db
+answers 0 'trip        consecutive_failures: 5, failures: 0, failure_rate: 50%' show db
+answers 0 'tripd alone knows its other settings' show db --segment "$segment"
+
 # Verbs on patterns print what they hit, and a mode by pattern binds breakers that come later.
 answers 0 '0 breakers forced open; those to come that match will be too' force-open 'later/*' --ttl 1h --reason 'incident 42'
 shows 'later/*' patterns.0.pattern list
@@ -101,6 +114,18 @@ answers 0 "" clock advance 30s
 says a half_open state
 answers 0 db reset db
 says a closed state
+
+# Waiting for a state, for scripts: it is there, comes, or does not.
+answers 0 'db is closed' wait db --state closed
+answers 1 'db is closed, not open, after ' wait db --state open --timeout 100ms
+answers 1 'no breaker is named nobody after ' wait nobody --state open --timeout 100ms
+"$TRIPCTL" --json wait db --state open --timeout 60s >"$folder/waited" 2>>"$log" &
+waiting=$!
+programs+=("$waiting")
+says a ok record failure 5
+wait "$waiting" || fail "tripctl wait ends with $?: $(cat "$folder/waited")"
+[ "$(json_value reached <"$folder/waited")" = true ] || fail "tripctl wait says: $(cat "$folder/waited")"
+answers 0 db reset db
 
 # Following events prints each as it comes, a line of JSON each.
 "$TRIPCTL" --json events --follow db >"$folder/followed" 2>>"$log" &

@@ -7,8 +7,7 @@ cat >"$folder/tripctl" <<END
 #!/usr/bin/env bash
 [ "\$1" = list ] || exec "$TRIPCTL" "\$@"
 echo "\$*" >"$folder/asked"
-printf '%s\n' 'STATE   BREAKER     WHY' 'open    payments/a  consecutive' 'closed  payments/b  -' 'closed  db:main     -' \
-    '' 'modes by pattern, for breakers to come too:' 'PATTERN  MODE' 'x*       shadow'
+echo '{"breakers":[{"breaker":"payments/a","state":"open"},{"breaker":"payments/b"},{"breaker":"db:main"}],"patterns":[{"pattern":"x*"}]}'
 END
 chmod +x "$folder/tripctl"
 compopt() { :; } # works only while bash completes
@@ -27,20 +26,23 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' auto clients clock config disable events force-open list reset shadow show simulate status trace trip
+expect 'tripctl ' auto clients clock config disable events force-open list reset shadow show simulate status trace trip wait
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload
 expect 'tripctl --j' --json
 expect 'tripctl trip --' --instance --user --json --help --for --reason
 expect 'tripctl events --f' --follow
+expect 'tripctl config show --o' --origin
 expect 'tripctl trip pay' payments/a payments/b
 expect 'tripctl -i other trip ' payments/a payments/b db:main
-[ "$(cat "$folder/asked")" = "list -i other" ] || { echo "it asked: $(cat "$folder/asked")" >&2; failures=1; }
+[ "$(cat "$folder/asked")" = "list --json -i other" ] || { echo "it asked: $(cat "$folder/asked")" >&2; failures=1; }
 expect 'tripctl --json --reason x trip d' db:main
 expect 'tripctl show db:' main # bash replaces what follows the colon
 expect 'tripctl trip payments/a ' # one name is all it takes
 expect 'tripctl trip payments/a --for '
+expect 'tripctl wait db:main --state ' closed half_open open ramping
+expect 'tripctl wait --state ha' half_open
 expect 'tripctl tr' trace trip
 expect 'tripctl trace some.trace pay' payments/a payments/b # a file, then a name
 expect 'tripctl trace some.trace payments/a '

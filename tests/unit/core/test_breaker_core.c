@@ -691,14 +691,40 @@ static void test_open_times_grow_and_are_capped(void **state)
     assert_int_equal(trip_at(900 * S), 300 * S);
 }
 
-static void test_growth_is_forgotten_after_forget(void **state)
+static void test_growth_is_forgotten_once_forget_has_passed_since_the_last_opening_ended(void **state)
 {
     (void)state;
     assert_int_equal(trip_at(0), 30 * S);
-    assert_int_equal(trip_at(600 * S - 1), 60 * S);
-    assert_int_equal(trip_at(1200 * S - 2), 120 * S);
-    assert_int_equal(trip_at(1800 * S - 2), 30 * S); /* 600 s after the last trip */
-    assert_int_equal(trip_at(1801 * S), 60 * S);
+    core_half_opened(&core, 30 * S);
+    assert_int_equal(trip_at(630 * S - 1), 60 * S);
+    core_half_opened(&core, 690 * S);
+    assert_int_equal(trip_at(1290 * S), 30 * S);
+    core_half_opened(&core, 1320 * S);
+    assert_int_equal(trip_at(1321 * S), 60 * S);
+}
+
+static void test_growth_is_not_forgotten_while_open_however_short_forget_is(void **state)
+{
+    (void)state;
+    static const uint64_t lasts[] = {10 * S, 20 * S, 40 * S, 80 * S, 160 * S, 300 * S, 300 * S};
+    uint64_t now_ns = 0;
+    settings.open.span = 10 * S;
+    settings.open.forget = 60 * S;
+    for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+        assert_int_equal(trip_at(now_ns), lasts[i]);
+        assert_int_equal(core_growth_until_ns(&core, &settings), CORE_NEVER);
+        now_ns += lasts[i];
+        core_half_opened(&core, now_ns); /* and its probe fails at once */
+        assert_int_equal(core_growth_until_ns(&core, &settings), now_ns + 60 * S);
+    }
+}
+
+static void test_an_operators_trip_of_an_open_breaker_grows(void **state)
+{
+    (void)state;
+    settings.open.forget = 1 * S;
+    assert_int_equal(trip_at(0), 30 * S);
+    assert_int_equal(trip_at(20 * S), 60 * S);
 }
 
 static void test_closing_keeps_the_growth(void **state)
@@ -1211,7 +1237,9 @@ int main(void)
         TEST(test_more_answers_than_the_sample_still_give_a_verdict),
         TEST(test_a_sample_judged_by_no_rate_waits_for_a_probe),
         TEST(test_open_times_grow_and_are_capped),
-        TEST(test_growth_is_forgotten_after_forget),
+        TEST(test_growth_is_forgotten_once_forget_has_passed_since_the_last_opening_ended),
+        TEST(test_growth_is_not_forgotten_while_open_however_short_forget_is),
+        TEST(test_an_operators_trip_of_an_open_breaker_grows),
         TEST(test_closing_keeps_the_growth),
         TEST(test_forget_zero_never_grows),
         TEST(test_a_multiplier_of_one_never_grows),

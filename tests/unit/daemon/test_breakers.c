@@ -565,12 +565,25 @@ static void test_open_times_grow_are_capped_and_forgotten(void **state)
     probe(PERMIT_OK);
     assert_int_equal(now(), WORD_CLOSED);
     assert_int_equal(host_policy(host, slot)->next_open_ms, 35000);
-    host_advance(host, 39999); /* the last trip was at 10 s */
+    host_advance(host, 59999); /* the last opening ended at 30 s */
     assert_int_equal(host_policy(host, slot)->next_open_ms, 35000);
     host_advance(host, 1);
     assert_int_equal(host_policy(host, slot)->next_open_ms, 10000);
     report("FFFFF");
-    assert_int_equal(word_deadline_ms(host_word(host, slot)), 80000);
+    assert_int_equal(word_deadline_ms(host_word(host, slot)), 100000);
+}
+
+static void test_open_times_grow_beyond_forget(void **state)
+{
+    (void)state;
+    static const uint64_t deadlines[] = {10000, 30000, 70000, 150000, 310000, 610000};
+    start("open: {for: 10s, multiplier: 2.0, max: 300s, jitter: 0%, forget: 60s}, half_open: {successes: 1}");
+    report("FFFFF");
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(word_deadline_ms(host_word(host, slot)), deadlines[i]);
+        host_advance(host, deadlines[i] - (i ? deadlines[i - 1] : 0));
+        probe(PERMIT_FAILED);
+    }
 }
 
 static void test_jitter_stays_within_its_bounds_and_below_the_longest(void **state)
@@ -1448,6 +1461,7 @@ int main(void)
         TEST(the_death_of_a_prober_gives_its_permit_back_at_once),
         TEST(a_probe_of_an_earlier_half_open_keeps_its_permit),
         TEST(open_times_grow_are_capped_and_forgotten),
+        TEST(open_times_grow_beyond_forget),
         TEST(jitter_stays_within_its_bounds_and_below_the_longest),
         TEST(a_ramp_goes_up_in_steps_and_ends_closed),
         TEST(failures_on_the_ramp_are_a_relapse),

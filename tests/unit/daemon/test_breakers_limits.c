@@ -531,6 +531,36 @@ static void test_a_pace_that_hardly_moves_moves_no_cap(void **state)
     assert_int_equal(policy()->budget_cap, cap);
 }
 
+static void deposits_of_10_percent(struct breaker_settings *set)
+{
+    set->budget.min_per_second = 0;
+    set->budget.ratio = 100;
+}
+
+/* The same as in test_simulation_limits.c: what was saved while there was much to do is gone once there is nothing. */
+static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
+{
+    static const uint64_t idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
+    (void)state;
+    for (unsigned held_up = 0; held_up < 2; held_up++) {
+        start(deposits_of_10_percent);
+        for (unsigned i = 0; i < 60; i++)
+            second(100);
+        for (size_t i = 0; i < sizeof(idle_s) / sizeof(idle_s[0]); i++) {
+            const uint64_t span_s = i == 0 ? 0 : idle_s[i] - idle_s[i - 1];
+            for (uint64_t passed = 0; !held_up && passed < span_s; passed++)
+                second(0);
+            if (held_up) { /* tripd itself, or its test clock was moved on */
+                host_sleep(host, span_s * 1000);
+                breakers_drain_all(host->breakers);
+            }
+            assert_int_equal(shown()->budget / 1000, tokens[i]);
+        }
+        stop(NULL);
+    }
+    start(none); /* for the teardown */
+}
+
 static void test_what_the_floor_brings_is_there_from_the_first_call_on(void **state)
 {
     (void)state;
@@ -1089,6 +1119,7 @@ int main(void)
         TEST(forged_retries_are_made_up_for),
         TEST(calls_earn_by_the_ratio),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
+        TEST(a_budget_goes_down_with_the_pace_of_calls),
         TEST(what_the_floor_brings_is_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
         TEST(each_algorithm_takes_its_steps),

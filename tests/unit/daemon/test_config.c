@@ -838,7 +838,7 @@ static void test_lane_memory_holds_one_lane_at_least(void **state)
     char *problems = NULL;
     assert_int_equal(config_parse(text, strlen(text), "t.yaml", &config, &problems), -EINVAL);
     assert_non_null(strstr(problems,
-                           "t.yaml:2: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers, "
+                           "t.yaml:3: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers, "
                            "so no client could attach; write "));
     free(problems);
     config_free(accepted("limits: {max_breakers: 65535}\n"));
@@ -887,8 +887,6 @@ static void test_what_works_but_surprises_is_a_note(void **state)
         "t.yaml:3: window.size has no effect with type: time\n"
         "t.yaml:5: no trip condition is on: these breakers open only when an operator opens them\n"
         "t.yaml:7: half_open.permits is more than sample: no more than 4 are ever granted at once\n"
-        "t.yaml:9: open.forget is not longer than open.for (10s): the open time grows only if something else than a "
-        "probe opens the breaker again that soon\n"
         "t.yaml:11: trip.stall_after is not longer than slow_after: calls that begin and end count as stalled before "
         "they could count as slow\n"
         "t.yaml:13: half_open.permits is more than successes: no more than 3 are ever granted at once\n"
@@ -949,8 +947,57 @@ static void test_all_problems_come_at_once(void **state)
             "t.yaml:2: unknown key 'acces'; write access\n"
             "t.yaml:5: trip.failures: 'x' is not understood; write a whole number, as 100\n"
             "t.yaml:7: open.for: '5' has no unit; write a number and ms, s, m, h or d, as 250ms or 30s\n"
+            "t.yaml:8: match: \"a\" is never reached, as \"a\" stands before it and the first that matches wins; write "
+            "the narrower pattern first, or remove one\n"
             "t.yaml:9: window.minimum_calls: 10 can never be reached in a window of 5 calls, so no rate would count; "
             "write minimum_calls: 5 at most, or size: 10\n");
+}
+
+static void test_what_does_not_go_together_is_told_beside_what_is_not_understood(void **state)
+{
+    (void)state;
+    refused("limits:\n"
+            "  max_lanes: x\n"
+            "breakers:\n"
+            "  - match: a\n"
+            "    trip: {failures: x}\n"
+            "    open: {for: 2h, max: 1h}\n"
+            "    priority: {normal_below: 40%, sheddable_below: 30%}\n"
+            "    windou: {}\n",
+            "t.yaml:2: limits.max_lanes: 'x' is not understood; write a whole number, as 100\n"
+            "t.yaml:5: trip.failures: 'x' is not understood; write a whole number, as 100\n"
+            "t.yaml:8: unknown key 'windou' in breakers; write window\n"
+            "t.yaml:6: open.for: 2h can never be reached, as open.max is 1h; write max: 2h or more\n"
+            "t.yaml:7: priority.normal_below: 40% would refuse normal calls before sheddable ones, whose "
+            "sheddable_below is 30%; write normal_below: 30% at most, or sheddable_below: 40% or more\n");
+}
+
+static void test_what_is_not_understood_is_not_held_against_other_settings(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"open: {for: 10m, max: 1y}",
+                                         "open: {for: 1y, max: 1s}",
+                                         "window: {type: time, size: x, for: 1s}",
+                                         "window: {type: x, size: 5, minimum_calls: 9}",
+                                         "window: {size: 5, minimum_calls: x}",
+                                         "trip: {slow_rate: 10%, slow_after: x}",
+                                         "ramp: {steps: [50%, x]}",
+                                         "half_open: {verdict: x, sample: 3}",
+                                         "retry: {base: x, max: 1ms}",
+                                         "retry: {backoff: x, multiplier: 3.0}",
+                                         "concurrency: {max: x, adaptive: aimd, wait: 1s, min: 5}",
+                                         "rate: {limit: x, burst: 5}",
+                                         "throttle: {k: 1.05x}",
+                                         "priority: {normal_below: x, sheddable_below: 1%}"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        struct config *config = NULL;
+        char text[256], *problems = NULL;
+        snprintf(text, sizeof(text), "breakers:\n- match: a\n  %s\n", broken[i]);
+        assert_int_equal(config_parse(text, strlen(text), "t.yaml", &config, &problems), -EINVAL);
+        if (strchr(problems, '\n') != strrchr(problems, '\n'))
+            fail_msg("%s gives more than one problem:\n%s", broken[i], problems);
+        free(problems);
+    }
 }
 
 /* -------------------------------------------------------------------------------------------------- hostile text */
@@ -1128,7 +1175,7 @@ static char *yaml_of(const struct config *config)
     size_t length = 0;
     FILE *file = open_memstream(&text, &length);
     assert_non_null(file);
-    assert_int_equal(config_write_yaml(config, file), 0);
+    assert_int_equal(config_write_yaml(config, file, false), 0);
     fclose(file);
     return text;
 }
@@ -1324,6 +1371,8 @@ int main(void)
         cmocka_unit_test(test_what_works_but_surprises_is_a_note),
         cmocka_unit_test(test_what_goes_without_saying_is_no_note),
         cmocka_unit_test(test_all_problems_come_at_once),
+        cmocka_unit_test(test_what_does_not_go_together_is_told_beside_what_is_not_understood),
+        cmocka_unit_test(test_what_is_not_understood_is_not_held_against_other_settings),
         cmocka_unit_test(test_anchors_aliases_and_tags_are_refused),
         cmocka_unit_test(test_what_is_not_yaml_is_refused_with_its_line),
         cmocka_unit_test(test_deep_nesting_is_refused_early),

@@ -536,7 +536,7 @@ static void test_reset_tells_which_modes_go_on_to_decide(void **state)
     assert_json(
         result(fd, "reset", json_pack("{s:s}", "name", "db")),
         "{\"count\":1,\"breakers\":[\"db\"],\"skipped\":[],\"held\":[{\"breaker\":\"db\",\"mode\":\"forced_open\","
-        "\"mode_owner\":\"operator\"}]}");
+        "\"mode_owner\":\"operator\",\"mode_uid\":12}]}");
     close(fd);
 }
 
@@ -782,6 +782,11 @@ static void test_the_config_is_shown_as_json_and_as_yaml(void **state)
     assert_int_equal(config_parse(text, strlen(text), "shown", &again, &problems), 0);
     assert_int_equal(again->breakers[0].open.span, 2000000000);
     config_free(again);
+    json_t *origins = result(fd, "config_show", json_pack("{s:i}", "origin", 1));
+    json_t *origin = json_object_get(json_array_get(json_object_get(origins, "breakers"), 0), "origin");
+    assert_json(json_incref(origin), "{\"file\":\"test\",\"line\":3}");
+    assert_json(json_incref(json_object_get(json_object_get(origins, "origins"), "files")), "[\"test\"]");
+    json_decref(origins);
     assert_refused(fd, "config_show", json_pack("{s:s}", "form", "xml"), "invalid",
                    "config_show has no form \"xml\": yaml, or none");
     json_decref(config);
@@ -798,8 +803,9 @@ static void test_a_config_is_checked_without_being_loaded(void **state)
                 "{\"ok\":true,\"problems\":[],\"notes\":[]}");
     json_t *check = result(fd, "config_check", json_pack("{s:s}", "text", "\nlimits: {max_lines: 8}\n"));
     assert_true(json_is_false(json_object_get(check, "ok")));
-    const char *problem = json_string_value(json_array_get(json_object_get(check, "problems"), 0));
-    assert_int_equal(strncmp(problem, "config:2: ", 10), 0);
+    json_t *problem = json_array_get(json_object_get(check, "problems"), 0);
+    assert_string_equal(json_string_value(json_object_get(problem, "file")), "config");
+    assert_int_equal(json_integer_value(json_object_get(problem, "line")), 2);
     json_decref(check);
     close(fd);
 }

@@ -1,4 +1,4 @@
-/* The log: one line a message, prefixes for the journal only, and never a stall. */
+/* The log: one line a message, with a time or a priority, and never a stall. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,11 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <cmocka.h>
 
 #include "capture.h"
 #include "log.h"
+
+/* Each line begins with a time, as 2025-11-24 03:04:05.678, which is cut off; without one it is left as it is. */
+static void cut_times(char said[CAPTURE_MAX])
+{
+    static const char form[] = "dddd-dd-dd dd:dd:dd.ddd ";
+    char cut[CAPTURE_MAX] = "";
+    for (const char *line = said; *line;) {
+        size_t matched = 0;
+        while (form[matched] &&
+               (form[matched] == 'd' ? line[matched] >= '0' && line[matched] <= '9' : line[matched] == form[matched]))
+            matched++;
+        const size_t length = strcspn(line, "\n") + 1;
+        strncat(cut, form[matched] ? "NO TIME: " : "", 16);
+        strncat(cut, form[matched] ? line : line + matched, form[matched] ? length : length - matched);
+        line += length;
+    }
+    strcpy(said, cut);
+}
 
 static void test_a_message_is_one_line(void **state)
 {
@@ -23,7 +42,27 @@ static void test_a_message_is_one_line(void **state)
     log_info("breaker %s: %s", "db", "open");
     log_error("two\nlines \033[1m");
     capture_end(&capture, said);
+    cut_times(said);
     assert_string_equal(said, "tripd: breaker db: open\ntripd: two?lines ?[1m\n");
+}
+
+static void test_the_time_is_that_of_the_place(void **state)
+{
+    (void)state;
+    char said[CAPTURE_MAX], before[32], after[32];
+    struct capture capture;
+    unsetenv("JOURNAL_STREAM");
+    setenv("TZ", "XXX-13:45", 1);
+    log_open();
+    const time_t begin = time(NULL) + 49500;
+    capture_begin(&capture);
+    log_info("a");
+    capture_end(&capture, said);
+    const time_t end = time(NULL) + 49500;
+    strftime(before, sizeof(before), "%F %T", gmtime(&begin));
+    strftime(after, sizeof(after), "%F %T", gmtime(&end));
+    unsetenv("TZ");
+    assert_true(strncmp(said, before, 19) >= 0 && strncmp(said, after, 19) <= 0);
 }
 
 static void test_the_journal_gets_priorities_when_it_is_our_standard_error(void **state)
@@ -55,6 +94,7 @@ static void test_a_journal_that_is_not_our_standard_error_is_not_taken_for_it(vo
     log_open();
     log_warning("a");
     capture_end(&capture, said);
+    cut_times(said);
     assert_string_equal(said, "tripd: a\n");
 }
 
@@ -68,6 +108,7 @@ static void test_each_line_of_a_text_is_a_message(void **state)
     log_open();
     log_lines(LOG_LEVEL_ERROR, "one\n\ntwo\nthree");
     capture_end(&capture, said);
+    cut_times(said);
     assert_string_equal(said, "tripd: one\ntripd: two\ntripd: three\n");
 }
 
@@ -110,13 +151,15 @@ static void test_a_reader_that_does_not_read_costs_lines_and_is_told_how_many(vo
     close(ends[1]);
     assert_true(before > 0 && before <= 8192);
     assert_true(after > 0);
-    assert_non_null(strstr(text, " lines of the log were lost: nobody read them\ntripd: after\n"));
+    assert_non_null(strstr(text, " lines of the log were lost: nobody read them\n"));
+    assert_non_null(strstr(text, " tripd: after\n"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_message_is_one_line),
+        cmocka_unit_test(test_the_time_is_that_of_the_place),
         cmocka_unit_test(test_the_journal_gets_priorities_when_it_is_our_standard_error),
         cmocka_unit_test(test_a_journal_that_is_not_our_standard_error_is_not_taken_for_it),
         cmocka_unit_test(test_each_line_of_a_text_is_a_message),

@@ -11,6 +11,7 @@
 #include "internal/rpc.h"
 #include "internal/state_word.h"
 #include "report.h"
+#include "report_config.h"
 #include "rpc.h"
 
 struct forged {
@@ -88,7 +89,7 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
         "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":1,\"failure_rate\":37.5,\"slow_rate\":6.2},"
         "\"consecutive_failures\":0,\"retry_after_ms\":25000,\"permits_free\":0,\"ramp\":null,"
-        "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
+        "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,\"mode_uid\":null,"
         "\"hidden\":false,\"certain\":true,\"daemon\":\"running\",\"as_of_ms\":0,"
         "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
         "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
@@ -479,12 +480,26 @@ static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)
     json_decref(result);
 }
 
-static void test_lines_of_problems(void **state)
+static void test_what_is_wrong_with_a_config_has_file_line_and_message(void **state)
 {
     (void)state;
-    assert_json(report_check(NULL, NULL), "{\"ok\":true,\"problems\":[],\"notes\":[]}");
-    assert_json(report_check("a:1: x\nb:2: y\n", "note"),
-                "{\"ok\":false,\"problems\":[\"a:1: x\",\"b:2: y\"],\"notes\":[\"note\"]}");
+    static const char fine[] = "limits: {max_lanes: 8}\n",
+                      noted[] = "breakers:\n- match: a\n  half_open: {permits: 9}\n",
+                      bad[] = "limits: {max_lanes: 0}\nacces: {}\n";
+    assert_json(report_check_text(fine, strlen(fine), "a:b"), "{\"ok\":true,\"problems\":[],\"notes\":[]}");
+    assert_json(
+        report_check_text(noted, strlen(noted), "a:b"),
+        "{\"ok\":true,\"problems\":[],\"notes\":[{\"file\":\"a:b\",\"line\":3,\"message\":\"half_open.permits is "
+        "more than successes: no more than 3 are ever granted at once\"}]}");
+    assert_json(
+        report_check_text(bad, strlen(bad), "a:b"),
+        "{\"ok\":false,\"problems\":[{\"file\":\"a:b\",\"line\":1,\"message\":\"limits.max_lanes: '0' is less than 1; "
+        "write 1 to 4095\"},{\"file\":\"a:b\",\"line\":2,\"message\":\"unknown key 'acces'; write access\"}],"
+        "\"notes\":[]}");
+    assert_json(
+        report_check("/nonexistent/a.yaml"),
+        "{\"ok\":false,\"problems\":[{\"file\":\"/nonexistent/a.yaml\",\"line\":null,\"message\":\"cannot be read: No "
+        "such file or directory; create it, or name another one\"}],\"notes\":[]}");
 }
 
 int main(void)
@@ -510,7 +525,7 @@ int main(void)
         cmocka_unit_test(test_the_daemons_state_is_told_by_heartbeat_boot_and_stop),
         cmocka_unit_test(test_status_counts_breakers_by_state),
         cmocka_unit_test(test_a_full_page_of_the_longest_lines_fits_a_packet),
-        cmocka_unit_test(test_lines_of_problems),
+        cmocka_unit_test(test_what_is_wrong_with_a_config_has_file_line_and_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,6 +89,23 @@ static void test_durations_have_units(void **state)
     }
 }
 
+static void test_wait_takes_a_state_and_a_timeout(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    assert_int_equal(PARSE(&arguments, "wait", "db", "--state", "half_open", "--timeout", "500ms"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "db");
+    assert_int_equal(arguments.state, TRIP_STATE_HALF_OPEN);
+    assert_int_equal(arguments.timeout_ms, 500);
+    assert_int_equal(PARSE(&arguments, "wait", "db", "--state", "open"), ARGUMENTS_RUN);
+    assert_int_equal(arguments.timeout_ms, 30000);
+    ASSERT_WRONG("tripctl: --state: 'opne' is no state; closed, open, half_open and ramping are\n", "wait", "db",
+                 "--state", "opne");
+    ASSERT_WRONG("tripctl: wait needs NAME\n", "wait", "--state", "open");
+    ASSERT_WRONG("tripctl: show has no option --timeout; `tripctl show --help` lists its options\n", "show", "db",
+                 "--timeout", "1s");
+}
+
 static void test_verbs_of_two_words(void **state)
 {
     (void)state;
@@ -208,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_may_stand_anywhere),
         cmocka_unit_test(test_durations_have_units),
+        cmocka_unit_test(test_wait_takes_a_state_and_a_timeout),
         cmocka_unit_test(test_verbs_of_two_words),
         cmocka_unit_test(test_an_operand_may_be_left_out_where_it_says_so),
         cmocka_unit_test(test_a_trace_takes_a_file_and_may_take_a_pattern),

@@ -69,19 +69,36 @@ static void test_a_list_begins_with_trouble(void **state)
         /* clang-format on */
         "],\"patterns\":[]}";
     assert_prints(print_list, tree,
-                  "STATE                 BREAKER  WHY            FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
-                  "forced_open (closed)  off      -             5.0s   never   37.5%  6.2%     16  operator: move\n"
-                  "open                  open     consecutive   5.0s  in 25s   37.5%  6.2%     16  "
-                  "operator uid 4000000001: drill\n"
-                  "half_open             half     consecutive  700ms     now   37.5%  6.2%     16  -\n"
-                  "ramping 12.5%         ramp     consecutive    1ms       -   37.5%  6.2%     16  -\n"
-                  "shadow (closed)       try      -             5.0s       -   37.5%  6.2%     16  "
-                  "config for 1m01s more\n"
-                  "closed                a        -            1m30s       -   37.5%  6.2%     16  -\n"
-                  "closed                b        -            1h00m       -   37.5%  6.2%     16  -\n");
+                  "STATE               BREAKER  WHY            FOR   PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "forced_open (closed)  off    -             5.0s   never   37.5%  6.2%     16\n"
+                  "    operator: move\n"
+                  "open                open     consecutive   5.0s  in 25s   37.5%  6.2%     16\n"
+                  "    operator uid 4000000001: drill\n"
+                  "half_open           half     consecutive  700ms     now   37.5%  6.2%     16  -\n"
+                  "ramping 12.5%       ramp     consecutive    1ms       -   37.5%  6.2%     16  -\n"
+                  "shadow (closed)     try      -             5.0s       -   37.5%  6.2%     16\n"
+                  "    config for 1m01s more\n"
+                  "closed              a        -            1m30s       -   37.5%  6.2%     16  -\n"
+                  "closed              b        -            1h00m       -   37.5%  6.2%     16  -\n");
 }
 
-static void test_a_long_name_leaves_the_other_rows_alone(void **state)
+static void test_a_long_name_stands_beside_a_long_state(void **state)
+{
+    (void)state;
+    static const char tree[] = "{\"breakers\":["
+        /* clang-format off */
+        LINE("a", "closed", "auto", FOR(1000, "0")) ","
+        LINE("payments/settlement/eu-central-1/visa", "half_open", "shadow", FOR(3600000, "3599000"))
+        /* clang-format on */
+        "],\"patterns\":[]}";
+    assert_prints(print_list, tree,
+                  "STATE         BREAKER     WHY            FOR      PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "shadow (half_open)  payments/settlement/eu-central-1/visa\n"
+                  "                          consecutive  1h00m  in 59m59s   37.5%  6.2%     16\n"
+                  "closed        a           -             1.0s          -   37.5%  6.2%     16  -\n");
+}
+
+static void test_a_long_name_makes_its_own_row_go_on_below(void **state)
 {
     (void)state;
     static const char tree[] = "{\"breakers\":["
@@ -91,9 +108,63 @@ static void test_a_long_name_leaves_the_other_rows_alone(void **state)
         /* clang-format on */
         "],\"patterns\":[]}";
     assert_prints(print_list, tree,
-                  "STATE   BREAKER                           WHY   FOR  PROBE  FAILED  SLOW  CALLS  BY\n"
-                  "closed  a                                 -    1.0s      -   37.5%  6.2%     16  -\n"
-                  "closed  payments/settlement/eu-central-1/visa  -    1.0s      -   37.5%  6.2%     16  -\n");
+                  "STATE   BREAKER                        WHY   FOR  PROBE  FAILED  SLOW  CALLS  BY\n"
+                  "closed  a                              -    1.0s      -   37.5%  6.2%     16  -\n"
+                  "closed  payments/settlement/eu-central-1/visa\n"
+                  "                                       -    1.0s      -   37.5%  6.2%     16  -\n");
+}
+
+/* 120 letters, in words or in one. */
+#define WORDS                                                                                                          \
+    "a reason that is as long as one can be, and as people write them when they are in a hurry, with all there is to " \
+    "say...."
+#define WORD                                                                                                         \
+    "reason-that-is-as-long-as-one-can-be--and-as-people-write-them-when-they-are-in-a-hurry--with-all-there-is-to-" \
+    "say-------"
+#define LETTERS "\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6\xc3\xb6"
+
+static void assert_80_columns(json_t *list)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_list(out, list);
+    fclose(out);
+    int width = 0;
+    for (const char *at = text; *at; at++) {
+        width = *at == '\n' ? 0 : width + (((unsigned char)*at & 0xc0) != 0x80);
+        if (width > 80)
+            fail_msg("wider than 80 columns:\n%s", text);
+    }
+    free(text);
+}
+
+static void test_a_list_is_no_wider_than_80_columns_whatever_is_in_it(void **state)
+{
+    (void)state;
+    static const char *const states[] = {"closed", "open", "half_open", "ramping"};
+    static const char *const modes[] = {"auto", "forced_open", "disabled", "shadow"};
+    static const char *const reasons[] = {"none", "consecutive", "probe_failed", "failure_rate"};
+    static const char *const texts[] = {"", "x", WORDS, WORD, LETTERS LETTERS LETTERS LETTERS};
+    static const char *const names[] = {"a", "payments/db", "payments/settlement/eu-central-1/visa", WORD};
+    static const json_int_t numbers[] = {0, 999, 3599999, 86399999, INT64_MAX};
+    for (unsigned i = 0; i < 4 * 4 * 4 * 5 * 4 * 5; i++) {
+        const unsigned text = i / 64 % 5, name = i / 320 % 4, large = i / 1280;
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:s}", "breaker", names[name], "state",
+                                states[i % 4], "mode", modes[i / 4 % 4], "reason", reasons[i / 16 % 4], "state_for_ms",
+                                numbers[large], "retry_after_ms", numbers[large], "by", "operator", "uid",
+                                (json_int_t)4000000001, "note", texts[text]);
+        json_object_update_new(row, json_pack("{s:s, s:s, s:I, s:{s:f, s:I}, s:{s:f, s:f, s:I}}", "mode_owner",
+                                              "operator", "mode_reason", texts[text], "mode_ttl_ms", numbers[large],
+                                              "ramp", "admit", 12.5, "ends_ms", numbers[large], "window",
+                                              "failure_rate", 100.0, "slow_rate", 100.0, "calls", numbers[large]));
+        json_t *pattern = json_pack("{s:s, s:s, s:I, s:I, s:s}", "pattern", names[name], "mode", modes[i / 4 % 4],
+                                    "ttl_ms", numbers[large], "uid", (json_int_t)4000000001, "reason", texts[text]);
+        json_t *list = json_pack("{s:[o], s:[o]}", "breakers", row, "patterns", pattern);
+        assert_non_null(list);
+        assert_80_columns(list);
+        json_decref(list);
+    }
 }
 
 static void test_a_list_of_nothing_says_so(void **state)
@@ -153,6 +224,57 @@ static void test_show_tells_everything_about_an_open_breaker(void **state)
                   "  settings    of \"payments/*\": opens after 5 failures in a row\n"
                   "              opens for 1m00s next time\n"
                   "              slow after 1m00s, rates from 10 calls, 2 permits of 10s\n");
+}
+
+static void test_show_ends_with_the_entry_of_the_config(void **state)
+{
+    (void)state;
+    static const char tree[] =
+        "{\"breaker\":\"db\",\"config\":{\"match\":\"d*\",\"mode\":\"auto\",\"forget_after_ms\":3600000,"
+        "\"trip\":{\"consecutive_failures\":5,\"failures\":0,\"failure_rate\":12.5,\"slow_rate\":0,"
+        "\"slow_after_ms\":0.5,\"stall_after_ms\":0,\"in_flight\":7},"
+        "\"window\":{\"type\":\"time\",\"for_ms\":90000,\"minimum_calls\":10},"
+        "\"open\":{\"for_ms\":1001,\"multiplier\":1.5,\"max_ms\":300000,\"jitter\":10,\"forget_ms\":600000},"
+        "\"ramp\":{\"over_ms\":0,\"steps\":[10,25.5]},"
+        "\"retry\":{\"backoff\":\"fixed\",\"jitter\":\"proportional\",\"attempts\":3,\"base_ms\":100,\"max_ms\":10000,"
+        "\"jitter_ratio\":10,\"total_ms\":0,\"on\":[\"timeout\",\"user_1\"],"
+        "\"budget\":{\"ratio\":2.5,\"min_per_second\":10}},"
+        "\"hedge\":{\"at\":\"p95\",\"after_ms\":20,\"max\":1}}}";
+    json_t *json = json_loads(tree, 0, NULL);
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_show(out, json);
+    fclose(out);
+    const char *entry = strstr(text, "  config ");
+    assert_non_null(entry);
+    assert_string_equal(entry, "  config      match: d*, mode: auto, forget_after: 1h\n"
+                               "  trip        consecutive_failures: 5, failures: 0, failure_rate: 12.5%,\n"
+                               "              slow_rate: 0%, slow_after: 0.5ms, stall_after: 0s, in_flight: 7\n"
+                               "  window      type: time, for: 90s, minimum_calls: 10\n"
+                               "  open        for: 1001ms, multiplier: 1.5, max: 5m, jitter: 10%, forget: 10m\n"
+                               "  ramp        over: 0s, steps: [10%, 25.5%]\n"
+                               "  retry       backoff: fixed, jitter: proportional, attempts: 3, base: 100ms,\n"
+                               "              max: 10s, jitter_ratio: 10%, total: 0s, on: [timeout, user_1],\n"
+                               "              budget: {ratio: 2.5%, min_per_second: 10}\n"
+                               "  hedge       at: p95, after: 20ms, max: 1\n");
+    free(text);
+    json_decref(json);
+}
+
+static void test_show_says_that_only_tripd_knows_the_rest(void **state)
+{
+    (void)state;
+    static const char last[] = "  config      tripd alone knows its other settings, and does not say them\n";
+    json_t *json = json_pack("{s:s, s:n}", "breaker", "db", "config");
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    print_show(out, json);
+    fclose(out);
+    assert_string_equal(text + strlen(text) - strlen(last), last);
+    free(text);
+    json_decref(json);
 }
 
 static void test_show_tells_whose_modes_hold(void **state)
@@ -360,9 +482,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans),
         cmocka_unit_test(test_a_list_begins_with_trouble),
-        cmocka_unit_test(test_a_long_name_leaves_the_other_rows_alone),
+        cmocka_unit_test(test_a_long_name_stands_beside_a_long_state),
+        cmocka_unit_test(test_a_long_name_makes_its_own_row_go_on_below),
+        cmocka_unit_test(test_a_list_is_no_wider_than_80_columns_whatever_is_in_it),
         cmocka_unit_test(test_a_list_of_nothing_says_so),
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
+        cmocka_unit_test(test_show_ends_with_the_entry_of_the_config),
+        cmocka_unit_test(test_show_says_that_only_tripd_knows_the_rest),
         cmocka_unit_test(test_show_tells_whose_modes_hold),
         cmocka_unit_test(test_show_begins_with_who_and_why),
         cmocka_unit_test(test_show_says_what_a_ramp_admits),

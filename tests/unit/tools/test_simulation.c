@@ -169,6 +169,50 @@ static void test_the_open_time_doubles_at_each_trip_and_is_forgotten(void **stat
     end(&run);
 }
 
+static void test_open_times_grow_beyond_forget(void **state)
+{
+    struct run run = begin("breakers: [{match: \"*\", trip: {consecutive_failures: 1, failure_rate: 0%}, "
+                           "open: {for: 10s, max: 300s, multiplier: 2.0, jitter: 0%, forget: 60s}}]",
+                           false);
+    char text[1024];
+    (void)state;
+    for (unsigned t_ms = 0; t_ms <= 620000; t_ms += 10000) {
+        char line[128];
+        snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"failure\"}", t_ms);
+        assert_int_equal(step(&run, line), 0);
+    }
+    assert_string_equal(
+        story(&run, text),
+        "0 closed>open consecutive; 10000 open>half_open none; 10000 half_open>open probe_failed; "
+        "30000 open>half_open none; 30000 half_open>open probe_failed; 70000 open>half_open none; "
+        "70000 half_open>open probe_failed; 150000 open>half_open none; 150000 half_open>open probe_failed; "
+        "310000 open>half_open none; 310000 half_open>open probe_failed; 610000 open>half_open none; "
+        "610000 half_open>open probe_failed; ");
+    end(&run);
+}
+
+/* The last show of an operator's trip at 0, for 1 s, whose growth is forgotten 500 ms later. */
+static json_int_t next_open_ms_at(unsigned t_ms)
+{
+    struct run run =
+        begin("breakers: [{match: \"*\", open: {for: 1s, multiplier: 2.0, jitter: 0%, forget: 500ms}}]", false);
+    char line[64];
+    snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"show\",\"breaker\":\"db\"}", t_ms);
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"trip\",\"breaker\":\"db\"}", line, NULL});
+    const json_t *shown = json_array_get(run.events, json_array_size(run.events) - 1);
+    const json_int_t next_ms = json_integer_value(json_object_get(json_object_get(shown, "settings"), "next_open_ms"));
+    end(&run);
+    return next_ms;
+}
+
+static void test_a_show_says_the_open_time_that_is_next_then(void **state)
+{
+    (void)state;
+    assert_int_equal(next_open_ms_at(0), 2000);
+    assert_int_equal(next_open_ms_at(1499), 2000);
+    assert_int_equal(next_open_ms_at(1500), 1000);
+}
+
 static void test_a_failure_during_the_ramp_is_a_relapse(void **state)
 {
     struct run run = begin("breakers: [{match: \"*\", trip: {consecutive_failures: 1}, open: {for: 1s, jitter: 0%}, "
@@ -376,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state),
         cmocka_unit_test(test_what_a_frozen_state_missed_comes_when_the_mode_ends),
         cmocka_unit_test(test_the_open_time_doubles_at_each_trip_and_is_forgotten),
+        cmocka_unit_test(test_open_times_grow_beyond_forget),
+        cmocka_unit_test(test_a_show_says_the_open_time_that_is_next_then),
         cmocka_unit_test(test_a_failure_during_the_ramp_is_a_relapse),
         cmocka_unit_test(test_time_that_goes_back_is_refused),
         cmocka_unit_test(test_ids_begin_once_and_end_once),

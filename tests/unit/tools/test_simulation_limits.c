@@ -414,6 +414,51 @@ static void test_many_calls_earn_many_retries(void **state)
     end(&run);
 }
 
+/* The same as in test_breakers_limits.c: what was saved while there was much to do is gone once there is nothing. */
+static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
+{
+    static const unsigned idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
+    struct run run =
+        begin(ENTRY(NEVER_OPENS "retry: {jitter: none, attempts: 2, budget: {ratio: 10%, min_per_second: 0}}"), false);
+    char line[256];
+    (void)state;
+    steps(&run, (const char *[]){"{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
+    for (unsigned second = 1; second <= 60; second++) {
+        snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":100}",
+                 second * 1000 - 1);
+        steps(&run, (const char *[]){line, NULL});
+    }
+    for (size_t i = 0; i < sizeof(idle_s) / sizeof(idle_s[0]); i++) {
+        snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"show\",\"breaker\":\"db\"}", 60000 + idle_s[i] * 1000);
+        steps(&run, (const char *[]){line, NULL});
+        assert_int_equal(limit(&run, "retry", "budget_tokens"), tokens[i]);
+    }
+    end(&run);
+}
+
+/* After ten idle minutes 300 failures want a retry: a tenth of them is paid for, by what they earn themselves, and the
+ * busy minute before pays for none. */
+static void test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn(void **state)
+{
+    struct run run = begin(ENTRY(NEVER_OPENS "retry: {attempts: 2, base: 1ms, jitter: none, on: [network], "
+                                             "budget: {ratio: 10%, min_per_second: 0}}"),
+                           false);
+    char line[256];
+    (void)state;
+    for (unsigned second = 0; second < 60; second++) {
+        snprintf(line, sizeof(line), "{\"t_ms\":%u,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":100}",
+                 second * 1000);
+        steps(&run, (const char *[]){line, NULL});
+    }
+    steps(&run, (const char *[]){"{\"t_ms\":660000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"failure\","
+                                 "\"error\":\"network\",\"n\":300,\"retry\":true}",
+                                 NULL});
+    simulation_end(run.simulation);
+    assert_int_equal(number(last(&run), NULL, "retries"), 28);
+    assert_int_equal(number(last(&run), NULL, "retries_refused"), 272);
+    end(&run);
+}
+
 static void assert_wrong(const char *line, const char *problem)
 {
     struct trace_step step;
@@ -533,6 +578,8 @@ int main(void)
         cmocka_unit_test(test_the_budgets_floor_pays_for_retries),
         cmocka_unit_test(test_calls_earn_retries_and_retries_earn_nothing),
         cmocka_unit_test(test_many_calls_earn_many_retries),
+        cmocka_unit_test(test_a_budget_goes_down_with_the_pace_of_calls),
+        cmocka_unit_test(test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
         cmocka_unit_test(test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens),
         cmocka_unit_test(test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over),

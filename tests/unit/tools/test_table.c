@@ -37,19 +37,31 @@ static void test_columns_are_as_wide_as_their_widest_cell(void **state)
     table_free(table);
 }
 
-static void test_a_cell_too_long_for_its_column_moves_its_own_row_alone(void **state)
+/* 30 letters, of which there are so many. */
+#define THIRTY "abcdefghijklmnopqrstuvwxyz1234"
+
+static void test_a_table_too_wide_is_made_narrower_in_the_order_told(void **state)
 {
     (void)state;
-    static const char *const headings[] = {"NAME", ">COUNT"};
-    struct table *table = table_new(headings, 2);
-    table_most(table, 0, 6);
-    table_cell(table, "a");
+    static const char *const headings[] = {"A", "B", ">C", "D"};
+    struct table *table = table_new(headings, 4);
+    table_shrink(table, 1, 20);
+    table_shrink(table, 0, 10);
+    table_cell(table, "%s", THIRTY);
+    table_cell(table, "%s", THIRTY);
+    table_cell(table, "%d", 1234567890);
+    table_cell(table, "%s", "words that go on and on, and do not end before the line does, so that they");
+    table_cell(table, "%s", "x");
+    table_cell(table, "%s", THIRTY THIRTY THIRTY);
     table_cell(table, "%d", 7);
-    table_cell(table, "much longer");
-    table_cell(table, "%d", 8);
-    assert_prints(table, "NAME    COUNT\n"
-                         "a           7\n"
-                         "much longer      8\n");
+    table_cell(table, "%s", "y");
+    assert_prints(table, "A                               B                                           C  D\n"
+                         "abcdefghijklmnopqrstuvwxyz1234  abcdefghijklmnopqrstuvwxyz1234     1234567890\n"
+                         "    words that go on and on, and do not end before the line does, so that they\n"
+                         "x\n"
+                         "    abcdefghijklmnopqrstuvwxyz1234abcdefghijklmnopqrstuvwxyz1234abcdefghijklmnop\n"
+                         "    qrstuvwxyz1234\n"
+                         "                                                                            7  y\n");
     table_free(table);
 }
 
@@ -107,7 +119,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns_are_as_wide_as_their_widest_cell),
-        cmocka_unit_test(test_a_cell_too_long_for_its_column_moves_its_own_row_alone),
+        cmocka_unit_test(test_a_table_too_wide_is_made_narrower_in_the_order_told),
         cmocka_unit_test(test_lines_do_not_end_in_blanks),
         cmocka_unit_test(test_letters_of_several_bytes_take_one_column),
         cmocka_unit_test(test_a_table_grows),

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -172,9 +173,10 @@ static void test_list_as_json(void **state)
               "\"by\":\"tripd\",\"uid\":null,\"note\":null,\"since_unix_ms\":1700000095000,\"state_for_ms\":5000,"
               "\"window\":{\"calls\":16,\"ok\":10,\"failures\":6,"
               "\"slow\":0,\"failure_rate\":37.5,\"slow_rate\":0.0},\"consecutive_failures\":2,\"retry_after_ms\":0,"
-              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,"
-              "\"hidden\":false,\"certain\":false,\"daemon\":\"gone\",\"as_of_ms\":0}],"
-              "\"patterns\":[]}\n");
+              "\"permits_free\":0,\"ramp\":null,\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,\"mode_"
+              "uid\":null,\"hidden\":false,\"certain\":false,\"daemon\":\"gone\",\"as_of_ms\":0,"
+              "\"user\":null,\"mode_user\":null}],"
+              "\"patterns\":[],\"hidden\":0}\n");
 }
 
 static void test_show_begins_with_state_and_reason(void **state)
@@ -190,6 +192,25 @@ static void test_show_begins_with_state_and_reason(void **state)
     assert_int_equal(run(verb_show, "payments/a", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
     assert_ptr_equal(strstr(said, "{\"t_ms\":100000,\"event\":\"show\",\"breaker\":\"payments/a\",\"state\":\"open\","),
                      said);
+}
+
+static void test_users_have_their_names_beside_their_numbers(void **state)
+{
+    (void)state;
+    struct client_slot client = {.lane_id = 9, .attached_unix_ms = AT_UNIX_MS, .pid = 4242, .program = "nginx"};
+    segment_client_set(fixture.segment, 2, &client); /* of user 0, whom each host has */
+    copy_segment(fixture.segment->size);
+    assert_int_equal(run(verb_clients, NULL, OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"uid\":4000000001,\"program\":\"nginx\""));
+    assert_non_null(strstr(said, "\"user\":null}"));
+    assert_non_null(strstr(said, "\"user\":\"root\"}"));
+    assert_int_equal(run(verb_list, "none*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_int_equal(run(verb_list, "x*", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "\"uid\":4000000001,\"reason\":\"trial\",\"user\":null}]"));
+    segment_mode_publish(fixture.segment, 0, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 0, 0, "migration", 100000);
+    copy_segment(fixture.segment->size);
+    assert_int_equal(run(verb_list, "payments/b", OPTION_SEGMENT), EXIT_DONE);
+    assert_non_null(strstr(said, "operator root: migration\n"));
 }
 
 static void test_show_of_what_is_not_there(void **state)
@@ -211,7 +232,7 @@ static void test_events_oldest_first(void **state)
     assert_int_equal(run(verb_events, "*a", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
     assert_string_equal(said, "{\"events\":[{\"sequence\":2,\"t_ms\":95000,\"at_unix_ms\":1700000095001,\"breaker\":"
                               "\"payments/a\",\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":"
-                              "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null}]}\n");
+                              "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null,\"user\":null}]}\n");
 }
 
 static void test_clients_and_status(void **state)
@@ -337,6 +358,66 @@ static void test_nothing_follows_in_a_file(void **state)
     assert_string_equal(said, "tripctl: nothing new comes in a file: leave out --follow or --segment\n");
 }
 
+static int run_wait(const char *operand, trip_state wanted, uint64_t timeout_ms, unsigned given)
+{
+    const struct arguments arguments = {.operand = operand,
+                                        .instance = "test",
+                                        .given = given | OPTION_STATE,
+                                        .state = wanted,
+                                        .timeout_ms = timeout_ms};
+    struct capture capture;
+    capture_begin(&capture);
+    const int status = verb_wait(&arguments);
+    capture_end(&capture, said);
+    return status;
+}
+
+static void test_wait_ends_at_once_in_the_wanted_state(void **state)
+{
+    (void)state;
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_OPEN, 60000, OPTION_NONE), EXIT_DONE);
+    assert_string_equal(said, NOT_HERE "payments/a is open\n");
+    assert_int_equal(run_wait("payments/b", TRIP_STATE_CLOSED, 60000, OPTION_JSON), EXIT_DONE);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/b\",\"state\":\"closed\",\"reached\":true,\"waited_ms\":"));
+}
+
+static void test_wait_says_what_it_saw_instead(void **state)
+{
+    (void)state;
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_CLOSED, 1, OPTION_NONE), EXIT_REFUSED);
+    assert_non_null(strstr(said, "tripctl: payments/a is open, not closed, after "));
+    assert_int_equal(run_wait("payments/a", TRIP_STATE_HALF_OPEN, 1, OPTION_JSON), EXIT_REFUSED);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/a\",\"state\":\"open\",\"reached\":false,\"waited_ms\":"));
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_CLOSED, 1, OPTION_NONE), EXIT_REFUSED);
+    assert_non_null(strstr(said, "tripctl: no breaker is named payments/c after "));
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_CLOSED, 1, OPTION_JSON), EXIT_REFUSED);
+    assert_non_null(strstr(said, "{\"breaker\":\"payments/c\",\"state\":null,\"reached\":false,"));
+}
+
+static void *add_ramping(void *unused)
+{
+    (void)unused;
+    add("payments/c", word_ramping(3, 250, 0, 1), TRIP_REASON_NONE);
+    return NULL;
+}
+
+static void test_wait_sees_a_breaker_that_comes_while_it_waits(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, add_ramping, NULL), 0);
+    assert_int_equal(run_wait("payments/c", TRIP_STATE_RAMPING, 60000, OPTION_NONE), EXIT_DONE);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_string_equal(said, NOT_HERE "payments/c is ramping\n");
+}
+
+static void test_wait_without_a_state_is_wrong_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(run(verb_wait, "payments/a", OPTION_NONE), EXIT_USAGE);
+    assert_string_equal(said, "tripctl: wait needs --state closed, open, half_open or ramping\n");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -347,6 +428,7 @@ int main(void)
         TEST(test_a_copy_in_a_file_is_shown_alike),
         TEST(test_list_as_json),
         TEST(test_show_begins_with_state_and_reason),
+        TEST(test_users_have_their_names_beside_their_numbers),
         TEST(test_show_of_what_is_not_there),
         TEST(test_events_oldest_first),
         TEST(test_clients_and_status),
@@ -357,6 +439,10 @@ int main(void)
         TEST(test_no_segment_is_no_daemon),
         TEST(test_a_file_that_is_none_is_refused),
         TEST(test_nothing_follows_in_a_file),
+        TEST(test_wait_ends_at_once_in_the_wanted_state),
+        TEST(test_wait_says_what_it_saw_instead),
+        TEST(test_wait_sees_a_breaker_that_comes_while_it_waits),
+        TEST(test_wait_without_a_state_is_wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
