@@ -1,5 +1,5 @@
-/* Hiding and reuse of slots. An idle breaker is out of the index of names: its slot, word and incarnation stay, handles
- * go on, and who resolves its name asks tripd, which shows it again. A new name that finds no free slot gets a hidden
+/* Hiding and reuse of slots (daemon/breakers_reuse.c, libclient/breaker.c). An idle breaker is hidden, which moves nothing:
+ * its name is found, its slot, word and incarnation stay, handles go on. A new name that finds no free slot gets a hidden
  * one, if that one made anew would be the same; one with limits only if no living process has it marked as resolved. No
  * handle decides by another name's word, no breaker with news is reused, no limited one under a living handle.
  *
@@ -23,7 +23,6 @@
  *   -DREUSE_OPEN        tripd reuses a slot whatever its state
  *   -DBLIND_UNSET       tripd stores the unset word over whatever it is by now
  *   -DNEXT_EPOCH        tripd puts the word back with the next epoch
- *   -DLEFT_IN_INDEX     a hidden breaker stays in the index
  */
 #define PROCESSES 3
 #define CALLS 2
@@ -79,7 +78,7 @@ end:
 
 /* Finds `mine` in the index or asks tripd: `bound` becomes the incarnation, FULL if there is no slot. */
 inline find() {
-    atomic { hiding = (!shown && name == mine -> hidings : 0); bound = 0 };
+    bound = 0;
     if
     :: index == mine ->
 #ifdef NAME_FIRST
@@ -116,10 +115,8 @@ inline bind() {
         if
         :: stale -> UNMARK
         :: else ->
-            assert(!(hiding && !shown && hidings == hiding && name == mine)); /* tripd has shown what is in use */
             if :: incarnation == bound -> living[p] = bound :: else fi
-        fi;
-        hiding = 0
+        fi
     }
 }
 
@@ -166,7 +163,7 @@ inline call() {
 }
 
 proctype client(byte p; byte mine; byte calls) {
-    byte bound, w, whose, hiding;
+    byte bound, w, whose;
     bool stale = true;
     do
     :: stale && bound != FULL && calls > 0 -> find(); if :: bound != FULL -> bind() :: else fi
@@ -273,8 +270,9 @@ inline begin() {
         assert(unset_calm);
         assert(!limited || (living[0] == 0 && living[1] == 0 && living[2] == 0));
         assert(!news[0] && !news[1] && !news[2]);
-        incarnation++
+        index = NOBODY
     };
+    incarnation++;
     name = asked[p];
 #ifndef ONE_MOVE
     incarnation++;
@@ -321,9 +319,6 @@ end:
     :: DRAIN(1)
     :: DRAIN(2)
     :: shown && hidings < HIDINGS ->
-#ifndef LEFT_IN_INDEX
-        index = NOBODY;
-#endif
         atomic { shown = false; hidings++ }
     od
 }
