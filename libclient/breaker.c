@@ -89,7 +89,7 @@ static const struct binding *superseded(const struct binding *binding)
     const bool mirror_opens = word_state(mirror) == WORD_OPEN && !word_due(mirror, now_ms, longest_ms);
     const bool knows_more = word_outlives(own, binding->commons->number, &rest, mirror, now_ms, longest_ms) ||
                             (view_away(view) && !mirror_opens);
-    return knows_more && !binding->commons->retired ? binding : binding->mirrored;
+    return knows_more && !__atomic_load_n(&binding->commons->retired, __ATOMIC_RELAXED) ? binding : binding->mirrored;
 }
 
 /* NULL: the slot is another breaker's now. */

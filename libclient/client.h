@@ -77,8 +77,7 @@ struct view {
     enum ticks_kind ticks;
     uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
-    uint64_t
-        clock_offset_ns; /* from this process's CLOCK_MONOTONIC to tripd's, modular: they may be in other namespaces */
+    uint64_t clock_offset_ns; /* modular, to tripd's CLOCK_MONOTONIC, which may be another time namespace's */
     struct view *older;
 };
 
@@ -189,8 +188,7 @@ static inline bool lane_attached(const struct lane *lane)
 enum binding_kind {
     BINDING_PRIVATE,  /* the breaker's own policy, word and budget */
     BINDING_SHARED,   /* a slot of the view */
-    BINDING_MIRRORED, /* the same, while its commons is superseded: the word is the mirror, which nobody here can write
-                       */
+    BINDING_MIRRORED, /* the same while its commons is superseded: the word is the mirror, and read-only */
     BINDING_FULL      /* it did not fit tripd's table: as private, but admits everything, counts nothing */
 };
 

@@ -180,8 +180,9 @@ static void commons_retire(struct commons_view *commons)
 {
     if (commons->retired)
         return;
-    commons->retired = mmap(commons->memory, commons->size, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+    const void *const zeros = mmap(commons->memory, commons->size, PROT_READ | PROT_WRITE,
+                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    __atomic_store_n(&commons->retired, zeros != MAP_FAILED, __ATOMIC_RELAXED); /* others read it without the lock */
 }
 
 int view_map_commons(const struct view *view, const struct view_offer *offer, struct commons_view **ret_commons)

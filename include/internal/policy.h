@@ -2,12 +2,14 @@
  *
  * admission   0-2 mode | 3 it has a TTL, which `modes` tells | 4-19 incarnation of the slot
  *             20-63 number of the commons in force
- *             With mode auto and no TTL it equals policy_plain(incarnation, commons): one comparison tells a client
- * that nothing but the state word decides, that the slot is still its breaker's, and that the words which the client
- * has mapped are still the ones in force. judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in
- * flight are watched | 19-34 generation A change writes the place that is not in force, then moves the generation in
- * the state word by CAS: the word's generation always finds the judge that belongs to it, also if tripd died in
- * between. modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none) half_open   0-7 permits | 8-39 max_wait in ms
+ *             With mode auto and no TTL it equals policy_plain(incarnation, number). One comparison tells a client that
+ *             nothing but the state word decides, that the slot is still its breaker's, and that the words which it has
+ *             mapped are those in force.
+ * judge[g&1]  0-14 threshold of the streak (0: off) | 15-17 mode | 18 calls in flight are watched | 19-34 generation
+ *             A change writes the place that is not in force, then moves the generation in the state word by CAS: the
+ *             word's generation always finds the judge that belongs to it, also if tripd died in between.
+ * modes[i]    0-2 mode | 3 set | 4-44 TTL's end in ms (0: none)
+ * half_open   0-7 permits | 8-39 max_wait in ms
  * ramp_end    0-40 end in ms | 44-63 epoch, as in the state word
  * reserves    0-9 permille that sheddable calls leave free | 10-19 that normal ones do
  *             20-30 the most tickets, in force while tripd is away
