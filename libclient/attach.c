@@ -209,6 +209,7 @@ static int take_commons(struct trip_client *client, const struct view_offer *off
     if (error < 0)
         return error;
     const int packets = hand_over(client, before), late = packets < 0 ? packets : hand_over_owed(client, before->older);
+    attach->late = packets >= 0 && late != 0;
     if (late < 0)
         return -EAGAIN;
     attach->unanswered = packets + late;

@@ -312,7 +312,7 @@ struct attach {
     uint64_t next_ns;             /* no new connection before */
     struct commons_view *commons; /* to be used once tripd has taken the openings */
     int unanswered;               /* packets of openings */
-    bool late;                    /* they are of the commons before the one in use, where a breaker opened late */
+    bool late;                    /* some are of the commons before the one in use, where a breaker opened late */
     uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;

@@ -11,7 +11,9 @@
  * Such an opening outlives its commons while its time is not over and the breaker has not moved since, in this commons
  * or one between, be it closed, ramping, or open for less long: a later word says that tripd, an operator or a client
  * knew better. Clients judge by this until they have the new commons, and hand the opening over when they get it
- * (wire.h: OPENINGS); tripd judges by the same before it takes it over. Checked with spin (tests/model/commons.pml).
+ * (wire.h: OPENINGS); tripd judges by the same before it takes it over. Checked with spin (tests/model/commons.pml),
+ * and these very functions in all interleavings of two processes, tripd and an operator
+ * (tests/unit/core/test_commons_interleavings.c).
  */
 #ifndef TRIP_INTERNAL_SUCCESSION_H
 #define TRIP_INTERNAL_SUCCESSION_H

@@ -25,10 +25,13 @@
  *   harmed                how many of those others were touched since
  *   fork                  the child's pid; the child goes on with the lines that follow, the parent does nothing more
  *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
+ *   children COUNT OUTCOME  forks so many, each of which begins a call, ends it so, and is gone: how many were admitted
+ *   user UID              becomes this user for good: "ok", or the error's name
  *   exec PROGRAM ARG      becomes another program, which answers nothing
  *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -38,6 +41,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -359,6 +363,32 @@ static void step_raw_fork(void)
     go_on_as(_Fork());
 }
 
+/* A child ends with its status, without a word to libtrip. */
+static void step_children(void)
+{
+    long admitted = 0;
+    for (long i = strtol(words[1], NULL, 10); i > 0; i--) {
+        int status = 1;
+        const pid_t child = fork();
+        if (child == 0) {
+            trip_call call;
+            const bool goes_out = trip_admitted(trip_begin(breaker, &call));
+            trip_end(&call, outcome(words[2]));
+            _exit(!goes_out);
+        }
+        waitpid(child, &status, 0);
+        admitted += status == 0;
+    }
+    printf("%ld\n", admitted);
+}
+
+static void step_user(void)
+{
+    const uid_t uid = (uid_t)strtoul(words[1], NULL, 10);
+    const bool became = setgroups(0, NULL) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0;
+    puts(became ? "ok" : strerrorname_np(errno));
+}
+
 static void step_exec(void)
 {
     execlp(words[1], words[1], words[2], NULL);
@@ -399,10 +429,11 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),
+    STEP(open),     STEP(status),    STEP(breaker), STEP(allow),    STEP(begin),    STEP(end),
+    STEP(record),   STEP(state),     STEP(mode),    STEP(reason),   STEP(source),   STEP(load),
+    STEP(reported), STEP(lose),      STEP(harmed),  STEP(fork),     STEP(raw_fork), STEP(exec),
+    STEP(ask),      STEP(rate_wait), STEP(tickets), STEP(attempts), STEP(begins),   STEP(calls),
+    STEP(retries),  STEP(hedged),    STEP(ends),    STEP(children), STEP(user),
 };
 
 static void split(char *line)

@@ -3,6 +3,7 @@
  * over. */
 #include <errno.h>
 
+#include "client.h"
 #include "client_fixture.h"
 #include "internal/ticks.h"
 
@@ -211,6 +212,33 @@ static void test_openings_of_breakers_of_other_processes_are_handed_over_too(voi
     assert_int_equal(fixture->fake.openings[0].breaker, others);
 }
 
+/* A thread of this process opened a breaker in the commons before, when this process had the one in force already. */
+static uint64_t open_late(struct fixture *fixture)
+{
+    struct commons_view *const before = fixture->client->view->commons->older;
+    uint64_t *const word = (uint64_t *)(uintptr_t)(before->words.base + (size_t)fixture->slot * before->words.stride);
+    *word = word_open(word_epoch(*word) + 1, 30000);
+    before->opened_late = true;
+    return *word;
+}
+
+static void test_a_late_opening_is_sent_again_if_tripd_dies_before_it_takes_it(void **state)
+{
+    struct fixture *const fixture = *state;
+    fake_lose_commons(&fixture->fake);
+    assert_true(WAIT_FOR(shared(fixture)));
+    const uint64_t opened = open_late(fixture);
+    fixture->fake.mute_openings = true;
+    fake_lose_commons(&fixture->fake);
+    assert_true(WAIT_FOR(!shared(fixture) && fake_seen(&fixture->fake, &fixture->fake.opening_count) == 1));
+    fixture->fake.mute_openings = false;
+    fake_hang_up(&fixture->fake);
+    assert_true(WAIT_FOR(shared(fixture)));
+    assert_int_equal(fake_seen(&fixture->fake, &fixture->fake.opening_count), 2);
+    assert_int_equal(fixture->fake.openings[1].breaker, fixture->slot);
+    assert_true(fixture->fake.openings[1].word == opened);
+}
+
 static void test_while_the_next_tripd_is_away_too_either_commons_denies(void **state)
 {
     struct fixture *const fixture = *state;
@@ -303,6 +331,7 @@ int main(void)
         CASE(test_an_opening_of_before_ends_when_somebody_knows_better),
         CASE(test_an_opening_of_before_ends_with_its_time),
         CASE(test_openings_of_breakers_of_other_processes_are_handed_over_too),
+        CASE(test_a_late_opening_is_sent_again_if_tripd_dies_before_it_takes_it),
         CASE(test_while_the_next_tripd_is_away_too_either_commons_denies),
         CASE(test_a_ticket_of_the_dead_commons_is_given_back_there),
         CASE(test_after_many_commons_the_memory_of_old_ones_is_given_back),
