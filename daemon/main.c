@@ -1,6 +1,8 @@
 /* tripd: the daemon of circuit breakers that every process of a host shares. A keeper, which is this process, and a
  * worker, which it forks: keeper.h, worker.h. */
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "keeper.h"
 #include "log.h"
@@ -10,10 +12,25 @@
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Where a descriptor of 0 to 2 is closed, the first file that tripd opens would get its number, and the log after it.
+ */
+static bool open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || fcntl(STDERR_FILENO, F_GETFD) >= 0; /* no /dev/null: the log's is needed all the same */
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     struct startup startup;
+    if (!open_standard_descriptors())
+        return EXIT_FAILED;
     switch (options_parse(argc, argv, &options)) {
     case OPTIONS_DONE:
         return EXIT_FINE;

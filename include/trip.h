@@ -2,7 +2,8 @@
  *
  * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
  * stores to memory of the calling thread's own. Nothing here blocks in allow, record, begin or end, starts a
- * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open.
+ * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open; its own are never 0
+ * to 2.
  *
  * Conventions
  *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success.

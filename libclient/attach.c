@@ -5,7 +5,6 @@
 #include "client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +64,7 @@ static bool send_lane(struct trip_client *client)
     const struct wire_attach packet = {.head = head_of(WIRE_ATTACH), .lane_id = client->lane->memory->lane_id};
     int fds[2] = {client->lane->memfd.fd, -1};
     if (attach->wants_pidfd)
-        fds[1] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        fds[1] = descriptor_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
     const bool sent = send_packet(attach, &packet, sizeof(packet), fds, fds[1] >= 0 ? 2 : 1);
     if (fds[1] >= 0)
         close(fds[1]);
@@ -383,6 +382,7 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
     }
 }
 
+/* -1 where there is no number left for one. */
 static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
 {
     size_t count = 0;
@@ -390,8 +390,11 @@ static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
             continue;
         const size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < more && count < PACKET_FDS; i++)
-            memcpy(&fds[count++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+        for (size_t i = 0; i < more && count < PACKET_FDS; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            fds[count++] = descriptor_raise(fd);
+        }
     }
     return count;
 }
@@ -417,7 +420,8 @@ static int receive_one(struct trip_client *client)
         error = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO
                                                              : understand(client, bytes, (size_t)size, fds, fd_count);
     for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+        if (fds[i] >= 0)
+            close(fds[i]);
     return error < 0 ? error : 1;
 }
 
@@ -427,7 +431,7 @@ static int receive_one(struct trip_client *client)
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int fd = descriptor_raise(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd < 0)
         return -errno;
     memcpy(address.sun_path, path, strlen(path) + 1);
@@ -548,7 +552,7 @@ void attach_step(struct trip_client *client)
 bool attach_wait(struct trip_client *client, uint64_t until_ns)
 {
     /* A description of our own: the socket may be closed meanwhile, and its number be the host's. */
-    struct pollfd socket = {.fd = fcntl(client->attach.socket.fd, F_DUPFD_CLOEXEC, 0), .events = POLLIN};
+    struct pollfd socket = {.fd = descriptor_copy(client->attach.socket.fd), .events = POLLIN};
     client_unlock(client);
     poll(&socket, socket.fd >= 0 ? 1 : 0, WAIT_MS); /* not once for all: an answer may be another thread's to hear */
     if (socket.fd >= 0)

@@ -329,6 +329,9 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker);
  * the lock could not be had again until then. */
 bool attach_wait(struct trip_client *client, uint64_t until_ns);
 
+/* What a system call returned, under a number that is no standard descriptor's. -1 and errno: there is none. */
+int descriptor_raise(int fd);
+int descriptor_copy(int fd);
 struct descriptor descriptor_own(int fd);
 bool descriptor_valid(const struct descriptor *descriptor);
 void descriptor_close(struct descriptor *descriptor);

@@ -19,7 +19,7 @@ static int sealed_memfd(size_t size)
     /* A file beyond the limit is a signal to the host program, which ends it. */
     if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < size)
         return -EFBIG;
-    const int fd = memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const int fd = descriptor_raise(memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         return -errno;
     if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
@@ -36,7 +36,7 @@ static int map_and_lock(int fd, size_t size, void **ret_memory)
 {
     char path[32];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    const int second = open(path, O_RDWR | O_CLOEXEC);
+    const int second = descriptor_raise(open(path, O_RDWR | O_CLOEXEC));
     if (second < 0)
         return -errno;
     void *memory = MAP_FAILED;

@@ -1,6 +1,7 @@
 /* Attaching, losing tripd, and coming back: whatever happens to tripd, a process decides by the state words that are in
  * force, counts for the breaker it means, and holds nothing that nobody can take back. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -194,6 +195,28 @@ static void test_a_limit_of_file_sizes_costs_the_lane_and_not_the_process(void *
     assert_int_equal(in_child(opens_with_a_file_limit, fixture), 0);
 }
 
+/* ------------------------------------------------------------------------------------------------------- descriptors
+ */
+
+/* 0: it is attached, and what the host program reads and prints goes nowhere. Else which number is taken, plus 1. */
+static int attaches_without_standard_descriptors(void *context)
+{
+    struct fixture *const fixture = context;
+    for (int fd = 0; fd <= 2; fd++)
+        close(fd);
+    if (!WAIT_FOR(fixture_shared(fixture)))
+        return 9;
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return fd + 1;
+    return 0;
+}
+
+static void test_no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one(void **state)
+{
+    assert_int_equal(in_child(attaches_without_standard_descriptors, *state), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -208,6 +231,7 @@ int main(void)
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
+        TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
