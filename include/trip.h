@@ -6,7 +6,8 @@
  * to 2.
  *
  * Conventions
- *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success.
+ *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success. What returns
+ *               neither (allow, record, begin, end, close ...) leaves the variable errno alone.
  *   Units       Times ending in _ns are nanoseconds, in _ms milliseconds; rates are permille (0 to 1000).
  *   Ownership   trip_open gives a client to be closed with trip_close. A breaker belongs to its client, is valid
  *               until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
@@ -267,7 +268,7 @@ uint64_t trip_call_remaining_ns(const trip_call *call);
  * enumeration is TRIP_CANCELLED. */
 void trip_end(trip_call *call, trip_outcome outcome);
 
-/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. */
+/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);
 
 /* ---- retries, by the breaker's `retry` settings, which change live */

@@ -164,6 +164,7 @@ void trip_close(trip_client *client)
 {
     if (!client)
         return;
+    ERRNO_KEPT;
     fork_generation();
     if (!client_drop(client))
         return;
@@ -200,6 +201,7 @@ void client_look(struct trip_client *client)
     const uint64_t next = __atomic_load_n(&client->next_look_ns, __ATOMIC_RELAXED);
     if (now < next || now < next + look_later_ns(client) || !client_try_lock(client))
         return;
+    ERRNO_KEPT;
     attach_step(client);
     __atomic_store_n(&client->settled, client->attach.state == ATTACH_DONE && lane_attached(client->lane),
                      __ATOMIC_RELAXED);

@@ -20,6 +20,7 @@
 #ifndef TRIP_CLIENT_H
 #define TRIP_CLIENT_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -35,6 +36,14 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define COLD        __attribute__((cold, noinline))
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
+
+/* errno is the host program's: for the scopes that make system calls on behalf of a call that reports no error. */
+#define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore))) = errno
+
+static inline void errno_restore(const int *errno_was)
+{
+    errno = *errno_was;
+}
 
 #define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
 #define OPEN_WAIT_NS    UINT64_C(90000000)  /* trip_open and trip_breaker_get: with what follows within 100 ms */

@@ -262,8 +262,8 @@ void trip_end_error(trip_call *public_call, const trip_error *error)
     struct call *const call = (struct call *)public_call;
     if (!call->breaker)
         return;
-    struct outcome outcome = {.what = error->type == TRIP_ERROR_TIMEOUT ? TRIP_TIMEOUT : TRIP_FAILURE,
-                              .ticks = view_ticks(call->binding->view),
-                              .error = error};
+    const bool timeout = error && error->type == TRIP_ERROR_TIMEOUT;
+    struct outcome outcome = {
+        .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = view_ticks(call->binding->view), .error = error};
     end_slow(call, &outcome);
 }

@@ -63,6 +63,7 @@ __attribute__((destructor)) static void unload(void)
 /* Without a key nobody would give the section back: then the thread shares section 0. */
 static uint32_t section_for(struct lane *lane)
 {
+    ERRNO_KEPT;
     pthread_once(&exit_key_once, make_exit_key);
     if (thread_self.exiting || !exit_key_made || pthread_setspecific(exit_key, &thread_self) != 0)
         return 0;
