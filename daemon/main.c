@@ -1,6 +1,7 @@
 /* tripd: the daemon of circuit breakers that every process of a host shares. A keeper, which is this process, and a
  * worker, which it forks: keeper.h, worker.h. */
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,8 @@ int main(int argc, char **argv)
         break;
     }
     log_open();
-    umask(022); /* clients of any user read the segment */
+    signal(SIGXFSZ, SIG_IGN); /* what is too large for RLIMIT_FSIZE is an error that is told */
+    umask(022);               /* clients of any user read the segment */
     if (startup_open(&startup, &options) < 0)
         return EXIT_FAILED;
     const struct keeper_options keeper = {.max_lanes = startup.segment->header->max_lanes,

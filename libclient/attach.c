@@ -399,6 +399,15 @@ static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
     return count;
 }
 
+/* This process has no number left for one: it may have later. */
+static bool descriptors_lost(const struct msghdr *message, const int *fds, size_t fd_count)
+{
+    for (size_t i = 0; i < fd_count; i++)
+        if (fds[i] < 0)
+            return true;
+    return message->msg_flags & MSG_CTRUNC;
+}
+
 /* 1: a packet was dealt with; 0: there is none; else why the conversation ends. */
 static int receive_one(struct trip_client *client)
 {
@@ -416,9 +425,11 @@ static int receive_one(struct trip_client *client)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     const size_t fd_count = take_descriptors(&message, fds);
     int error = -ECONNRESET; /* no packet of ours is empty */
-    if (size > 0)
-        error = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO
-                                                             : understand(client, bytes, (size_t)size, fds, fd_count);
+    if (size > 0 && message.msg_flags & MSG_TRUNC)
+        error = -EPROTO;
+    else if (size > 0)
+        error = descriptors_lost(&message, fds, fd_count) ? -EMFILE
+                                                          : understand(client, bytes, (size_t)size, fds, fd_count);
     for (size_t i = 0; i < fd_count; i++)
         if (fds[i] >= 0)
             close(fds[i]);

@@ -217,6 +217,48 @@ static void test_no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_o
     assert_int_equal(in_child(attaches_without_standard_descriptors, *state), 0);
 }
 
+#define FILLERS 64
+
+/* All numbers are taken but `left`. Returns how many it took. */
+static unsigned take_descriptors_but(unsigned left, int fillers[FILLERS])
+{
+    unsigned count = 0;
+    const struct rlimit limit = {.rlim_cur = FILLERS, .rlim_max = 1024};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while (count < FILLERS && (fillers[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    for (; left > 0 && count > 0; left--)
+        close(fillers[--count]);
+    return count;
+}
+
+/* 0: it opened with any number of descriptors that were left, and was shared once there were more. */
+static int opens_with_few_descriptors(void *context)
+{
+    struct fixture *const fixture = context;
+    trip_close(fixture->client);
+    for (unsigned left = 0; left <= 6; left++) {
+        int fillers[FILLERS];
+        unsigned count = take_descriptors_but(left, fillers);
+        if (trip_open(&fixture->client, NULL) != 0)
+            return 1 + (int)left;
+        const trip_client_state state = trip_client_status(fixture->client);
+        if (left < 3 && state != TRIP_CLIENT_PRIVATE)
+            return 11 + (int)left;
+        while (count > 0)
+            close(fillers[--count]);
+        if (!WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED))
+            return 21 + (int)left;
+        trip_close(fixture->client);
+    }
+    return 0;
+}
+
+static void test_who_opens_with_few_descriptors_left_is_attached_once_there_are_more(void **state)
+{
+    assert_int_equal(in_child(opens_with_few_descriptors, *state), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -231,6 +273,7 @@ int main(void)
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
+        TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
         TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
