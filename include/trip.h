@@ -114,7 +114,7 @@ extern "C" {
 
 /* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
  * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (a forked child
- * in a chroot, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
+ * in a chroot without the socket, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
 #define TRIP_CLIENT_STATUSES(X)   \
     X(SHARED, "shared")           \
     X(DAEMON_AWAY, "daemon_away") \

@@ -253,7 +253,7 @@ static int offer_lane(struct trip_client *client, const struct lane *sent)
     if (sent)
         return client->lane == sent ? 0 : -EAGAIN; /* of another segment: from the start */
     if (!client->lane || !descriptor_valid(&client->lane->memfd))
-        settle(client); /* no memory, no /proc; or tripd has it already */
+        settle(client); /* no memory; or tripd has it already */
     else if (!send_lane(client))
         return -EAGAIN;
     return 0;

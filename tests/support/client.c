@@ -25,11 +25,13 @@
  *   harmed                how many of those others were touched since
  *   fork                  the child's pid; the child goes on with the lines that follow, the parent does nothing more
  *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
+ *   leave                 the main thread ends; another one goes on with the lines that follow
  *   exec PROGRAM ARG      becomes another program, which answers nothing
  *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -359,6 +361,16 @@ static void step_raw_fork(void)
     go_on_as(_Fork());
 }
 
+static void *converse(void *unused);
+
+static void step_leave(void)
+{
+    pthread_t thread;
+    puts(error_name(-pthread_create(&thread, NULL, converse, NULL)));
+    fflush(stdout);
+    pthread_exit(NULL);
+}
+
 static void step_exec(void)
 {
     execlp(words[1], words[1], words[2], NULL);
@@ -402,7 +414,7 @@ static const struct {
     STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
     STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
     STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(leave),
 };
 
 static void split(char *line)
@@ -425,7 +437,7 @@ static void step(char *line)
     printf("%s is no step\n", words[0]);
 }
 
-int main(void)
+static void *converse(void *unused)
 {
     char *line = NULL;
     size_t size = 0;
@@ -435,5 +447,11 @@ int main(void)
     }
     trip_close(client);
     free(line);
-    return 0;
+    exit(0);
+    return unused;
+}
+
+int main(void)
+{
+    converse(NULL);
 }
