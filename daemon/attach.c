@@ -176,8 +176,8 @@ static int take_hello(struct session *session, const struct wire_hello *hello)
     session->state = SESSION_REFUSED;
     if (hello->head.version != WIRE_VERSION || hello->digest != layout_digest())
         return refuse(session, -EPROTO,
-                      "libtrip %.*s lays out shared memory as %016" PRIx64 ", this tripd %d.%d.%d as %016" PRIx64
-                      ": install the same version of both",
+                      "layout differs: libtrip %.*s lays out shared memory as %016" PRIx64
+                      ", this tripd %d.%d.%d as %016" PRIx64 ": install the same version of both",
                       (int)sizeof(hello->library), hello->library, hello->digest, TRIP_VERSION_MAJOR,
                       TRIP_VERSION_MINOR, TRIP_VERSION_PATCH, layout_digest());
     if (!may_report(session))

@@ -212,8 +212,8 @@ typedef struct trip_info {
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
  * at the most; attaching later happens by itself, in non-blocking steps at most every 100 ms.
- * -EINVAL: the instance's name is not one; -ENOMEM; -EPROTO: tripd speaks another layout than this library (install
- * the same version of both). */
+ * -EINVAL: the instance's name is not one; -ENOMEM. Why there is nothing shared yet, or never will be (tripd refuses
+ * this user, or is of another version), trip_client_why says. */
 int trip_open(trip_client **ret_client, const char *instance);
 
 /* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
@@ -326,6 +326,14 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 
 trip_client_state trip_client_status(trip_client *client);
+/* Why is the client not SHARED? Writes words for people, for a log or a health check, cut to `size` bytes with their
+ * NUL: nobody listens at that path; tripd refuses this process, in tripd's own words; the layouts differ, with both
+ * versions; tripd was stopped, is dead or stalled; this process has no descriptors left; it is still attaching. Returns
+ * their length, as snprintf; 0 and "" when it is SHARED. May take as long as trip_open. */
+int trip_client_why(trip_client *client, char *buffer, size_t size);
+
+/* Of the library that is loaded, as "0.1.0": TRIP_VERSION_ is what the program was compiled with. */
+const char *trip_version(void);
 
 bool trip_admitted(trip_verdict verdict);
 

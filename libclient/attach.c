@@ -51,8 +51,7 @@ static bool send_hello(struct trip_client *client)
     struct wire_hello hello = {.head = head_of(WIRE_HELLO), .digest = layout_digest()};
     if (client->lane)
         hello.lane_id = client->lane->memory->lane_id;
-    snprintf(hello.library, sizeof(hello.library), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR,
-             TRIP_VERSION_PATCH);
+    snprintf(hello.library, sizeof(hello.library), "%s", trip_version());
     client->attach.state = ATTACH_HELLO;
     client->attach.hello_ns = monotonic_ns();
     return send_packet(&client->attach, &hello, sizeof(hello), NULL, 0);
@@ -93,6 +92,12 @@ static void set_refused(struct attach *attach, int error)
     __atomic_store_n(&attach->refused, error, __ATOMIC_RELAXED);
 }
 
+static void set_trouble(struct attach *attach, int kind, int error)
+{
+    attach->trouble.kind = kind;
+    attach->trouble.error = error;
+}
+
 /* 0: no lane is on its way, be it that it has a number or that none will come. */
 static void lane_comes(struct trip_client *client, uint64_t due_ns)
 {
@@ -120,8 +125,11 @@ static void need_lane(struct trip_client *client)
     struct lane *lane = client->lane;
     if (lane && lane->view == client->view && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
         return;
-    if (lane_make(client->view, (uint32_t)meter_count, &lane) == 0)
+    const int error = lane_make(client->view, (uint32_t)meter_count, &lane);
+    if (error == 0)
         use_lane(client, lane);
+    else
+        set_trouble(&client->attach, TROUBLE_LANE, error);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- answers */
@@ -326,6 +334,7 @@ static int attached(struct trip_client *client, const struct wire_attached *answ
     if ((attach->state != ATTACH_LANE && !early) || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
         return -EINVAL;
     set_refused(attach, 0);
+    set_trouble(attach, TROUBLE_NONE, 0);
     attach->answered_lane = true;
     if (!early)
         settle(client);
@@ -342,11 +351,16 @@ static void resolved(struct trip_client *client, const struct wire_resolved *ans
             }
 }
 
+_Static_assert(REFUSAL_MAX == sizeof(((struct wire_refused *)0)->why), "tripd's reason has outgrown its place");
+
 /* A lane that is refused leaves the connection as it is: breakers can be asked for. */
 static int refused(struct trip_client *client, const struct wire_refused *answer)
 {
     struct attach *const attach = &client->attach;
     set_refused(attach, answer->error < 0 ? answer->error : -EPERM);
+    set_trouble(attach, TROUBLE_REFUSED, attach->refused);
+    memcpy(attach->refusal, answer->why, sizeof(attach->refusal));
+    attach->refusal[sizeof(attach->refusal) - 1] = '\0';
     if (attach->state != ATTACH_LANE && attach->state != ATTACH_OPENINGS)
         return attach->refused;
     attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
@@ -460,11 +474,16 @@ static bool connect_any(struct trip_client *client)
     struct ucred peer;
     socklen_t size = sizeof(peer);
     int fd = -ENOENT;
-    for (size_t i = 0; i < sizeof(client->sockets) / sizeof(client->sockets[0]) && fd < 0; i++)
-        if (client->sockets[i][0])
-            fd = connect_to(client->sockets[i]);
-    if (fd < 0)
+    for (size_t i = 0; i < SOCKETS_MAX && fd < 0; i++) {
+        if (!client->sockets[i][0])
+            continue;
+        attach->connects[i] = fd = connect_to(client->sockets[i]);
+        attach->connected = i;
+    }
+    if (fd < 0) {
+        set_trouble(attach, TROUBLE_CONNECT, fd);
         return false;
+    }
     attach->socket = descriptor_own(fd);
     attach->daemon_uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
     return true;
@@ -489,12 +508,16 @@ static void begin(struct trip_client *client, uint64_t now)
         lane_comes(client, 0);
         return;
     }
+    if (attach->trouble.kind == TROUBLE_CONNECT)
+        set_trouble(attach, TROUBLE_NONE, 0);
     lane_comes(client, coarse_ns() + LANE_DUE_NS);
     bool sent = send_hello(client);
     if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_segment(client->view))
         sent = send_lane(client);
-    if (!sent)
-        attach_close(client);
+    if (sent)
+        return;
+    set_trouble(attach, TROUBLE_TALK, -ECONNRESET);
+    attach_close(client);
 }
 
 void attach_close(struct trip_client *client)
@@ -542,6 +565,8 @@ static void receive(struct trip_client *client, uint64_t now)
         return;
     if (result == -EPROTO)
         set_refused(attach, -EPROTO);
+    if (attach->trouble.kind != TROUBLE_REFUSED || attach->trouble.error != result)
+        set_trouble(attach, TROUBLE_TALK, result);
     if (attach->refused)
         attach->next_ns = now + REFUSED_PAUSE_NS;
     attach_close(client);

@@ -312,6 +312,21 @@ enum attach_state {
     ATTACH_DONE      /* may ask for breakers */
 };
 
+#define SOCKETS_MAX 3   /* places where tripd's socket may be */
+#define REFUSAL_MAX 256 /* bytes of tripd's reason */
+
+/* What is in the way of attaching, for people; the latest. */
+struct trouble {
+    enum {
+        TROUBLE_NONE,
+        TROUBLE_CONNECT, /* see `connects` */
+        TROUBLE_REFUSED, /* see `refusal` */
+        TROUBLE_TALK,    /* the conversation ended */
+        TROUBLE_LANE     /* there is no lane to offer */
+    } kind;
+    int error; /* -errno */
+};
+
 struct attach {
     struct descriptor socket;
     enum attach_state state;
@@ -327,6 +342,10 @@ struct attach {
     uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;
+    struct trouble trouble;
+    size_t connected;          /* which of the client's sockets it is, or was last */
+    int connects[SOCKETS_MAX]; /* -errno of the latest attempt at each */
+    char refusal[REFUSAL_MAX];
 };
 
 /* One step, without blocking. */
@@ -365,7 +384,7 @@ struct trip_client {
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
     struct trip_client *next; /* clients.lock */
-    char sockets[3][PATHS_SOCKET_MAX];
+    char sockets[SOCKETS_MAX][PATHS_SOCKET_MAX];
 };
 
 /* All open clients, for fork and thread exit. */

@@ -3,6 +3,7 @@
  *
  *   open [INSTANCE]       "ok", or the error's name
  *   status                what the client is: shared, daemon_away, unreported, private
+ *   why                   why it is not shared, in words; empty: it is
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
@@ -71,6 +72,13 @@ static void step_open(void)
 static void step_status(void)
 {
     puts(trip_client_state_name(trip_client_status(client)));
+}
+
+static void step_why(void)
+{
+    char why[512];
+    const int length = trip_client_why(client, why, sizeof(why));
+    puts(length == (int)strlen(why) ? why : "of another length");
 }
 
 static void step_breaker(void)
@@ -411,10 +419,11 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(leave),
+    STEP(open),     STEP(status),    STEP(breaker), STEP(allow),    STEP(begin),    STEP(end),
+    STEP(record),   STEP(state),     STEP(mode),    STEP(reason),   STEP(source),   STEP(load),
+    STEP(reported), STEP(lose),      STEP(harmed),  STEP(fork),     STEP(raw_fork), STEP(exec),
+    STEP(ask),      STEP(rate_wait), STEP(tickets), STEP(attempts), STEP(begins),   STEP(calls),
+    STEP(retries),  STEP(hedged),    STEP(ends),    STEP(leave),    STEP(why),
 };
 
 static void split(char *line)

@@ -458,7 +458,8 @@ static void test_another_layout_is_refused_with_both_named(void **state)
     const int client = wire_connect(path);
     assert_true(wire_send(client, &hello, sizeof(hello), NULL, 0));
     snprintf(expected, sizeof(expected),
-             "libtrip 9.9.9 lays out shared memory as 0000000000000123, this tripd 0.1.0 as %016llx: install the same "
+             "layout differs: libtrip 9.9.9 lays out shared memory as 0000000000000123, this tripd 0.1.0 as %016llx: "
+             "install the same "
              "version of both",
              (unsigned long long)layout_digest());
     refused(client, -EPROTO, expected);

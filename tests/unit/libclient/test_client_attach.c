@@ -195,6 +195,34 @@ static void test_a_limit_of_file_sizes_costs_the_lane_and_not_the_process(void *
     assert_int_equal(in_child(opens_with_a_file_limit, fixture), 0);
 }
 
+/* --------------------------------------------------------------------------------------------------------------- why
+ */
+
+static void test_why_is_cut_to_the_buffer_and_tells_its_whole_length(void **state)
+{
+    struct fixture *const fixture = *state;
+    char whole[256] = "as it was", cut[10] = "as it was";
+    assert_int_equal(trip_client_why(fixture->client, whole, sizeof(whole)), 0);
+    assert_string_equal(whole, "");
+    trip_close(fixture->client);
+    fixture->fake.refuse_hello = -EACCES;
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    static const char text[] = "tripd refuses this process: the test wants it so";
+    assert_int_equal(trip_client_why(fixture->client, whole, sizeof(whole)), sizeof(text) - 1);
+    assert_string_equal(whole, text);
+    assert_int_equal(trip_client_why(fixture->client, cut, sizeof(cut)), sizeof(text) - 1);
+    assert_string_equal(cut, "tripd ref");
+    assert_int_equal(trip_client_why(fixture->client, NULL, 0), sizeof(text) - 1);
+}
+
+static void test_the_library_tells_its_version(void **state)
+{
+    (void)state;
+    char version[16];
+    snprintf(version, sizeof(version), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+    assert_string_equal(trip_version(), version);
+}
+
 /* ------------------------------------------------------------------------------------------------------- descriptors
  */
 
@@ -243,7 +271,9 @@ static int opens_with_few_descriptors(void *context)
         if (trip_open(&fixture->client, NULL) != 0)
             return 1 + (int)left;
         const trip_client_state state = trip_client_status(fixture->client);
-        if (left < 3 && state != TRIP_CLIENT_PRIVATE)
+        char why[256];
+        trip_client_why(fixture->client, why, sizeof(why));
+        if (left < 3 && (state != TRIP_CLIENT_PRIVATE || !strstr(why, "this process has no descriptor left for ")))
             return 11 + (int)left;
         while (count > 0)
             close(fillers[--count]);
@@ -273,6 +303,8 @@ int main(void)
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
+        TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
+        TEST(the_library_tells_its_version),
         TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
         TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
