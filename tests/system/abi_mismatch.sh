@@ -20,6 +20,10 @@ says stranger ok record failure 5
 says stranger deny_open allow
 shows 0 clients.count status
 [ "$(of clients.refused status)" -ge 1 ] || fail "tripctl status counts no refusal"
+shows "${why#tripd refuses this process: }" clients.refusals.0.why status
+ends 0 "$TRIPCTL" status
+[[ $said == *"  refused     $(id -un), "*" time"*": layout differs: libtrip $version lays out "*"this tripd $version as $ours"* ]] ||
+    fail "tripctl status does not say whom tripd refuses: $said"
 attached friend
 shows 1 clients.count status
 

@@ -87,6 +87,7 @@ static int keeper; /* our end, as the keeper's */
 static struct loop *server_loop;
 static struct attach *server_attach;
 static struct clients *server_clients;
+static struct refusals server_refusals;
 static struct segment *server_segment;
 
 static void first(void *context, struct loop_connection *connection, struct loop_message *message)
@@ -150,6 +151,7 @@ static int serve(const struct server *server, int listener, int socket)
                                                   .segment = server_segment,
                                                   .commons = commons,
                                                   .clients = server_clients,
+                                                  .refusals = &server_refusals,
                                                   .config = config,
                                                   .peer_pidfds = !server->own_pidfds};
     if (attach_new(&attach_options, &server_attach) < 0 ||
