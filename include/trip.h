@@ -22,6 +22,8 @@
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
  *               (exit status 0) when the operation returns, and does not call `release`.
+ *   dlopen      Once loaded, the library stays until the process ends: dlclose leaves its clients as they are, and the
+ *               next trip_open of the same instance gives the same client.
  *   Signals     trip_allow is async-signal-safe. The others are not.
  *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words;
  *               never attached, its breakers are private to the process, with the default settings.
