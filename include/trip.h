@@ -218,6 +218,10 @@ typedef struct trip_info {
  * this user, or is of another version), trip_client_why says. */
 int trip_open(trip_client **ret_client, const char *instance);
 
+/* The process's own client of $TRIP_INSTANCE: opened by the first who asks, as trip_open does, the same for all, and
+ * never closed. For libraries and plugins that have nobody who would close it. */
+int trip_default(trip_client **ret_client);
+
 /* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
 void trip_close(trip_client *client);
 
@@ -269,6 +273,10 @@ uint64_t trip_call_remaining_ns(const trip_call *call);
 /* Ends a call. A second end of the same call, and an end in a forked child, do nothing. An outcome that is none of the
  * enumeration is TRIP_CANCELLED. */
 void trip_end(trip_call *call, trip_outcome outcome);
+
+/* Ends a call that took latency_ns, of which the caller knows better: a time to the first byte, or without its own
+ * queue. 0: as trip_end. */
+void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);

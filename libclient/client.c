@@ -128,6 +128,23 @@ int trip_open(trip_client **ret_client, const char *instance)
     return 0;
 }
 
+int trip_default(trip_client **ret_client)
+{
+    static trip_client *own;
+    trip_client *client = __atomic_load_n(&own, __ATOMIC_ACQUIRE), *none = NULL;
+    if (!client) {
+        const int error = trip_open(&client, NULL);
+        if (error < 0)
+            return error;
+        if (!__atomic_compare_exchange_n(&own, &none, client, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            trip_close(client); /* another thread was faster, with the same one */
+            client = none;
+        }
+    }
+    *ret_client = client;
+    return 0;
+}
+
 /* --------------------------------------------------------------------------------------------------------- closing */
 
 /* True: this was the last one. */

@@ -215,6 +215,21 @@ static void test_why_is_cut_to_the_buffer_and_tells_its_whole_length(void **stat
     assert_int_equal(trip_client_why(fixture->client, NULL, 0), sizeof(text) - 1);
 }
 
+static void test_the_process_has_a_client_of_its_own(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_client *own = NULL, *again = NULL;
+    trip_breaker *breaker;
+    assert_int_equal(trip_default(&own), 0);
+    assert_int_equal(trip_default(&again), 0);
+    assert_ptr_equal(again, own);
+    trip_close(fixture->client); /* of the same instance: it is the same, and open still */
+    assert_ptr_equal(own, fixture->client);
+    assert_int_equal(trip_breaker_get(own, "db", &breaker), 0);
+    assert_int_equal(trip_client_status(own), TRIP_CLIENT_SHARED);
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+}
+
 static void test_the_library_tells_its_version(void **state)
 {
     (void)state;
@@ -305,6 +320,7 @@ int main(void)
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
         TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
         TEST(the_library_tells_its_version),
+        TEST(the_process_has_a_client_of_its_own),
         TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
         TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
