@@ -10,7 +10,6 @@
 
 #include "internal/wire.h"
 #include "log.h"
-#include "refusals.h"
 
 enum session_state {
     SESSION_NEW,      /* may say hello */
@@ -32,7 +31,6 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    struct refusals refusals;
     bool told_names, told_lanes, told_memory; /* the log has said so */
 };
 
@@ -89,17 +87,22 @@ static struct wire_head head_of(enum wire_kind kind)
     return (struct wire_head){.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = (uint16_t)kind};
 }
 
+_Static_assert(sizeof(((struct refusal *)0)->why) == sizeof(((struct wire_refused *)0)->why),
+               "a reason has outgrown its place");
+
 static int refuse(struct session *session, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 static int refuse(struct session *session, int error, const char *format, ...)
 {
     struct wire_refused refused = {.head = head_of(WIRE_REFUSED), .error = error, .digest = layout_digest()};
+    struct refusal refusal = {.uid = session->peer.uid, .pid = session->peer.pid, .error = error};
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(refused.why, sizeof(refused.why), format, arguments);
     va_end(arguments);
+    memcpy(refusal.why, refused.why, sizeof(refusal.why));
     segment_refused(session->attach->options.segment);
-    if (refusals_tell(&session->attach->refusals, session->peer.uid, error, monotonic_ns()))
+    if (refusals_add(session->attach->options.refusals, &refusal, monotonic_ns(), realtime_ms()))
         log_warning("a process of uid %u does not take part (pid %d): %s", (unsigned)session->peer.uid,
                     (int)session->peer.pid, refused.why);
     return answer(session, &refused, sizeof(refused), NULL, 0);
@@ -176,8 +179,8 @@ static int take_hello(struct session *session, const struct wire_hello *hello)
     session->state = SESSION_REFUSED;
     if (hello->head.version != WIRE_VERSION || hello->digest != layout_digest())
         return refuse(session, -EPROTO,
-                      "libtrip %.*s lays out shared memory as %016" PRIx64 ", this tripd %d.%d.%d as %016" PRIx64
-                      ": install the same version of both",
+                      "layout differs: libtrip %.*s lays out shared memory as %016" PRIx64
+                      ", this tripd %d.%d.%d as %016" PRIx64 ": install the same version of both",
                       (int)sizeof(hello->library), hello->library, hello->digest, TRIP_VERSION_MAJOR,
                       TRIP_VERSION_MINOR, TRIP_VERSION_PATCH, layout_digest());
     if (!may_report(session))

@@ -7,6 +7,7 @@
 #include "clients.h"
 #include "loop.h"
 #include "peer.h"
+#include "refusals.h"
 
 #define ATTACH_UNATTACHED_PER_USER 64 /* connections without a lane */
 
@@ -18,6 +19,7 @@ struct attach_options {
     struct commons *commons;
     struct breakers *breakers;
     struct clients *clients;
+    struct refusals *refusals;
     const struct config *config; /* borrowed until attach_reconfigure or attach_free */
     uint64_t time_namespace;     /* tripd's; 0: unknown */
     bool peer_pidfds;            /* this kernel has SO_PEERPIDFD; else clients send their own */

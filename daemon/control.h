@@ -7,6 +7,7 @@
 #include "breakers.h"
 #include "loop.h"
 #include "peer.h"
+#include "refusals.h"
 
 struct control;
 
@@ -24,6 +25,7 @@ struct control_options {
     struct lanes *lanes;
     struct clock *clock;
     struct tracer *tracer;
+    const struct refusals *refusals;
     const struct config *config; /* borrowed until control_reconfigure or control_free */
     control_reload_fn *reload;
     control_advance_fn *advance;

@@ -201,6 +201,7 @@ json_t *control_status(const struct control_options *options, const struct contr
     json_object_set_new(status, "loop", json_string(loop_backend(options->loop) == LOOP_URING ? "io_uring" : "epoll"));
     json_object_set_new(status, "config_file",
                         options->config->file ? json_string(options->config->file) : json_null());
+    json_object_set_new(json_object_get(status, "clients"), "refusals", report_refusals(options->refusals));
     json_object_set_new(status, "wakeups", json_integer((json_int_t)loop_wakeups(options->loop)));
     return status;
 }

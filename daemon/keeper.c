@@ -44,6 +44,8 @@ struct keeper {
 
 const char *keeper_mend(int error)
 {
+    if (error == -EFBIG)
+        return "; raise LimitFSIZE= in tripd's unit or `ulimit -f`";
     return error == -EMFILE ? "; raise LimitNOFILE= in tripd's unit or `ulimit -n`" : "";
 }
 

@@ -47,7 +47,7 @@ struct keeper_lane {
 #define KEEPER_DEATHS_MAX 2
 #define KEEPER_ASIDE      16
 
-/* What to do about -EMFILE, as the end of a message; about other errors it says nothing. */
+/* What to do about -EMFILE and -EFBIG, as the end of a message; about other errors it says nothing. */
 const char *keeper_mend(int error);
 
 /* What a worker is born with. */

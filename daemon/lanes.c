@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -155,6 +156,18 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
     return 0;
 }
 
+/* A description of our own. The sender's may be the one that holds its lock, and our mapping would keep it. A memfd
+ * that the sender has put a lease on is not waited for. -1: there is none to be had, and the sender's must do. */
+static int own_description(int fd, size_t size)
+{
+    char path[32];
+    const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; /* with our rights it might become so */
+    if (!writable || misfit_file(fd, size))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+}
+
 static struct lane *lane_of_id(const struct lanes *lanes, uint64_t lane_id)
 {
     for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
@@ -218,8 +231,9 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
     return 0;
 }
 
-int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
-                 const char **ret_why)
+/* Takes fd on success. */
+static int attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
+                  const char **ret_why)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
     if (!lane) {
@@ -255,6 +269,16 @@ int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t num
     __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     *ret_lane = lane;
     return 0;
+}
+
+int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
+                 const char **ret_why)
+{
+    const int own = number == 0 ? own_description(fd, lanes->size) : -1; /* what the keeper holds is ours */
+    const int error = attach(lanes, own >= 0 ? own : fd, uid, pid, number, ret_lane, ret_why);
+    if (own >= 0)
+        close(error < 0 ? own : fd);
+    return error;
 }
 
 void lane_grant(struct lane *lane, uint64_t commons_number)

@@ -28,10 +28,11 @@ struct lanes *lanes_free(struct lanes *lanes);
 void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes that are there stay */
 
 /* Checks seals, exact size, header (magic, version, digest, meter_count, lane_id), maps it, gives it a number. Takes fd
- * on success. number 0: any free one; else the one it had (a worker that inherits lanes from the keeper).
- * -EINVAL with *ret_why: not a lane; -EDQUOT: the user's lane memory; -EMFILE: max_lanes; -EEXIST: this lane_id is
- * attached (by a living client: a forged one). A lane of this lane_id that hung up, or came with its number and has no
- * connection yet, is taken up again under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
+ * on success, and keeps the memory by a description of its own. number 0: any free one; else the one it had (a worker
+ * that inherits lanes from the keeper). -EINVAL with *ret_why: not a lane; -EDQUOT: the user's lane memory; -EMFILE:
+ * max_lanes; -EEXIST: this lane_id is attached (by a living client: a forged one). A lane of this lane_id that hung up,
+ * or came with its number and has no connection yet, is taken up again under its number: *ret_lane is the one there
+ * was, fd (the same memfd) is closed. */
 int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
                  const char **ret_why);
 /* The lane outlives this worker, for the keeper holds it: from now on its process may take what the lane's number

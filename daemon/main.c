@@ -1,6 +1,9 @@
 /* tripd: the daemon of circuit breakers that every process of a host shares. A keeper, which is this process, and a
  * worker, which it forks: keeper.h, worker.h. */
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "keeper.h"
 #include "log.h"
@@ -10,10 +13,25 @@
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Where a descriptor of 0 to 2 is closed, the first file that tripd opens would get its number, and the log after it.
+ */
+static bool open_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || fcntl(STDERR_FILENO, F_GETFD) >= 0; /* no /dev/null: the log's is needed all the same */
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
     struct startup startup;
+    if (!open_standard_descriptors())
+        return EXIT_FAILED;
     switch (options_parse(argc, argv, &options)) {
     case OPTIONS_DONE:
         return EXIT_FINE;
@@ -23,7 +41,8 @@ int main(int argc, char **argv)
         break;
     }
     log_open();
-    umask(022); /* clients of any user read the segment */
+    signal(SIGXFSZ, SIG_IGN); /* what is too large for RLIMIT_FSIZE is an error that is told */
+    umask(022);               /* clients of any user read the segment */
     if (startup_open(&startup, &options) < 0)
         return EXIT_FAILED;
     const struct keeper_options keeper = {.max_lanes = startup.segment->header->max_lanes,

@@ -1,6 +1,6 @@
 #include "refusals.h"
 
-#include <stddef.h>
+#include <string.h>
 
 static struct refusal *find(struct refusals *refusals, uid_t uid, int error)
 {
@@ -9,18 +9,40 @@ static struct refusal *find(struct refusals *refusals, uid_t uid, int error)
         struct refusal *const each = &refusals->places[i];
         if (each->error == error && each->uid == uid)
             return each;
-        if (oldest->error != 0 && (each->error == 0 || each->told_ns < oldest->told_ns))
+        if (oldest->error != 0 && (each->error == 0 || each->last_ns < oldest->last_ns))
             oldest = each;
     }
-    *oldest = (struct refusal){0};
+    *oldest = (struct refusal){.uid = uid, .error = error};
     return oldest;
 }
 
-bool refusals_tell(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns)
+bool refusals_add(struct refusals *refusals, const struct refusal *refusal, uint64_t now_ns, uint64_t unix_ms)
 {
-    struct refusal *const refusal = find(refusals, uid, error);
-    if (refusal->error != 0 && now_ns - refusal->told_ns < REFUSALS_PAUSE_NS)
-        return false;
-    *refusal = (struct refusal){.uid = uid, .error = error, .told_ns = now_ns};
-    return true;
+    struct refusal *const place = find(refusals, refusal->uid, refusal->error);
+    const bool tell = place->told_ns == 0 || now_ns - place->told_ns >= REFUSALS_PAUSE_NS;
+    place->pid = refusal->pid;
+    memcpy(place->why, refusal->why, sizeof(place->why));
+    place->count++;
+    place->last_ns = now_ns;
+    place->last_unix_ms = unix_ms;
+    if (tell)
+        place->told_ns = now_ns;
+    return tell;
+}
+
+size_t refusals_latest(const struct refusals *refusals, const struct refusal *ret_latest[REFUSALS_SHOWN])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < REFUSALS_REMEMBERED; i++) {
+        const struct refusal *const each = &refusals->places[i];
+        size_t at = count;
+        while (at > 0 && ret_latest[at - 1]->last_ns < each->last_ns)
+            at--;
+        if (each->error == 0 || at == REFUSALS_SHOWN)
+            continue;
+        count += count < REFUSALS_SHOWN;
+        memmove(&ret_latest[at + 1], &ret_latest[at], (count - at - 1) * sizeof(*ret_latest));
+        ret_latest[at] = each;
+    }
+    return count;
 }

@@ -1,24 +1,35 @@
-/* Who was refused, and why: so that the log says each reason once a minute for each user, however often it is tried. */
+/* Who was refused, why, and how often: for `tripctl status`, and so that the log says each reason once a minute for
+ * each user, however often it is tried. */
 #ifndef TRIPD_REFUSALS_H
 #define TRIPD_REFUSALS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #define REFUSALS_REMEMBERED 64
+#define REFUSALS_SHOWN      16 /* so that the answer fits a packet */
 #define REFUSALS_PAUSE_NS   UINT64_C(60000000000)
 
-struct refusals {
-    struct refusal {
-        uid_t uid;
-        int error; /* 0: an unused place */
-        uint64_t told_ns;
-    } places[REFUSALS_REMEMBERED];
+struct refusal {
+    uid_t uid;
+    pid_t pid;     /* of the latest */
+    int error;     /* -errno; 0: an unused place */
+    char why[256]; /* of the latest */
+    uint64_t count;
+    uint64_t last_ns, last_unix_ms;
+    uint64_t told_ns; /* when the log said so; 0: never */
 };
 
-/* True: this user was not told this reason (-errno) within the last minute, and is now. With more users and reasons
- * than places the one that was told longest ago gives way. */
-bool refusals_tell(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns);
+struct refusals {
+    struct refusal places[REFUSALS_REMEMBERED];
+};
+
+/* Counts by user and reason. With more of them than places the one that came last longest ago gives way. True: the log
+ * has not said it within the last minute, and is to say it now. */
+bool refusals_add(struct refusals *refusals, const struct refusal *refusal, uint64_t now_ns, uint64_t unix_ms);
+/* The latest first. Returns how many. */
+size_t refusals_latest(const struct refusals *refusals, const struct refusal *ret_latest[REFUSALS_SHOWN]);
 
 #endif

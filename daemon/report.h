@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "internal/layout.h"
+#include "refusals.h"
 #include "tracer.h"
 
 /* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
@@ -56,6 +57,8 @@ struct report_instance {
 /* Counts a breaker in states and moded. word: from the mirror. */
 void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word);
 json_t *report_status(const struct report_instance *instance);
+/* Of `status`, where tripd answers: who does not take part, and why, the latest first. */
+json_t *report_refusals(const struct refusals *refusals);
 
 /* {"steps", "lost"}: each step is a line of a trace, as tools/trace_step.h reads it. */
 json_t *report_trace(const struct tracer_batch *batch);

@@ -17,7 +17,7 @@
 #define RIGHTS \
     "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"
 
-/* What makes what failed with this error work: more descriptors, or other rights. */
+/* What makes what failed with this error work: a higher limit, or other rights. */
 static const char *mend(int error)
 {
     return *keeper_mend(error) ? keeper_mend(error) : "; " RIGHTS;
@@ -233,7 +233,7 @@ static int open_commons(struct startup *startup)
         return 0;
     const int error = commons_make(startup->segment->max_breakers, &startup->commons);
     if (error < 0) {
-        log_error("cannot make the commons: %s", strerror(-error));
+        log_error("cannot make the commons: %s%s", strerror(-error), keeper_mend(error));
         return error;
     }
     notify_unstore(&startup->notify, "commons");

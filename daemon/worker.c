@@ -31,6 +31,7 @@ struct worker {
     struct clients *clients;
     struct breakers *breakers;
     struct tracer tracer;
+    struct refusals refusals;
     struct control *control;
     struct attach *attach;
     struct door *door;
@@ -345,6 +346,7 @@ static int open_sockets(struct worker *worker)
                                             .lanes = worker->lanes,
                                             .clock = worker->clock,
                                             .tracer = &worker->tracer,
+                                            .refusals = &worker->refusals,
                                             .config = worker->startup->config,
                                             .reload = reload,
                                             .advance = advance,
@@ -354,6 +356,7 @@ static int open_sockets(struct worker *worker)
                                           .commons = worker->commons,
                                           .breakers = worker->breakers,
                                           .clients = worker->clients,
+                                          .refusals = &worker->refusals,
                                           .config = worker->startup->config,
                                           .time_namespace = time_namespace(),
                                           .peer_pidfds = kernel_has_peer_pidfds()};

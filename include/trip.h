@@ -2,10 +2,12 @@
  *
  * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
  * stores to memory of the calling thread's own. Nothing here blocks in allow, record, begin or end, starts a
- * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open.
+ * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open; its own are never 0
+ * to 2.
  *
  * Conventions
- *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success.
+ *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success. What returns
+ *               neither (allow, record, begin, end, close ...) leaves the variable errno alone.
  *   Units       Times ending in _ns are nanoseconds, in _ms milliseconds; rates are permille (0 to 1000).
  *   Ownership   trip_open gives a client to be closed with trip_close. A breaker belongs to its client, is valid
  *               until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
@@ -20,6 +22,8 @@
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
  *               (exit status 0) when the operation returns, and does not call `release`.
+ *   dlopen      Once loaded, the library stays until the process ends: dlclose leaves its clients as they are, and the
+ *               next trip_open of the same instance gives the same client.
  *   Signals     trip_allow is async-signal-safe. The others are not.
  *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words;
  *               never attached, its breakers are private to the process, with the default settings.
@@ -112,7 +116,7 @@ extern "C" {
 
 /* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
  * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (a forked child
- * in a chroot, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
+ * in a chroot without the socket, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
 #define TRIP_CLIENT_STATUSES(X)   \
     X(SHARED, "shared")           \
     X(DAEMON_AWAY, "daemon_away") \
@@ -210,9 +214,13 @@ typedef struct trip_info {
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
  * at the most; attaching later happens by itself, in non-blocking steps at most every 100 ms.
- * -EINVAL: the instance's name is not one; -ENOMEM; -EPROTO: tripd speaks another layout than this library (install
- * the same version of both). */
+ * -EINVAL: the instance's name is not one; -ENOMEM. Why there is nothing shared yet, or never will be (tripd refuses
+ * this user, or is of another version), trip_client_why says. */
 int trip_open(trip_client **ret_client, const char *instance);
+
+/* The process's own client of $TRIP_INSTANCE: opened by the first who asks, as trip_open does, the same for all, and
+ * never closed. For libraries and plugins that have nobody who would close it. */
+int trip_default(trip_client **ret_client);
 
 /* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
 void trip_close(trip_client *client);
@@ -266,7 +274,11 @@ uint64_t trip_call_remaining_ns(const trip_call *call);
  * enumeration is TRIP_CANCELLED. */
 void trip_end(trip_call *call, trip_outcome outcome);
 
-/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. */
+/* Ends a call that took latency_ns, of which the caller knows better: a time to the first byte, or without its own
+ * queue. 0: as trip_end. */
+void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
+
+/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);
 
 /* ---- retries, by the breaker's `retry` settings, which change live */
@@ -324,6 +336,14 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 
 trip_client_state trip_client_status(trip_client *client);
+/* Why is the client not SHARED? Writes words for people, for a log or a health check, cut to `size` bytes with their
+ * NUL: nobody listens at that path; tripd refuses this process, in tripd's own words; the layouts differ, with both
+ * versions; tripd was stopped, is dead or stalled; this process has no descriptors left; it is still attaching. Returns
+ * their length, as snprintf; 0 and "" when it is SHARED. May take as long as trip_open. */
+int trip_client_why(trip_client *client, char *buffer, size_t size);
+
+/* Of the library that is loaded, as "0.1.0": TRIP_VERSION_ is what the program was compiled with. */
+const char *trip_version(void);
 
 bool trip_admitted(trip_verdict verdict);
 

@@ -5,7 +5,6 @@
 #include "client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,8 +51,7 @@ static bool send_hello(struct trip_client *client)
     struct wire_hello hello = {.head = head_of(WIRE_HELLO), .digest = layout_digest()};
     if (client->lane)
         hello.lane_id = client->lane->memory->lane_id;
-    snprintf(hello.library, sizeof(hello.library), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR,
-             TRIP_VERSION_PATCH);
+    snprintf(hello.library, sizeof(hello.library), "%s", trip_version());
     client->attach.state = ATTACH_HELLO;
     client->attach.hello_ns = monotonic_ns();
     return send_packet(&client->attach, &hello, sizeof(hello), NULL, 0);
@@ -65,7 +63,7 @@ static bool send_lane(struct trip_client *client)
     const struct wire_attach packet = {.head = head_of(WIRE_ATTACH), .lane_id = client->lane->memory->lane_id};
     int fds[2] = {client->lane->memfd.fd, -1};
     if (attach->wants_pidfd)
-        fds[1] = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        fds[1] = descriptor_raise((int)syscall(SYS_pidfd_open, getpid(), 0));
     const bool sent = send_packet(attach, &packet, sizeof(packet), fds, fds[1] >= 0 ? 2 : 1);
     if (fds[1] >= 0)
         close(fds[1]);
@@ -92,6 +90,12 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
 static void set_refused(struct attach *attach, int error)
 {
     __atomic_store_n(&attach->refused, error, __ATOMIC_RELAXED);
+}
+
+static void set_trouble(struct attach *attach, int kind, int error)
+{
+    attach->trouble.kind = kind;
+    attach->trouble.error = error;
 }
 
 /* 0: no lane is on its way, be it that it has a number or that none will come. */
@@ -121,8 +125,11 @@ static void need_lane(struct trip_client *client)
     struct lane *lane = client->lane;
     if (lane && lane->view == client->view && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
         return;
-    if (lane_make(client->view, (uint32_t)meter_count, &lane) == 0)
+    const int error = lane_make(client->view, (uint32_t)meter_count, &lane);
+    if (error == 0)
         use_lane(client, lane);
+    else
+        set_trouble(&client->attach, TROUBLE_LANE, error);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- answers */
@@ -255,7 +262,7 @@ static int offer_lane(struct trip_client *client, const struct lane *sent)
     if (sent)
         return client->lane == sent ? 0 : -EAGAIN; /* of another segment: from the start */
     if (!client->lane || !descriptor_valid(&client->lane->memfd))
-        settle(client); /* no memory, no /proc; or tripd has it already */
+        settle(client); /* no memory; or tripd has it already */
     else if (!send_lane(client))
         return -EAGAIN;
     return 0;
@@ -328,6 +335,7 @@ static int attached(struct trip_client *client, const struct wire_attached *answ
     if ((attach->state != ATTACH_LANE && !early) || answer->lane == 0 || answer->lane >= COMMONS_LANES_MAX)
         return -EINVAL;
     set_refused(attach, 0);
+    set_trouble(attach, TROUBLE_NONE, 0);
     attach->answered_lane = true;
     if (!early)
         settle(client);
@@ -344,11 +352,16 @@ static void resolved(struct trip_client *client, const struct wire_resolved *ans
             }
 }
 
+_Static_assert(REFUSAL_MAX == sizeof(((struct wire_refused *)0)->why), "tripd's reason has outgrown its place");
+
 /* A lane that is refused leaves the connection as it is: breakers can be asked for. */
 static int refused(struct trip_client *client, const struct wire_refused *answer)
 {
     struct attach *const attach = &client->attach;
     set_refused(attach, answer->error < 0 ? answer->error : -EPERM);
+    set_trouble(attach, TROUBLE_REFUSED, attach->refused);
+    memcpy(attach->refusal, answer->why, sizeof(attach->refusal));
+    attach->refusal[sizeof(attach->refusal) - 1] = '\0';
     if (attach->state != ATTACH_LANE && attach->state != ATTACH_OPENINGS)
         return attach->refused;
     attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
@@ -384,6 +397,7 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
     }
 }
 
+/* -1 where there is no number left for one. */
 static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
 {
     size_t count = 0;
@@ -391,10 +405,22 @@ static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
             continue;
         const size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < more && count < PACKET_FDS; i++)
-            memcpy(&fds[count++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+        for (size_t i = 0; i < more && count < PACKET_FDS; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
+            fds[count++] = descriptor_raise(fd);
+        }
     }
     return count;
+}
+
+/* This process has no number left for one: it may have later. */
+static bool descriptors_lost(const struct msghdr *message, const int *fds, size_t fd_count)
+{
+    for (size_t i = 0; i < fd_count; i++)
+        if (fds[i] < 0)
+            return true;
+    return message->msg_flags & MSG_CTRUNC;
 }
 
 /* 1: a packet was dealt with; 0: there is none; else why the conversation ends. */
@@ -414,11 +440,14 @@ static int receive_one(struct trip_client *client)
         return errno == EAGAIN || errno == EINTR ? 0 : -errno;
     const size_t fd_count = take_descriptors(&message, fds);
     int error = -ECONNRESET; /* no packet of ours is empty */
-    if (size > 0)
-        error = message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO
-                                                             : understand(client, bytes, (size_t)size, fds, fd_count);
+    if (size > 0 && message.msg_flags & MSG_TRUNC)
+        error = -EPROTO;
+    else if (size > 0)
+        error = descriptors_lost(&message, fds, fd_count) ? -EMFILE
+                                                          : understand(client, bytes, (size_t)size, fds, fd_count);
     for (size_t i = 0; i < fd_count; i++)
-        close(fds[i]);
+        if (fds[i] >= 0)
+            close(fds[i]);
     return error < 0 ? error : 1;
 }
 
@@ -428,7 +457,7 @@ static int receive_one(struct trip_client *client)
 static int connect_to(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int fd = descriptor_raise(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd < 0)
         return -errno;
     memcpy(address.sun_path, path, strlen(path) + 1);
@@ -446,11 +475,16 @@ static bool connect_any(struct trip_client *client)
     struct ucred peer;
     socklen_t size = sizeof(peer);
     int fd = -ENOENT;
-    for (size_t i = 0; i < sizeof(client->sockets) / sizeof(client->sockets[0]) && fd < 0; i++)
-        if (client->sockets[i][0])
-            fd = connect_to(client->sockets[i]);
-    if (fd < 0)
+    for (size_t i = 0; i < SOCKETS_MAX && fd < 0; i++) {
+        if (!client->sockets[i][0])
+            continue;
+        attach->connects[i] = fd = connect_to(client->sockets[i]);
+        attach->connected = i;
+    }
+    if (fd < 0) {
+        set_trouble(attach, TROUBLE_CONNECT, fd);
         return false;
+    }
     attach->socket = descriptor_own(fd);
     attach->daemon_uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
     return true;
@@ -475,12 +509,16 @@ static void begin(struct trip_client *client, uint64_t now)
         lane_comes(client, 0);
         return;
     }
+    if (attach->trouble.kind == TROUBLE_CONNECT)
+        set_trouble(attach, TROUBLE_NONE, 0);
     lane_comes(client, coarse_ns() + LANE_DUE_NS);
     bool sent = send_hello(client);
     if (sent && client->lane && descriptor_valid(&client->lane->memfd) && same_segment(client->view))
         sent = send_lane(client);
-    if (!sent)
-        attach_close(client);
+    if (sent)
+        return;
+    set_trouble(attach, TROUBLE_TALK, -ECONNRESET);
+    attach_close(client);
 }
 
 void attach_close(struct trip_client *client)
@@ -528,6 +566,8 @@ static void receive(struct trip_client *client, uint64_t now)
         return;
     if (result == -EPROTO)
         set_refused(attach, -EPROTO);
+    if (attach->trouble.kind != TROUBLE_REFUSED || attach->trouble.error != result)
+        set_trouble(attach, TROUBLE_TALK, result);
     if (attach->refused)
         attach->next_ns = now + REFUSED_PAUSE_NS;
     attach_close(client);
@@ -549,7 +589,7 @@ void attach_step(struct trip_client *client)
 bool attach_wait(struct trip_client *client, uint64_t until_ns)
 {
     /* A description of our own: the socket may be closed meanwhile, and its number be the host's. */
-    struct pollfd socket = {.fd = fcntl(client->attach.socket.fd, F_DUPFD_CLOEXEC, 0), .events = POLLIN};
+    struct pollfd socket = {.fd = descriptor_copy(client->attach.socket.fd), .events = POLLIN};
     client_unlock(client);
     poll(&socket, socket.fd >= 0 ? 1 : 0, WAIT_MS); /* not once for all: an answer may be another thread's to hear */
     if (socket.fd >= 0)

@@ -256,6 +256,7 @@ const struct binding *breaker_bound(struct trip_breaker *breaker)
     const bool due =
         binding->kind == BINDING_SHARED || coarse_ns() >= __atomic_load_n(&breaker->next_bind_ns, __ATOMIC_RELAXED);
     if (__atomic_load_n(&client->view, __ATOMIC_RELAXED) && due && client_try_lock(client)) {
+        ERRNO_KEPT;
         bind_or_ask(breaker);
         client_unlock(client);
     }

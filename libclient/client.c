@@ -53,7 +53,7 @@ void client_unlock(struct trip_client *client)
 static void list_sockets(struct trip_client *client, const char *instance)
 {
     char path[PATHS_MAX];
-    for (unsigned place = 0; place < 3; place++)
+    for (unsigned place = 0; place < SOCKETS_MAX; place++)
         if (paths_socket_candidate(path, instance, place) == 0)
             memcpy(client->sockets[place], path, strlen(path) + 1);
 }
@@ -98,8 +98,8 @@ static int client_take(const char *instance, struct trip_client **ret_client)
 }
 
 /* Until attached, refused, or the time is up; at once if nobody listens. Several threads may be at it: each takes what
- * has come. 0, or -EPROTO. */
-static int attach_within(struct trip_client *client, uint64_t until_ns)
+ * has come. What is not done by then goes on by itself. */
+static void attach_within(struct trip_client *client, uint64_t until_ns)
 {
     bool locked = client_lock_until(client, until_ns);
     while (locked) {
@@ -108,11 +108,8 @@ static int attach_within(struct trip_client *client, uint64_t until_ns)
             break;
         locked = attach_wait(client, until_ns);
     }
-    if (!locked)
-        return 0; /* it attaches by itself, later */
-    const int error = client->attach.refused == -EPROTO ? -EPROTO : 0;
-    client_unlock(client);
-    return error;
+    if (locked)
+        client_unlock(client);
 }
 
 int trip_open(trip_client **ret_client, const char *instance)
@@ -126,12 +123,26 @@ int trip_open(trip_client **ret_client, const char *instance)
     int error = client_take(instance, &client);
     if (error < 0)
         return error;
-    error = attach_within(client, until_ns);
-    if (error < 0)
-        trip_close(client);
-    else
-        *ret_client = client;
-    return error;
+    attach_within(client, until_ns);
+    *ret_client = client;
+    return 0;
+}
+
+int trip_default(trip_client **ret_client)
+{
+    static trip_client *own;
+    trip_client *client = __atomic_load_n(&own, __ATOMIC_ACQUIRE), *none = NULL;
+    if (!client) {
+        const int error = trip_open(&client, NULL);
+        if (error < 0)
+            return error;
+        if (!__atomic_compare_exchange_n(&own, &none, client, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+            trip_close(client); /* another thread was faster, with the same one */
+            client = none;
+        }
+    }
+    *ret_client = client;
+    return 0;
 }
 
 /* --------------------------------------------------------------------------------------------------------- closing */
@@ -164,6 +175,7 @@ void trip_close(trip_client *client)
 {
     if (!client)
         return;
+    ERRNO_KEPT;
     fork_generation();
     if (!client_drop(client))
         return;
@@ -200,6 +212,7 @@ void client_look(struct trip_client *client)
     const uint64_t next = __atomic_load_n(&client->next_look_ns, __ATOMIC_RELAXED);
     if (now < next || now < next + look_later_ns(client) || !client_try_lock(client))
         return;
+    ERRNO_KEPT;
     attach_step(client);
     __atomic_store_n(&client->settled, client->attach.state == ATTACH_DONE && lane_attached(client->lane),
                      __ATOMIC_RELAXED);

@@ -20,6 +20,7 @@
 #ifndef TRIP_CLIENT_H
 #define TRIP_CLIENT_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -35,6 +36,14 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define COLD        __attribute__((cold, noinline))
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
+
+/* errno is the host program's: for the scopes that make system calls on behalf of a call that reports no error. */
+#define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore))) = errno
+
+static inline void errno_restore(const int *errno_was)
+{
+    errno = *errno_was;
+}
 
 #define ATTACH_PAUSE_NS UINT64_C(100000000) /* between two attempts to attach */
 #define OPEN_WAIT_NS    UINT64_C(90000000)  /* trip_open and trip_breaker_get: with what follows within 100 ms */
@@ -301,6 +310,21 @@ enum attach_state {
     ATTACH_DONE      /* may ask for breakers */
 };
 
+#define SOCKETS_MAX 3   /* places where tripd's socket may be */
+#define REFUSAL_MAX 256 /* bytes of tripd's reason */
+
+/* What is in the way of attaching, for people; the latest. */
+struct trouble {
+    enum {
+        TROUBLE_NONE,
+        TROUBLE_CONNECT, /* see `connects` */
+        TROUBLE_REFUSED, /* see `refusal` */
+        TROUBLE_TALK,    /* the conversation ended */
+        TROUBLE_LANE     /* there is no lane to offer */
+    } kind;
+    int error; /* -errno */
+};
+
 struct attach {
     struct descriptor socket;
     enum attach_state state;
@@ -316,6 +340,10 @@ struct attach {
     uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
     uid_t daemon_uid;
+    struct trouble trouble;
+    size_t connected;          /* which of the client's sockets it is, or was last */
+    int connects[SOCKETS_MAX]; /* -errno of the latest attempt at each */
+    char refusal[REFUSAL_MAX];
 };
 
 /* One step, without blocking. */
@@ -327,6 +355,9 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker);
  * the lock could not be had again until then. */
 bool attach_wait(struct trip_client *client, uint64_t until_ns);
 
+/* What a system call returned, under a number that is no standard descriptor's. -1 and errno: there is none. */
+int descriptor_raise(int fd);
+int descriptor_copy(int fd);
 struct descriptor descriptor_own(int fd);
 bool descriptor_valid(const struct descriptor *descriptor);
 void descriptor_close(struct descriptor *descriptor);
@@ -351,7 +382,7 @@ struct trip_client {
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
     struct trip_client *next; /* clients.lock */
-    char sockets[3][PATHS_SOCKET_MAX];
+    char sockets[SOCKETS_MAX][PATHS_SOCKET_MAX];
 };
 
 /* All open clients, for fork and thread exit. */

@@ -1,8 +1,27 @@
 /* Descriptors that are ours only as long as the host program leaves them alone. */
 #include "client.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define OURS_FROM 3 /* 0 to 2 are the host's, who reads and prints there also where it has closed them */
+
+int descriptor_raise(int fd)
+{
+    if (fd < 0 || fd >= OURS_FROM)
+        return fd;
+    const int raised = fcntl(fd, F_DUPFD_CLOEXEC, OURS_FROM), error = errno;
+    close(fd);
+    errno = error;
+    return raised;
+}
+
+int descriptor_copy(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, OURS_FROM);
+}
 
 struct descriptor descriptor_own(int fd)
 {

@@ -44,6 +44,7 @@ int fork_watch(void)
 /* What another thread of the parent held or was changing at the fork is either append-only or made anew. */
 static void drop_what_is_the_parents(void)
 {
+    ERRNO_KEPT;
     pthread_mutex_init(&clients.lock, NULL);
     for (struct trip_client *client = clients.first; client; client = client->next)
         client_forked(client);

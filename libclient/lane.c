@@ -19,7 +19,7 @@ static int sealed_memfd(size_t size)
     /* A file beyond the limit is a signal to the host program, which ends it. */
     if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < size)
         return -EFBIG;
-    const int fd = memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const int fd = descriptor_raise(memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         return -errno;
     if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
@@ -30,13 +30,23 @@ static int sealed_memfd(size_t size)
     return fd;
 }
 
+/* Of the thread: the process's folder is empty once its main thread has ended. -1: there is no /proc. */
+static int second_description(int fd)
+{
+    char path[48];
+    snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+    return descriptor_raise(open(path, O_RDWR | O_CLOEXEC));
+}
+
 /* Maps through a second description, which nothing but the mapping keeps: its flock is free again when this program is
- * gone, be it by an exec, which leaves the process and so its pidfd alive. */
+ * gone, be it by an exec, which leaves the process and so its pidfd alive. Where none is to be had, through the first:
+ * tripd makes one for itself, and closes ours. Then a child that no atfork handler ran for keeps the lock, too, until
+ * its first call. */
 static int map_and_lock(int fd, size_t size, void **ret_memory)
 {
-    char path[32];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    const int second = open(path, O_RDWR | O_CLOEXEC);
+    int second = second_description(fd);
+    if (second < 0)
+        second = descriptor_copy(fd);
     if (second < 0)
         return -errno;
     void *memory = MAP_FAILED;

@@ -28,6 +28,14 @@ const char *trip_error_type_name(trip_error_type type)
     return (unsigned)type < TRIP_ERROR_TYPE_COUNT ? names[type] : "invalid";
 }
 
+#define TEXT_OF(number)             #number
+#define DOTTED(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
+const char *trip_version(void)
+{
+    return DOTTED(TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+}
+
 trip_error_type trip_error_from_errno(int error)
 {
     switch (error < 0 ? -(unsigned)error : (unsigned)error) {

@@ -209,6 +209,12 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
         tell_totals(&reporter, outcome);
 }
 
+static uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
+{
+    return until_ticks > call->ticks ? ticks_to_ns(until_ticks - call->ticks, call->binding->view->tick_ns_q32) : 1;
+}
+
+/* outcome: with the call's latency, if the caller knows it. */
 COLD static void end_slow(struct call *call, struct outcome *outcome)
 {
     struct trip_breaker *const breaker = call->breaker;
@@ -219,7 +225,7 @@ COLD static void end_slow(struct call *call, struct outcome *outcome)
     if (ended.flags & CALL_TICKET)
         limits_give(&ended);
     const struct view *const view = ended.binding->view;
-    const uint64_t ns = outcome->ticks > ended.ticks ? ticks_to_ns(outcome->ticks - ended.ticks, view->tick_ns_q32) : 1;
+    const uint64_t ns = outcome->latency_ns ? outcome->latency_ns : lasted_ns(&ended, outcome->ticks);
     if (ended.flags & CALL_TRIAL && outcome->what == TRIP_OK && outcome->ticks <= ended.deadline)
         limits_soonest_doubt(breaker, view);
     outcome->latency_ns = ns ? ns : 1;
@@ -262,8 +268,18 @@ void trip_end_error(trip_call *public_call, const trip_error *error)
     struct call *const call = (struct call *)public_call;
     if (!call->breaker)
         return;
-    struct outcome outcome = {.what = error->type == TRIP_ERROR_TIMEOUT ? TRIP_TIMEOUT : TRIP_FAILURE,
-                              .ticks = view_ticks(call->binding->view),
-                              .error = error};
+    const bool timeout = error && error->type == TRIP_ERROR_TIMEOUT;
+    struct outcome outcome = {
+        .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = view_ticks(call->binding->view), .error = error};
+    end_slow(call, &outcome);
+}
+
+void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_ns)
+{
+    struct call *const call = (struct call *)public_call;
+    if (!call->breaker)
+        return;
+    struct outcome outcome = {
+        .what = outcome_known(what), .latency_ns = latency_ns, .ticks = view_ticks(call->binding->view)};
     end_slow(call, &outcome);
 }

@@ -108,6 +108,7 @@ static bool ticket_try(struct call *call, trip_priority priority)
 
 static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
 {
+    ERRNO_KEPT;
     const struct timespec timeout = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
     syscall(SYS_futex, word, FUTEX_WAIT, seen, &timeout, NULL, 0);
 }

@@ -51,18 +51,10 @@ static void make_exit_key(void)
     exit_key_made = pthread_key_create(&exit_key, thread_exited) == 0;
 }
 
-/* A library that was unloaded must not be called at a thread's end. */
-__attribute__((destructor)) static void unload(void)
-{
-    if (!exit_key_made)
-        return;
-    exit_key_made = false; /* first: the number may be another library's next */
-    pthread_key_delete(exit_key);
-}
-
 /* Without a key nobody would give the section back: then the thread shares section 0. */
 static uint32_t section_for(struct lane *lane)
 {
+    ERRNO_KEPT;
     pthread_once(&exit_key_once, make_exit_key);
     if (thread_self.exiting || !exit_key_made || pthread_setspecific(exit_key, &thread_self) != 0)
         return 0;

@@ -564,6 +564,17 @@ static void status_full(FILE *out, uint64_t times, const char *limit)
         line(out, "", "%llu time%s limits.%s was used up: raise it", (unsigned long long)times, plural(times), limit);
 }
 
+static void status_refusals(FILE *out, const json_t *refusals)
+{
+    size_t i;
+    json_t *refusal;
+    char who[USER_NAME_MAX], when[40];
+    json_array_foreach(refusals, i, refusal)
+        line(out, i == 0 ? "refused" : "", "%s, %llu time%s until %s: %s", user_name(number(refusal, "uid"), who),
+             N(refusal, "count"), plural(number(refusal, "count")), moment(number(refusal, "last_unix_ms"), when),
+             text(refusal, "why"));
+}
+
 void print_status(FILE *out, const json_t *status)
 {
     const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
@@ -577,6 +588,7 @@ void print_status(FILE *out, const json_t *status)
          N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
     status_full(out, number(breakers, "overflow"), "max_breakers");
     line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
+    status_refusals(out, json_object_get(clients, "refusals"));
     status_full(out, number(clients, "no_lane"), "max_lanes");
     status_full(out, number(clients, "no_memory"), "lane_memory_per_user");
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,

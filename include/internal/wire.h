@@ -14,7 +14,8 @@
  *
  * Every packet is one struct of a fixed size; any other size closes the connection. A client that re-attaches
  * brings the same lane (same lane_id). A hang-up alone detaches; death is the pidfd, or a free flock on the lane
- * (the client holds LOCK_EX through a second description of the memfd that only its mapping keeps open).
+ * (the client holds LOCK_EX through a second description of the memfd that only its mapping keeps open, or, without a
+ * /proc, through the one it sends: tripd opens the memfd for itself and closes that).
  */
 #ifndef TRIP_INTERNAL_WIRE_H
 #define TRIP_INTERNAL_WIRE_H

@@ -3,6 +3,7 @@
  *
  *   open [INSTANCE]       "ok", or the error's name
  *   status                what the client is: shared, daemon_away, unreported, private
+ *   why                   why it is not shared, in words; empty: it is
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
@@ -27,12 +28,14 @@
  *   raw_fork              the same without atfork handlers: the child holds all that the parent had open
  *   children COUNT OUTCOME  forks so many, each of which begins a call, ends it so, and is gone: how many were admitted
  *   user UID              becomes this user for good: "ok", or the error's name
+ *   leave                 the main thread ends; another one goes on with the lines that follow
  *   exec PROGRAM ARG      becomes another program, which answers nothing
  *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +76,13 @@ static void step_open(void)
 static void step_status(void)
 {
     puts(trip_client_state_name(trip_client_status(client)));
+}
+
+static void step_why(void)
+{
+    char why[512];
+    const int length = trip_client_why(client, why, sizeof(why));
+    puts(length == (int)strlen(why) ? why : "of another length");
 }
 
 static void step_breaker(void)
@@ -389,6 +399,16 @@ static void step_user(void)
     puts(became ? "ok" : strerrorname_np(errno));
 }
 
+static void *converse(void *unused);
+
+static void step_leave(void)
+{
+    pthread_t thread;
+    puts(error_name(-pthread_create(&thread, NULL, converse, NULL)));
+    fflush(stdout);
+    pthread_exit(NULL);
+}
+
 static void step_exec(void)
 {
     execlp(words[1], words[1], words[2], NULL);
@@ -429,11 +449,11 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status),    STEP(breaker), STEP(allow),    STEP(begin),    STEP(end),
-    STEP(record),   STEP(state),     STEP(mode),    STEP(reason),   STEP(source),   STEP(load),
-    STEP(reported), STEP(lose),      STEP(harmed),  STEP(fork),     STEP(raw_fork), STEP(exec),
-    STEP(ask),      STEP(rate_wait), STEP(tickets), STEP(attempts), STEP(begins),   STEP(calls),
-    STEP(retries),  STEP(hedged),    STEP(ends),    STEP(children), STEP(user),
+    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
+    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
+    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
+    STEP(user),     STEP(leave),  STEP(why),
 };
 
 static void split(char *line)
@@ -456,7 +476,7 @@ static void step(char *line)
     printf("%s is no step\n", words[0]);
 }
 
-int main(void)
+static void *converse(void *unused)
 {
     char *line = NULL;
     size_t size = 0;
@@ -466,5 +486,11 @@ int main(void)
     }
     trip_close(client);
     free(line);
-    return 0;
+    exit(0);
+    return unused;
+}
+
+int main(void)
+{
+    converse(NULL);
 }

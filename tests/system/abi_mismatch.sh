@@ -5,14 +5,25 @@ source "$(dirname "$0")/common.bash"
 next=$TRIP_BUILD_DIR/tests/support
 digest() { od -An -j 16 -N 8 -t x8 "$1" | tr -d ' '; }
 
-# A libtrip of another layout is refused by tripd: its program is told at once.
+# A libtrip of another layout is refused by tripd: its program goes on privately, and can say why.
 start
 ours=$(digest "$segment")
 client stranger "$next/next_client"
-says stranger EPROTO open
-says stranger EPROTO open # and again: nothing was half attached
+says stranger ok open
+says stranger private status
+version=$("$TRIPD" --version | awk '{print $2}')
+why=$(ask stranger why)
+[[ $why == "tripd refuses this process: layout differs: libtrip $version lays out shared memory as "*\
+", this tripd $version as $ours: install the same version of both" ]] || fail "it does not say why: $why"
+says stranger ok breaker db
+says stranger ok record failure 5
+says stranger deny_open allow
 shows 0 clients.count status
 [ "$(of clients.refused status)" -ge 1 ] || fail "tripctl status counts no refusal"
+shows "${why#tripd refuses this process: }" clients.refusals.0.why status
+ends 0 "$TRIPCTL" status
+[[ $said == *"  refused     $(id -un), "*" time"*": layout differs: libtrip $version lays out "*"this tripd $version as $ours"* ]] ||
+    fail "tripctl status does not say whom tripd refuses: $said"
 attached friend
 shows 1 clients.count status
 

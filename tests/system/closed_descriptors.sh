@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A host program that closes every descriptor it does not know, and opens others on their numbers: libtrip touches none of
-# those, goes on, and attaches again. The same while tripd is away, and when another tripd has come meanwhile.
+# those, goes on, and attaches again. The same while tripd is away, and when another tripd has come meanwhile. A tripd that
+# is started without standard descriptors.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
@@ -47,4 +48,21 @@ says host deny_open allow
 await "the new lane is counted" would_show 9 totals.calls show last
 says host 0 harmed
 shows 1 clients.count status
+stop
+
+# tripd without standard descriptors writes its log nowhere, above all not into a file of its own.
+"$TRIPD" 0<&- 1>&- 2>&- &
+keeper=$!
+await "tripd answers" would_show running daemon status
+for pid in "$keeper" "$(worker)"; do
+    for number in 0 1 2; do
+        [ "$(readlink "/proc/$pid/fd/$number")" = /dev/null ] ||
+            fail "descriptor $number of process $pid is $(readlink "/proc/$pid/fd/$number")"
+    done
+done
+attached quiet
+shares quiet unheard
+says quiet ok record failure 5 # a line in the log
+says quiet deny_open allow
+await "tripd is well" would_show open state show unheard
 stop

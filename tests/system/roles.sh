@@ -39,6 +39,11 @@ says root allow allow
 shows 1 totals.calls show db
 shows 1 clients.count status
 [ "$(of clients.refused status)" -ge 1 ] || fail "the refusal is not counted"
+shows 65534 clients.refusals.0.uid status
+shows "${pids[nobody]}" clients.refusals.0.pid status
+ends 0 "$TRIPCTL" status
+[[ $said == *"  refused     "*" time"*": uid 65534 lacks the role report: add its user or one of its groups to access.report"* ]] ||
+    fail "tripctl status does not say whom tripd refuses: $said"
 
 # A reload gives each role to whom the file names, and takes it from the others; nobody needs to start again. Who may
 # report may look, and who may change may do both.

@@ -87,6 +87,7 @@ static int keeper; /* our end, as the keeper's */
 static struct loop *server_loop;
 static struct attach *server_attach;
 static struct clients *server_clients;
+static struct refusals server_refusals;
 static struct segment *server_segment;
 
 static void first(void *context, struct loop_connection *connection, struct loop_message *message)
@@ -150,6 +151,7 @@ static int serve(const struct server *server, int listener, int socket)
                                                   .segment = server_segment,
                                                   .commons = commons,
                                                   .clients = server_clients,
+                                                  .refusals = &server_refusals,
                                                   .config = config,
                                                   .peer_pidfds = !server->own_pidfds};
     if (attach_new(&attach_options, &server_attach) < 0 ||
@@ -458,7 +460,8 @@ static void test_another_layout_is_refused_with_both_named(void **state)
     const int client = wire_connect(path);
     assert_true(wire_send(client, &hello, sizeof(hello), NULL, 0));
     snprintf(expected, sizeof(expected),
-             "libtrip 9.9.9 lays out shared memory as 0000000000000123, this tripd 0.1.0 as %016llx: install the same "
+             "layout differs: libtrip 9.9.9 lays out shared memory as 0000000000000123, this tripd 0.1.0 as %016llx: "
+             "install the same "
              "version of both",
              (unsigned long long)layout_digest());
     refused(client, -EPROTO, expected);

@@ -192,6 +192,8 @@ static void stopped(void *context, struct loop_watch *watch)
     loop_stop(context);
 }
 
+static const struct refusals refusals = {{{.uid = 33, .pid = 7, .error = -EACCES, .why = "no \x1b role", .count = 5}}};
+
 static void *run(void *context)
 {
     struct server *self = context;
@@ -204,6 +206,7 @@ static void *run(void *context)
                                             .segment = self->segment,
                                             .clock = &self->dir.clock,
                                             .tracer = &engine.tracer,
+                                            .refusals = &refusals,
                                             .config = self->config,
                                             .reload = fake_reload,
                                             .advance = fake_advance,
@@ -758,6 +761,11 @@ static void test_status_tells_of_tripd_and_its_loop(void **state)
     assert_int_equal(json_integer_value(json_object_get(json_object_get(status, "breakers"), "closed")), 1);
     assert_true(json_is_integer(json_object_get(status, "wakeups")));
     assert_true(json_is_null(json_object_get(status, "config_file")));
+    const json_t *refused = json_object_get(json_object_get(status, "clients"), "refusals");
+    assert_int_equal(json_array_size(refused), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(refused, 0), "uid")), 33);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(refused, 0), "count")), 5);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(refused, 0), "why")), "no ? role");
     const char *backend = json_string_value(json_object_get(status, "loop"));
     assert_true(strcmp(backend, "io_uring") == 0 || strcmp(backend, "epoll") == 0);
     json_decref(status);

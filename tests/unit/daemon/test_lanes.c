@@ -270,6 +270,22 @@ static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
     lanes_free(lanes);
 }
 
+/* As a process without /proc does it, which cannot open its lane a second time. */
+static void test_a_lane_may_be_locked_by_the_description_that_is_sent(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77, BREAKERS);
+    assert_int_equal(flock(writer.fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_false(lane_abandoned(lane));
+    writer_free(&writer);
+    assert_true(lane_abandoned(lane));
+    lanes_free(lanes);
+}
+
 static void test_a_program_s_name_is_fit_for_a_terminal(void **state)
 {
     (void)state;
@@ -322,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_an_attached_lane_is_not_attached_twice),
         cmocka_unit_test(test_an_inherited_lane_keeps_its_number_and_waits_for_its_client),
         cmocka_unit_test(test_a_lane_whose_lock_is_free_is_abandoned),
+        cmocka_unit_test(test_a_lane_may_be_locked_by_the_description_that_is_sent),
         cmocka_unit_test(test_a_program_s_name_is_fit_for_a_terminal),
         cmocka_unit_test(test_what_a_lane_says_is_in_use_is_bounded),
     };

@@ -1,6 +1,7 @@
 /* Attaching, losing tripd, and coming back: whatever happens to tripd, a process decides by the state words that are in
  * force, counts for the breaker it means, and holds nothing that nobody can take back. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -194,6 +195,115 @@ static void test_a_limit_of_file_sizes_costs_the_lane_and_not_the_process(void *
     assert_int_equal(in_child(opens_with_a_file_limit, fixture), 0);
 }
 
+/* --------------------------------------------------------------------------------------------------------------- why
+ */
+
+static void test_why_is_cut_to_the_buffer_and_tells_its_whole_length(void **state)
+{
+    struct fixture *const fixture = *state;
+    char whole[256] = "as it was", cut[10] = "as it was";
+    assert_int_equal(trip_client_why(fixture->client, whole, sizeof(whole)), 0);
+    assert_string_equal(whole, "");
+    trip_close(fixture->client);
+    fixture->fake.refuse_hello = -EACCES;
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    static const char text[] = "tripd refuses this process: the test wants it so";
+    assert_int_equal(trip_client_why(fixture->client, whole, sizeof(whole)), sizeof(text) - 1);
+    assert_string_equal(whole, text);
+    assert_int_equal(trip_client_why(fixture->client, cut, sizeof(cut)), sizeof(text) - 1);
+    assert_string_equal(cut, "tripd ref");
+    assert_int_equal(trip_client_why(fixture->client, NULL, 0), sizeof(text) - 1);
+}
+
+static void test_the_process_has_a_client_of_its_own(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_client *own = NULL, *again = NULL;
+    trip_breaker *breaker;
+    assert_int_equal(trip_default(&own), 0);
+    assert_int_equal(trip_default(&again), 0);
+    assert_ptr_equal(again, own);
+    trip_close(fixture->client); /* of the same instance: it is the same, and open still */
+    assert_ptr_equal(own, fixture->client);
+    assert_int_equal(trip_breaker_get(own, "db", &breaker), 0);
+    assert_int_equal(trip_client_status(own), TRIP_CLIENT_SHARED);
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+}
+
+static void test_the_library_tells_its_version(void **state)
+{
+    (void)state;
+    char version[16];
+    snprintf(version, sizeof(version), "%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+    assert_string_equal(trip_version(), version);
+}
+
+/* ------------------------------------------------------------------------------------------------------- descriptors
+ */
+
+/* 0: it is attached, and what the host program reads and prints goes nowhere. Else which number is taken, plus 1. */
+static int attaches_without_standard_descriptors(void *context)
+{
+    struct fixture *const fixture = context;
+    for (int fd = 0; fd <= 2; fd++)
+        close(fd);
+    if (!WAIT_FOR(fixture_shared(fixture)))
+        return 9;
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            return fd + 1;
+    return 0;
+}
+
+static void test_no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one(void **state)
+{
+    assert_int_equal(in_child(attaches_without_standard_descriptors, *state), 0);
+}
+
+#define FILLERS 64
+
+/* All numbers are taken but `left`. Returns how many it took. */
+static unsigned take_descriptors_but(unsigned left, int fillers[FILLERS])
+{
+    unsigned count = 0;
+    const struct rlimit limit = {.rlim_cur = FILLERS, .rlim_max = 1024};
+    setrlimit(RLIMIT_NOFILE, &limit);
+    while (count < FILLERS && (fillers[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    for (; left > 0 && count > 0; left--)
+        close(fillers[--count]);
+    return count;
+}
+
+/* 0: it opened with any number of descriptors that were left, and was shared once there were more. */
+static int opens_with_few_descriptors(void *context)
+{
+    struct fixture *const fixture = context;
+    trip_close(fixture->client);
+    for (unsigned left = 0; left <= 6; left++) {
+        int fillers[FILLERS];
+        unsigned count = take_descriptors_but(left, fillers);
+        if (trip_open(&fixture->client, NULL) != 0)
+            return 1 + (int)left;
+        const trip_client_state state = trip_client_status(fixture->client);
+        char why[256];
+        trip_client_why(fixture->client, why, sizeof(why));
+        if (left < 3 && (state != TRIP_CLIENT_PRIVATE || !strstr(why, "this process has no descriptor left for ")))
+            return 11 + (int)left;
+        while (count > 0)
+            close(fillers[--count]);
+        if (!WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED))
+            return 21 + (int)left;
+        trip_close(fixture->client);
+    }
+    return 0;
+}
+
+static void test_who_opens_with_few_descriptors_left_is_attached_once_there_are_more(void **state)
+{
+    assert_int_equal(in_child(opens_with_few_descriptors, *state), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -208,6 +318,11 @@ int main(void)
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
+        TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
+        TEST(the_library_tells_its_version),
+        TEST(the_process_has_a_client_of_its_own),
+        TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
+        TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -457,6 +457,26 @@ static void test_rates_are_unknown_before_minimum_calls(void **state)
     assert_int_equal(info.calls_until_rate, 1);
 }
 
+/* 60 s is slow, whatever the clock says; what is not known the clock says. */
+static void test_who_knows_better_how_long_a_call_took_says_so(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_end_after(&call, TRIP_OK, SLOW_NS);
+    trip_end_after(&call, TRIP_OK, SLOW_NS); /* is over */
+    assert_int_equal(fixture_counts(f).total_slow, 1);
+    assert_int_equal(fixture_counts(f).total_ok, 1);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    fake_clock(&f->fake, 100000);
+    trip_end_after(&call, TRIP_OK, 1000000);
+    assert_int_equal(fixture_counts(f).total_slow, 1);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    fake_clock(&f->fake, 200000);
+    trip_end_after(&call, TRIP_OK, 0);
+    assert_int_equal(fixture_counts(f).total_slow, 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -486,6 +506,7 @@ int main(void)
         TEST(test_info_tells_what_tripd_published),
         TEST(test_a_probe_whose_lease_is_over_keeps_nobody_waiting),
         TEST(test_rates_are_unknown_before_minimum_calls),
+        TEST(test_who_knows_better_how_long_a_call_took_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
