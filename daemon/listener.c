@@ -7,7 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 1024
+#define BACKLOG 4096 /* connections that wait while the worker starts again; the kernel takes somaxconn if that is less */
 
 int listener_make_folder(const char *path)
 {
