@@ -246,6 +246,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 typedef struct trip_asking {
     trip_priority priority;
     uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
+    bool no_wait; /* where concurrency.wait is set: denied at once instead, for event loops, which must not sleep */
     /* Of trip_run_asking alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
      * the `hedge` settings say so. It may still run when trip_run_asking has returned; `release` is called with its
      * argument when the last attempt is over, on whatever thread; NULL: the argument lives for ever. */
@@ -263,9 +264,15 @@ trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_pr
  * longer than what is left. tripd measures that over 5 to 10 s, from 20 calls on and to a half octave, and forgets it
  * 10 s after the last of them; meanwhile one call a second of each process is sent all the same, to learn better. While
  * tripd is away, or the mode is not auto, only a time that has passed is too short. NULL: as trip_begin. Where
- * concurrency.wait is set, this and the two above wait for a ticket, while the deadline leaves time for the call: the
- * only wait there is in an admission. */
+ * concurrency.wait is set, this and the two above wait for a ticket, unless with no_wait, while the deadline leaves
+ * time for the call: the only wait there is in an admission. */
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
+
+/* For event loops: a number that moves when a ticket of the bulkhead is given back, by whatever process, so that a call
+ * that was denied for TRIP_DENY_CONCURRENCY may find one. Take it, then ask with no_wait; if that is denied, compare it
+ * at each tick of a timer, and ask again once it is another one (first take it anew: it says that somebody waits). It
+ * may move for nothing, and another may be faster. A few loads and stores; nothing blocks. */
+uint64_t trip_ticket_generation(trip_breaker *breaker);
 
 /* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);

@@ -32,11 +32,6 @@ struct call {
 _Static_assert(sizeof(struct call) == sizeof(trip_call), "trip_call has no room for a call");
 _Static_assert(PERMITS_PER_BREAKER <= 256 && LANE_CALLS <= 65536, "a call's permit or place has outgrown its field");
 
-/* ---- decide.c */
-/* trip_begin_asking, waiting no longer for a ticket than so. */
-trip_verdict call_begin(struct trip_breaker *breaker, trip_call *call, const trip_asking *asking,
-                        uint64_t most_wait_ns);
-
 /* ---- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */
 bool watch_begin(struct lane *lane, uint32_t meter, uint64_t ticks, struct call *call);

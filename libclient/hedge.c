@@ -166,7 +166,8 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
     const uint64_t spent_ns = monotonic_ns() - began_ns;
     if (second.within_ns)
         second.within_ns = second.within_ns > spent_ns ? second.within_ns - spent_ns : 1;
-    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(call_begin(hedge->breaker, &call, &second, 0)))
+    second.no_wait = true;
+    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_asking(hedge->breaker, &call, &second)))
         return;
     if (start(hedge, &call, result->attempts + 1))
         result->attempts++;
