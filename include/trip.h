@@ -17,7 +17,7 @@
  *               cancelled, holds nothing, and `release` is called. A hedged one is not cancelled before trip_run
  *               returns; an operation that ends a thread of libtrip's was cancelled.
  *   Exceptions  The same for a C++ exception that leaves an operation which is not hedged. A longjmp out of it harms
- *               nothing else, but its call stays out, with its ticket, until the process ends.
+ *               nothing else, but its call stays out, with its ticket, until trip_cancel_all or the process's end.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
@@ -287,6 +287,14 @@ void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);
+
+/* For hosts whose threads may leave a call open: an exception, a longjmp, a request that is cut off. From now on this
+ * thread's calls are noted, until `on` is false, and trip_cancel_all ends as TRIP_CANCELLED those that nobody has
+ * ended: at a request's end, and before the thread's. Returns how many. A call that was moved to another thread is this
+ * one's still, unless it is a hedged attempt of trip_run's. Begin and end of the thread's calls then take a tenth of a
+ * microsecond longer; those of other threads cost what they did. */
+void trip_thread_track(bool on);
+unsigned trip_cancel_all(void);
 
 /* ---- retries, by the breaker's `retry` settings, which change live */
 

@@ -246,6 +246,8 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);
+    if (unlikely(thread_self.tracking))
+        track_begin(call);
     return verdict;
 }
 
