@@ -17,7 +17,7 @@
  *               cancelled, holds nothing, and `release` is called. A hedged one is not cancelled before trip_run
  *               returns; an operation that ends a thread of libtrip's was cancelled.
  *   Exceptions  The same for a C++ exception that leaves an operation which is not hedged. A longjmp out of it harms
- *               nothing else, but its call stays out, with its ticket, until the process ends.
+ *               nothing else, but its call stays out, with its ticket, until trip_cancel_all or the process's end.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
  *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
@@ -246,6 +246,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 typedef struct trip_asking {
     trip_priority priority;
     uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
+    bool no_wait; /* where concurrency.wait is set: denied at once instead, for event loops, which must not sleep */
     /* Of trip_run_asking alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
      * the `hedge` settings say so. It may still run when trip_run_asking has returned; `release` is called with its
      * argument when the last attempt is over, on whatever thread; NULL: the argument lives for ever. */
@@ -263,9 +264,15 @@ trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_pr
  * longer than what is left. tripd measures that over 5 to 10 s, from 20 calls on and to a half octave, and forgets it
  * 10 s after the last of them; meanwhile one call a second of each process is sent all the same, to learn better. While
  * tripd is away, or the mode is not auto, only a time that has passed is too short. NULL: as trip_begin. Where
- * concurrency.wait is set, this and the two above wait for a ticket, while the deadline leaves time for the call: the
- * only wait there is in an admission. */
+ * concurrency.wait is set, this and the two above wait for a ticket, unless with no_wait, while the deadline leaves
+ * time for the call: the only wait there is in an admission. */
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
+
+/* For event loops: a number that moves when a ticket of the bulkhead is given back, by whatever process, so that a call
+ * that was denied for TRIP_DENY_CONCURRENCY may find one. Take it, then ask with no_wait; if that is denied, compare it
+ * at each tick of a timer, and ask again once it is another one (first take it anew: it says that somebody waits). It
+ * may move for nothing, and another may be faster. A few loads and stores; nothing blocks. */
+uint64_t trip_ticket_generation(trip_breaker *breaker);
 
 /* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);
@@ -280,6 +287,14 @@ void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);
+
+/* For hosts whose threads may leave a call open: an exception, a longjmp, a request that is cut off. From now on this
+ * thread's calls are noted, until `on` is false, and trip_cancel_all ends as TRIP_CANCELLED those that nobody has
+ * ended: at a request's end, and before the thread's. Returns how many. A call that was moved to another thread is this
+ * one's still, unless it is a hedged attempt of trip_run's. Begin and end of the thread's calls then take a tenth of a
+ * microsecond longer; those of other threads cost what they did. */
+void trip_thread_track(bool on);
+unsigned trip_cancel_all(void);
 
 /* ---- retries, by the breaker's `retry` settings, which change live */
 

@@ -10,17 +10,26 @@ enum call_flag {
     CALL_PROBING = 4, /* holds the state word itself */
     CALL_WATCHED = 8, /* stands in the lane's table of calls in flight */
     CALL_TICKET = 16, /* holds a ticket of the bulkhead */
-    CALL_TRIAL = 32   /* has less time than calls of late took: limits_soonest_trial */
+    CALL_TRIAL = 32,  /* has less time than calls of late took: limits_soonest_trial */
+    CALL_TRACKED = 64 /* its content is in track.c */
 };
 
 struct call {
     struct trip_breaker *breaker; /* NULL: denied, or ended */
     uint64_t ticks;               /* when it began */
     const struct binding *binding;
-    uint64_t word;        /* the state word that admitted it; the probing one that it put there */
-    uint64_t permit;      /* the permit word as it took it */
-    uint64_t lane;        /* serial: of the meter and of the table that know of it */
-    uint64_t watched;     /* its word in that table */
+    uint64_t word; /* the state word that admitted it; the probing one that it put there */
+    uint64_t lane; /* serial: of the meter and of the table that know of it */
+    union {
+        struct {
+            uint64_t permit;  /* the permit word as it took it */
+            uint64_t watched; /* its word in the lane's table */
+        };
+        struct { /* of one that is tracked */
+            struct tracked *tracked;
+            uint64_t tracked_serial;
+        };
+    };
     uint64_t deadline;    /* ticks; 0: none */
     struct ticket ticket; /* value 0: none */
     uint32_t generation;  /* of the process: a forked child ends nothing of its parent's */
@@ -32,10 +41,15 @@ struct call {
 _Static_assert(sizeof(struct call) == sizeof(trip_call), "trip_call has no room for a call");
 _Static_assert(PERMITS_PER_BREAKER <= 256 && LANE_CALLS <= 65536, "a call's permit or place has outgrown its field");
 
-/* ---- decide.c */
-/* trip_begin_asking, waiting no longer for a ticket than so. */
-trip_verdict call_begin(struct trip_breaker *breaker, trip_call *call, const trip_asking *asking,
-                        uint64_t most_wait_ns);
+/* ---- track.c: calls of threads that asked for it */
+struct tracked;
+/* The call has been admitted: notes it, and leaves in it where it is noted. */
+void track_begin(struct call *call);
+/* Before a call is ended, or goes to a thread of libtrip's: makes it an untracked one. False: it is over already. */
+bool track_take(struct call *call);
+/* One that the calling thread began and nobody has ended. */
+bool track_take_own(struct call *ret_call);
+void track_close(const struct trip_client *client);
 
 /* ---- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */

@@ -1,5 +1,5 @@
 /* A client: opened, closed, and what it is attached to. */
-#include "client.h"
+#include "call.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -180,6 +180,7 @@ void trip_close(trip_client *client)
     if (!client_drop(client))
         return;
     attach_close(client);
+    track_close(client);
     free_breakers(client);
     while (client->lanes) {
         struct lane *const lane = client->lanes;

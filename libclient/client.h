@@ -274,7 +274,7 @@ struct thread_slot {
     uint64_t generation;   /* fork_generation() when it was filled; 0: empty */
     uint64_t client;       /* serial */
     uint64_t lane;         /* serial */
-    uint64_t own_lane;     /* the same if the section is the thread's own: plain stores will do; 0: it is shared */
+    uint64_t own_lane;     /* the same if the section is the thread's own and its calls take the fast paths; else 0 */
     struct meter **meters; /* of the section, by breaker */
     struct lane *lane_at;
     uint32_t section;
@@ -285,6 +285,8 @@ struct thread {
     uint64_t random;
     uint64_t random_generation; /* fork_generation() when it was drawn */
     bool exiting;               /* the destructor has run: shares section 0 from now on */
+    bool tracking;              /* its calls are noted: track.c */
+    uint64_t tracked;           /* under this serial; 0: none ever was */
 };
 _Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
 
@@ -292,6 +294,8 @@ extern _Thread_local struct thread thread_self HIDDEN;
 
 /* Takes a section of the client's lane for this thread. NULL: there is no lane. */
 struct thread_slot *thread_take(struct trip_client *client);
+/* The thread begins or ends to track its calls. */
+void thread_own_sections(void);
 uint32_t thread_random(void);
 
 /* ---- fork.c */
@@ -300,6 +304,9 @@ extern const uint64_t *fork_page HIDDEN;
 int fork_watch(void);
 /* Of this process; in a forked child it first drops what is the parent's. 0: another thread is at that right now. */
 uint64_t fork_generation(void);
+
+/* ---- track.c: in a forked child, whose parent's calls are none of its own */
+void track_forked(void);
 
 /* ---- attach.c: one conversation with tripd; under the client's lock */
 enum attach_state {

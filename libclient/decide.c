@@ -217,9 +217,9 @@ static bool limited(struct call *call, trip_priority priority, uint64_t most_wai
     return true;
 }
 
-COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking,
-                                    uint64_t most_wait_ns)
+COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking)
 {
+    const uint64_t most_wait_ns = asking->no_wait ? 0 : UINT64_MAX;
     enum limited by = LIMITED_DEADLINE;
     *call = (struct call){.generation = (uint32_t)fork_generation()};
     if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
@@ -246,6 +246,8 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);
+    if (unlikely(thread_self.tracking))
+        track_begin(call);
     return verdict;
 }
 
@@ -258,12 +260,7 @@ trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_pr
 
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking)
 {
-    return call_begin(breaker, call, asking ? asking : &as_usual, UINT64_MAX);
-}
-
-trip_verdict call_begin(struct trip_breaker *breaker, trip_call *call, const trip_asking *asking, uint64_t most_wait_ns)
-{
-    return begin_slow(breaker, (struct call *)call, asking, most_wait_ns);
+    return begin_slow(breaker, (struct call *)call, asking ? asking : &as_usual);
 }
 
 uint64_t trip_call_remaining_ns(const trip_call *public_call)
@@ -302,7 +299,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
                  word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
-        return begin_slow(breaker, call, &as_usual, UINT64_MAX);
+        return begin_slow(breaker, call, &as_usual);
     call->breaker = breaker;
     call->binding = binding;
     call->word = word;

@@ -46,6 +46,7 @@ static void drop_what_is_the_parents(void)
 {
     ERRNO_KEPT;
     pthread_mutex_init(&clients.lock, NULL);
+    track_forked();
     for (struct trip_client *client = clients.first; client; client = client->next)
         client_forked(client);
 }

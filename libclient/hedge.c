@@ -131,8 +131,9 @@ static bool start_thread(struct runner *runner)
 }
 
 /* Under the lock. False: no memory, no thread; the call is the caller's still. */
-static bool start(struct hedge *hedge, const trip_call *call, unsigned number)
+static bool start(struct hedge *hedge, trip_call *call, unsigned number)
 {
+    track_take((struct call *)call); /* its end is not this thread's any more */
     struct runner *const runner = malloc(sizeof(*runner));
     if (runner) {
         *runner = (struct runner){.hedge = hedge, .call = *call, .outcome = TRIP_CANCELLED};
@@ -166,7 +167,8 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
     const uint64_t spent_ns = monotonic_ns() - began_ns;
     if (second.within_ns)
         second.within_ns = second.within_ns > spent_ns ? second.within_ns - spent_ns : 1;
-    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(call_begin(hedge->breaker, &call, &second, 0)))
+    second.no_wait = true;
+    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_asking(hedge->breaker, &call, &second)))
         return;
     if (start(hedge, &call, result->attempts + 1))
         result->attempts++;
@@ -175,7 +177,7 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
 }
 
 /* False: no thread is to be had. */
-static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, const trip_call *call, uint64_t began_ns,
+static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, trip_call *call, uint64_t began_ns,
                            trip_attempt *ret_attempt, trip_result *result)
 {
     uint64_t delay_ns;

@@ -62,6 +62,19 @@ static int map_and_lock(int fd, size_t size, void **ret_memory)
     return error;
 }
 
+/* For people: the name of the whole process. Many programs write over their argv. */
+static void name_program(char *to, size_t size)
+{
+    const int fd = descriptor_raise(open("/proc/self/comm", O_RDONLY | O_CLOEXEC));
+    const ssize_t length = fd >= 0 ? read(fd, to, size - 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    if (length > 1)
+        to[length - 1] = '\0'; /* its newline */
+    else
+        strncpy(to, program_invocation_short_name, size - 1);
+}
+
 static void fill_header(struct lane_header *header, uint64_t segment_id, uint32_t meter_count, uint64_t lane_id)
 {
     header->magic = LANE_MAGIC;
@@ -72,7 +85,7 @@ static void fill_header(struct lane_header *header, uint64_t segment_id, uint32_
     header->segment_id = segment_id;
     header->pid = (uint32_t)getpid();
     header->sections_used = 1;
-    strncpy(header->program, program_invocation_short_name, sizeof(header->program) - 1);
+    name_program(header->program, sizeof(header->program));
 }
 
 static uint64_t random_id(void)

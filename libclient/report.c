@@ -215,23 +215,28 @@ static uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
 }
 
 /* outcome: with the call's latency, if the caller knows it. */
+static void end_own(const struct call *ended, struct outcome *outcome)
+{
+    struct trip_breaker *const breaker = ended->breaker;
+    if (ended->flags & CALL_TICKET)
+        limits_give(ended);
+    const uint64_t ns = outcome->latency_ns ? outcome->latency_ns : lasted_ns(ended, outcome->ticks);
+    if (ended->flags & CALL_TRIAL && outcome->what == TRIP_OK && outcome->ticks <= ended->deadline)
+        limits_soonest_doubt(breaker, ended->binding->view);
+    outcome->latency_ns = ns ? ns : 1;
+    outcome->slow = latency_slow(ended->binding->policy, ns);
+    end_call(breaker, ended, outcome);
+    client_look(breaker->client);
+}
+
 COLD static void end_slow(struct call *call, struct outcome *outcome)
 {
-    struct trip_breaker *const breaker = call->breaker;
-    const struct call ended = *call;
+    struct call ended = *call;
     call->breaker = NULL;
     if (ended.generation == 0 || ended.generation != (uint32_t)fork_generation())
         return; /* the parent's */
-    if (ended.flags & CALL_TICKET)
-        limits_give(&ended);
-    const struct view *const view = ended.binding->view;
-    const uint64_t ns = outcome->latency_ns ? outcome->latency_ns : lasted_ns(&ended, outcome->ticks);
-    if (ended.flags & CALL_TRIAL && outcome->what == TRIP_OK && outcome->ticks <= ended.deadline)
-        limits_soonest_doubt(breaker, view);
-    outcome->latency_ns = ns ? ns : 1;
-    outcome->slow = latency_slow(ended.binding->policy, ns);
-    end_call(breaker, &ended, outcome);
-    client_look(breaker->client);
+    if (track_take(&ended))
+        end_own(&ended, outcome);
 }
 
 void trip_end(trip_call *public_call, trip_outcome what)
@@ -282,4 +287,15 @@ void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_
     struct outcome outcome = {
         .what = outcome_known(what), .latency_ns = latency_ns, .ticks = view_ticks(call->binding->view)};
     end_slow(call, &outcome);
+}
+
+unsigned trip_cancel_all(void)
+{
+    struct call call;
+    unsigned count = 0;
+    for (; fork_generation() != 0 && track_take_own(&call); count++) {
+        struct outcome outcome = {.what = TRIP_CANCELLED, .ticks = view_ticks(call.binding->view)};
+        end_own(&call, &outcome);
+    }
+    return count;
 }

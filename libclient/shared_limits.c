@@ -122,16 +122,30 @@ static bool still_admitted(struct call *call)
     return false;
 }
 
+/* Whoever waits says so first, and then looks for a ticket. Returns the turn, which moves when one is given back. */
+static uint32_t wait_for_turn(struct limit_lines *lines)
+{
+    const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
+    /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return turn;
+}
+
+uint64_t trip_ticket_generation(trip_breaker *breaker)
+{
+    const struct binding *const binding = breaker_bound(breaker);
+    const uint64_t commons = binding->commons ? binding->commons->number : 0;
+    return commons << 32 | wait_for_turn(binding->limits);
+}
+
 /* The only wait of an admission, and only where the settings ask for it. */
 static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait_ns)
 {
     struct limit_lines *const lines = call->binding->limits;
     const uint64_t until_ns = monotonic_ns() + wait_ns;
     for (;;) {
-        const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
-        __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
-        /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        const uint32_t turn = wait_for_turn(lines);
         const bool on = load(&call->binding->policy->limits) & POLICY_TICKETS; /* a reload may end it */
         if (!on || ticket_try(call, priority))
             return still_admitted(call);

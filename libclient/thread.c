@@ -27,7 +27,7 @@ static struct lane *lane_of_slot(const struct thread_slot *slot)
 /* The client may be closed, or the lane be the parent's: then there is nothing to give back. */
 static void slot_give(struct thread_slot *slot)
 {
-    if (slot->generation == fork_generation() && slot->own_lane) {
+    if (slot->generation == fork_generation() && slot->section) {
         pthread_mutex_lock(&clients.lock);
         struct lane *const lane = lane_of_slot(slot);
         if (lane)
@@ -61,6 +61,18 @@ static uint32_t section_for(struct lane *lane)
     return lane_section_take(lane);
 }
 
+/* Calls that are tracked take the slow paths. */
+static uint64_t own_lane(const struct thread_slot *slot)
+{
+    return slot->section && !thread_self.tracking ? slot->lane : 0;
+}
+
+void thread_own_sections(void)
+{
+    for (unsigned i = 0; i < THREAD_SLOTS; i++)
+        thread_self.slots[i].own_lane = own_lane(&thread_self.slots[i]);
+}
+
 struct thread_slot *thread_take(struct trip_client *client)
 {
     const uint64_t generation = fork_generation();
@@ -76,7 +88,7 @@ struct thread_slot *thread_take(struct trip_client *client)
     slot->generation = generation;
     slot->client = client->serial;
     slot->lane = lane->serial;
-    slot->own_lane = slot->section ? lane->serial : 0;
+    slot->own_lane = own_lane(slot);
     slot->lane_at = lane;
     slot->meters = lane_meters(lane, slot->section);
     return slot;

@@ -17,9 +17,12 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "record.h"
+
+#define SHARED_PATIENCE_S 60
 
 struct options {
     uint16_t port, upstream;
@@ -119,6 +122,18 @@ static void serve(const struct options *options, trip_breaker *breaker, struct r
     }
 }
 
+/* On a busy machine tripd answers 64 workers at once later than trip_open waits. */
+static bool becomes_shared(trip_breaker *breaker)
+{
+    const struct timespec nap = {.tv_nsec = 10000000};
+    trip_info info = {.client = TRIP_CLIENT_PRIVATE};
+    for (unsigned naps = 0; naps < SHARED_PATIENCE_S * 100 && info.client != TRIP_CLIENT_SHARED; naps++) {
+        nanosleep(&nap, NULL);
+        trip_breaker_info(breaker, &info);
+    }
+    return info.client == TRIP_CLIENT_SHARED;
+}
+
 static int work(const struct options *options, struct record *record, unsigned number, int listener)
 {
     trip_client *client;
@@ -131,8 +146,14 @@ static int work(const struct options *options, struct record *record, unsigned n
     int error = trip_open(&client, NULL);
     if (!error)
         error = trip_breaker_get(client, name, &breaker);
-    if (error || trip_client_status(client) != TRIP_CLIENT_SHARED) {
-        fprintf(stderr, "prefork_server: no tripd to share breaker %s with: %s\n", name, strerror(-error));
+    if (error) {
+        fprintf(stderr, "prefork_server: no breaker %s: %s\n", name, strerror(-error));
+        return 1;
+    }
+    if (!becomes_shared(breaker)) {
+        char why[256];
+        trip_client_why(client, why, sizeof(why));
+        fprintf(stderr, "prefork_server: breaker %s is not shared: %s\n", name, why);
         return 1;
     }
     __atomic_add_fetch(&record->ready, 1, __ATOMIC_RELEASE);
@@ -218,7 +239,6 @@ int main(int argc, char **argv)
             return getppid() == parent ? work(&options, record, number, listener) : 1;
         }
     }
-    while (wait(NULL) > 0)
-        ;
-    return 0;
+    wait(NULL); /* they serve until they are killed: one that ends could not begin */
+    return 1;
 }

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS "1000"
-#define PATIENCE_S 20
+#define PATIENCE_S 90 /* longer than a worker waits for tripd, which says why it is not there */
 
 static bool parse(struct stage *stage, int argc, char **argv)
 {
@@ -177,7 +177,11 @@ bool stage_reach(const struct stage *stage, bool (*state)(const void *at), const
 {
     const uint64_t deadline = record_now_ns() + PATIENCE_S * UINT64_C(1000000000);
     while (!state(at)) {
-        if (record_now_ns() > deadline || waitpid(stage->server, NULL, WNOHANG) != 0) {
+        if (waitpid(stage->server, NULL, WNOHANG) != 0) {
+            fprintf(stderr, "demo: the server ended before it was %s\n", what);
+            return false;
+        }
+        if (record_now_ns() > deadline) {
             fprintf(stderr, "demo: not %s within %d s\n", what, PATIENCE_S);
             return false;
         }

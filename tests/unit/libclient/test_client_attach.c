@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "client_fixture.h"
@@ -230,6 +231,35 @@ static void test_the_process_has_a_client_of_its_own(void **state)
     assert_int_equal(trip_open(&fixture->client, NULL), 0);
 }
 
+static void *open_as_pool(void *client)
+{
+    pthread_setname_np(pthread_self(), "pool-1");
+    return trip_open(client, NULL) == 0 ? client : NULL;
+}
+
+/* argv may be overwritten by then, and the thread that attaches have a name of its own. */
+static void test_people_are_shown_the_name_of_the_process(void **state)
+{
+    struct fixture *const fixture = *state;
+    char *const invoked = program_invocation_short_name, named[16] = "";
+    pthread_t thread;
+    void *opened = NULL;
+    prctl(PR_GET_NAME, named);
+    trip_close(fixture->client);
+    prctl(PR_SET_NAME, "web: master");
+    program_invocation_short_name = (char[]){"rker 3"};
+    assert_int_equal(pthread_create(&thread, NULL, open_as_pool, &fixture->client), 0);
+    pthread_join(thread, &opened);
+    program_invocation_short_name = invoked;
+    prctl(PR_SET_NAME, named);
+    assert_non_null(opened);
+    assert_true(WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED));
+    uint32_t lane = FAKE_CONNECTIONS - 1; /* the latest of this process: the one before is there still */
+    while (lane > 0 && !fake_lane(&fixture->fake, lane))
+        lane--;
+    assert_string_equal(fake_lane(&fixture->fake, lane)->program, "web: master");
+}
+
 static void test_the_library_tells_its_version(void **state)
 {
     (void)state;
@@ -320,6 +350,7 @@ int main(void)
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
         TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
         TEST(the_library_tells_its_version),
+        TEST(people_are_shown_the_name_of_the_process),
         TEST(the_process_has_a_client_of_its_own),
         TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
         TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),

@@ -148,6 +148,34 @@ static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(voi
     trip_end(&second, TRIP_OK);
 }
 
+static trip_verdict begin_without_waiting(struct fixture *f, trip_call *call)
+{
+    return trip_begin_asking(f->breaker, call, &(trip_asking){.priority = TRIP_PRIORITY_NORMAL, .no_wait = true});
+}
+
+/* The wait would be an hour. */
+static void test_an_event_loop_never_waits_and_is_told_when_there_may_be_a_ticket(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call first, second, third;
+    limit_tickets(f, 1, UINT64_C(3600000000000));
+    assert_int_equal(begin_without_waiting(f, &first), TRIP_ALLOW);
+    const uint64_t generation = trip_ticket_generation(f->breaker);
+    assert_int_equal(begin_without_waiting(f, &second), TRIP_DENY_CONCURRENCY);
+    assert_true(trip_ticket_generation(f->breaker) == generation);
+    trip_end(&first, TRIP_OK);
+    const uint64_t moved = trip_ticket_generation(f->breaker);
+    assert_true(moved != generation);
+    assert_int_equal(begin_without_waiting(f, &second), TRIP_ALLOW);
+    assert_int_equal(begin_without_waiting(f, &third), TRIP_DENY_CONCURRENCY);
+    assert_true(trip_ticket_generation(f->breaker) == moved);
+    trip_end(&second, TRIP_CANCELLED);
+    assert_true(trip_ticket_generation(f->breaker) != moved);
+    fake_lose_commons(&f->fake);
+    const uint64_t before = trip_ticket_generation(f->breaker);
+    assert_true(WAIT_FOR(trip_ticket_generation(f->breaker) != before)); /* where others hold the tickets */
+}
+
 static void *switch_tickets_off(void *context)
 {
     struct fixture *const f = context;
@@ -646,6 +674,7 @@ int main(void)
         TEST(no_more_calls_are_in_flight_than_there_are_tickets),
         TEST(the_last_tickets_are_the_more_important_calls),
         TEST(a_reserve_is_rounded_down),
+        TEST(an_event_loop_never_waits_and_is_told_when_there_may_be_a_ticket),
         TEST(who_may_wait_gets_the_ticket_that_another_thread_gives_back),
         TEST(a_reload_without_tickets_admits_who_waits_for_one),
         TEST(no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile),
