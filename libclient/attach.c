@@ -92,7 +92,7 @@ static void set_refused(struct attach *attach, int error)
     __atomic_store_n(&attach->refused, error, __ATOMIC_RELAXED);
 }
 
-static void set_trouble(struct attach *attach, int kind, int error)
+static void set_trouble(struct attach *attach, enum trouble_kind kind, int error)
 {
     attach->trouble.kind = kind;
     attach->trouble.error = error;

@@ -38,7 +38,7 @@
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
 /* errno is the host program's: for the scopes that make system calls on behalf of a call that reports no error. */
-#define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore))) = errno
+#define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore), unused)) = errno
 
 static inline void errno_restore(const int *errno_was)
 {
@@ -322,7 +322,7 @@ enum attach_state {
 
 /* What is in the way of attaching, for people; the latest. */
 struct trouble {
-    enum {
+    enum trouble_kind {
         TROUBLE_NONE,
         TROUBLE_CONNECT, /* see `connects` */
         TROUBLE_REFUSED, /* see `refusal` */
