@@ -1,4 +1,5 @@
 # Tests are one line each. A test that cannot run here says why and exits 77, which ctest shows as skipped.
+# A time-out is there for what hangs, far beyond what a busy machine needs.
 # Labels: unit, concurrent (also run under ThreadSanitizer), system, torture, model, fuzz, slow, builds. They run in
 # that order, so that what fails fast does; under a sanitizer each gets three times its time.
 
@@ -12,7 +13,7 @@ function(trip_unit_test name)
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE ${arg_LIBS} PkgConfig::cmocka Threads::Threads)
     add_test(NAME ${name} COMMAND ${name})
-    trip_test_properties(${name} "unit;${arg_LABELS}" "${arg_TIMEOUT}" 60 FALSE)
+    trip_test_properties(${name} "unit;${arg_LABELS}" "${arg_TIMEOUT}" 300 FALSE)
 endfunction()
 
 # trip_script_test(second_daemon COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/second_daemon.sh)
@@ -24,7 +25,7 @@ function(trip_script_test name)
         set(arg_LABELS system)
     endif()
     add_test(NAME ${name} COMMAND ${arg_COMMAND})
-    trip_test_properties(${name} "${arg_LABELS}" "${arg_TIMEOUT}" 120 ${arg_SERIAL})
+    trip_test_properties(${name} "${arg_LABELS}" "${arg_TIMEOUT}" 600 ${arg_SERIAL})
 endfunction()
 
 function(trip_test_properties name labels timeout default_timeout serial)
