@@ -1,8 +1,9 @@
 /* The event loop: io_uring where the kernel allows it, else epoll. Chosen once at loop_new; the same handlers, the
  * same order of events: what became ready is dispatched one at a time, on the calling thread.
  *
- * Ownership: the loop closes the descriptors of connections (loop_connection_close); all others stay the caller's,
- * who removes their listener or watch before closing them. Any handler may add or remove anything, itself too, but
+ * Ownership: the loop closes the descriptors of connections (loop_connection_close), and those that packets brought and
+ * nobody took; a moment later, on a thread of its own (closer.h). All others stay the caller's, who removes their
+ * listener or watch before closing them. Any handler may add or remove anything, itself too, but
  * not free the loop. loop_free removes the listeners, connections and watches that are left; timers are freed before
  * it by whoever made them.
  * A loop belongs to the thread (and the process) that made it.
@@ -99,6 +100,12 @@ int loop_doorbell(struct loop *loop, uint32_t *word, loop_pending_fn *pending, l
 /* At each heartbeat: leaves the word and waits on it anew, for anyone who can write the word can also move its waiter
  * elsewhere (FUTEX_REQUEUE). */
 void loop_doorbell_rearm(struct loop *loop);
+
+/* Closes a descriptor that a packet brought, as the loop itself would. */
+void loop_close_foreign(struct loop *loop, int fd);
+/* To be asked once a second: does what strangers sent not close, so that descriptors pile up? Only the end of the
+ * process lets go of them. */
+bool loop_cannot_close(struct loop *loop);
 
 /* Iterations since loop_new that slept: for the idle test and `tripctl status`. */
 uint64_t loop_wakeups(const struct loop *loop);

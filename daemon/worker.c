@@ -155,9 +155,20 @@ static void check_name(struct worker *worker)
               worker->startup->segment_path);
 }
 
+/* The next worker begins with the descriptors that the keeper holds, and with no others. */
+static void check_closing(struct worker *worker)
+{
+    if (!loop_cannot_close(worker->loop))
+        return;
+    log_error("descriptors that programs sent do not close, for a file in user space or a socket of theirs holds them: "
+              "the worker ends, which lets go of them");
+    kill(getpid(), SIGKILL);
+}
+
 static void beat(void *context, struct loop_timer *timer)
 {
     struct worker *worker = context;
+    check_closing(worker);
     segment_heartbeat(worker->segment);
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
