@@ -170,6 +170,7 @@ static void beat(void *context, struct loop_timer *timer)
     struct worker *worker = context;
     check_closing(worker);
     segment_heartbeat(worker->segment);
+    __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* a count alone: the keeper sees that it moves */
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
     breakers_drain_all(worker->breakers);
