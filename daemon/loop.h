@@ -42,6 +42,7 @@ typedef void loop_received_fn(void *context, struct loop_connection *connection,
  * long, too many descriptors), -EMFILE (its descriptors did not fit in our table), -ECONNRESET (it closed without
  * reading all we sent; what it sent came before), or what the socket said. */
 typedef void loop_hung_up_fn(void *context, struct loop_connection *connection, int error);
+typedef void loop_ended_fn(void *context);
 typedef void loop_due_fn(void *context, struct loop_timer *timer);
 typedef void loop_ready_fn(void *context, struct loop_watch *watch);
 typedef void loop_signalled_fn(void *context, int signal);
@@ -67,6 +68,8 @@ void loop_listener_remove(struct loop_listener *listener);
 int loop_connection_adopt(struct loop *loop, int fd, struct loop_connection **ret_connection);
 void loop_connection_start(struct loop_connection *connection, loop_received_fn *received, loop_hung_up_fn *hung_up,
                            void *context);
+/* Called once, when the connection is closed by whoever has it then. */
+void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context);
 int loop_connection_fd(const struct loop_connection *connection);
 /* Queues a packet (and borrows the descriptors until it returns: they are duplicated). Never blocks; a peer that does
  * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. -EINVAL: empty, or too many descriptors;

@@ -99,6 +99,8 @@ struct loop_connection {
     loop_received_fn *received; /* NULL until started */
     loop_hung_up_fn *hung_up;
     void *context;
+    loop_ended_fn *ended; /* NULL: nobody counts it */
+    void *ended_context;
     int error; /* what hung_up will be told */
     struct loop_packet *first, **last;
     size_t queued, queued_bytes;

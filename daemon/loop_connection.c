@@ -65,6 +65,12 @@ void loop_connection_start(struct loop_connection *connection, loop_received_fn 
         refresh(connection, connection->source.wanted | LOOP_INPUT);
 }
 
+void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context)
+{
+    connection->ended = ended;
+    connection->ended_context = context;
+}
+
 int loop_connection_fd(const struct loop_connection *connection)
 {
     return connection->source.fd;
@@ -81,6 +87,8 @@ void loop_connection_close(struct loop_connection *connection)
         return;
     loop_connection_discard(connection);
     loop_source_remove(&connection->source);
+    if (connection->ended)
+        connection->ended(connection->ended_context);
 }
 
 /* ------------------------------------------------------------------------------------------------- the end */

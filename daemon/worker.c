@@ -176,6 +176,7 @@ static void beat(void *context, struct loop_timer *timer)
     breakers_drain_all(worker->breakers);
     tracer_flush(&worker->tracer);
     clients_look(worker->clients);
+    attach_look(worker->attach);
     count(worker);
     check_name(worker);
     saver_beat(worker->saver);
@@ -214,6 +215,7 @@ static void configure(struct worker *worker, struct config *config)
     breakers_reconfigure(worker->breakers, config);
     control_reconfigure(worker->control, config);
     attach_reconfigure(worker->attach, config);
+    door_reconfigure(worker->door, config);
     lanes_reconfigure(worker->lanes, config->limits.lane_memory_per_user);
     config_free(before);
     segment_configured(worker->segment);
@@ -377,7 +379,9 @@ static int open_sockets(struct worker *worker)
     const struct door_options door = {.loop = worker->loop,
                                       .listener = worker->startup->listener,
                                       .attach = worker->attach,
-                                      .control = worker->control};
+                                      .control = worker->control,
+                                      .config = worker->startup->config,
+                                      .max_lanes = worker->segment->header->max_lanes};
     return door_new(&door, &worker->door);
 }
 
@@ -416,9 +420,9 @@ static int open_all(struct worker *worker)
 static void close_all(struct worker *worker)
 {
     saver_free(worker->saver);
-    door_free(worker->door);
     attach_free(worker->attach);
     control_free(worker->control);
+    door_free(worker->door); /* which counts the connections of both */
     clients_free(worker->clients);
     breakers_free(worker->breakers);
     lanes_free(worker->lanes);

@@ -4,6 +4,8 @@
  *   linger COUNT     so many packets, each with a TCP socket that lingers for an hour when it is closed
  *   linger_many COUNT  so many packets with 20 of these each
  *   linger_unread    connections until tripd does not answer, and such a socket in a packet that tripd does not read
+ *   silent COUNT     connects so many times, and says nothing; prints how many of these tripd did not close
+ *   refused COUNT    likewise, but each says hello with another version's layout, and reads the refusal
  *   linger_nested    such a socket, unread in a connection to a listening socket that goes to tripd */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,9 +21,11 @@
 #include <unistd.h>
 
 #include "internal/paths.h"
+#include "internal/wire.h"
 
-#define MANY   20
-#define SILENT 70
+#define MANY    20
+#define SILENT  70
+#define ALLOWED 16 /* connections of a user without a role */
 
 static int die(const char *what)
 {
@@ -136,6 +140,38 @@ static void linger_nested(void)
     close(listener);
 }
 
+/* ---- connections that stay */
+
+static bool is_closed(int socket)
+{
+    char byte;
+    return recv(socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void connect_often(int count, bool hello)
+{
+    const struct timeval patience = {.tv_sec = 5};
+    struct wire_refused refused;
+    int open = 0, *sockets = calloc((size_t)count, sizeof(int));
+    const struct wire_hello other = {.head = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = WIRE_HELLO},
+                                     .digest = 1};
+    for (int i = 0; i < count; i++) {
+        sockets[i] = connect_tripd();
+        setsockopt(sockets[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        if (hello && send_with(sockets[i], &other, sizeof(other), NULL, 0))
+            (void)recv(sockets[i], &refused, sizeof(refused), 0);
+    }
+    for (int tries = 0; tries < 100; tries++) {
+        open = 0;
+        for (int i = 0; i < count; i++)
+            open += !is_closed(sockets[i]);
+        if (open <= ALLOWED)
+            break;
+        usleep(100000); /* tripd is yet to come to the last of them */
+    }
+    printf("%d\n", open);
+}
+
 int main(int argc, char **argv)
 {
     const char *attack = argc > 1 ? argv[1] : "";
@@ -150,6 +186,8 @@ int main(int argc, char **argv)
         linger_unread();
     else if (strcmp(attack, "linger_nested") == 0)
         linger_nested();
+    else if (strcmp(attack, "silent") == 0 || strcmp(attack, "refused") == 0)
+        connect_often(count, *attack == 'r');
     else
         return 2;
     fflush(stdout);
