@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 
+/* Its place, or that of whoever was told longest ago. */
 static struct refusal *find(struct refusals *refusals, uid_t uid, int error)
 {
     struct refusal *oldest = &refusals->places[0];
@@ -12,7 +13,6 @@ static struct refusal *find(struct refusals *refusals, uid_t uid, int error)
         if (oldest->error != 0 && (each->error == 0 || each->told_ns < oldest->told_ns))
             oldest = each;
     }
-    *oldest = (struct refusal){0};
     return oldest;
 }
 

@@ -18,7 +18,7 @@ struct refusals {
 };
 
 /* True: this user was not told this reason (-errno) within the last minute, and is now. With more users and reasons
- * than places the one that was told longest ago gives way. */
+ * than places in a minute the rest are not told at all: one person may be many users (subordinate uids). */
 bool refusals_tell(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns);
 
 #endif

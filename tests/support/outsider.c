@@ -6,10 +6,13 @@
  *   linger_unread    connections until tripd does not answer, and such a socket in a packet that tripd does not read
  *   silent COUNT     connects so many times, and says nothing; prints how many of these tripd did not close
  *   refused COUNT    likewise, but each says hello with another version's layout, and reads the refusal
+ *   requests COUNT   over so many connections requests of 57 KB, again and again until standard input ends
+ *   unread COUNT     connects so many times, and asks over each until it is hung up on, without reading an answer
  *   linger_nested    such a socket, unread in a connection to a listening socket that goes to tripd */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -172,6 +175,60 @@ static void connect_often(int count, bool hello)
     printf("%d\n", open);
 }
 
+/* ---- requests */
+
+/* [0, 1, "list", {"00000": 0, ...}] of 8,000 parameters */
+static size_t long_request(char *packet)
+{
+    static const char head[] = "\x94\x00\x01\xa4list\xde\x1f\x40";
+    size_t size = sizeof(head) - 1;
+    memcpy(packet, head, size);
+    for (int i = 0; i < 8000; i++, size += 7)
+        snprintf(packet + size, 8, "\xa5%05d%c", i, 1);
+    return size;
+}
+
+/* A connection that tripd refuses is made again. */
+static void ask(int *socket, const char *packet, size_t size)
+{
+    char answer[4096];
+    while (recv(*socket, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+        continue;
+    if (send(*socket, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+        close(*socket);
+        *socket = connect_tripd();
+    }
+}
+
+static void ask_on(int count)
+{
+    static char packet[65536];
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    const size_t size = long_request(packet);
+    int *sockets = calloc((size_t)count, sizeof(int));
+    for (int i = 0; i < count; i++)
+        sockets[i] = connect_tripd();
+    printf("%d\n", count);
+    fflush(stdout);
+    while (poll(&input, 1, 0) == 0)
+        for (int i = 0; i < count; i++)
+            ask(&sockets[i], packet, size);
+}
+
+static void ask_unread(int count)
+{
+    static const char request[] = "\x94\x00\x01\xa4list\x80";
+    int ended = 0;
+    for (int i = 0; i < count; i++) {
+        const int socket = connect_tripd();
+        while (send(socket, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0)
+            continue;
+        ended++;
+        close(socket);
+    }
+    printf("%d\n", ended);
+}
+
 int main(int argc, char **argv)
 {
     const char *attack = argc > 1 ? argv[1] : "";
@@ -188,6 +245,10 @@ int main(int argc, char **argv)
         linger_nested();
     else if (strcmp(attack, "silent") == 0 || strcmp(attack, "refused") == 0)
         connect_often(count, *attack == 'r');
+    else if (strcmp(attack, "requests") == 0)
+        ask_on(count);
+    else if (strcmp(attack, "unread") == 0)
+        ask_unread(count);
     else
         return 2;
     fflush(stdout);
