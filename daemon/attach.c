@@ -17,6 +17,7 @@ enum session_state {
     SESSION_KEEPING,  /* its lane is on its way to the keeper */
     SESSION_ATTACHED, /* may resolve */
     SESSION_REFUSED,  /* may read why, and hang up */
+    SESSION_OVER,     /* likewise, since the look before */
 };
 
 struct session {
@@ -63,14 +64,6 @@ static int session_new(struct attach *attach, struct loop_connection *connection
     attach->sessions = session;
     *ret_session = session;
     return 0;
-}
-
-static size_t unattached_of(const struct attach *attach, uid_t uid)
-{
-    size_t count = 0;
-    for (const struct session *each = attach->sessions; each; each = each->next)
-        count += each->peer.uid == uid && each->client == NULL;
-    return count;
 }
 
 /* ---- answers. Each returns 0 or -errno: then the connection cannot go on. A peer that is gone already reads no
@@ -188,9 +181,6 @@ static int take_hello(struct session *session, const struct wire_hello *hello)
                       "uid %u lacks the role report: add its user or one of its groups to access.report in tripd's "
                       "config file, or it to the group tripd, then reload tripd and start the program again",
                       (unsigned)session->peer.uid);
-    if (unattached_of(session->attach, session->peer.uid) > ATTACH_UNATTACHED_PER_USER)
-        return refuse(session, -EDQUOT, "uid %u has more than %d connections without a lane: end some of its programs",
-                      (unsigned)session->peer.uid, ATTACH_UNATTACHED_PER_USER);
     session->state = SESSION_GREETED;
     return welcome(session);
 }
@@ -275,12 +265,17 @@ static int take_attach(struct session *session, const struct wire_attach *reques
 
 /* ---- resolve */
 
+static bool may_ask(const struct session *session)
+{
+    return session->state == SESSION_GREETED || session->state == SESSION_KEEPING || session->state == SESSION_ATTACHED;
+}
+
 static int take_resolve(struct session *session, const struct wire_resolve *request)
 {
     const struct attach_options *options = &session->attach->options;
     struct wire_resolved resolved = {.head = head_of(WIRE_RESOLVED), .serial = request->serial, .error = -EINVAL};
     uint32_t slot;
-    if (session->state == SESSION_NEW || session->state == SESSION_REFUSED)
+    if (!may_ask(session))
         return -EPROTO;
     if (memchr(request->name, '\0', sizeof(request->name)))
         resolved.error = breakers_resolve(options->breakers, request->name, &slot);
@@ -297,7 +292,7 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
 
 static int take_openings(struct session *session, const struct wire_openings *packet)
 {
-    if (session->state == SESSION_NEW || session->state == SESSION_REFUSED || packet->count > WIRE_OPENINGS_MAX)
+    if (!may_ask(session) || packet->count > WIRE_OPENINGS_MAX)
         return -EPROTO;
     for (uint32_t i = 0; i < packet->count; i++)
         breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker, packet->openings[i].word,
@@ -360,6 +355,18 @@ void attach_connected(struct attach *attach, struct loop_connection *connection,
     }
     loop_connection_start(connection, received, hung_up, session);
     received(session, connection, first);
+}
+
+void attach_look(struct attach *attach)
+{
+    struct session *next;
+    for (struct session *session = attach->sessions; session; session = next) {
+        next = session->next;
+        if (session->state == SESSION_OVER)
+            session_close(session);
+        else if (session->state == SESSION_REFUSED)
+            session->state = SESSION_OVER;
+    }
 }
 
 /* ---- the whole */

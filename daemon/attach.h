@@ -9,8 +9,6 @@
 #include "peer.h"
 #include "refusals.h"
 
-#define ATTACH_UNATTACHED_PER_USER 64 /* connections without a lane */
-
 struct attach;
 
 struct attach_options {
@@ -28,6 +26,8 @@ struct attach_options {
 int attach_new(const struct attach_options *options, struct attach **ret_attach);
 struct attach *attach_free(struct attach *attach);
 void attach_reconfigure(struct attach *attach, const struct config *config);
+/* Once a second: who was refused for its version or role has had a second to read why, and is hung up on. */
+void attach_look(struct attach *attach);
 
 /* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
 void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,

@@ -240,7 +240,7 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
     if (error == 0)
         error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
     if (error < 0) {
-        close(fd);
+        loop_close_foreign(clients->options.loop, fd);
         close(pidfd);
         return error;
     }
@@ -258,7 +258,7 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
     struct lane *lane;
     const int error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
     if (error < 0) {
-        close(fd);
+        loop_close_foreign(clients->options.loop, fd);
         return error;
     }
     if (clients->by_number[lane_number(lane)]) { /* it was attached before: its pidfd tells of the death */

@@ -5,13 +5,34 @@
 #include <string.h>
 
 #include "control_methods.h"
+#include "internal/ticks.h"
 #include "log.h"
+#include "refusals.h"
 #include "report.h"
 #include "rpc.h"
 
+/* A user with connections, and its requests in the order in which they came. */
+struct asker {
+    uid_t uid;
+    uint32_t connections;
+    size_t waiting;
+    struct request *first, **last;
+    struct asker *next, **previous;
+};
+
+struct request {
+    struct control_connection *connection;
+    struct request *next;
+    bool too_long; /* what is here is its beginning */
+    size_t size;
+    uint8_t data[];
+};
+
 struct control_connection {
     struct control *control;
-    struct loop_connection *socket;
+    struct loop_connection *socket; /* NULL: it hung up, but asked before */
+    struct asker *asker;
+    size_t waiting; /* of its requests */
     struct peer peer;
     struct tracer_subscriber *trace; /* NULL: it did not ask for one */
     struct control_connection *next, **previous;
@@ -20,6 +41,10 @@ struct control_connection {
 struct control {
     struct control_options options;
     struct control_connection *connections;
+    struct asker *askers;
+    struct loop_timer *turn; /* armed while requests wait */
+    bool drained;            /* in this turn */
+    struct refusals refusals;
     uint8_t packet[RPC_PACKET_MAX]; /* the response that is being sent */
 };
 
@@ -143,29 +168,83 @@ static json_t *role_check(const struct control_connection *connection, const str
 
 /* ------------------------------------------------------------------------------------------------ one packet's way */
 
+static void hang_up(struct control_connection *connection)
+{
+    tracer_unsubscribe(connection->control->options.tracer, connection->trace);
+    connection->trace = NULL;
+    loop_connection_close(connection->socket);
+    connection->socket = NULL;
+}
+
+static void asker_leave(struct asker *asker)
+{
+    if (--asker->connections > 0)
+        return;
+    *asker->previous = asker->next;
+    if (asker->next)
+        asker->next->previous = asker->previous;
+    free(asker);
+}
+
+static void forget_requests(struct control_connection *connection)
+{
+    struct asker *asker = connection->asker;
+    struct request **place = &asker->first;
+    while (*place) {
+        struct request *request = *place;
+        if (request->connection == connection) {
+            *place = request->next;
+            asker->waiting--;
+            free(request);
+        } else {
+            place = &request->next;
+        }
+    }
+    asker->last = place;
+}
+
 static void disconnect(struct control_connection *connection)
 {
     *connection->previous = connection->next;
     if (connection->next)
         connection->next->previous = connection->previous;
-    tracer_unsubscribe(connection->control->options.tracer, connection->trace);
-    loop_connection_close(connection->socket);
+    hang_up(connection);
+    forget_requests(connection);
+    asker_leave(connection->asker);
     free(connection);
 }
 
-static json_t *carry_out(struct control_connection *connection, const struct rpc_message *message, json_t **ret_error)
+static json_t *carry_out(struct control_connection *connection, const struct method *method,
+                         const struct rpc_call *call, json_t **ret_error)
 {
-    const struct method *method = method_find(message->method);
     struct control_request request = {.connection = connection, .uid = connection->peer.uid};
-    if (!method) {
-        *ret_error = rpc_error(RPC_CODE_UNKNOWN_METHOD, "tripd has no method %s: its version is another than yours",
-                               message->method);
+    const char *why = "tripd has no memory left";
+    json_t *given, *result = NULL;
+    if (rpc_read_params(call, &given, &why) < 0) {
+        *ret_error = rpc_error(RPC_CODE_MALFORMED, "%s", why);
         return NULL;
     }
-    *ret_error = role_check(connection, method);
+    *ret_error = params_check(method, given, &request);
     if (!*ret_error)
-        *ret_error = params_check(method, message->params, &request);
-    return *ret_error ? NULL : method->run(&connection->control->options, &request, ret_error);
+        result = method->run(&connection->control->options, &request, ret_error);
+    json_decref(given);
+    return result;
+}
+
+/* Method and role first: they cost nothing. */
+static json_t *judge(struct control_connection *connection, const struct rpc_call *call, bool too_long,
+                     json_t **ret_error)
+{
+    const struct method *method = method_find(call->method);
+    if (call->kind == RPC_RESPONSE)
+        *ret_error = rpc_error(RPC_CODE_MALFORMED, "tripd asks nothing, so there is nothing to answer");
+    else if (!method)
+        *ret_error = rpc_error(RPC_CODE_UNKNOWN_METHOD, "tripd has no method %s: its version is another than yours",
+                               call->method);
+    else if (!(*ret_error = role_check(connection, method)) && too_long)
+        *ret_error = rpc_error(RPC_CODE_MALFORMED, "a request of more than %d bytes is for the role control alone",
+                               RPC_SHORT_MAX);
+    return *ret_error ? NULL : carry_out(connection, method, call, ret_error);
 }
 
 /* error, result: taken. -errno: the peer cannot be answered. */
@@ -185,59 +264,139 @@ static int respond(struct control *control, struct loop_connection *socket, uint
     return sent < 0 ? sent : loop_connection_send(socket, control->packet, size, NULL, 0);
 }
 
-/* Responses that the user has not read, over all connections but those that trace: they have a bound of their own. */
-static size_t queued_of(const struct control *control, uid_t uid)
+/* 0, or -errno when the connection cannot go on. */
+static int answer(struct control_connection *connection, const struct request *request)
 {
-    size_t queued = 0;
+    struct rpc_call call;
+    const char *why = "tripd has no memory left";
+    json_t *error = NULL, *result = NULL;
+
+    if (rpc_read_call(request->data, request->size, &call, &why) < 0) {
+        call = (struct rpc_call){.kind = RPC_REQUEST};
+        error = rpc_error(RPC_CODE_MALFORMED, "%s", why);
+    } else {
+        result = judge(connection, &call, request->too_long, &error);
+    }
+    if (call.kind != RPC_NOTIFICATION && connection->socket)
+        return respond(connection->control, connection->socket, call.id, error, result);
+    json_decref(error);
+    json_decref(result);
+    return 0;
+}
+
+/* ---- whose turn it is */
+
+static struct request *take_first(struct asker *asker)
+{
+    struct request *request = asker->first;
+    asker->first = request->next;
+    if (!asker->first)
+        asker->last = &asker->first;
+    asker->waiting--;
+    request->connection->waiting--;
+    return request;
+}
+
+static void serve_one(struct asker *asker)
+{
+    struct request *request = take_first(asker);
+    struct control_connection *connection = request->connection;
+    const int error = answer(connection, request);
+    free(request);
+    if (error < 0 || (!connection->socket && connection->waiting == 0))
+        disconnect(connection);
+}
+
+/* All requests that wait came before it, so one drain is for all of them. */
+static void turn(void *context, struct loop_timer *timer)
+{
+    struct control *control = context;
+    struct asker *next;
+    bool more = false;
+    control->drained = false;
+    for (struct asker *asker = control->askers; asker; asker = next) {
+        next = asker->next;
+        more |= asker->waiting > 1;
+        if (asker->waiting > 0)
+            serve_one(asker);
+    }
+    if (more)
+        loop_timer_arm(timer, monotonic_ns());
+}
+
+void control_drain(struct control_connection *connection)
+{
+    struct control *control = connection->control;
+    if (control->drained)
+        return;
+    control->drained = true;
+    breakers_drain_all(control->options.breakers);
+}
+
+/* Requests that wait, and responses that the user has not read, over all connections but those that trace: they have a
+ * bound of their own. */
+static size_t queued_of(const struct control *control, const struct asker *asker)
+{
+    size_t queued = asker->waiting;
     for (const struct control_connection *each = control->connections; each; each = each->next)
-        if (each->peer.uid == uid && !each->trace)
+        if (each->asker == asker && each->socket && !each->trace)
             queued += loop_connection_queued(each->socket);
     return queued;
 }
 
-/* 0, or -errno when the connection cannot go on. */
-static int answer(struct control_connection *connection, const struct loop_message *packet)
+static bool may_be_long(const struct control_connection *connection)
 {
-    struct control *control = connection->control;
-    struct rpc_message message;
-    const char *why = "tripd has no memory left";
-    json_t *error = NULL, *result = NULL;
-    int sent = 0;
+    const struct peer *peer = &connection->peer;
+    return config_allows(connection->control->options.config, CONFIG_CONTROL, peer->uid, peer->groups,
+                         peer->group_count);
+}
 
-    if (rpc_read(packet->data, packet->size, &message, &why) < 0)
-        return respond(control, connection->socket, 0, rpc_error(RPC_CODE_MALFORMED, "%s", why), NULL);
-    if (message.kind == RPC_RESPONSE)
-        error = rpc_error(RPC_CODE_MALFORMED, "tripd asks nothing, so there is nothing to answer");
-    else
-        result = carry_out(connection, &message, &error);
-    if (message.kind == RPC_NOTIFICATION) {
-        json_decref(error);
-        json_decref(result);
-    } else {
-        sent = respond(control, connection->socket, message.id, error, result);
-    }
-    rpc_message_clear(&message);
-    return sent;
+static int wait_for_turn(struct control_connection *connection, const struct loop_message *packet)
+{
+    struct asker *asker = connection->asker;
+    const bool too_long = packet->size > RPC_SHORT_MAX && !may_be_long(connection);
+    const size_t size = too_long ? RPC_SHORT_MAX : packet->size;
+    struct request *request = malloc(sizeof(*request) + size);
+    if (!request)
+        return -ENOMEM;
+    *request = (struct request){.connection = connection, .too_long = too_long, .size = size};
+    memcpy(request->data, packet->data, size);
+    *asker->last = request;
+    asker->last = &request->next;
+    asker->waiting++;
+    connection->waiting++;
+    loop_timer_arm(connection->control->turn, monotonic_ns());
+    return 0;
 }
 
 static void received(void *context, struct loop_connection *socket, struct loop_message *packet)
 {
     (void)socket;
     struct control_connection *connection = context;
-    if (queued_of(connection->control, connection->peer.uid) >= RPC_QUEUED_PER_USER) {
-        log_warning("uid %u asks and does not read: %d answers wait for it, one of its connections is closed",
-                    (unsigned)connection->peer.uid, RPC_QUEUED_PER_USER);
-        disconnect(connection);
-    } else if (answer(connection, packet) < 0) {
-        disconnect(connection);
+    struct control *control = connection->control;
+    const uid_t uid = connection->peer.uid;
+    if (queued_of(control, connection->asker) < RPC_QUEUED_PER_USER) {
+        if (wait_for_turn(connection, packet) < 0)
+            disconnect(connection);
+        return;
     }
+    if (refusals_tell(&control->refusals, uid, -ENOBUFS, monotonic_ns()))
+        log_warning("uid %u asks and does not read: %d requests and answers wait for it, one of its connections is "
+                    "closed",
+                    (unsigned)uid, RPC_QUEUED_PER_USER);
+    disconnect(connection);
 }
 
+/* What it asked for before is carried out. */
 static void hung_up(void *context, struct loop_connection *socket, int error)
 {
     (void)socket;
     (void)error;
-    disconnect(context);
+    struct control_connection *connection = context;
+    if (connection->waiting > 0)
+        hang_up(connection);
+    else
+        disconnect(connection);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- traces
@@ -281,11 +440,25 @@ int control_subscribe(struct control_connection *connection, const char *pattern
 
 /* ----------------------------------------------------------------------------------------------------- connections */
 
+static struct asker *asker_of(struct control *control, uid_t uid)
+{
+    struct asker *asker = control->askers;
+    while (asker && asker->uid != uid)
+        asker = asker->next;
+    if (asker || !(asker = malloc(sizeof(*asker))))
+        return asker;
+    *asker = (struct asker){.uid = uid, .last = &asker->first, .next = control->askers, .previous = &control->askers};
+    if (asker->next)
+        asker->next->previous = &asker->next;
+    control->askers = asker;
+    return asker;
+}
+
 static size_t connections_of(const struct control *control, uid_t uid)
 {
     size_t count = 0;
     for (const struct control_connection *each = control->connections; each; each = each->next)
-        count += each->peer.uid == uid;
+        count += each->peer.uid == uid && each->socket;
     return count;
 }
 
@@ -293,10 +466,15 @@ static int connection_new(struct control *control, struct loop_connection *socke
                           struct control_connection **ret_connection)
 {
     struct control_connection *connection = malloc(sizeof(*connection));
-    if (!connection)
+    struct asker *asker = connection ? asker_of(control, peer->uid) : NULL;
+    if (!asker) {
+        free(connection);
         return -ENOMEM;
+    }
+    asker->connections++;
     *connection = (struct control_connection){.control = control,
                                               .socket = socket,
+                                              .asker = asker,
                                               .peer = *peer,
                                               .next = control->connections,
                                               .previous = &control->connections};
@@ -335,6 +513,11 @@ int control_new(const struct control_options *options, struct control **ret_cont
     if (!control)
         return -ENOMEM;
     control->options = *options;
+    const int error = loop_timer_new(options->loop, turn, control, &control->turn);
+    if (error < 0) {
+        free(control);
+        return error;
+    }
     *ret_control = control;
     return 0;
 }
@@ -345,6 +528,7 @@ struct control *control_free(struct control *control)
         return NULL;
     while (control->connections)
         disconnect(control->connections);
+    loop_timer_free(control->turn);
     free(control);
     return NULL;
 }

@@ -102,7 +102,7 @@ json_t *control_list(const struct control_options *options, const struct control
     *ret_error = wanted ? name_check(wanted) : NULL;
     if (*ret_error)
         return NULL;
-    breakers_drain_all(options->breakers);
+    control_drain(request->connection);
 
     json_t *breakers = json_array(), *patterns = json_array(), *next = NULL;
     const uint64_t end = (uint64_t)options->segment->max_breakers + PATTERNS_MAX;
@@ -125,7 +125,7 @@ json_t *control_show(const struct control_options *options, const struct control
 {
     const char *name = param_text(request, RPC_INDEX_NAME);
     uint32_t slot;
-    breakers_drain_all(options->breakers);
+    control_drain(request->connection);
     *ret_error = name_check(name);
     if (!*ret_error && segment_find(options->segment, name, &slot) < 0)
         *ret_error = not_found(name);
@@ -182,10 +182,9 @@ json_t *control_clients(const struct control_options *options, const struct cont
 
 json_t *control_status(const struct control_options *options, const struct control_request *request, json_t **ret_error)
 {
-    (void)request;
     (void)ret_error;
     const struct segment *segment = options->segment;
-    breakers_drain_all(options->breakers);
+    control_drain(request->connection);
     struct report_instance instance = {.header = segment->header,
                                        .daemon = REPORT_RUNNING,
                                        .now_ms = clock_now_ms(options->clock),
@@ -208,9 +207,8 @@ json_t *control_status(const struct control_options *options, const struct contr
 
 json_t *control_sync(const struct control_options *options, const struct control_request *request, json_t **ret_error)
 {
-    (void)request;
     (void)ret_error;
-    breakers_drain_all(options->breakers);
+    control_drain(request->connection);
     tracer_flush(options->tracer);
     return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
 }
@@ -234,7 +232,7 @@ json_t *control_trace(const struct control_options *options, const struct contro
     *ret_error = wanted ? name_check(wanted) : NULL;
     if (*ret_error)
         return NULL;
-    breakers_drain_all(options->breakers); /* what was reported before belongs to before */
+    control_drain(request->connection); /* what was reported before belongs to before */
     const int error = control_subscribe(request->connection, wanted);
     if (error < 0) {
         *ret_error = no_trace(error);

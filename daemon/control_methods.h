@@ -23,6 +23,9 @@ struct control_request {
 typedef json_t *control_method_fn(const struct control_options *options, const struct control_request *request,
                                   json_t **ret_error);
 
+/* Counts all that was reported before this request came. */
+void control_drain(struct control_connection *connection);
+
 /* From now on what is drained of breakers that match (NULL: of all) is sent there. -EALREADY; -EUSERS: its user may
  * have no more traces. */
 int control_subscribe(struct control_connection *connection, const char *pattern);

@@ -3,6 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "callers.h"
+#include "internal/ticks.h"
+#include "log.h"
+#include "refusals.h"
+
 #define CLIENT_FIRST_BYTE 't' /* of WIRE_MAGIC as it lies in memory; no MessagePack-RPC message begins with it */
 
 struct visitor {
@@ -16,6 +21,8 @@ struct door {
     struct door_options options;
     struct loop_listener *listener;
     struct visitor *visitors;
+    struct callers *callers;
+    struct refusals refusals;
 };
 
 /* The connection is somebody else's now. */
@@ -25,14 +32,6 @@ static void visitor_free(struct visitor *visitor)
     if (visitor->next)
         visitor->next->previous = visitor->previous;
     free(visitor);
-}
-
-static size_t visitors_of(const struct door *door, uid_t uid)
-{
-    size_t count = 0;
-    for (const struct visitor *each = door->visitors; each; each = each->next)
-        count += each->peer.uid == uid;
-    return count;
 }
 
 static void received(void *context, struct loop_connection *connection, struct loop_message *message)
@@ -54,12 +53,33 @@ static void hung_up(void *context, struct loop_connection *connection, int error
     visitor_free(context);
 }
 
+/* Connections that this user may have; 0: it has no role that needs more than a stranger's. */
+static uint32_t room_of(const struct door_options *options, const struct peer *peer)
+{
+    const bool reports = config_allows(options->config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
+    return reports ? 2 * options->max_lanes : 0;
+}
+
+static int come_in(struct door *door, struct loop_connection *connection, const struct peer *peer)
+{
+    struct caller *caller;
+    const uint32_t room = room_of(&door->options, peer);
+    const int error = callers_come(door->callers, peer->uid, room, &caller);
+    if (error == -EUSERS && refusals_tell(&door->refusals, peer->uid, error, monotonic_ns()))
+        log_warning("uid %u has as many connections as it may have (%u), or all users without the role report together "
+                    "have %u: further ones are closed. End some of its programs (pid %d is one)",
+                    (unsigned)peer->uid, room ? room : CALLERS_STRANGER, CALLERS_STRANGERS, (int)peer->pid);
+    if (error == 0)
+        loop_connection_on_end(connection, callers_leave, caller);
+    return error;
+}
+
 static void accepted(void *context, struct loop_connection *connection)
 {
     struct door *door = context;
     struct visitor *visitor = calloc(1, sizeof(*visitor));
     if (!visitor || peer_of(loop_connection_fd(connection), &visitor->peer) < 0 ||
-        visitors_of(door, visitor->peer.uid) >= DOOR_WAITING_PER_USER) {
+        come_in(door, connection, &visitor->peer) < 0) {
         free(visitor);
         loop_connection_close(connection);
         return;
@@ -80,8 +100,11 @@ int door_new(const struct door_options *options, struct door **ret_door)
     if (!door)
         return -ENOMEM;
     door->options = *options;
-    const int error = loop_listen(options->loop, options->listener, accepted, door, &door->listener);
+    int error = callers_new(&door->callers);
+    if (error == 0)
+        error = loop_listen(options->loop, options->listener, accepted, door, &door->listener);
     if (error < 0) {
+        callers_free(door->callers);
         free(door);
         return error;
     }
@@ -100,4 +123,9 @@ struct door *door_free(struct door *door)
     }
     free(door);
     return NULL;
+}
+
+void door_reconfigure(struct door *door, const struct config *config)
+{
+    door->options.config = config;
 }

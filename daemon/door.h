@@ -1,13 +1,13 @@
-/* The door: accepts connections, learns from the kernel who came, and hands each on by the first byte of its first
- * packet: clients to attach.h, tools to control.h. */
+/* The door: accepts connections, learns from the kernel who came, closes those of users who have as many as they may
+ * have (callers.h), and hands each on by the first byte of its first packet: clients to attach.h, tools to control.h.
+ */
 #ifndef TRIPD_DOOR_H
 #define TRIPD_DOOR_H
 
 #include "attach.h"
+#include "config.h"
 #include "control.h"
 #include "loop.h"
-
-#define DOOR_WAITING_PER_USER 64 /* connections that have not said anything yet */
 
 struct door;
 
@@ -16,9 +16,12 @@ struct door_options {
     int listener; /* stays the caller's */
     struct attach *attach;
     struct control *control;
+    const struct config *config; /* borrowed until door_reconfigure or door_free */
+    uint32_t max_lanes;
 };
 
 int door_new(const struct door_options *options, struct door **ret_door);
+void door_reconfigure(struct door *door, const struct config *config);
 struct door *door_free(struct door *door);
 
 #endif

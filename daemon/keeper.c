@@ -24,10 +24,15 @@
 #define STOP_PATIENCE   (5000 * MS) /* then a worker that should end is killed */
 #define SEND_TIMEOUT_US 900000
 
+/* Not the segment itself: whoever owns that file can truncate it, and the keeper must not die of it. */
+struct shared {
+    uint32_t draining, beats;
+};
+
 struct keeper {
     const struct keeper_options *options;
     struct keeper_lane *lanes; /* by number; place 0 is unused */
-    uint32_t *draining;
+    struct shared *shared;
     int signals;
     int socket;        /* to the worker; -1: none runs */
     pid_t worker;      /* 0: none runs */
@@ -38,6 +43,9 @@ struct keeper {
     uint64_t deadline; /* CLOCK_MONOTONIC: of the next start, or of the stop; 0: neither is due */
     uint64_t started;  /* when the worker was forked */
     uint64_t backoff;  /* before the start after the next death */
+    uint64_t look;     /* CLOCK_MONOTONIC: of the next look at the worker; 0: it is not ready */
+    uint32_t beats;    /* at the last look */
+    unsigned still;    /* looks in a row at which it had not moved */
     bool ended;
     int status;
 };
@@ -160,13 +168,42 @@ static void inherit_lanes(struct keeper *keeper)
         inherit_lane(keeper, &keeper->options->inherited[i]);
 }
 
-/* ---- messages from the worker */
-
 static void worker_kill(const struct keeper *keeper)
 {
     if (keeper->worker > 0) /* not reaped yet, so the number is still its own */
         kill(keeper->worker, SIGKILL);
 }
+
+/* ---- is the worker held by something? */
+
+static uint32_t beats_of(const struct keeper *keeper)
+{
+    return __atomic_load_n(&keeper->shared->beats, __ATOMIC_RELAXED); /* a count alone: no data hangs on it */
+}
+
+static void begin_looking(struct keeper *keeper)
+{
+    keeper->look = monotonic_ns() + keeper->options->look_ns;
+    keeper->beats = beats_of(keeper);
+    keeper->still = 0;
+}
+
+static void look(struct keeper *keeper, uint64_t now)
+{
+    const bool late = now - keeper->look >= keeper->options->look_ns; /* we were stopped ourselves */
+    const uint32_t beats = beats_of(keeper);
+    keeper->still = late || beats != keeper->beats ? 0 : keeper->still + 1;
+    keeper->beats = beats;
+    keeper->look = now + keeper->options->look_ns;
+    if (keeper->still < KEEPER_LOOKS)
+        return;
+    log_error("worker %d has not moved at %d looks, one a second: it is killed and started again", (int)keeper->worker,
+              KEEPER_LOOKS);
+    keeper->look = 0;
+    worker_kill(keeper);
+}
+
+/* ---- messages from the worker */
 
 static void answer_kept(struct keeper *keeper, const struct keeper_message *asked, int error)
 {
@@ -201,6 +238,7 @@ static void take_message(struct keeper *keeper, const struct keeper_message *mes
     switch (message->kind) {
     case KEEPER_READY:
         keeper->worker_ready = keeper->ever_ready = true;
+        begin_looking(keeper);
         break;
     case KEEPER_KEEP:
         answer_kept(keeper, message, keep(keeper, &lane, fds, fd_count));
@@ -270,7 +308,8 @@ static void become_worker(struct keeper *keeper, pid_t parent, int socket)
                                        .lanes = keeper->lanes,
                                        .max_lanes = keeper->options->max_lanes,
                                        .again = keeper->ever_ready,
-                                       .draining = keeper->draining};
+                                       .draining = &keeper->shared->draining,
+                                       .beats = &keeper->shared->beats};
     const int status = keeper->options->work(keeper->options->context, &birth);
     free(keeper->lanes);
     exit(status);
@@ -284,7 +323,7 @@ static int worker_fork(struct keeper *keeper)
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -errno;
     setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-    *keeper->draining = 0;
+    keeper->shared->draining = 0;
     const pid_t pid = fork();
     if (pid < 0) {
         const int error = -errno;
@@ -300,6 +339,7 @@ static int worker_fork(struct keeper *keeper)
     keeper->socket = pair[0];
     keeper->worker = pid;
     keeper->worker_ready = false;
+    keeper->look = 0;
     keeper->started = monotonic_ns();
     keeper->deadline = 0;
     return 0;
@@ -340,7 +380,7 @@ static void worker_start(struct keeper *keeper)
 /* A crash while a lane was drained may be that lane's doing; a kill from outside is not. */
 static void blame(struct keeper *keeper, int status)
 {
-    struct keeper_lane *lane = lane_at(keeper, *keeper->draining);
+    struct keeper_lane *lane = lane_at(keeper, keeper->shared->draining);
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     const bool crash = signal == SIGSEGV || signal == SIGBUS || signal == SIGABRT || signal == SIGILL ||
                        signal == SIGFPE || signal == SIGTRAP || signal == SIGSYS;
@@ -461,33 +501,47 @@ static void deadline_passed(struct keeper *keeper)
     }
 }
 
+/* Whichever of the deadline and the next look comes first; 0: neither is to come. */
+static uint64_t next_due(const struct keeper *keeper)
+{
+    if (keeper->deadline == 0 || (keeper->look != 0 && keeper->look < keeper->deadline))
+        return keeper->look;
+    return keeper->deadline;
+}
+
 static int timeout_ms(const struct keeper *keeper)
 {
-    if (keeper->deadline == 0)
+    const uint64_t due = next_due(keeper), now = monotonic_ns();
+    if (due == 0)
         return -1;
+    return now >= due ? 0 : (int)((due - now) / MS + 1);
+}
+
+static void pass_time(struct keeper *keeper)
+{
     const uint64_t now = monotonic_ns();
-    return now >= keeper->deadline ? 0 : (int)((keeper->deadline - now) / MS + 1);
+    if (keeper->look != 0 && now >= keeper->look)
+        look(keeper, now);
+    if (keeper->deadline != 0 && now >= keeper->deadline)
+        deadline_passed(keeper);
 }
 
 static void turn(struct keeper *keeper)
 {
     struct pollfd fds[2] = {{.fd = keeper->signals, .events = POLLIN}, {.fd = keeper->socket, .events = POLLIN}};
     const int ready = poll(fds, 2, timeout_ms(keeper));
-    if (ready == 0)
-        deadline_passed(keeper);
-    if (ready <= 0)
-        return;
-    if (fds[1].revents)
+    if (ready > 0 && fds[1].revents)
         receive(keeper);
-    if (fds[0].revents)
+    if (ready > 0 && fds[0].revents)
         take_signal(keeper);
+    pass_time(keeper);
 }
 
 static int set_up(struct keeper *keeper)
 {
     keeper->lanes = calloc(places(keeper), sizeof(*keeper->lanes));
-    keeper->draining = mmap(NULL, sizeof(*keeper->draining), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (!keeper->lanes || keeper->draining == MAP_FAILED)
+    keeper->shared = mmap(NULL, sizeof(*keeper->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (!keeper->lanes || keeper->shared == MAP_FAILED)
         return -ENOMEM;
     return block_signals(&keeper->signals);
 }
@@ -500,15 +554,15 @@ static void tear_down(struct keeper *keeper)
             close(keeper->lanes[i].pidfd);
         }
     free(keeper->lanes);
-    if (keeper->draining != MAP_FAILED)
-        munmap(keeper->draining, sizeof(*keeper->draining));
+    if (keeper->shared != MAP_FAILED)
+        munmap(keeper->shared, sizeof(*keeper->shared));
     if (keeper->signals >= 0)
         close(keeper->signals);
 }
 
 int keeper_run(const struct keeper_options *options)
 {
-    struct keeper keeper = {.options = options, .signals = -1, .socket = -1, .draining = MAP_FAILED, .status = 1};
+    struct keeper keeper = {.options = options, .signals = -1, .socket = -1, .shared = MAP_FAILED, .status = 1};
     const int error = set_up(&keeper);
     if (error < 0) {
         log_error("cannot set up the keeper: %s%s", strerror(-error), keeper_mend(error));

@@ -9,6 +9,11 @@
  *     KEEPER_DROP {number}                    ->     closes both
  *
  * over a SOCK_SEQPACKET pair, each message one struct keeper_message.
+ *
+ * A worker that is ready also counts its heartbeats in memory that it shares with the keeper. When that count did not
+ * move at KEEPER_LOOKS looks of the keeper's own, one a second, the worker is held by something, and is killed; also
+ * one that was stopped (SIGSTOP, a debugger). A look that came late counts as a heartbeat, for then the keeper itself
+ * was stopped, or the whole host was: so whoever stops the worker, to look at it, stops the keeper first.
  */
 #ifndef TRIPD_KEEPER_H
 #define TRIPD_KEEPER_H
@@ -47,6 +52,9 @@ struct keeper_lane {
 #define KEEPER_DEATHS_MAX 2
 #define KEEPER_ASIDE      16
 
+#define KEEPER_LOOK_NS UINT64_C(1000000000)
+#define KEEPER_LOOKS   10
+
 /* What to do about -EMFILE and -EFBIG, as the end of a message; about other errors it says nothing. */
 const char *keeper_mend(int error);
 
@@ -57,8 +65,9 @@ struct keeper_birth {
     const struct keeper_lane *lanes; /* by number: places 1 to max_lanes, then KEEPER_ASIDE that are set aside */
     uint32_t max_lanes;
     bool again; /* not the first worker of this keeper */
-    /* Number of the lane that is being drained, 0: none. Shared with the keeper. */
+    /* Shared with the keeper: the number of the lane that is being drained, 0: none; and the heartbeats. */
     uint32_t *draining;
+    uint32_t *beats;
 };
 
 /* Runs in the worker's process; what it returns is its exit status: 0 after a stop, else it could not start. */
@@ -71,6 +80,7 @@ struct keeper_options {
     size_t inherited_count;
     keeper_work_fn *work;
     void *context;
+    uint64_t look_ns; /* between looks at the worker's heartbeats: KEEPER_LOOK_NS, but in tests */
 };
 
 /* Until SIGTERM or SIGINT, passed on to the worker (as is SIGHUP), ended it. Returns the exit status for tripd: 0

@@ -64,8 +64,11 @@ int loop_new(struct loop **ret_loop, enum loop_backend backend, const char **ret
     loop_link_init(&loop->timers);
     loop->signals.fd = -1;
     const char *why = NULL;
-    const int error = open_backend(loop, backend, &why);
+    int error = closer_start(&loop->closer);
+    if (error == 0)
+        error = open_backend(loop, backend, &why);
     if (error < 0) {
+        closer_stop(loop->closer);
         free(loop);
         return error;
     }
@@ -83,7 +86,7 @@ static void free_source(struct loop_source *source)
 {
     loop_link_remove(&source->link);
     if (source->kind == LOOP_CONNECTION)
-        close(source->fd);
+        closer_close(source->loop->closer, source->fd);
     free(source);
 }
 
@@ -132,6 +135,7 @@ struct loop *loop_free(struct loop *loop)
     /* With the ring gone the kernel has let go of everything. */
     while (!loop_link_alone(&loop->removed))
         free_source(source_of(loop->removed.next));
+    closer_stop(loop->closer);
     if (loop->signals.fd >= 0)
         close(loop->signals.fd);
     free(loop);
@@ -141,6 +145,16 @@ struct loop *loop_free(struct loop *loop)
 enum loop_backend loop_backend(const struct loop *loop)
 {
     return loop->ops->backend;
+}
+
+void loop_close_foreign(struct loop *loop, int fd)
+{
+    closer_close(loop->closer, fd);
+}
+
+bool loop_cannot_close(struct loop *loop)
+{
+    return closer_stuck(loop->closer);
 }
 
 uint64_t loop_wakeups(const struct loop *loop)
@@ -248,18 +262,17 @@ void loop_listener_remove(struct loop_listener *listener)
 
 void loop_listener_ready(struct loop_listener *listener, int fd)
 {
+    struct loop *loop = listener->source.loop;
     if (listener->source.removed) {
-        if (fd >= 0)
-            close(fd);
+        closer_close(loop->closer, fd);
         return;
     }
-    struct loop_connection *connection = fd >= 0 ? loop_connection_new(listener->source.loop, fd) : NULL;
+    struct loop_connection *connection = fd >= 0 ? loop_connection_new(loop, fd) : NULL;
     if (connection) {
         listener->accepted(listener->context, connection);
         return;
     }
-    if (fd >= 0)
-        close(fd);
+    closer_close(loop->closer, fd);
     if (fd == -ECONNABORTED || fd == -EINTR || fd == -EAGAIN || fd == -ECANCELED)
         return;
     set_wanted(&listener->source, 0);

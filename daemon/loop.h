@@ -1,8 +1,9 @@
 /* The event loop: io_uring where the kernel allows it, else epoll. Chosen once at loop_new; the same handlers, the
  * same order of events: what became ready is dispatched one at a time, on the calling thread.
  *
- * Ownership: the loop closes the descriptors of connections (loop_connection_close); all others stay the caller's,
- * who removes their listener or watch before closing them. Any handler may add or remove anything, itself too, but
+ * Ownership: the loop closes the descriptors of connections (loop_connection_close), and those that packets brought and
+ * nobody took; a moment later, on a thread of its own (closer.h). All others stay the caller's, who removes their
+ * listener or watch before closing them. Any handler may add or remove anything, itself too, but
  * not free the loop. loop_free removes the listeners, connections and watches that are left; timers are freed before
  * it by whoever made them.
  * A loop belongs to the thread (and the process) that made it.
@@ -41,6 +42,7 @@ typedef void loop_received_fn(void *context, struct loop_connection *connection,
  * long, too many descriptors), -EMFILE (its descriptors did not fit in our table), -ECONNRESET (it closed without
  * reading all we sent; what it sent came before), or what the socket said. */
 typedef void loop_hung_up_fn(void *context, struct loop_connection *connection, int error);
+typedef void loop_ended_fn(void *context);
 typedef void loop_due_fn(void *context, struct loop_timer *timer);
 typedef void loop_ready_fn(void *context, struct loop_watch *watch);
 typedef void loop_signalled_fn(void *context, int signal);
@@ -66,6 +68,8 @@ void loop_listener_remove(struct loop_listener *listener);
 int loop_connection_adopt(struct loop *loop, int fd, struct loop_connection **ret_connection);
 void loop_connection_start(struct loop_connection *connection, loop_received_fn *received, loop_hung_up_fn *hung_up,
                            void *context);
+/* Called once, when the connection is closed by whoever has it then. */
+void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context);
 int loop_connection_fd(const struct loop_connection *connection);
 /* Queues a packet (and borrows the descriptors until it returns: they are duplicated). Never blocks; a peer that does
  * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. -EINVAL: empty, or too many descriptors;
@@ -99,6 +103,12 @@ int loop_doorbell(struct loop *loop, uint32_t *word, loop_pending_fn *pending, l
 /* At each heartbeat: leaves the word and waits on it anew, for anyone who can write the word can also move its waiter
  * elsewhere (FUTEX_REQUEUE). */
 void loop_doorbell_rearm(struct loop *loop);
+
+/* Closes a descriptor that a packet brought, as the loop itself would. */
+void loop_close_foreign(struct loop *loop, int fd);
+/* To be asked once a second: does what strangers sent not close, so that descriptors pile up? Only the end of the
+ * process lets go of them. */
+bool loop_cannot_close(struct loop *loop);
 
 /* Iterations since loop_new that slept: for the idle test and `tripctl status`. */
 uint64_t loop_wakeups(const struct loop *loop);

@@ -15,12 +15,15 @@
 #ifndef TRIPD_LOOP_BACKEND_H
 #define TRIPD_LOOP_BACKEND_H
 
+#include "closer.h"
 #include "loop.h"
 
 #define LOOP_NEVER UINT64_MAX /* as a timeout: until something becomes ready */
 
-/* Room for the descriptors of one packet: one more is MSG_CTRUNC. */
-#define LOOP_CONTROL_SIZE CMSG_SPACE(LOOP_MESSAGE_FDS * sizeof(int))
+/* Room for all descriptors that the kernel passes with one packet (SCM_MAX_FD): those that found no room the kernel
+ * would close at once, on the thread that receives. */
+#define LOOP_CONTROL_FDS  253
+#define LOOP_CONTROL_SIZE CMSG_SPACE(LOOP_CONTROL_FDS * sizeof(int))
 
 /* A place in a doubly linked ring, always the first member of what is linked. */
 struct loop_link {
@@ -96,6 +99,8 @@ struct loop_connection {
     loop_received_fn *received; /* NULL until started */
     loop_hung_up_fn *hung_up;
     void *context;
+    loop_ended_fn *ended; /* NULL: nobody counts it */
+    void *ended_context;
     int error; /* what hung_up will be told */
     struct loop_packet *first, **last;
     size_t queued, queued_bytes;
@@ -143,6 +148,7 @@ struct loop {
     struct loop_link timers; /* by deadline; among equals by time of arming */
     struct loop_doorbell doorbell;
     struct loop_signals signals;
+    struct closer *closer;
     uint64_t wakeups;
     bool stopped;
     int error; /* the kernel refused what the loop cannot do without */

@@ -65,6 +65,12 @@ void loop_connection_start(struct loop_connection *connection, loop_received_fn 
         refresh(connection, connection->source.wanted | LOOP_INPUT);
 }
 
+void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context)
+{
+    connection->ended = ended;
+    connection->ended_context = context;
+}
+
 int loop_connection_fd(const struct loop_connection *connection)
 {
     return connection->source.fd;
@@ -81,6 +87,8 @@ void loop_connection_close(struct loop_connection *connection)
         return;
     loop_connection_discard(connection);
     loop_source_remove(&connection->source);
+    if (connection->ended)
+        connection->ended(connection->ended_context);
 }
 
 /* ------------------------------------------------------------------------------------------------- the end */
@@ -119,25 +127,18 @@ bool loop_connection_failed(struct loop_connection *connection, int error)
 
 /* ------------------------------------------------------------------------------------------------- packets in */
 
-/* Collects the descriptors of a packet; there is room for LOOP_MESSAGE_FDS in what the kernel could fill. */
-static size_t take_fds(struct msghdr *header, int fds[LOOP_MESSAGE_FDS])
+/* Collects the descriptors of a packet. */
+static size_t take_fds(struct msghdr *header, int fds[LOOP_CONTROL_FDS])
 {
     size_t count = 0;
     for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
         if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
             continue;
         const size_t bytes = control->cmsg_len - CMSG_LEN(0);
-        for (size_t i = 0; i < bytes / sizeof(int) && count < LOOP_MESSAGE_FDS; i++)
+        for (size_t i = 0; i < bytes / sizeof(int) && count < LOOP_CONTROL_FDS; i++)
             memcpy(&fds[count++], CMSG_DATA(control) + i * sizeof(int), sizeof(int));
     }
     return count;
-}
-
-static void close_fds(const int *fds, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
 }
 
 /* 0, or the -errno with which the connection ends. */
@@ -145,8 +146,10 @@ static int refuse(const struct loop_connection *connection, const struct msghdr 
 {
     if (header->msg_flags & MSG_TRUNC)
         return -EMSGSIZE;
-    if (header->msg_flags & MSG_CTRUNC) /* fewer than there is room for: we could not take them */
-        return fd_count < LOOP_MESSAGE_FDS ? -EMFILE : -EMSGSIZE;
+    if (fd_count > LOOP_MESSAGE_FDS)
+        return -EMSGSIZE;
+    if (header->msg_flags & MSG_CTRUNC) /* there was room for them: we could not take them */
+        return -EMFILE;
     if (size == 0 && fd_count == 0 && at_end(connection->source.fd))
         return -ENOTCONN;
     return 0;
@@ -156,24 +159,28 @@ void loop_connection_packet_ready(struct loop_connection *connection, struct msg
                                   size_t size)
 {
     struct loop_message message = {.data = data, .size = size, .fds = {-1, -1, -1, -1}};
-    message.fd_count = take_fds(header, message.fds);
-    const size_t fd_count = message.fd_count;
-    if (!connection->source.removed) {
-        const int error = refuse(connection, header, size, fd_count);
-        if (error == 0)
-            connection->received(connection->context, connection, &message);
-        else
+    struct closer *const closer = connection->source.loop->closer;
+    int fds[LOOP_CONTROL_FDS];
+    const size_t fd_count = take_fds(header, fds);
+    const int error = connection->source.removed ? -ENOTCONN : refuse(connection, header, size, fd_count);
+    if (error < 0) {
+        if (!connection->source.removed)
             hang_up(connection, error == -ENOTCONN ? connection->error : error);
+        closer_close_all(closer, fds, fd_count);
+        return;
     }
-    close_fds(message.fds, fd_count);
+    message.fd_count = fd_count;
+    memcpy(message.fds, fds, fd_count * sizeof(int));
+    connection->received(connection->context, connection, &message);
+    closer_close_all(closer, message.fds, fd_count);
 }
 
 /* ------------------------------------------------------------------------------------------------- packets out */
 
 static struct loop_packet *packet_free(struct loop_packet *packet)
 {
-    if (packet)
-        close_fds(packet->fds, packet->fd_count);
+    for (size_t i = 0; packet && i < packet->fd_count; i++)
+        close(packet->fds[i]); /* of tripd's own files */
     free(packet);
     return NULL;
 }
@@ -205,7 +212,7 @@ static int send_now(int fd, const void *data, size_t size, const int *fds, size_
 {
     union {
         struct cmsghdr header;
-        uint8_t room[LOOP_CONTROL_SIZE];
+        uint8_t room[CMSG_SPACE(LOOP_MESSAGE_FDS * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};

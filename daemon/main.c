@@ -50,7 +50,8 @@ int main(int argc, char **argv)
                                           .inherited = startup.inherited,
                                           .inherited_count = startup.inherited_count,
                                           .work = worker_run,
-                                          .context = &startup};
+                                          .context = &startup,
+                                          .look_ns = KEEPER_LOOK_NS};
     const int status = keeper_run(&keeper);
     startup_close(&startup);
     return status == 0 ? EXIT_FINE : EXIT_FAILED;

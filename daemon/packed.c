@@ -69,7 +69,18 @@ static int bad(const char **ret_why, const char *why)
     return -EBADMSG;
 }
 
-int packed_bounds_check(const uint8_t *data, size_t size, size_t *ret_used, const char **ret_why)
+int packed_array(const uint8_t *data, size_t size, size_t *ret_count, size_t *ret_used, const char **ret_why)
+{
+    struct head head;
+    const bool array = size > 0 && ((data[0] & 0xf0) == 0x90 || data[0] == 0xdc || data[0] == 0xdd);
+    if (!array || !head_read(data, size, &head))
+        return bad(ret_why, "the message is no array");
+    *ret_count = (size_t)head.values;
+    *ret_used = head.size;
+    return 0;
+}
+
+int packed_bounds_check(const uint8_t *data, size_t size, size_t most, size_t *ret_used, const char **ret_why)
 {
     uint64_t pending[PACKED_DEPTH_MAX + 1] = {1}; /* values still to come, by depth */
     size_t at = 0, values = 0, depth = 0;
@@ -90,8 +101,8 @@ int packed_bounds_check(const uint8_t *data, size_t size, size_t *ret_used, cons
         if (head.values > size - at) /* each value takes a byte at least */
             return bad(ret_why, "a count in the message is more than what follows");
         values += (size_t)head.values + (depth == 0);
-        if (values > PACKED_VALUES_MAX)
-            return bad(ret_why, "the message has more than 16384 values");
+        if (values > most)
+            return bad(ret_why, "the message has too many values");
         if (head.values > 0) {
             if (depth == PACKED_DEPTH_MAX)
                 return bad(ret_why, "the message is nested more than 12 deep");
@@ -207,10 +218,11 @@ static int json_of(const msgpack_object *object, json_t **ret_json, const char *
 /* ------------------------------------------------------------------------------------------------------------ reading
  */
 
-int packed_read(const uint8_t *data, size_t size, json_t **ret_value, size_t *ret_used, const char **ret_why)
+int packed_read(const uint8_t *data, size_t size, size_t most, json_t **ret_value, size_t *ret_used,
+                const char **ret_why)
 {
     size_t used, at = 0;
-    int error = packed_bounds_check(data, size, &used, ret_why);
+    int error = packed_bounds_check(data, size, most, &used, ret_why);
     if (error < 0)
         return error;
     msgpack_unpacked unpacked;

@@ -2,24 +2,34 @@
 
 #include <string.h>
 
-static struct refusal *find(struct refusals *refusals, uid_t uid, int error)
+static bool said_lately(const struct refusal *refusal, uint64_t now_ns)
 {
-    struct refusal *oldest = &refusals->places[0];
+    return refusal->error != 0 && now_ns - refusal->told_ns < REFUSALS_PAUSE_NS;
+}
+
+/* Its place, or a new one. NULL: all were said within the last minute. */
+static struct refusal *place_of(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns)
+{
+    struct refusal *oldest = NULL;
     for (size_t i = 0; i < REFUSALS_REMEMBERED; i++) {
         struct refusal *const each = &refusals->places[i];
         if (each->error == error && each->uid == uid)
             return each;
-        if (oldest->error != 0 && (each->error == 0 || each->last_ns < oldest->last_ns))
+        if (!said_lately(each, now_ns) && (!oldest || each->last_ns < oldest->last_ns))
             oldest = each;
     }
-    *oldest = (struct refusal){.uid = uid, .error = error};
+    if (oldest)
+        *oldest = (struct refusal){.uid = uid};
     return oldest;
 }
 
 bool refusals_add(struct refusals *refusals, const struct refusal *refusal, uint64_t now_ns, uint64_t unix_ms)
 {
-    struct refusal *const place = find(refusals, refusal->uid, refusal->error);
-    const bool tell = place->told_ns == 0 || now_ns - place->told_ns >= REFUSALS_PAUSE_NS;
+    struct refusal *const place = place_of(refusals, refusal->uid, refusal->error, now_ns);
+    if (!place)
+        return false;
+    const bool tell = !said_lately(place, now_ns);
+    place->error = refusal->error;
     place->pid = refusal->pid;
     memcpy(place->why, refusal->why, sizeof(place->why));
     place->count++;
@@ -28,6 +38,11 @@ bool refusals_add(struct refusals *refusals, const struct refusal *refusal, uint
     if (tell)
         place->told_ns = now_ns;
     return tell;
+}
+
+bool refusals_tell(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns)
+{
+    return refusals_add(refusals, &(struct refusal){.uid = uid, .error = error}, now_ns, 0);
 }
 
 size_t refusals_latest(const struct refusals *refusals, const struct refusal *ret_latest[REFUSALS_SHOWN])

@@ -26,9 +26,13 @@ struct refusals {
     struct refusal places[REFUSALS_REMEMBERED];
 };
 
-/* Counts by user and reason. With more of them than places the one that came last longest ago gives way. True: the log
- * has not said it within the last minute, and is to say it now. */
+/* Counts by user and reason. True: the log has not said it within the last minute, and is to say it now. A new reason
+ * takes the place of the one that came last longest ago, of those that the log has not said within the last minute. If
+ * there is none it is neither counted nor said: one person may be many users (subordinate uids), and they must not
+ * fill the log. */
 bool refusals_add(struct refusals *refusals, const struct refusal *refusal, uint64_t now_ns, uint64_t unix_ms);
+/* For who needs only that answer. */
+bool refusals_tell(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns);
 /* The latest first. Returns how many. */
 size_t refusals_latest(const struct refusals *refusals, const struct refusal *ret_latest[REFUSALS_SHOWN]);
 

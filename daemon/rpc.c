@@ -6,6 +6,9 @@
 
 #include "packed.h"
 
+#define NO_MESSAGE \
+    "not a MessagePack-RPC message: [0, id, method, params], [1, id, error, result] or [2, method, params]"
+
 static int bad(const char **ret_why, const char *why)
 {
     *ret_why = why;
@@ -17,7 +20,7 @@ int rpc_bounds_check(const uint8_t *data, size_t size, const char **ret_why)
     size_t used;
     if (size > RPC_PACKET_MAX)
         return bad(ret_why, "the message is longer than 64 KiB");
-    const int error = packed_bounds_check(data, size, &used, ret_why);
+    const int error = packed_bounds_check(data, size, PACKED_VALUES_MAX, &used, ret_why);
     if (error < 0)
         return error;
     return used == size ? 0 : bad(ret_why, "something follows the message in its packet");
@@ -43,11 +46,19 @@ static int id_of(const json_t *value, uint32_t *ret_id, const char **ret_why)
     return 0;
 }
 
+static int method_of(const json_t *value, char method[RPC_METHOD_MAX + 1], const char **ret_why)
+{
+    if (!json_is_string(value) || json_string_length(value) > RPC_METHOD_MAX)
+        return bad(ret_why, "the method is no string of 31 bytes at most");
+    memcpy(method, json_string_value(value), json_string_length(value));
+    return 0;
+}
+
 static int call_of(const json_t *method, json_t *params, struct rpc_message *message, const char **ret_why)
 {
-    if (!json_is_string(method) || json_string_length(method) > RPC_METHOD_MAX)
-        return bad(ret_why, "the method is no string of 31 bytes at most");
-    memcpy(message->method, json_string_value(method), json_string_length(method));
+    const int error = method_of(method, message->method, ret_why);
+    if (error < 0)
+        return error;
     if (!json_is_object(params))
         return bad(ret_why, "the parameters are no map");
     message->params = json_incref(params);
@@ -88,8 +99,7 @@ static int message_of(const json_t *array, struct rpc_message *message, const ch
         message->kind = RPC_NOTIFICATION;
         return call_of(second, third, message, ret_why);
     }
-    return bad(ret_why, "not a MessagePack-RPC message: [0, id, method, params], [1, id, error, result] or "
-                        "[2, method, params]");
+    return bad(ret_why, NO_MESSAGE);
 }
 
 int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, const char **ret_why)
@@ -99,7 +109,7 @@ int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, 
     size_t used;
     int error = rpc_bounds_check(data, size, ret_why);
     if (error == 0)
-        error = packed_read(data, size, &array, &used, ret_why);
+        error = packed_read(data, size, PACKED_VALUES_MAX, &array, &used, ret_why);
     if (error == 0)
         error = message_of(array, &message, ret_why);
     json_decref(array);
@@ -107,6 +117,85 @@ int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, 
         rpc_message_clear(&message);
     else
         *ret_message = message;
+    return error;
+}
+
+/* ---- a call, its parameters last */
+
+/* The number or string that comes next: one value alone. */
+static int next_value(const uint8_t **data, size_t *left, json_t **ret_value, const char **ret_why)
+{
+    size_t used;
+    const int error = packed_read(*data, *left, 1, ret_value, &used, ret_why);
+    if (error < 0)
+        return error;
+    *data += used;
+    *left -= used;
+    return 0;
+}
+
+static int next_id(const uint8_t **data, size_t *left, uint32_t *ret_id, const char **ret_why)
+{
+    json_t *value = NULL;
+    int error = next_value(data, left, &value, ret_why);
+    if (error == 0)
+        error = id_of(value, ret_id, ret_why);
+    json_decref(value);
+    return error;
+}
+
+static int next_method(const uint8_t **data, size_t *left, char method[RPC_METHOD_MAX + 1], const char **ret_why)
+{
+    json_t *value = NULL;
+    int error = next_value(data, left, &value, ret_why);
+    if (error == 0)
+        error = method_of(value, method, ret_why);
+    json_decref(value);
+    return error;
+}
+
+int rpc_read_call(const uint8_t *data, size_t size, struct rpc_call *ret_call, const char **ret_why)
+{
+    static const size_t counts[] = {[RPC_REQUEST] = 4, [RPC_RESPONSE] = 4, [RPC_NOTIFICATION] = 3};
+    struct rpc_call call = {0};
+    size_t count, used;
+    uint32_t kind = 0;
+    int error = packed_array(data, size, &count, &used, ret_why);
+    if (error < 0)
+        return error;
+    data += used;
+    size -= used;
+    error = next_id(&data, &size, &kind, ret_why);
+    if (error < 0)
+        return error == -EBADMSG ? bad(ret_why, NO_MESSAGE) : error;
+    if (kind > RPC_NOTIFICATION || count != counts[kind])
+        return bad(ret_why, NO_MESSAGE);
+    call.kind = (enum rpc_kind)kind;
+    if (call.kind != RPC_NOTIFICATION)
+        error = next_id(&data, &size, &call.id, ret_why);
+    if (error == 0 && call.kind != RPC_RESPONSE)
+        error = next_method(&data, &size, call.method, ret_why);
+    if (error < 0)
+        return error;
+    call.params = data;
+    call.params_size = size;
+    *ret_call = call;
+    return 0;
+}
+
+int rpc_read_params(const struct rpc_call *call, json_t **ret_params, const char **ret_why)
+{
+    json_t *params = NULL;
+    size_t used;
+    int error = packed_read(call->params, call->params_size, RPC_VALUES_MAX, &params, &used, ret_why);
+    if (error == 0 && used != call->params_size)
+        error = bad(ret_why, "something follows the message in its packet");
+    if (error == 0 && !json_is_object(params))
+        error = bad(ret_why, "the parameters are no map");
+    if (error < 0)
+        json_decref(params);
+    else
+        *ret_params = params;
     return error;
 }
 

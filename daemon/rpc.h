@@ -28,6 +28,19 @@ int rpc_bounds_check(const uint8_t *data, size_t size, const char **ret_why);
 int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, const char **ret_why);
 void rpc_message_clear(struct rpc_message *message);
 
+/* What a call is, before its parameters are decoded: they are `params`, a slice of the packet. */
+struct rpc_call {
+    enum rpc_kind kind;
+    uint32_t id; /* request; of a response nothing else is read */
+    char method[RPC_METHOD_MAX + 1];
+    const uint8_t *params;
+    size_t params_size;
+};
+
+int rpc_read_call(const uint8_t *data, size_t size, struct rpc_call *ret_call, const char **ret_why);
+/* An object of RPC_VALUES_MAX values at most, that fills the slice. */
+int rpc_read_params(const struct rpc_call *call, json_t **ret_params, const char **ret_why);
+
 /* Write a packet of RPC_PACKET_MAX bytes at most. -EMSGSIZE: it would be longer. */
 int rpc_write_request(uint8_t packet[RPC_PACKET_MAX], uint32_t id, const char *method, const json_t *params,
                       size_t *ret_size);

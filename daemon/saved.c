@@ -361,7 +361,7 @@ static int parse(const uint8_t *data, size_t size, struct saved *saved, const ch
     while (size > 0 && !ended) {
         json_t *map = NULL;
         size_t used;
-        int error = packed_read(data, size, &map, &used, ret_why);
+        int error = packed_read(data, size, PACKED_VALUES_MAX, &map, &used, ret_why);
         if (error < 0)
             return error;
         ended = json_is_true(json_object_get(map, "end"));

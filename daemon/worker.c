@@ -156,15 +156,28 @@ static void check_name(struct worker *worker)
               worker->startup->segment_path);
 }
 
+/* The next worker begins with the descriptors that the keeper holds, and with no others. */
+static void check_closing(struct worker *worker)
+{
+    if (!loop_cannot_close(worker->loop))
+        return;
+    log_error("descriptors that programs sent do not close, for a file in user space or a socket of theirs holds them: "
+              "the worker ends, which lets go of them");
+    kill(getpid(), SIGKILL);
+}
+
 static void beat(void *context, struct loop_timer *timer)
 {
     struct worker *worker = context;
+    check_closing(worker);
     segment_heartbeat(worker->segment);
+    __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* a count alone: the keeper sees that it moves */
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
     breakers_drain_all(worker->breakers);
     tracer_flush(&worker->tracer);
     clients_look(worker->clients);
+    attach_look(worker->attach);
     count(worker);
     check_name(worker);
     saver_beat(worker->saver);
@@ -203,6 +216,7 @@ static void configure(struct worker *worker, struct config *config)
     breakers_reconfigure(worker->breakers, config);
     control_reconfigure(worker->control, config);
     attach_reconfigure(worker->attach, config);
+    door_reconfigure(worker->door, config);
     lanes_reconfigure(worker->lanes, config->limits.lane_memory_per_user);
     config_free(before);
     segment_configured(worker->segment);
@@ -368,7 +382,9 @@ static int open_sockets(struct worker *worker)
     const struct door_options door = {.loop = worker->loop,
                                       .listener = worker->startup->listener,
                                       .attach = worker->attach,
-                                      .control = worker->control};
+                                      .control = worker->control,
+                                      .config = worker->startup->config,
+                                      .max_lanes = worker->segment->header->max_lanes};
     return door_new(&door, &worker->door);
 }
 
@@ -407,9 +423,9 @@ static int open_all(struct worker *worker)
 static void close_all(struct worker *worker)
 {
     saver_free(worker->saver);
-    door_free(worker->door);
     attach_free(worker->attach);
     control_free(worker->control);
+    door_free(worker->door); /* which counts the connections of both */
     clients_free(worker->clients);
     breakers_free(worker->breakers);
     lanes_free(worker->lanes);

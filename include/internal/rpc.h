@@ -24,9 +24,13 @@
 #define RPC_PAGE         50    /* entries in a page: 1,300 bytes each at most fill no packet */
 #define RPC_DURATION_MAX (UINT64_C(30) * 24 * 3600 * 1000) /* ms: nothing an operator asks for is longer */
 
-/* Quotas of a user over all connections that speak RPC. */
+#define RPC_VALUES_MAX 40   /* values in the parameters, keys included: no method has as many */
+#define RPC_SHORT_MAX  4096 /* bytes of a request of who lacks the role control: only config_check needs more */
+
+/* Quotas of a user over all connections that speak RPC. Of each user one request is carried out in a turn of tripd's
+ * loop; further ones wait for the next. */
 #define RPC_CONNECTIONS_PER_USER 64
-#define RPC_QUEUED_PER_USER      128 /* responses that wait for their reader */
+#define RPC_QUEUED_PER_USER      128 /* requests that wait for their turn, and responses that wait for their reader */
 #define RPC_TRACES_PER_USER      4
 #define RPC_TRACE_QUEUED         192 /* notifications of one trace that wait: less than a connection can queue */
 

@@ -43,6 +43,27 @@ static void check_written(struct rpc_message *message)
     rpc_message_clear(&again);
 }
 
+/* As tripd reads a call, parameters last: never other than as a whole. */
+static void check_call(const uint8_t *data, size_t size, const struct rpc_message *whole)
+{
+    const char *why = NULL;
+    struct rpc_call call;
+    json_t *params = NULL;
+    int error = rpc_read_call(data, size, &call, &why);
+    if (error == 0 && call.kind != RPC_RESPONSE)
+        error = rpc_read_params(&call, &params, &why);
+    if (error)
+        check_text(why);
+    if (error || !whole) {
+        json_decref(params);
+        return;
+    }
+    assert(call.kind == whole->kind && call.id == whole->id);
+    assert(call.kind == RPC_RESPONSE || strcmp(call.method, whole->method) == 0);
+    assert(call.kind == RPC_RESPONSE || json_equal(params, whole->params));
+    json_decref(params);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *why = NULL, *why_bounds = NULL;
@@ -53,8 +74,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (error) {
         assert(error == -EBADMSG);
         check_text(why);
+        check_call(data, size, NULL);
         return 0;
     }
+    check_call(data, size, &message);
     assert(strlen(message.method) <= RPC_METHOD_MAX);
     assert(message.kind == RPC_RESPONSE ? !message.params : json_is_object(message.params));
     check_written(&message);

@@ -204,3 +204,21 @@ nobody_can_run() {
     done
     "${nobody[@]}" true 2>>"$log" || skip "this container may not become nobody"
 }
+
+# ---- a user without a role who means harm: tests/support/outsider.c
+
+# The folder is the user's to enter, and the outsider's programs are there.
+outsider_can_run() {
+    nobody_can_run
+    cp "$TRIP_BUILD_DIR/tests/support/outsider" "$folder/bin/"
+}
+
+# attack NAME ARGUMENT...: runs the attack, which stays until kill_client NAME; what it came to is in $came.
+attack() {
+    local name=$1
+    client "$name" "${nobody[@]}" "$folder/bin/outsider" "${@:2}"
+    IFS= read -r -t 60 came <&"${answers[$name]}" || fail "the attack ${*:2} does not end"
+}
+
+descriptors() { find "/proc/$(worker)/fd" -mindepth 1 2>/dev/null | wc -l; }
+descriptors_are() { [ "$(descriptors)" -le "$1" ]; }

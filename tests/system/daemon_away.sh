@@ -78,12 +78,13 @@ says a ok end ok
 start "$TRIPD" -c "$folder/tripd.yaml"
 for name in a b; do await "client $name is attached again" would_say $name shared status; done
 ends 0 "$TRIPCTL" reset db
-kill -STOP "$(worker)"
+worker=$(worker)
+kill -STOP "$keeper" "$worker" # the keeper first: it replaces a worker that does not move
 await "tripd is missed" would_say a daemon_away status
 would_show stalled daemon status || fail "a stopped worker does not look stalled"
 says a ok record failure 5
 says b deny_open allow
-kill -CONT "$(worker)"
+kill -CONT "$worker" "$keeper"
 await "tripd is back" would_say a shared status
 says b deny_open allow
 shows open state show db

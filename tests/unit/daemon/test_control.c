@@ -144,6 +144,7 @@ struct server {
     const char *reload_problems, *reload_notes;
     uint64_t advanced_ns;
     bool real_clock;
+    int holds, held; /* a reload waits as long as `holds` */
 };
 
 static struct server server;
@@ -151,6 +152,9 @@ static struct server server;
 static int fake_reload(void *context, char **ret_said)
 {
     struct server *self = context;
+    __atomic_store_n(&self->held, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
+    while (__atomic_load_n(&self->holds, __ATOMIC_ACQUIRE))
+        poll(NULL, 0, 1);
     *ret_said = self->reload_notes ? strdup(self->reload_notes) : NULL;
     if (!self->reload_problems)
         return 0;
@@ -464,7 +468,8 @@ static void test_a_malformed_packet_is_answered_and_changes_nothing(void **state
     assert_int_equal(message.id, 0);
     assert_string_equal(json_string_value(json_object_get(message.error, "code")), "malformed");
     assert_string_equal(json_string_value(json_object_get(message.error, "message")),
-                        "a count in the message is more than what follows");
+                        "not a MessagePack-RPC message: [0, id, method, params], [1, id, error, result] or [2, method, "
+                        "params]");
     rpc_message_clear(&message);
     json_decref(result(fd, "sync", json_object()));
     close(fd);
@@ -914,6 +919,112 @@ static void test_who_asks_and_does_not_read_is_hung_up_on(void **state)
     close(other);
 }
 
+/* ----------------------------------------------------------------------------------------------------------- turns
+ */
+
+static int call_connect_as(uid_t uid)
+{
+    become(uid, uid);
+    const int fd = call_connect();
+    json_decref(result(fd, "clock_show", json_object()));
+    return fd;
+}
+
+static void send_sync(int fd, uint32_t id)
+{
+    json_t *nothing = json_object();
+    send_request(fd, id, "sync", nothing);
+    json_decref(nothing);
+}
+
+static void assert_answered(int fd, uint32_t id)
+{
+    struct rpc_message message;
+    receive(fd, &message);
+    assert_int_equal(message.id, id);
+    assert_non_null(message.result);
+    rpc_message_clear(&message);
+}
+
+static void test_each_user_has_one_request_a_turn_and_a_turn_drains_once(void **state)
+{
+    (void)state;
+    const int first = call_connect_as(OBSERVER), second = call_connect_as(OBSERVER), other = call_connect_as(MEMBER);
+    const int controller = call_connect_as(CONTROLLER);
+    json_t *nothing = json_object();
+    __atomic_store_n(&server.holds, 1, __ATOMIC_RELEASE); /* pairs with the loads of fake_reload */
+    send_request(controller, 1, "config_reload", nothing);
+    while (!__atomic_load_n(&server.held, __ATOMIC_ACQUIRE))
+        poll(NULL, 0, 1);
+    send_sync(first, 2);
+    send_sync(first, 3);
+    send_sync(second, 4);
+    send_sync(other, 5);
+    send_sync(other, 6);
+    __atomic_store_n(&server.holds, 0, __ATOMIC_RELEASE);
+    assert_answered(controller, 1);
+    assert_answered(first, 2);
+    assert_answered(first, 3);
+    assert_answered(second, 4);
+    assert_answered(other, 5);
+    assert_answered(other, 6);
+    assert_int_equal(engine.drains, 3); /* turns that the first user's three requests take */
+    json_decref(nothing);
+    close(first);
+    close(second);
+    close(other);
+    close(controller);
+}
+
+static void test_what_was_asked_before_the_hang_up_is_carried_out(void **state)
+{
+    (void)state;
+    static const uint8_t reset[] = {0x93, 0x02, 0xa5, 'r', 'e', 's',  'e', 't', 0x81,
+                                    0xa4, 'n',  'a',  'm', 'e', 0xa2, 'd', 'b'};
+    add("db");
+    const int fd = call_connect(), other = call_connect();
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(send(fd, reset, sizeof(reset), 0), sizeof(reset));
+    close(fd);
+    for (int tries = 0; tries < 5000; tries++) {
+        json_decref(result(other, "sync", json_object()));
+        if (engine.resets == 3)
+            break;
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(engine.resets, 3);
+    close(other);
+}
+
+static void test_parameters_are_few_and_short_but_for_who_controls(void **state)
+{
+    (void)state;
+    static char text[5000];
+    memset(text, 'x', sizeof(text) - 1);
+    become(OBSERVER, OBSERVER);
+    int fd = call_connect();
+    assert_refused(
+        fd, "config_check", json_pack("{s:s}", "text", text), "refused",
+        "config_check needs the role control, which uid 1001 does not have: add its user or one of its groups "
+        "to access.control in tripd's config file, then reload it");
+    assert_refused(fd, "list", json_pack("{s:s}", "name", text), "malformed",
+                   "a request of more than 4096 bytes is for the role control alone");
+    json_t *many = json_object();
+    for (int i = 0; i < 21; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "p%d", i);
+        json_object_set_new(many, name, json_integer(i));
+    }
+    assert_refused(fd, "nonsense", json_incref(many), "unknown_method",
+                   "tripd has no method nonsense: its version is another than yours");
+    assert_refused(fd, "list", many, "malformed", "the message has too many values");
+    close(fd);
+    become(CONTROLLER, 1000);
+    fd = call_connect();
+    json_decref(result(fd, "config_check", json_pack("{s:s}", "text", text)));
+    close(fd);
+}
+
 /* ------------------------------------------------------------------------------------------------------------ traces
  */
 
@@ -1045,6 +1156,9 @@ int main(void)
         TEST(test_the_test_clock_is_moved),
         TEST(test_a_user_has_64_connections_at_most),
         TEST(test_who_asks_and_does_not_read_is_hung_up_on),
+        TEST(test_each_user_has_one_request_a_turn_and_a_turn_drains_once),
+        TEST(test_what_was_asked_before_the_hang_up_is_carried_out),
+        TEST(test_parameters_are_few_and_short_but_for_who_controls),
         TEST(test_a_trace_is_sent_before_the_sync_that_ends_it_is_answered),
         TEST(test_an_observer_may_trace_and_has_four_traces_at_most),
         TEST(test_a_trace_that_is_not_read_loses_what_it_counts),

@@ -34,6 +34,7 @@ enum deed {
     HAND_OVER,  /* hands lane 2 over, then waits */
     HAND_OVER_BAD /* hands over one that does not fit, then waits */,
     DROP, /* drops lane 2, then waits */
+    HANG, /* started, then hears of nothing but SIGKILL */
 };
 
 static struct script {
@@ -52,6 +53,7 @@ static struct script {
 } * script;
 
 static pid_t keeper;
+static uint64_t look_ns = KEEPER_LOOK_NS;
 
 /* ---- in the worker */
 
@@ -129,6 +131,8 @@ static int work(void *context, const struct keeper_birth *birth)
     if (script->deeds[me] == CRASH_LANE)
         *birth->draining = 2;
     __atomic_store_n(&script->ready, me + 1, __ATOMIC_RELEASE); /* pairs with the acquire load in the test */
+    while (script->deeds[me] == HANG)
+        pause();
     if (script->deeds[me] == CRASH || script->deeds[me] == CRASH_LANE)
         abort();
     _exit(wait_for_stop(me));
@@ -143,7 +147,8 @@ static void start_with(struct notify_fd *inherited, size_t inherited_count)
                                            .notify = &nobody,
                                            .inherited = inherited,
                                            .inherited_count = inherited_count,
-                                           .work = work};
+                                           .work = work,
+                                           .look_ns = look_ns};
     fflush(NULL);
     keeper = fork();
     if (keeper == 0) {
@@ -251,6 +256,20 @@ static void test_a_killed_worker_is_replaced_at_once(void **state)
     assert_true(script->born[1].at - killed < UINT64_C(1000000000));
     assert_int_not_equal(script->born[1].pid, script->born[0].pid);
     assert_int_equal(stopped(), 0);
+}
+
+static void test_a_worker_that_does_not_move_is_replaced(void **state)
+{
+    (void)state;
+    script->deeds[0] = HANG;
+    look_ns = UINT64_C(10000000);
+    start();
+    look_ns = KEEPER_LOOK_NS;
+    await_ready(2);
+    assert_int_not_equal(script->born[1].pid, script->born[0].pid);
+    assert_true(script->born[1].at - script->born[0].at >= KEEPER_LOOKS * UINT64_C(10000000));
+    kill(keeper, SIGKILL); /* the next one moves as little */
+    assert_int_equal(ended(), -1);
 }
 
 static void test_workers_that_crash_at_once_are_started_ever_later(void **state)
@@ -385,6 +404,7 @@ int main(void)
         TEST(test_a_worker_that_cannot_start_at_first_ends_the_keeper),
         TEST(test_a_worker_that_fails_later_is_replaced),
         TEST(test_a_killed_worker_is_replaced_at_once),
+        TEST(test_a_worker_that_does_not_move_is_replaced),
         TEST(test_workers_that_crash_at_once_are_started_ever_later),
         TEST(test_a_lane_is_acknowledged_and_inherited_until_it_is_dropped),
         TEST(test_a_lane_that_has_no_place_is_refused),

@@ -1,4 +1,4 @@
-/* Each reason is told once a minute for each user, and all are counted. */
+/* Each reason is told once a minute for each user, a bounded number of them all, and those told are counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -58,11 +58,23 @@ static void test_the_latest_are_shown_and_the_oldest_give_way(void **state)
     assert_false(add(1000 + REFUSALS_REMEMBERED + 9, -13, "role", 200 * S));
 }
 
+static void test_many_users_are_told_sixty_four_reasons_a_minute(void **state)
+{
+    (void)state;
+    for (uint64_t minute = 1; minute < 4; minute++) {
+        unsigned told = 0;
+        for (uid_t uid = 100000; uid < 101000; uid++)
+            told += refusals_tell(&refusals, uid, -13, minute * 60 * S + uid);
+        assert_int_equal(told, 64);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_a_reason_is_told_once_a_minute_for_each_user_and_counted_each_time, setup),
         cmocka_unit_test_setup(test_the_latest_are_shown_and_the_oldest_give_way, setup),
+        cmocka_unit_test_setup(test_many_users_are_told_sixty_four_reasons_a_minute, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

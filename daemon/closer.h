@@ -1,0 +1,32 @@
+/* Closes descriptors that strangers sent, and connections to strangers, on threads of its own: close(2) of a socket may
+ * linger for as long as its sender asked for, and that of a file in user space for as long as its server likes.
+ *
+ * SO_LINGER is cleared first. A Unix socket is read empty first, for what waits unread in it is closed with it. What
+ * still does not close (the sender sets SO_LINGER again in just that moment, or serves the file) holds one thread:
+ * after a tenth of a second without progress another thread goes on with the rest, up to CLOSER_THREADS of them. When
+ * all of them are held, closer_stuck says so, and only the end of this process lets go.
+ */
+#ifndef TRIPD_CLOSER_H
+#define TRIPD_CLOSER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define CLOSER_THREADS 8
+
+struct closer;
+
+/* Threads belong to the process that calls this: after a fork the child has none. */
+int closer_start(struct closer **ret_closer);
+/* Waits a second at most for what is still to be closed; a thread that is held then stays. Returns NULL. */
+struct closer *closer_stop(struct closer *closer);
+
+/* Takes the descriptor. Never waits for a close, but when there is no memory to note it. -1 is fine. */
+void closer_close(struct closer *closer, int fd);
+void closer_close_all(struct closer *closer, const int *fds, size_t count);
+
+/* Now and then, once a second at least: more threads if those that there are make no progress. True: all that there may
+ * be are held. */
+bool closer_stuck(struct closer *closer);
+
+#endif

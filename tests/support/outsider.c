@@ -1,0 +1,258 @@
+/* A user without a role, who means harm. Each attack is an argument; it prints what it came to, then stays (so that
+ * what it holds, and what tripd holds of it, can be counted) until standard input ends.
+ *
+ *   linger COUNT     so many packets, each with a TCP socket that lingers for an hour when it is closed
+ *   linger_many COUNT  so many packets with 20 of these each
+ *   linger_unread    connections until tripd does not answer, and such a socket in a packet that tripd does not read
+ *   silent COUNT     connects so many times, and says nothing; prints how many of these tripd did not close
+ *   refused COUNT    likewise, but each says hello with another version's layout, and reads the refusal
+ *   requests COUNT   over so many connections requests of 57 KB, again and again until standard input ends
+ *   unread COUNT     connects so many times, and asks over each until it is hung up on, without reading an answer
+ *   linger_nested    such a socket, unread in a connection to a listening socket that goes to tripd */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "internal/paths.h"
+#include "internal/wire.h"
+
+#define MANY    20
+#define SILENT  70
+#define ALLOWED 16 /* connections of a user without a role */
+
+static int die(const char *what)
+{
+    fprintf(stderr, "outsider: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int connect_tripd(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[PATHS_MAX];
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || paths_socket(path, paths_instance(NULL), false) < 0)
+        return die("socket");
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return die("connect");
+    return fd;
+}
+
+/* False: tripd has closed the connection. */
+static bool send_with(int socket, const void *data, size_t size, const int *fds, size_t count)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(MANY * sizeof(int))];
+    } control = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        control.head.cmsg_level = SOL_SOCKET;
+        control.head.cmsg_type = SCM_RIGHTS;
+        control.head.cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
+    }
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+/* ---- sockets that linger */
+
+static int sink; /* listens, and never reads */
+
+static void sink_open(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    sink = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (sink < 0 || bind(sink, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(sink, 512) < 0)
+        die("a TCP socket that listens");
+}
+
+/* Its send buffer is full, and nobody reads at the other end. */
+static int lingering(void)
+{
+    static const char bytes[65536];
+    const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+    struct sockaddr_in address;
+    socklen_t size = sizeof(address);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || getsockname(sink, (struct sockaddr *)&address, &size) < 0 ||
+        connect(fd, (struct sockaddr *)&address, size) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour)) < 0)
+        return die("a TCP socket");
+    while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0)
+        continue;
+    return fd;
+}
+
+/* In a child: its end does not linger, as a close would that happens to be the last one. */
+static bool send_lingering(int socket, const void *data, size_t size, int count)
+{
+    int fds[MANY], status;
+    const pid_t child = fork();
+    if (child == 0) {
+        for (int i = 0; i < count; i++)
+            fds[i] = lingering();
+        _exit(!send_with(socket, data, size, fds, (size_t)count));
+    }
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static void linger(int packets, int fds)
+{
+    int sent = 0;
+    for (int i = 0; i < packets; i++)
+        sent += send_lingering(connect_tripd(), "x", 1, fds);
+    printf("%d\n", sent);
+}
+
+/* Connections are refused at some number; packets without bytes look as if they had ended. */
+static void linger_unread(void)
+{
+    int sent = 0;
+    for (int i = 0; i < SILENT; i++) {
+        const int socket = connect_tripd();
+        sent += i >= SILENT / 2 && send_lingering(socket, "", 0, 1);
+    }
+    printf("%d\n", sent);
+}
+
+static void linger_nested(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0tripd-outsider"};
+    const int tripd = connect_tripd(), listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const int caller = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 8) < 0 ||
+        connect(caller, (struct sockaddr *)&address, sizeof(address)) < 0 || !send_lingering(caller, "x", 1, 1))
+        die("a socket within a socket");
+    close(caller);
+    printf("%d\n", send_with(tripd, "x", 1, &listener, 1));
+    close(listener);
+}
+
+/* ---- connections that stay */
+
+static bool is_closed(int socket)
+{
+    char byte;
+    return recv(socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static void connect_often(int count, bool hello)
+{
+    const struct timeval patience = {.tv_sec = 5};
+    struct wire_refused refused;
+    int open = 0, *sockets = calloc((size_t)count, sizeof(int));
+    const struct wire_hello other = {.head = {.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = WIRE_HELLO},
+                                     .digest = 1};
+    for (int i = 0; i < count; i++) {
+        sockets[i] = connect_tripd();
+        setsockopt(sockets[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+        if (hello && send_with(sockets[i], &other, sizeof(other), NULL, 0))
+            (void)recv(sockets[i], &refused, sizeof(refused), 0);
+    }
+    for (int tries = 0; tries < 100; tries++) {
+        open = 0;
+        for (int i = 0; i < count; i++)
+            open += !is_closed(sockets[i]);
+        if (open <= ALLOWED)
+            break;
+        usleep(100000); /* tripd is yet to come to the last of them */
+    }
+    printf("%d\n", open);
+}
+
+/* ---- requests */
+
+/* [0, 1, "list", {"00000": 0, ...}] of 8,000 parameters */
+static size_t long_request(char *packet)
+{
+    static const char head[] = "\x94\x00\x01\xa4list\xde\x1f\x40";
+    size_t size = sizeof(head) - 1;
+    memcpy(packet, head, size);
+    for (int i = 0; i < 8000; i++, size += 7)
+        snprintf(packet + size, 8, "\xa5%05d%c", i, 1);
+    return size;
+}
+
+/* A connection that tripd refuses is made again. */
+static void ask(int *socket, const char *packet, size_t size)
+{
+    char answer[4096];
+    while (recv(*socket, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+        continue;
+    if (send(*socket, packet, size, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN) {
+        close(*socket);
+        *socket = connect_tripd();
+    }
+}
+
+static void ask_on(int count)
+{
+    static char packet[65536];
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    const size_t size = long_request(packet);
+    int *sockets = calloc((size_t)count, sizeof(int));
+    for (int i = 0; i < count; i++)
+        sockets[i] = connect_tripd();
+    printf("%d\n", count);
+    fflush(stdout);
+    while (poll(&input, 1, 0) == 0)
+        for (int i = 0; i < count; i++)
+            ask(&sockets[i], packet, size);
+}
+
+static void ask_unread(int count)
+{
+    static const char request[] = "\x94\x00\x01\xa4list\x80";
+    int ended = 0;
+    for (int i = 0; i < count; i++) {
+        const int socket = connect_tripd();
+        while (send(socket, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0)
+            continue;
+        ended++;
+        close(socket);
+    }
+    printf("%d\n", ended);
+}
+
+int main(int argc, char **argv)
+{
+    const char *attack = argc > 1 ? argv[1] : "";
+    const int count = argc > 2 ? atoi(argv[2]) : 1;
+    char byte;
+    sink_open();
+    if (strcmp(attack, "linger") == 0)
+        linger(count, 1);
+    else if (strcmp(attack, "linger_many") == 0)
+        linger(count, MANY);
+    else if (strcmp(attack, "linger_unread") == 0)
+        linger_unread();
+    else if (strcmp(attack, "linger_nested") == 0)
+        linger_nested();
+    else if (strcmp(attack, "silent") == 0 || strcmp(attack, "refused") == 0)
+        connect_often(count, *attack == 'r');
+    else if (strcmp(attack, "requests") == 0)
+        ask_on(count);
+    else if (strcmp(attack, "unread") == 0)
+        ask_unread(count);
+    else
+        return 2;
+    fflush(stdout);
+    while (read(STDIN_FILENO, &byte, 1) > 0)
+        continue;
+    return 0;
+}

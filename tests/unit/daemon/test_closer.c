@@ -1,0 +1,181 @@
+/* The closer: what closes at once, what is emptied first, and what holds its threads. close(2) is the test's own
+ * (--wrap): it waits as long as a gate is shut. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "closer.h"
+
+#define PATIENCE_MS 10000
+
+static bool shut; /* closes wait */
+static int held;  /* that wait */
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_close(int fd)
+{
+    /* Relaxed, all of it: no data hangs on it. */
+    __atomic_add_fetch(&held, 1, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&shut, __ATOMIC_RELAXED))
+        usleep(1000);
+    __atomic_sub_fetch(&held, 1, __ATOMIC_RELAXED);
+    return __real_close(fd);
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void await_closed(int fd)
+{
+    for (int i = 0; i < PATIENCE_MS && is_open(fd); i++)
+        usleep(1000);
+    assert_false(is_open(fd));
+}
+
+static void descriptors_are_closed(void **state)
+{
+    (void)state;
+    struct closer *closer;
+    int fds[3] = {open("/dev/null", O_RDONLY | O_CLOEXEC), -1, open("/dev/null", O_RDONLY | O_CLOEXEC)};
+    assert_int_equal(closer_start(&closer), 0);
+    closer_close_all(closer, fds, 3);
+    await_closed(fds[0]);
+    await_closed(fds[2]);
+    assert_null(closer_stop(closer));
+}
+
+static void what_is_pending_at_the_stop_is_closed(void **state)
+{
+    (void)state;
+    struct closer *closer;
+    int fds[200];
+    assert_int_equal(closer_start(&closer), 0);
+    for (int i = 0; i < 200; i++)
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    closer_close_all(closer, fds, 200);
+    assert_null(closer_stop(closer));
+    for (int i = 0; i < 200; i++)
+        assert_false(is_open(fds[i]));
+}
+
+static void send_fd(int socket, const void *data, size_t size, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof(int));
+    assert_int_equal(sendmsg(socket, &message, 0), size);
+}
+
+static bool lingers(int fd)
+{
+    struct linger linger;
+    socklen_t size = sizeof(linger);
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
+    return linger.l_onoff;
+}
+
+/* Another description of the same socket tells what became of it. */
+static void await_not_lingering(int fd)
+{
+    for (int i = 0; i < PATIENCE_MS && lingers(fd); i++)
+        usleep(1000);
+    assert_false(lingers(fd));
+}
+
+static int lingering(void)
+{
+    const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour)), 0);
+    return fd;
+}
+
+static void sockets_do_not_linger(void **state)
+{
+    (void)state;
+    struct closer *closer;
+    const int fd = lingering(), copy = dup(fd);
+    assert_int_equal(closer_start(&closer), 0);
+    closer_close(closer, copy);
+    await_not_lingering(fd);
+    await_closed(copy);
+    assert_null(closer_stop(closer));
+    close(fd);
+}
+
+static void sockets_that_wait_unread_do_not_linger(void **state)
+{
+    (void)state;
+    struct closer *closer;
+    int pair[2], inner[2];
+    const int fd = lingering();
+    assert_int_equal(closer_start(&closer), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, inner), 0);
+    send_fd(inner[0], "y", 1, fd);
+    assert_int_equal(send(pair[0], "", 0, 0), 0); /* as if it had ended */
+    send_fd(pair[0], "", 0, inner[1]);
+    close(inner[1]);
+    closer_close(closer, pair[1]);
+    await_not_lingering(fd);
+    await_closed(pair[1]);
+    assert_int_equal(send(pair[0], "x", 1, MSG_NOSIGNAL), -1);
+    assert_null(closer_stop(closer));
+    close(pair[0]);
+    close(inner[0]);
+    close(fd);
+}
+
+/* As descriptors come that do not close, each holds a thread; the rest are closed as long as there is another one. */
+static void it_is_stuck_when_all_threads_are_held(void **state)
+{
+    (void)state;
+    struct closer *closer;
+    int fds[CLOSER_THREADS + 1], i;
+    assert_int_equal(closer_start(&closer), 0);
+    assert_false(closer_stuck(closer));
+    __atomic_store_n(&shut, true, __ATOMIC_RELAXED);
+    for (i = 0; i <= CLOSER_THREADS; i++)
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    closer_close_all(closer, fds, CLOSER_THREADS + 1);
+    for (i = 0; i < PATIENCE_MS && !closer_stuck(closer); i++)
+        usleep(1000);
+    assert_true(closer_stuck(closer));
+    assert_int_equal(__atomic_load_n(&held, __ATOMIC_RELAXED), CLOSER_THREADS);
+    __atomic_store_n(&shut, false, __ATOMIC_RELAXED);
+    for (i = 0; i <= CLOSER_THREADS; i++)
+        await_closed(fds[i]);
+    assert_false(closer_stuck(closer));
+    assert_null(closer_stop(closer));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(descriptors_are_closed),
+        cmocka_unit_test(what_is_pending_at_the_stop_is_closed),
+        cmocka_unit_test(sockets_do_not_linger),
+        cmocka_unit_test(sockets_that_wait_unread_do_not_linger),
+        cmocka_unit_test(it_is_stuck_when_all_threads_are_held),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
