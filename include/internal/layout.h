@@ -7,8 +7,8 @@
  * Rules that hold everywhere:
  *   - A field is a naturally aligned 8-byte (or smaller) scalar, written and read whole.
  *   - Who may write a line stands above it. No line has two kinds of writers, but for the CAS-able words.
- *   - Sections are found by the offset, stride and count that the header states, never by constants: a later version
- *     adds sections behind, and an older reader goes on.
+ *   - Sections of the segment are found by the offset, stride and count that its header states, never by constants: a
+ *     later version adds sections behind, and an older reader goes on.
  *   - A reader copies, then validates the copy, and uses nothing from shared memory twice.
  *
  * Any change here moves layout_digest(), whose value stands in a golden file in tests/abi; a client with another digest
@@ -322,7 +322,7 @@ struct pattern_slot {
 
 /* ----------------------------------------------------------------------------------------------------- commons */
 
-#define COMMONS_MAGIC       UINT64_C(0x316e6d6f63706972) /* "ripcomn1" */
+/* What is where follows from max_breakers: commons_plan.h. */
 #define COMMONS_LANES_MAX   4096
 #define PERMITS_PER_BREAKER 64
 
@@ -334,17 +334,8 @@ enum commons_section {
     COMMONS_SECTION_COUNT
 };
 
+/* Everyone writes it: nobody believes it. */
 struct commons_header {
-    /* Written once by tripd; everyone could write it: tripd never reads it back. */
-    uint64_t magic;
-    uint32_t version;
-    uint32_t reserved0;
-    uint64_t digest;
-    uint64_t size;
-    uint64_t commons_id;
-    uint64_t reserved1[3];
-    struct section sections[16];
-
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
     /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
@@ -642,8 +633,7 @@ LAYOUT_SIZE(meter_marks, 128);
 LAYOUT_SIZE(journal_mark, 144);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
-LAYOUT_AT(commons_header, doorbell, 320);
-LAYOUT_AT(commons_header, dirty, 384);
+LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);

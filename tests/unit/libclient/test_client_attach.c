@@ -44,6 +44,16 @@ static void test_a_commons_that_tripd_has_left_lends_no_permit(void **state)
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_HALF_OPEN);
 }
 
+static void test_what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_close(fixture->client);
+    memset(fixture->fake.commons->header, 0xff, sizeof(*fixture->fake.commons->header));
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    assert_int_equal(trip_breaker_get(fixture->client, "db", &fixture->breaker), 0);
+    assert_true(WAIT_FOR(fixture_shared(fixture)));
+}
+
 /* -------------------------------------------------------------------------------------------------- another segment */
 
 static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(void **state)
@@ -201,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
         TEST(a_commons_that_tripd_has_left_lends_no_permit),
+        TEST(what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
