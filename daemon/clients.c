@@ -158,10 +158,11 @@ static struct client *client_new(struct clients *clients, uint32_t number, int p
 
 /* Does a client stand in the way of this lane of this process? One that is gone, though nobody has told yet, does not.
  */
-static int in_the_way(struct client *client, pid_t pid, uint64_t lane_id, const char **ret_why)
+static int in_the_way(struct client *client, const struct lane_offer *offer, const char **ret_why)
 {
-    const bool same_process = client->pid == pid, same_lane = client->lane_id == lane_id;
-    if (!same_lane && (!same_process || pid == 0)) /* 0: of a pid namespace that we do not see */
+    const bool same_process = client->pid == offer->pid;
+    const bool same_lane = client->lane_id == offer->lane_id && client->uid == offer->uid;
+    if (!same_lane && (!same_process || offer->pid == 0)) /* 0: of a pid namespace that we do not see */
         return 0;
     if (process_died(client->pidfd) || (client->lane && !same_lane && lane_abandoned(client->lane))) {
         client_gone(client, true);
@@ -177,14 +178,14 @@ static int in_the_way(struct client *client, pid_t pid, uint64_t lane_id, const 
         return 0;
     *ret_why = same_process ? "this process has another lane: one process attaches once"
                             : "this lane is another process's: a forked child makes its own";
-    return -EEXIST;
+    return same_process ? -EBUSY : -EEXIST;
 }
 
-static int make_way(struct clients *clients, pid_t pid, uint64_t lane_id, const char **ret_why)
+static int make_way(struct clients *clients, const struct lane_offer *offer, const char **ret_why)
 {
     for (uint32_t number = 1; number < clients->places; number++) {
         struct client *client = clients->by_number[number];
-        const int error = client ? in_the_way(client, pid, lane_id, ret_why) : 0;
+        const int error = client ? in_the_way(client, offer, ret_why) : 0;
         if (error < 0)
             return error;
     }
@@ -236,9 +237,10 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
                    const struct client_events *events, void *context, struct client **ret_client, const char **ret_why)
 {
     struct lane *lane;
-    int error = make_way(clients, peer->pid, lane_id, ret_why);
+    const struct lane_offer offer = {.fd = fd, .uid = peer->uid, .pid = peer->pid, .lane_id = lane_id};
+    int error = make_way(clients, &offer, ret_why);
     if (error == 0)
-        error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
+        error = lanes_attach(clients->options.lanes, &offer, &lane, ret_why);
     if (error < 0) {
         close(fd);
         close(pidfd);
@@ -253,10 +255,12 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
     return 0;
 }
 
-int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, const char **ret_why)
+int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, uint64_t lane_id,
+                        const char **ret_why)
 {
     struct lane *lane;
-    const int error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
+    const struct lane_offer offer = {.fd = fd, .uid = peer->uid, .pid = peer->pid, .lane_id = lane_id};
+    const int error = lanes_attach(clients->options.lanes, &offer, &lane, ret_why);
     if (error < 0) {
         close(fd);
         return error;
@@ -322,7 +326,9 @@ static void inherit_lane(struct clients *clients, const struct keeper_lane *held
     const bool aside = held->number > options->birth->max_lanes;
     const char *why = NULL;
     struct lane *lane = NULL;
-    if (!aside && lanes_attach(options->lanes, held->fd, held->uid, held->pid, held->number, &lane, &why) < 0) {
+    const struct lane_offer offer = {
+        .fd = held->fd, .uid = held->uid, .pid = held->pid, .lane_id = held->lane_id, .number = held->number};
+    if (!aside && lanes_attach(options->lanes, &offer, &lane, &why) < 0) {
         log_warning("lane %u of process %d is lost: %s", held->number, (int)held->pid, why);
         lane = NULL;
     }

@@ -382,7 +382,8 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         if (tracer_wanted(drain->tracer))
             trace_neutral(drain, turn, input);
         add_totals(&core->head.totals, &input->counters, &meter->marks);
-        segment_mark(drain->segment, meter->lane->lane_id, meter->lane->number, meter->number, &marks);
+        segment_mark(drain->segment, meter->lane->uid, meter->lane->lane_id, meter->lane->number, meter->number,
+                     &marks);
         meter->marked_ticks = drain->merge[i].source.ticks;
     }
     lanes_reading(drain->lanes, 0);

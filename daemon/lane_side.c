@@ -30,6 +30,7 @@ int lane_side_new(struct lane *lane, struct lane_side **ret_side)
     side->lane = lane;
     side->memory = lane_memory(lane);
     side->lane_id = lane_identity(lane);
+    side->uid = lane_uid(lane);
     side->number = lane_number(lane);
     side->meter_count = lane_meter_count(lane);
     side->looked_ticks = TICKS_UNKNOWN;
@@ -48,6 +49,11 @@ struct lane_side *lane_side_free(struct lane_side *side)
     free(side->chunks);
     free(side);
     return NULL;
+}
+
+bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark)
+{
+    return side->lane_id == mark->lane_id && side->uid == mark->uid;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- meters */

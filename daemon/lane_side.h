@@ -41,6 +41,7 @@ struct lane_side {
     struct lane *lane;
     void *memory;
     uint64_t lane_id;
+    uid_t uid;
     uint32_t number;
     uint32_t meter_count;
     uint32_t meters;       /* in use, as of the last look */
@@ -59,6 +60,8 @@ struct told_batch {
 
 int lane_side_new(struct lane *lane, struct lane_side **ret_side);
 struct lane_side *lane_side_free(struct lane_side *side);
+/* Is the mark of this lane? */
+bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark);
 
 /* Looks for meters that came into use; `found` is called for each one that has an owner now. Without memory for one it
  * is looked for again. */

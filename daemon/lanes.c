@@ -98,7 +98,7 @@ static const char *misfit_file(int fd, size_t size)
 }
 
 /* NULL: a lane of this layout. header: a copy. */
-static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header)
+static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header, uint64_t lane_id)
 {
     if (header->magic != LANE_MAGIC)
         return "the lane's magic is not a lane's";
@@ -110,6 +110,8 @@ static const char *misfit_header(const struct lanes *lanes, const struct lane_he
         return "the lane has another number of meters than this tripd's lanes";
     if (header->lane_id == 0)
         return "the lane has no id";
+    if (header->lane_id != lane_id)
+        return "the lane has another id than the packet that brought it";
     if (header->segment_id != lanes->options.segment_id)
         return "the lane counts for the breakers of another segment";
     return NULL;
@@ -125,15 +127,15 @@ static void copy_program(char to[sizeof(((struct lane *)0)->program)],
     to[i] = '\0';
 }
 
-static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const char **ret_why)
+static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
 {
     struct lane_header header = {0};
-    const char *why = misfit_file(fd, lanes->size);
+    const char *why = misfit_file(offer->fd, lanes->size);
     if (why) {
         *ret_why = why;
         return -EINVAL;
     }
-    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->fd, 0);
     if (memory == MAP_FAILED) {
         const int error = -errno;
         *ret_why = "the lane cannot be mapped for writing";
@@ -141,7 +143,7 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
     }
     memcpy(&header, memory, offsetof(struct lane_header, meters_used)); /* of what is behind most may be changing */
     header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
-    why = misfit_header(lanes, &header);
+    why = misfit_header(lanes, &header, offer->lane_id);
     if (why) {
         munmap(memory, lanes->size);
         *ret_why = why;
@@ -155,11 +157,14 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
     return 0;
 }
 
-static struct lane *lane_of_id(const struct lanes *lanes, uint64_t lane_id)
+/* An id that another user's lane has is no conflict: whoever reads it can take it. */
+static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
 {
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
-        if (lanes->places[number] && lanes->places[number]->lane_id == lane_id)
-            return lanes->places[number];
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++) {
+        struct lane *const lane = lanes->places[number];
+        if (lane && lane->lane_id == lane_id && lane->uid == uid)
+            return lane;
+    }
     return NULL;
 }
 
@@ -218,8 +223,7 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
     return 0;
 }
 
-int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
-                 const char **ret_why)
+int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
     if (!lane) {
@@ -227,28 +231,28 @@ int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t num
         return -ENOMEM;
     }
     lane->fd = -1;
-    int error = lane_map(lanes, fd, lane, ret_why);
-    struct lane *const before = error == 0 ? lane_of_id(lanes, lane->lane_id) : NULL;
+    int error = lane_map(lanes, offer, lane, ret_why);
+    struct lane *const before = error == 0 ? lane_of_id(lanes, offer->uid, lane->lane_id) : NULL;
     if (before) {
         *ret_why = "another process's lane has its id";
-        error = number ? -EEXIST : take_up_again(before, fd, pid, ret_why);
+        error = offer->number ? -EEXIST : take_up_again(before, offer->fd, offer->pid, ret_why);
         lane_free(lane);
         if (error < 0)
             return error;
-        close(fd);
+        close(offer->fd);
         *ret_lane = before;
         return 0;
     }
     if (error == 0)
-        error = admit(lanes, uid, number, &lane->number, ret_why);
+        error = admit(lanes, offer->uid, offer->number, &lane->number, ret_why);
     if (error < 0) {
         lane_free(lane);
         return error;
     }
-    lane->fd = fd;
-    lane->uid = uid;
-    lane->pid = pid;
-    lane->connected = number == 0;
+    lane->fd = offer->fd;
+    lane->uid = offer->uid;
+    lane->pid = offer->pid;
+    lane->connected = offer->number == 0;
     lanes->places[lane->number] = lane;
     lanes->count++;
     /* Pairs with the acquire of a client that asks whether its lane is looked at. */

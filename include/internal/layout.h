@@ -264,6 +264,8 @@ struct journal_mark {
     uint64_t lane_id; /* of the lane's header; 0: unused */
     uint32_t lane;
     uint32_t meter;
+    uint32_t uid; /* of the lane's process: an id is a lane's of this user */
+    uint32_t reserved0;
     struct meter_marks marks;
 };
 
@@ -381,7 +383,7 @@ struct lane_header {
     uint32_t version;
     uint32_t meter_count;
     uint64_t digest;
-    uint64_t lane_id; /* random: names this lane for ever */
+    uint64_t lane_id; /* random: among the lanes of its user, names this one for ever */
     uint32_t pid;     /* as the client sees it: for people only */
     uint32_t reserved0;
     char program[24];
@@ -630,7 +632,7 @@ LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 256);
 LAYOUT_SIZE(meter_marks, 128);
-LAYOUT_SIZE(journal_mark, 144);
+LAYOUT_SIZE(journal_mark, 152);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_AT(commons_header, dirty, 64);

@@ -189,8 +189,12 @@ static inline const struct policy_slot *host_policy(const struct host *host, uin
 static inline void client_attach(struct host *host, struct client *client)
 {
     const char *why = NULL;
-    const int fd = writer_send(&client->writer);
-    must(lanes_attach(host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0);
+    const struct lane_offer offer = {.fd = writer_send(&client->writer),
+                                     .uid = getuid(),
+                                     .pid = getpid(),
+                                     .lane_id = client->writer.memory->lane_id,
+                                     .number = client->number};
+    must(lanes_attach(host->lanes, &offer, &client->lane, &why) == 0);
     client->number = lane_number(client->lane);
     lane_grant(client->lane, host->segment->header->commons_number);
     breakers_lane_came(host->breakers, client->lane);

@@ -3,6 +3,7 @@
  *
  *   hello                 maps segment and commons
  *   attach ID [HEADER]    a lane of its own, by this id (in the header by another one): "ok", or the refusal's name
+ *   lane NUMBER           the id of this lane, as everyone reads it in the segment
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -63,6 +64,17 @@ static const char *attach(void)
     return packet.head.kind == WIRE_ATTACHED ? "ok" : error_name(packet.refused.error);
 }
 
+static const char *lane_id(void)
+{
+    static char id[24];
+    const struct section *const clients = &segment->sections[SECTION_CLIENTS];
+    const uint8_t *const slots = (const uint8_t *)segment + clients->offset;
+    const struct client_slot *const slot =
+        (const struct client_slot *)(const void *)(slots + number(1) * clients->stride);
+    snprintf(id, sizeof(id), "%llu", (unsigned long long)slot->lane_id);
+    return id;
+}
+
 static const char *scribble(void)
 {
     memset(commons, 0xff, sections[COMMONS_WORDS].offset);
@@ -75,6 +87,7 @@ static const struct {
 } steps[] = {
     {"hello", hello},
     {"attach", attach},
+    {"lane", lane_id},
     {"scribble", scribble},
 };
 

@@ -24,4 +24,27 @@ await "the trip arrives" would_say first deny_open allow
 ends 0 "$TRIPCTL" reset db
 kill_client scribbler
 
+# A lane's id that it read and took after a restart is its own: the lane that had it is another user's.
+says first ok record ok 1
+hostile squatter
+says squatter ok hello
+id=$(ask squatter lane 1)
+[ "$id" != 0 ] || fail "lane 1 has no id"
+kill_client squatter
+stop
+start "$TRIPD" -c "$folder/tripd.yaml"
+hostile squatter
+says squatter ok hello
+says squatter ok attach "$id"
+says first ok record ok 20
+await "the victim's calls count" would_show 21 totals.ok show db
+await "the victim has a lane" would_say first shared status
+kill_client squatter
+
+# A packet that names another lane than it brings.
+hostile liar
+says liar ok hello
+says liar EINVAL attach 5 6
+kill_client liar
+
 stop

@@ -99,6 +99,23 @@ static void test_a_child_holds_no_permit_before_its_lane_has_a_number(void **sta
     assert_int_equal(in_child(first_calls_of_a_child, fixture), 0);
 }
 
+static bool counted_in(struct fixture *fixture, uint32_t lane)
+{
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    return fake_lane(&fixture->fake, lane) && fake_counts(&fixture->fake, lane, fixture->slot, 1).total_ok != 0;
+}
+
+static void test_a_process_whose_lane_s_id_is_taken_makes_another_lane(void **state)
+{
+    struct fixture *const fixture = *state;
+    assert_true(WAIT_FOR(counted_in(fixture, 1)));
+    fixture->fake.taken_id = fake_lane(&fixture->fake, 1)->lane_id;
+    __atomic_store_n(&fake_lane(&fixture->fake, 1)->detached, 1, __ATOMIC_RELEASE);
+    fake_hang_up(&fixture->fake);
+    assert_true(WAIT_FOR(counted_in(fixture, 2)));
+    assert_true(WAIT_FOR(fixture_shared(fixture)));
+}
+
 static void test_a_process_whose_lane_is_refused_probes_all_the_same(void **state)
 {
     struct fixture *const fixture = *state;
@@ -214,6 +231,7 @@ int main(void)
         TEST(what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
+        TEST(a_process_whose_lane_s_id_is_taken_makes_another_lane),
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
         TEST(what_shadow_admits_without_a_permit_is_no_probe),
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
