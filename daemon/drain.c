@@ -64,7 +64,8 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
     const struct section_side *const ring = &meter->lane->sections[section];
     if (any_gone_on(&input->counters, &meter->marks, source->epoch))
         return false;
-    if (turn->over || meter->lane->number == turn->leaving)
+    const uint32_t lane = meter->lane->number;
+    if (turn->over || turn->leaving[lane / 64] >> lane % 64 & 1)
         return true;
     if (!ring->more &&
         (section == 0 || ring->dropped || (input->counters.steady && all_told(source, &drain->batch, meter)))) {
@@ -431,6 +432,7 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
         struct drain_input *const input = &drain->inputs[drain->input_count];
         lanes_reading(drain->lanes, meter->lane->number);
         meter_side_read(meter, &input->counters);
+        drain->meters_read++;
         if (input->counters.owner != meter->owner) {
             ret_found->strayed = true;
             continue;

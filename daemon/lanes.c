@@ -10,13 +10,16 @@
 #include <unistd.h>
 
 #include "internal/policy.h"
+#include "log.h"
 
 #define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct lane {
+    struct lanes *lanes;
     struct lane_header *memory;
     uint64_t lane_id;
     size_t size;
+    uint64_t charged; /* what is kept of it on the heap */
     int fd;
     uint32_t number;
     uint32_t meter_count;
@@ -33,6 +36,7 @@ struct lanes {
     uint32_t count;
     uint32_t meter_count; /* that every lane must have */
     size_t size;
+    bool told_charge; /* the log has said that a quota is used up by what lanes hold */
 };
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
@@ -175,13 +179,33 @@ static bool same_memfd(int fd, int other_fd)
            status.st_ino == other.st_ino;
 }
 
-static bool within_quota(const struct lanes *lanes, uid_t uid)
+static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
-    uint64_t memory = lanes->size;
+    uint64_t memory = more;
     for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
         if (lanes->places[number] && lanes->places[number]->uid == uid)
-            memory += lanes->size;
+            memory += lanes->size + lanes->places[number]->charged;
     return memory <= lanes->options.memory_per_user;
+}
+
+static void say_no_room(struct lanes *lanes, uid_t uid)
+{
+    if (lanes->told_charge)
+        return;
+    lanes->told_charge = true;
+    log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what they report of breakers that "
+                "are new to them is not counted; raise it, and reload the config",
+                (unsigned)uid);
+}
+
+bool lane_charge(struct lane *lane, size_t bytes)
+{
+    if (!within_quota(lane->lanes, lane->uid, bytes)) {
+        say_no_room(lane->lanes, lane->uid);
+        return false;
+    }
+    lane->charged += bytes;
+    return true;
 }
 
 /* 0: none is free, or not this one. */
@@ -215,7 +239,7 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
         *ret_why = wanted ? "another lane has this number" : "limits.max_lanes lanes are attached";
         return -EMFILE;
     }
-    if (!within_quota(lanes, uid)) {
+    if (!within_quota(lanes, uid, lanes->size)) {
         *ret_why = "limits.lane_memory_per_user is used up by this user's other processes";
         return -EDQUOT;
     }
@@ -249,6 +273,7 @@ int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lan
         lane_free(lane);
         return error;
     }
+    lane->lanes = lanes;
     lane->fd = offer->fd;
     lane->uid = offer->uid;
     lane->pid = offer->pid;
@@ -354,6 +379,11 @@ void *lane_memory(const struct lane *lane)
 uint32_t lane_meter_count(const struct lane *lane)
 {
     return lane->meter_count;
+}
+
+uint32_t lane_max_breakers(const struct lane *lane)
+{
+    return lane->lanes->options.max_breakers;
 }
 
 bool lane_resolved(const struct lane *lane, uint32_t breaker)

@@ -61,10 +61,13 @@ int lane_fd(const struct lane *lane);              /* its memfd: to compare, and
 uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the last look */
 /* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
 bool lane_abandoned(const struct lane *lane);
+/* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */
+bool lane_charge(struct lane *lane, size_t bytes);
 
 /* ---- for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 uint32_t lane_meter_count(const struct lane *lane);
+uint32_t lane_max_breakers(const struct lane *lane); /* numbers of breakers are below */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
 uint32_t lane_look(struct lane *lane);                          /* meters in use now, meter_count at most */

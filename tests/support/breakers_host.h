@@ -210,7 +210,7 @@ static inline void client_start(struct host *host, struct client *client, uint64
 /* Killed: tripd sees its pidfd. */
 static inline void client_die(struct host *host, struct client *client)
 {
-    breakers_lane_gone(host->breakers, client->lane);
+    breakers_lanes_gone(host->breakers, &client->lane, 1);
     lanes_remove(host->lanes, client->lane);
     client->lane = NULL;
 }
@@ -220,8 +220,13 @@ static inline void client_free(struct client *client)
     writer_free(&client->writer);
 }
 
+/* One a breaker, as libtrip takes them. */
 static inline uint32_t client_meter(struct host *host, struct client *client, uint32_t slot)
 {
+    const uint64_t owner = meter_owner(slot, segment_incarnation(host->segment, slot), 1);
+    for (uint32_t meter = 0; meter < client->writer.memory->meters_used; meter++)
+        if (lane_meter_at(client->writer.memory, meter)->owner == owner)
+            return meter;
     return writer_meter(&client->writer, slot, segment_incarnation(host->segment, slot), 1);
 }
 

@@ -4,6 +4,7 @@
  *   hello                 maps segment and commons
  *   attach ID [HEADER]    a lane of its own, by this id (in the header by another one): "ok", or the refusal's name
  *   lane NUMBER           the id of this lane, as everyone reads it in the segment
+ *   hoard SLOT            gives all the meters of its lane to this breaker
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <sys/mman.h>
 
 #include "internal/commons_plan.h"
+#include "internal/policy.h"
 #include "lane_writer.h"
 #include "wire_client.h"
 
@@ -75,6 +77,16 @@ static const char *lane_id(void)
     return id;
 }
 
+static const char *hoard(void)
+{
+    const uint32_t slot = (uint32_t)number(1);
+    const uint8_t *const policies = (const uint8_t *)segment + segment->sections[SECTION_POLICY].offset;
+    const struct policy_slot *const policy = (const struct policy_slot *)(const void *)policies + slot;
+    for (uint32_t meter = 0; meter < lane.meter_count; meter++)
+        writer_meter(&lane, slot, policy_incarnation(policy->admission), meter % LANE_SECTIONS);
+    return "ok";
+}
+
 static const char *scribble(void)
 {
     memset(commons, 0xff, sections[COMMONS_WORDS].offset);
@@ -85,10 +97,7 @@ static const struct {
     const char *name;
     const char *(*take)(void);
 } steps[] = {
-    {"hello", hello},
-    {"attach", attach},
-    {"lane", lane_id},
-    {"scribble", scribble},
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"hoard", hoard}, {"scribble", scribble},
 };
 
 static const char *take(char *line)

@@ -41,6 +41,20 @@ await "the victim's calls count" would_show 21 totals.ok show db
 await "the victim has a lane" would_say first shared status
 kill_client squatter
 
+# Lanes whose meters are all of one breaker end at once: what the others report of it counts, and trips.
+for i in 1 2 3 4 5 6; do
+    hostile hoarder$i
+    says hoarder$i ok hello
+    says hoarder$i ok attach $((100 + i))
+    says hoarder$i ok hoard 0
+done
+says first ok record failure 4
+for i in 1 2 3 4 5 6; do kill -9 "${pids[hoarder$i]}"; done
+says first ok record failure 1
+await "the trip arrives" would_say second deny_open allow
+await "the failures count" would_show 10 totals.failures show db
+ends 0 "$TRIPCTL" reset db
+
 # A packet that names another lane than it brings.
 hostile liar
 says liar ok hello

@@ -44,11 +44,11 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     __atomic_add_fetch(&counts->came, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
-void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
+void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
 {
     (void)breakers;
-    counts->number = lane_number(lane);
-    __atomic_add_fetch(&counts->gone, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
+    counts->number = lane_number(lanes[count - 1]);
+    __atomic_add_fetch(&counts->gone, (int)count, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
 void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)

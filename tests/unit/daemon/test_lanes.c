@@ -275,6 +275,26 @@ static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **
     lanes_free(lanes);
 }
 
+static void test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 2 * right_size());
+    struct lane_writer writers[2];
+    struct lane *first, *lane;
+    writer_make(&writers[0], 77, BREAKERS);
+    writer_make(&writers[1], 78, BREAKERS);
+    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
+    assert_true(lane_charge(first, 4096));
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), -EDQUOT);
+    assert_true(lane_charge(first, right_size() - 4096));
+    assert_false(lane_charge(first, 1));
+    lanes_remove(lanes, first);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    writer_free(&writers[0]);
+    writer_free(&writers[1]);
+    lanes_free(lanes);
+}
+
 static void test_an_inherited_lane_keeps_its_number_and_waits_for_its_client(void **state)
 {
     (void)state;
@@ -365,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_an_attached_lane_is_not_attached_twice),
         cmocka_unit_test(test_the_id_of_another_user_s_lane_is_no_conflict),
         cmocka_unit_test(test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused),
+        cmocka_unit_test(test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory),
         cmocka_unit_test(test_an_inherited_lane_keeps_its_number_and_waits_for_its_client),
         cmocka_unit_test(test_a_lane_whose_lock_is_free_is_abandoned),
         cmocka_unit_test(test_a_program_s_name_is_fit_for_a_terminal),
