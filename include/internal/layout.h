@@ -360,7 +360,7 @@ struct limit_lines {
     uint64_t retries_refused;                              /* for people */
 
     /* Who waits for a ticket sets `waiting` and sleeps on `turn`; who gives one back and finds it set clears it, moves
-     * `turn` on and wakes all. */
+     * `turn` on and wakes those who sleep longest: waiters.h. */
     uint32_t turn __attribute__((aligned(LAYOUT_LINE)));
     uint32_t waiting;
 };

@@ -4,16 +4,19 @@
  *   hello                 maps segment and commons
  *   attach ID [HEADER]    a lane of its own, by this id (in the header by another one): "ok", or the refusal's name
  *   lane NUMBER           the id of this lane, as everyone reads it in the segment
+ *   crowd COUNT           so many threads wait on the doorbell from now on
  *   hoard SLOT            gives all the meters of its lane to this breaker
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "internal/commons_plan.h"
+#include "internal/doorbell.h"
 #include "internal/policy.h"
 #include "lane_writer.h"
 #include "wire_client.h"
@@ -77,6 +80,26 @@ static const char *lane_id(void)
     return id;
 }
 
+static void *wait_for_ever(void *bell)
+{
+    while (syscall(SYS_futex, bell, FUTEX_WAIT, DOORBELL_ASLEEP, NULL, NULL, 0) == 0 || errno == EAGAIN)
+        usleep(1000);
+    return NULL;
+}
+
+static const char *crowd(void)
+{
+    struct commons_header *const header = (struct commons_header *)(void *)commons;
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    for (uint64_t i = 0; i < number(1); i++)
+        if (pthread_create(&thread, &small, wait_for_ever, &header->doorbell) != 0)
+            return "no more threads";
+    return "ok";
+}
+
 static const char *hoard(void)
 {
     const uint32_t slot = (uint32_t)number(1);
@@ -97,7 +120,7 @@ static const struct {
     const char *name;
     const char *(*take)(void);
 } steps[] = {
-    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"hoard", hoard}, {"scribble", scribble},
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"crowd", crowd}, {"hoard", hoard}, {"scribble", scribble},
 };
 
 static const char *take(char *line)

@@ -55,6 +55,18 @@ await "the trip arrives" would_say second deny_open allow
 await "the failures count" would_show 10 totals.failures show db
 ends 0 "$TRIPCTL" reset db
 
+# Strangers who wait on the doorbell are woken in tripd's place, 64 at most: it finds by itself what was told.
+hostile crowd
+says crowd ok hello
+says crowd ok crowd 100
+for i in 1 2 3; do
+    says first ok record failure 5
+    await "tripd has seen the opening" logged_times $((i + 2)) "db: closed -> open"
+    await "the trip arrives" would_say second deny_open allow
+    ends 0 "$TRIPCTL" reset db
+done
+kill_client crowd
+
 # A packet that names another lane than it brings.
 hostile liar
 says liar ok hello
