@@ -231,12 +231,12 @@ static int find_pidfd(const struct session *session, struct loop_message *messag
 }
 
 /* The process ended before tripd came to its lane. */
-static int take_dead(struct session *session, struct loop_message *message)
+static int take_dead(struct session *session, const struct wire_attach *request, struct loop_message *message)
 {
     const char *why = NULL;
     const int fd = message->fds[0];
     message->fds[0] = -1;
-    const int error = clients_attach_dead(session->attach->options.clients, fd, &session->peer, &why);
+    const int error = clients_attach_dead(session->attach->options.clients, fd, &session->peer, request->lane_id, &why);
     return error == 0 ? 0 : refuse(session, error, "%s", why);
 }
 
@@ -247,7 +247,7 @@ static int take_attach(struct session *session, const struct wire_attach *reques
         return -EPROTO;
     const int pidfd = find_pidfd(session, message);
     if (pidfd == -ESRCH)
-        return take_dead(session, message);
+        return take_dead(session, request, message);
     if (pidfd < 0)
         return refuse(session, pidfd, "process %d cannot be watched: %s", (int)session->peer.pid, strerror(-pidfd));
     const int fd = message->fds[0];

@@ -163,7 +163,8 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
 /* Lane 0 is a client's that has none: it dies unseen, and what it holds ends with its lease. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane)
 {
-    return lane != 0 && breakers->assembled && (lane == breakers->leaving || !lanes_get(breakers->options.lanes, lane));
+    const bool there = lane < COMMONS_LANES_MAX && lanes_get(breakers->options.lanes, lane);
+    return lane != 0 && breakers->assembled && (!there || breakers->leaving[lane / 64] >> lane % 64 & 1);
 }
 
 /* Does time demand a step, and which? */

@@ -51,8 +51,8 @@ bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anythi
 /* Everything: all counters of all lanes (heartbeat, `sync`, before stop). The first call says that all lanes a worker
  * inherited have come: until then a permit's owner without a lane is not taken for dead. */
 void breakers_drain_all(struct breakers *breakers);
-/* The last of a lane: drains it, frees its permits and its probing, drops its references. Then lanes_remove. */
-void breakers_lane_gone(struct breakers *breakers, struct lane *lane);
+/* The last of these lanes: drains them, frees their permits and probing, drops all references. Then lanes_remove. */
+void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count);
 void breakers_lane_came(struct breakers *breakers, struct lane *lane); /* pending marks; meters it already has */
 
 /* A client that comes back says that this breaker opened in the commons that it had, of this number, while no tripd was

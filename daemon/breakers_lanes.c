@@ -8,8 +8,13 @@
 
 #include <string.h>
 
-#define ROUNDS_MAX   64 /* a lane that tells without end waits for its next turn */
-#define EVENTS_LEAST 32 /* of a section in one round */
+/* A lane that tells without end waits for its next turn of the loop, and so does what lanes tell of breakers that have
+ * very many meters. */
+#define ROUNDS_MAX     64
+#define COLLECT_METERS 32768 /* read in one go; and those of one round */
+#define EVENTS_LEAST   32    /* of a section in one round */
+/* Of lanes that have ended: a full ring is read in two, and is then seen not to be full. */
+#define LAST_ROUNDS 4
 
 /* ------------------------------------------------------------------------------------------------- whose meters are
  * whose */
@@ -17,14 +22,27 @@
 static void link_to(struct meter_side **chain, struct meter_side *meter)
 {
     meter->next = *chain;
+    meter->previous = chain;
+    if (meter->next)
+        meter->next->previous = &meter->next;
     *chain = meter;
+}
+
+static void leave_chain(struct meter_side *meter)
+{
+    *meter->previous = meter->next;
+    if (meter->next)
+        meter->next->previous = meter->previous;
+    if (meter->breaker != NO_BREAKER)
+        meter_side_unclaim(meter, meter->breaker);
+    meter->breaker = NO_BREAKER;
 }
 
 void breakers_home(struct breakers *breakers, struct meter_side *meter)
 {
     const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
     const bool ours = slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
-                      segment_incarnation(breakers->segment, slot) == incarnation;
+                      segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
     meter->breaker = ours ? slot : NO_BREAKER;
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
     if (ours)
@@ -35,20 +53,18 @@ void breakers_home(struct breakers *breakers, struct meter_side *meter)
 void breakers_strays(struct breakers *breakers, struct meter_side **chain)
 {
     struct meter_side *strays = NULL;
-    while (*chain) {
-        struct meter_side *const meter = *chain;
+    for (struct meter_side *meter = *chain, *next; meter; meter = next) {
         const uint64_t owner = meter_side_owner(meter);
-        if (owner == meter->owner || owner == 0) {
-            chain = &meter->next;
+        next = meter->next;
+        if (owner == meter->owner || owner == 0)
             continue;
-        }
-        *chain = meter->next;
+        leave_chain(meter);
         meter->owner = owner;
         link_to(&strays, meter);
     }
     while (strays) {
         struct meter_side *const meter = strays;
-        strays = meter->next;
+        leave_chain(meter);
         breakers_home(breakers, meter);
     }
 }
@@ -57,19 +73,8 @@ void breakers_homeless(struct breakers *breakers, uint32_t slot)
 {
     while (breakers->table[slot].meters) {
         struct meter_side *const meter = breakers->table[slot].meters;
-        breakers->table[slot].meters = meter->next;
-        meter->breaker = NO_BREAKER;
+        leave_chain(meter);
         link_to(&breakers->nobodys, meter);
-    }
-}
-
-static void unlink_lane(struct meter_side **chain, const struct lane_side *side)
-{
-    while (*chain) {
-        if ((*chain)->lane == side)
-            *chain = (*chain)->next;
-        else
-            chain = &(*chain)->next;
     }
 }
 
@@ -209,19 +214,24 @@ static void take_turn(struct breakers *breakers, struct lane_side *side)
         set_bit(breakers->ready, side->number);
 }
 
-void breakers_collect(struct breakers *breakers)
+static void collect_round(struct breakers *breakers)
 {
     uint64_t turn[COMMONS_LANES_MAX / 64];
-    for (unsigned round = 0; round < ROUNDS_MAX && any_ready(breakers); round++) {
-        memcpy(turn, breakers->ready, sizeof(turn));
-        memset(breakers->ready, 0, sizeof(breakers->ready));
-        breakers->sections = 0;
-        for_lanes(breakers, turn, count_sections);
-        for_lanes(breakers, turn, take_turn);
-        breakers_turn_touched(breakers);
-        for_lanes(breakers, turn, release_lane);
-        empty_batch(breakers);
-    }
+    memcpy(turn, breakers->ready, sizeof(turn));
+    memset(breakers->ready, 0, sizeof(breakers->ready));
+    breakers->sections = 0;
+    for_lanes(breakers, turn, count_sections);
+    for_lanes(breakers, turn, take_turn);
+    breakers_turn_touched(breakers);
+    for_lanes(breakers, turn, release_lane);
+    empty_batch(breakers);
+}
+
+void breakers_collect(struct breakers *breakers)
+{
+    const uint64_t until = breakers->drain->meters_read + COLLECT_METERS;
+    for (unsigned round = 0; round < ROUNDS_MAX && any_ready(breakers) && breakers->drain->meters_read < until; round++)
+        collect_round(breakers);
 }
 
 void breakers_collect_all(struct breakers *breakers)
@@ -244,18 +254,24 @@ void breakers_rung(struct breakers *breakers)
 /* --------------------------------------------------------------------------------------------------------- everything
  */
 
-void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
+/* Of these meters, which are all the breaker's. */
+static void publish_latency(struct breakers *breakers, uint32_t slot, struct meter_side *first, bool alone)
 {
     uint64_t counts[LATENCY_BUCKETS];
     int64_t went_well[LATENCY_BUCKETS] = {0};
     memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
-    for (struct meter_side *meter = breakers->table[slot].meters; meter; meter = meter->next) {
+    for (struct meter_side *meter = first; meter; meter = alone ? NULL : meter->next) {
         lanes_reading(breakers->options.lanes, meter->lane->number);
         meter_side_latency(meter, counts, went_well);
     }
     lanes_reading(breakers->options.lanes, 0);
     segment_detail_latency(breakers->segment, slot, counts);
     soonest_add(&breakers->table[slot].soonest, went_well, breakers->now_ns);
+}
+
+void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
+{
+    publish_latency(breakers, slot, breakers->table[slot].meters, false);
     breakers->table[slot].latency_stale = false;
 }
 
@@ -300,7 +316,7 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     if (!breakers->sides[number]) {
         if (lane_side_new(lane, &breakers->sides[number]) < 0)
             return; /* breakers_drain_all tries again */
-        segment_pending_store(breakers->segment, lane_identity(lane), breakers_store_mark, breakers);
+        segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane), breakers_store_mark, breakers);
         set_bit(breakers->lanes, number);
     }
     set_bit(breakers->ready, number); /* what it told before nobody was told of */
@@ -309,7 +325,7 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
 }
 
 /* Its meters' breakers, so that each is settled without it. */
-static void touch_all(struct breakers *breakers, const struct lane_side *side)
+static void touch_all(struct breakers *breakers, struct lane_side *side)
 {
     for (uint32_t number = 0; number < side->meters; number++) {
         const struct meter_side *const meter = lane_side_meter(side, number);
@@ -318,46 +334,61 @@ static void touch_all(struct breakers *breakers, const struct lane_side *side)
     }
 }
 
-/* What its calls took goes with its meters. */
-static void publish_latencies(struct breakers *breakers, const struct lane_side *side)
+/* What its calls took goes with its meters. The others' follow at the next heartbeat. */
+static void publish_latencies(struct breakers *breakers, struct lane_side *side)
 {
     for (uint32_t number = 0; number < side->meters; number++) {
-        const struct meter_side *const meter = lane_side_meter(side, number);
+        struct meter_side *const meter = lane_side_meter(side, number);
         if (meter && meter->breaker != NO_BREAKER && breakers->table[meter->breaker].latency_stale)
-            breakers_publish_latency(breakers, meter->breaker);
+            publish_latency(breakers, meter->breaker, meter, true);
     }
 }
 
-static void unlink_meters(struct breakers *breakers, const struct lane_side *side)
+static void unlink_meters(struct breakers *breakers, struct lane_side *side)
 {
+    (void)breakers;
     for (uint32_t number = 0; number < side->meters; number++) {
-        const struct meter_side *const meter = lane_side_meter(side, number);
-        if (meter && meter->breaker != NO_BREAKER)
-            unlink_lane(&breakers->table[meter->breaker].meters, side);
+        struct meter_side *const meter = lane_side_meter(side, number);
+        if (meter)
+            leave_chain(meter);
     }
-    unlink_lane(&breakers->nobodys, side);
 }
 
-void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
+static void forget(struct breakers *breakers, struct lane_side *side)
 {
-    const uint32_t number = lane_number(lane);
-    struct lane_side *const side = breakers->sides[number];
-    breakers_tickets_of_lane(breakers, number);
-    if (!side)
-        return;
-    breakers->leaving = number; /* its last counts are taken as they are */
-    set_bit(breakers->ready, number);
-    breakers_collect(breakers);
-    touch_all(breakers, side);
-    breakers_turn_touched(breakers);
-    touch_all(breakers, side);
-    publish_latencies(breakers, side);
-    unlink_meters(breakers, side);
+    const uint32_t number = side->number;
     breakers_permits_of_lane(breakers, number);
     breakers->sides[number] = NULL;
     clear_bit(breakers->lanes, number);
     clear_bit(breakers->ready, number);
-    breakers_turn_touched(breakers);
-    breakers->leaving = 0;
     lane_side_free(side);
+}
+
+/* What they told, and they alone: others wait for their turn. */
+static void collect_last(struct breakers *breakers)
+{
+    uint64_t others[COMMONS_LANES_MAX / 64];
+    memcpy(others, breakers->ready, sizeof(others));
+    memcpy(breakers->ready, breakers->leaving, sizeof(breakers->ready));
+    for (unsigned round = 0; round < LAST_ROUNDS && any_ready(breakers); round++)
+        collect_round(breakers);
+    memcpy(breakers->ready, others, sizeof(others));
+}
+
+/* Together: each breaker has its turns once, however many of its processes end at once. */
+void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        breakers_tickets_of_lane(breakers, lane_number(lanes[i]));
+        set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */
+    }
+    collect_last(breakers);
+    for_lanes(breakers, breakers->leaving, touch_all);
+    breakers_turn_touched(breakers);
+    for_lanes(breakers, breakers->leaving, touch_all);
+    for_lanes(breakers, breakers->leaving, publish_latencies);
+    for_lanes(breakers, breakers->leaving, unlink_meters);
+    for_lanes(breakers, breakers->leaving, forget);
+    breakers_turn_touched(breakers);
+    memset(breakers->leaving, 0, sizeof(breakers->leaving));
 }

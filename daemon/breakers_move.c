@@ -44,7 +44,7 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
         .total_ok = at_ns / 1000000,
     };
     note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
-    segment_mark(breakers->segment, slot + UINT64_C(1), 0, MARK_STEP, &step);
+    segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_STEP, &step);
     breakers->note = move->note;
     segment_commit(breakers->segment, breakers_store_mark, breakers);
     breakers->note = NULL;
@@ -98,10 +98,10 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
 static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
 {
     struct lane_side *side = mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
-    if (!side || side->lane_id != mark->lane_id) { /* it came back under another number */
+    if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
         side = NULL;
         for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes) && !side; lane++)
-            if (breakers->sides[lane] && breakers->sides[lane]->lane_id == mark->lane_id)
+            if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
                 side = breakers->sides[lane];
     }
     if (!side)

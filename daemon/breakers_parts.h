@@ -64,14 +64,14 @@ struct breakers {
     uint32_t in_flight_watchers; /* breakers with in_flight */
     uint64_t stall_due_ns;
     uint64_t random;
-    uint64_t now_ns, now_ticks;             /* as of breakers_look_at_clock */
-    uint32_t leaving;                       /* number of the lane that is going; 0: none is */
-    uint64_t no_room_until_ns;              /* breakers_make_room found none: it looks again then */
-    bool assembled;                         /* lanes of before have come back: an owner without a lane is dead */
-    bool recovering;                        /* the journal's marks are stored once more */
-    const char *note;                       /* of the operator whose transition is being recorded */
-    uint64_t lanes[COMMONS_LANES_MAX / 64]; /* a bit a lane: attached */
-    uint64_t ready[COMMONS_LANES_MAX / 64]; /* a bit a lane: has told something */
+    uint64_t now_ns, now_ticks;               /* as of breakers_look_at_clock */
+    uint64_t no_room_until_ns;                /* breakers_make_room found none: it looks again then */
+    bool assembled;                           /* lanes of before have come back: an owner without a lane is dead */
+    bool recovering;                          /* the journal's marks are stored once more */
+    const char *note;                         /* of the operator whose transition is being recorded */
+    uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
+    uint64_t ready[COMMONS_LANES_MAX / 64];   /* a bit a lane: has told something */
+    uint64_t leaving[COMMONS_LANES_MAX / 64]; /* a bit a lane: nothing more will come of it */
 };
 
 /* ---- breakers.c */

@@ -52,7 +52,7 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
         if (!core)
             core = segment_begin(breakers->segment, slot);
         count_answer(breakers, slot, core, permit);
-        segment_mark(breakers->segment, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
+        segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
     }
     if (core)
         segment_commit(breakers->segment, breakers_store_mark, breakers);

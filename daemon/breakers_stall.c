@@ -38,7 +38,7 @@ bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *
         mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
     const uint32_t place = mark->meter & ~MARK_CALL;
     const uint64_t stalling = mark->marks.ok;
-    if (!side || side->lane_id != mark->lane_id)
+    if (!side || !lane_side_of(side, mark))
         return false;
     if (place < LANE_CALLS && !cas_state(side, place, stalling, LANE_CALL_STALLED))
         cas_state(side, place, lane_call_with_status(stalling, LANE_CALL_RETURNED), LANE_CALL_FREE);
@@ -50,7 +50,8 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
     const struct meter_marks mark = {.ok = lane_call_with_status(call->state, LANE_CALL_STALLING)};
     struct core_state *const core = segment_begin(breakers->segment, slot);
     core_calls(core, breakers->table[slot].settings, breakers->now_ns, 1, true, slow);
-    segment_mark(breakers->segment, call->side->lane_id, call->side->number, MARK_CALL | call->place, &mark);
+    segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
+                 &mark);
     segment_commit(breakers->segment, breakers_store_mark, breakers);
     breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
     segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");

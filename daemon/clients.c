@@ -19,6 +19,7 @@ struct client {
     int pidfd;
     struct loop_watch *watch;
     bool kept;                          /* the keeper holds it */
+    bool dead;                          /* its process ended, and what it told is counted in a moment */
     const struct client_events *events; /* NULL: no connection */
     void *context;
     struct client_slot shown; /* to people, in the segment */
@@ -30,6 +31,8 @@ struct clients {
     struct loop_connection *keeper;
     uint32_t places;
     struct client **by_number; /* place 0 unused; above max_lanes those that are set aside */
+    struct lane **ended;       /* room for the lanes of those that end together */
+    struct loop_timer *burial;
 };
 
 /* ---- what the keeper is told */
@@ -84,15 +87,14 @@ static void grant(struct client *client)
 
 /* ---- the end of a client */
 
-/* Whatever is left of it after its process: its last reports are counted, its permits are free, its number too. */
-static void client_gone(struct client *client, bool drop)
+/* Whatever is left of it after its process: its last reports were counted, its permits are free, its number too. */
+static void client_free(struct client *client, bool drop)
 {
     struct clients *clients = client->clients;
     if (client->events)
         client->events->gone(client->context);
     loop_watch_remove(client->watch);
     if (client->lane) {
-        breakers_lane_gone(clients->breakers, client->lane);
         lanes_remove(clients->options.lanes, client->lane);
         segment_client_clear(clients->options.segment, client->number);
     }
@@ -103,21 +105,49 @@ static void client_gone(struct client *client, bool drop)
     free(client);
 }
 
+static void client_gone(struct client *client, bool drop)
+{
+    if (client->lane)
+        breakers_lanes_gone(client->clients->breakers, &client->lane, 1);
+    client_free(client, drop);
+}
+
 static bool process_died(int pidfd)
 {
     struct pollfd fd = {.fd = pidfd, .events = POLLIN};
     return poll(&fd, 1, 0) == 1;
 }
 
+/* Those that are told in one turn of the loop end together: what they share is drained once. */
 static void died(void *context, struct loop_watch *watch)
 {
-    (void)watch;
-    client_gone(context, true);
+    struct client *client = context;
+    loop_watch_remove(watch);
+    client->watch = NULL;
+    client->dead = true;
+    loop_timer_arm(client->clients->burial, monotonic_ns());
+}
+
+static void bury(void *context, struct loop_timer *timer)
+{
+    (void)timer;
+    struct clients *const clients = context;
+    uint32_t count = 0;
+    for (uint32_t number = 1; number < clients->places; number++) {
+        const struct client *const client = clients->by_number[number];
+        if (client && client->dead && client->lane)
+            clients->ended[count++] = client->lane;
+    }
+    if (count)
+        breakers_lanes_gone(clients->breakers, clients->ended, count);
+    for (uint32_t number = 1; number < clients->places; number++)
+        if (clients->by_number[number] && clients->by_number[number]->dead)
+            client_free(clients->by_number[number], true);
 }
 
 static void look(struct client *client)
 {
-    if (client->lane && !client->events && lane_abandoned(client->lane))
+    if (client->lane && !client->events && !client->dead && lane_abandoned(client->lane))
         client_gone(client, true);
     else
         show(client);
@@ -158,10 +188,11 @@ static struct client *client_new(struct clients *clients, uint32_t number, int p
 
 /* Does a client stand in the way of this lane of this process? One that is gone, though nobody has told yet, does not.
  */
-static int in_the_way(struct client *client, pid_t pid, uint64_t lane_id, const char **ret_why)
+static int in_the_way(struct client *client, const struct lane_offer *offer, const char **ret_why)
 {
-    const bool same_process = client->pid == pid, same_lane = client->lane_id == lane_id;
-    if (!same_lane && (!same_process || pid == 0)) /* 0: of a pid namespace that we do not see */
+    const bool same_process = client->pid == offer->pid;
+    const bool same_lane = client->lane_id == offer->lane_id && client->uid == offer->uid;
+    if (!same_lane && (!same_process || offer->pid == 0)) /* 0: of a pid namespace that we do not see */
         return 0;
     if (process_died(client->pidfd) || (client->lane && !same_lane && lane_abandoned(client->lane))) {
         client_gone(client, true);
@@ -177,14 +208,14 @@ static int in_the_way(struct client *client, pid_t pid, uint64_t lane_id, const 
         return 0;
     *ret_why = same_process ? "this process has another lane: one process attaches once"
                             : "this lane is another process's: a forked child makes its own";
-    return -EEXIST;
+    return same_process ? -EBUSY : -EEXIST;
 }
 
-static int make_way(struct clients *clients, pid_t pid, uint64_t lane_id, const char **ret_why)
+static int make_way(struct clients *clients, const struct lane_offer *offer, const char **ret_why)
 {
     for (uint32_t number = 1; number < clients->places; number++) {
         struct client *client = clients->by_number[number];
-        const int error = client ? in_the_way(client, pid, lane_id, ret_why) : 0;
+        const int error = client ? in_the_way(client, offer, ret_why) : 0;
         if (error < 0)
             return error;
     }
@@ -236,9 +267,10 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
                    const struct client_events *events, void *context, struct client **ret_client, const char **ret_why)
 {
     struct lane *lane;
-    int error = make_way(clients, peer->pid, lane_id, ret_why);
+    const struct lane_offer offer = {.fd = fd, .uid = peer->uid, .pid = peer->pid, .lane_id = lane_id};
+    int error = make_way(clients, &offer, ret_why);
     if (error == 0)
-        error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
+        error = lanes_attach(clients->options.lanes, &offer, &lane, ret_why);
     if (error < 0) {
         loop_close_foreign(clients->options.loop, fd);
         close(pidfd);
@@ -253,10 +285,12 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
     return 0;
 }
 
-int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, const char **ret_why)
+int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, uint64_t lane_id,
+                        const char **ret_why)
 {
     struct lane *lane;
-    const int error = lanes_attach(clients->options.lanes, fd, peer->uid, peer->pid, 0, &lane, ret_why);
+    const struct lane_offer offer = {.fd = fd, .uid = peer->uid, .pid = peer->pid, .lane_id = lane_id};
+    const int error = lanes_attach(clients->options.lanes, &offer, &lane, ret_why);
     if (error < 0) {
         loop_close_foreign(clients->options.loop, fd);
         return error;
@@ -266,7 +300,7 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
         return 0;
     }
     breakers_lane_came(clients->breakers, lane);
-    breakers_lane_gone(clients->breakers, lane);
+    breakers_lanes_gone(clients->breakers, &lane, 1);
     lanes_remove(clients->options.lanes, lane);
     return 0;
 }
@@ -322,7 +356,9 @@ static void inherit_lane(struct clients *clients, const struct keeper_lane *held
     const bool aside = held->number > options->birth->max_lanes;
     const char *why = NULL;
     struct lane *lane = NULL;
-    if (!aside && lanes_attach(options->lanes, held->fd, held->uid, held->pid, held->number, &lane, &why) < 0) {
+    const struct lane_offer offer = {
+        .fd = held->fd, .uid = held->uid, .pid = held->pid, .lane_id = held->lane_id, .number = held->number};
+    if (!aside && lanes_attach(options->lanes, &offer, &lane, &why) < 0) {
         log_warning("lane %u of process %d is lost: %s", held->number, (int)held->pid, why);
         lane = NULL;
     }
@@ -344,9 +380,15 @@ int clients_new(const struct clients_options *options, struct clients **ret_clie
     clients->options = *options;
     clients->places = options->birth->max_lanes + 1 + KEEPER_ASIDE;
     clients->by_number = calloc(clients->places, sizeof(*clients->by_number));
-    const int error =
-        clients->by_number ? loop_connection_adopt(options->loop, options->birth->socket, &clients->keeper) : -ENOMEM;
+    clients->ended = calloc(clients->places, sizeof(*clients->ended));
+    int error = clients->by_number && clients->ended ? 0 : -ENOMEM;
+    if (error == 0)
+        error = loop_timer_new(options->loop, bury, clients, &clients->burial);
+    if (error == 0)
+        error = loop_connection_adopt(options->loop, options->birth->socket, &clients->keeper);
     if (error < 0) {
+        loop_timer_free(clients->burial);
+        free(clients->ended);
         free(clients->by_number);
         free(clients);
         return error;
@@ -394,6 +436,8 @@ struct clients *clients_free(struct clients *clients)
         free(client);
     }
     loop_connection_close(clients->keeper);
+    loop_timer_free(clients->burial);
+    free(clients->ended);
     free(clients->by_number);
     free(clients);
     return NULL;

@@ -37,14 +37,15 @@ struct client_events {
     void (*gone)(void *context);
 };
 
-/* Takes both descriptors, also when it fails. 0: events->kept comes later, perhaps at once. -EEXIST: this process has
- * another lane, or another process this one; -EPERM: the lane was set aside; others as lanes_attach. *ret_why: for
- * people. */
+/* Takes both descriptors, also when it fails. 0: events->kept comes later, perhaps at once. -EEXIST:
+ * another process of this user has the lane; -EBUSY: this process has another one; -EPERM: the lane was set aside;
+ * others as lanes_attach. *ret_why: for people. */
 int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer *peer, uint64_t lane_id,
                    const struct client_events *events, void *context, struct client **ret_client, const char **ret_why);
 /* The lane of a process that is dead already, as one that a prefork server forked for a moment: what it told is
  * counted, and nothing of it stays. Takes fd. 0 or as lanes_attach. */
-int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, const char **ret_why);
+int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer, uint64_t lane_id,
+                        const char **ret_why);
 void client_hung_up(struct client *client);
 uint32_t client_number(const struct client *client);
 

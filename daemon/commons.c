@@ -15,50 +15,14 @@
 
 #define COMMONS_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* The id stands in the memfd's name too: everyone can write the header, nobody can change the name. */
+/* The id stands in the memfd's name: everyone can write the memory, nobody can change the name. */
 #define COMMONS_NAME      "tripd-commons-"
 #define COMMONS_NAME_SIZE (sizeof(COMMONS_NAME) + 16)
 
-static uint64_t page_up(uint64_t size)
+static int fill(int fd, uint32_t max_breakers)
 {
-    return (size + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
-}
-
-static uint64_t plan(uint32_t max_breakers, struct section sections[COMMONS_SECTION_COUNT])
-{
-    sections[COMMONS_WORDS] = (struct section){
-        .offset = page_up(sizeof(struct commons_header)),
-        .stride = sizeof(struct state_line),
-        .count = max_breakers,
-    };
-    sections[COMMONS_PERMITS] = (struct section){
-        .offset = page_up(sections[COMMONS_WORDS].offset + (uint64_t)max_breakers * sizeof(struct state_line)),
-        .stride = PERMITS_PER_BREAKER * sizeof(uint64_t),
-        .count = max_breakers,
-    };
-    sections[COMMONS_LIMITS] = (struct section){
-        .offset = page_up(sections[COMMONS_PERMITS].offset + (uint64_t)max_breakers * sections[COMMONS_PERMITS].stride),
-        .stride = sizeof(struct limit_lines),
-        .count = max_breakers,
-    };
-    sections[COMMONS_TICKETS] = (struct section){
-        .offset = page_up(sections[COMMONS_LIMITS].offset + (uint64_t)max_breakers * sections[COMMONS_LIMITS].stride),
-        .stride = TICKET_WORDS * sizeof(uint64_t),
-        .count = max_breakers,
-    };
-    return page_up(sections[COMMONS_TICKETS].offset + (uint64_t)max_breakers * sections[COMMONS_TICKETS].stride);
-}
-
-static int fill(int fd, uint32_t max_breakers, uint64_t commons_id)
-{
-    struct commons_header header = {
-        .magic = COMMONS_MAGIC,
-        .version = LAYOUT_VERSION,
-        .digest = layout_digest(),
-        .commons_id = commons_id,
-    };
-    header.size = plan(max_breakers, header.sections);
-    if (ftruncate(fd, (off_t)header.size) < 0 || pwrite(fd, &header, sizeof(header), 0) < 0)
+    struct section sections[COMMONS_SECTION_COUNT];
+    if (ftruncate(fd, (off_t)commons_plan(max_breakers, sections)) < 0)
         return -errno;
     return fcntl(fd, F_ADD_SEALS, COMMONS_SEALS) < 0 ? -errno : 0;
 }
@@ -77,7 +41,7 @@ int commons_make(uint32_t max_breakers, int *ret_fd)
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    const int error = fill(fd, max_breakers, commons_id);
+    const int error = fill(fd, max_breakers);
     if (error < 0) {
         close(fd);
         return error;
@@ -115,7 +79,7 @@ static int check(int fd, uint64_t size)
 int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons)
 {
     struct section sections[COMMONS_SECTION_COUNT];
-    const uint64_t size = plan(max_breakers, sections);
+    const uint64_t size = commons_plan(max_breakers, sections);
     uint64_t commons_id = 0;
     int error = check(fd, size);
     if (error == 0)

@@ -3,7 +3,7 @@
 #ifndef TRIPD_COMMONS_H
 #define TRIPD_COMMONS_H
 
-#include "internal/layout.h"
+#include "internal/commons_plan.h"
 #include "internal/permit_word.h"
 
 struct commons {
@@ -15,7 +15,7 @@ struct commons {
     int fd;
 };
 
-/* A new memfd, sealed, header filled. */
+/* A new memfd, sealed. */
 int commons_make(uint32_t max_breakers, int *ret_fd);
 /* Maps one that was made by commons_make: seals and exact size are checked first, and the id is taken from the memfd's
  * name, which nobody can change. -EINVAL: not such a memfd. The descriptor stays the caller's. */

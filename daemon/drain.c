@@ -64,7 +64,8 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
     const struct section_side *const ring = &meter->lane->sections[section];
     if (any_gone_on(&input->counters, &meter->marks, source->epoch))
         return false;
-    if (turn->over || meter->lane->number == turn->leaving)
+    const uint32_t lane = meter->lane->number;
+    if (turn->over || turn->leaving[lane / 64] >> lane % 64 & 1)
         return true;
     if (!ring->more &&
         (section == 0 || ring->dropped || (input->counters.steady && all_told(source, &drain->batch, meter)))) {
@@ -382,7 +383,8 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         if (tracer_wanted(drain->tracer))
             trace_neutral(drain, turn, input);
         add_totals(&core->head.totals, &input->counters, &meter->marks);
-        segment_mark(drain->segment, meter->lane->lane_id, meter->lane->number, meter->number, &marks);
+        segment_mark(drain->segment, meter->lane->uid, meter->lane->lane_id, meter->lane->number, meter->number,
+                     &marks);
         meter->marked_ticks = drain->merge[i].source.ticks;
     }
     lanes_reading(drain->lanes, 0);
@@ -430,6 +432,7 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
         struct drain_input *const input = &drain->inputs[drain->input_count];
         lanes_reading(drain->lanes, meter->lane->number);
         meter_side_read(meter, &input->counters);
+        drain->meters_read++;
         if (input->counters.owner != meter->owner) {
             ret_found->strayed = true;
             continue;

@@ -23,6 +23,7 @@ struct drain {
     segment_store_mark_fn *store;
     void *context; /* of store */
     struct told_batch batch;
+    uint64_t meters_read; /* ever: what draining has cost */
     uint32_t input_count;
     struct drain_input inputs[JOURNAL_MARKS];
     struct merge_input merge[JOURNAL_MARKS];
@@ -37,7 +38,7 @@ struct drain_turn {
     uint64_t word;             /* what the evidence is for: state and epoch */
     bool judges;               /* its state may move: evidence counts up to the call at which a condition holds */
     bool over;                 /* the word is another one by now: what is not told yet is not waited for */
-    uint32_t leaving;          /* number of a lane of which nothing more will come; 0: none */
+    const uint64_t *leaving;   /* a bit a lane: nothing more will come of it */
     uint64_t now_ns, now_ticks;
 };
 

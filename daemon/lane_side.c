@@ -25,11 +25,17 @@ static void adopt_tail(struct lane_side *side, uint32_t section)
 int lane_side_new(struct lane *lane, struct lane_side **ret_side)
 {
     struct lane_side *side = calloc(1, sizeof(*side));
-    if (!side)
+    uint16_t *const claimed = calloc(lane_max_breakers(lane), sizeof(*claimed));
+    if (!side || !claimed) {
+        free(claimed);
+        free(side);
         return -ENOMEM;
+    }
+    side->claimed = claimed;
     side->lane = lane;
     side->memory = lane_memory(lane);
     side->lane_id = lane_identity(lane);
+    side->uid = lane_uid(lane);
     side->number = lane_number(lane);
     side->meter_count = lane_meter_count(lane);
     side->looked_ticks = TICKS_UNKNOWN;
@@ -46,8 +52,14 @@ struct lane_side *lane_side_free(struct lane_side *side)
     for (uint32_t chunk = 0; chunk < side->chunk_count; chunk++)
         free(side->chunks[chunk]);
     free(side->chunks);
+    free(side->claimed);
     free(side);
     return NULL;
+}
+
+bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark)
+{
+    return side->lane_id == mark->lane_id && side->uid == mark->uid;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- meters */
@@ -71,12 +83,27 @@ static struct meter *line_of(const struct meter_side *meter)
     return lane_meter_at(meter->lane->memory, meter->number);
 }
 
+bool meter_side_claim(const struct meter_side *meter, uint32_t breaker)
+{
+    uint16_t *const sections = &meter->lane->claimed[breaker];
+    const uint16_t bit = (uint16_t)(1u << meter_side_section(meter));
+    if (*sections & bit)
+        return false;
+    *sections |= bit;
+    return true;
+}
+
+void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker)
+{
+    meter->lane->claimed[breaker] &= (uint16_t) ~(1u << meter_side_section(meter));
+}
+
 uint64_t meter_side_owner(const struct meter_side *meter)
 {
     return load(&line_of(meter)->owner);
 }
 
-/* NULL: no memory. */
+/* NULL: no memory, or no room in the user's quota. */
 static struct meter_side *meter_place(struct lane_side *side, uint32_t number)
 {
     const uint32_t at = number / METERS_PER_CHUNK;
@@ -89,7 +116,7 @@ static struct meter_side *meter_place(struct lane_side *side, uint32_t number)
         side->chunk_count = at + 1;
     }
     struct meter_side **const chunk = &side->chunks[at];
-    if (!*chunk)
+    if (!*chunk && lane_charge(side->lane, METERS_PER_CHUNK * sizeof(**chunk)))
         *chunk = calloc(METERS_PER_CHUNK, sizeof(**chunk));
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;
 }

@@ -17,6 +17,7 @@ struct lane_side;
 struct meter_side {
     struct lane_side *lane;
     struct meter_side *next;      /* of the same breaker, or of nobody's */
+    struct meter_side **previous; /* what points to it in that chain */
     struct meter_side *next_told; /* of those with events in the batch */
     uint64_t owner;               /* as it was when `breaker` was found; 0: not taken */
     uint32_t breaker;             /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
@@ -41,6 +42,7 @@ struct lane_side {
     struct lane *lane;
     void *memory;
     uint64_t lane_id;
+    uid_t uid;
     uint32_t number;
     uint32_t meter_count;
     uint32_t meters;       /* in use, as of the last look */
@@ -49,7 +51,10 @@ struct lane_side {
     struct section_side sections[LANE_SECTIONS];
     uint32_t chunk_count;
     struct meter_side **chunks;
+    uint16_t *claimed; /* by breaker, a bit a section: a meter counts for both */
 };
+
+_Static_assert(LANE_SECTIONS <= 16, "a bit a section in lane_side.claimed");
 
 /* A batch of told events, of any lanes. */
 struct told_batch {
@@ -59,9 +64,16 @@ struct told_batch {
 
 int lane_side_new(struct lane *lane, struct lane_side **ret_side);
 struct lane_side *lane_side_free(struct lane_side *side);
+/* Is the mark of this lane? */
+bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark);
 
-/* Looks for meters that came into use; `found` is called for each one that has an owner now. Without memory for one it
- * is looked for again. */
+/* One meter of a lane counts for a breaker in a section: libtrip takes no more, and each one costs its breaker's turns.
+ * False: another one does. */
+bool meter_side_claim(const struct meter_side *meter, uint32_t breaker);
+void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker);
+
+/* Looks for meters that came into use; `found` is called for each one that has an owner now. Without memory for one, or
+ * room for it in its user's quota, it is looked for again. */
 void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
                     void *context);
 /* NULL: not in use. */

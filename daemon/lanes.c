@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #include "internal/policy.h"
+#include "log.h"
 
 #define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct lane {
+    struct lanes *lanes;
     struct lane_header *memory;
     uint64_t lane_id;
     size_t size;
+    uint64_t charged; /* what is kept of it on the heap */
     int fd;
     uint32_t number;
     uint32_t meter_count;
@@ -34,6 +37,7 @@ struct lanes {
     uint32_t count;
     uint32_t meter_count; /* that every lane must have */
     size_t size;
+    bool told_charge; /* the log has said that a quota is used up by what lanes hold */
 };
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
@@ -99,7 +103,7 @@ static const char *misfit_file(int fd, size_t size)
 }
 
 /* NULL: a lane of this layout. header: a copy. */
-static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header)
+static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header, uint64_t lane_id)
 {
     if (header->magic != LANE_MAGIC)
         return "the lane's magic is not a lane's";
@@ -111,6 +115,8 @@ static const char *misfit_header(const struct lanes *lanes, const struct lane_he
         return "the lane has another number of meters than this tripd's lanes";
     if (header->lane_id == 0)
         return "the lane has no id";
+    if (header->lane_id != lane_id)
+        return "the lane has another id than the packet that brought it";
     if (header->segment_id != lanes->options.segment_id)
         return "the lane counts for the breakers of another segment";
     return NULL;
@@ -126,15 +132,15 @@ static void copy_program(char to[sizeof(((struct lane *)0)->program)],
     to[i] = '\0';
 }
 
-static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const char **ret_why)
+static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
 {
     struct lane_header header = {0};
-    const char *why = misfit_file(fd, lanes->size);
+    const char *why = misfit_file(offer->fd, lanes->size);
     if (why) {
         *ret_why = why;
         return -EINVAL;
     }
-    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->fd, 0);
     if (memory == MAP_FAILED) {
         const int error = -errno;
         *ret_why = "the lane cannot be mapped for writing";
@@ -142,7 +148,7 @@ static int lane_map(const struct lanes *lanes, int fd, struct lane *lane, const 
     }
     memcpy(&header, memory, offsetof(struct lane_header, meters_used)); /* of what is behind most may be changing */
     header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
-    why = misfit_header(lanes, &header);
+    why = misfit_header(lanes, &header, offer->lane_id);
     if (why) {
         munmap(memory, lanes->size);
         *ret_why = why;
@@ -168,11 +174,14 @@ static int own_description(int fd, size_t size)
     return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 }
 
-static struct lane *lane_of_id(const struct lanes *lanes, uint64_t lane_id)
+/* An id that another user's lane has is no conflict: whoever reads it can take it. */
+static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
 {
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
-        if (lanes->places[number] && lanes->places[number]->lane_id == lane_id)
-            return lanes->places[number];
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++) {
+        struct lane *const lane = lanes->places[number];
+        if (lane && lane->lane_id == lane_id && lane->uid == uid)
+            return lane;
+    }
     return NULL;
 }
 
@@ -183,13 +192,33 @@ static bool same_memfd(int fd, int other_fd)
            status.st_ino == other.st_ino;
 }
 
-static bool within_quota(const struct lanes *lanes, uid_t uid)
+static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
-    uint64_t memory = lanes->size;
+    uint64_t memory = more;
     for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
         if (lanes->places[number] && lanes->places[number]->uid == uid)
-            memory += lanes->size;
+            memory += lanes->size + lanes->places[number]->charged;
     return memory <= lanes->options.memory_per_user;
+}
+
+static void say_no_room(struct lanes *lanes, uid_t uid)
+{
+    if (lanes->told_charge)
+        return;
+    lanes->told_charge = true;
+    log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what they report of breakers that "
+                "are new to them is not counted; raise it, and reload the config",
+                (unsigned)uid);
+}
+
+bool lane_charge(struct lane *lane, size_t bytes)
+{
+    if (!within_quota(lane->lanes, lane->uid, bytes)) {
+        say_no_room(lane->lanes, lane->uid);
+        return false;
+    }
+    lane->charged += bytes;
+    return true;
 }
 
 /* 0: none is free, or not this one. */
@@ -223,7 +252,7 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
         *ret_why = wanted ? "another lane has this number" : "limits.max_lanes lanes are attached";
         return -EMFILE;
     }
-    if (!within_quota(lanes, uid)) {
+    if (!within_quota(lanes, uid, lanes->size)) {
         *ret_why = "limits.lane_memory_per_user is used up by this user's other processes";
         return -EDQUOT;
     }
@@ -231,9 +260,8 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
     return 0;
 }
 
-/* Takes fd on success. */
-static int attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
-                  const char **ret_why)
+/* Takes the offered descriptor on success. */
+static int attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
     if (!lane) {
@@ -241,28 +269,29 @@ static int attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t nu
         return -ENOMEM;
     }
     lane->fd = -1;
-    int error = lane_map(lanes, fd, lane, ret_why);
-    struct lane *const before = error == 0 ? lane_of_id(lanes, lane->lane_id) : NULL;
+    int error = lane_map(lanes, offer, lane, ret_why);
+    struct lane *const before = error == 0 ? lane_of_id(lanes, offer->uid, lane->lane_id) : NULL;
     if (before) {
         *ret_why = "another process's lane has its id";
-        error = number ? -EEXIST : take_up_again(before, fd, pid, ret_why);
+        error = offer->number ? -EEXIST : take_up_again(before, offer->fd, offer->pid, ret_why);
         lane_free(lane);
         if (error < 0)
             return error;
-        close(fd);
+        close(offer->fd);
         *ret_lane = before;
         return 0;
     }
     if (error == 0)
-        error = admit(lanes, uid, number, &lane->number, ret_why);
+        error = admit(lanes, offer->uid, offer->number, &lane->number, ret_why);
     if (error < 0) {
         lane_free(lane);
         return error;
     }
-    lane->fd = fd;
-    lane->uid = uid;
-    lane->pid = pid;
-    lane->connected = number == 0;
+    lane->lanes = lanes;
+    lane->fd = offer->fd;
+    lane->uid = offer->uid;
+    lane->pid = offer->pid;
+    lane->connected = offer->number == 0;
     lanes->places[lane->number] = lane;
     lanes->count++;
     /* Pairs with the acquire of a client that asks whether its lane is looked at. */
@@ -271,13 +300,16 @@ static int attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t nu
     return 0;
 }
 
-int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
-                 const char **ret_why)
+int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
-    const int own = number == 0 ? own_description(fd, lanes->size) : -1; /* what the keeper holds is ours */
-    const int error = attach(lanes, own >= 0 ? own : fd, uid, pid, number, ret_lane, ret_why);
+    /* What the keeper holds is a description of our own. */
+    const int own = offer->number == 0 ? own_description(offer->fd, lanes->size) : -1;
+    struct lane_offer ours = *offer;
     if (own >= 0)
-        close(error < 0 ? own : fd);
+        ours.fd = own;
+    const int error = attach(lanes, &ours, ret_lane, ret_why);
+    if (own >= 0)
+        close(error < 0 ? own : offer->fd);
     return error;
 }
 
@@ -374,6 +406,11 @@ void *lane_memory(const struct lane *lane)
 uint32_t lane_meter_count(const struct lane *lane)
 {
     return lane->meter_count;
+}
+
+uint32_t lane_max_breakers(const struct lane *lane)
+{
+    return lane->lanes->options.max_breakers;
 }
 
 bool lane_resolved(const struct lane *lane, uint32_t breaker)

@@ -27,14 +27,20 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes);
 struct lanes *lanes_free(struct lanes *lanes);
 void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes that are there stay */
 
+struct lane_offer {
+    int fd;
+    uid_t uid;
+    pid_t pid;
+    uint64_t lane_id; /* as it was told: the header must say the same */
+    uint32_t number;  /* 0: any free one; else the one it had (a worker that inherits lanes from the keeper) */
+};
+
 /* Checks seals, exact size, header (magic, version, digest, meter_count, lane_id), maps it, gives it a number. Takes fd
- * on success, and keeps the memory by a description of its own. number 0: any free one; else the one it had (a worker
- * that inherits lanes from the keeper). -EINVAL with *ret_why: not a lane; -EDQUOT: the user's lane memory; -EMFILE:
- * max_lanes; -EEXIST: this lane_id is attached (by a living client: a forged one). A lane of this lane_id that hung up,
- * or came with its number and has no connection yet, is taken up again under its number: *ret_lane is the one there
- * was, fd (the same memfd) is closed. */
-int lanes_attach(struct lanes *lanes, int fd, uid_t uid, pid_t pid, uint32_t number, struct lane **ret_lane,
-                 const char **ret_why);
+ * on success, and keeps the memory by a description of its own. -EINVAL with *ret_why: not a lane; -EDQUOT: the user's
+ * lane memory; -EMFILE: max_lanes; -EEXIST: a lane of this user has this lane_id (of a living client: a forged one). A
+ * lane of this user and lane_id that hung up, or came with its number and has no connection yet, is taken up again
+ * under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
+int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why);
 /* The lane outlives this worker, for the keeper holds it: from now on its process may take what the lane's number
  * stands for in this commons. */
 void lane_grant(struct lane *lane, uint64_t commons_number);
@@ -55,10 +61,13 @@ int lane_fd(const struct lane *lane);              /* its memfd: to compare, and
 uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the last look */
 /* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
 bool lane_abandoned(const struct lane *lane);
+/* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */
+bool lane_charge(struct lane *lane, size_t bytes);
 
 /* ---- for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 uint32_t lane_meter_count(const struct lane *lane);
+uint32_t lane_max_breakers(const struct lane *lane); /* numbers of breakers are below */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
 uint32_t lane_look(struct lane *lane);                          /* meters in use now, meter_count at most */

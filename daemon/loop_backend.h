@@ -116,6 +116,10 @@ struct loop_doorbell {
     bool found;                     /* something was pending before we slept: likewise */
     unsigned empty;                 /* wake-ups in a row that found nothing pending */
     uint64_t rest_until_ns;         /* until then we sleep without the word */
+    bool asleep;                    /* the word said so while we slept */
+    bool unheard;                   /* it was rung, something is pending, and it is not the word that woke us */
+    uint64_t poll_ns;               /* we look after so long by ourselves; 0: we do not */
+    uint64_t poll_until_ns;         /* nothing was unheard since: then no more */
 };
 
 struct loop_signals {

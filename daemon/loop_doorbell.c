@@ -3,7 +3,12 @@
  * An honest wake-up finds something pending, or comes late: its ringer moved the word, we looked for ourselves, and its
  * wake reaches us in the next sleep. So a few empty ones in a row are nothing; beyond them we sleep without the word
  * (which says awake: ringers spare the system call) for 1 ms, doubling to 250 ms, and look at what is pending at the
- * end of each such rest. Something pending ends it. */
+ * end of each such rest. Something pending ends it.
+ *
+ * A ring may also not reach us: strangers who wait on the word before us are woken in our place, or our waiter was
+ * moved elsewhere. When we wake for another reason, find the word rung, something pending, and no wake of ours, we go
+ * on to wait on the word, but look by ourselves: after 1 ms, doubling to 250 ms where there is nothing, until no ring
+ * was unheard for ten seconds. */
 #include "loop_backend.h"
 
 #include <errno.h>
@@ -14,6 +19,7 @@
 #define EMPTY_FORGIVEN 2
 #define REST_MIN_NS    UINT64_C(1000000)
 #define REST_MAX_NS    UINT64_C(250000000)
+#define POLLING_NS     UINT64_C(10000000000)
 
 static void thread_poked(void *context, struct loop_watch *watch)
 {
@@ -69,11 +75,13 @@ uint64_t loop_doorbell_sleep(struct loop *loop, uint64_t now_ns)
     if (!bell->word)
         return LOOP_NEVER;
     const bool resting = now_ns < bell->rest_until_ns;
+    bell->asleep = !resting;
     if (!resting)
         doorbell_sleep(bell->word);
     if (bell->pending(bell->context)) {
         doorbell_awake(bell->word);
         bell->found = true;
+        bell->asleep = false;
         return 0;
     }
     if (resting)
@@ -82,7 +90,13 @@ uint64_t loop_doorbell_sleep(struct loop *loop, uint64_t now_ns)
         doorbell_thread_wait(bell->thread);
     else
         loop->ops->doorbell_wait(loop);
-    return LOOP_NEVER;
+    return bell->poll_ns ? bell->poll_ns : LOOP_NEVER;
+}
+
+static bool was_rung(const struct loop_doorbell *bell)
+{
+    /* Acquire: pairs with the ringer's CAS: what it published before is pending. */
+    return __atomic_load_n(bell->word, __ATOMIC_ACQUIRE) != DOORBELL_ASLEEP;
 }
 
 void loop_doorbell_woke(struct loop *loop)
@@ -90,6 +104,7 @@ void loop_doorbell_woke(struct loop *loop)
     struct loop_doorbell *bell = &loop->doorbell;
     if (!bell->word)
         return;
+    bell->unheard = bell->asleep && was_rung(bell) && bell->pending(bell->context);
     doorbell_awake(bell->word);
     if (bell->thread)
         doorbell_thread_awake(bell->thread);
@@ -106,9 +121,24 @@ static void rest(struct loop_doorbell *bell)
     bell->rest_until_ns = monotonic_ns() + rest_ns;
 }
 
+/* How long the next sleep may last, after one that the word did not end. */
+static void look_by_ourselves(struct loop_doorbell *bell)
+{
+    if (bell->unheard) {
+        bell->poll_ns = REST_MIN_NS;
+        bell->poll_until_ns = monotonic_ns() + POLLING_NS;
+    } else if (bell->poll_ns) {
+        bell->poll_ns = bell->poll_ns < REST_MAX_NS / 2 ? bell->poll_ns * 2 : REST_MAX_NS;
+        if (monotonic_ns() >= bell->poll_until_ns)
+            bell->poll_ns = 0;
+    }
+}
+
 void loop_doorbell_answer(struct loop *loop)
 {
     struct loop_doorbell *bell = &loop->doorbell;
+    if (bell->word && !bell->answered)
+        look_by_ourselves(bell);
     if (!bell->answered && !bell->found)
         return;
     if (bell->found || bell->pending(bell->context)) {

@@ -143,7 +143,7 @@ struct core_state *segment_begin(struct segment *segment, uint32_t slot);
 /* Empties the image, in a transaction of its own. */
 void segment_core_clear(struct segment *segment, uint32_t slot);
 /* Adds a mark; false when JOURNAL_MARKS are there: commit, and begin another one. */
-bool segment_mark(struct segment *segment, uint64_t lane_id, uint32_t lane, uint32_t meter,
+bool segment_mark(struct segment *segment, uid_t uid, uint64_t lane_id, uint32_t lane, uint32_t meter,
                   const struct meter_marks *marks);
 /* Commits image and marks: after this returns both are in force. store_mark writes one mark to its lane, returns false
  * if that lane is not there (at adoption): the mark goes to the pending table. */
@@ -152,7 +152,8 @@ void segment_commit(struct segment *segment, segment_store_mark_fn *store, void 
 /* Adoption: carries out a committed transaction that a dead worker left; drops one that was not committed. */
 void segment_recover(struct segment *segment, segment_store_mark_fn *store, void *context);
 /* A lane came back: its pending marks are stored and forgotten. */
-void segment_pending_store(struct segment *segment, uint64_t lane_id, segment_store_mark_fn *store, void *context);
+void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id, segment_store_mark_fn *store,
+                           void *context);
 
 /* ---- attached processes, for people */
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);

@@ -48,25 +48,30 @@ struct core_state *segment_begin(struct segment *segment, uint32_t slot)
     return to;
 }
 
-bool segment_mark(struct segment *segment, uint64_t lane_id, uint32_t lane, uint32_t meter,
+bool segment_mark(struct segment *segment, uid_t uid, uint64_t lane_id, uint32_t lane, uint32_t meter,
                   const struct meter_marks *marks)
 {
     struct journal *journal = segment->journal;
     if (journal->mark_count >= JOURNAL_MARKS)
         return false;
     journal->marks[journal->mark_count++] =
-        (struct journal_mark){.lane_id = lane_id, .lane = lane, .meter = meter, .marks = *marks};
+        (struct journal_mark){.lane_id = lane_id, .lane = lane, .meter = meter, .uid = uid, .marks = *marks};
     return true;
 }
 
 /* -------------------------------------------------------------------------------- marks whose lane is not there */
+
+static bool same_lane(const struct journal_mark *mark, uid_t uid, uint64_t lane_id)
+{
+    return mark->lane_id == lane_id && mark->uid == uid;
+}
 
 static struct journal_mark *pending_place(struct segment *segment, const struct journal_mark *mark)
 {
     struct journal_mark *free_place = NULL;
     for (unsigned i = 0; i < PENDING_MARKS; i++) {
         struct journal_mark *place = &segment->pending[i];
-        if (place->lane_id == mark->lane_id && place->meter == mark->meter)
+        if (same_lane(place, mark->uid, mark->lane_id) && place->meter == mark->meter)
             return place;
         if (place->lane_id == 0 && !free_place)
             free_place = place;
@@ -81,7 +86,7 @@ static void pending_add(struct segment *segment, const struct journal_mark *mark
 {
     struct journal_mark *place = pending_place(segment, mark);
     const size_t head = offsetof(struct journal_mark, lane);
-    if (place->lane_id != mark->lane_id)
+    if (!same_lane(place, mark->uid, mark->lane_id))
         __atomic_store_n(&place->lane_id, 0, __ATOMIC_RELEASE);
     step_done();
     words_store((uint8_t *)place + head, (const uint8_t *)mark + head, sizeof(*place) - head);
@@ -89,11 +94,12 @@ static void pending_add(struct segment *segment, const struct journal_mark *mark
     step_done();
 }
 
-void segment_pending_store(struct segment *segment, uint64_t lane_id, segment_store_mark_fn *store, void *context)
+void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id, segment_store_mark_fn *store,
+                           void *context)
 {
     for (unsigned i = 0; i < PENDING_MARKS; i++) {
         struct journal_mark *place = &segment->pending[i];
-        if (place->lane_id != lane_id || !store(context, place))
+        if (!same_lane(place, uid, lane_id) || !store(context, place))
             continue;
         /* Only now: killed before, the next worker stores the same mark again. */
         step_done();

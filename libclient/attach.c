@@ -14,10 +14,11 @@
 
 #include "internal/wire.h"
 
-#define REFUSED_PAUSE_NS UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
-#define PACKET_FDS       4
-#define WAIT_MS          5
-#define CLOCK_EXACT_NS   UINT64_C(20000000) /* of another time namespace: a question and its answer take no longer */
+#define REFUSED_PAUSE_NS   UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
+#define LANES_REPLACED_MAX 8 /* each keeps its memory until trip_close, for threads may count into it */
+#define PACKET_FDS         4
+#define WAIT_MS            5
+#define CLOCK_EXACT_NS     UINT64_C(20000000) /* of another time namespace: a question and its answer take no longer */
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
 
@@ -122,14 +123,19 @@ static void use_lane(struct trip_client *client, struct lane *lane)
 static void need_lane(struct trip_client *client)
 {
     const size_t meter_count = lane_meters_for(client->view->max_breakers);
+    struct attach *const attach = &client->attach;
     struct lane *lane = client->lane;
-    if (lane && lane->view == client->view && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
+    const bool ours = lane && lane->view == client->view && !attach->lane_id_taken;
+    if (ours && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
         return;
     const int error = lane_make(client->view, (uint32_t)meter_count, &lane);
-    if (error == 0)
-        use_lane(client, lane);
-    else
-        set_trouble(&client->attach, TROUBLE_LANE, error);
+    if (error < 0) {
+        set_trouble(attach, TROUBLE_LANE, error);
+        return;
+    }
+    use_lane(client, lane);
+    attach->lanes_replaced += attach->lane_id_taken;
+    attach->lane_id_taken = false;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- answers */
@@ -364,7 +370,8 @@ static int refused(struct trip_client *client, const struct wire_refused *answer
     attach->refusal[sizeof(attach->refusal) - 1] = '\0';
     if (attach->state != ATTACH_LANE && attach->state != ATTACH_OPENINGS)
         return attach->refused;
-    attach->lane_next_ns = monotonic_ns() + REFUSED_PAUSE_NS;
+    attach->lane_id_taken = answer->error == -EEXIST && attach->lanes_replaced < LANES_REPLACED_MAX;
+    attach->lane_next_ns = attach->lane_id_taken ? 0 : monotonic_ns() + REFUSED_PAUSE_NS;
     attach->answered_lane = true;
     if (attach->state == ATTACH_LANE)
         settle(client);
@@ -549,7 +556,8 @@ static bool must_begin_anew(const struct trip_client *client)
 static void offer_again(struct trip_client *client, uint64_t now)
 {
     struct attach *const attach = &client->attach;
-    if (attach->state != ATTACH_DONE || lane_attached(client->lane) || now < attach->lane_next_ns)
+    const bool attached = lane_attached(client->lane) && !attach->lane_id_taken;
+    if (attach->state != ATTACH_DONE || attached || now < attach->lane_next_ns)
         return;
     attach->lane_next_ns = now + REFUSED_PAUSE_NS;
     if (offer_lane(client, NULL) < 0)

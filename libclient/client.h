@@ -338,6 +338,8 @@ struct attach {
     bool wants_pidfd;
     bool sent_lane;               /* on this connection */
     bool answered_lane;           /* taken, or refused */
+    bool lane_id_taken;           /* by another process of this user: the next one is sent */
+    unsigned lanes_replaced;      /* for that reason */
     uint64_t lane_next_ns;        /* after a refusal: when to offer the lane again */
     int refused;                  /* tripd's last refusal, -errno */
     uint64_t next_ns;             /* no new connection before */

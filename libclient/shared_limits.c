@@ -106,6 +106,9 @@ static bool ticket_try(struct call *call, trip_priority priority)
     return error == 0;
 }
 
+/* Strangers may sleep there before us, and be woken in our place: then we look by ourselves. */
+#define TICKET_SLEEP_NS UINT64_C(50000000)
+
 static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
 {
     ERRNO_KEPT;
@@ -152,7 +155,7 @@ static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait
         const uint64_t now_ns = monotonic_ns();
         if (now_ns >= until_ns)
             return false;
-        futex_wait(&lines->turn, turn, until_ns - now_ns);
+        futex_wait(&lines->turn, turn, at_most(until_ns - now_ns, TICKET_SLEEP_NS));
     }
 }
 

@@ -1,5 +1,5 @@
 /* Mapping what tripd offers. Both descriptors come over the socket and are judged as if a stranger had sent them:
- * owner, seals, exact sizes, and every section's bounds from a copy of the header. */
+ * owner, seals, exact sizes, and every section's bounds from a copy of the segment's header. */
 #include "client.h"
 
 #include <errno.h>
@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "internal/commons_plan.h"
 
 #define VIEW_BREAKERS_MAX 65535
 #define VIEW_NAMES_MAX    (1u << 20)
@@ -63,7 +65,8 @@ static int segment_header_check(const struct segment_header *header, const struc
     return fits ? 0 : -EINVAL;
 }
 
-static int commons_file(const struct view_offer *offer)
+/* By its size alone, which its seals keep: of what stands in it nothing is believed, for every process can write it. */
+static int commons_file(const struct view_offer *offer, uint64_t size)
 {
     struct stat status;
     const int seals = fcntl(offer->commons_fd, F_GET_SEALS);
@@ -71,26 +74,7 @@ static int commons_file(const struct view_offer *offer)
         return -EINVAL;
     if (fstat(offer->commons_fd, &status) < 0)
         return -errno;
-    const bool whole =
-        status.st_size >= (off_t)sizeof(struct commons_header) && (uint64_t)status.st_size == offer->commons_size;
-    return whole ? 0 : -EINVAL;
-}
-
-static int commons_header_check(const struct commons_header *header, const struct view_offer *offer,
-                                uint32_t max_breakers)
-{
-    if (header->magic != COMMONS_MAGIC)
-        return -EINVAL;
-    if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
-        return -EPROTO;
-    const bool fits =
-        header->size == offer->commons_size && header->commons_id == offer->commons_id &&
-        section_fits(&header->sections[COMMONS_WORDS], header->size, sizeof(struct state_line), max_breakers) &&
-        section_fits(&header->sections[COMMONS_PERMITS], header->size, PERMITS_PER_BREAKER * sizeof(uint64_t),
-                     max_breakers) &&
-        section_fits(&header->sections[COMMONS_LIMITS], header->size, sizeof(struct limit_lines), max_breakers) &&
-        section_fits(&header->sections[COMMONS_TICKETS], header->size, TICKET_WORDS * sizeof(uint64_t), max_breakers);
-    return fits ? 0 : -EINVAL;
+    return offer->commons_size == size && (uint64_t)status.st_size == size ? 0 : -EINVAL;
 }
 
 /* --------------------------------------------------------------------------------------------------------- mapping */
@@ -128,32 +112,31 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     return 0;
 }
 
-/* Checks before it maps, and what is mapped before it is told. */
 static int commons_map(const struct view_offer *offer, uint32_t max_breakers, struct commons_view **ret_commons)
 {
-    struct commons_header header;
-    int error = commons_file(offer);
+    struct section sections[COMMONS_SECTION_COUNT];
+    const uint64_t size = commons_plan(max_breakers, sections);
+    const int error = commons_file(offer, size);
     if (error < 0)
         return error;
-    void *const memory = mmap(NULL, offer->commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->commons_fd, 0);
-    if (memory == MAP_FAILED)
-        return -errno;
-    memcpy(&header, memory, sizeof(header));
-    error = commons_header_check(&header, offer, max_breakers);
-    struct commons_view *const commons = error == 0 ? malloc(sizeof(*commons)) : NULL;
-    if (!commons) {
-        munmap(memory, offer->commons_size);
-        return error < 0 ? error : -ENOMEM;
+    struct commons_view *const commons = malloc(sizeof(*commons));
+    if (!commons)
+        return -ENOMEM;
+    void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->commons_fd, 0);
+    if (memory == MAP_FAILED) {
+        const int failure = -errno;
+        free(commons);
+        return failure;
     }
     *commons = (struct commons_view){
         .memory = memory,
-        .size = offer->commons_size,
+        .size = size,
         .id = offer->commons_id,
         .number = offer->commons_number,
-        .words = table_of(memory, &header.sections[COMMONS_WORDS]),
-        .permits = table_of(memory, &header.sections[COMMONS_PERMITS]),
-        .limits = table_of(memory, &header.sections[COMMONS_LIMITS]),
-        .tickets = table_of(memory, &header.sections[COMMONS_TICKETS]),
+        .words = table_of(memory, &sections[COMMONS_WORDS]),
+        .permits = table_of(memory, &sections[COMMONS_PERMITS]),
+        .limits = table_of(memory, &sections[COMMONS_LIMITS]),
+        .tickets = table_of(memory, &sections[COMMONS_TICKETS]),
     };
     *ret_commons = commons;
     return 0;

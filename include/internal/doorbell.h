@@ -4,16 +4,16 @@
  *     word = ASLEEP          (seq_cst)         publish an event        (release)
  *     is there anything?     (seq_cst fence)   full fence              (seq_cst)
  *     no: futex wait(word == ASLEEP)           word == ASLEEP?         (relaxed)
- *     awake: word = AWAKE                        CAS ASLEEP -> AWAKE, futex wake all
+ *     awake: word = AWAKE                        CAS ASLEEP -> AWAKE, futex wake
  *
  * Each side stores, fences, then loads what the other stored, so at least one of them sees the other: no wake-up is
- * lost. While tripd is awake a ringer makes no system call. Any process can write the word, and can move the waiter
- * with FUTEX_REQUEUE: tripd trusts it for promptness only, and looks at the lanes at each heartbeat anyway.
+ * lost. While tripd is awake a ringer makes no system call. Any process can write the word, wait on it before tripd
+ * does, and move tripd's waiter with FUTEX_REQUEUE: tripd trusts it for promptness only, looks at the lanes at each
+ * heartbeat anyway, and for a while by itself when it finds that somebody rang and nobody woke it.
  */
 #ifndef TRIP_INTERNAL_DOORBELL_H
 #define TRIP_INTERNAL_DOORBELL_H
 
-#include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,10 +24,13 @@
 #define DOORBELL_AWAKE  0u
 #define DOORBELL_ASLEEP 1u
 
-/* Wakes everyone who waits on the word: INT_MAX, for a stranger may wait there too and swallow a wake of one. */
-static inline void doorbell_wake(uint32_t *word)
+/* Strangers may wait there too, and swallow a wake of one; who wakes pays for each of them. */
+#define DOORBELL_WAKES 64
+
+/* Wakes those who wait on the word longest: returns how many. */
+static inline long doorbell_wake(uint32_t *word)
 {
-    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    return syscall(SYS_futex, word, FUTEX_WAKE, DOORBELL_WAKES, NULL, NULL, 0);
 }
 
 /* After an event was published. Returns true if tripd slept and was woken. */

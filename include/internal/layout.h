@@ -7,8 +7,8 @@
  * Rules that hold everywhere:
  *   - A field is a naturally aligned 8-byte (or smaller) scalar, written and read whole.
  *   - Who may write a line stands above it. No line has two kinds of writers, but for the CAS-able words.
- *   - Sections are found by the offset, stride and count that the header states, never by constants: a later version
- *     adds sections behind, and an older reader goes on.
+ *   - Sections of the segment are found by the offset, stride and count that its header states, never by constants: a
+ *     later version adds sections behind, and an older reader goes on.
  *   - A reader copies, then validates the copy, and uses nothing from shared memory twice.
  *
  * Any change here moves layout_digest(), whose value stands in a golden file in tests/abi; a client with another digest
@@ -264,6 +264,8 @@ struct journal_mark {
     uint64_t lane_id; /* of the lane's header; 0: unused */
     uint32_t lane;
     uint32_t meter;
+    uint32_t uid; /* of the lane's process: an id is a lane's of this user */
+    uint32_t reserved0;
     struct meter_marks marks;
 };
 
@@ -322,7 +324,7 @@ struct pattern_slot {
 
 /* ----------------------------------------------------------------------------------------------------- commons */
 
-#define COMMONS_MAGIC       UINT64_C(0x316e6d6f63706972) /* "ripcomn1" */
+/* What is where follows from max_breakers: commons_plan.h. */
 #define COMMONS_LANES_MAX   4096
 #define PERMITS_PER_BREAKER 64
 
@@ -334,17 +336,8 @@ enum commons_section {
     COMMONS_SECTION_COUNT
 };
 
+/* Everyone writes it: nobody believes it. */
 struct commons_header {
-    /* Written once by tripd; everyone could write it: tripd never reads it back. */
-    uint64_t magic;
-    uint32_t version;
-    uint32_t reserved0;
-    uint64_t digest;
-    uint64_t size;
-    uint64_t commons_id;
-    uint64_t reserved1[3];
-    struct section sections[16];
-
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
     /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
@@ -367,7 +360,7 @@ struct limit_lines {
     uint64_t retries_refused;                              /* for people */
 
     /* Who waits for a ticket sets `waiting` and sleeps on `turn`; who gives one back and finds it set clears it, moves
-     * `turn` on and wakes all. */
+     * `turn` on and wakes those who sleep longest: waiters.h. */
     uint32_t turn __attribute__((aligned(LAYOUT_LINE)));
     uint32_t waiting;
 };
@@ -390,7 +383,7 @@ struct lane_header {
     uint32_t version;
     uint32_t meter_count;
     uint64_t digest;
-    uint64_t lane_id; /* random: names this lane for ever */
+    uint64_t lane_id; /* random: among the lanes of its user, names this one for ever */
     uint32_t pid;     /* as the client sees it: for people only */
     uint32_t reserved0;
     char program[24];
@@ -639,11 +632,10 @@ LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 256);
 LAYOUT_SIZE(meter_marks, 128);
-LAYOUT_SIZE(journal_mark, 144);
+LAYOUT_SIZE(journal_mark, 152);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
-LAYOUT_AT(commons_header, doorbell, 320);
-LAYOUT_AT(commons_header, dirty, 384);
+LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);

@@ -12,7 +12,8 @@ static inline void waiters_wake(struct limit_lines *lines)
      * looks at the tickets. */
     __atomic_store_n(&lines->waiting, 0, __ATOMIC_SEQ_CST);
     __atomic_fetch_add(&lines->turn, 1, __ATOMIC_SEQ_CST);
-    doorbell_wake(&lines->turn);
+    if (doorbell_wake(&lines->turn) >= DOORBELL_WAKES) /* there may be more of them: the next one who gives back */
+        __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
 }
 
 #endif

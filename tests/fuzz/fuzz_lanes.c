@@ -260,7 +260,9 @@ static void attach_again(struct client *client, const struct lane_header *header
 {
     const char *why = NULL;
     const int fd = writer_send(&client->writer);
-    if (lanes_attach(all.host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0) {
+    const struct lane_offer offer = {
+        .fd = fd, .uid = getuid(), .pid = getpid(), .lane_id = header->lane_id, .number = client->number};
+    if (lanes_attach(all.host->lanes, &offer, &client->lane, &why) == 0) {
         client->number = lane_number(client->lane);
         breakers_lane_came(all.host->breakers, client->lane);
         return;

@@ -189,8 +189,12 @@ static inline const struct policy_slot *host_policy(const struct host *host, uin
 static inline void client_attach(struct host *host, struct client *client)
 {
     const char *why = NULL;
-    const int fd = writer_send(&client->writer);
-    must(lanes_attach(host->lanes, fd, getuid(), getpid(), client->number, &client->lane, &why) == 0);
+    const struct lane_offer offer = {.fd = writer_send(&client->writer),
+                                     .uid = getuid(),
+                                     .pid = getpid(),
+                                     .lane_id = client->writer.memory->lane_id,
+                                     .number = client->number};
+    must(lanes_attach(host->lanes, &offer, &client->lane, &why) == 0);
     client->number = lane_number(client->lane);
     lane_grant(client->lane, host->segment->header->commons_number);
     breakers_lane_came(host->breakers, client->lane);
@@ -206,7 +210,7 @@ static inline void client_start(struct host *host, struct client *client, uint64
 /* Killed: tripd sees its pidfd. */
 static inline void client_die(struct host *host, struct client *client)
 {
-    breakers_lane_gone(host->breakers, client->lane);
+    breakers_lanes_gone(host->breakers, &client->lane, 1);
     lanes_remove(host->lanes, client->lane);
     client->lane = NULL;
 }
@@ -216,8 +220,13 @@ static inline void client_free(struct client *client)
     writer_free(&client->writer);
 }
 
+/* One a breaker, as libtrip takes them. */
 static inline uint32_t client_meter(struct host *host, struct client *client, uint32_t slot)
 {
+    const uint64_t owner = meter_owner(slot, segment_incarnation(host->segment, slot), 1);
+    for (uint32_t meter = 0; meter < client->writer.memory->meters_used; meter++)
+        if (lane_meter_at(client->writer.memory, meter)->owner == owner)
+            return meter;
     return writer_meter(&client->writer, slot, segment_incarnation(host->segment, slot), 1);
 }
 

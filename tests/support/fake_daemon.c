@@ -183,6 +183,10 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
         refuse(connection, fake->refuse_lane ? fake->refuse_lane : -EMFILE);
         return;
     }
+    if (request->lane_id == fake->taken_id) {
+        refuse(connection, -EEXIST);
+        return;
+    }
     struct fake_lane *const lane = &fake->lanes[number];
     if (!lane->memory) {
         lane->fd = dup(fd);

@@ -44,6 +44,7 @@ struct fake_daemon {
     bool silent;           /* answers nothing */
     int refuse_hello;      /* -errno; 0: welcome */
     int refuse_lane;       /* -errno; 0: attached */
+    uint64_t taken_id;     /* the lane of this id is refused: somebody else has it */
     bool full;             /* no breaker fits */
     bool mute_resolve;     /* does not answer RESOLVE */
     bool mute_openings;    /* nor OPENINGS */

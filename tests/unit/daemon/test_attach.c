@@ -44,11 +44,11 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     __atomic_add_fetch(&counts->came, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
-void breakers_lane_gone(struct breakers *breakers, struct lane *lane)
+void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
 {
     (void)breakers;
-    counts->number = lane_number(lane);
-    __atomic_add_fetch(&counts->gone, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
+    counts->number = lane_number(lanes[count - 1]);
+    __atomic_add_fetch(&counts->gone, (int)count, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
 void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)
@@ -537,6 +537,20 @@ static void test_what_is_no_lane_is_refused(void **state)
     writer_free(&unsealed);
 }
 
+static void test_a_lane_that_is_not_the_one_of_the_packet_is_refused(void **state)
+{
+    (void)state;
+    serve_all();
+    struct lane_writer writer;
+    make_lane(&writer, 42);
+    const int client = greeted();
+    assert_true(wire_attach(client, 43, &writer.fd, 1));
+    refused(client, -EINVAL, "the lane has another id than the packet that brought it");
+    assert_int_equal(attached(client, &writer), 1);
+    close(client);
+    writer_free(&writer);
+}
+
 static void test_one_process_attaches_once(void **state)
 {
     (void)state;
@@ -547,7 +561,7 @@ static void test_one_process_attaches_once(void **state)
     const int lock = lock_lane(&writer), client = greeted(), other = greeted();
     assert_int_equal(attached(client, &writer), 1);
     assert_true(wire_attach(other, 43, &second.fd, 1));
-    refused(other, -EEXIST, "this process has another lane");
+    refused(other, -EBUSY, "this process has another lane");
     assert_true(wire_attach(other, 42, &writer.fd, 1));
     refused(other, -EEXIST, "a lane with this id is attached");
     close(client);
@@ -801,6 +815,7 @@ int main(void)
         TEST(test_who_lacks_the_role_is_told_which),
         TEST(test_packets_that_are_none_end_the_connection),
         TEST(test_what_is_no_lane_is_refused),
+        TEST(test_a_lane_that_is_not_the_one_of_the_packet_is_refused),
         TEST(test_one_process_attaches_once),
         TEST(test_a_hang_up_detaches_and_the_same_lane_comes_back_under_its_number),
         TEST(test_after_an_exec_the_lane_is_gone),

@@ -21,6 +21,7 @@
 #include "../../support/refuse.h"
 #include "internal/doorbell.h"
 #include "internal/ticks.h"
+#include "internal/waiters.h"
 #include "loop_backend.h"
 
 #define MS        UINT64_C(1000000)
@@ -411,31 +412,25 @@ static bool move_waiter(struct shared *shared)
     return syscall(SYS_futex, &shared->word, FUTEX_REQUEUE, 0, INT_MAX, &shared->elsewhere, 0) > 0;
 }
 
-/* Steals the waiter until a ring is not heard: the loop may just have been about to arm, or wake for another reason.
- * Rings again when the loop's heartbeat has taken its waiter back. */
+/* Moves nobody: counts who waits. */
+static long waiters_of(uint32_t *word)
+{
+    return syscall(SYS_futex, word, FUTEX_REQUEUE, 0, INT_MAX, word, 0);
+}
+
+/* Steals the waiter, and looks whether it waits on the word again once the loop's heartbeat has taken it back. */
 static void *steal(void *argument)
 {
     struct shared *shared = argument;
     struct ringer *ringer = &shared->ringers[0];
-    const uint64_t until = monotonic_ns() + LATE_NS;
-    bool stolen = false;
-    while (ringer->published == 0 || await_seen(ringer, 20 * MS)) {
-        if (monotonic_ns() > until)
-            return NULL;
-        stolen |= move_waiter(shared);
-        if (stolen)
-            publish(shared, ringer, 0);
-        else
-            pause_for(100000);
-    }
+    const uint64_t until = monotonic_ns() + 2 * LATE_NS;
+    while (!move_waiter(shared) && monotonic_ns() < until)
+        pause_for(100000);
     __atomic_store_n(&shared->stolen, true, __ATOMIC_RELEASE);
     wait_for_flag(&shared->healed);
-    ringer->lost = !await_seen(ringer, LATE_NS);
-    while (__atomic_load_n(&shared->word, __ATOMIC_RELAXED) != DOORBELL_ASLEEP)
-        sched_yield();
-    pause_for(MS); /* the loop's, to be at rest in its wait: then only the waiter's return lets it hear us */
-    ringer->rang += publish(shared, ringer, 0);
-    ringer->lost |= !await_seen(ringer, LATE_NS);
+    while (waiters_of(&shared->word) == 0 && monotonic_ns() < until)
+        pause_for(100000);
+    ringer->rang += waiters_of(&shared->word) != 0;
     finish(shared, ringer);
     return NULL;
 }
@@ -467,6 +462,82 @@ static void test_a_stolen_waiter_is_back_at_the_next_heartbeat(void **state)
     assert_int_equal(rig.shared->ringers[0].rang, 1);
     assert_int_equal(rig.shared->ringers[0].lost, 0);
     rig_close(&rig);
+}
+
+/* Steals the waiter once and for all: from then on no ring is heard. The loop's heartbeat, which is the only one, finds
+ * the first of them; all others the loop finds by itself. */
+static void *steal_for_good(void *argument)
+{
+    struct shared *shared = argument;
+    struct ringer *ringer = &shared->ringers[0];
+    const uint64_t until = monotonic_ns() + LATE_NS;
+    while (!move_waiter(shared) && monotonic_ns() < until)
+        pause_for(100000);
+    while (!publish(shared, ringer, 0) && monotonic_ns() < until) /* it was awake just now */
+        pause_for(MS);
+    __atomic_store_n(&shared->stolen, true, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < 20 && !ringer->lost; i++) {
+        ringer->lost = !await_seen(ringer, LATE_NS);
+        pause_for(i * MS);
+        move_waiter(shared);
+        publish(shared, ringer, 0);
+    }
+    ringer->lost |= !await_seen(ringer, LATE_NS);
+    finish(shared, ringer);
+    return NULL;
+}
+
+static void only_heartbeat_due(void *context, struct loop_timer *timer)
+{
+    struct rig *rig = context;
+    if (__atomic_load_n(&rig->shared->stolen, __ATOMIC_ACQUIRE))
+        rig->heartbeats++;
+    else
+        loop_timer_arm(timer, monotonic_ns() + 100 * MS);
+}
+
+static void test_after_a_ring_that_was_not_heard_the_loop_looks_by_itself(void **state)
+{
+    struct rig rig;
+    rig_open(&rig, state, 1);
+    assert_int_equal(loop_timer_new(rig.loop, only_heartbeat_due, &rig, &rig.heartbeat), 0);
+    loop_timer_arm(rig.heartbeat, monotonic_ns() + 100 * MS);
+    pthread_t thief;
+    assert_int_equal(pthread_create(&thief, NULL, steal_for_good, rig.shared), 0);
+    assert_int_equal(loop_run(rig.loop), 0);
+    assert_false(rig.late);
+    pthread_join(thief, NULL);
+    assert_int_equal(rig.heartbeats, 1);
+    assert_int_equal(rig.shared->ringers[0].lost, 0);
+    rig_close(&rig);
+}
+
+#define STRANGERS 100
+
+static void *wait_there(void *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
+    return NULL;
+}
+
+static void test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next(void **state)
+{
+    (void)state;
+    static struct limit_lines lines;
+    pthread_t threads[STRANGERS];
+    lines = (struct limit_lines){.waiting = 1};
+    for (unsigned i = 0; i < STRANGERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_there, &lines.turn), 0);
+    for (unsigned tries = 0; waiters_of(&lines.turn) < STRANGERS && tries < 5000; tries++)
+        pause_for(MS);
+    waiters_wake(&lines);
+    assert_int_equal(lines.waiting, 1);
+    assert_int_equal(waiters_of(&lines.turn), STRANGERS - 64);
+    waiters_wake(&lines);
+    assert_int_equal(lines.waiting, 0);
+    assert_int_equal(waiters_of(&lines.turn), 0);
+    for (unsigned i = 0; i < STRANGERS; i++)
+        pthread_join(threads[i], NULL);
 }
 
 static void again_due(void *context, struct loop_timer *timer)
@@ -582,8 +653,10 @@ int main(void)
         OVER_ALL(test_ringing_for_nothing_does_not_keep_the_loop_awake),
         OVER_ALL(test_waking_for_nothing_does_not_keep_the_loop_awake),
         OVER_ALL(test_a_stolen_waiter_is_back_at_the_next_heartbeat),
+        OVER_ALL(test_after_a_ring_that_was_not_heard_the_loop_looks_by_itself),
         OVER_ALL(test_a_heartbeat_that_arms_anew_wakes_the_loop_once),
         OVER_ALL(test_pending_arms_a_timer_and_its_yes_is_never_empty),
+        cmocka_unit_test(test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next),
         cmocka_unit_test(test_a_kernel_without_futex_waitv_rings_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,12 +36,21 @@ static int attach(struct lanes *lanes, struct lane_writer *writer, uint32_t numb
 {
     const char *why = NULL;
     const int fd = writer_send(writer);
-    const int error = lanes_attach(lanes, fd, USER, PID, number, ret_lane, &why);
+    const struct lane_offer offer = {
+        .fd = fd, .uid = USER, .pid = PID, .lane_id = writer->memory->lane_id, .number = number};
+    const int error = lanes_attach(lanes, &offer, ret_lane, &why);
     if (error < 0) {
         close(fd);
         assert_non_null(why);
     }
     return error;
+}
+
+static int attach_fd(struct lanes *lanes, int fd, uid_t uid, uint64_t lane_id, struct lane **ret_lane,
+                     const char **ret_why)
+{
+    const struct lane_offer offer = {.fd = fd, .uid = uid, .pid = PID, .lane_id = lane_id};
+    return lanes_attach(lanes, &offer, ret_lane, ret_why);
 }
 
 static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
@@ -140,9 +149,9 @@ static void test_what_is_no_memfd_is_refused(void **state)
     struct lane *lane;
     const char *why = NULL;
     const int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
-    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 0, &lane, &why), -EINVAL);
+    assert_int_equal(attach_fd(lanes, fd, USER, 77, &lane, &why), -EINVAL);
     assert_string_equal(why, "the lane is no memfd");
-    assert_int_equal(lanes_attach(lanes, -1, USER, PID, 0, &lane, &why), -EINVAL);
+    assert_int_equal(attach_fd(lanes, -1, USER, 77, &lane, &why), -EINVAL);
     close(fd);
     lanes_free(lanes);
 }
@@ -158,7 +167,7 @@ static void test_a_lane_that_is_read_only_is_refused(void **state)
     writer_make(&writer, 77, BREAKERS);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 0, &lane, &why), -EINVAL);
+    assert_int_equal(attach_fd(lanes, fd, USER, 77, &lane, &why), -EINVAL);
     assert_string_equal(why, "the lane cannot be mapped for writing");
     close(fd);
     writer_free(&writer);
@@ -178,7 +187,7 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
     const int fd = writer_send(&writers[3]);
-    assert_int_equal(lanes_attach(lanes, fd, USER + 1, PID, 0, &lane, &why), 0); /* another user's memory */
+    assert_int_equal(attach_fd(lanes, fd, USER + 1, 103, &lane, &why), 0); /* another user's memory */
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), -EDQUOT);
@@ -219,16 +228,70 @@ static void test_an_attached_lane_is_not_attached_twice(void **state)
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST);
     lane_hung_up(lane);
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST); /* the same id in other memory */
-    const char *why = NULL;
-    const int fd = writer_send(&forger);
-    assert_int_equal(lanes_attach(lanes, fd, USER, PID, 2, &other, &why), -EEXIST); /* as the keeper held it */
-    assert_string_equal(why, "another process's lane has its id");
-    close(fd);
+    assert_int_equal(attach(lanes, &forger, 2, &other), -EEXIST); /* as the keeper held it */
     assert_int_equal(attach(lanes, &writer, 0, &other), 0);
     assert_ptr_equal(other, lane);
     assert_int_equal(lanes_count(lanes), 1);
     writer_free(&writer);
     writer_free(&forger);
+    lanes_free(lanes);
+}
+
+static void test_the_id_of_another_user_s_lane_is_no_conflict(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer stranger, writer;
+    struct lane *squatted, *lane;
+    const char *why = NULL;
+    writer_make(&stranger, 77, BREAKERS);
+    writer_make(&writer, 77, BREAKERS);
+    assert_int_equal(attach_fd(lanes, writer_send(&stranger), USER + 1, 77, &squatted, &why), 0);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_ptr_not_equal(lane, squatted);
+    lane_hung_up(squatted); /* it may not be taken up by another user either */
+    lanes_remove(lanes, lane);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_ptr_not_equal(lane, squatted);
+    writer_free(&stranger);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    const char *why = NULL;
+    writer_make(&writer, 77, BREAKERS);
+    const int fd = writer_send(&writer);
+    assert_int_equal(attach_fd(lanes, fd, USER, 78, &lane, &why), -EINVAL);
+    assert_string_equal(why, "the lane has another id than the packet that brought it");
+    assert_int_equal(lanes_count(lanes), 0);
+    close(fd);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 2 * right_size());
+    struct lane_writer writers[2];
+    struct lane *first, *lane;
+    writer_make(&writers[0], 77, BREAKERS);
+    writer_make(&writers[1], 78, BREAKERS);
+    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
+    assert_true(lane_charge(first, 4096));
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), -EDQUOT);
+    assert_true(lane_charge(first, right_size() - 4096));
+    assert_false(lane_charge(first, 1));
+    lanes_remove(lanes, first);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    writer_free(&writers[0]);
+    writer_free(&writers[1]);
     lanes_free(lanes);
 }
 
@@ -336,6 +399,9 @@ int main(void)
         cmocka_unit_test(test_a_user_has_no_more_lanes_than_its_memory),
         cmocka_unit_test(test_no_more_lanes_than_there_are_numbers),
         cmocka_unit_test(test_an_attached_lane_is_not_attached_twice),
+        cmocka_unit_test(test_the_id_of_another_user_s_lane_is_no_conflict),
+        cmocka_unit_test(test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused),
+        cmocka_unit_test(test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory),
         cmocka_unit_test(test_an_inherited_lane_keeps_its_number_and_waits_for_its_client),
         cmocka_unit_test(test_a_lane_whose_lock_is_free_is_abandoned),
         cmocka_unit_test(test_a_lane_may_be_locked_by_the_description_that_is_sent),

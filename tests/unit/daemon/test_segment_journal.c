@@ -17,6 +17,7 @@
 
 #define BREAKERS 2
 #define METERS   3
+#define USER     1000
 #define LANE_ID  0x1122334455667788
 
 /* As much of a lane as a transaction touches. */
@@ -90,7 +91,7 @@ static void drain(struct segment *segment, struct lane_memory *lane, const struc
         core_calls(core, settings, 1000, calls, false, false);
         marks.total_ok += calls;
         marks.ok = marks.denied = marks.total_ok; /* first and last of a mark: a torn one shows */
-        segment_mark(segment, LANE_ID, 1, slot * METERS + meter, &marks);
+        segment_mark(segment, USER, LANE_ID, 1, slot * METERS + meter, &marks);
     }
     segment_commit(segment, store_mark, lane);
 }
@@ -123,7 +124,7 @@ static void recover(struct fixture *fixture)
 
 static void store_pending(struct fixture *fixture)
 {
-    segment_pending_store(fixture->segment, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(fixture->segment, USER, LANE_ID, store_mark, fixture->lane);
 }
 
 /* -------------------------------------------------------------------------------------------- what is compared */
@@ -202,7 +203,7 @@ static int check_recovery(struct fixture *fixture, const struct remains *remains
     if (segment->journal->state != 0)
         return 1;
     lane->away = false;
-    segment_pending_store(segment, LANE_ID, store_mark, lane);
+    segment_pending_store(segment, USER, LANE_ID, store_mark, lane);
     for (uint32_t slot = 0; slot < BREAKERS; slot++)
         if (counted(segment, slot) != marked(lane, slot) || torn(lane, slot))
             return 2;
@@ -370,7 +371,7 @@ static void test_a_transaction_that_is_not_committed_changes_nothing(void **stat
     struct fixture *fixture = *state;
     const struct meter_marks marks = {.total_ok = 9};
     segment_begin(fixture->segment, 0)->head.totals.calls = 9;
-    assert_true(segment_mark(fixture->segment, LANE_ID, 1, 0, &marks));
+    assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
     segment_recover(fixture->segment, store_mark, fixture->lane);
     segment_commit(fixture->segment, store_mark, fixture->lane);
     assert_int_equal(counted(fixture->segment, 0), 0);
@@ -387,11 +388,11 @@ static void test_the_257th_mark_asks_for_another_transaction(void **state)
     const struct meter_marks marks = {0};
     segment_begin(fixture->segment, 0);
     for (uint32_t i = 0; i < 256; i++)
-        assert_true(segment_mark(fixture->segment, LANE_ID, 1, i % METERS, &marks));
-    assert_false(segment_mark(fixture->segment, LANE_ID, 1, 0, &marks));
+        assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, i % METERS, &marks));
+    assert_false(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
     segment_commit(fixture->segment, store_mark, fixture->lane);
     segment_begin(fixture->segment, 0);
-    assert_true(segment_mark(fixture->segment, LANE_ID, 1, 0, &marks));
+    assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
 }
 
 static void test_a_newer_pending_mark_takes_the_place_of_the_older(void **state)
@@ -401,12 +402,12 @@ static void test_a_newer_pending_mark_takes_the_place_of_the_older(void **state)
     for (uint64_t total = 5; total <= 9; total += 4) {
         const struct meter_marks marks = {.total_ok = total};
         segment_begin(fixture->segment, 0);
-        segment_mark(fixture->segment, LANE_ID, 1, 2, &marks);
+        segment_mark(fixture->segment, USER, LANE_ID, 1, 2, &marks);
         segment_commit(fixture->segment, store_mark, fixture->lane);
     }
     assert_int_equal(fixture->segment->pending[0].marks.total_ok, 9);
     assert_int_equal(fixture->segment->pending[1].lane_id, 0);
-    segment_pending_store(fixture->segment, LANE_ID + 1, store_mark, fixture->lane);
+    segment_pending_store(fixture->segment, USER, LANE_ID + 1, store_mark, fixture->lane);
     assert_int_equal(fixture->segment->pending[0].lane_id, LANE_ID);
 }
 
@@ -420,13 +421,13 @@ static void test_a_full_pending_table_takes_one_more_and_keeps_the_others(void *
     for (unsigned i = 0; i < PENDING_MARKS; i++)
         segment->pending[i].lane_id = i + 1;
     segment_begin(segment, 0);
-    segment_mark(segment, LANE_ID, 1, 2, &marks);
+    segment_mark(segment, USER, LANE_ID, 1, 2, &marks);
     segment_commit(segment, store_mark, fixture->lane);
     for (unsigned i = 0; i < PENDING_MARKS; i++)
         strangers += segment->pending[i].lane_id == i + 1;
     assert_int_equal(strangers, 1023);
     fixture->lane->away = false;
-    segment_pending_store(segment, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(segment, USER, LANE_ID, store_mark, fixture->lane);
     assert_int_equal(fixture->lane->marks[0][2].total_ok, 1);
 }
 
@@ -441,14 +442,14 @@ static void test_of_a_full_pending_table_the_oldest_give_way(void **state)
     for (uint64_t lane_id = LANE_ID; lane_id <= LANE_ID + 1; lane_id++) {
         segment_begin(segment, 0);
         for (uint32_t meter = 0; meter < METERS; meter++)
-            segment_mark(segment, lane_id, 1, meter, &(struct meter_marks){.total_ok = 7});
+            segment_mark(segment, USER, lane_id, 1, meter, &(struct meter_marks){.total_ok = 7});
         segment_commit(segment, store_mark, fixture->lane);
     }
     assert_int_equal(segment->pending[2].lane_id, LANE_ID);
     assert_int_equal(segment->pending[5].lane_id, LANE_ID + 1);
     assert_int_equal(segment->pending[6].lane_id, 7);
     fixture->lane->away = false;
-    segment_pending_store(segment, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(segment, USER, LANE_ID, store_mark, fixture->lane);
     for (uint32_t meter = 0; meter < METERS; meter++)
         assert_int_equal(fixture->lane->marks[0][meter].total_ok, 7);
 }

@@ -46,6 +46,16 @@ static void test_a_commons_that_tripd_has_left_lends_no_permit(void **state)
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_HALF_OPEN);
 }
 
+static void test_what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_close(fixture->client);
+    memset(fixture->fake.commons->header, 0xff, sizeof(*fixture->fake.commons->header));
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    assert_int_equal(trip_breaker_get(fixture->client, "db", &fixture->breaker), 0);
+    assert_true(WAIT_FOR(fixture_shared(fixture)));
+}
+
 /* -------------------------------------------------------------------------------------------------- another segment */
 
 static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(void **state)
@@ -89,6 +99,23 @@ static void test_a_child_holds_no_permit_before_its_lane_has_a_number(void **sta
     struct fixture *const fixture = *state;
     half_open_with_a_permit(fixture);
     assert_int_equal(in_child(first_calls_of_a_child, fixture), 0);
+}
+
+static bool counted_in(struct fixture *fixture, uint32_t lane)
+{
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    return fake_lane(&fixture->fake, lane) && fake_counts(&fixture->fake, lane, fixture->slot, 1).total_ok != 0;
+}
+
+static void test_a_process_whose_lane_s_id_is_taken_makes_another_lane(void **state)
+{
+    struct fixture *const fixture = *state;
+    assert_true(WAIT_FOR(counted_in(fixture, 1)));
+    fixture->fake.taken_id = fake_lane(&fixture->fake, 1)->lane_id;
+    __atomic_store_n(&fake_lane(&fixture->fake, 1)->detached, 1, __ATOMIC_RELEASE);
+    fake_hang_up(&fixture->fake);
+    assert_true(WAIT_FOR(counted_in(fixture, 2)));
+    assert_true(WAIT_FOR(fixture_shared(fixture)));
 }
 
 static void test_a_process_whose_lane_is_refused_probes_all_the_same(void **state)
@@ -341,8 +368,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
         TEST(a_commons_that_tripd_has_left_lends_no_permit),
+        TEST(what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
+        TEST(a_process_whose_lane_s_id_is_taken_makes_another_lane),
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
         TEST(what_shadow_admits_without_a_permit_is_no_probe),
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),

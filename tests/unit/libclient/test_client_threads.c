@@ -196,7 +196,8 @@ static void take_up_again(struct lane *lane)
     const char *why;
     lane_hung_up(lane);
     const int fd = dup(lane_fd(lane));
-    if (fd >= 0 && lanes_attach(all.lanes, fd, getuid(), getpid(), 0, &again, &why) < 0)
+    const struct lane_offer offer = {.fd = fd, .uid = getuid(), .pid = getpid(), .lane_id = lane_identity(lane)};
+    if (fd >= 0 && lanes_attach(all.lanes, &offer, &again, &why) < 0)
         close(fd);
 }
 
@@ -263,7 +264,8 @@ static void open_client(unsigned number, const char *instance)
     assert_int_equal(trip_open(&all.clients[number], instance), 0);
     assert_int_equal(trip_client_status(all.clients[number]), TRIP_CLIENT_SHARED);
     const struct fake_lane *const taken = &all.fake.lanes[number + 1];
-    assert_int_equal(lanes_attach(all.lanes, dup(taken->fd), getuid(), getpid(), 0, &all.lane[number], &why), 0);
+    const struct lane_offer offer = {.fd = dup(taken->fd), .uid = getuid(), .pid = getpid(), .lane_id = taken->lane_id};
+    assert_int_equal(lanes_attach(all.lanes, &offer, &all.lane[number], &why), 0);
     assert_int_equal(lane_number(all.lane[number]), number + 1);
     assert_ptr_equal(lane_memory(all.lane[number]), taken->memory);
     assert_int_equal(one_mapping_users(taken->memory), 3); /* the client, the one who took it, and tripd's core */

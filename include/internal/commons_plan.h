@@ -1,0 +1,30 @@
+/* Where things are in a commons. Offsets follow from max_breakers alone, which stands in the read-only segment: nothing
+ * of its shape, layout or identity is read from the commons itself, which every process can write. */
+#ifndef TRIP_INTERNAL_COMMONS_PLAN_H
+#define TRIP_INTERNAL_COMMONS_PLAN_H
+
+#include "internal/layout.h"
+
+static inline uint64_t commons_page_up(uint64_t size)
+{
+    return (size + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
+}
+
+/* The exact size of the memfd. */
+static inline uint64_t commons_plan(uint32_t max_breakers, struct section sections[COMMONS_SECTION_COUNT])
+{
+    static const uint32_t strides[COMMONS_SECTION_COUNT] = {
+        [COMMONS_WORDS] = sizeof(struct state_line),
+        [COMMONS_PERMITS] = PERMITS_PER_BREAKER * sizeof(uint64_t),
+        [COMMONS_LIMITS] = sizeof(struct limit_lines),
+        [COMMONS_TICKETS] = TICKET_WORDS * sizeof(uint64_t),
+    };
+    uint64_t end = sizeof(struct commons_header);
+    for (unsigned i = 0; i < COMMONS_SECTION_COUNT; i++) {
+        sections[i] = (struct section){.offset = commons_page_up(end), .stride = strides[i], .count = max_breakers};
+        end = sections[i].offset + (uint64_t)max_breakers * strides[i];
+    }
+    return commons_page_up(end);
+}
+
+#endif

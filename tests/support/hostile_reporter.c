@@ -1,0 +1,152 @@
+/* hostile_reporter SOCKET: a process with the role report that keeps to none of libtrip's promises. It does what
+ * standard input tells it, a line a step, and answers each with a line. It ends when standard input does.
+ *
+ *   hello                 maps segment and commons
+ *   attach ID [HEADER]    a lane of its own, by this id (in the header by another one): "ok", or the refusal's name
+ *   lane NUMBER           the id of this lane, as everyone reads it in the segment
+ *   crowd COUNT           so many threads wait on the doorbell from now on
+ *   hoard SLOT            gives all the meters of its lane to this breaker
+ *   scribble              writes over all that stands at the head of the commons
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "internal/commons_plan.h"
+#include "internal/doorbell.h"
+#include "internal/policy.h"
+#include "lane_writer.h"
+#include "wire_client.h"
+
+#define WORDS 5
+
+static const char *socket_path;
+static int connection = -1;
+static struct wire_welcome welcome;
+static const struct segment_header *segment;
+static uint8_t *commons;
+static struct section sections[COMMONS_SECTION_COUNT];
+static struct lane_writer lane = {.fd = -1};
+static char *words[WORDS]; /* of the line; "" beyond its end */
+
+static const char *error_name(int error)
+{
+    return error == 0 ? "ok" : strerrorname_np(-error);
+}
+
+static uint64_t number(unsigned word)
+{
+    return strtoull(words[word], NULL, 0);
+}
+
+static const char *hello(void)
+{
+    union wire_packet packet;
+    int fds[4];
+    connection = wire_connect(socket_path);
+    if (connection < 0 || !wire_hello(connection) || wire_receive(connection, &packet, fds) <= 0)
+        return "no answer";
+    if (packet.head.kind != WIRE_WELCOME)
+        return error_name(packet.refused.error);
+    welcome = packet.welcome;
+    segment = mmap(NULL, welcome.segment_size, PROT_READ, MAP_SHARED, fds[0], 0);
+    commons = mmap(NULL, welcome.commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
+    commons_plan(welcome.max_breakers, sections);
+    return segment == MAP_FAILED || commons == MAP_FAILED ? "not mapped" : "ok";
+}
+
+static const char *attach(void)
+{
+    union wire_packet packet;
+    int fds[4];
+    writer_make(&lane, number(2) ? number(2) : number(1), welcome.max_breakers);
+    lane.memory->segment_id = welcome.segment_id;
+    if (!wire_attach(connection, number(1), &lane.fd, 1) || wire_receive(connection, &packet, fds) <= 0)
+        return "no answer";
+    return packet.head.kind == WIRE_ATTACHED ? "ok" : error_name(packet.refused.error);
+}
+
+static const char *lane_id(void)
+{
+    static char id[24];
+    const struct section *const clients = &segment->sections[SECTION_CLIENTS];
+    const uint8_t *const slots = (const uint8_t *)segment + clients->offset;
+    const struct client_slot *const slot =
+        (const struct client_slot *)(const void *)(slots + number(1) * clients->stride);
+    snprintf(id, sizeof(id), "%llu", (unsigned long long)slot->lane_id);
+    return id;
+}
+
+static void *wait_for_ever(void *bell)
+{
+    while (syscall(SYS_futex, bell, FUTEX_WAIT, DOORBELL_ASLEEP, NULL, NULL, 0) == 0 || errno == EAGAIN)
+        usleep(1000);
+    return NULL;
+}
+
+static const char *crowd(void)
+{
+    struct commons_header *const header = (struct commons_header *)(void *)commons;
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    for (uint64_t i = 0; i < number(1); i++)
+        if (pthread_create(&thread, &small, wait_for_ever, &header->doorbell) != 0)
+            return "no more threads";
+    return "ok";
+}
+
+static const char *hoard(void)
+{
+    const uint32_t slot = (uint32_t)number(1);
+    const uint8_t *const policies = (const uint8_t *)segment + segment->sections[SECTION_POLICY].offset;
+    const struct policy_slot *const policy = (const struct policy_slot *)(const void *)policies + slot;
+    for (uint32_t meter = 0; meter < lane.meter_count; meter++)
+        writer_meter(&lane, slot, policy_incarnation(policy->admission), meter % LANE_SECTIONS);
+    return "ok";
+}
+
+static const char *scribble(void)
+{
+    memset(commons, 0xff, sections[COMMONS_WORDS].offset);
+    return "ok";
+}
+
+static const struct {
+    const char *name;
+    const char *(*take)(void);
+} steps[] = {
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"crowd", crowd}, {"hoard", hoard}, {"scribble", scribble},
+};
+
+static const char *take(char *line)
+{
+    char *rest = NULL;
+    for (unsigned i = 0; i < WORDS; i++) {
+        words[i] = strtok_r(i ? NULL : line, " \n", &rest);
+        words[i] = words[i] ? words[i] : "";
+    }
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+        if (strcmp(words[0], steps[i].name) == 0)
+            return steps[i].take();
+    return "no such step";
+}
+
+int main(int argc, char **argv)
+{
+    char line[256];
+    if (argc != 2) {
+        fprintf(stderr, "usage: hostile_reporter SOCKET\n");
+        return 2;
+    }
+    socket_path = argv[1];
+    while (fgets(line, sizeof(line), stdin)) {
+        printf("%s\n", take(line));
+        fflush(stdout);
+    }
+    return 0;
+}

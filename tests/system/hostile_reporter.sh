@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# A reporter that keeps to none of libtrip's promises may move states, as its reports could. It takes nothing else from
+# the others: they attach, their calls are counted, their trips arrive.
+set -euo pipefail
+source "$(dirname "$0")/common.bash"
+nobody_can_run
+cp "$TRIP_BUILD_DIR/tests/support/hostile_reporter" "$folder/bin/"
+
+cat >"$folder/tripd.yaml" <<'END'
+access: {report: [any]}
+END
+start "$TRIPD" -c "$folder/tripd.yaml"
+
+hostile() { client "$1" "${nobody[@]}" "$folder/bin/hostile_reporter" "$socket"; }
+
+# What it writes over the head of the commons keeps nobody out, and delays nobody's trip for ever.
+attached first
+hostile scribbler
+says scribbler ok hello
+says scribbler ok scribble
+attached second
+says second ok record failure 5
+await "the trip arrives" would_say first deny_open allow
+ends 0 "$TRIPCTL" reset db
+kill_client scribbler
+
+# A lane's id that it read and took after a restart is its own: the lane that had it is another user's.
+says first ok record ok 1
+hostile squatter
+says squatter ok hello
+id=$(ask squatter lane 1)
+[ "$id" != 0 ] || fail "lane 1 has no id"
+kill_client squatter
+stop
+start "$TRIPD" -c "$folder/tripd.yaml"
+hostile squatter
+says squatter ok hello
+says squatter ok attach "$id"
+says first ok record ok 20
+await "the victim's calls count" would_show 21 totals.ok show db
+await "the victim has a lane" would_say first shared status
+kill_client squatter
+
+# Lanes whose meters are all of one breaker end at once: what the others report of it counts, and trips.
+for i in 1 2 3 4 5 6; do
+    hostile hoarder$i
+    says hoarder$i ok hello
+    says hoarder$i ok attach $((100 + i))
+    says hoarder$i ok hoard 0
+done
+says first ok record failure 4
+for i in 1 2 3 4 5 6; do kill -9 "${pids[hoarder$i]}"; done
+says first ok record failure 1
+await "the trip arrives" would_say second deny_open allow
+await "the failures count" would_show 10 totals.failures show db
+ends 0 "$TRIPCTL" reset db
+
+# Strangers who wait on the doorbell are woken in tripd's place, 64 at most: it finds by itself what was told.
+hostile crowd
+says crowd ok hello
+says crowd ok crowd 100
+for i in 1 2 3; do
+    says first ok record failure 5
+    await "tripd has seen the opening" logged_times $((i + 2)) "db: closed -> open"
+    await "the trip arrives" would_say second deny_open allow
+    ends 0 "$TRIPCTL" reset db
+done
+kill_client crowd
+
+# A packet that names another lane than it brings.
+hostile liar
+says liar ok hello
+says liar EINVAL attach 5 6
+kill_client liar
+
+stop

@@ -1,0 +1,176 @@
+/* A reporter that writes what it likes into its lane and the commons: what it can make tripd spend is counted, and an
+ * honest client beside it loses nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "breakers_parts.h"
+
+#define BREAKERS 8
+#define HOSTILE  6
+
+static struct host *host;
+static struct client honest, hostile[HOSTILE];
+static uint32_t slot, meter; /* the honest client's */
+
+static void start(const char *settings)
+{
+    char config[512];
+    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
+    host = host_start(config, BREAKERS);
+    slot = host_breaker(host, "db");
+    client_start(host, &honest, 101);
+    meter = client_meter(host, &honest, slot);
+    for (unsigned i = 0; i < HOSTILE; i++)
+        client_start(host, &hostile[i], 201 + i);
+    breakers_drain_all(host->breakers);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    client_free(&honest);
+    for (unsigned i = 0; i < HOSTILE; i++)
+        client_free(&hostile[i]);
+    host_stop(host);
+    return 0;
+}
+
+static void honest_report(const char *outcomes)
+{
+    client_reports(host, &honest, meter, slot, outcomes);
+    breakers_rung(host->breakers);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ meters
+ */
+
+/* All the meters of a lane, given to one breaker, each with a call that went well. */
+static void give_all_to_one(struct client *client)
+{
+    const uint32_t count = client->writer.meter_count, epoch = word_epoch(host_word(host, slot));
+    for (uint32_t number = 0; number < count; number++) {
+        writer_meter(&client->writer, slot, segment_incarnation(host->segment, slot), number % LANE_SECTIONS);
+        writer_ok(&client->writer, number, epoch, 1);
+    }
+}
+
+static void test_of_the_meters_of_one_breaker_and_section_one_counts(void **state)
+{
+    (void)state;
+    start("open: {for: 30s}");
+    give_all_to_one(&hostile[0]);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.ok, LANE_SECTIONS);
+    honest_report("SSS");
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.ok, LANE_SECTIONS + 3);
+}
+
+static void test_the_next_meter_counts_once_the_first_one_went_to_another_breaker(void **state)
+{
+    (void)state;
+    start("open: {for: 30s}");
+    const uint32_t other = host_breaker(host, "other");
+    const uint64_t owner = meter_owner(slot, segment_incarnation(host->segment, slot), 1);
+    const uint64_t elsewhere = meter_owner(other, segment_incarnation(host->segment, other), 1);
+    struct lane_writer *const writer = &hostile[0].writer;
+    writer_meter(writer, slot, segment_incarnation(host->segment, slot), 1);
+    breakers_drain_all(host->breakers);
+    lane_meter_at(writer->memory, 0)->owner = elsewhere;
+    breakers_drain_all(host->breakers);
+    writer_meter(writer, slot, segment_incarnation(host->segment, slot), 1);
+    writer_ok(writer, 1, word_epoch(host_word(host, slot)), 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(lane_meter_at(writer->memory, 1)->owner, owner);
+    assert_int_equal(host_head(host, slot)->totals.ok, 1);
+}
+
+static void test_a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_breakers(void **state)
+{
+    (void)state;
+    start("open: {for: 30s}");
+    for (unsigned i = 0; i < HOSTILE; i++)
+        give_all_to_one(&hostile[i]);
+    breakers_drain_all(host->breakers);
+    const uint64_t before = host->breakers->drain->meters_read;
+    client_die(host, &hostile[0]);
+    /* Three turns of the one breaker, of 16 meters a lane. */
+    assert_true(host->breakers->drain->meters_read - before <= 3 * (HOSTILE * LANE_SECTIONS + 1));
+}
+
+static void test_who_die_together_cost_each_breaker_its_turns_once(void **state)
+{
+    (void)state;
+    struct lane *lanes[HOSTILE];
+    start("open: {for: 30s}");
+    for (unsigned i = 0; i < HOSTILE; i++)
+        give_all_to_one(&hostile[i]);
+    breakers_drain_all(host->breakers);
+    honest_report("SFS");
+    const uint64_t before = host->breakers->drain->meters_read;
+    for (unsigned i = 0; i < HOSTILE; i++) {
+        writer_ok(&hostile[i].writer, 0, word_epoch(host_word(host, slot)), 1); /* its last, which nobody was told of */
+        lanes[i] = hostile[i].lane;
+    }
+    breakers_lanes_gone(host->breakers, lanes, HOSTILE);
+    assert_true(host->breakers->drain->meters_read - before <= 3 * (HOSTILE * LANE_SECTIONS + 1));
+    for (unsigned i = 0; i < HOSTILE; i++)
+        lanes_remove(host->lanes, lanes[i]);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.ok, HOSTILE * (LANE_SECTIONS + 1) + 2);
+    assert_int_equal(host_head(host, slot)->totals.failures, 1);
+}
+
+static void fill_rings(struct client *client)
+{
+    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
+        for (uint32_t breaker = 0; breaker < BREAKERS; breaker++) {
+            const uint32_t number =
+                writer_meter(&client->writer, breaker, segment_incarnation(host->segment, breaker), section);
+            for (unsigned i = 0; i < LANE_EVENTS / BREAKERS; i++)
+                writer_outcome(&client->writer, number, word_epoch(host_word(host, breaker)), TRIP_IGNORED, false,
+                               host->clock.test_now_ns);
+        }
+    client_mark_dirty(host, client);
+}
+
+static void test_what_lanes_tell_is_left_for_the_next_turn_when_it_was_much(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0}");
+    for (unsigned i = 1; i < BREAKERS; i++)
+        host_breaker(host, (const char[]){(char)('a' + i), 0});
+    for (unsigned i = 0; i < HOSTILE; i++)
+        fill_rings(&hostile[i]);
+    const uint64_t before = host->breakers->drain->meters_read;
+    unsigned turns = 0;
+    for (; breakers_pending(host->breakers); turns++) {
+        const uint64_t at = host->breakers->drain->meters_read;
+        breakers_rung(host->breakers);
+        assert_true(host->breakers->drain->meters_read - at <= 32768 + BREAKERS * (HOSTILE * LANE_SECTIONS + 1));
+        assert_true(turns < 100);
+    }
+    honest_report("SS");
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.ok, 2);
+    assert_true(host->breakers->drain->meters_read > before);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(of_the_meters_of_one_breaker_and_section_one_counts),
+        TEST(the_next_meter_counts_once_the_first_one_went_to_another_breaker),
+        TEST(a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_breakers),
+        TEST(who_die_together_cost_each_breaker_its_turns_once),
+        TEST(what_lanes_tell_is_left_for_the_next_turn_when_it_was_much),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
