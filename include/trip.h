@@ -1,9 +1,10 @@
 /* libtrip: circuit breakers that every process of a host shares.
  *
  * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
- * stores to memory of the calling thread's own. Nothing here blocks in allow, record, begin or end, starts a
- * thread, installs a signal handler, logs, exits, or touches a descriptor that it did not open; its own are never 0
- * to 2.
+ * stores to memory of the calling thread's own. Allow, record, begin and end do not block, but for a begin where
+ * concurrency.wait is set and the asking does not say no_wait. No function installs a signal handler, logs, exits, or
+ * touches a descriptor that it did not open; its own are never 0 to 2. None starts a thread but a hedged
+ * trip_run_asking.
  *
  * Conventions
  *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success. What returns
@@ -25,7 +26,8 @@
  *   dlopen      Once loaded, the library stays until the process ends: dlclose leaves its clients as they are, and the
  *               next trip_open of the same instance gives the same client.
  *   Signals     trip_allow is async-signal-safe. The others are not.
- *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words;
+ *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words while tripd
+ *               is stopped, stalled or dead, and attaches to the next one by itself, unless that has another layout;
  *               never attached, its breakers are private to the process, with the default settings.
  */
 #ifndef TRIP_H
@@ -115,8 +117,11 @@ extern "C" {
     X(RELAPSE, "relapse")
 
 /* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
- * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (a forked child
- * in a chroot without the socket, a refused quota): decisions are shared, counts are not. PRIVATE: never attached. */
+ * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (limits.max_lanes or
+ * its user's quota is used up, it may make no file as large, a forked child lacks the role or does not reach the
+ * socket): decisions, streaks and limits of the breakers that tripd knows are shared, all else that it reports is not
+ * counted, and what it holds when it dies comes back when a lease ends. PRIVATE: never attached. trip_client_why says
+ * more. */
 #define TRIP_CLIENT_STATUSES(X)   \
     X(SHARED, "shared")           \
     X(DAEMON_AWAY, "daemon_away") \
@@ -291,8 +296,8 @@ void trip_end_error(trip_call *call, const trip_error *error);
 /* For hosts whose threads may leave a call open: an exception, a longjmp, a request that is cut off. From now on this
  * thread's calls are noted, until `on` is false, and trip_cancel_all ends as TRIP_CANCELLED those that nobody has
  * ended: at a request's end, and before the thread's. Returns how many. A call that was moved to another thread is this
- * one's still, unless it is a hedged attempt of trip_run's. Begin and end of the thread's calls then take a tenth of a
- * microsecond longer; those of other threads cost what they did. */
+ * one's still, unless it is a hedged attempt of trip_run's. A call of this thread then takes some 150 ns
+ * longer; those of other threads cost what they did. */
 void trip_thread_track(bool on);
 unsigned trip_cancel_all(void);
 

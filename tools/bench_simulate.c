@@ -63,7 +63,7 @@ static uint64_t replay_ns(const struct bench_trace *trace, const struct config *
         simulation_end(simulation);
     const uint64_t ns = bench_cpu_ns(getpid()) - start;
     if (error || events <= BREAKERS) /* more than the summaries: it opened */
-        bench_fail(*problem ? problem : "a replay without transitions", error);
+        bench_fail(*problem ? problem : "a replay without transitions", error ? error : EINVAL);
     simulation_free(simulation);
     return ns;
 }
