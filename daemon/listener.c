@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "owner.h"
+
 #define BACKLOG 4096 /* connections that wait while the worker starts again; the kernel takes somaxconn if that is less */
 
 int listener_make_folder(const char *path)
@@ -20,7 +22,12 @@ int listener_make_folder(const char *path)
         return -ENAMETOOLONG;
     memcpy(folder, path, length);
     folder[length] = '\0';
-    return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+    if (mkdir(folder, 0755) == 0)
+        return 0;
+    struct stat there;
+    if (errno != EEXIST || stat(folder, &there) < 0)
+        return -errno;
+    return owner_is_ours(&there) ? 0 : -EPERM;
 }
 
 static int remove_old(const char *path)

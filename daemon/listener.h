@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* Makes the folder that `path` is in, one level deep, 0755 but for the umask. 0 too if it is there. */
+/* Makes the folder that `path` is in, one level deep, 0755 but for the umask. 0 too if it is there; -EPERM: it is
+ * neither root's nor our user's. */
 int listener_make_folder(const char *path);
 
 /* Replaces a socket that a dead tripd left (the caller holds the instance's lock); anything else at the path is

@@ -8,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "owner.h"
 
 #define PATIENCE_STEPS   50
 #define PATIENCE_STEP_NS 10000000
@@ -62,12 +65,23 @@ static int wait_for_lock(int fd)
     return -EWOULDBLOCK;
 }
 
+static bool is_anothers(const char *path)
+{
+    struct stat status;
+    return lstat(path, &status) == 0 && !owner_is_ours(&status);
+}
+
 int lock_take(const char *path, int *ret_fd, pid_t *ret_holder)
 {
+    struct stat status;
     const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int error = fd < 0 ? -errno : 0;
     if (fd < 0)
-        return -errno;
-    int error = wait_for_lock(fd);
+        return error == -EACCES && is_anothers(path) ? -EPERM : error;
+    if (fstat(fd, &status) < 0 || !owner_is_ours(&status))
+        error = -EPERM;
+    if (error == 0)
+        error = wait_for_lock(fd);
     if (error == -EWOULDBLOCK)
         *ret_holder = read_holder(fd);
     if (error == 0)

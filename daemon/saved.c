@@ -11,10 +11,13 @@
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
+#include "owner.h"
 #include "packed.h"
 
-#define VALUE_MAX      65536 /* bytes of one map */
-#define UTF8_BYTES_MAX 4     /* of a character */
+#define VALUE_MAX 65536 /* bytes of one map */
+#define ANOTHERS \
+    "it or its folder is another user's: give both to the user that tripd runs as (chown), if you trust them"
+#define UTF8_BYTES_MAX 4 /* of a character */
 
 /* The totals by their names: one list for both ways. */
 #define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied) X(retries)
@@ -211,9 +214,21 @@ static int sync_folder(const char *folder)
     return error;
 }
 
+/* The owner of a folder can put any file in the place of another. */
+static int folder_check(const char *folder)
+{
+    struct stat status;
+    if (stat(folder, &status) < 0)
+        return -errno;
+    return owner_is_ours(&status) ? 0 : -EPERM;
+}
+
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms)
 {
     char path[512], unfinished[520];
+    const int ours = folder_check(folder);
+    if (ours < 0)
+        return ours;
     if ((size_t)snprintf(path, sizeof(path), "%s/snapshot", folder) >= sizeof(path))
         return -ENAMETOOLONG;
     snprintf(unfinished, sizeof(unfinished), "%s.new", path);
@@ -399,6 +414,8 @@ static int read_whole(const char *path, uint8_t **ret_data, size_t *ret_size, co
     int error = fstat(fileno(file), &status) < 0 ? -errno : 0;
     if (error == 0 && (!S_ISREG(status.st_mode) || status.st_size > SAVED_SIZE_MAX))
         error = bad(ret_why, "it is no regular file of 64 MiB at most");
+    if (error == 0 && !owner_is_ours(&status))
+        error = bad(ret_why, ANOTHERS);
     uint8_t *data = error == 0 ? malloc((size_t)status.st_size + 1) : NULL;
     if (error == 0 && !data)
         error = -ENOMEM;
@@ -421,7 +438,11 @@ int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why
     size_t size = 0;
     if ((size_t)snprintf(path, sizeof(path), "%s/snapshot", folder) >= sizeof(path))
         return -ENAMETOOLONG;
-    int error = read_whole(path, &data, &size, ret_why);
+    int error = folder_check(folder);
+    if (error == 0)
+        error = read_whole(path, &data, &size, ret_why);
+    if (error == -EPERM)
+        *ret_why = ANOTHERS;
     if (error < 0)
         return error;
     error = saved_parse(data, size, ret_saved, ret_why);

@@ -56,8 +56,9 @@ static void say(struct saver *saver, int error)
 {
     if (error < 0 && !saver->failing)
         log_warning("cannot write the snapshot %s/snapshot: %s; modes, open breakers and totals survive a restart of "
-                    "tripd, but no reboot. Make the folder writable for tripd, or set TRIP_STATE_DIR",
-                    saver->folder, strerror(-error));
+                    "tripd, but no reboot. Make the folder %s, or set TRIP_STATE_DIR",
+                    saver->folder, error == -EPERM ? "it is in another user's folder" : strerror(-error),
+                    error == -EPERM ? "tripd's own (chown)" : "writable for tripd");
     if (error == 0 && saver->failing)
         log_notice("the snapshot %s/snapshot is written again", saver->folder);
     saver->failing = error < 0;

@@ -80,10 +80,25 @@ static int read_config(struct startup *startup)
 
 /* ---- one tripd an instance */
 
+static void say_foreign_lock(const char *path)
+{
+    log_error(
+        "%s is another user's file, which could keep tripd from running: remove it, or run tripd as that user, or "
+        "choose another instance with -i",
+        path);
+}
+
 static int take_lock(struct startup *startup)
 {
     pid_t holder = 0;
     int error = listener_make_folder(startup->socket_path);
+    if (error == -EPERM) {
+        log_error(
+            "the folder of %s is neither root's nor of the user that tripd runs as, so its owner could replace the "
+            "socket: run tripd as that user, or give the folder to tripd's (chown)",
+            startup->socket_path);
+        return error;
+    }
     if (error < 0) {
         log_error("cannot make the folder of %s: %s%s", startup->socket_path, strerror(-error), mend(error));
         return error;
@@ -93,6 +108,8 @@ static int take_lock(struct startup *startup)
         log_error("instance \"%s\" is run by another tripd, pid %d, which holds %s: stop that one, or choose another "
                   "instance with -i",
                   startup->options.instance, (int)holder, startup->lock_path);
+    else if (error == -EPERM)
+        say_foreign_lock(startup->lock_path);
     else if (error < 0)
         log_error("cannot lock %s: %s%s", startup->lock_path, strerror(-error), mend(error));
     return error;
@@ -174,10 +191,12 @@ static int lock_segment(struct startup *startup)
         log_error("the state segment %s%s is used by another tripd, pid %d, which holds %s: stop that one, or choose "
                   "another instance with -i, or another TRIP_SHM_DIR",
                   shm_folder(), startup->segment_path, (int)holder, path);
+    else if (error == -EPERM)
+        say_foreign_lock(path);
     else if (error == -ENOSPC)
         say_no_segment(startup, error);
     else if (error < 0)
-        log_error("cannot lock %s, which must be our user's: %s%s", path, strerror(-error), mend(error));
+        log_error("cannot lock %s: %s%s", path, strerror(-error), mend(error));
     return error;
 }
 
