@@ -51,6 +51,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     const struct core_state *const core = segment_core(segment, slot);
     breakers_watch(breakers, slot, config_settings_for(breakers->options.config, segment_name(segment, slot)));
     breaker->generation = generation_of(breakers, slot);
+    breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
     breaker->used_ms = segment->details[slot].used_ms;
     breaker->permits_out = core->head.opens != 0;
     if (fresh_commons) {
@@ -58,7 +59,8 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
         breakers_limits_begin(breakers, slot);
     }
     breakers_word(breakers, slot);
-    breakers_configure(breakers, slot, breakers->options.config);
+    breakers_configure_again(breakers, slot, breakers->options.config,
+                             &(struct breakers_actor){.by = BY_DAEMON, .reason = "while no tripd ran"});
     breakers_limits_from_now(breakers, slot);
     breakers_touch(breakers, slot);
 }

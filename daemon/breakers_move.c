@@ -56,7 +56,7 @@ static bool in_ring(const struct segment *segment, uint32_t slot, uint32_t epoch
     const uint64_t next = segment->header->transition_next;
     for (uint64_t i = 1; i <= TRANSITION_RING && i <= next; i++) {
         const struct transition *const entry = &segment->transitions[(next - i) % TRANSITION_RING];
-        if (entry->breaker == slot && entry->epoch == epoch)
+        if (entry->of == OF_STATE && entry->breaker == slot && entry->epoch == epoch)
             return true;
     }
     return false;

@@ -78,10 +78,12 @@ int breakers_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owne
         return -ENOENT;
     breakers_look_at_clock(breakers);
     breakers_drain(breakers, slot);
+    breakers_look_at_mode(breakers, slot);
     const uint64_t now_ms = breakers_now_ms(breakers), until_ms = ttl_ms ? now_ms + ttl_ms : 0;
     segment_mode_publish(breakers->segment, slot, owner,
                          mode == TRIP_MODE_AUTO ? auto_or_none(breakers, slot, owner) : mode, until_ms, actor->uid,
                          actor->reason, now_ms);
+    breakers_take_mode(breakers, slot, actor);
     if (owner == MODE_OWNER_OPERATOR)
         breakers_trace_mode(breakers, slot, mode, until_ms);
     breakers_settle(breakers, slot);

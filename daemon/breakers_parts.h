@@ -155,8 +155,12 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
                                 uint64_t at_least_ms);
 /* From now on its growth can be forgotten; what is published stays. */
 void breakers_opening_ended(struct breakers *breakers, uint32_t slot);
-/* The mode in force, as its owners and their TTLs say; published if it changed. */
-void breakers_look_at_mode(struct breakers *breakers, uint32_t slot);
+/* The same for a breaker that is there: where that puts another mode in force, ring and log say by whom. */
+void breakers_configure_again(struct breakers *breakers, uint32_t slot, const struct config *config,
+                              const struct breakers_actor *actor);
+/* The mode in force, as its owners and their TTLs say. If it changed it is published, and ring and log say by whom. */
+void breakers_take_mode(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor);
+void breakers_look_at_mode(struct breakers *breakers, uint32_t slot); /* its time may have ended */
 /* The longest time that a deadline may lie ahead now. */
 uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot);
 

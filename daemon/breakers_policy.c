@@ -106,15 +106,46 @@ void breakers_publish(struct breakers *breakers, uint32_t slot)
     move_generation(breakers, slot);
 }
 
-void breakers_look_at_mode(struct breakers *breakers, uint32_t slot)
+/* For people: ring and log. An operator who says the same mode again may give it another time and reason. */
+static void tell_mode(struct breakers *breakers, uint32_t slot, trip_mode from, const struct breakers_actor *actor)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    if (from == breaker->mode && (actor->by != BY_OPERATOR || from == TRIP_MODE_AUTO))
+        return;
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    struct transition transition = {
+        .of = OF_MODE,
+        .breaker = slot,
+        .from = (uint8_t)from,
+        .to = (uint8_t)breaker->mode,
+        .by = (uint8_t)actor->by,
+        .uid = actor->uid,
+        .at_ms = now_ms,
+        .at_unix_ms = realtime_ms(),
+        .until_unix_ms = breaker->mode_until_ms ? realtime_ms() + time_until(breaker->mode_until_ms, now_ms) : 0,
+    };
+    if (actor->reason)
+        memcpy(transition.note, actor->reason, strnlen(actor->reason, sizeof(transition.note) - 1));
+    segment_transition(breakers->segment, &transition, now_ms);
+    if (breakers->options.moved) {
+        memcpy(transition.name, segment_name(breakers->segment, slot), sizeof(transition.name));
+        breakers->options.moved(breakers->options.context, &transition);
+    }
+}
+
+void breakers_take_mode(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    const trip_mode mode =
-        segment_mode_now(breakers->segment, slot, breakers_now_ms(breakers), &breaker->mode_until_ms);
-    if (mode == breaker->mode)
-        return;
-    breaker->mode = mode;
-    breakers_publish(breakers, slot);
+    const trip_mode from = breaker->mode;
+    breaker->mode = segment_mode_now(breakers->segment, slot, breakers_now_ms(breakers), &breaker->mode_until_ms);
+    if (from != breaker->mode)
+        breakers_publish(breakers, slot);
+    tell_mode(breakers, slot, from, actor);
+}
+
+void breakers_look_at_mode(struct breakers *breakers, uint32_t slot)
+{
+    breakers_take_mode(breakers, slot, &(struct breakers_actor){.by = BY_DAEMON, .reason = "its time ended"});
 }
 
 static void set_mode_by_config(struct breakers *breakers, uint32_t slot)
@@ -156,6 +187,14 @@ void breakers_configure(struct breakers *breakers, uint32_t slot, const struct c
     breakers_publish_next_open(breakers, slot, NULL, 0);
 }
 
+void breakers_configure_again(struct breakers *breakers, uint32_t slot, const struct config *config,
+                              const struct breakers_actor *actor)
+{
+    const trip_mode from = breakers->table[slot].mode;
+    breakers_configure(breakers, slot, config);
+    tell_mode(breakers, slot, from, actor);
+}
+
 void breakers_reconfigure(struct breakers *breakers, const struct config *config)
 {
     breakers_look_at_clock(breakers);
@@ -164,7 +203,8 @@ void breakers_reconfigure(struct breakers *breakers, const struct config *config
         if (!breakers->table[slot].settings)
             continue;
         breakers_drain(breakers, slot); /* what came before was judged by the settings before */
-        breakers_configure(breakers, slot, config);
+        breakers_look_at_mode(breakers, slot);
+        breakers_configure_again(breakers, slot, config, &(struct breakers_actor){.by = BY_CONFIG});
         breakers_settle(breakers, slot);
     }
 }

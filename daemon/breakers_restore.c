@@ -67,6 +67,7 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
     breakers_limits_from_now(breakers, slot);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         restore_mode(breakers, slot, (enum mode_owner)owner, saved, &breaker->modes[owner], now_unix_ms);
+    breakers_take_mode(breakers, slot, &(struct breakers_actor){.by = BY_DAEMON, .reason = "as before the restart"});
     breakers_settle(breakers, slot);
     return 0;
 }

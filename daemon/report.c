@@ -296,8 +296,21 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
                      (json_int_t)pattern->uid, "reason", text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
+static json_t *mode_change(const struct transition *change)
+{
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "sequence", number(change->sequence), "t_ms",
+        number(change->at_ms), "at_unix_ms", number(change->at_unix_ms), "breaker", TEXT(change->name), "event", "mode",
+        "from", NAME_OF(mode_names, change->from), "to", NAME_OF(mode_names, change->to), "until_unix_ms",
+        change->until_unix_ms ? number(change->until_unix_ms) : json_null(), "by", NAME_OF(by_names, change->by), "uid",
+        change->by == BY_OPERATOR ? number(change->uid) : json_null(), "note",
+        text_or_null(change->note, sizeof(change->note)));
+}
+
 json_t *report_transition(const struct transition *transition)
 {
+    if (transition->of == OF_MODE)
+        return mode_change(transition);
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "sequence",
                      number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
                      number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event", "transition", "from",

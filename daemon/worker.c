@@ -48,6 +48,7 @@ struct worker {
 
 #define NAME(suffix, name) name,
 static const char *const state_names[] = {TRIP_STATES(NAME)};
+static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
 static const char *const by_names[] = {"tripd", "a client", "operator", "fleet", "rule", "config"};
 
@@ -57,6 +58,13 @@ static void log_transition(void *context, const struct transition *moved)
 {
     (void)context;
     char by[128] = "";
+    if (moved->of == OF_MODE) {
+        if (moved->by != BY_OPERATOR) /* whose request is a line of its own, for all the breakers that it named */
+            log_info("%.*s: mode %s -> %s, by %s%s%.*s", (int)sizeof(moved->name), moved->name,
+                     NAME_OF(mode_names, moved->from), NAME_OF(mode_names, moved->to), NAME_OF(by_names, moved->by),
+                     moved->note[0] ? ": " : "", (int)sizeof(moved->note), moved->note);
+        return;
+    }
     if (moved->by == BY_OPERATOR)
         snprintf(by, sizeof(by), "operator (uid %u)%s%.*s", moved->uid, moved->note[0] ? ": " : "",
                  (int)sizeof(moved->note), moved->note);

@@ -500,12 +500,14 @@ void print_show(FILE *out, const json_t *show)
 
 void print_event(FILE *out, const json_t *event)
 {
-    char when[40], name[USER_NAME_MAX];
+    char when[40], until[40], name[USER_NAME_MAX];
     const bool named = !absent(event, "uid");
-    const bool opens = strcmp(text(event, "to"), "open") == 0;
-    fprintf(out, "%s  %s: %s -> %s%s%s%s, by %s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
-            text(event, "breaker"), text(event, "from"), text(event, "to"), opens ? " (" : "",
-            opens ? text(event, "reason") : "", opens ? ")" : "", text(event, "by"), named ? " " : "",
+    const bool mode = strcmp(text(event, "event"), "mode") == 0, ends = mode && !absent(event, "until_unix_ms");
+    const bool opens = !mode && strcmp(text(event, "to"), "open") == 0;
+    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s, by %s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
+            text(event, "breaker"), mode ? "mode " : "", text(event, "from"), text(event, "to"), opens ? " (" : "",
+            opens ? text(event, "reason") : "", opens ? ")" : "", ends ? " until " : "",
+            ends ? moment(number(event, "until_unix_ms"), until) : "", text(event, "by"), named ? " " : "",
             named ? user_name(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"));
 }
 

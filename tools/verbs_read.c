@@ -239,7 +239,7 @@ static int follow(const struct arguments *arguments, struct snapshot *snapshot)
 static int show_events(const struct arguments *arguments, json_t *events)
 {
     if (arguments->operand && json_array_size(json_object_get(events, "events")) == 0)
-        fprintf(stderr, "tripctl: no change of state of %s is known\n", arguments->operand);
+        fprintf(stderr, "tripctl: no change of %s is known\n", arguments->operand);
     return show_result(arguments, events, print_events);
 }
 

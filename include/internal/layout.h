@@ -229,17 +229,23 @@ struct breaker_rest {
 
 enum transition_by { BY_DAEMON, BY_CLIENT, BY_OPERATOR, BY_FLEET, BY_RULE, BY_CONFIG };
 
+/* Of what: a breaker's state, or the mode in force of it. */
+enum transition_of { OF_STATE, OF_MODE };
+
 /* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. */
 struct transition {
     uint64_t sequence;
     uint64_t at_ms;
     uint64_t at_unix_ms;
     uint32_t breaker;
-    uint8_t from, to; /* enum trip_state */
+    uint8_t from, to; /* enum trip_state, or enum trip_mode */
     uint8_t reason;   /* enum trip_reason */
     uint8_t by;       /* enum transition_by */
     uint32_t uid;     /* of an operator */
-    uint32_t epoch;   /* after it */
+    uint32_t epoch;   /* of a state: after it */
+    uint32_t of;      /* enum transition_of */
+    uint32_t reserved0;
+    uint64_t until_unix_ms; /* of a mode: when it ends by itself; 0: not */
     char name[TRIP_NAME_MAX + 1];
     char note[88]; /* an operator's reason */
 };
@@ -630,7 +636,7 @@ LAYOUT_AT(policy_slot, tickets_highest, 128);
 LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
-LAYOUT_SIZE(transition, 256);
+LAYOUT_SIZE(transition, 272);
 LAYOUT_SIZE(meter_marks, 128);
 LAYOUT_SIZE(journal_mark, 152);
 LAYOUT_SIZE(client_slot, 64);

@@ -24,6 +24,8 @@ struct host {
     uint32_t max_breakers;
     uint32_t draining;                   /* the lane on whose account a crash would be */
     struct transition moves[HOST_MOVES]; /* as logged */
+    struct transition last_mode;
+    unsigned mode_count;
     unsigned move_count;
 };
 
@@ -47,6 +49,11 @@ struct client {
 static inline void host_moved(void *context, const struct transition *transition)
 {
     struct host *host = context;
+    if (transition->of == OF_MODE) {
+        host->last_mode = *transition;
+        host->mode_count++;
+        return;
+    }
     must(host->move_count < HOST_MOVES);
     host->moves[host->move_count++] = *transition;
 }

@@ -70,7 +70,7 @@ there 0 'running' status
 there 1 'no breaker is named nobody' show nobody
 there 1 'no breaker matches nobody' list nobody
 there 0 'no breaker matches n*' list 'n*'
-there 0 'no change of state of nobody is known' events nobody
+there 0 'no change of nobody is known' events nobody
 there 1 'db is open, not closed, after ' wait db --state closed --timeout 100ms
 there 1 'no breaker is named nobody after ' wait nobody --state open --timeout 100ms
 env TRIP_SHM_DIR=/nonexistent "$TRIPCTL" --json events --follow >"$folder/followed" 2>>"$log" &

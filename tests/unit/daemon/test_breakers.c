@@ -1066,6 +1066,58 @@ static void kill_worker(void)
     other = both[1];
 }
 
+static void assert_mode_event(unsigned count, trip_mode from, trip_mode to, enum transition_by by, const char *note)
+{
+    const struct transition *const entry = &host->segment->transitions[host->segment->header->transition_next - 1];
+    assert_int_equal(host->mode_count, count);
+    assert_int_equal(host->last_mode.from, from);
+    assert_int_equal(host->last_mode.to, to);
+    assert_int_equal(host->last_mode.by, by);
+    assert_string_equal(host->last_mode.note, note);
+    assert_string_equal(host->last_mode.name, "db");
+    assert_int_equal(entry->of, OF_MODE);
+    assert_int_equal(entry->to, to);
+    assert_string_equal(entry->note, note);
+}
+
+static void test_a_change_of_mode_is_an_event_with_who_until_when_and_why(void **state)
+{
+    (void)state;
+    start(STEADY);
+    const struct breakers_actor why = {.by = BY_OPERATOR, .uid = 1000, .reason = "drill"};
+    assert_int_equal(host->mode_count, 0);
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 10000, &why);
+    assert_mode_event(1, TRIP_MODE_AUTO, TRIP_MODE_FORCED_OPEN, BY_OPERATOR, "drill");
+    assert_int_equal(host->last_mode.uid, 1000);
+    assert_in_range(host->last_mode.until_unix_ms - host->last_mode.at_unix_ms, 10000, 10001);
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 20000, &why); /* for longer */
+    assert_mode_event(2, TRIP_MODE_FORCED_OPEN, TRIP_MODE_FORCED_OPEN, BY_OPERATOR, "drill");
+    host_advance(host, 19999);
+    assert_int_equal(host->mode_count, 2);
+    host_advance(host, 1);
+    assert_mode_event(3, TRIP_MODE_FORCED_OPEN, TRIP_MODE_AUTO, BY_DAEMON, "its time ended");
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_AUTO, 0, &why); /* it is */
+    assert_int_equal(host->mode_count, 3);
+    reload("mode: shadow, " STEADY);
+    assert_mode_event(4, TRIP_MODE_AUTO, TRIP_MODE_SHADOW, BY_CONFIG, "");
+    reload("mode: shadow, " STEADY);
+    assert_int_equal(host->mode_count, 4);
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_DISABLED, 10000, &why);
+    assert_mode_event(5, TRIP_MODE_SHADOW, TRIP_MODE_DISABLED, BY_OPERATOR, "drill");
+    kill_worker();
+    assert_int_equal(host->mode_count, 5); /* nothing changed */
+}
+
+static void test_a_mode_whose_time_ends_while_no_tripd_runs_is_an_event(void **state)
+{
+    (void)state;
+    start(STEADY);
+    breakers_mode(host->breakers, slot, MODE_OWNER_OPERATOR, TRIP_MODE_FORCED_OPEN, 10000, &operator);
+    host_sleep(host, 10000);
+    kill_worker();
+    assert_mode_event(2, TRIP_MODE_FORCED_OPEN, TRIP_MODE_AUTO, BY_DAEMON, "while no tripd ran");
+}
+
 static void test_the_next_worker_goes_on_where_the_last_one_was(void **state)
 {
     (void)state;
@@ -1487,6 +1539,8 @@ int main(void)
         TEST(an_idle_breaker_is_hidden_and_goes_on_with_all_it_has),
         TEST(a_meter_given_to_another_breaker_counts_there),
         TEST(a_breaker_in_use_open_or_moded_is_not_hidden),
+        TEST(a_change_of_mode_is_an_event_with_who_until_when_and_why),
+        TEST(a_mode_whose_time_ends_while_no_tripd_runs_is_an_event),
         TEST(the_next_worker_goes_on_where_the_last_one_was),
         TEST(a_step_by_a_client_while_nobody_was_there_is_recorded_once),
         TEST(tripd_s_own_step_without_a_record_is_recorded_with_its_reason),

@@ -372,6 +372,34 @@ static void test_a_transition(void **state)
                 "\"by\":\"client\",\"uid\":null,\"note\":null}");
 }
 
+static void test_a_change_of_mode(void **state)
+{
+    (void)state;
+    struct transition change = {.sequence = 13,
+                                .at_ms = 95000,
+                                .at_unix_ms = 1700000095000,
+                                .of = OF_MODE,
+                                .from = TRIP_MODE_AUTO,
+                                .to = TRIP_MODE_FORCED_OPEN,
+                                .until_unix_ms = 1700000155000,
+                                .by = BY_OPERATOR,
+                                .uid = 1000,
+                                .name = "db",
+                                .note = "drill"};
+    assert_json(report_transition(&change),
+                "{\"sequence\":13,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
+                "\"event\":\"mode\",\"from\":\"auto\",\"to\":\"forced_open\",\"until_unix_ms\":1700000155000,"
+                "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
+    change.until_unix_ms = 0;
+    change.by = BY_CONFIG;
+    change.note[0] = '\0';
+    change.to = 99;
+    assert_json(report_transition(&change),
+                "{\"sequence\":13,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
+                "\"event\":\"mode\",\"from\":\"auto\",\"to\":\"invalid\",\"until_unix_ms\":null,"
+                "\"by\":\"config\",\"uid\":null,\"note\":null}");
+}
+
 static void test_a_client_and_a_pattern(void **state)
 {
     (void)state;
@@ -521,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_text_without_an_end_is_cut_at_its_place),
         cmocka_unit_test(test_values_outside_their_lists_are_invalid),
         cmocka_unit_test(test_a_transition),
+        cmocka_unit_test(test_a_change_of_mode),
         cmocka_unit_test(test_a_client_and_a_pattern),
         cmocka_unit_test(test_the_daemons_state_is_told_by_heartbeat_boot_and_stop),
         cmocka_unit_test(test_status_counts_breakers_by_state),

@@ -371,6 +371,16 @@ static void test_events_are_a_line_each(void **state)
                   "\"to\":\"half_open\",\"reason\":\"operator\",\"by\":\"tripd\",\"uid\":null,\"note\":null}]}",
                   "2023-11-14 22:14:55.123  db: closed -> open (operator), by operator uid 4000000001: drill\n"
                   "2023-11-14 22:15:25.123  db: open -> half_open, by tripd\n");
+    assert_prints(
+        print_events,
+        "{\"events\":[{\"sequence\":3,\"at_unix_ms\":1700000095123,\"breaker\":\"db\",\"event\":\"mode\","
+        "\"from\":\"auto\",\"to\":\"forced_open\",\"until_unix_ms\":1700000125123,\"by\":\"operator\","
+        "\"uid\":4000000001,\"note\":\"drill\"},{\"sequence\":4,\"at_unix_ms\":1700000125123,"
+        "\"breaker\":\"db\",\"event\":\"mode\",\"from\":\"forced_open\",\"to\":\"auto\","
+        "\"until_unix_ms\":null,\"by\":\"tripd\",\"uid\":null,\"note\":\"its time ended\"}]}",
+        "2023-11-14 22:14:55.123  db: mode auto -> forced_open until 2023-11-14 22:15:25.123, by operator uid "
+        "4000000001: drill\n"
+        "2023-11-14 22:15:25.123  db: mode forced_open -> auto, by tripd: its time ended\n");
 }
 
 static void test_clients_are_a_table(void **state)

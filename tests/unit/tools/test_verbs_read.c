@@ -248,7 +248,7 @@ static void test_clients_and_status(void **state)
     assert_non_null(strstr(said, "\"not_auto\":0,\"closed\":1,\"open\":1,\"half_open\":0,\"ramping\":0}"));
 }
 
-#define NO_CHANGE "tripctl: no change of state of none is known\n"
+#define NO_CHANGE "tripctl: no change of none is known\n"
 
 static void test_a_clean_stop_is_told_from_a_death(void **state)
 {
