@@ -157,6 +157,7 @@ struct detail_slot {
     uint64_t since_unix_ms; /* of the last change of state */
     uint64_t since_ms;
     uint64_t until_ms;  /* open: when the next probe may come */
+    uint64_t intended;  /* the word by which tripd opens it, noted before the step: no other opening is tripd's */
     uint8_t reason;     /* enum trip_reason, of the last opening */
     uint8_t error_type; /* enum trip_error_type, of the last failure told */
     uint8_t mode_by_config;
@@ -241,7 +242,9 @@ struct transition {
     uint32_t uid;     /* of an operator */
     uint32_t epoch;   /* after it */
     char name[TRIP_NAME_MAX + 1];
-    char note[88]; /* an operator's reason */
+    char note[88];  /* an operator's reason */
+    uint32_t steps; /* it stands for so many, that came too fast to be told one by one; 0: for itself */
+    uint32_t reserved0;
 };
 
 /* ------------------------------------------------------------------------------- the journal of the one transaction
@@ -630,7 +633,7 @@ LAYOUT_AT(policy_slot, tickets_highest, 128);
 LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
-LAYOUT_SIZE(transition, 256);
+LAYOUT_SIZE(transition, 264);
 LAYOUT_SIZE(meter_marks, 128);
 LAYOUT_SIZE(journal_mark, 152);
 LAYOUT_SIZE(client_slot, 64);
