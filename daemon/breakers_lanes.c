@@ -303,6 +303,8 @@ void breakers_drain_all(struct breakers *breakers)
         if (breakers->table[slot].latency_stale)
             breakers_publish_latency(breakers, slot);
         breakers_limits_look(breakers, slot);
+        if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
+            breakers_tell_rest(breakers, slot);
     }
     breakers_turn_touched(breakers);
 }

@@ -62,6 +62,43 @@ static bool in_ring(const struct segment *segment, uint32_t slot, uint32_t epoch
     return false;
 }
 
+void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition)
+{
+    segment_transition(breakers->segment, transition, transition->at_ms);
+    memcpy(transition->name, segment_name(breakers->segment, slot), sizeof(transition->name));
+    if (breakers->options.moved)
+        breakers->options.moved(breakers->options.context, transition);
+}
+
+void breakers_tell_rest(struct breakers *breakers, uint32_t slot)
+{
+    struct told_steps *const steps = &breakers->table[slot].steps;
+    struct transition rest = steps->rest;
+    if (rest.steps)
+        breakers_tell(breakers, slot, &rest);
+    steps->rest.steps = 0;
+}
+
+/* What clients do, and what follows by itself, may come as fast as anybody can write a word: in a second so many of a
+ * breaker are told one by one, and the others together. */
+static void tell_step(struct breakers *breakers, uint32_t slot, struct transition *transition)
+{
+    struct told_steps *const steps = &breakers->table[slot].steps;
+    const bool by_itself = transition->by == BY_CLIENT || transition->by == BY_DAEMON;
+    if (!by_itself || breakers->now_ns >= steps->until_ns)
+        breakers_tell_rest(breakers, slot);
+    if (by_itself && breakers->now_ns >= steps->until_ns)
+        *steps = (struct told_steps){.until_ns = breakers_after(breakers->now_ns, STEPS_WINDOW_NS)};
+    if (!by_itself || steps->told++ < STEPS_TOLD) {
+        breakers_tell(breakers, slot, transition);
+        return;
+    }
+    transition->steps = steps->rest.steps + 1;
+    if (steps->rest.steps)
+        transition->from = steps->rest.from;
+    steps->rest = *transition;
+}
+
 static void store_step(struct breakers *breakers, uint32_t slot, const struct meter_marks *step)
 {
     const uint64_t from = step->ok, to = step->failures, at_ms = step->total_ok;
@@ -87,12 +124,8 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
     if ((opened || word_state(to) == WORD_CLOSED) && !known) /* on the way back it stays known who opened */
         segment_detail_actor(segment, slot, transition.by, transition.uid, transition.note);
     if (shown)
-        segment_transition(segment, &transition, at_ms);
+        tell_step(breakers, slot, &transition);
     segment_mirror(segment, slot, to);
-    if (shown && breakers->options.moved) {
-        memcpy(transition.name, segment_name(segment, slot), sizeof(transition.name));
-        breakers->options.moved(breakers->options.context, &transition);
-    }
 }
 
 static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
@@ -142,8 +175,10 @@ static uint64_t open_word(struct breakers *breakers, uint32_t slot, uint64_t fro
     if (for_ms > published_ms) /* clients take a deadline beyond the longest for damage */
         breakers_publish_next_open(breakers, slot, NULL, for_ms + 1);
     /* Before the CAS: a kill after it leaves the reason. */
+    const uint64_t to = word_open(word_epoch(from) + 1, until_ms);
     segment_detail_state(breakers->segment, slot, move->reason, breakers_now_ms(breakers), until_ms);
-    return word_open(word_epoch(from) + 1, until_ms);
+    segment_detail_intended(breakers->segment, slot, to);
+    return to;
 }
 
 static uint64_t half_open_word(struct breakers *breakers, uint32_t slot, uint64_t from)
@@ -194,8 +229,10 @@ static uint64_t prepare(struct breakers *breakers, uint32_t slot, uint64_t from,
 bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
 {
     const uint64_t to = prepare(breakers, slot, from, move);
-    if (!breakers_cas(breakers, slot, from, to))
+    if (!breakers_cas(breakers, slot, from, to)) {
+        segment_detail_intended(breakers->segment, slot, 0);
         return false;
+    }
     breakers_record(breakers, slot, from, to, move, breakers->now_ns);
     if (move->to == WORD_OPEN)
         breakers_publish_next_open(breakers, slot, NULL, 0);

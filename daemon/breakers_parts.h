@@ -30,6 +30,15 @@
 #define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
 #define NONE    UINT32_MAX       /* of a chain by number: its end */
 
+#define STEPS_TOLD      16 /* of a breaker in a window, one by one */
+#define STEPS_WINDOW_NS UINT64_C(1000000000)
+
+struct told_steps {
+    uint64_t until_ns; /* the window's end */
+    uint64_t told;
+    struct transition rest; /* .steps: so many were not told yet */
+};
+
 struct breaker {
     const struct breaker_settings *settings; /* NULL: the slot is free */
     struct meter_side *meters;
@@ -46,6 +55,7 @@ struct breaker {
     struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
     struct budget_pace budget;
     struct soonest soonest;
+    struct told_steps steps;
 };
 
 struct breakers {
@@ -118,6 +128,10 @@ bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, cons
 /* Notes a step that was taken: image, details, ring, mirror. at_ns: when. */
 void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, uint64_t to, const struct move *move,
                      uint64_t at_ns);
+/* For people: ring and log. Fills in its name. */
+void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition);
+/* The steps that were kept back, as one: at their window's end at the latest, which heartbeats look for. */
+void breakers_tell_rest(struct breakers *breakers, uint32_t slot);
 /* Carries out a mark of the journal: segment_store_mark_fn. */
 bool breakers_store_mark(void *breakers, const struct journal_mark *mark);
 

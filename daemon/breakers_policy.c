@@ -126,11 +126,8 @@ static void tell_mode(struct breakers *breakers, uint32_t slot, trip_mode from, 
     };
     if (actor->reason)
         memcpy(transition.note, actor->reason, strnlen(actor->reason, sizeof(transition.note) - 1));
-    segment_transition(breakers->segment, &transition, now_ms);
-    if (breakers->options.moved) {
-        memcpy(transition.name, segment_name(breakers->segment, slot), sizeof(transition.name));
-        breakers->options.moved(breakers->options.context, &transition);
-    }
+    breakers_tell_rest(breakers, slot);
+    breakers_tell(breakers, slot, &transition);
 }
 
 void breakers_take_mode(struct breakers *breakers, uint32_t slot, const struct breakers_actor *actor)

@@ -82,15 +82,14 @@ static uint64_t opened_ns(const struct breakers *breakers, uint32_t slot, uint64
 }
 
 /* A step that word and mirror show, and nobody has recorded: a client's, or tripd's own before a kill, which had
- * written reason and deadline first. */
+ * written reason and word first, where no client can write. */
 static void record_step(struct breakers *breakers, uint32_t slot, uint64_t from, uint64_t to)
 {
     const struct detail_slot *const detail = &breakers->segment->details[slot];
     struct move move = {.to = word_state(to), .by = BY_CLIENT};
     uint64_t at_ns = breakers->now_ns;
     if (move.to == WORD_OPEN) {
-        const bool own = detail->until_ms == word_deadline_ms(to) && detail->reason != TRIP_REASON_NONE &&
-                         detail->reason < TRIP_REASON_COUNT;
+        const bool own = to == detail->intended && detail->reason < TRIP_REASON_COUNT;
         move.reason = own ? (trip_reason)detail->reason : reason_of(breakers, from, to);
         move.by = own ? BY_DAEMON : BY_CLIENT;
         move.neutral = move.reason == TRIP_REASON_MAX_WAIT;

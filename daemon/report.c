@@ -311,13 +311,14 @@ json_t *report_transition(const struct transition *transition)
 {
     if (transition->of == OF_MODE)
         return mode_change(transition);
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "sequence",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "sequence",
                      number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
                      number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event", "transition", "from",
                      NAME_OF(state_names, transition->from), "to", NAME_OF(state_names, transition->to), "reason",
                      NAME_OF(reason_names, transition->reason), "by", NAME_OF(by_names, transition->by), "uid",
                      transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
-                     text_or_null(transition->note, sizeof(transition->note)));
+                     text_or_null(transition->note, sizeof(transition->note)), "steps",
+                     number(transition->steps ? transition->steps : 1));
 }
 
 json_t *report_client(uint32_t lane, const struct client_slot *client)

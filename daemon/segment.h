@@ -115,6 +115,8 @@ void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uin
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown);
 
 /* ---- details (each one sequence-locked write) */
+/* Before the step: should tripd be killed after it, the next worker knows whose it was. 0: none is taken. */
+void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word);
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
                           uint64_t until_ms);
 void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid,

@@ -161,6 +161,12 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
     detail_end(detail);
 }
 
+/* One word: whole without a sequence. */
+void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word)
+{
+    store_number(&segment->details[slot].intended, word);
+}
+
 void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid, const char *note)
 {
     struct detail_slot *detail = &segment->details[slot];

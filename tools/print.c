@@ -504,11 +504,15 @@ void print_event(FILE *out, const json_t *event)
     const bool named = !absent(event, "uid");
     const bool mode = strcmp(text(event, "event"), "mode") == 0, ends = mode && !absent(event, "until_unix_ms");
     const bool opens = !mode && strcmp(text(event, "to"), "open") == 0;
-    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s, by %s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
+    char steps[56] = "";
+    if (number(event, "steps") > 1)
+        snprintf(steps, sizeof(steps), ", after %llu steps too fast to tell", N(event, "steps"));
+    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s, by %s%s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
             text(event, "breaker"), mode ? "mode " : "", text(event, "from"), text(event, "to"), opens ? " (" : "",
             opens ? text(event, "reason") : "", opens ? ")" : "", ends ? " until " : "",
             ends ? moment(number(event, "until_unix_ms"), until) : "", text(event, "by"), named ? " " : "",
-            named ? user_name(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"));
+            named ? user_name(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"),
+            steps);
 }
 
 void print_events(FILE *out, const json_t *result)

@@ -157,6 +157,7 @@ struct detail_slot {
     uint64_t since_unix_ms; /* of the last change of state */
     uint64_t since_ms;
     uint64_t until_ms;  /* open: when the next probe may come */
+    uint64_t intended;  /* the word by which tripd opens it, noted before the step: no other opening is tripd's */
     uint8_t reason;     /* enum trip_reason, of the last opening */
     uint8_t error_type; /* enum trip_error_type, of the last failure told */
     uint8_t mode_by_config;
@@ -238,13 +239,13 @@ struct transition {
     uint64_t at_ms;
     uint64_t at_unix_ms;
     uint32_t breaker;
-    uint8_t from, to; /* enum trip_state, or enum trip_mode */
-    uint8_t reason;   /* enum trip_reason */
-    uint8_t by;       /* enum transition_by */
-    uint32_t uid;     /* of an operator */
-    uint32_t epoch;   /* of a state: after it */
-    uint32_t of;      /* enum transition_of */
-    uint32_t reserved0;
+    uint8_t from, to;       /* enum trip_state, or enum trip_mode */
+    uint8_t reason;         /* enum trip_reason */
+    uint8_t by;             /* enum transition_by */
+    uint32_t uid;           /* of an operator */
+    uint32_t epoch;         /* of a state: after it */
+    uint32_t of;            /* enum transition_of */
+    uint32_t steps;         /* it stands for so many, that came too fast to be told one by one; 0: for itself */
     uint64_t until_unix_ms; /* of a mode: when it ends by itself; 0: not */
     char name[TRIP_NAME_MAX + 1];
     char note[88]; /* an operator's reason */

@@ -1160,8 +1160,10 @@ static void test_tripd_s_own_step_without_a_record_is_recorded_with_its_reason(v
     (void)state;
     start(STEADY);
     /* As a kill between the CAS and the record leaves it. */
+    const uint64_t step = word_open(word_epoch(host_word(host, slot)) + 1, 30000);
     segment_detail_state(host->segment, slot, TRIP_REASON_FAILURE_RATE, 0, 30000);
-    *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, 30000);
+    segment_detail_intended(host->segment, slot, step);
+    *commons_word(host->commons, slot) = step;
     kill_worker();
     assert_int_equal(host->move_count, 1);
     assert_int_equal(last_move()->reason, TRIP_REASON_FAILURE_RATE);

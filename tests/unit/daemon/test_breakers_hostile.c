@@ -161,6 +161,84 @@ static void test_what_lanes_tell_is_left_for_the_next_turn_when_it_was_much(void
     assert_true(host->breakers->drain->meters_read > before);
 }
 
+/* ------------------------------------------------------------------------------------------------------ state words */
+
+static void write_word(uint64_t word)
+{
+    __atomic_store_n(commons_word(host->commons, slot), word, __ATOMIC_SEQ_CST);
+}
+
+static void operator_trips(uint64_t ms)
+{
+    static const struct breakers_actor actor = {.by = BY_OPERATOR, .uid = 7, .reason = "maintenance"};
+    breakers_trip(host->breakers, slot, ms, &actor);
+}
+
+static unsigned moves_by(enum transition_by by)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < host->move_count; i++)
+        count += host->moves[i].by == by;
+    return count;
+}
+
+static void test_no_word_of_a_client_s_is_taken_for_an_operator_s_opening(void **state)
+{
+    (void)state;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    operator_trips(1000);
+    host_advance(host, 1000); /* half-open */
+    const uint64_t opens = host_head(host, slot)->trips[TRIP_REASON_OPERATOR];
+    write_word(word_open(word_epoch(host_word(host, slot)) + 1, 0));
+    breakers_drain_all(host->breakers);
+    write_word(word_open(word_epoch(host_word(host, slot)) + 1, host->segment->details[slot].until_ms));
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->trips[TRIP_REASON_OPERATOR], opens);
+    assert_int_equal(moves_by(BY_OPERATOR), 1);
+    for (unsigned i = 1; i < host->move_count; i++)
+        assert_int_not_equal(host->moves[i].reason, TRIP_REASON_OPERATOR);
+}
+
+static void test_steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one(void **state)
+{
+    (void)state;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    for (unsigned i = 0; i < 1000; i++) {
+        const uint32_t epoch = word_epoch(host_word(host, slot)) + 1;
+        write_word(i % 2 ? word_closed(epoch, 0, host->breakers->table[slot].generation)
+                         : word_open(epoch, host_now_ms(host) + 30000));
+        breakers_drain_all(host->breakers);
+    }
+    assert_int_equal(host->move_count, 16);
+    assert_int_equal(host->segment->header->transition_next, 16);
+    operator_trips(1000);
+    assert_int_equal(host->move_count, 18);
+    assert_int_equal(host->moves[16].steps, 984);
+    assert_int_equal(host->moves[16].by, BY_CLIENT);
+    assert_int_equal(host->moves[16].to, TRIP_STATE_CLOSED);
+    assert_int_equal(host->moves[17].by, BY_OPERATOR);
+    assert_int_equal(host->moves[17].steps, 0);
+    assert_int_equal(host_head(host, slot)->opens, 501);
+}
+
+static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)
+{
+    (void)state;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    for (unsigned i = 0; i < 18; i++) {
+        const uint32_t epoch = word_epoch(host_word(host, slot)) + 1;
+        write_word(i % 2 ? word_closed(epoch, 0, host->breakers->table[slot].generation)
+                         : word_open(epoch, host_now_ms(host) + 30000));
+        breakers_drain_all(host->breakers);
+    }
+    assert_int_equal(host->move_count, 16);
+    host_advance(host, 1000);
+    assert_int_equal(host->move_count, 17);
+    assert_int_equal(host->moves[16].steps, 2);
+    host_advance(host, 5000);
+    assert_int_equal(host->move_count, 17);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
 
 int main(void)
@@ -170,6 +248,9 @@ int main(void)
         TEST(the_next_meter_counts_once_the_first_one_went_to_another_breaker),
         TEST(a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_breakers),
         TEST(who_die_together_cost_each_breaker_its_turns_once),
+        TEST(no_word_of_a_client_s_is_taken_for_an_operator_s_opening),
+        TEST(steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one),
+        TEST(steps_that_were_kept_back_are_told_a_second_later),
         TEST(what_lanes_tell_is_left_for_the_next_turn_when_it_was_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

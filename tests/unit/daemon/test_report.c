@@ -362,14 +362,15 @@ static void test_a_transition(void **state)
     assert_json(report_transition(&transition),
                 "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":\"operator\","
-                "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
+                "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\",\"steps\":1}");
     transition.by = BY_CLIENT;
     transition.note[0] = '\0';
+    transition.steps = 984;
     transition.to = 99;
     assert_json(report_transition(&transition),
                 "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"invalid\",\"reason\":\"operator\","
-                "\"by\":\"client\",\"uid\":null,\"note\":null}");
+                "\"by\":\"client\",\"uid\":null,\"note\":null,\"steps\":984}");
 }
 
 static void test_a_change_of_mode(void **state)

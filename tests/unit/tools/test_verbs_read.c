@@ -230,9 +230,10 @@ static void test_events_oldest_first(void **state)
                               "4000000001: drill\n"
                               "2023-11-14 22:14:55.001  payments/a: closed -> open (consecutive), by client\n");
     assert_int_equal(run(verb_events, "*a", OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
-    assert_string_equal(said, "{\"events\":[{\"sequence\":2,\"t_ms\":95000,\"at_unix_ms\":1700000095001,\"breaker\":"
-                              "\"payments/a\",\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":"
-                              "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null,\"user\":null}]}\n");
+    assert_string_equal(said,
+                        "{\"events\":[{\"sequence\":2,\"t_ms\":95000,\"at_unix_ms\":1700000095001,\"breaker\":"
+                        "\"payments/a\",\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":"
+                        "\"consecutive\",\"by\":\"client\",\"uid\":null,\"note\":null,\"steps\":1,\"user\":null}]}\n");
 }
 
 static void test_clients_and_status(void **state)
