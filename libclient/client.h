@@ -352,8 +352,8 @@ struct trip_client {
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
-    struct trip_client *next; /* clients.lock */
-    char sockets[3][PATHS_SOCKET_MAX];
+    struct trip_client *next;                     /* clients.lock */
+    char sockets[PATHS_PLACES][PATHS_SOCKET_MAX]; /* "": none */
 };
 
 /* All open clients, for fork and thread exit. */
