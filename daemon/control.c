@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control_methods.h"
+#include "internal/printable.h"
 #include "internal/ticks.h"
 #include "log.h"
 #include "refusals.h"
@@ -101,15 +102,6 @@ static unsigned param_find(const char *name)
     return i;
 }
 
-/* Names and reasons reach logs and terminals. */
-static bool has_controls(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
 /* NULL: fine. */
 static json_t *param_check(unsigned param, const json_t *value, struct control_request *request)
 {
@@ -118,7 +110,7 @@ static json_t *param_check(unsigned param, const json_t *value, struct control_r
         if (!json_is_string(value) || json_string_length(value) > most)
             return rpc_error(RPC_CODE_INVALID, "the parameter %s is no string of %llu bytes at most",
                              params[param].name, (unsigned long long)most);
-        if (param != RPC_INDEX_TEXT && has_controls(json_string_value(value)))
+        if (param != RPC_INDEX_TEXT && !printable_all(json_string_value(value), json_string_length(value)))
             return rpc_error(RPC_CODE_INVALID, "the parameter %s has a control character", params[param].name);
         request->params[param].text = json_string_value(value);
     } else {
