@@ -10,6 +10,7 @@
  *   config_check.c   settings that can never work together
  *   config_check_load.c  those of retries and limits
  *   config_access.c  users and groups, and which roles they have
+ *   config_names.c   looking up their names
  *   config_keys.c    the table of all keys, made from SETTINGS_SCALARS
  *   config_value.c   quantities as people write them: 250ms, 12.5%, 256MiB
  *   config_problems.c  the lines about what is wrong
@@ -91,6 +92,18 @@ struct config_listener {
 };
 int config_examine(const char *path, const struct config_listener *listener);
 int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener);
+
+/* Names of users and groups are looked up in the name service, which may take its time (LDAP). Where nothing may wait,
+ * they are read from `names`, until config_names_use(NULL); which of them were missed there is known afterwards: they
+ * let nobody in. */
+struct config_names;
+int config_names_new(const char *text, size_t size, struct config_names **ret_names);
+struct config_names *config_names_free(struct config_names *names);
+void config_names_use(const struct config_names *names);
+bool config_names_missed(void); /* since config_names_use */
+/* The text of config_names_new: of each look-up from now on (NULL: of none), or of all that a config has resolved. */
+void config_names_tell(FILE *file);
+void config_names_write(const struct config *config, FILE *file);
 
 /* The settings of the first pattern that matches. */
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name);

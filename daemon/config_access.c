@@ -1,8 +1,6 @@
 #include "config_access.h"
 
 #include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +13,7 @@ static const char *const default_lists[CONFIG_ROLE_COUNT][DEFAULTS_MAX] = {
     [CONFIG_CONTROL] = {"user:root", "group:tripadm"},
 };
 
-static bool is_default(const char *text)
+bool config_principal_is_default(const char *text)
 {
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
         for (unsigned i = 0; i < DEFAULTS_MAX; i++)
@@ -32,25 +30,6 @@ static bool has_control_letters(const char *text)
     return false;
 }
 
-/* Names first: a user may be called 1000. */
-static bool user_find(const char *name, uint32_t *ret_id)
-{
-    const struct passwd *user = getpwnam(name);
-    if (!user)
-        return config_value_id(name, ret_id);
-    *ret_id = user->pw_uid;
-    return true;
-}
-
-static bool group_find(const char *name, uint32_t *ret_id)
-{
-    const struct group *group = getgrnam(name);
-    if (!group)
-        return config_value_id(name, ret_id);
-    *ret_id = group->gr_gid;
-    return true;
-}
-
 bool config_principal_parse(const char *text, struct config_principal *ret_principal, char why[CONFIG_WHY_MAX])
 {
     struct config_principal principal = {.known = true};
@@ -65,14 +44,17 @@ bool config_principal_parse(const char *text, struct config_principal *ret_princ
         principal.who = CONFIG_ANY;
     } else if (name && name[1] && strncmp(text, "user:", 5) == 0) {
         principal.who = CONFIG_USER;
-        if (!user_find(name + 1, &principal.id)) {
+        const enum config_found found = config_names_find(CONFIG_USER, name + 1, &principal.id);
+        principal.known = found == CONFIG_FOUND;
+        if (found == CONFIG_ABSENT) {
             snprintf(why, CONFIG_WHY_MAX, "names a user that this host does not have; create the user or write a UID");
             return false;
         }
     } else if (name && name[1] && strncmp(text, "group:", 6) == 0) {
         principal.who = CONFIG_GROUP;
-        principal.known = group_find(name + 1, &principal.id);
-        if (!principal.known && !is_default(text)) {
+        const enum config_found found = config_names_find(CONFIG_GROUP, name + 1, &principal.id);
+        principal.known = found == CONFIG_FOUND;
+        if (found == CONFIG_ABSENT && !config_principal_is_default(text)) {
             snprintf(why, CONFIG_WHY_MAX,
                      "names a group that this host does not have; create the group or write a GID");
             return false;

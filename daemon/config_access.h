@@ -9,6 +9,13 @@
  * lists need not exist: packages make it, and before that it lets nobody in. */
 bool config_principal_parse(const char *text, struct config_principal *ret_principal, char why[CONFIG_WHY_MAX]);
 
+/* Is it of the default lists? */
+bool config_principal_is_default(const char *text);
+
+/* Of CONFIG_USER or CONFIG_GROUP: a name, else a number. MISSED: it is not known without the name service. */
+enum config_found { CONFIG_FOUND, CONFIG_ABSENT, CONFIG_MISSED };
+enum config_found config_names_find(enum config_who who, const char *name, uint32_t *ret_id);
+
 /* The role's default list. 0 or -ENOMEM. */
 int config_access_defaults(struct config *config);
 

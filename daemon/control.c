@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "control_methods.h"
+#include "internal/printable.h"
 #include "internal/ticks.h"
 #include "log.h"
 #include "refusals.h"
@@ -33,6 +34,10 @@ struct control_connection {
     struct loop_connection *socket; /* NULL: it hung up, but asked before */
     struct asker *asker;
     size_t waiting; /* of its requests */
+    enum { ANSWERED, AWAITS_RELOAD, AWAITS_ASIDE } awaits;
+    uint32_t awaited_id;
+    bool notified; /* and nobody waits for the answer */
+    struct aside *aside;
     struct peer peer;
     struct tracer_subscriber *trace; /* NULL: it did not ask for one */
     struct control_connection *next, **previous;
@@ -97,15 +102,6 @@ static unsigned param_find(const char *name)
     return i;
 }
 
-/* Names and reasons reach logs and terminals. */
-static bool has_controls(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    return false;
-}
-
 /* NULL: fine. */
 static json_t *param_check(unsigned param, const json_t *value, struct control_request *request)
 {
@@ -114,7 +110,7 @@ static json_t *param_check(unsigned param, const json_t *value, struct control_r
         if (!json_is_string(value) || json_string_length(value) > most)
             return rpc_error(RPC_CODE_INVALID, "the parameter %s is no string of %llu bytes at most",
                              params[param].name, (unsigned long long)most);
-        if (param != RPC_INDEX_TEXT && has_controls(json_string_value(value)))
+        if (param != RPC_INDEX_TEXT && !printable_all(json_string_value(value), json_string_length(value)))
             return rpc_error(RPC_CODE_INVALID, "the parameter %s has a control character", params[param].name);
         request->params[param].text = json_string_value(value);
     } else {
@@ -209,6 +205,7 @@ static void disconnect(struct control_connection *connection)
     if (connection->next)
         connection->next->previous = connection->previous;
     hang_up(connection);
+    connection->aside = aside_stop(connection->aside);
     forget_requests(connection);
     asker_leave(connection->asker);
     free(connection);
@@ -275,13 +272,87 @@ static int answer(struct control_connection *connection, const struct request *r
         call = (struct rpc_call){.kind = RPC_REQUEST};
         error = rpc_error(RPC_CODE_MALFORMED, "%s", why);
     } else {
+        const bool free_before = connection->awaits == ANSWERED;
         result = judge(connection, &call, request->too_long, &error);
+        if (free_before && connection->awaits != ANSWERED && !error) {
+            connection->awaited_id = call.id;
+            connection->notified = call.kind == RPC_NOTIFICATION;
+            return 0;
+        }
+        if (free_before) /* it was refused */
+            connection->awaits = ANSWERED;
     }
     if (call.kind != RPC_NOTIFICATION && connection->socket)
         return respond(connection->control, connection->socket, call.id, error, result);
     json_decref(error);
     json_decref(result);
     return 0;
+}
+
+/* ---- answers that come later */
+
+static void answer_awaited(struct control_connection *connection, json_t *error, json_t *result)
+{
+    connection->awaits = ANSWERED;
+    if (connection->socket && !connection->notified) {
+        if (respond(connection->control, connection->socket, connection->awaited_id, error, result) < 0)
+            disconnect(connection);
+        return;
+    }
+    json_decref(error);
+    json_decref(result);
+}
+
+static void aside_done(void *context, int error, const char *data, size_t size)
+{
+    struct control_connection *connection = context;
+    json_t *result = error == 0 ? json_loadb(data, size, 0, NULL) : NULL;
+    connection->aside = NULL;
+    answer_awaited(connection, result ? NULL : rpc_error(RPC_CODE_FAILED, "%s", strerror(error < 0 ? -error : ENOMEM)),
+                   result);
+}
+
+int control_await_aside(struct control_connection *connection, aside_work_fn *work, void *context)
+{
+    if (connection->awaits != ANSWERED)
+        return -EALREADY;
+    const int error =
+        aside_start(connection->control->options.loop, work, context, aside_done, connection, &connection->aside);
+    if (error == 0)
+        connection->awaits = AWAITS_ASIDE;
+    return error;
+}
+
+int control_await_reload(struct control_connection *connection)
+{
+    if (connection->awaits != ANSWERED)
+        return -EALREADY;
+    connection->awaits = AWAITS_RELOAD;
+    return 0;
+}
+
+static void tell_reloaded(struct control_connection *connection, int error, const char *said)
+{
+    if (error == 0) {
+        log_notice("config reload by uid %u", (unsigned)connection->peer.uid);
+        answer_awaited(connection, NULL, json_pack("{s:b, s:o}", "reloaded", 1, "notes", report_lines(said)));
+        return;
+    }
+    json_t *refused =
+        rpc_error(RPC_CODE_FAILED, "the config in force stays: %s", said ? "the file has problems" : strerror(-error));
+    if (said)
+        json_object_set_new(refused, "problems", report_lines(said));
+    answer_awaited(connection, refused, NULL);
+}
+
+void control_reloaded(struct control *control, int error, const char *said)
+{
+    struct control_connection *next;
+    for (struct control_connection *each = control->connections; each; each = next) {
+        next = each->next;
+        if (each->awaits == AWAITS_RELOAD)
+            tell_reloaded(each, error, said);
+    }
 }
 
 /* ---- whose turn it is */

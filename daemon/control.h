@@ -12,9 +12,8 @@
 
 struct control;
 
-/* Reads and applies the config file again. 0, or -EINVAL; *ret_said is set to allocated lines: notes, or the problems
- * with FILE:LINE and mend. */
-typedef int control_reload_fn(void *context, char **ret_said);
+/* Reads the config file again, and applies it. 0: control_reloaded says later what came of it; -errno. */
+typedef int control_reload_fn(void *context);
 /* --test-clock: moves the time on; timers fire in order; returns when the time is published. -EOPNOTSUPP: real clock.
  */
 typedef int control_advance_fn(void *context, uint64_t ns);
@@ -35,6 +34,8 @@ struct control_options {
 
 int control_new(const struct control_options *options, struct control **ret_control);
 struct control *control_free(struct control *control);
+/* said: lines, or NULL: notes, or the problems with FILE:LINE and mend. */
+void control_reloaded(struct control *control, int error, const char *said);
 void control_reconfigure(struct control *control, const struct config *config);
 
 /* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */

@@ -487,34 +487,40 @@ json_t *control_auto(const struct control_options *options, const struct control
 /* -------------------------------------------------------------------------------------------------------- the config
  */
 
+static json_t *busy(int error)
+{
+    return error == -EALREADY ? rpc_error(RPC_CODE_REFUSED, "this connection waits for an answer: ask over another one")
+                              : rpc_error(RPC_CODE_FAILED, "%s", strerror(-error));
+}
+
+/* In a child: users and groups are looked up. */
+static int check_text(void *context, FILE *out)
+{
+    const char *text = context;
+    json_t *result = report_check_text(text, strlen(text), "config");
+    return result && json_dumpf(result, out, JSON_COMPACT) == 0 ? 0 : -ENOMEM;
+}
+
 json_t *control_config_check(const struct control_options *options, const struct control_request *request,
                              json_t **ret_error)
 {
     (void)options;
-    const char *text = param_text(request, RPC_INDEX_TEXT);
-    json_t *result = report_check_text(text, strlen(text), "config");
-    if (!result)
-        *ret_error = rpc_error(RPC_CODE_FAILED, "config check: %s", strerror(ENOMEM));
-    return result;
+    void *const text = (void *)(uintptr_t)param_text(request, RPC_INDEX_TEXT);
+    const int error = control_await_aside(request->connection, check_text, text);
+    if (error < 0)
+        *ret_error = busy(error);
+    return NULL;
 }
 
 json_t *control_config_reload(const struct control_options *options, const struct control_request *request,
                               json_t **ret_error)
 {
-    char *said = NULL;
-    json_t *result = NULL;
-    const int error = options->reload(options->context, &said);
-    if (error == 0) {
-        log_notice("config reload by uid %u", (unsigned)request->uid);
-        result = json_pack("{s:b, s:o}", "reloaded", 1, "notes", report_lines(said));
-    } else {
-        *ret_error = rpc_error(RPC_CODE_FAILED, "the config in force stays: %s",
-                               said ? "the file has problems" : strerror(-error));
-        if (said)
-            json_object_set_new(*ret_error, "problems", report_lines(said));
-    }
-    free(said);
-    return result;
+    int error = control_await_reload(request->connection);
+    if (error == 0)
+        error = options->reload(options->context);
+    if (error < 0)
+        *ret_error = busy(error);
+    return NULL;
 }
 
 /* A page of YAML: whole lines, `after` and `next` count bytes. */

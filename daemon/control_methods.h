@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "aside.h"
 #include "control.h"
 #include "internal/rpc.h"
 
@@ -25,6 +26,12 @@ typedef json_t *control_method_fn(const struct control_options *options, const s
 
 /* Counts all that was reported before this request came. */
 void control_drain(struct control_connection *connection);
+
+/* A method that is answered later returns NULL, without an error. Each connection has one of these at a time:
+ * -EALREADY. By control_reloaded: */
+int control_await_reload(struct control_connection *connection);
+/* By the JSON that this work in a child writes; its context is not needed afterwards. */
+int control_await_aside(struct control_connection *connection, aside_work_fn *work, void *context);
 
 /* From now on what is drained of breakers that match (NULL: of all) is sent there. -EALREADY; -EUSERS: its user may
  * have no more traces. */

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "internal/printable.h"
+
 #define LINE_MAX_BYTES 1024 /* below PIPE_BUF: lines of two processes do not mix */
 
 /* What a line begins with. */
@@ -63,11 +65,9 @@ static bool write_line(enum log_level level, const char *text, size_t length)
     size_t size = write_prefix(level, line, sizeof(line));
     if (length > sizeof(line) - size - 1)
         length = sizeof(line) - size - 1;
-    for (size_t i = 0; i < length; i++) {
-        /* What clients and config files say must not forge lines or move the terminal's cursor. */
-        const unsigned char c = (unsigned char)text[i];
-        line[size++] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-    }
+    memcpy(line + size, text, length);
+    printable_make(line + size, length); /* clients and config files must not forge lines or move the cursor */
+    size += length;
     line[size++] = '\n';
     return writable() && write(STDERR_FILENO, line, size) == (ssize_t)size;
 }

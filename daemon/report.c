@@ -4,6 +4,7 @@
 
 #include "core/breaker.h"
 #include "internal/policy.h"
+#include "internal/printable.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
 
@@ -25,13 +26,8 @@ json_t *report_text(const char *from, size_t size)
     char clean[1024];
     clean[0] = '\0'; /* gcc sees that it is read where length is 0 */
     const size_t length = strnlen(from, size < sizeof(clean) ? size : sizeof(clean));
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char byte = (unsigned char)from[i];
-        const bool c1 = i > 0 && (unsigned char)from[i - 1] == 0xc2 && byte >= 0x80 && byte < 0xa0;
-        clean[i] = byte < 0x20 || byte == 0x7f || c1 ? '?' : from[i];
-        if (c1)
-            clean[i - 1] = '?';
-    }
+    memcpy(clean, from, length);
+    printable_make(clean, length);
     json_t *json = json_stringn(clean, length);
     if (json)
         return json;

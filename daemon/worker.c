@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "attach.h"
 #include "breakers.h"
 #include "clients.h"
@@ -41,7 +42,10 @@ struct worker {
     struct loop_timer *due;
     uint64_t due_armed; /* what `due` is armed for; 0: not */
     uint32_t breaker_count, lane_count;
-    bool nameless; /* the segment's name was lost, and the log has said so */
+    struct aside *reading; /* looks up the names of a config that is to come into force */
+    bool read_again;       /* the config was to be read again meanwhile */
+    bool names_missed;     /* names of the config in force were not looked up yet */
+    bool nameless;         /* the segment's name was lost, and the log has said so */
 };
 
 /* ---- transitions */
@@ -235,39 +239,106 @@ static void configure(struct worker *worker, struct config *config)
     log_notice("the config was read again");
 }
 
-/* For the operator's tool, which shows notes and problems itself; the log has them too. */
-static int reload(void *context, char **ret_said)
+/* A child reads the config for the names in it, which the name service may take its time to find. Then it is read here,
+ * where it cannot wait. */
+static int look_up(void *context, FILE *out)
 {
     struct worker *worker = context;
     struct config *config;
     char *problems = NULL;
-    notify_send(&worker->startup->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
-    const int error = startup_config(worker->startup, &config, &problems);
-    if (error == 0) {
-        configure(worker, config);
-        *ret_said = config->notes ? strdup(config->notes) : NULL;
-    } else {
-        log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
-        log_error("the config was not read again: the one before stays in force");
-        *ret_said = problems;
-    }
-    notify_send(&worker->startup->notify, "READY=1");
+    config_names_tell(out);
+    (void)startup_config(worker->startup, &config, &problems); /* what is wrong with it is said by who reads it next */
+    return 0;
+}
+
+static int read_with(struct worker *worker, const char *names_text, size_t size, struct config **ret_config,
+                     char **ret_problems)
+{
+    struct config_names *names;
+    const int no_memory = config_names_new(names_text, size, &names);
+    if (no_memory < 0)
+        return no_memory;
+    config_names_use(names);
+    const int error = startup_config(worker->startup, ret_config, ret_problems);
+    worker->names_missed = config_names_missed();
+    config_names_use(NULL);
+    config_names_free(names);
     return error;
 }
 
-/* After a crash: the file may have been reloaded since the keeper read it. */
-static void refresh_config(struct startup *startup)
+static void reloaded(struct worker *worker, int error, const char *said)
 {
-    struct config *config;
+    if (error < 0) {
+        log_lines(LOG_LEVEL_ERROR, said ? said : "no memory to read the config");
+        log_error("the config was not read again: the one before stays in force");
+    }
+    control_reloaded(worker->control, error, said);
+    notify_send(&worker->startup->notify, "READY=1");
+}
+
+static int reload(void *context);
+
+static void looked_up(void *context, int error, const char *names, size_t size)
+{
+    struct worker *worker = context;
+    struct config *config = NULL;
     char *problems = NULL;
-    if (startup_config(startup, &config, &problems) == 0) {
+    worker->reading = NULL;
+    if (error < 0) {
+        if (asprintf(&problems, "the names of users and groups in the config could not be looked up: %s\n",
+                     strerror(-error)) < 0)
+            problems = NULL;
+    } else {
+        error = read_with(worker, names, size, &config, &problems);
+    }
+    if (worker->read_again || (error == 0 && worker->names_missed)) { /* it changed meanwhile */
+        config_free(config);
+        worker->read_again = false;
+        error = reload(worker);
+        if (error < 0)
+            reloaded(worker, error, NULL);
+    } else {
+        if (error == 0)
+            configure(worker, config);
+        reloaded(worker, error, error == 0 ? config->notes : problems);
+    }
+    free(problems);
+}
+
+/* The answer comes later: control_reloaded. */
+static int reload(void *context)
+{
+    struct worker *worker = context;
+    worker->read_again = worker->reading != NULL;
+    if (worker->reading)
+        return 0;
+    notify_send(&worker->startup->notify, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_ns() / 1000);
+    return aside_start(worker->loop, look_up, worker, looked_up, worker, &worker->reading);
+}
+
+/* After a crash: the file may have been reloaded since the keeper read it. Its names are those that the keeper found;
+ * who is named anew has no role until the name service has answered. */
+static void refresh_config(struct worker *worker)
+{
+    struct startup *startup = worker->startup;
+    struct config *config = NULL;
+    char *problems = NULL, *names = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&names, &size);
+    if (file)
+        config_names_write(startup->config, file);
+    int error = file && fclose(file) == 0 ? 0 : -ENOMEM;
+    if (error == 0)
+        error = read_with(worker, names, size, &config, &problems);
+    if (error == 0) {
         config_free(startup->config);
         startup->config = config;
-        return;
+    } else {
+        log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
+        log_error("the config that tripd started with is in force");
     }
-    log_lines(LOG_LEVEL_ERROR, problems ? problems : "no memory to read the config");
-    log_error("the config that tripd started with is in force");
     free(problems);
+    free(names);
 }
 
 /* ---- signals */
@@ -275,13 +346,13 @@ static void refresh_config(struct startup *startup)
 static void signalled(void *context, int signal)
 {
     struct worker *worker = context;
-    char *said = NULL;
-    if (signal == SIGHUP) {
-        reload(worker, &said);
-        free(said);
-    } else {
+    if (signal != SIGHUP) {
         loop_stop(worker->loop);
+        return;
     }
+    const int error = reload(worker);
+    if (error < 0)
+        reloaded(worker, error, NULL);
 }
 
 /* ---- birth */
@@ -433,6 +504,7 @@ static int open_all(struct worker *worker)
 static void close_all(struct worker *worker)
 {
     saver_free(worker->saver);
+    aside_stop(worker->reading);
     attach_free(worker->attach);
     control_free(worker->control);
     door_free(worker->door); /* which counts the connections of both */
@@ -454,6 +526,8 @@ static int turn(struct worker *worker)
     notify_send(&worker->startup->notify, "READY=1");
     log_notice("instance \"%s\" is ready: %u breakers, %u processes", worker->startup->options.instance,
                worker->breaker_count, worker->lane_count);
+    if (worker->names_missed)
+        (void)reload(worker); /* what is in force stays, should it fail */
     const int error = loop_run(worker->loop);
     if (error < 0) {
         log_error("the event loop broke: %s", strerror(-error));
@@ -476,7 +550,7 @@ int worker_run(void *context, const struct keeper_birth *birth)
                             .clock = &startup->clock,
                             .breaker_count = UINT32_MAX};
     if (birth->again)
-        refresh_config(startup);
+        refresh_config(&worker);
     int status = 1;
     const int error = open_all(&worker);
     if (error < 0)

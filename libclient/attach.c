@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -476,24 +477,51 @@ static int connect_to(const char *path)
     return fd;
 }
 
+/* Whoever listens can truncate the segment that it hands out, which ends this process by SIGBUS, and open its breakers.
+ * In the folder that XDG_RUNTIME_DIR names anybody may listen, for a root shell may have it from another user (su); the
+ * system's folder root gave to the user that tripd runs as. A folder that TRIP_RUNTIME_DIR names is taken as it is. */
+static bool believed(const char *path, unsigned place, uid_t uid)
+{
+    char folder[PATHS_SOCKET_MAX];
+    struct stat status;
+    if (uid == 0 || uid == geteuid() || place == PATHS_NAMED)
+        return true;
+    if (place != PATHS_SYSTEM)
+        return false;
+    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+    return stat(folder, &status) == 0 && status.st_uid == uid;
+}
+
+static int connect_believed(const char *path, unsigned place, uid_t *ret_uid)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    const int fd = *path ? connect_to(path) : -ENOENT;
+    if (fd < 0)
+        return fd;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !believed(path, place, peer.uid)) {
+        close(fd);
+        return -EPERM;
+    }
+    *ret_uid = peer.uid;
+    return fd;
+}
+
 static bool connect_any(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
-    struct ucred peer;
-    socklen_t size = sizeof(peer);
     int fd = -ENOENT;
-    for (size_t i = 0; i < SOCKETS_MAX && fd < 0; i++) {
-        if (!client->sockets[i][0])
+    for (unsigned place = 0; place < PATHS_PLACES && fd < 0; place++) {
+        if (!client->sockets[place][0])
             continue;
-        attach->connects[i] = fd = connect_to(client->sockets[i]);
-        attach->connected = i;
+        attach->connects[place] = fd = connect_believed(client->sockets[place], place, &attach->daemon_uid);
+        attach->connected = place;
     }
     if (fd < 0) {
         set_trouble(attach, TROUBLE_CONNECT, fd);
         return false;
     }
     attach->socket = descriptor_own(fd);
-    attach->daemon_uid = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
     return true;
 }
 

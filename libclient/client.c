@@ -53,7 +53,7 @@ void client_unlock(struct trip_client *client)
 static void list_sockets(struct trip_client *client, const char *instance)
 {
     char path[PATHS_MAX];
-    for (unsigned place = 0; place < SOCKETS_MAX; place++)
+    for (unsigned place = 0; place < PATHS_PLACES; place++)
         if (paths_socket_candidate(path, instance, place) == 0)
             memcpy(client->sockets[place], path, strlen(path) + 1);
 }

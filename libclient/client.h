@@ -317,7 +317,6 @@ enum attach_state {
     ATTACH_DONE      /* may ask for breakers */
 };
 
-#define SOCKETS_MAX 3   /* places where tripd's socket may be */
 #define REFUSAL_MAX 256 /* bytes of tripd's reason */
 
 /* What is in the way of attaching, for people; the latest. */
@@ -350,8 +349,8 @@ struct attach {
     uint64_t resolve_serial;
     uid_t daemon_uid;
     struct trouble trouble;
-    size_t connected;          /* which of the client's sockets it is, or was last */
-    int connects[SOCKETS_MAX]; /* -errno of the latest attempt at each */
+    size_t connected;           /* which of the client's sockets it is, or was last */
+    int connects[PATHS_PLACES]; /* -errno of the latest attempt at each */
     char refusal[REFUSAL_MAX];
 };
 
@@ -390,8 +389,8 @@ struct trip_client {
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
-    struct trip_client *next; /* clients.lock */
-    char sockets[SOCKETS_MAX][PATHS_SOCKET_MAX];
+    struct trip_client *next;                     /* clients.lock */
+    char sockets[PATHS_PLACES][PATHS_SOCKET_MAX]; /* "": none */
 };
 
 /* All open clients, for fork and thread exit. */

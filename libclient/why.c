@@ -42,6 +42,9 @@ static void say_unconnected(struct text *text, const char *path, int error)
     case -EACCES:
         say(text, "%sthis process's user may not connect to %s", gap(text), path);
         return;
+    case -EPERM:
+        say(text, "%swho listens at %s is neither root nor this process's user, and is not believed", gap(text), path);
+        return;
     case -EAGAIN:
         say(text, "%smore processes connect to %s at once than tripd has accepted yet", gap(text), path);
         return;
@@ -56,7 +59,7 @@ static void say_unconnected(struct text *text, const char *path, int error)
 static void say_nobody_listens(struct text *text, const struct trip_client *client)
 {
     const size_t before = text->length;
-    for (size_t i = 0; i < SOCKETS_MAX; i++)
+    for (size_t i = 0; i < PATHS_PLACES; i++)
         if (client->sockets[i][0])
             say_unconnected(text, client->sockets[i], client->attach.connects[i]);
     if (text->length == before)

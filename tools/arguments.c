@@ -8,6 +8,7 @@
 #include "config_value.h"
 #include "core/settings.h"
 #include "internal/paths.h"
+#include "internal/printable.h"
 #include "internal/rpc.h"
 #include "trip.h"
 
@@ -141,11 +142,10 @@ static bool reason_ok(const char *reason)
         fprintf(stderr, "tripctl: the reason is longer than %d bytes\n", RPC_REASON_MAX);
         return false;
     }
-    for (const char *at = reason; *at; at++)
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            fprintf(stderr, "tripctl: the reason has a control character; it must be one line of text\n");
-            return false;
-        }
+    if (!printable_all(reason, strlen(reason))) {
+        fprintf(stderr, "tripctl: the reason has a control character; it must be one line of text\n");
+        return false;
+    }
     return true;
 }
 

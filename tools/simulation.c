@@ -975,11 +975,48 @@ static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
     return event;
 }
 
+/* Calls come together as long as they are alike; else one by one, as with limits: of these a line has a bounded number.
+ */
+static bool is_too_much(const struct trace_step *step, uint64_t pieces, char problem[256])
+{
+    if (pieces <= SIMULATION_PIECES_MAX)
+        return false;
+    snprintf(
+        problem, 256,
+        "\"n\" is %llu, but calls of %s are decided one by one here (limits, retries, --verdicts): a line may have %u",
+        (unsigned long long)step->n, step->breaker, SIMULATION_PIECES_MAX);
+    return true;
+}
+
+static int call_all(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
+                    const struct sim_outcome *what, char problem[256])
+{
+    const struct sim_asking asking = {
+        .priority = step->priority, .retry = step->retry, .started_ns = simulation->now_ns};
+    uint64_t pieces = 0;
+    for (uint64_t left = step->n; left > 0 && !simulation->out_of_memory;) {
+        if (is_too_much(step, ++pieces, problem))
+            return -EINVAL;
+        left -= call_some(simulation, breaker, what, &asking, left);
+    }
+    return 0;
+}
+
+static int record_all(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
+                      const struct sim_outcome *what, char problem[256])
+{
+    uint64_t pieces = 0;
+    for (uint64_t left = step->n; left > 0;) {
+        if (is_too_much(step, ++pieces, problem))
+            return -EINVAL;
+        left -= end_some(simulation, breaker, NULL, what, left);
+    }
+    return 0;
+}
+
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
 {
     const struct sim_outcome what = {step->outcome, step->error, step->latency_ns, step->retry_after_ms * TRIP_MS};
-    const struct sim_asking asking = {
-        .priority = step->priority, .retry = step->retry, .started_ns = simulation->now_ns};
     if (step->op == TRACE_END)
         return step_end(simulation, step, problem);
     struct sim_breaker *breaker = breaker_of(simulation, step->breaker, problem);
@@ -987,13 +1024,9 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         return simulation->out_of_memory ? -ENOMEM : -EINVAL;
     switch (step->op) {
     case TRACE_CALL:
-        for (uint64_t left = step->n; left > 0;)
-            left -= call_some(simulation, breaker, &what, &asking, left);
-        return 0;
+        return call_all(simulation, breaker, step, &what, problem);
     case TRACE_RECORD:
-        for (uint64_t left = step->n; left > 0;)
-            left -= end_some(simulation, breaker, NULL, &what, left);
-        return 0;
+        return record_all(simulation, breaker, step, &what, problem);
     case TRACE_BEGIN:
         return step_begin(simulation, breaker, step, problem);
     case TRACE_MODE:

@@ -32,9 +32,12 @@ struct simulation *simulation_free(struct simulation *simulation);
 
 #define SIMULATION_REFUSED 1
 
+/* Calls of one step that are decided one by one. */
+#define SIMULATION_PIECES_MAX 1000000u
+
 /* SIMULATION_REFUSED with `problem`: as tripd does, it changed nothing, and the next step may follow.
- * -EINVAL with `problem`: time went back, an id is unknown or in use, or there are more breakers than
- * limits.max_breakers. -ENOMEM. */
+ * -EINVAL with `problem`: time went back, an id is unknown or in use, there are more breakers than
+ * limits.max_breakers, or more than SIMULATION_PIECES_MAX calls that are decided one by one. -ENOMEM. */
 int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256]);
 
 /* Carries out what is still due (outcomes of calls, and no timer after the last of them), then reports a summary of

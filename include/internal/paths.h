@@ -1,7 +1,8 @@
 /* Where an instance's files are: one place for daemon, library and tools.
  *
  * TRIP_RUNTIME_DIR, TRIP_STATE_DIR and TRIP_SHM_DIR override everything: the socket is RUNTIME/NAME.sock, the state
- * STATE/NAME, the segment the file SHM/tripd.NAME. Without them: system paths, or the user's with `user`.
+ * STATE/NAME, the segment the file SHM/tripd.NAME. Without them: system paths, or the user's with `user`. In a program
+ * that has more rights than who started it (set-user-ID, file capabilities) the environment says nothing.
  */
 #ifndef TRIP_INTERNAL_PATHS_H
 #define TRIP_INTERNAL_PATHS_H
@@ -31,7 +32,7 @@ static inline bool paths_instance_valid(const char *name)
 static inline const char *paths_instance(const char *name)
 {
     if (!name)
-        name = getenv("TRIP_INSTANCE");
+        name = secure_getenv("TRIP_INSTANCE");
     if (!name || !*name)
         name = "default";
     return paths_instance_valid(name) ? name : NULL;
@@ -46,7 +47,7 @@ static inline int paths_format(char *path, size_t size, const char *dir, const c
 
 static inline const char *paths_env(const char *variable)
 {
-    const char *value = getenv(variable);
+    const char *value = secure_getenv(variable);
     return value && *value ? value : NULL;
 }
 
@@ -62,18 +63,21 @@ static inline int paths_socket(char path[PATHS_MAX], const char *instance, bool 
     return dir ? paths_format(path, PATHS_SOCKET_MAX, dir, "/tripd/", instance, ".sock") : -ENOENT;
 }
 
-/* The sockets that a client tries, in order: place 0 to 2; -ENOENT: this place does not apply, -ERANGE: no more. */
+enum paths_place { PATHS_NAMED, PATHS_USER, PATHS_SYSTEM, PATHS_PLACES };
+
+/* The sockets that a client tries, in order of enum paths_place; -ENOENT: this place does not apply, -ERANGE: no more.
+ */
 static inline int paths_socket_candidate(char path[PATHS_MAX], const char *instance, unsigned place)
 {
     const char *dir;
     switch (place) {
-    case 0:
+    case PATHS_NAMED:
         dir = paths_env("TRIP_RUNTIME_DIR");
         return dir ? paths_format(path, PATHS_SOCKET_MAX, dir, "/", instance, ".sock") : -ENOENT;
-    case 1:
+    case PATHS_USER:
         dir = paths_env("TRIP_RUNTIME_DIR") ? NULL : paths_env("XDG_RUNTIME_DIR");
         return dir ? paths_format(path, PATHS_SOCKET_MAX, dir, "/tripd/", instance, ".sock") : -ENOENT;
-    case 2:
+    case PATHS_SYSTEM:
         return paths_env("TRIP_RUNTIME_DIR")
                    ? -ENOENT
                    : paths_format(path, PATHS_SOCKET_MAX, "/run/tripd", "/", instance, ".sock");

@@ -76,9 +76,12 @@ there 1 'no breaker is named nobody after ' wait nobody --state open --timeout 1
 env TRIP_SHM_DIR=/nonexistent "$TRIPCTL" --json events --follow >"$folder/followed" 2>>"$log" &
 programs+=($!)
 followed() { [ "$(wc -l <"$folder/followed")" -eq "$1" ]; }
-await "what was is printed" followed 1
+await "what was is printed" followed 2
+mode=$(tail -n 1 "$folder/followed")
+[ "$(json_value event <<<"$mode") $(json_value to <<<"$mode") $(json_value note <<<"$mode")" = "mode forced_open drill" ] ||
+    fail "the event of the mode says: $mode"
 "$TRIPCTL" reset db >/dev/null
-await "what comes is printed" followed 2
+await "what comes is printed" followed 3
 [ "$(tail -n 1 "$folder/followed" | json_value to)" = closed ] || fail "the event says: $(tail -n 1 "$folder/followed")"
 
 stop

@@ -1332,9 +1332,72 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
     config_free(config);
 }
 
+static const struct config_principal *reporter(const struct config *config, size_t i)
+{
+    return &config->access[CONFIG_REPORT].who[i];
+}
+
+static void test_names_come_from_what_was_looked_up_before(void **state)
+{
+    (void)state;
+    static const char found[] = "u 4711 an na\ng - tripd\ng 7 staff\n";
+    static const char text[] = "access: {report: [\"user:an na\", \"group:staff\", \"user:new\", any]}\n";
+    struct config_names *names;
+    struct config *config;
+    char *problems, *written = NULL;
+    size_t size;
+    assert_int_equal(config_names_new(found, strlen(found), &names), 0);
+    config_names_use(names);
+    assert_int_equal(config_parse(text, strlen(text), "test", &config, &problems), 0);
+    assert_true(config_names_missed()); /* user:new, and those of the default lists */
+    config_names_use(NULL);
+    names = config_names_free(names);
+    assert_true(reporter(config, 0)->known && reporter(config, 1)->known && !reporter(config, 2)->known);
+    assert_int_equal(reporter(config, 0)->id, 4711);
+    assert_int_equal(reporter(config, 1)->id, 7);
+
+    FILE *file = open_memstream(&written, &size);
+    config_names_write(config, file);
+    fclose(file);
+    assert_non_null(strstr(written, "u 4711 an na\ng 7 staff\n"));
+    assert_null(strstr(written, "new"));
+    free(written);
+    config_free(config);
+}
+
+static void test_names_that_are_looked_up_can_be_told(void **state)
+{
+    (void)state;
+    static const char text[] = "access: {report: [\"user:root\", \"group:4711\"]}\n";
+    struct config *config;
+    char *problems, *written = NULL;
+    size_t size;
+    FILE *file = open_memstream(&written, &size);
+    config_names_tell(file);
+    assert_int_equal(config_parse(text, strlen(text), "test", &config, &problems), 0);
+    config_names_tell(NULL);
+    fclose(file);
+    assert_non_null(strstr(written, "u 0 root\ng 4711 4711\n"));
+    config_free(config);
+
+    struct config_names *names; /* with all of them nothing is missed */
+    assert_int_equal(config_names_new(written, size, &names), 0);
+    config_names_use(names);
+    assert_int_equal(config_parse(text, strlen(text), "test", &config, &problems), 0);
+    assert_false(config_names_missed());
+    config_names_use(NULL);
+    config_names_free(names);
+    assert_int_equal(reporter(config, 0)->id, 0);
+    assert_int_equal(reporter(config, 1)->id, 4711);
+    config_free(config);
+    free(written);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_come_from_what_was_looked_up_before),
+        cmocka_unit_test(test_names_that_are_looked_up_can_be_told),
         cmocka_unit_test(test_no_file_gives_the_contracts_defaults),
         cmocka_unit_test(test_the_contracts_own_text_gives_its_defaults),
         cmocka_unit_test(test_each_setting_takes_its_unit),

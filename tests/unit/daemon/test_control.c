@@ -137,6 +137,7 @@ struct server {
     struct config *config;
     struct loop *loop;
     struct control *control;
+    struct loop_timer *reload;
     struct peer peer; /* whoever connects next */
     int listener, stop;
     char path[96];
@@ -149,17 +150,22 @@ struct server {
 
 static struct server server;
 
-static int fake_reload(void *context, char **ret_said)
+static void reload_done(void *context, struct loop_timer *timer)
+{
+    struct server *self = context;
+    (void)timer;
+    control_reloaded(self->control, self->reload_problems ? -EINVAL : 0,
+                     self->reload_problems ? self->reload_problems : self->reload_notes);
+}
+
+static int fake_reload(void *context)
 {
     struct server *self = context;
     __atomic_store_n(&self->held, 1, __ATOMIC_RELEASE); /* pairs with the test's acquire */
     while (__atomic_load_n(&self->holds, __ATOMIC_ACQUIRE))
         poll(NULL, 0, 1);
-    *ret_said = self->reload_notes ? strdup(self->reload_notes) : NULL;
-    if (!self->reload_problems)
-        return 0;
-    *ret_said = strdup(self->reload_problems);
-    return -EINVAL;
+    loop_timer_arm(self->reload, 1);
+    return 0;
 }
 
 static int fake_advance(void *context, uint64_t ns)
@@ -216,10 +222,12 @@ static void *run(void *context)
                                             .advance = fake_advance,
                                             .context = self};
     assert(control_new(&options, &self->control) == 0);
+    assert(loop_timer_new(self->loop, reload_done, self, &self->reload) == 0);
     assert(loop_listen(self->loop, self->listener, accepted, self, &listener) == 0);
     assert(loop_watch_add(self->loop, self->stop, stopped, self->loop, &watch) == 0);
     assert(loop_run(self->loop) == 0);
     self->control = control_free(self->control);
+    loop_timer_free(self->reload);
     self->loop = loop_free(self->loop);
     return NULL;
 }

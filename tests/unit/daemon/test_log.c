@@ -41,9 +41,11 @@ static void test_a_message_is_one_line(void **state)
     log_open();
     log_info("breaker %s: %s", "db", "open");
     log_error("two\nlines \033[1m");
+    log_error("turned \xe2\x80\xae and \xc2\x9b, but \xc3\xa9");
     capture_end(&capture, said);
     cut_times(said);
-    assert_string_equal(said, "tripd: breaker db: open\ntripd: two?lines ?[1m\n");
+    assert_string_equal(said, "tripd: breaker db: open\ntripd: two?lines ?[1m\n"
+                              "tripd: turned ??? and ??, but \xc3\xa9\n");
 }
 
 static void test_the_time_is_that_of_the_place(void **state)

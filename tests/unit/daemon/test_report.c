@@ -312,6 +312,16 @@ static void test_texts_of_clients_are_cleaned(void **state)
     json_t *error = show_key(&forged, "error");
     assert_string_equal(json_string_value(json_object_get(error, "message")), "a?[31mb???c \xc3\xa9");
     json_decref(error);
+    /* right-to-left override, isolate, mark, Arabic letter mark, line separator; the euro sign is no such thing */
+    strcpy(forged.detail.error_message, "a\xe2\x80\xae"
+                                        "b\xe2\x81\xa7"
+                                        "c\xe2\x80\x8f"
+                                        "d\xd8\x9c"
+                                        "e\xe2\x80\xa8"
+                                        "f\xe2\x82\xac");
+    error = show_key(&forged, "error");
+    assert_string_equal(json_string_value(json_object_get(error, "message")), "a???b???c???d??e???f\xe2\x82\xac");
+    json_decref(error);
 }
 
 static void test_text_without_an_end_is_cut_at_its_place(void **state)

@@ -550,9 +550,32 @@ static void test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over(
     assert_int_equal(admitted_after_a_minute("critical"), 2000);
 }
 
+static void test_a_line_of_calls_that_are_decided_one_by_one_has_an_end(void **state)
+{
+    (void)state;
+    struct run run = begin(ENTRY("rate: {limit: 10, per: 1s, burst: 2}" NO_RESERVE), false);
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":1000000000}"),
+                     -EINVAL);
+    assert_string_equal(run.problem,
+                        "\"n\" is 1000000000, but calls of db are decided one by one here (limits, retries, "
+                        "--verdicts): a line may have 1000000");
+    end(&run);
+}
+
+static void test_a_line_of_calls_that_are_alike_may_have_any_number(void **state)
+{
+    (void)state;
+    struct run run = begin("breakers: [{match: \"*\"}]", false);
+    assert_int_equal(step(&run, "{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":1000000000}"),
+                     0);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_line_of_calls_that_are_decided_one_by_one_has_an_end),
+        cmocka_unit_test(test_a_line_of_calls_that_are_alike_may_have_any_number),
         cmocka_unit_test(test_no_more_calls_run_at_once_than_there_are_tickets),
         cmocka_unit_test(test_a_ticket_comes_back_with_its_end),
         cmocka_unit_test(test_the_more_important_find_a_ticket_for_longer),
