@@ -32,7 +32,7 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    bool told_names, told_lanes, told_memory; /* the log has said so */
+    bool told_names, told_unused, told_lanes, told_memory; /* the log has said so */
 };
 
 /* ---- sessions */
@@ -147,14 +147,22 @@ static void say_no_lane(struct attach *attach, int error, uid_t uid)
                     (unsigned)uid);
 }
 
-static void say_no_place(struct attach *attach, const char *name)
+static void say_no_place(struct session *session, const char *name, int error)
 {
-    if (attach->told_names)
+    struct attach *const attach = session->attach;
+    bool *told = error == -EDQUOT ? &attach->told_unused : &attach->told_names;
+    if (*told)
         return;
-    attach->told_names = true;
-    log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "
-                "admitted and not counted; raise it, and stop tripd and remove the state segment for it to count",
-                attach->options.segment->max_breakers, name);
+    *told = true;
+    if (error == -EDQUOT)
+        log_warning(
+            "half of limits.max_breakers are names that processes of uid %u asked for and never called: they get "
+            "no more of them until some are called; calls of \"%s\" are admitted and not counted",
+            (unsigned)session->peer.uid, name);
+    else
+        log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "
+                    "admitted and not counted; raise it, and stop tripd and remove the state segment for it to count",
+                    attach->options.segment->max_breakers, name);
 }
 
 /* ---- hello */
@@ -278,9 +286,11 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
     if (!may_ask(session))
         return -EPROTO;
     if (memchr(request->name, '\0', sizeof(request->name)))
-        resolved.error = breakers_resolve(options->breakers, request->name, &slot);
-    if (resolved.error == -ENOSPC)
-        say_no_place(session->attach, request->name);
+        resolved.error = breakers_resolve(options->breakers, session->peer.uid, request->name, &slot);
+    if (resolved.error == -ENOSPC || resolved.error == -EDQUOT)
+        say_no_place(session, request->name, resolved.error);
+    if (resolved.error == -EDQUOT)
+        resolved.error = -ENOSPC; /* for the client it is the same */
     if (resolved.error == 0) {
         resolved.breaker = slot;
         resolved.incarnation = segment_incarnation(options->segment, slot);

@@ -41,7 +41,10 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->stall_due_ns = DEADLINE_NEVER;
     breakers->table = calloc(options->segment->max_breakers, sizeof(*breakers->table));
     breakers->sides = calloc((size_t)lanes_max(options->lanes) + 1, sizeof(*breakers->sides));
-    int error = breakers->table && breakers->sides ? make_drain(breakers) : -ENOMEM;
+    breakers->unused_by = malloc(options->segment->max_breakers * sizeof(*breakers->unused_by));
+    int error = breakers->table && breakers->sides && breakers->unused_by ? make_drain(breakers) : -ENOMEM;
+    for (uint32_t slot = 0; error == 0 && slot < options->segment->max_breakers; slot++)
+        breakers->unused_by[slot] = NOBODY;
     if (error == 0)
         error = deadlines_new(options->segment->max_breakers, &breakers->due);
     if (error == 0)
@@ -65,6 +68,7 @@ struct breakers *breakers_free(struct breakers *breakers)
     free(breakers->drain);
     for (uint32_t slot = 0; breakers->table && slot < breakers->segment->max_breakers; slot++)
         breakers_adaptive_free(&breakers->table[slot]);
+    free(breakers->unused_by);
     free(breakers->sides);
     free(breakers->table);
     deadlines_free(breakers->due);
@@ -136,6 +140,7 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
     if (found.error)
         note_error(breakers, slot, &found);
     if (found.counted) {
+        breakers->unused_by[slot] = NOBODY;
         breaker->latency_stale = true;
         breakers_seen(breakers, slot);
         breakers_limits_counted(breakers, slot);
@@ -289,7 +294,18 @@ void breakers_seen(struct breakers *breakers, uint32_t slot)
         segment_detail_hidden(breakers->segment, slot, 0);
 }
 
-int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_slot)
+/* Whoever may report may ask for names without end. What is never called is worth nothing to anybody, and leaves half
+ * of the table to the others. */
+static bool within_quota(const struct breakers *breakers, uid_t uid)
+{
+    const uint32_t most = (breakers->segment->max_breakers + 1) / 2;
+    uint32_t unused = 0;
+    for (uint32_t slot = 0; uid != 0 && slot < breakers->segment->max_breakers; slot++)
+        unused += breakers->unused_by[slot] == uid;
+    return unused < most;
+}
+
+int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot)
 {
     if (!settings_name_valid(name, strnlen(name, TRIP_NAME_MAX + 1)))
         return -EINVAL;
@@ -299,12 +315,17 @@ int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_
         breakers_schedule(breakers, *ret_slot, breakers_word(breakers, *ret_slot));
         return 0;
     }
+    if (!within_quota(breakers, uid))
+        return -EDQUOT;
     if (segment_full(breakers->segment))
         breakers_make_room(breakers);
     const int error = segment_take(breakers->segment, name, breakers_now_ms(breakers), ret_slot);
-    if (error == 0)
-        begin(breakers, *ret_slot);
-    return error;
+    if (error < 0)
+        return error;
+    segment_detail_made_by(breakers->segment, *ret_slot, uid);
+    breakers->unused_by[*ret_slot] = uid;
+    begin(breakers, *ret_slot);
+    return 0;
 }
 
 void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),

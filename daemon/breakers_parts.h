@@ -29,6 +29,7 @@
 
 #define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
 #define NONE    UINT32_MAX       /* of a chain by number: its end */
+#define NOBODY  UINT32_MAX       /* no user: (uid_t)-1 */
 
 #define STEPS_TOLD      16 /* of a breaker in a window, one by one */
 #define STEPS_WINDOW_NS UINT64_C(1000000000)
@@ -65,6 +66,7 @@ struct breakers {
     struct breaker *table;
     struct deadlines *due;
     struct drain *drain;
+    uint32_t *unused_by;         /* by slot: who made a name that had no call yet; else NOBODY */
     struct lane_side **sides;    /* by lane number */
     struct meter_side *nobodys;  /* meters of no breaker */
     struct meter_side *told;     /* meters with events in the batch; a chain */
@@ -226,8 +228,8 @@ uint64_t breakers_after(uint64_t ns, uint64_t by);
 /* ---- breakers_reuse.c */
 /* Closed, nothing in flight, and no mode but the config's: after forget_after without a call, lists leave it out. */
 bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word);
-/* The table is full: frees the slot of the breaker that is hidden for longest and would be the same if it were made
- * anew. False: there is none. */
+/* The table is full: frees the slot of a breaker that would be the same if it were made anew: of one that never had a
+ * call, or of the one that is hidden for longest. False: there is none. */
 bool breakers_make_room(struct breakers *breakers);
 
 /* ---- breakers_trace.c: nothing where nobody traces */

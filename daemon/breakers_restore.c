@@ -58,12 +58,14 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
                            uint64_t now_unix_ms)
 {
     uint32_t slot;
-    const int error = breakers_resolve(breakers, breaker->name, &slot);
+    const int error = breakers_resolve(breakers, 0, breaker->name, &slot);
     if (error < 0)
         return error;
     if (breaker->open_until_unix_ms)
         reopen(breakers, slot, saved, breaker, now_unix_ms);
     restore_sums(breakers, slot, breaker);
+    if (!segment_never_called(breakers->segment, slot))
+        breakers->unused_by[slot] = NOBODY;
     breakers_limits_from_now(breakers, slot);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         restore_mode(breakers, slot, (enum mode_owner)owner, saved, &breaker->modes[owner], now_unix_ms);

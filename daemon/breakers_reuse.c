@@ -1,6 +1,7 @@
-/* Hidden breakers. A breaker without a call for `forget_after` is hidden: lists leave it out, and all else goes on. Its
- * slot is given to another name only where a new name finds no place, from the one hidden for longest on, and only if
- * made anew it would be the same. Handles to it turn stale then; the next call through one makes it anew.
+/* Hidden breakers, and names that never had a call. A breaker without a call for `forget_after` is hidden: lists leave
+ * it out, and all else goes on. Its slot is given to another name only where a new name finds no place, and only if
+ * made anew it would be the same: first those that never had a call, hidden or not, then from the one hidden for
+ * longest on. Handles to it turn stale then; the next call through one makes it anew.
  *
  * Meanwhile a stale handle knows neither mode nor limits. So a breaker that has some is left alone while a living
  * process has a handle to it, which the process says in its lane (internal/layout.h: lane_resolved_at). Both look
@@ -49,10 +50,15 @@ static bool tickets_out(const struct breakers *breakers, uint32_t slot)
            ticket_count(commons_tickets(breakers->commons, slot), 0, TICKETS_MAX) != 0;
 }
 
+static bool idle(const struct breakers *breakers, uint32_t slot)
+{
+    return breakers->unused_by[slot] != NOBODY || breakers->segment->details[slot].hidden_ms != 0;
+}
+
 static bool same_made_anew(struct breakers *breakers, uint32_t slot)
 {
     const struct breaker *const breaker = &breakers->table[slot];
-    if (!breaker->settings || !breakers->segment->details[slot].hidden_ms)
+    if (!breaker->settings || !idle(breakers, slot))
         return false;
     const uint64_t word = breakers_word(breakers, slot);
     return word_calm(word) && breakers_may_hide(breakers, slot, word) && !tickets_out(breakers, slot) &&
@@ -60,18 +66,24 @@ static bool same_made_anew(struct breakers *breakers, uint32_t slot)
            !(protects(breakers, slot) && resolved_by_any(breakers, slot));
 }
 
-/* Hidden for longest, of those that can go. */
+/* The lower, the sooner it goes: by when it was asked for, of those without a call; then by since when it is hidden. */
+static uint64_t turn_of(const struct breakers *breakers, uint32_t slot)
+{
+    const bool unused = breakers->unused_by[slot] != NOBODY;
+    return unused ? breakers->table[slot].used_ms : UINT64_MAX / 2 + breakers->segment->details[slot].hidden_ms;
+}
+
 static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
 {
-    uint64_t oldest_ms = UINT64_MAX;
+    uint64_t first = UINT64_MAX;
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
-        const uint64_t hidden_ms = breakers->segment->details[slot].hidden_ms;
-        if (hidden_ms >= oldest_ms || !same_made_anew(breakers, slot))
+        const uint64_t turn = turn_of(breakers, slot);
+        if (turn >= first || !same_made_anew(breakers, slot))
             continue;
-        oldest_ms = hidden_ms;
+        first = turn;
         *ret_slot = slot;
     }
-    return oldest_ms != UINT64_MAX;
+    return first != UINT64_MAX;
 }
 
 static void found(void *context, struct meter_side *meter)
@@ -128,6 +140,7 @@ static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
 {
     breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
     segment_forget(breakers->segment, slot);
+    breakers->unused_by[slot] = NOBODY;
     segment_mirror(breakers->segment, slot, unset);
     breakers_homeless(breakers, slot);
     breakers_limits_forget(breakers, slot);

@@ -192,6 +192,17 @@ static int put_patterns(FILE *file, const struct segment *segment, const struct 
     return error;
 }
 
+/* A name that never had a call comes back with its first one; a table of names that somebody filled need not. */
+static bool worth_saving(const struct segment *segment, uint32_t slot, uint64_t now_ms)
+{
+    const struct policy_slot *const policy = &segment->policies[slot];
+    bool mode = segment_pattern_for(segment, segment_name(segment, slot), now_ms) != NULL; /* or its own instead */
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        mode = mode || policy->modes[owner] != 0;
+    return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED ||
+           segment_core(segment, slot)->head.opens != 0;
+}
+
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
 {
     const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
@@ -200,7 +211,7 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
     if (error == 0)
         error = put_patterns(file, segment, &times);
     for (uint32_t slot = 0; slot < segment->max_breakers && error == 0; slot++)
-        if (segment_used(segment, slot))
+        if (segment_used(segment, slot) && worth_saving(segment, slot, now_ms))
             error = put(file, pack_breaker(segment, slot, &times));
     return error == 0 ? put(file, json_pack("{s:b}", "end", 1)) : error;
 }

@@ -123,6 +123,7 @@ void segment_detail_actor(struct segment *segment, uint32_t slot, enum transitio
                           const char *note);
 void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);
 void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms);
+void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid);
 void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms); /* 0: it is not */
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);
 void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS]);
@@ -139,6 +140,8 @@ void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
 
 /* ---- core images, and the one transaction (internal/layout.h: the journal) */
+/* Was no call of this breaker ever asked for? */
+bool segment_never_called(const struct segment *segment, uint32_t slot);
 const struct core_state *segment_core(const struct segment *segment, uint32_t slot); /* the image in force */
 /* Begins: the other image, made equal to the one in force (what is in use of it). Only one transaction at a time. */
 struct core_state *segment_begin(struct segment *segment, uint32_t slot);

@@ -28,6 +28,12 @@ const struct core_state *segment_core(const struct segment *segment, uint32_t sl
     return image_at(segment, slot, core_at(segment, slot)->commits);
 }
 
+bool segment_never_called(const struct segment *segment, uint32_t slot)
+{
+    const struct breaker_totals none = {0};
+    return memcmp(&segment_core(segment, slot)->head.totals, &none, sizeof(none)) == 0;
+}
+
 /* The image that is not in force, for writing. */
 static struct core_state *begin_image(struct segment *segment, uint32_t slot)
 {

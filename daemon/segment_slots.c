@@ -194,6 +194,11 @@ void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms
     store_number(&segment->details[slot].used_ms, now_ms);
 }
 
+void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid)
+{
+    __atomic_store_n(&segment->details[slot].made_by, uid, __ATOMIC_RELAXED); /* for tripd alone */
+}
+
 void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms)
 {
     store_number(&segment->details[slot].hidden_ms, since_ms);

@@ -353,7 +353,7 @@ static void operate(struct bytes *bytes)
     else if (what == 2)
         breakers_mode(breakers, slot, MODE_OWNER_OPERATOR, bytes_byte(bytes) % TRIP_MODE_COUNT, 1 + ms, &operator);
     else
-        must(breakers_resolve(breakers, names[slot], &found) == 0);
+        must(breakers_resolve(breakers, 0, names[slot], &found) == 0);
 }
 
 static void reload(struct bytes *bytes)

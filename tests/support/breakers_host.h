@@ -166,7 +166,7 @@ static inline uint64_t host_now_ms(const struct host *host)
 static inline uint32_t host_breaker(struct host *host, const char *name)
 {
     uint32_t slot;
-    must(breakers_resolve(host->breakers, name, &slot) == 0);
+    must(breakers_resolve(host->breakers, 0, name, &slot) == 0);
     return slot;
 }
 

@@ -6,6 +6,7 @@
  *   lane NUMBER           the id of this lane, as everyone reads it in the segment
  *   crowd COUNT           so many threads wait on the doorbell from now on
  *   hoard SLOT            gives all the meters of its lane to this breaker
+ *   names COUNT           asks for so many names: how many got a place
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -110,6 +111,23 @@ static const char *hoard(void)
     return "ok";
 }
 
+static const char *names(void)
+{
+    static char made[24];
+    union wire_packet packet;
+    unsigned count = 0;
+    for (unsigned i = 0; i < number(1); i++) {
+        char name[32];
+        int fds[4];
+        snprintf(name, sizeof(name), "squatted/%u", i);
+        if (!wire_resolve(connection, i, name) || wire_receive(connection, &packet, fds) <= 0)
+            return "no answer";
+        count += packet.head.kind == WIRE_RESOLVED && packet.resolved.error == 0;
+    }
+    snprintf(made, sizeof(made), "%u", count);
+    return made;
+}
+
 static const char *scribble(void)
 {
     memset(commons, 0xff, sections[COMMONS_WORDS].offset);
@@ -120,7 +138,8 @@ static const struct {
     const char *name;
     const char *(*take)(void);
 } steps[] = {
-    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"crowd", crowd}, {"hoard", hoard}, {"scribble", scribble},
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id},      {"crowd", crowd},
+    {"hoard", hoard}, {"names", names},   {"scribble", scribble},
 };
 
 static const char *take(char *line)

@@ -67,6 +67,20 @@ for i in 1 2 3; do
 done
 kill_client crowd
 
+# Names without end: half of the table, and none of them comes back after a restart from the snapshot.
+hostile squatter
+says squatter ok hello
+says squatter 512 names 1100
+says first ok breaker honest
+says first ok record ok 1
+await "the honest name has a place" would_show 1 totals.ok show honest
+kill_client squatter
+stop
+rm "$segment"
+start "$TRIPD" -c "$folder/tripd.yaml"
+logged '2 breakers and 0 modes by pattern are as in' || fail "names that never had a call came back"
+logged "half of limits.max_breakers are names that processes of uid 65534 asked for" || fail "the log does not say so"
+
 # A packet that names another lane than it brings.
 hostile liar
 says liar ok hello

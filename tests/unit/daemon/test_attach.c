@@ -60,9 +60,10 @@ void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t w
     __atomic_fetch_add(&counts->opened, 1, __ATOMIC_SEQ_CST);
 }
 
-int breakers_resolve(struct breakers *breakers, const char *name, uint32_t *ret_slot)
+int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot)
 {
     (void)breakers;
+    (void)uid;
     if (strcmp(name, "full") == 0)
         return -ENOSPC;
     if (!settings_name_valid(name, strlen(name)))

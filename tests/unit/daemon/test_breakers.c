@@ -95,9 +95,9 @@ static void test_a_breaker_comes_into_being_closed(void **state)
     uint32_t again;
     assert_int_equal(now(), WORD_CLOSED);
     assert_int_equal(word_streak(host_word(host, slot)), 0);
-    assert_int_equal(breakers_resolve(host->breakers, "db", &again), 0);
+    assert_int_equal(breakers_resolve(host->breakers, 0, "db", &again), 0);
     assert_int_equal(again, slot);
-    assert_int_equal(breakers_resolve(host->breakers, "two words", &again), -EINVAL);
+    assert_int_equal(breakers_resolve(host->breakers, 0, "two words", &again), -EINVAL);
     const struct policy_slot *const policy = host_policy(host, slot);
     const uint64_t judge = policy->judge[word_generation(host_word(host, slot)) & 1];
     assert_int_equal(judge_generation(judge), word_generation(host_word(host, slot)));
@@ -119,9 +119,13 @@ static void test_a_full_table_refuses_the_next_name(void **state)
     start(STEADY);
     char name[] = "b0";
     uint32_t made;
-    for (; name[1] < '7'; name[1]++)
-        assert_int_equal(breakers_resolve(host->breakers, name, &made), 0);
-    assert_int_equal(breakers_resolve(host->breakers, "b8", &made), -ENOSPC);
+    report("S");
+    for (; name[1] < '7'; name[1]++) {
+        assert_int_equal(breakers_resolve(host->breakers, 0, name, &made), 0);
+        client_reports(host, &client, client_meter(host, &client, made), made, "S");
+    }
+    breakers_drain_all(host->breakers);
+    assert_int_equal(breakers_resolve(host->breakers, 0, "b8", &made), -ENOSPC);
     assert_int_equal(host->segment->header->overflow, 1);
 }
 

@@ -1040,8 +1040,11 @@ static void test_no_deadline_is_too_short_for_a_breaker_that_is_new(void **state
     host_advance(host, 3000);
     assert_int_equal(policy()->soonest_ns, 67108864);
     const uint32_t before = slot;
-    for (const char *name = "abcd"; slot = host_breaker(host, name), slot != before; name++)
+    for (const char *name = "abcd"; slot = host_breaker(host, name), slot != before; name++) {
         assert_true(*name);
+        client_reports(host, &client, client_meter(host, &client, slot), slot, "S");
+        breakers_drain_all(host->breakers);
+    }
     assert_int_equal(policy()->soonest_ns, 0);
     breakers_drain_all(host->breakers);
     assert_int_equal(policy()->soonest_ns, 0);

@@ -36,7 +36,7 @@ static int stop(void **state)
 static int resolve(const char *name)
 {
     uint32_t slot;
-    return breakers_resolve(host->breakers, name, &slot);
+    return breakers_resolve(host->breakers, 0, name, &slot);
 }
 
 static bool there(const char *name)
@@ -88,11 +88,53 @@ static void test_what_is_not_hidden_keeps_its_slot(void **state)
 {
     (void)state;
     start("open: {for: 1s}");
-    host_breaker(host, "first");
-    host_breaker(host, "second");
-    host_breaker(host, "third");
+    reports("first", "S");
+    reports("second", "S");
+    reports("third", "S");
     assert_int_equal(resolve("fourth"), -ENOSPC);
     assert_int_equal(host->segment->header->overflow, 1);
+}
+
+static void test_a_name_that_never_had_a_call_goes_first_hidden_or_not(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    reports("first", "S");
+    hide_all();
+    host_breaker(host, "second");
+    host_advance(host, 1000);
+    host_breaker(host, "third");
+    host_advance(host, 1000);
+    assert_int_equal(resolve("fourth"), 0);
+    assert_false(there("second"));
+    assert_int_equal(resolve("fifth"), 0);
+    assert_false(there("third"));
+    assert_true(there("first"));
+}
+
+static void test_a_name_without_a_call_stays_while_it_protects_somebody(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 5}");
+    says_resolved(host_breaker(host, "first"));
+    const uint32_t second = host_breaker(host, "second");
+    says_resolved(host_breaker(host, "third"));
+    assert_int_equal(host_breaker(host, "fourth"), second);
+}
+
+static void test_half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take(void **state)
+{
+    (void)state;
+    uint32_t slot;
+    start("open: {for: 1s}");
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "first", &slot), 0);
+    const uint32_t first = slot;
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "second", &slot), 0);
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "third", &slot), -EDQUOT);
+    assert_int_equal(breakers_resolve(host->breakers, 1000, "honest", &slot), 0);
+    client_reports(host, &client, client_meter(host, &client, first), first, "S");
+    breakers_drain_all(host->breakers);
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "third", &slot), 0); /* in the place of its second */
 }
 
 static void test_good_calls_alone_are_given_up(void **state)
@@ -203,9 +245,9 @@ static void test_a_full_table_without_room_is_looked_through_once_a_second(void 
 {
     (void)state;
     start("open: {for: 1s}");
-    const uint32_t slot = host_breaker(host, "first");
-    host_breaker(host, "second");
-    host_breaker(host, "third");
+    const uint32_t slot = reports("first", "S");
+    reports("second", "S");
+    reports("third", "S");
     assert_int_equal(resolve("fourth"), -ENOSPC);
     host->segment->details[slot].hidden_ms = 1; /* hidden by now */
     assert_int_equal(resolve("fourth"), -ENOSPC);
@@ -221,8 +263,8 @@ static void test_what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_n
     const uint32_t epoch = word_epoch(host_word(host, slot));
     client_reports(host, &client, meter, slot, "SSS");
     host_advance(host, 1000);
-    host_breaker(host, "second");
-    host_breaker(host, "third");
+    reports("second", "F");
+    reports("third", "F");
     hide_all();
     assert_int_equal(host_breaker(host, "fourth"), slot);
     writer_ok(&client.writer, meter, epoch, 3);
@@ -238,6 +280,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
         TEST(what_is_not_hidden_keeps_its_slot),
+        TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
+        TEST(a_name_without_a_call_stays_while_it_protects_somebody),
+        TEST(half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take),
         TEST(good_calls_alone_are_given_up),
         TEST(failures_streaks_and_growth_are_not_given_up),
         TEST(a_breaker_with_limits_keeps_its_slot_while_somebody_has_resolved_it),

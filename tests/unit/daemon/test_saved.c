@@ -119,6 +119,16 @@ static void test_totals_and_openings_are_counted_on(void **state)
     assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
 }
 
+static void test_names_that_never_had_a_call_do_not_come_back(void **state)
+{
+    uint32_t slot;
+    (void)state;
+    host_breaker(host, "never-called");
+    save();
+    reboot(10000);
+    assert_int_equal(segment_find(host->segment, "never-called", &slot), -ENOENT);
+}
+
 static void test_modes_come_back_with_owner_reason_and_ttl(void **state)
 {
     uint64_t until_ms;
@@ -273,6 +283,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_wall_clock_that_went_back_opens_no_longer_than_before, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_that_ran_out_meanwhile_does_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot, set_up,

@@ -250,7 +250,7 @@ static void make_core(void)
                                              .seed = 42};
     assert_int_equal(breakers_new(&options, &all.core), 0);
     for (unsigned i = 0; i < BREAKERS; i++)
-        assert_int_equal(breakers_resolve(all.core, names[i], &all.slots[i]), 0);
+        assert_int_equal(breakers_resolve(all.core, 0, names[i], &all.slots[i]), 0);
 }
 
 /* A client is known by its socket: the second one finds the same under another name. */
