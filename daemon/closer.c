@@ -25,7 +25,8 @@ struct closer {
     pthread_cond_t work, ended;
     int *fds; /* first to count are still to be closed */
     size_t first, count, room;
-    unsigned threads, idle;
+    pthread_t started[CLOSER_THREADS];
+    unsigned threads, idle, ended_count;
     uint64_t moved_ns; /* when a thread was last done with one or began, or the first of those that wait came */
     bool stopping;
 };
@@ -162,7 +163,7 @@ static void *run(void *argument)
         pthread_mutex_lock(&closer->mutex);
         closer->moved_ns = monotonic_ns();
     }
-    closer->threads--;
+    closer->ended_count++;
     pthread_cond_signal(&closer->ended);
     pthread_mutex_unlock(&closer->mutex);
     return NULL;
@@ -171,17 +172,15 @@ static void *run(void *argument)
 /* The mutex is held. */
 static int thread_start(struct closer *closer)
 {
-    pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
     int error = pthread_attr_init(&attributes);
     if (error != 0)
         return -error;
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&thread, &attributes, run, closer);
+    error = pthread_create(&closer->started[closer->threads], &attributes, run, closer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (error != 0)
@@ -225,12 +224,14 @@ struct closer *closer_stop(struct closer *closer)
     closer->stopping = true;
     pthread_cond_broadcast(&closer->work);
     int error = 0;
-    while (closer->threads > 0 && error == 0)
+    while (closer->ended_count < closer->threads && error == 0)
         error = pthread_cond_timedwait(&closer->ended, &closer->mutex, &until);
-    const bool held = closer->threads > 0;
+    const bool held = closer->ended_count < closer->threads;
     pthread_mutex_unlock(&closer->mutex);
     if (held) /* it still uses this memory, until the process ends */
         return NULL;
+    for (unsigned i = 0; i < closer->threads; i++)
+        pthread_join(closer->started[i], NULL);
     free(closer->fds);
     free(closer);
     return NULL;
