@@ -40,6 +40,14 @@ struct told_steps {
     struct transition rest; /* .steps: so many were not told yet */
 };
 
+#define SUSPECTS 8
+
+/* A lane that had more tickets than calls when tripd last looked. */
+struct suspect {
+    uint16_t lane; /* 0: none */
+    uint16_t surplus;
+};
+
 struct breaker {
     const struct breaker_settings *settings; /* NULL: the slot is free */
     struct meter_side *meters;
@@ -57,6 +65,7 @@ struct breaker {
     struct budget_pace budget;
     struct soonest soonest;
     struct told_steps steps;
+    struct suspect suspects[SUSPECTS];
 };
 
 struct breakers {

@@ -193,6 +193,21 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
         to->limited[kind] = load(&line->limited[kind]);
 }
 
+uint64_t meter_side_begun(const struct meter_side *meter)
+{
+    return load(&line_of(meter)->started);
+}
+
+uint64_t meter_side_ended(const struct meter_side *meter)
+{
+    return load(&line_of(meter)->finished);
+}
+
+bool lane_side_complete(const struct lane_side *side)
+{
+    return side->unowned == side->meters && side->meters == lane_meters(side->lane);
+}
+
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks)
 {
     struct meter_side *const meter = lane_side_meter(side, number);

@@ -99,6 +99,11 @@ struct counters {
     bool steady; /* no failure came while they were read: all successes they hold are later than the last one told */
 };
 void meter_side_read(const struct meter_side *meter, struct counters *ret_counters);
+/* Calls begun and calls ended alone. */
+uint64_t meter_side_begun(const struct meter_side *meter);
+uint64_t meter_side_ended(const struct meter_side *meter);
+/* Does tripd know all meters of the lane? Not where there was no room for one. */
+bool lane_side_complete(const struct lane_side *side);
 /* The marks, into the lane and the copy. False: there is no such meter. */
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks);
 /* Adds the calls by latency that came since the last time, and those of them that went well. A call that is seen before

@@ -140,9 +140,10 @@ static void count_started(const struct reporter *reporter, struct call *call)
     struct meter *const meter = reporter->meter;
     if (!meter)
         return;
+    if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
+        reporter_add(reporter, &meter->started);
     const uint64_t finished = __atomic_load_n(&meter->finished, __ATOMIC_RELAXED);
-    const bool alone = __atomic_load_n(&meter->started, __ATOMIC_RELAXED) == finished;
-    reporter_add(reporter, &meter->started);
+    const bool alone = __atomic_load_n(&meter->started, __ATOMIC_RELAXED) == finished + 1;
     call->lane = reporter->lane->serial;
     call->flags |= CALL_COUNTED;
     if (!watched(call))
@@ -201,17 +202,18 @@ static bool goes_out(struct call *call, uint64_t left_ns, uint64_t *ret_spare_ns
 }
 
 /* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
-static bool limited(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
+static bool limited(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
+                    enum limited *ret_by)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
     uint64_t spare_ns;
     if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
-        limits_take(call, priority, most_wait_ns, ret_by)) {
+        limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
         if (time_to_spare(call, trip_call_remaining_ns((const trip_call *)call), &spare_ns))
             return false;
         *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
-        limits_give_unsent(call);
+        limits_give_unsent(reporter, call);
     }
     give_back_unsent(call);
     return true;
@@ -242,7 +244,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     }
     if (asking->within_ns)
         call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
-    if (limited(call, asking->priority, at_most(spare_ns, most_wait_ns), &by))
+    if (limited(&reporter, call, asking->priority, at_most(spare_ns, most_wait_ns), &by))
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);
@@ -277,14 +279,15 @@ uint64_t trip_call_remaining_ns(const trip_call *public_call)
 static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, const struct thread_slot *slot,
                                                             struct meter *meter)
 {
+    const struct reporter reporter = reporter_of(slot, meter);
     enum limited by;
     call->flags = 0;
-    if (unlikely(!limits_take(call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &by))) {
-        const struct reporter reporter = reporter_of(slot, meter);
+    if (unlikely(!limits_take(&reporter, call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &by))) {
         client_look(call->breaker->client);
         return reject(&reporter, call, by);
     }
-    own_add(&meter->started);
+    if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
+        own_add(&meter->started);
     call->flags |= CALL_COUNTED;
     return TRIP_ALLOW;
 }

@@ -39,17 +39,38 @@ void limits_give(const struct call *call)
         waiters_wake(lines);
 }
 
-void limits_give_unsent(struct call *call)
+/* A call that is about to take a ticket stands in its meter before the ticket does, and leaves it after the ticket is
+ * given back: wherever a thread is stopped, tripd finds no more tickets of this lane than calls. */
+static void count_taker(const struct reporter *reporter, struct call *call)
 {
-    if (call->flags & CALL_TICKET)
-        limits_give(call);
-    call->flags &= (uint8_t)~CALL_TICKET;
+    if (!reporter->meter)
+        return;
+    reporter_add(reporter, &reporter->meter->started);
+    call->lane = reporter->lane->serial;
+    call->flags |= CALL_COUNTED;
 }
 
-/* The number under which tripd finds what this process holds of the binding's tickets; 0: it has none there now. */
-static uint32_t own_lane(const struct trip_client *client, const struct binding *binding)
+static void discount_taker(const struct reporter *reporter, struct call *call)
 {
-    const struct lane *const lane = __atomic_load_n(&client->lane, __ATOMIC_ACQUIRE);
+    if (call->flags & CALL_COUNTED)
+        reporter_add(reporter, &reporter->meter->finished);
+    call->flags &= (uint8_t)~CALL_COUNTED;
+}
+
+void limits_give_unsent(const struct reporter *reporter, struct call *call)
+{
+    if (!(call->flags & CALL_TICKET))
+        return;
+    limits_give(call);
+    call->flags &= (uint8_t)~CALL_TICKET;
+    discount_taker(reporter, call);
+}
+
+/* The number under which tripd finds what this call holds of the binding's tickets; 0: it has none there now, or no
+ * meter that accounts for it. */
+static uint32_t own_lane(const struct reporter *reporter, const struct binding *binding)
+{
+    const struct lane *const lane = reporter->meter ? reporter->lane : NULL;
     return lane && !lane_given_up(lane) ? lane_number(lane, binding->plain) : 0;
 }
 
@@ -65,31 +86,32 @@ struct ticket_limit limits_tickets(const struct binding *binding)
 
 /* As whom this process holds a ticket. Who has no number, or not yet, holds a lease: its death goes unnoticed until the
  * lease's end. */
-static uint32_t holder_now(const struct trip_client *client, const struct binding *binding)
+static uint32_t holder_now(const struct reporter *reporter, const struct binding *binding)
 {
-    const uint32_t lane = own_lane(client, binding);
+    const uint32_t lane = own_lane(reporter, binding);
     return lane != 0 && lane <= TICKET_LANE_MAX ? lane : ticket_lease(view_now_ms(binding->view));
 }
 
 /* Where the number or the lease was lost since, the ticket is marked as somebody else's, or nobody's. */
-static bool still_holder(const struct call *call, uint32_t holder)
+static bool still_holder(const struct reporter *reporter, const struct call *call, uint32_t holder)
 {
-    return holder < TICKET_LEASE ? own_lane(call->breaker->client, call->binding) == holder
+    return holder < TICKET_LEASE ? own_lane(reporter, call->binding) == holder
                                  : !ticket_lease_over(holder, view_now_ms(call->binding->view));
 }
 
 /* 0; -EAGAIN: there is none; -EINTR: it had to be given back. */
-static int ticket_try_once(struct call *call, trip_priority priority)
+static int ticket_try_once(const struct reporter *reporter, struct call *call, trip_priority priority)
 {
     const struct policy_slot *const policy = call->binding->policy;
     uint64_t *const words = call->binding->tickets;
     const struct ticket_limit limit = limits_tickets(call->binding);
     const unsigned beyond = limit.highest > limit.now ? ticket_count(words, limit.now, limit.highest) : 0;
     const unsigned reserve = beyond + (unsigned)policy_reserve_of(load(&policy->reserves), priority, limit.now);
-    const uint32_t holder = holder_now(call->breaker->client, call->binding);
+    const uint32_t holder = holder_now(reporter, call->binding);
     if (ticket_take(words, limit.now, reserve, holder, holder * TICKET_SPREAD, &call->ticket) < 0)
         return -EAGAIN;
-    if (unlikely(!still_holder(call, holder) || !ticket_keeps(words, limits_tickets(call->binding), call->ticket))) {
+    if (unlikely(!still_holder(reporter, call, holder) ||
+                 !ticket_keeps(words, limits_tickets(call->binding), call->ticket))) {
         limits_give(call);
         return -EINTR;
     }
@@ -98,11 +120,14 @@ static int ticket_try_once(struct call *call, trip_priority priority)
 }
 
 /* Once more where others who gave theirs back, too, may have left one. */
-static bool ticket_try(struct call *call, trip_priority priority)
+static bool ticket_try(const struct reporter *reporter, struct call *call, trip_priority priority)
 {
     int error = -EINTR;
+    count_taker(reporter, call);
     for (unsigned tries = 0; tries < TICKET_TRIES && error == -EINTR; tries++)
-        error = ticket_try_once(call, priority);
+        error = ticket_try_once(reporter, call, priority);
+    if (error < 0)
+        discount_taker(reporter, call);
     return error == 0;
 }
 
@@ -117,11 +142,11 @@ static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
 }
 
 /* A breaker that moved while a call waited has not admitted it any more. */
-static bool still_admitted(struct call *call)
+static bool still_admitted(const struct reporter *reporter, struct call *call)
 {
     if (word_epoch(__atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE)) == word_epoch(call->word))
         return true;
-    limits_give_unsent(call);
+    limits_give_unsent(reporter, call);
     return false;
 }
 
@@ -143,15 +168,15 @@ uint64_t trip_ticket_generation(trip_breaker *breaker)
 }
 
 /* The only wait of an admission, and only where the settings ask for it. */
-static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait_ns)
+static bool ticket_wait(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t wait_ns)
 {
     struct limit_lines *const lines = call->binding->limits;
     const uint64_t until_ns = monotonic_ns() + wait_ns;
     for (;;) {
         const uint32_t turn = wait_for_turn(lines);
         const bool on = load(&call->binding->policy->limits) & POLICY_TICKETS; /* a reload may end it */
-        if (!on || ticket_try(call, priority))
-            return still_admitted(call);
+        if (!on || ticket_try(reporter, call, priority))
+            return still_admitted(reporter, call);
         const uint64_t now_ns = monotonic_ns();
         if (now_ns >= until_ns)
             return false;
@@ -159,12 +184,13 @@ static bool ticket_wait(struct call *call, trip_priority priority, uint64_t wait
     }
 }
 
-static bool take_ticket(struct call *call, trip_priority priority, uint64_t most_wait_ns)
+static bool take_ticket(const struct reporter *reporter, struct call *call, trip_priority priority,
+                        uint64_t most_wait_ns)
 {
-    if (likely(ticket_try(call, priority)))
+    if (likely(ticket_try(reporter, call, priority)))
         return true;
     const uint64_t wait_ns = at_most(load(&call->binding->policy->tickets_wait), most_wait_ns);
-    return wait_ns != 0 && ticket_wait(call, priority, wait_ns);
+    return wait_ns != 0 && ticket_wait(reporter, call, priority, wait_ns);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
@@ -209,7 +235,8 @@ static bool sheds(const struct binding *binding, trip_priority priority)
 /* --------------------------------------------------------------------------------------------------------- together */
 
 /* What can be given back is taken before what cannot. */
-bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by)
+bool limits_take(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
+                 enum limited *ret_by)
 {
     const struct policy_slot *const policy = call->binding->policy;
     const uint64_t flags = load(&policy->limits);
@@ -217,11 +244,11 @@ bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_n
     if (flags & POLICY_THROTTLE && sheds(call->binding, priority))
         return false;
     *ret_by = LIMITED_CONCURRENCY;
-    if (flags & POLICY_TICKETS && !take_ticket(call, priority, most_wait_ns))
+    if (flags & POLICY_TICKETS && !take_ticket(reporter, call, priority, most_wait_ns))
         return false;
     *ret_by = LIMITED_RATE;
     if (flags & POLICY_RATE && !take_token(call, priority)) {
-        limits_give_unsent(call);
+        limits_give_unsent(reporter, call);
         return false;
     }
     if (!(flags & POLICY_RATE))

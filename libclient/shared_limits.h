@@ -5,14 +5,16 @@
 #include "call.h"
 
 /* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_by says by
- * what, and nothing is held. most_wait_ns: no longer for a ticket than so, and than the settings say. */
-bool limits_take(struct call *call, trip_priority priority, uint64_t most_wait_ns, enum limited *ret_by);
+ * what, and nothing is held. What takes a ticket is counted as begun first: tripd takes those back that no call of the
+ * lane's accounts for. most_wait_ns: no longer for a ticket than so, and than the settings say. */
+bool limits_take(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
+                 enum limited *ret_by);
 /* How many tickets there are now. */
 struct ticket_limit limits_tickets(const struct binding *binding);
 /* Gives a ticket back, and wakes who waits for one. */
 void limits_give(const struct call *call);
 /* The same of a call that is not sent after all, if it has one. */
-void limits_give_unsent(struct call *call);
+void limits_give_unsent(const struct reporter *reporter, struct call *call);
 /* Until the rate admits the next call of this priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority);
 /* What a call takes at best; 0: nobody knows, or the breaker's mode lets no deadline be too short. */

@@ -427,8 +427,10 @@ struct meter {
     uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
     uint64_t ok;                                          /* evidence */
     uint64_t total_ok;
-    uint64_t started, finished; /* calls begun and ended: in flight is the difference over all meters */
-    uint64_t failures, slow;    /* evidence */
+    /* Calls begun and ended: in flight is the difference over all meters. A call that takes a ticket is begun before,
+     * and ended after it was given back: no more tickets are the lane's than calls. */
+    uint64_t started, finished;
+    uint64_t failures, slow; /* evidence */
     uint64_t calm; /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;

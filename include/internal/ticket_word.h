@@ -281,6 +281,23 @@ static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holder
     return held;
 }
 
+/* So many at most of one lane's, which has more of them than calls. By compare: what was given back meanwhile is left.
+ */
+static inline unsigned ticket_reclaim_some(uint64_t *words, uint32_t lane, unsigned most)
+{
+    unsigned freed = 0;
+    for (unsigned at = 0; at < TICKET_WORDS && freed < most; at++)
+        for (unsigned place = 0; place < TICKETS_PER_WORD && freed < most; place++) {
+            uint64_t word = __atomic_load_n(&words[at], __ATOMIC_RELAXED);
+            const uint64_t after = word & ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS);
+            /* Release: as in ticket_reclaim_all. */
+            if (tickets_holder_at(word, place) == lane)
+                freed +=
+                    __atomic_compare_exchange_n(&words[at], &word, after, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+        }
+    return freed;
+}
+
 /* Of one lane; one beyond TICKET_LANE_MAX holds leases, which are over by time alone. */
 static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
 {

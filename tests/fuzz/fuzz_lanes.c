@@ -1,7 +1,9 @@
 /* Lanes and commons as hostile memory: an input writes anything anywhere in them, and between those writes tripd's own
  * code drains, ticks, sees the client go, and is killed. Whatever was written, sums add up and never go back, words are
  * valid and mirrored, no more permits are out than a verdict needs, an honest client beside it is counted in full, and
- * once the attacker is gone, time alone brings each breaker to where a call may try it. */
+ * once the attacker is gone, time alone brings each breaker to where a call may try it.
+ *
+ * fuzz_hostile.c is the same with more steps: the attacker sends packets too, and forges tickets. */
 #include <assert.h>
 
 #include "bytes.h"
@@ -20,9 +22,15 @@
 #define TRIPPED "trip: {consecutive_failures: 5, failures: 9, failure_rate: 50%, slow_rate: 50%, slow_after: 1s"
 #define OPENED  "open: {for: 200ms, multiplier: 2.0, max: 5s, jitter: 0%, forget: 10s}"
 
+#ifdef FUZZ_HOSTILE
+#define BULKHEAD ", concurrency: {max: 4}"
+#else
+#define BULKHEAD ""
+#endif
+
 static const char config_first[] =
     "breakers:\n"
-    "  - {match: count, " TRIPPED "}, window: {type: count, size: 20, minimum_calls: 4}, " OPENED ",\n"
+    "  - {match: count" BULKHEAD ", " TRIPPED "}, window: {type: count, size: 20, minimum_calls: 4}, " OPENED ",\n"
     "     half_open: {permits: 4, successes: 6, max_wait: 2s}, forget_after: 0s}\n"
     "  - {match: time, " TRIPPED ", in_flight: 8}, window: {type: time, for: 10s, minimum_calls: 4}, " OPENED ",\n"
     "     half_open: {permits: 3, verdict: rate, sample: 5, max_wait: 1s}, ramp: {over: 2s}, forget_after: 0s}\n"
@@ -31,7 +39,7 @@ static const char config_first[] =
     "  - {match: fleeting, " OPENED ", forget_after: 3s}\n";
 static const char config_other[] =
     "breakers:\n"
-    "  - {match: count, " TRIPPED "}, window: {type: time, for: 1s, minimum_calls: 4}, " OPENED ",\n"
+    "  - {match: count" BULKHEAD ", " TRIPPED "}, window: {type: time, for: 1s, minimum_calls: 4}, " OPENED ",\n"
     "     half_open: {permits: 1, successes: 2, max_wait: 2s}, ramp: {over: 1s}, forget_after: 0s}\n"
     "  - {match: time, mode: shadow, window: {type: count, size: 8, minimum_calls: 1}, " OPENED ", forget_after: 0s}\n"
     "  - {match: stalls, " TRIPPED ", stall_after: 2s, in_flight: 3}, " OPENED ", forget_after: 0s}\n"
@@ -353,7 +361,7 @@ static void operate(struct bytes *bytes)
     else if (what == 2)
         breakers_mode(breakers, slot, MODE_OWNER_OPERATOR, bytes_byte(bytes) % TRIP_MODE_COUNT, 1 + ms, &operator);
     else
-        must(breakers_resolve(breakers, 0, names[slot], &found) == 0);
+        must(breakers_resolve(breakers, 0, names[slot], &found) == 0 || slot == FLEETING);
 }
 
 static void reload(struct bytes *bytes)
@@ -361,6 +369,89 @@ static void reload(struct bytes *bytes)
     all.host->config = all.configs[bytes_byte(bytes) & 1];
     breakers_reconfigure(all.host->breakers, all.host->config);
 }
+
+/* ------------------------------------------------------------------------------------ packets, and what others hold */
+
+#ifdef FUZZ_HOSTILE
+#define BULKHEAD_SLOT 0
+#define HOLDS_MAX     4
+
+static struct {
+    unsigned count;
+    struct ticket tickets[HOLDS_MAX];
+} honest_holds; /* by calls of the honest client */
+
+static uint64_t *tickets(void)
+{
+    return commons_tickets(all.host->commons, BULKHEAD_SLOT);
+}
+
+/* As OPENINGS says it. */
+static void say_opened(struct bytes *bytes)
+{
+    const uint32_t slot = bytes_byte(bytes) % (BREAKERS + 1), epoch = word_epoch(host_word(all.host, slot % BREAKERS));
+    const uint64_t word =
+        bytes_byte(bytes) & 1 ? any_word_of_state(bytes, epoch + bytes_byte(bytes) % 4) : bytes_number(bytes);
+    breakers_opened_before(all.host->breakers, slot == BREAKERS ? (uint32_t)bytes_number(bytes) : slot, word,
+                           bytes_byte(bytes) % 4);
+}
+
+/* As RESOLVE asks: no more names without a call than half of the table are anybody's but root's. */
+static void ask_for_a_name(struct bytes *bytes)
+{
+    const uint32_t unused_most = (all.host->max_breakers + 1) / 2;
+    const char name[] = {'s', 'q', (char)('a' + bytes_byte(bytes) % 26), '\0'};
+    uint32_t slot, unused = 0;
+    breakers_resolve(all.host->breakers, 65534, name, &slot);
+    for (slot = 0; slot < all.host->max_breakers; slot++)
+        unused += segment_used(all.host->segment, slot) && all.host->segment->details[slot].made_by == 65534 &&
+                  segment_never_called(all.host->segment, slot);
+    assert(unused <= unused_most);
+}
+
+static void forge_ticket(struct bytes *bytes)
+{
+    uint64_t *const word = &tickets()[bytes_byte(bytes) % 2];
+    const uint32_t place = bytes_byte(bytes) % TICKETS_PER_WORD, holder = bytes_byte(bytes) % 4;
+    const uint64_t free = ~*word & 1; /* any value at times, one that might be true mostly */
+    *word = tickets_with(*word, place, (uint16_t)(bytes_byte(bytes) < 16 ? bytes_take(bytes, 2) + free : holder));
+}
+
+/* As libtrip: begun, then the ticket; given back, then ended. */
+static void call_honestly(struct bytes *bytes)
+{
+    struct meter *const line = lane_meter_at(all.honest.writer.memory, all.honest_meter[BULKHEAD_SLOT]);
+    const bool ends = bytes_byte(bytes) & 1;
+    if (ends && honest_holds.count > 0) {
+        ticket_give(tickets(), honest_holds.tickets[--honest_holds.count]);
+        writer_total(&line->finished, 1);
+        return;
+    }
+    if (ends || honest_holds.count == HOLDS_MAX)
+        return;
+    writer_total(&line->started, 1);
+    if (ticket_take(tickets(), 4, 0, all.honest.number, 0, &honest_holds.tickets[honest_holds.count]) == 0)
+        honest_holds.count++;
+    else
+        writer_total(&line->finished, 1);
+}
+
+static void begin_hostile(void)
+{
+    honest_holds.count = 0;
+    for (uint32_t slot = 0; slot < FLEETING; slot++) /* else they are the first to make room */
+        client_report_slow(all.host, &all.honest, all.honest_meter[slot], slot, TRIP_OK, false);
+    for (uint32_t slot = 0; slot < FLEETING; slot++)
+        all.honest_calls[slot]++;
+    breakers_drain_all(all.host->breakers);
+}
+
+/* Nothing is the attacker's any more, nor in another's name: the honest client can have all that is not its own. */
+static void check_tickets(void)
+{
+    assert(ticket_count(tickets(), 0, TICKETS_MAX) <= honest_holds.count);
+}
+#endif
 
 /* ------------------------------------------------------------------------------------------------------ what must hold
  */
@@ -428,7 +519,8 @@ static struct permits permits_of(uint32_t slot, uint64_t word)
 static void check_half_open(uint32_t slot, uint64_t word)
 {
     const struct permits permits = permits_of(slot, word);
-    const struct breaker_settings *const settings = config_settings_for(all.host->config, names[slot]);
+    const struct breaker_settings *const settings =
+        config_settings_for(all.host->config, segment_name(all.host->segment, slot));
     const uint32_t wanted = core_probes_wanted(segment_core(all.host->segment, slot), settings);
     assert(permits.armed == 0 || permits.ours <= wanted);
     assert(permits.armed == 0 || permits.armed + permits.held <= settings->half_open.permits);
@@ -473,6 +565,9 @@ static void check_peace(void)
         settle();
     }
     check_seen();
+#ifdef FUZZ_HOSTILE
+    check_tickets();
+#endif
     for (uint32_t slot = 0; slot < FLEETING; slot++) {
         const uint64_t word = host_word(all.host, slot);
         assert(word_counts_streak(word) || (word_state(word) == WORD_HALF_OPEN && permits_of(slot, word).takeable > 0));
@@ -483,15 +578,29 @@ static void check_peace(void)
  */
 
 typedef void step_fn(struct bytes *bytes);
-static step_fn *const steps[] = {write_word,  write_word,      write_word, take_meter, tell,
-                                 write_bytes, report_honestly, ring,       drain_all,  advance,
-                                 lane_dies,   worker_dies,     operate,    reload};
-#define WRITES 7 /* of these; the others are tripd's */
+static step_fn *const steps[] = {
+#ifdef FUZZ_HOSTILE
+    forge_ticket, forge_ticket,   call_honestly,
+#endif
+    write_word,   write_word,     write_word,    take_meter, tell,        write_bytes, report_honestly,
+    ring,         drain_all,      advance,       lane_dies,  worker_dies, operate,     reload,
+#ifdef FUZZ_HOSTILE
+    say_opened,   ask_for_a_name,
+#endif
+};
+#ifdef FUZZ_HOSTILE
+#define WRITES 10 /* of these; the others are tripd's */
+#else
+#define WRITES 7
+#endif
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes bytes = {data, size};
     begin();
+#ifdef FUZZ_HOSTILE
+    begin_hostile();
+#endif
     for (unsigned i = 0; i < STEPS_MAX && bytes_left(&bytes); i++) {
         const uint32_t step = bytes_byte(&bytes) % (sizeof(steps) / sizeof(steps[0]));
         all.host->move_count = 0;

@@ -7,6 +7,7 @@
  *   crowd COUNT           so many threads wait on the doorbell from now on
  *   hoard SLOT            gives all the meters of its lane to this breaker
  *   names COUNT           asks for so many names: how many got a place
+ *   forge NAME COUNT PID  takes so many tickets of this breaker for the lane of that process: how many it got
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -70,15 +71,46 @@ static const char *attach(void)
     return packet.head.kind == WIRE_ATTACHED ? "ok" : error_name(packet.refused.error);
 }
 
+static const struct client_slot *client_at(uint64_t lane_number)
+{
+    const struct section *const clients = &segment->sections[SECTION_CLIENTS];
+    const uint8_t *const slots = (const uint8_t *)segment + clients->offset;
+    return (const struct client_slot *)(const void *)(slots + lane_number * clients->stride);
+}
+
 static const char *lane_id(void)
 {
     static char id[24];
-    const struct section *const clients = &segment->sections[SECTION_CLIENTS];
-    const uint8_t *const slots = (const uint8_t *)segment + clients->offset;
-    const struct client_slot *const slot =
-        (const struct client_slot *)(const void *)(slots + number(1) * clients->stride);
-    snprintf(id, sizeof(id), "%llu", (unsigned long long)slot->lane_id);
+    snprintf(id, sizeof(id), "%llu", (unsigned long long)client_at(number(1))->lane_id);
     return id;
+}
+
+static uint32_t lane_of(uint64_t pid)
+{
+    for (uint32_t each = 1; each < segment->sections[SECTION_CLIENTS].count; each++)
+        if (client_at(each)->lane_id && client_at(each)->pid == pid)
+            return each;
+    return 0;
+}
+
+static const char *forge(void)
+{
+    static char took[24];
+    union wire_packet packet;
+    struct ticket ticket;
+    unsigned count = 0;
+    int fds[4];
+    char name[64];
+    snprintf(name, sizeof(name), "%s", words[1]);
+    const uint32_t victim = lane_of(number(3));
+    if (!victim || !wire_resolve(connection, 1, name) || wire_receive(connection, &packet, fds) <= 0)
+        return "no lane, or no answer";
+    uint64_t *const tickets = (uint64_t *)(void *)(commons + sections[COMMONS_TICKETS].offset) +
+                              (size_t)packet.resolved.breaker * TICKET_WORDS;
+    while (count < number(2) && ticket_take(tickets, (unsigned)number(2), 0, victim, 0, &ticket) == 0)
+        count++;
+    snprintf(took, sizeof(took), "%u", count);
+    return took;
 }
 
 static void *wait_for_ever(void *bell)
@@ -138,8 +170,8 @@ static const struct {
     const char *name;
     const char *(*take)(void);
 } steps[] = {
-    {"hello", hello}, {"attach", attach}, {"lane", lane_id},      {"crowd", crowd},
-    {"hoard", hoard}, {"names", names},   {"scribble", scribble},
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"crowd", crowd},
+    {"hoard", hoard}, {"forge", forge},   {"names", names},  {"scribble", scribble},
 };
 
 static const char *take(char *line)

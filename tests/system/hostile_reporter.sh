@@ -8,6 +8,8 @@ cp "$TRIP_BUILD_DIR/tests/support/hostile_reporter" "$folder/bin/"
 
 cat >"$folder/tripd.yaml" <<'END'
 access: {report: [any]}
+breakers:
+  - {match: bulkhead, concurrency: {max: 4}}
 END
 start "$TRIPD" -c "$folder/tripd.yaml"
 
@@ -80,6 +82,18 @@ rm "$segment"
 start "$TRIPD" -c "$folder/tripd.yaml"
 logged '2 breakers and 0 modes by pattern are as in' || fail "names that never had a call came back"
 logged "half of limits.max_breakers are names that processes of uid 65534 asked for" || fail "the log does not say so"
+
+# Tickets that it writes down for another's lane are free again, and those of calls in flight stay theirs.
+shares first bulkhead
+says first allow begin
+hostile forger
+says forger ok hello
+says forger 3 forge bulkhead 4 "${pids[first]}"
+says first 0 tickets
+await "the forged tickets are free" would_say first 3 tickets
+says first ok end ok
+await "the last one too" would_say first 4 tickets
+kill_client forger
 
 # A packet that names another lane than it brings.
 hostile liar

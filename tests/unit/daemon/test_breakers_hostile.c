@@ -239,6 +239,70 @@ static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)
     assert_int_equal(host->move_count, 17);
 }
 
+/* ----------------------------------------------------------------------------------------------------------- tickets
+ */
+
+static unsigned tickets_out(void)
+{
+    return ticket_count(commons_tickets(host->commons, slot), 0, TICKETS_MAX);
+}
+
+/* Somebody writes the honest client's number into all the tickets that are free. */
+static void forge_tickets(uint32_t lane)
+{
+    struct ticket ticket;
+    while (ticket_take(commons_tickets(host->commons, slot), 4, 0, lane, 0, &ticket) == 0)
+        ;
+}
+
+static struct ticket begin_call(void)
+{
+    struct ticket ticket;
+    writer_total(&lane_meter_at(honest.writer.memory, meter)->started, 1);
+    assert_int_equal(ticket_take(commons_tickets(host->commons, slot), 4, 0, honest.number, 0, &ticket), 0);
+    return ticket;
+}
+
+static void test_tickets_that_no_call_of_the_lane_accounts_for_are_free_within_two_seconds(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 4}");
+    forge_tickets(honest.number);
+    assert_int_equal(tickets_out(), 4);
+    host_advance(host, 1000);
+    host_advance(host, 1000);
+    assert_int_equal(tickets_out(), 0);
+}
+
+static void test_the_tickets_of_calls_in_flight_stay_out_beside_forged_ones(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 4}");
+    begin_call();
+    begin_call();
+    forge_tickets(honest.number);
+    for (unsigned second = 0; second < 10; second++)
+        host_advance(host, 1000);
+    assert_int_equal(tickets_out(), 2);
+}
+
+static void test_who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_takes(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 4}");
+    const struct ticket ticket = begin_call();
+    for (unsigned second = 0; second < 10; second++)
+        host_advance(host, 1000);
+    assert_int_equal(tickets_out(), 1);
+    assert_true(ticket_give(commons_tickets(host->commons, slot), ticket)); /* and is not counted as ended yet */
+    host_advance(host, 3000);
+    assert_int_equal(tickets_out(), 0);
+    writer_total(&lane_meter_at(honest.writer.memory, meter)->finished, 1);
+    begin_call();
+    host_advance(host, 3000);
+    assert_int_equal(tickets_out(), 1);
+}
+
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
 
 int main(void)
@@ -251,6 +315,9 @@ int main(void)
         TEST(no_word_of_a_client_s_is_taken_for_an_operator_s_opening),
         TEST(steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one),
         TEST(steps_that_were_kept_back_are_told_a_second_later),
+        TEST(tickets_that_no_call_of_the_lane_accounts_for_are_free_within_two_seconds),
+        TEST(the_tickets_of_calls_in_flight_stay_out_beside_forged_ones),
+        TEST(who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_takes),
         TEST(what_lanes_tell_is_left_for_the_next_turn_when_it_was_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
