@@ -294,6 +294,12 @@ void breakers_seen(struct breakers *breakers, uint32_t slot)
         segment_detail_hidden(breakers->segment, slot, 0);
 }
 
+void breakers_unused(struct breakers *breakers, uint32_t slot)
+{
+    const uint32_t uid = breakers->segment->details[slot].made_by;
+    breakers->unused_by[slot] = uid != 0 && segment_never_called(breakers->segment, slot) ? uid : NOBODY;
+}
+
 /* Whoever may report may ask for names without end. What is never called is worth nothing to anybody, and leaves half
  * of the table to the others. */
 static bool within_quota(const struct breakers *breakers, uid_t uid)
@@ -323,7 +329,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
     if (error < 0)
         return error;
     segment_detail_made_by(breakers->segment, *ret_slot, uid);
-    breakers->unused_by[*ret_slot] = uid;
+    breakers_unused(breakers, *ret_slot);
     begin(breakers, *ret_slot);
     return 0;
 }

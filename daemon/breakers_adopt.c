@@ -53,8 +53,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     breaker->generation = generation_of(breakers, slot);
     breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
     breaker->used_ms = segment->details[slot].used_ms;
-    if (segment_never_called(segment, slot))
-        breakers->unused_by[slot] = segment->details[slot].made_by;
+    breakers_unused(breakers, slot);
     breaker->permits_out = core->head.opens != 0;
     if (fresh_commons) {
         fill_word(breakers, slot);

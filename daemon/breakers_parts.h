@@ -75,7 +75,7 @@ struct breakers {
     struct breaker *table;
     struct deadlines *due;
     struct drain *drain;
-    uint32_t *unused_by;         /* by slot: who made a name that had no call yet; else NOBODY */
+    uint32_t *unused_by;         /* by slot: who, other than root, made a name that had no call yet; else NOBODY */
     struct lane_side **sides;    /* by lane number */
     struct meter_side *nobodys;  /* meters of no breaker */
     struct meter_side *told;     /* meters with events in the batch; a chain */
@@ -111,6 +111,8 @@ void breakers_turn_touched(struct breakers *breakers);
 bool breakers_drain(struct breakers *breakers, uint32_t slot);
 /* Judges until nothing moves any more, then sees to permits and sets the next deadline. */
 void breakers_settle(struct breakers *breakers, uint32_t slot);
+/* Notes whether its name had a call yet, and who made it. */
+void breakers_unused(struct breakers *breakers, uint32_t slot);
 /* A call was seen, or somebody asked for it by name: it is hidden no more. */
 void breakers_seen(struct breakers *breakers, uint32_t slot);
 

@@ -64,8 +64,6 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
     if (breaker->open_until_unix_ms)
         reopen(breakers, slot, saved, breaker, now_unix_ms);
     restore_sums(breakers, slot, breaker);
-    if (!segment_never_called(breakers->segment, slot))
-        breakers->unused_by[slot] = NOBODY;
     breakers_limits_from_now(breakers, slot);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         restore_mode(breakers, slot, (enum mode_owner)owner, saved, &breaker->modes[owner], now_unix_ms);

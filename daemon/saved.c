@@ -199,8 +199,7 @@ static bool worth_saving(const struct segment *segment, uint32_t slot, uint64_t 
     bool mode = segment_pattern_for(segment, segment_name(segment, slot), now_ms) != NULL; /* or its own instead */
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         mode = mode || policy->modes[owner] != 0;
-    return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED ||
-           segment_core(segment, slot)->head.opens != 0;
+    return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED;
 }
 
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)

@@ -140,7 +140,7 @@ void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
 
 /* ---- core images, and the one transaction (internal/layout.h: the journal) */
-/* Was no call of this breaker ever asked for? */
+/* Was no call of this breaker ever counted, and has it never opened? */
 bool segment_never_called(const struct segment *segment, uint32_t slot);
 const struct core_state *segment_core(const struct segment *segment, uint32_t slot); /* the image in force */
 /* Begins: the other image, made equal to the one in force (what is in use of it). Only one transaction at a time. */

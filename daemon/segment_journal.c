@@ -31,7 +31,8 @@ const struct core_state *segment_core(const struct segment *segment, uint32_t sl
 bool segment_never_called(const struct segment *segment, uint32_t slot)
 {
     const struct breaker_totals none = {0};
-    return memcmp(&segment_core(segment, slot)->head.totals, &none, sizeof(none)) == 0;
+    const struct core_head *const head = &segment_core(segment, slot)->head;
+    return memcmp(&head->totals, &none, sizeof(none)) == 0 && head->opens == 0;
 }
 
 /* The image that is not in force, for writing. */

@@ -33,10 +33,15 @@ static int stop(void **state)
     return 0;
 }
 
-static int resolve(const char *name)
+static int resolve_as(uid_t uid, const char *name)
 {
     uint32_t slot;
-    return breakers_resolve(host->breakers, 0, name, &slot);
+    return breakers_resolve(host->breakers, uid, name, &slot);
+}
+
+static int resolve(const char *name)
+{
+    return resolve_as(0, name);
 }
 
 static bool there(const char *name)
@@ -101,25 +106,43 @@ static void test_a_name_that_never_had_a_call_goes_first_hidden_or_not(void **st
     start("open: {for: 1s}");
     reports("first", "S");
     hide_all();
-    host_breaker(host, "second");
+    assert_int_equal(resolve_as(1000, "second"), 0);
     host_advance(host, 1000);
-    host_breaker(host, "third");
+    assert_int_equal(resolve_as(1001, "third"), 0);
     host_advance(host, 1000);
-    assert_int_equal(resolve("fourth"), 0);
+    assert_int_equal(resolve_as(1002, "fourth"), 0);
     assert_false(there("second"));
-    assert_int_equal(resolve("fifth"), 0);
+    assert_int_equal(resolve_as(1003, "fifth"), 0);
     assert_false(there("third"));
     assert_true(there("first"));
+}
+
+static void test_a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    uint32_t slot;
+    host_breaker(host, "first");
+    host_breaker(host, "second");
+    assert_int_equal(breakers_resolve(host->breakers, 1000, "uncounted", &slot), 0);
+    /* By a process without the role report: it counts nothing, and opens. */
+    *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(resolve_as(1001, "fourth"), -ENOSPC);
 }
 
 static void test_a_name_without_a_call_stays_while_it_protects_somebody(void **state)
 {
     (void)state;
+    uint32_t first, second, third, fourth;
     start("concurrency: {max: 5}");
-    says_resolved(host_breaker(host, "first"));
-    const uint32_t second = host_breaker(host, "second");
-    says_resolved(host_breaker(host, "third"));
-    assert_int_equal(host_breaker(host, "fourth"), second);
+    assert_int_equal(breakers_resolve(host->breakers, 1000, "first", &first), 0);
+    assert_int_equal(breakers_resolve(host->breakers, 1001, "second", &second), 0);
+    assert_int_equal(breakers_resolve(host->breakers, 1002, "third", &third), 0);
+    says_resolved(first);
+    says_resolved(third);
+    assert_int_equal(breakers_resolve(host->breakers, 1003, "fourth", &fourth), 0);
+    assert_int_equal(fourth, second);
 }
 
 static void test_half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take(void **state)
@@ -245,9 +268,9 @@ static void test_a_full_table_without_room_is_looked_through_once_a_second(void 
 {
     (void)state;
     start("open: {for: 1s}");
-    const uint32_t slot = reports("first", "S");
-    reports("second", "S");
-    reports("third", "S");
+    const uint32_t slot = host_breaker(host, "first");
+    host_breaker(host, "second");
+    host_breaker(host, "third");
     assert_int_equal(resolve("fourth"), -ENOSPC);
     host->segment->details[slot].hidden_ms = 1; /* hidden by now */
     assert_int_equal(resolve("fourth"), -ENOSPC);
@@ -281,6 +304,7 @@ int main(void)
         TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
         TEST(what_is_not_hidden_keeps_its_slot),
         TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
+        TEST(a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once),
         TEST(a_name_without_a_call_stays_while_it_protects_somebody),
         TEST(half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take),
         TEST(good_calls_alone_are_given_up),

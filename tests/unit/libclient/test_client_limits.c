@@ -86,7 +86,7 @@ static void test_no_more_calls_are_in_flight_than_there_are_tickets(void **state
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
     assert_int_equal(trip_begin(f->breaker, &beyond), TRIP_DENY_CONCURRENCY);
-    trip_end(&beyond, TRIP_OK); /* a denied call holds nothing */
+    trip_end(&beyond, TRIP_OK);                                                  /* a denied call holds nothing */
     assert_int_equal(fixture_counts(f).started - fixture_counts(f).finished, 3); /* nor is it in flight */
     assert_int_equal(ticket_count(tickets(f), 0, 3), 3);
     trip_end(&calls[1], TRIP_FAILURE);
