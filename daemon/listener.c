@@ -9,7 +9,8 @@
 
 #include "owner.h"
 
-#define BACKLOG 4096 /* connections that wait while the worker starts again; the kernel takes somaxconn if that is less */
+#define BACKLOG \
+    4096 /* connections that wait while the worker starts again; the kernel takes somaxconn if that is less */
 
 int listener_make_folder(const char *path)
 {

@@ -338,9 +338,10 @@ static void test_a_process_of_another_commons_knows_an_opening_once_tripd_was_to
     called(1, 310, 311, TRIP_DENY_OPEN)->commons = 8;
     assert_holds(history_check_openings);
     called(3, 320, 321, TRIP_ALLOW)->commons = 8;
-    assert_broken(1, history_check_openings,
-                  "FAILED: rule 6: db: pid 3 (uid 65534) was answered allow by trip_begin 189.0 ms after pid 1 was denied "
-                  "by an opening of clients while no tripd lived, 797.0 ms before its time was over\n");
+    assert_broken(
+        1, history_check_openings,
+        "FAILED: rule 6: db: pid 3 (uid 65534) was answered allow by trip_begin 189.0 ms after pid 1 was denied "
+        "by an opening of clients while no tripd lived, 797.0 ms before its time was over\n");
 }
 
 static void test_an_opening_lasts_in_its_commons_also_if_tripd_lives(void **state)

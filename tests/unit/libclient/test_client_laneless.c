@@ -1,5 +1,5 @@
-/* Processes that have no lane, or not yet: refused ones, children of a fork whose lane is on its way, and those of a tripd
- * that does not answer. They decide like everybody, and hold what they take until a lease ends. */
+/* Processes that have no lane, or not yet: refused ones, children of a fork whose lane is on its way, and those of a
+ * tripd that does not answer. They decide like everybody, and hold what they take until a lease ends. */
 #include <errno.h>
 
 #include "client_fixture.h"
@@ -104,7 +104,8 @@ static void test_a_refused_process_of_a_dead_commons_recovers_too(void **state)
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_OPEN);
 }
 
-/* ------------------------------------------------------------------------------------------------------ young children */
+/* ------------------------------------------------------------------------------------------------------ young children
+ */
 
 static bool held_by_a_lane(const struct fixture *fixture)
 {
