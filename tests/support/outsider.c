@@ -184,7 +184,7 @@ static size_t long_request(char *packet)
     size_t size = sizeof(head) - 1;
     memcpy(packet, head, size);
     for (int i = 0; i < 8000; i++, size += 7)
-        snprintf(packet + size, 8, "\xa5%05d%c", i, 1);
+        snprintf(packet + size, 8, "\xa5%05u%c", (unsigned)i % 100000, 1);
     return size;
 }
 

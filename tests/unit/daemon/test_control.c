@@ -1019,7 +1019,7 @@ static void test_parameters_are_few_and_short_but_for_who_controls(void **state)
                    "a request of more than 4096 bytes is for the role control alone");
     json_t *many = json_object();
     for (int i = 0; i < 21; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof(name), "p%d", i);
         json_object_set_new(many, name, json_integer(i));
     }
