@@ -121,6 +121,7 @@ struct door *door_free(struct door *door)
         loop_connection_close(door->visitors->connection);
         visitor_free(door->visitors);
     }
+    callers_free(door->callers);
     free(door);
     return NULL;
 }
