@@ -180,7 +180,7 @@ void breakers_publish(struct breakers *breakers, uint32_t slot);
 /* The next open time, as the image has it; core NULL: the image in force. */
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
                                 uint64_t at_least_ms);
-/* From now on its growth can be forgotten; what is published stays. */
+/* The breaker is open no more: open.forget runs for its growth from now on. The published open time stays. */
 void breakers_opening_ended(struct breakers *breakers, uint32_t slot);
 /* The same for a breaker that is there: where that puts another mode in force, ring and log say by whom. */
 void breakers_configure_again(struct breakers *breakers, uint32_t slot, const struct config *config,

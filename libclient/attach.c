@@ -150,7 +150,7 @@ static void bind_all(struct trip_client *client)
 
 /* -------------------------------------------------------------------------------------------------------- openings
  *
- * What opened in a commons while no tripd looked after it, the tripd that made another one is told:
+ * A client tells the tripd that made a new commons which breakers opened in the old one while no tripd served it:
  * internal/succession.h.
  */
 

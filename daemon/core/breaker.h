@@ -82,7 +82,7 @@ uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_
  */
 uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns,
                            uint64_t random, uint64_t *ret_unjittered_ns);
-/* From when on growth is forgotten: 0, there is none; CORE_NEVER, not while it is open. */
+/* The time at which tripd forgets the growth of the open time. 0: it has not grown; CORE_NEVER: the breaker is open. */
 uint64_t core_growth_until_ns(const struct core_state *core, const struct breaker_settings *settings);
 /* The longest that may come of it: max with jitter, for policy_slot.longest_ms. */
 uint64_t core_longest_open_ns(const struct breaker_settings *settings);

@@ -24,7 +24,7 @@ others_come first
 kill_client silent
 await "tripd has let go of the silent ones" descriptors_are "$before"
 
-# Who is refused may read why, and is hung up on.
+# tripd tells a refused client the reason, and closes its connection later.
 attack refused refused 300
 [ "$came" -le 16 ] || fail "$came connections of a stranger that was refused are open"
 others_come second

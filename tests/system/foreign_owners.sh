@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What another user made before tripd came is not believed: neither its lock nor the pid in it, neither its segment nor
-# its snapshot, nor is its folder used. Each error names the file and says what to do.
+# tripd uses no lock, pid, segment, snapshot or folder that another user made before tripd started. Each error names the
+# file and says what to do.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 nobody_can_run

@@ -15,7 +15,7 @@ start "$TRIPD" -c "$folder/tripd.yaml"
 
 hostile() { client "$1" "${nobody[@]}" "$folder/bin/hostile_reporter" "$socket"; }
 
-# What it writes over the head of the commons keeps nobody out, and delays nobody's trip for ever.
+# A reporter overwrites the head of the commons: other programs attach all the same, and their failures trip breakers.
 attached first
 hostile scribbler
 says scribbler ok hello

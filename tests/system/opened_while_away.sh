@@ -43,7 +43,7 @@ away() { # away HOW COMMAND
     attached comes
     for name in opens asks comes; do says $name deny_open allow; done
 
-    # What is open is not certain either.
+    # tripctl says of an open breaker, too, that its state is not certain while tripd is away.
     "$2"
     not_certain "$1" open
     for name in opens asks comes; do says $name deny_open allow; done

@@ -24,7 +24,7 @@ for gone in stop kill_both; do
     both_are_answered deny_open
     for ((i = 0; i < 20; i++)); do says asks deny_open allow; done
 
-    # So are a reset and a mode, by the program that only asks.
+    # The program that only asks obeys an operator's reset and mode, too.
     ends 0 "$TRIPCTL" reset db
     both_are_answered allow
     ends 0 "$TRIPCTL" force-open db --reason drill

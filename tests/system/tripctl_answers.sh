@@ -87,7 +87,7 @@ answers 1 "$config:1" config reload
 answers 1 'the config in force stays' config reload
 answers 0 'for: 2m' config show
 
-# What a breaker is judged by is told whole, by a tripd that is there.
+# A living tripd tells tripctl show all conditions by which it judges a breaker.
 shows 50 config.trip.failure_rate show db
 shows 120000 config.open.for_ms show db
 shows 3 config.retry.attempts show db

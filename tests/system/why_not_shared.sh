@@ -13,7 +13,7 @@ because() {
 }
 would_be_because() { [[ $(ask "$1" why) == $2 ]]; }
 
-# Nobody listens, at one place or at two.
+# trip_client_why names each socket at which no tripd listens, be it one or two.
 client early
 says early ok open
 because early "nobody listens at $socket"

@@ -49,7 +49,7 @@ static void tell_who(FILE *report, const struct history *history, const struct h
 
 /* ---- rule 1 */
 
-/* Nobody is to be admitted from the answer on. */
+/* Does this verb forbid that tripd and clients admit any call after tripctl has its answer? */
 static bool forbids(const struct history *history, size_t index)
 {
     const struct history_verb *const verb = &history->verbs[index];
