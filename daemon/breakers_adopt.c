@@ -29,8 +29,8 @@ static void fill_word(struct breakers *breakers, uint32_t slot)
 {
     const uint64_t mirror = breakers->segment->mirror[slot];
     const uint64_t word = fresh_word(breakers, slot, mirror);
-    /* No client has been given this commons yet. The mirror is stored last: if this worker is killed before, the next one
-     * finds the same mirror and does the same again. */
+    /* No client has been given this commons yet. The mirror is stored last: if this worker is killed before, the next
+     * one finds the same mirror and does the same again. */
     __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
     if (word_state(word) != word_state(mirror))
         breakers_record(breakers, slot, mirror, word,

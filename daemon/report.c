@@ -292,29 +292,24 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
                      (json_int_t)pattern->uid, "reason", text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
-static json_t *mode_change(const struct transition *change)
-{
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o, s:s, s:o, s:o}", "sequence", number(change->sequence), "t_ms",
-        number(change->at_ms), "at_unix_ms", number(change->at_unix_ms), "breaker", TEXT(change->name), "event", "mode",
-        "from", NAME_OF(mode_names, change->from), "to", NAME_OF(mode_names, change->to), "until_unix_ms",
-        change->until_unix_ms ? number(change->until_unix_ms) : json_null(), "by", NAME_OF(by_names, change->by), "uid",
-        change->by == BY_OPERATOR ? number(change->uid) : json_null(), "note",
-        text_or_null(change->note, sizeof(change->note)));
-}
-
 json_t *report_transition(const struct transition *transition)
 {
-    if (transition->of == OF_MODE)
-        return mode_change(transition);
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "sequence",
+    const bool mode = transition->of == OF_MODE;
+    const uint64_t until = transition->until_unix_ms;
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
                      number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
-                     number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event", "transition", "from",
-                     NAME_OF(state_names, transition->from), "to", NAME_OF(state_names, transition->to), "reason",
-                     NAME_OF(reason_names, transition->reason), "by", NAME_OF(by_names, transition->by), "uid",
+                     number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event",
+                     mode ? "mode" : "transition", "from",
+                     mode ? NAME_OF(mode_names, transition->from) : NAME_OF(state_names, transition->from), "to",
+                     mode ? NAME_OF(mode_names, transition->to) : NAME_OF(state_names, transition->to), "reason",
+                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "until_unix_ms",
+                     !mode   ? NULL
+                     : until ? number(until)
+                             : json_null(),
+                     "by", NAME_OF(by_names, transition->by), "uid",
                      transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
                      text_or_null(transition->note, sizeof(transition->note)), "steps",
-                     number(transition->steps ? transition->steps : 1));
+                     mode ? NULL : number(transition->steps ? transition->steps : 1));
 }
 
 json_t *report_client(uint32_t lane, const struct client_slot *client)

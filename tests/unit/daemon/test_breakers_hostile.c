@@ -199,16 +199,22 @@ static void test_no_word_of_a_client_s_is_taken_for_an_operator_s_opening(void *
         assert_int_not_equal(host->moves[i].reason, TRIP_REASON_OPERATOR);
 }
 
-static void test_steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one(void **state)
+/* A client opens and closes the breaker by turns, as fast as it can. */
+static void flip_word(unsigned times)
 {
-    (void)state;
-    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < times; i++) {
         const uint32_t epoch = word_epoch(host_word(host, slot)) + 1;
         write_word(i % 2 ? word_closed(epoch, 0, host->breakers->table[slot].generation)
                          : word_open(epoch, host_now_ms(host) + 30000));
         breakers_drain_all(host->breakers);
     }
+}
+
+static void test_steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one(void **state)
+{
+    (void)state;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    flip_word(1000);
     assert_int_equal(host->move_count, 16);
     assert_int_equal(host->segment->header->transition_next, 16);
     operator_trips(1000);
@@ -225,12 +231,7 @@ static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)
 {
     (void)state;
     start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
-    for (unsigned i = 0; i < 18; i++) {
-        const uint32_t epoch = word_epoch(host_word(host, slot)) + 1;
-        write_word(i % 2 ? word_closed(epoch, 0, host->breakers->table[slot].generation)
-                         : word_open(epoch, host_now_ms(host) + 30000));
-        breakers_drain_all(host->breakers);
-    }
+    flip_word(18);
     assert_int_equal(host->move_count, 16);
     host_advance(host, 1000);
     assert_int_equal(host->move_count, 17);

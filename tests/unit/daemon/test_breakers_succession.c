@@ -34,13 +34,7 @@ static int stop(void **state)
 /* Both processes of tripd die, and nobody keeps their descriptors. */
 static void lose_commons(void)
 {
-    host_close(host);
-    close(host->commons->fd);
-    commons_unmap(host->commons);
-    host_commons(host);
-    segment_inherit(host->segment, &host->clock);
-    host_open(host);
-    breakers_drain_all(host->breakers);
+    host_kill_both(host, NULL, 0);
 }
 
 /* By a client's streak, when it is `now_ms` and nobody mirrors it. */
