@@ -496,7 +496,7 @@ static int connect_believed(const char *path, unsigned place, uid_t *ret_uid)
 {
     struct ucred peer;
     socklen_t size = sizeof(peer);
-    const int fd = *path ? connect_to(path) : -ENOENT;
+    const int fd = connect_to(path);
     if (fd < 0)
         return fd;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !believed(path, place, peer.uid)) {
