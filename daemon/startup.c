@@ -8,11 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "commons.h"
 #include "keeper.h"
-#include "listener.h"
 #include "lock.h"
 #include "log.h"
+#include "net/listener.h"
+#include "segment/commons.h"
 
 #define RIGHTS \
     "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"

@@ -4,11 +4,11 @@
 #define TRIPD_STARTUP_H
 
 #include "clock.h"
-#include "config.h"
+#include "config/config.h"
 #include "internal/paths.h"
 #include "notify.h"
 #include "options.h"
-#include "segment.h"
+#include "segment/segment.h"
 
 struct startup {
     struct options options;

@@ -8,17 +8,17 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "aside.h"
-#include "attach.h"
-#include "breakers.h"
-#include "clients.h"
-#include "control.h"
-#include "door.h"
+#include "breakers/breakers.h"
 #include "internal/time_namespace.h"
 #include "log.h"
-#include "loop.h"
-#include "saved.h"
-#include "saver.h"
+#include "loop/loop.h"
+#include "net/aside.h"
+#include "net/attach.h"
+#include "net/clients.h"
+#include "net/control.h"
+#include "net/door.h"
+#include "segment/saved.h"
+#include "segment/saver.h"
 #include "startup.h"
 
 struct worker {

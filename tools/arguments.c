@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_value.h"
+#include "config/value.h"
 #include "core/settings.h"
 #include "internal/paths.h"
 #include "internal/printable.h"

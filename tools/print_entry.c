@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config_keys.h"
+#include "config/keys.h"
 #include "wrap.h"
 
 #define LABEL 14 /* columns */

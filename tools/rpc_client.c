@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "internal/ticks.h"
-#include "rpc.h"
+#include "protocol/rpc.h"
 
 struct rpc_client {
     int fd;

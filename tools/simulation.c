@@ -8,7 +8,7 @@
 
 #include "core/breaker.h"
 #include "internal/numbers.h"
-#include "report.h"
+#include "protocol/report.h"
 #include "simulation_limits.h"
 
 #define NEVER              UINT64_MAX

@@ -11,7 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "trace_step.h"
 
 struct simulation;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "internal/layout.h"
-#include "report.h"
+#include "protocol/report.h"
 
 struct snapshot;
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
+#include "config/config.h"
 #include "print.h"
-#include "report_config.h"
+#include "protocol/report_config.h"
 #include "request.h"
 
 static int no_memory(const struct arguments *arguments)

@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "internal/layout.h"
 #include "internal/state_word.h"
-#include "merge.h"
+#include "lanes/merge.h"
 
 #define EPOCH       7
 #define SOURCES_MAX 8

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "rpc.h"
+#include "protocol/rpc.h"
 
 static void check_text(const char *text)
 {

@@ -6,7 +6,7 @@
 
 #include "fuzz.h"
 #include "host_again.h"
-#include "saved.h"
+#include "segment/saved.h"
 
 #define MAX_BREAKERS 8
 #define LEFT_MAX_MS  (UINT64_C(1) << 40) /* what is left of a time, beyond which words saturate */

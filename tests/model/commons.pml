@@ -1,4 +1,4 @@
-/* Replacement of the commons: keeper and worker both died, and a new tripd makes another one (daemon/breakers_adopt.c,
+/* Replacement of the commons: keeper and worker both died, and a new tripd makes another one (daemon/breakers/adopt.c,
  * libclient/attach.c). It undoes no acknowledged trip; no opening that a client made in the old one is lost; a late
  * hand-over undoes no reset.
  *

@@ -1,4 +1,4 @@
-/* Hiding and reuse of slots (daemon/breakers_reuse.c, libclient/breaker.c). An idle breaker is hidden, which moves nothing:
+/* Hiding and reuse of slots (daemon/breakers/reuse.c, libclient/breaker.c). An idle breaker is hidden, which moves nothing:
  * its name is found, its slot, word and incarnation stay, handles go on. A new name that finds no free slot gets a hidden
  * one, if that one made anew would be the same; one with limits only if no living process has it marked as resolved. No
  * handle decides by another name's word, no breaker with news is reused, no limited one under a living handle.

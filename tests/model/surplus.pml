@@ -1,4 +1,4 @@
-/* Tickets that no call accounts for (daemon/breakers_limits.c: reclaim_surplus): tripd counts a lane's calls that had
+/* Tickets that no call accounts for (daemon/breakers/limits.c: reclaim_surplus): tripd counts a lane's calls that had
  * ended, then its tickets, then its calls that have begun. However threads and looks interleave, and wherever a thread
  * is stopped, it never finds more tickets than calls, unless somebody else wrote one.
  *

@@ -4,7 +4,7 @@
 #ifndef TRIP_TESTS_BREAKERS_HOST_H
 #define TRIP_TESTS_BREAKERS_HOST_H
 
-#include "breakers.h"
+#include "breakers/breakers.h"
 #include "internal/permit_word.h"
 #include "lane_writer.h"
 #include "segment_dir.h"

@@ -7,10 +7,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "commons.h"
 #include "internal/permit_word.h"
 #include "internal/wire.h"
-#include "segment.h"
+#include "segment/commons.h"
+#include "segment/segment.h"
 
 #define FAKE_OPENINGS    8
 #define FAKE_CONNECTIONS 32

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "internal/paths.h"
-#include "segment.h"
+#include "segment/segment.h"
 
 struct segment_dir {
     char dir[64];

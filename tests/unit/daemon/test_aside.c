@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "aside.h"
+#include "net/aside.h"
 
 static struct loop *loop;
 static struct aside *aside;

@@ -20,8 +20,8 @@
 #include "../../support/lane_writer.h"
 #include "../../support/segment_dir.h"
 #include "../../support/wire_client.h"
-#include "attach.h"
-#include "listener.h"
+#include "net/attach.h"
+#include "net/listener.h"
 
 #define MAX_BREAKERS 64
 #define MAX_LANES    4

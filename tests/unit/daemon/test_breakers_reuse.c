@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers_parts.h"
+#include "breakers/parts.h"
 
 #define SLOTS 3
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "callers.h"
+#include "net/callers.h"
 
 #define STRANGER 0
 

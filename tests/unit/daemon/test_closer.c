@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "closer.h"
+#include "loop/closer.h"
 
 #define PATIENCE_MS 10000
 

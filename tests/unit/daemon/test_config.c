@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "config.h"
-#include "config_check.h"
+#include "config/check.h"
+#include "config/config.h"
 #include "core/limiter.h"
 #include "internal/backoff.h"
 #include "trip.h"

@@ -13,10 +13,10 @@
 #include <sys/socket.h>
 
 #include "../../support/segment_dir.h"
-#include "control.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
-#include "rpc.h"
+#include "net/control.h"
+#include "protocol/rpc.h"
 
 #define BREAKERS   130
 #define OBSERVER   1001 /* has no role but observe */

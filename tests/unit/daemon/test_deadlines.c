@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "deadlines.h"
+#include "core/deadlines.h"
 
 static void test_nobody_is_due_at_first(void **state)
 {

@@ -22,7 +22,7 @@
 #include "internal/doorbell.h"
 #include "internal/ticks.h"
 #include "internal/waiters.h"
-#include "loop_backend.h"
+#include "loop/backend.h"
 
 #define MS        UINT64_C(1000000)
 #define LATE_NS   (2000 * MS)

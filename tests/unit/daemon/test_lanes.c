@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../../support/lane_writer.h"
-#include "lanes.h"
+#include "lanes/lanes.h"
 
 #define BREAKERS 8
 #define USER     1000

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "listener.h"
+#include "net/listener.h"
 
 static char folder[64], path[80];
 

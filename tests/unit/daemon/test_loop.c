@@ -23,7 +23,7 @@
 
 #include "../../support/refuse.h"
 #include "internal/ticks.h"
-#include "loop.h"
+#include "loop/loop.h"
 
 #define MS            UINT64_C(1000000)
 #define DEADLINE_NS   (5000 * MS)

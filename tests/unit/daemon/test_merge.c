@@ -10,7 +10,7 @@
 
 #include "internal/layout.h"
 #include "internal/state_word.h"
-#include "merge.h"
+#include "lanes/merge.h"
 
 #define EPOCH 7
 #define NOW   1000

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "peer.h"
+#include "net/peer.h"
 
 static int pidfd_of(pid_t pid)
 {

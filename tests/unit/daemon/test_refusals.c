@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "refusals.h"
+#include "core/refusals.h"
 
 #define S UINT64_C(1000000000)
 

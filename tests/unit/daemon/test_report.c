@@ -10,9 +10,9 @@
 #include "internal/policy.h"
 #include "internal/rpc.h"
 #include "internal/state_word.h"
-#include "report.h"
-#include "report_config.h"
-#include "rpc.h"
+#include "protocol/report.h"
+#include "protocol/report_config.h"
+#include "protocol/rpc.h"
 
 struct forged {
     struct policy_slot policy;

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rpc.h"
+#include "protocol/rpc.h"
 
 #define BYTES(...) ((const uint8_t[]){__VA_ARGS__}), sizeof((const uint8_t[]){__VA_ARGS__})
 

@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 
 #include "../../support/breakers_host.h"
-#include "packed.h"
-#include "saved.h"
+#include "protocol/packed.h"
+#include "segment/saved.h"
 
 #define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
 #define CONFIG "breakers: [{match: \"*\", " STEADY "}]"

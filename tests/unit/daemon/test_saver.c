@@ -8,8 +8,8 @@
 #include <sys/wait.h>
 
 #include "../../support/breakers_host.h"
-#include "saved.h"
-#include "saver.h"
+#include "segment/saved.h"
+#include "segment/saver.h"
 
 static char folder[64];
 static struct host *host;

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report.h"
-#include "rpc.h"
-#include "tracer.h"
+#include "core/tracer.h"
+#include "protocol/report.h"
+#include "protocol/rpc.h"
 
 struct reader {
     struct tracer_subscriber *subscriber;

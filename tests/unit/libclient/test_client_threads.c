@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "breakers.h"
+#include "breakers/breakers.h"
 #include "fake_daemon.h"
 #include "one_mapping.h"
 #include "trip.h"

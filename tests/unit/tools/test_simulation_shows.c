@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "../../support/breakers_host.h"
-#include "report.h"
+#include "protocol/report.h"
 #include "simulation.h"
 
 #define HOLDERS 4

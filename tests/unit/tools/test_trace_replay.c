@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "../../support/breakers_host.h"
-#include "report.h"
+#include "protocol/report.h"
 #include "simulation.h"
 
 #define NAME(suffix, name) name,

@@ -1,0 +1,136 @@
+/* What a worker before this one left in the segment. A committed transaction is carried out; every word is looked at,
+ * so that a step without a record gets one; policies are published anew, for the config may be another one; and every
+ * breaker is judged again, for decisions are functions of the image. */
+#include "breakers/parts.h"
+
+#include "internal/succession.h"
+
+/* May a probe run that was admitted in the commons before? By a permit, or by a client that took an open breaker's next
+ * step when nobody was there, which no mirror shows. */
+static bool may_be_probed(uint64_t mirror, uint64_t now_ms)
+{
+    return word_state(mirror) == WORD_HALF_OPEN || word_state(mirror) == WORD_PROBING ||
+           (word_state(mirror) == WORD_OPEN && word_deadline_ms(mirror) <= now_ms);
+}
+
+/* Where a probe of before may still run, the breaker is open until the longest lease is over, by the settings of then.
+ */
+static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mirror)
+{
+    const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    const uint64_t max_wait_ms = half_open_max_wait_ms(breakers->segment->policies[slot].half_open);
+    return may_be_probed(mirror, now_ms) ? word_open(epoch, lease_end_ms(now_ms, max_wait_ms))
+                                         : breakers_restored(breakers, slot, mirror, epoch);
+}
+
+/* The commons are new: the words of the one before are gone with it. */
+static void fill_word(struct breakers *breakers, uint32_t slot)
+{
+    const uint64_t mirror = breakers->segment->mirror[slot];
+    const uint64_t word = fresh_word(breakers, slot, mirror);
+    /* No client has been given this commons yet. The mirror is stored last: if this worker is killed before, the next
+     * one finds the same mirror and does the same again. */
+    __atomic_store_n(commons_word(breakers->commons, slot), word, __ATOMIC_RELEASE);
+    if (word_state(word) != word_state(mirror))
+        breakers_record(breakers, slot, mirror, word,
+                        &(struct move){.to = word_state(word), .reason = TRIP_REASON_MAX_WAIT, .neutral = true},
+                        breakers->now_ns);
+    segment_mirror(breakers->segment, slot, word);
+}
+
+/* The newest generation, or the word's where its judge stands. */
+static uint32_t generation_of(const struct breakers *breakers, uint32_t slot)
+{
+    return judge_generation(policy_newest_judge(&breakers->segment->policies[slot]));
+}
+
+static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_commons)
+{
+    struct segment *const segment = breakers->segment;
+    struct breaker *const breaker = &breakers->table[slot];
+    const struct core_state *const core = segment_core(segment, slot);
+    breakers_watch(breakers, slot, config_settings_for(breakers->options.config, segment_name(segment, slot)));
+    breaker->generation = generation_of(breakers, slot);
+    breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
+    breaker->used_ms = segment->details[slot].used_ms;
+    breakers_unused(breakers, slot);
+    breaker->permits_out = core->head.opens != 0;
+    if (fresh_commons) {
+        fill_word(breakers, slot);
+        breakers_limits_begin(breakers, slot);
+    }
+    breakers_word(breakers, slot);
+    breakers_configure_again(breakers, slot, breakers->options.config,
+                             &(struct breakers_actor){.by = BY_DAEMON, .reason = "while no tripd ran"});
+    breakers_limits_from_now(breakers, slot);
+    breakers_touch(breakers, slot);
+}
+
+int breakers_adopt(struct breakers *breakers)
+{
+    const uint64_t commons_id = breakers->commons->commons_id;
+    const bool fresh_commons = breakers->segment->header->commons_id != commons_id;
+    breakers_look_at_clock(breakers);
+    breakers->recovering = true;
+    segment_recover(breakers->segment, breakers_store_mark, breakers);
+    breakers->recovering = false;
+    if (fresh_commons)
+        segment_commons_begin(breakers->segment);
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        breakers_limits_adopt(breakers, slot);
+        if (segment_used(breakers->segment, slot))
+            adopt_slot(breakers, slot, fresh_commons);
+    }
+    segment_commons_publish(breakers->segment, commons_id);
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+        if (lanes_get(breakers->options.lanes, lane))
+            breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
+    breakers_turn_touched(breakers);
+    return 0;
+}
+
+/* ------------------------------------------------------------------------- what a client brings of the commons before
+ */
+
+#define TRIES 1000
+
+/* Its mode decides, and keeps its state as it is. */
+static bool takes_openings(const struct breakers *breakers, uint32_t slot)
+{
+    return slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
+           !breakers_frozen(&breakers->table[slot]);
+}
+
+/* Why a client opened it, as far as the word of now tells. */
+static trip_reason reason_before(uint64_t now_word)
+{
+    switch (word_state(now_word)) {
+    case WORD_RAMPING:
+        return TRIP_REASON_RELAPSE;
+    case WORD_OPEN:
+        return TRIP_REASON_PROBE_FAILED;
+    default:
+        return TRIP_REASON_CONSECUTIVE;
+    }
+}
+
+void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)
+{
+    const struct segment *const segment = breakers->segment;
+    if (!takes_openings(breakers, slot))
+        return;
+    breakers_drain(breakers, slot);
+    for (unsigned tries = 0; tries < TRIES; tries++) { /* clients count on the word meanwhile */
+        const uint64_t now_word = breakers_word(breakers, slot), now_ms = breakers_now_ms(breakers);
+        if (!word_outlives(word, number, &segment->rests[slot], now_word, now_ms, segment->policies[slot].longest_ms))
+            break;
+        const struct move move = {.to = WORD_OPEN,
+                                  .reason = reason_before(now_word),
+                                  .for_ms = word_deadline_ms(word) - now_ms,
+                                  .by = BY_CLIENT};
+        if (breakers_move(breakers, slot, now_word, &move))
+            break;
+    }
+    breakers_settle(breakers, slot);
+}

@@ -1,0 +1,328 @@
+/* Limits and retries: what clients judge by is published from settings and measurements; the retry budget gets its
+ * deposits; tickets of the dead are free again; people are shown what is taken.
+ *
+ * What clients do to the words of limits needs nothing of tripd: buckets refill by the clock, tickets are given back by
+ * who took them. So a tripd that is away stops deposits and what adapts, and no limit.
+ */
+#include "breakers/parts.h"
+
+#include <string.h>
+
+#include "internal/policy.h"
+#include "internal/waiters.h"
+
+#define DEPOSIT_TRIES 64
+
+/* -------------------------------------------------------------------------------------------------- what is published
+ */
+
+static struct policy_slot wanted(const struct breakers *breakers, const struct breaker *breaker)
+{
+    struct policy_slot words = {0};
+    limits_policy(&words, breaker->settings, breakers->options.clock->tick_ns_q32);
+    words.tickets = breakers_adaptive_tickets(breaker);
+    words.admit_permille = breakers_adaptive_permille(breaker);
+    words.hedge_ns = breakers_adaptive_hedge_ns(breaker);
+    words.budget_cap = breaker->budget.cap;
+    return words;
+}
+
+/* Those who wait for a ticket look again. */
+static void wake_waiters(const struct breakers *breakers, uint32_t slot)
+{
+    struct limit_lines *const lines = commons_limits(breakers->commons, slot);
+    /* Who waits says so, then looks at the tickets; here it is the other way round. One of both sees the other. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED))
+        waiters_wake(lines);
+}
+
+void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
+{
+    const struct policy_slot before = breakers->segment->policies[slot];
+    struct policy_slot words = wanted(breakers, &breakers->table[slot]);
+    if (!(words.limits & POLICY_TICKETS))
+        words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
+    words.tickets_highest = at_least(before.tickets_highest, words.tickets);
+    if ((before.limits ^ words.limits) & POLICY_SLIDING) /* the same word means something else: a fresh one */
+        __atomic_store_n(&commons_limits(breakers->commons, slot)->rate, 0, __ATOMIC_RELAXED);
+    segment_limits_publish(breakers->segment, slot, &words);
+    if (words.tickets > before.tickets || (before.limits & ~words.limits & POLICY_TICKETS))
+        wake_waiters(breakers, slot);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the budget
+ */
+
+static uint64_t load_relaxed(const uint64_t *word) /* whole for itself, and judged as hostile */
+{
+    return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static const struct breaker_totals *counted(const struct breakers *breakers, uint32_t slot)
+{
+    return &segment_core(breakers->segment, slot)->head.totals;
+}
+
+static struct budget budget_of(const struct breaker *breaker)
+{
+    return budget_pace_budget(&breaker->budget, breaker->settings);
+}
+
+/* As libtrip's take_from_budget. */
+static uint64_t budget_now_ms(const struct breakers *breakers)
+{
+    return ticks_to_ms(breakers->now_ticks, breakers->options.clock->tick_ns_q32);
+}
+
+/* A full one is not written: where nobody retries the line rests. False: others were faster each time. */
+static bool deposit(struct breakers *breakers, uint32_t slot, uint64_t milli_tokens)
+{
+    uint64_t *const place = &commons_limits(breakers->commons, slot)->budget;
+    const struct budget budget = budget_of(&breakers->table[slot]);
+    const uint64_t now_ms = budget_now_ms(breakers);
+    uint64_t word = load_relaxed(place);
+    for (unsigned tries = 0; tries < DEPOSIT_TRIES; tries++) {
+        if (budget_tokens(word, &budget, now_ms) == budget.cap)
+            return true;
+        const uint64_t after = budget_after_deposit(word, &budget, milli_tokens, now_ms);
+        /* Relaxed: the word guards nothing but itself. */
+        if (__atomic_compare_exchange_n(place, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    }
+    return false;
+}
+
+void breakers_limits_counted(struct breakers *breakers, uint32_t slot)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    const uint64_t attempts = budget_first_attempts(counted(breakers, slot));
+    breakers_adaptive_counted(breakers, slot);
+    const uint64_t earned = budget_pace_earned(&breaker->budget, breaker->settings, attempts);
+    if (attempts > breaker->budget.deposited && (earned == 0 || deposit(breakers, slot, earned)))
+        breaker->budget.deposited = attempts;
+}
+
+static void look_at_pace(struct breakers *breakers, uint32_t slot)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    if (budget_pace_look(&breaker->budget, breaker->settings, counted(breakers, slot)->calls, breakers->now_ns))
+        breakers_limits_publish(breakers, slot);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the tickets
+ */
+
+/* Others are woken though it held none and nobody says that he waits: whoever gives a ticket back clears `waiting`
+ * before he wakes, and may be killed in between. */
+void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
+{
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        if (!breakers->table[slot].ticketed)
+            continue;
+        ticket_reclaim(commons_tickets(breakers->commons, slot), lane);
+        waiters_wake(commons_limits(breakers->commons, slot));
+    }
+}
+
+static bool is_holder(const struct breakers *breakers, uint32_t holder)
+{
+    if (holder >= TICKET_LEASE)
+        return !ticket_lease_over(holder, breakers_now_ms(breakers));
+    return holder <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, holder);
+}
+
+/* How many each lane holds, and all leases at TICKET_LEASE; returns where the last ticket ends. Lanes that are not
+ * there hold nothing: they died while no tripd was there, or the number is made up, perhaps another one for each
+ * ticket. */
+static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_LEASE + 1])
+{
+    uint64_t *const words = commons_tickets(breakers->commons, slot);
+    uint64_t nobodys[TICKET_HOLDER_SET] = {0};
+    unsigned end = 0;
+    bool any = false;
+    for (unsigned at = 0; at < TICKET_WORDS; at++) {
+        /* Acquire: a call whose ticket is seen is begun, and what is looked at afterwards says so. */
+        const uint64_t word = __atomic_load_n(&words[at], __ATOMIC_ACQUIRE);
+        for (unsigned place = 0; place < TICKETS_PER_WORD; place++) {
+            const uint32_t holder = tickets_holder_at(word, place);
+            if (holder == 0)
+                continue;
+            end = at * TICKETS_PER_WORD + place + 1;
+            if (is_holder(breakers, holder)) {
+                held[at_most(holder, TICKET_LEASE)]++;
+            } else {
+                ticket_holders_add(nobodys, holder);
+                any = true;
+            }
+        }
+    }
+    if (any && ticket_reclaim_all(words, nobodys) > 0) /* as breakers_tickets_of_lane */
+        waiters_wake(commons_limits(breakers->commons, slot));
+    return end;
+}
+
+/* Among those who hold most, in their order. */
+static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
+{
+    unsigned place = LIMITS_HOLDERS;
+    while (place > 0 && shown->holders[place - 1].tickets < tickets)
+        place--;
+    if (place == LIMITS_HOLDERS)
+        return;
+    memmove(&shown->holders[place + 1], &shown->holders[place],
+            (LIMITS_HOLDERS - 1 - place) * sizeof(shown->holders[0]));
+    shown->holders[place].lane = lane;
+    shown->holders[place].tickets = tickets;
+}
+
+/* Calls in flight of each lane, counted so that it is never too few for the tickets that are seen in between: those
+ * that had ended before, and those that have begun afterwards. */
+static void count_calls(struct breakers *breakers, uint32_t slot, bool begun, int64_t calls[TICKET_LANE_MAX + 1])
+{
+    for (const struct meter_side *meter = breakers->table[slot].meters; meter; meter = meter->next) {
+        const uint32_t lane = meter->lane->number;
+        lanes_reading(breakers->options.lanes, lane);
+        if (lane <= TICKET_LANE_MAX) /* modular, whatever a lane claims */
+            calls[lane] = begun ? (int64_t)((uint64_t)calls[lane] + meter_side_begun(meter))
+                                : (int64_t)((uint64_t)calls[lane] - meter_side_ended(meter));
+    }
+    lanes_reading(breakers->options.lanes, 0);
+}
+
+static uint16_t surplus_of(const struct breakers *breakers, uint32_t lane, uint16_t held, int64_t calls)
+{
+    const struct lane_side *const side = breakers->sides[lane];
+    if (held == 0 || !side || !lane_side_complete(side) || calls >= held)
+        return 0;
+    return (uint16_t)(calls > 0 ? held - calls : held);
+}
+
+static uint16_t suspected(const struct breaker *breaker, uint32_t lane)
+{
+    uint16_t surplus = 0;
+    for (unsigned i = 0; i < SUSPECTS; i++)
+        surplus = breaker->suspects[i].lane == lane ? breaker->suspects[i].surplus : surplus;
+    return surplus;
+}
+
+/* Whoever can write the words can put a number there that is another's. Tickets of a lane that no call of it accounts
+ * for, at this look and at the one before, are free: at the first one a meter may have been new. */
+static void reclaim_surplus(struct breakers *breakers, uint32_t slot, const uint16_t held[TICKET_LEASE + 1],
+                            const int64_t calls[TICKET_LANE_MAX + 1])
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    struct suspect suspects[SUSPECTS] = {{0}};
+    unsigned count = 0, freed = 0;
+    for (uint32_t lane = 1; lane <= TICKET_LANE_MAX && lane <= lanes_max(breakers->options.lanes); lane++) {
+        const uint16_t surplus = surplus_of(breakers, lane, held[lane], calls[lane]), before = suspected(breaker, lane);
+        const unsigned most = surplus < before ? surplus : before;
+        if (most)
+            freed += ticket_reclaim_some(commons_tickets(breakers->commons, slot), lane, most);
+        else if (surplus && count < SUSPECTS)
+            suspects[count++] = (struct suspect){.lane = (uint16_t)lane, .surplus = surplus};
+    }
+    memcpy(breaker->suspects, suspects, sizeof(suspects));
+    if (freed)
+        waiters_wake(commons_limits(breakers->commons, slot));
+}
+
+static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct limits_shown *shown)
+{
+    uint16_t held[TICKET_LEASE + 1] = {0};
+    int64_t calls[TICKET_LANE_MAX + 1] = {0};
+    count_calls(breakers, slot, false, calls);
+    /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
+     * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
+    segment_tickets_highest_publish(breakers->segment, slot, at_least(end, limit));
+    count_calls(breakers, slot, true, calls);
+    reclaim_surplus(breakers, slot, held, calls);
+    for (uint32_t holder = 1; holder <= TICKET_LEASE; holder++) {
+        shown->tickets_taken += held[holder];
+        if (held[holder])
+            rank(shown, holder, held[holder]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ what people are
+ * shown
+ */
+
+static uint64_t rate_free(const struct breakers *breakers, uint32_t slot)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    return policy_rate_free(policy, load_relaxed(&commons_limits(breakers->commons, slot)->rate), breakers->now_ticks);
+}
+
+static void show(struct breakers *breakers, uint32_t slot)
+{
+    const struct limit_lines *const lines = commons_limits(breakers->commons, slot);
+    const struct budget budget = budget_of(&breakers->table[slot]);
+    struct limits_shown shown = {
+        .budget = budget_tokens(load_relaxed(&lines->budget), &budget, budget_now_ms(breakers)),
+        .retries_refused = load_relaxed(&lines->retries_refused),
+        .rate_free = rate_free(breakers, slot),
+        .tickets_max = breakers->table[slot].settings->concurrency.max,
+        .rate_limit = breakers->table[slot].settings->rate.limit,
+        .rate_per_ms = breakers->table[slot].settings->rate.per / TRIP_MS,
+    };
+    if (breakers->table[slot].ticketed) /* else nobody touched these words, and so many pages are not there */
+        look_at_tickets(breakers, slot, &shown);
+    segment_limits_show(breakers->segment, slot, &shown);
+}
+
+void breakers_limits_look(struct breakers *breakers, uint32_t slot)
+{
+    look_at_pace(breakers, slot);
+    segment_soonest_publish(breakers->segment, slot, soonest_ns(&breakers->table[slot].soonest, breakers->now_ns));
+    show(breakers, slot);
+}
+
+/* ---------------------------------------------------------------------------------------------------- coming and going
+ */
+
+void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    breaker->ticketed = breaker->ticketed || breaker->settings->concurrency.max != 0;
+    budget_pace_configure(&breaker->budget, breaker->settings, breakers->segment->policies[slot].budget_cap);
+    breakers_adaptive_configure(breakers, slot);
+    breakers_limits_publish(breakers, slot);
+    show(breakers, slot);
+}
+
+void breakers_limits_from_now(struct breakers *breakers, uint32_t slot)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    budget_pace_from_now(&breaker->budget, counted(breakers, slot), breakers->now_ns);
+    breakers_adaptive_from_now(breakers, slot);
+}
+
+void breakers_limits_adopt(struct breakers *breakers, uint32_t slot)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    breaker->ticketed = breakers->segment->policies[slot].tickets != 0;
+    if (breaker->ticketed) /* clients that died while no tripd was there, or it itself, may have left some asleep */
+        waiters_wake(commons_limits(breakers->commons, slot));
+}
+
+void breakers_limits_begin(struct breakers *breakers, uint32_t slot)
+{
+    struct limit_lines *const lines = commons_limits(breakers->commons, slot);
+    /* Relaxed: clients find the slot by its name, published later with release. */
+    __atomic_store_n(&lines->rate, 0, __ATOMIC_RELAXED);
+    /* What the floor brings is there from the first call on. */
+    __atomic_store_n(&lines->budget, budget_make(0, budget_now_ms(breakers) - BUDGET_CAP_S * 1000), __ATOMIC_RELAXED);
+    __atomic_store_n(&lines->retries_refused, 0, __ATOMIC_RELAXED);
+}
+
+/* Nothing is in flight: a ticket that is still out was lost. */
+void breakers_limits_forget(struct breakers *breakers, uint32_t slot)
+{
+    uint64_t *const words = commons_tickets(breakers->commons, slot);
+    for (unsigned at = 0; breakers->table[slot].ticketed && at < TICKET_WORDS; at++)
+        __atomic_fetch_and(&words[at], ~TICKETS_EACH(TICKET_HOLDER_MAX), __ATOMIC_RELEASE);
+    breakers_adaptive_free(&breakers->table[slot]);
+}

@@ -1,0 +1,243 @@
+/* A state moves. The CAS of the state word is the step; what follows from it (image, details, ring, mirror) is written
+ * in one transaction of the journal, so that each step is recorded once wherever tripd dies: before the CAS nothing has
+ * happened; after it, word and mirror differ and adoption records the step; from the commit on the journal does. */
+#include "breakers/parts.h"
+
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------- recording a step */
+
+static void note_in_core(struct core_state *core, const struct breaker_settings *settings, uint64_t from, uint64_t to,
+                         const struct move *move, uint64_t at_ns)
+{
+    uint64_t unjittered_ns = core->last_open_ns;
+    switch (word_state(to)) {
+    case WORD_OPEN:
+        if (!move->neutral)
+            core_next_open_ns(core, settings, at_ns, 0, &unjittered_ns);
+        core_opened(core, at_ns, unjittered_ns, move->reason);
+        break;
+    case WORD_HALF_OPEN:
+    case WORD_PROBING:
+        core_half_opened(core, at_ns);
+        break;
+    case WORD_RAMPING:
+        core_closed(core, settings, at_ns);
+        break;
+    default:
+        if (move->reset)
+            core_reset(core, settings, at_ns);
+        else if (word_state(from) != WORD_RAMPING)
+            core_closed(core, settings, at_ns);
+        core_ramp_ended(core);
+    }
+}
+
+void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, uint64_t to, const struct move *move,
+                     uint64_t at_ns)
+{
+    struct core_state *const core = segment_begin(breakers->segment, slot);
+    breakers->unused_by[slot] = NOBODY; /* called at least by processes that are not counted */
+    const struct meter_marks step = {
+        .ok = from,
+        .failures = to,
+        .slow = move->reason | (uint64_t)move->by << 8 | (uint64_t)move->uid << 32,
+        .total_ok = at_ns / 1000000,
+    };
+    note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
+    segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_STEP, &step);
+    breakers->note = move->note;
+    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    breakers->note = NULL;
+}
+
+/* Was it written before the kill? */
+static bool in_ring(const struct segment *segment, uint32_t slot, uint32_t epoch)
+{
+    const uint64_t next = segment->header->transition_next;
+    for (uint64_t i = 1; i <= TRANSITION_RING && i <= next; i++) {
+        const struct transition *const entry = &segment->transitions[(next - i) % TRANSITION_RING];
+        if (entry->of == OF_STATE && entry->breaker == slot && entry->epoch == epoch)
+            return true;
+    }
+    return false;
+}
+
+void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition)
+{
+    segment_transition(breakers->segment, transition, transition->at_ms);
+    memcpy(transition->name, segment_name(breakers->segment, slot), sizeof(transition->name));
+    if (breakers->options.moved)
+        breakers->options.moved(breakers->options.context, transition);
+}
+
+void breakers_tell_rest(struct breakers *breakers, uint32_t slot)
+{
+    struct told_steps *const steps = &breakers->table[slot].steps;
+    struct transition rest = steps->rest;
+    if (rest.steps)
+        breakers_tell(breakers, slot, &rest);
+    steps->rest.steps = 0;
+}
+
+/* What clients do, and what follows by itself, may come as fast as anybody can write a word: in a second so many of a
+ * breaker are told one by one, and the others together. */
+static void tell_step(struct breakers *breakers, uint32_t slot, struct transition *transition)
+{
+    struct told_steps *const steps = &breakers->table[slot].steps;
+    const bool by_itself = transition->by == BY_CLIENT || transition->by == BY_DAEMON;
+    if (!by_itself || breakers->now_ns >= steps->until_ns)
+        breakers_tell_rest(breakers, slot);
+    if (by_itself && breakers->now_ns >= steps->until_ns)
+        *steps = (struct told_steps){.until_ns = breakers_after(breakers->now_ns, STEPS_WINDOW_NS)};
+    if (!by_itself || steps->told++ < STEPS_TOLD) {
+        breakers_tell(breakers, slot, transition);
+        return;
+    }
+    transition->steps = steps->rest.steps + 1;
+    if (steps->rest.steps)
+        transition->from = steps->rest.from;
+    steps->rest = *transition;
+}
+
+static void store_step(struct breakers *breakers, uint32_t slot, const struct meter_marks *step)
+{
+    const uint64_t from = step->ok, to = step->failures, at_ms = step->total_ok;
+    struct segment *const segment = breakers->segment;
+    const bool opened = word_state(to) == WORD_OPEN;
+    struct transition transition = {
+        .breaker = slot,
+        .from = (uint8_t)word_shown_state(from),
+        .to = (uint8_t)word_shown_state(to),
+        .reason = (uint8_t)(opened ? step->slow & 0xff : TRIP_REASON_NONE),
+        .by = (uint8_t)(step->slow >> 8),
+        .uid = (uint32_t)(step->slow >> 32),
+        .epoch = word_epoch(to),
+        .at_ms = at_ms,
+        .at_unix_ms = realtime_ms(),
+    };
+    if (breakers->note)
+        memcpy(transition.note, breakers->note, strnlen(breakers->note, sizeof(transition.note) - 1));
+    segment_detail_state(segment, slot, opened ? transition.reason : segment->details[slot].reason, at_ms,
+                         opened ? word_deadline_ms(to) : 0);
+    const bool known = breakers->recovering && in_ring(segment, slot, transition.epoch);
+    const bool shown = (transition.from != transition.to || opened) && !known;
+    if ((opened || word_state(to) == WORD_CLOSED) && !known) /* on the way back it stays known who opened */
+        segment_detail_actor(segment, slot, transition.by, transition.uid, transition.note);
+    if (shown)
+        tell_step(breakers, slot, &transition);
+    segment_mirror(segment, slot, to);
+}
+
+static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
+{
+    struct lane_side *side = mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
+    if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
+        side = NULL;
+        for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes) && !side; lane++)
+            if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
+                side = breakers->sides[lane];
+    }
+    if (!side)
+        return false;
+    lanes_reading(breakers->options.lanes, side->number);
+    const bool marked = lane_side_mark(side, mark->meter, &mark->marks);
+    lanes_reading(breakers->options.lanes, 0);
+    return marked;
+}
+
+bool breakers_store_mark(void *context, const struct journal_mark *mark)
+{
+    struct breakers *const breakers = context;
+    if (mark->lane == 0) {
+        const uint64_t slot = mark->lane_id - 1;
+        if (slot < breakers->segment->max_breakers && mark->meter == MARK_STEP)
+            store_step(breakers, (uint32_t)slot, &mark->marks);
+        else if (slot < breakers->segment->max_breakers && mark->meter == MARK_PERMIT)
+            breakers_permits_store(breakers, mark);
+        return true;
+    }
+    return mark->meter & MARK_CALL ? breakers_stall_store(breakers, mark) : store_meter_mark(breakers, mark);
+}
+
+/* --------------------------------------------------------------------------------------------------- tripd's own step
+ */
+
+static uint64_t now_ms_up(const struct breakers *breakers)
+{
+    return (breakers->now_ns + 999999) / 1000000;
+}
+
+static uint64_t open_word(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
+{
+    const uint64_t published_ms = breakers->segment->policies[slot].next_open_ms;
+    const uint64_t for_ms = move->neutral ? 0 : move->for_ms ? move->for_ms : published_ms;
+    const uint64_t until_ms = now_ms_up(breakers) + for_ms;
+    if (for_ms > published_ms) /* clients take a deadline beyond the longest for damage */
+        breakers_publish_next_open(breakers, slot, NULL, for_ms + 1);
+    /* Before the CAS: a kill after it leaves the reason. */
+    const uint64_t to = word_open(word_epoch(from) + 1, until_ms);
+    segment_detail_state(breakers->segment, slot, move->reason, breakers_now_ms(breakers), until_ms);
+    segment_detail_intended(breakers->segment, slot, to);
+    return to;
+}
+
+static uint64_t half_open_word(struct breakers *breakers, uint32_t slot, uint64_t from)
+{
+    const struct breaker_settings *const settings = breakers->table[slot].settings;
+    /* As long as a lease that is taken at once: nobody takes the word over meanwhile. */
+    return word_half_open(word_epoch(from) + 1,
+                          lease_end_ms(breakers_now_ms(breakers), (settings->half_open.max_wait + 999999) / 1000000));
+}
+
+static uint64_t ramping_word(struct breakers *breakers, uint32_t slot, uint64_t from)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    const uint32_t epoch = (word_epoch(from) + 1) & WORD_EPOCH_MASK;
+    const uint64_t end_ns = breakers->now_ns + breaker->settings->ramp.over;
+    segment_ramp_end_publish(breakers->segment, slot, epoch, (end_ns + 999999) / 1000000);
+    return word_ramping(epoch, breaker->settings->ramp.steps[0], 0, breaker->generation);
+}
+
+static uint64_t closed_word(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
+{
+    if (word_state(from) == WORD_RAMPING && !move->reset)
+        return word_after_ramp(from);
+    return word_closed(word_epoch(from) + 1, 0, breakers->table[slot].generation);
+}
+
+/* What must stand before anybody sees the new word. */
+static uint64_t prepare(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
+{
+    struct core_state core;
+    switch (move->to) {
+    case WORD_OPEN:
+        return open_word(breakers, slot, from, move);
+    case WORD_HALF_OPEN:
+        return half_open_word(breakers, slot, from);
+    case WORD_RAMPING:
+        breakers_publish_next_open(breakers, slot, NULL, 0);
+        return ramping_word(breakers, slot, from);
+    default:
+        core = *segment_core(breakers->segment, slot);
+        if (move->reset)
+            core_reset(&core, breakers->table[slot].settings, breakers->now_ns);
+        breakers_publish_next_open(breakers, slot, &core, 0);
+        return closed_word(breakers, slot, from, move);
+    }
+}
+
+bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
+{
+    const uint64_t to = prepare(breakers, slot, from, move);
+    if (!breakers_cas(breakers, slot, from, to)) {
+        segment_detail_intended(breakers->segment, slot, 0);
+        return false;
+    }
+    breakers_record(breakers, slot, from, to, move, breakers->now_ns);
+    if (move->to == WORD_OPEN)
+        breakers_publish_next_open(breakers, slot, NULL, 0);
+    else if (move->to == WORD_HALF_OPEN)
+        breakers_opening_ended(breakers, slot);
+    return true;
+}

@@ -1,0 +1,208 @@
+/* Half-open: permits are armed here, answers counted, and what nobody holds any more taken back. Answers go into the
+ * image with a mark each, so that each counts once; the word is freed by that mark, and armed again afterwards. */
+#include "breakers/parts.h"
+
+static uint64_t *permit_at(const struct breakers *breakers, uint32_t slot, uint32_t place)
+{
+    return &commons_permits(breakers->commons, slot)[place];
+}
+
+static uint64_t load_permit(const struct breakers *breakers, uint32_t slot, uint32_t place)
+{
+    /* Pairs with the client's CAS that answered: its totals are there. */
+    return __atomic_load_n(permit_at(breakers, slot, place), __ATOMIC_ACQUIRE);
+}
+
+static bool cas_permit(const struct breakers *breakers, uint32_t slot, uint32_t place, uint64_t from, uint64_t to)
+{
+    /* seq_cst: in one order with the CAS of the state word to half-open, which came before an arming. */
+    return __atomic_compare_exchange_n(permit_at(breakers, slot, place), &from, to, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_RELAXED);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- answers
+ */
+
+static bool answered(uint64_t permit)
+{
+    return permit_outcome(permit) >= PERMIT_OK;
+}
+
+static void count_answer(struct breakers *breakers, uint32_t slot, struct core_state *core, uint64_t permit)
+{
+    const enum permit_outcome outcome = permit_outcome(permit);
+    const bool failed = outcome == PERMIT_FAILED || outcome == PERMIT_SLOW_FAILED;
+    const bool slow = outcome == PERMIT_SLOW_OK || outcome == PERMIT_SLOW_FAILED;
+    if (outcome == PERMIT_NEUTRAL)
+        return;
+    core_probes(core, 1, failed, slow);
+    breakers_trace_record(breakers, slot, failed ? TRIP_FAILURE : TRIP_OK, TRIP_ERROR_UNKNOWN, slow);
+}
+
+bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    struct core_state *core = NULL;
+    if (!breakers->table[slot].permits_out)
+        return false;
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        if (!answered(permit) || permit_epoch(permit) != word_epoch(word))
+            continue;
+        const struct meter_marks mark = {.ok = place, .failures = permit};
+        if (!core)
+            core = segment_begin(breakers->segment, slot);
+        count_answer(breakers, slot, core, permit);
+        segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
+    }
+    if (core)
+        segment_commit(breakers->segment, breakers_store_mark, breakers);
+    return core != NULL;
+}
+
+/* The answer is counted: the word is free, with its serial; were it counted twice, it would not be this word any more.
+ */
+void breakers_permits_store(struct breakers *breakers, const struct journal_mark *mark)
+{
+    const uint64_t place = mark->marks.ok, permit = mark->marks.failures;
+    if (place < PERMITS_PER_BREAKER)
+        cas_permit(breakers, (uint32_t)(mark->lane_id - 1), (uint32_t)place, permit,
+                   permit_with_outcome(permit, PERMIT_FREE));
+}
+
+/* ----------------------------------------------------------------------------------------------- reclaiming and arming
+ */
+
+struct holdings {
+    uint32_t running; /* probes, of whatever epoch */
+    uint32_t ours;    /* of this epoch: running, to be taken, or answered since the answers were counted */
+    uint32_t armed;   /* to be taken */
+};
+
+/* Takes back what was taken by one who is gone, or for longer than a lease, and what stands armed where no client
+ * looks, which is beyond the number of permits: of settings before these, or forged. Counts the rest. */
+static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t longest_ms)
+{
+    const uint32_t permits = half_open_permits(breakers->segment->policies[slot].half_open);
+    struct holdings holdings = {0};
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        const bool ours = permit_epoch(permit) == word_epoch(word);
+        if (permit_outcome(permit) == PERMIT_OWNED) {
+            breakers_look_at_clock(breakers); /* after the word: a lease that began now is not too long */
+            if (permit_running(permit, breakers_now_ms(breakers), longest_ms) &&
+                !breakers_lane_dead(breakers, permit_lane(permit))) {
+                holdings.running++;
+                holdings.ours += ours;
+            } else if (!cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE))) {
+                holdings.running++; /* it was answered just now: the next look counts it */
+                holdings.ours += ours;
+            }
+        } else if (place >= permits && permit_takeable(permit, word)) {
+            cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE));
+        } else if (ours && permit_outcome(permit) != PERMIT_FREE) {
+            holdings.ours++;
+            holdings.armed += permit_outcome(permit) == PERMIT_ARMED;
+        }
+    }
+    return holdings;
+}
+
+/* Answers of this epoch are no business of an arming: they are counted first. */
+static bool may_arm(uint64_t permit, uint32_t epoch, uint64_t now_ms, uint64_t longest_ms)
+{
+    return permit_armable(permit, epoch, now_ms, longest_ms) && !(answered(permit) && permit_epoch(permit) == epoch);
+}
+
+static uint32_t arm(struct breakers *breakers, uint32_t slot, uint64_t word, uint32_t most, uint64_t longest_ms)
+{
+    const uint32_t permits = half_open_permits(breakers->segment->policies[slot].half_open);
+    uint32_t armed = 0;
+    for (uint32_t place = 0; place < permits && armed < most; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        breakers_look_at_clock(breakers); /* after the word, as in reclaim */
+        if (may_arm(permit, word_epoch(word), breakers_now_ms(breakers), longest_ms))
+            armed += cas_permit(breakers, slot, place, permit, permit_armed(permit, word_epoch(word)));
+    }
+    return armed;
+}
+
+static uint32_t disarm(struct breakers *breakers, uint32_t slot, uint64_t word, uint32_t most)
+{
+    uint32_t disarmed = 0;
+    for (uint32_t place = PERMITS_PER_BREAKER; place-- > 0 && disarmed < most;) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        if (permit_takeable(permit, word))
+            disarmed += cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE));
+    }
+    return disarmed;
+}
+
+static uint32_t beyond(uint32_t count, uint32_t limit)
+{
+    return count > limit ? count - limit : 0;
+}
+
+static uint32_t most(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    struct breaker *const breaker = &breakers->table[slot];
+    const uint64_t longest_ms = breakers_longest_ms(breakers, slot);
+    const uint32_t permits = half_open_permits(breakers->segment->policies[slot].half_open);
+    const uint32_t wanted = core_probes_wanted(segment_core(breakers->segment, slot), breaker->settings);
+    breaker->permits_out = true;
+    struct holdings holdings = reclaim(breakers, slot, word, longest_ms);
+    /* Of this epoch no more than the verdict needs; of all together no more than may run at once. */
+    const uint32_t out = holdings.running + holdings.armed;
+    const uint32_t room = beyond(permits, out), missing = beyond(wanted, holdings.ours);
+    const uint32_t excess = most(beyond(out, permits), beyond(holdings.ours, wanted));
+    if (excess)
+        holdings.armed -= disarm(breakers, slot, word, excess);
+    else if (missing && room)
+        holdings.armed += arm(breakers, slot, word, missing < room ? missing : room, longest_ms);
+    segment_permits_free_publish(breakers->segment, slot, holdings.armed);
+}
+
+uint64_t breakers_permits_due(struct breakers *breakers, uint32_t slot)
+{
+    const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1, now_steps = breakers_now_ms(breakers) / LEASE_STEP_MS;
+    uint64_t due_ns = DEADLINE_NEVER;
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        if (permit_outcome(permit) != PERMIT_OWNED)
+            continue;
+        const uint64_t end_ns = breakers_ms_to_ns((now_steps + ((permit - now_steps) & mask)) * LEASE_STEP_MS);
+        due_ns = end_ns < due_ns ? end_ns : due_ns;
+    }
+    return due_ns;
+}
+
+/* ----------------------------------------------------------------------------------------------------- a lane is gone
+ */
+
+static void free_of_lane(struct breakers *breakers, uint32_t slot, uint32_t lane)
+{
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place);
+        if (permit_outcome(permit) == PERMIT_OWNED && permit_lane(permit) == lane)
+            cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE));
+    }
+}
+
+void breakers_permits_of_lane(struct breakers *breakers, uint32_t lane)
+{
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        const struct breaker *const breaker = &breakers->table[slot];
+        if (!breaker->settings)
+            continue;
+        if (breaker->permits_out)
+            free_of_lane(breakers, slot, lane);
+        const enum word_state state = word_state(breakers->segment->mirror[slot]);
+        const uint64_t word = breakers_raw_word(breakers, slot);
+        if (state == WORD_HALF_OPEN || (word_state(word) == WORD_PROBING && word_probe_lane(word) == lane))
+            breakers_touch(breakers, slot);
+    }
+}

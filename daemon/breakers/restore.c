@@ -1,0 +1,91 @@
+/* After a reboot: what the snapshot on disk says, into an empty segment. */
+#include "breakers/parts.h"
+#include "segment/saved.h"
+
+#include <string.h>
+
+/* Wall clocks jump: what is left was never more than it was when it was written. */
+static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
+{
+    return at_most(time_until(until_unix_ms, now_unix_ms), time_until(until_unix_ms, saved->written_unix_ms));
+}
+
+static bool ran_out(const struct saved *saved, const struct saved_mode *mode, uint64_t now_unix_ms)
+{
+    return mode->until_unix_ms && left_ms(saved, mode->until_unix_ms, now_unix_ms) == 0;
+}
+
+static uint64_t until_ms(const struct breakers *breakers, const struct saved *saved, const struct saved_mode *mode,
+                         uint64_t now_unix_ms)
+{
+    return mode->until_unix_ms ? breakers_now_ms(breakers) + left_ms(saved, mode->until_unix_ms, now_unix_ms) : 0;
+}
+
+/* Open again for what is left; where nothing is, half-open follows at once. */
+static void reopen(struct breakers *breakers, uint32_t slot, const struct saved *saved,
+                   const struct saved_breaker *breaker, uint64_t now_unix_ms)
+{
+    const uint64_t left = left_ms(saved, breaker->open_until_unix_ms, now_unix_ms);
+    const struct move move = {
+        .to = WORD_OPEN, .reason = breaker->reason, .for_ms = left ? left : 1, .note = "as before the restart"};
+    breakers_move(breakers, slot, breakers_word(breakers, slot), &move);
+}
+
+/* After reopening, which counted one more. */
+static void restore_sums(struct breakers *breakers, uint32_t slot, const struct saved_breaker *breaker)
+{
+    struct core_head *const head = &segment_begin(breakers->segment, slot)->head;
+    head->totals = breaker->totals;
+    head->opens = breaker->opens;
+    head->open_ms = breaker->open_ms;
+    memcpy(head->trips, breaker->trips, sizeof(head->trips));
+    segment_commit(breakers->segment, breakers_store_mark, breakers);
+}
+
+/* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */
+static void restore_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, const struct saved *saved,
+                         const struct saved_mode *mode, uint64_t now_unix_ms)
+{
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    if (mode->set && !ran_out(saved, mode, now_unix_ms))
+        segment_mode_publish(breakers->segment, slot, owner, mode->mode, until_ms(breakers, saved, mode, now_unix_ms),
+                             mode->uid, mode->reason, now_ms);
+    else if (breakers->segment->policies[slot].modes[owner])
+        segment_mode_publish(breakers->segment, slot, owner, TRIP_MODE_COUNT, 0, 0, NULL, now_ms);
+}
+
+static int restore_breaker(struct breakers *breakers, const struct saved *saved, const struct saved_breaker *breaker,
+                           uint64_t now_unix_ms)
+{
+    uint32_t slot;
+    const int error = breakers_resolve(breakers, 0, breaker->name, &slot);
+    if (error < 0)
+        return error;
+    if (breaker->open_until_unix_ms)
+        reopen(breakers, slot, saved, breaker, now_unix_ms);
+    restore_sums(breakers, slot, breaker);
+    breakers_limits_from_now(breakers, slot);
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        restore_mode(breakers, slot, (enum mode_owner)owner, saved, &breaker->modes[owner], now_unix_ms);
+    breakers_take_mode(breakers, slot, &(struct breakers_actor){.by = BY_DAEMON, .reason = "as before the restart"});
+    breakers_settle(breakers, slot);
+    return 0;
+}
+
+int breakers_restore(struct breakers *breakers, const struct saved *saved, uint64_t now_unix_ms)
+{
+    int result = 0;
+    breakers_look_at_clock(breakers);
+    for (size_t i = 0; i < saved->pattern_count; i++) {
+        const struct saved_pattern *const pattern = &saved->patterns[i];
+        if (!ran_out(saved, &pattern->mode, now_unix_ms))
+            segment_pattern_set(breakers->segment, pattern->pattern, pattern->mode.mode,
+                                until_ms(breakers, saved, &pattern->mode, now_unix_ms), pattern->mode.uid,
+                                pattern->mode.reason, breakers_now_ms(breakers));
+    }
+    for (size_t i = 0; i < saved->breaker_count; i++) {
+        const int error = restore_breaker(breakers, saved, &saved->breakers[i], now_unix_ms);
+        result = error < 0 ? error : result;
+    }
+    return result;
+}

@@ -1,0 +1,183 @@
+/* Hidden breakers, and names that never had a call. A breaker without a call for `forget_after` is hidden: lists leave
+ * it out, and all else goes on. Its slot is given to another name only where a new name finds no place, and only if
+ * made anew it would be the same: first those that never had a call, hidden or not, then from the one hidden for
+ * longest on. Handles to it turn stale then; the next call through one makes it anew.
+ *
+ * Meanwhile a stale handle knows neither mode nor limits. So a breaker that has some is left alone while a living
+ * process has a handle to it, which the process says in its lane (internal/layout.h: lane_resolved_at). Both look
+ * twice:
+ *
+ *   client   sets its bit     │ fence │ looks at word and incarnation: the word is unset, and it asks tripd for the
+ * name tripd    unsets the word  │ fence │ looks at bits, calls in flight, reports: there is one, and it puts the word
+ * back
+ *
+ * Checked with spin (tests/model/hidden.pml). */
+#include "breakers/parts.h"
+
+#define EVICT_TRIES   4
+#define NO_ROOM_PAUSE UINT64_C(1000000000)
+
+bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        if (policy->modes[owner])
+            return false;
+    return word_state(word) == WORD_CLOSED && segment_core(breakers->segment, slot)->head.in_flight == 0;
+}
+
+/* Would a process that goes on with a stale handle be let through where this breaker denies? */
+static bool protects(const struct breakers *breakers, uint32_t slot)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    return policy->modes[MODE_OWNER_CONFIG] != 0 || policy->limits != 0;
+}
+
+static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)
+{
+    for (uint32_t number = 1; number <= lanes_max(breakers->options.lanes); number++) {
+        const struct lane *const lane = lanes_get(breakers->options.lanes, number);
+        if (lane && lane_resolved(lane, slot))
+            return true;
+    }
+    return breakers->table[slot].meters != NULL;
+}
+
+/* Calls of processes without a lane hold tickets that no meter tells of. */
+static bool tickets_out(const struct breakers *breakers, uint32_t slot)
+{
+    return breakers->table[slot].ticketed &&
+           ticket_count(commons_tickets(breakers->commons, slot), 0, TICKETS_MAX) != 0;
+}
+
+static bool idle(const struct breakers *breakers, uint32_t slot)
+{
+    return breakers->unused_by[slot] != NOBODY || breakers->segment->details[slot].hidden_ms != 0;
+}
+
+static bool same_made_anew(struct breakers *breakers, uint32_t slot)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    if (!breaker->settings || !idle(breakers, slot))
+        return false;
+    const uint64_t word = breakers_word(breakers, slot);
+    return word_calm(word) && breakers_may_hide(breakers, slot, word) && !tickets_out(breakers, slot) &&
+           core_as_new(segment_core(breakers->segment, slot), breaker->settings, breakers->now_ns) &&
+           !(protects(breakers, slot) && resolved_by_any(breakers, slot));
+}
+
+/* The lower, the sooner it goes: by when it was asked for, of those without a call; then by since when it is hidden. */
+static uint64_t turn_of(const struct breakers *breakers, uint32_t slot)
+{
+    const bool unused = breakers->unused_by[slot] != NOBODY;
+    return unused ? breakers->table[slot].used_ms : UINT64_MAX / 2 + breakers->segment->details[slot].hidden_ms;
+}
+
+static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
+{
+    uint64_t first = UINT64_MAX;
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+        const uint64_t turn = turn_of(breakers, slot);
+        if (turn >= first || !same_made_anew(breakers, slot))
+            continue;
+        first = turn;
+        *ret_slot = slot;
+    }
+    return first != UINT64_MAX;
+}
+
+static void found(void *context, struct meter_side *meter)
+{
+    breakers_home(context, meter);
+}
+
+static void look_for_meters(struct breakers *breakers)
+{
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+        if (!breakers->sides[lane])
+            continue;
+        lanes_reading(breakers->options.lanes, lane);
+        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
+    }
+    lanes_reading(breakers->options.lanes, 0);
+}
+
+static bool in_flight(const struct counters *now, const struct meter_marks *marks)
+{
+    (void)marks;
+    return now->started != now->finished;
+}
+
+static bool reported(const struct counters *now, const struct meter_marks *marks)
+{
+    return now->total_ok != marks->total_ok || now->total_failures != marks->total_failures ||
+           now->ignored != marks->ignored || now->cancelled != marks->cancelled || now->late != marks->late ||
+           now->denied != marks->denied;
+}
+
+static bool any_meter(const struct breakers *breakers, uint32_t slot,
+                      bool (*says)(const struct counters *now, const struct meter_marks *marks))
+{
+    bool any = false;
+    for (const struct meter_side *meter = breakers->table[slot].meters; meter && !any; meter = meter->next) {
+        struct counters now;
+        lanes_reading(breakers->options.lanes, meter->lane->number);
+        meter_side_read(meter, &now);
+        any = says(&now, &meter->marks);
+    }
+    lanes_reading(breakers->options.lanes, 0);
+    return any;
+}
+
+/* In this order: a client reports a call, then counts it as ended. */
+static bool has_news(struct breakers *breakers, uint32_t slot)
+{
+    look_for_meters(breakers);
+    return any_meter(breakers, slot, in_flight) || any_meter(breakers, slot, reported);
+}
+
+static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
+{
+    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
+    segment_forget(breakers->segment, slot);
+    breakers->unused_by[slot] = NOBODY;
+    segment_mirror(breakers->segment, slot, unset);
+    breakers_homeless(breakers, slot);
+    breakers_limits_forget(breakers, slot);
+    breakers_watch(breakers, slot, NULL);
+    deadlines_set(breakers->due, slot, DEADLINE_NEVER);
+}
+
+/* The unset word keeps its epoch, and the very word is put back: calls in flight, and what was told of them, go on to
+ * count. */
+static bool evict(struct breakers *breakers, uint32_t slot)
+{
+    breakers_collect_all(breakers);
+    breakers_drain(breakers, slot);
+    const uint64_t word = breakers_word(breakers, slot), unset = word_make(word_epoch(word), WORD_UNSET, 0);
+    if (!same_made_anew(breakers, slot) || !word_calm(word) || !breakers_cas(breakers, slot, word, unset))
+        return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs with the fence of libtrip's lane_resolve */
+    if ((protects(breakers, slot) && resolved_by_any(breakers, slot)) || has_news(breakers, slot)) {
+        breakers_cas(breakers, slot, unset, word);
+        breakers_seen(breakers, slot);
+        breakers_touch(breakers, slot);
+        breakers_turn_touched(breakers);
+        return false;
+    }
+    give_up(breakers, slot, unset);
+    return true;
+}
+
+bool breakers_make_room(struct breakers *breakers)
+{
+    uint32_t slot = 0;
+    if (breakers->now_ns <
+        breakers->no_room_until_ns) /* a new name each call must not cost a look at all breakers each */
+        return false;
+    for (unsigned tries = 0; tries < EVICT_TRIES && find_candidate(breakers, &slot); tries++)
+        if (evict(breakers, slot))
+            return true;
+    breakers->no_room_until_ns = breakers_after(breakers->now_ns, NO_ROOM_PAUSE);
+    return false;
+}

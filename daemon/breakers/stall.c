@@ -1,0 +1,174 @@
+/* Calls in flight for longer than stall_after: each counts once, as a failure, in window and streak.
+ *
+ *   claim    RUNNING -> STALLING     by CAS: the call's own end is no evidence from now on
+ *   count    window and mark in one transaction; its commit moves STALLING -> STALLED, RETURNED -> FREE
+ *   streak   one CAS of the state word
+ *
+ * Killed before the commit, the next worker finds STALLING (or RETURNED) and counts; killed after it, the journal moves
+ * the place on and nobody counts again. Between the commit and the CAS of the streak a kill leaves a stall in the
+ * window that the streak never saw, as with a client killed there. */
+#include "breakers/parts.h"
+
+struct call_place {
+    struct lane_side *side;
+    uint32_t place;
+    uint64_t state;
+    uint64_t ticks;
+};
+
+static uint64_t *state_of(const struct lane_side *side, uint32_t place)
+{
+    return &lane_call_at(side->memory, side->meter_count, place)->state;
+}
+
+static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t from, enum lane_call_status status)
+{
+    /* Release: pairs with the acquire of who takes a freed place. Acquire: of the client's CAS. */
+    return __atomic_compare_exchange_n(state_of(side, place), &from, lane_call_with_status(from, status), false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- counting
+ */
+
+/* marks.ok: the place's word, STALLING. */
+bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark)
+{
+    const struct lane_side *const side =
+        mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
+    const uint32_t place = mark->meter & ~MARK_CALL;
+    const uint64_t stalling = mark->marks.ok;
+    if (!side || !lane_side_of(side, mark))
+        return false;
+    if (place < LANE_CALLS && !cas_state(side, place, stalling, LANE_CALL_STALLED))
+        cas_state(side, place, lane_call_with_status(stalling, LANE_CALL_RETURNED), LANE_CALL_FREE);
+    return true;
+}
+
+static void count_in_window(struct breakers *breakers, uint32_t slot, const struct call_place *call, bool slow)
+{
+    const struct meter_marks mark = {.ok = lane_call_with_status(call->state, LANE_CALL_STALLING)};
+    struct core_state *const core = segment_begin(breakers->segment, slot);
+    core_calls(core, breakers->table[slot].settings, breakers->now_ns, 1, true, slow);
+    segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
+                 &mark);
+    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
+    segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");
+}
+
+/* As a client's failure would: word_after_failure, but that an opening is tripd's own. */
+static void count_in_streak(struct breakers *breakers, uint32_t slot, uint32_t epoch)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    for (unsigned tries = 0; tries < 64; tries++) {
+        const uint64_t word = breakers_word(breakers, slot);
+        if (!word_counts_streak(word) || word_epoch(word) != epoch)
+            return;
+        bool opened;
+        const uint64_t after = word_after_failure(word, policy_judge_of(policy, word_generation(word)), 0, &opened);
+        const struct move move = {
+            .to = WORD_OPEN,
+            .reason = word_state(word) == WORD_RAMPING ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
+        };
+        if (opened ? breakers_move(breakers, slot, word, &move) : breakers_cas(breakers, slot, word, after))
+            return;
+    }
+}
+
+static void count_stall(struct breakers *breakers, uint32_t slot, const struct call_place *call)
+{
+    const struct breaker_settings *const settings = breakers->table[slot].settings;
+    const uint64_t word = breakers_word(breakers, slot);
+    const uint64_t age_ns = ticks_to_ns(breakers->now_ticks - call->ticks, breakers->options.clock->tick_ns_q32);
+    const bool slow = settings->trip.slow_after && age_ns > settings->trip.slow_after;
+    count_in_window(breakers, slot, call, slow);
+    count_in_streak(breakers, slot, word_epoch(word));
+    breakers_touch(breakers, slot);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- looking
+ */
+
+/* When it will have taken too long; DEADLINE_NEVER: it is of an earlier epoch, or nobody watches it. *ret_slot: whose.
+ */
+static uint64_t stalls_at(struct breakers *breakers, const struct call_place *call, uint32_t *ret_slot)
+{
+    const struct meter_side *const meter = lane_side_meter(call->side, (uint32_t)call->state - 1);
+    if (!meter || meter->breaker == NO_BREAKER)
+        return DEADLINE_NEVER;
+    const struct breaker_settings *const settings = breakers->table[meter->breaker].settings;
+    const uint64_t mirror = breakers->segment->mirror[meter->breaker];
+    const uint64_t since_ns = breakers_ms_to_ns(breakers->segment->details[meter->breaker].since_ms);
+    const uint64_t age_ns = call->ticks < breakers->now_ticks
+                                ? ticks_to_ns(breakers->now_ticks - call->ticks, breakers->options.clock->tick_ns_q32)
+                                : 0;
+    const uint64_t began_ns = age_ns < breakers->now_ns ? breakers->now_ns - age_ns : 0;
+    if (!settings->trip.stall_after || !word_counts_streak(mirror) || began_ns < since_ns)
+        return DEADLINE_NEVER;
+    *ret_slot = meter->breaker;
+    return began_ns + settings->trip.stall_after;
+}
+
+static void look_at_place(struct breakers *breakers, struct lane_side *side, uint32_t place)
+{
+    struct call_place call = {.side = side, .place = place};
+    uint32_t slot;
+    /* Pairs with the client's release of RUNNING: `ticks` is written. */
+    call.state = __atomic_load_n(state_of(side, place), __ATOMIC_ACQUIRE);
+    const enum lane_call_status status = lane_call_status(call.state);
+    if (status != LANE_CALL_RUNNING && status != LANE_CALL_STALLING && status != LANE_CALL_RETURNED)
+        return;
+    call.ticks = __atomic_load_n(&lane_call_at(side->memory, side->meter_count, place)->ticks, __ATOMIC_RELAXED);
+    const uint64_t at_ns = stalls_at(breakers, &call, &slot);
+    if (status == LANE_CALL_RUNNING && at_ns > breakers->now_ns) {
+        breakers->stall_due_ns = at_ns < breakers->stall_due_ns ? at_ns : breakers->stall_due_ns;
+        return;
+    }
+    /* Claimed by a worker that was killed before it counted, or claimed now. */
+    if (status == LANE_CALL_RUNNING && !cas_state(side, place, call.state, LANE_CALL_STALLING))
+        return;
+    if (at_ns != DEADLINE_NEVER)
+        count_stall(breakers, slot, &call);
+    else if (!cas_state(side, place, lane_call_with_status(call.state, LANE_CALL_STALLING), LANE_CALL_STALLED))
+        cas_state(side, place, lane_call_with_status(call.state, LANE_CALL_RETURNED), LANE_CALL_FREE);
+}
+
+/* Which of this lane's breakers watch calls; none: reading the table would only allocate it. */
+static bool watches(struct breakers *breakers, const struct lane_side *side, bool touch)
+{
+    bool any = false;
+    for (uint32_t number = 0; number < side->meters && breakers->stall_watchers; number++) {
+        const struct meter_side *const meter = lane_side_meter(side, number);
+        if (!meter || meter->breaker == NO_BREAKER || !breakers->table[meter->breaker].settings->trip.stall_after)
+            continue;
+        any = true;
+        if (touch)
+            breakers_touch(breakers, meter->breaker);
+    }
+    return any;
+}
+
+void breakers_stall_look(struct breakers *breakers, struct lane_side *side)
+{
+    if (!watches(breakers, side, false))
+        return;
+    breakers_look_at_clock(breakers);
+    lanes_reading(breakers->options.lanes, side->number);
+    for (uint32_t place = 0; place < LANE_CALLS; place++)
+        look_at_place(breakers, side, place);
+    lanes_reading(breakers->options.lanes, 0);
+    breakers_turn_touched(breakers);
+}
+
+void breakers_stall_look_all(struct breakers *breakers)
+{
+    breakers->stall_due_ns = DEADLINE_NEVER;
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+        struct lane_side *const side = breakers->sides[lane];
+        if (!side || !watches(breakers, side, true))
+            continue;
+        breakers_turn_touched(breakers); /* what ended before counts before */
+        breakers_stall_look(breakers, side);
+    }
+}

@@ -1,0 +1,42 @@
+/* What the files of the checks share. */
+#ifndef TRIPD_CONFIG_CHECK_PARTS_H
+#define TRIPD_CONFIG_CHECK_PARTS_H
+
+#include "config/check.h"
+
+struct check {
+    const struct breaker_settings *settings;
+    const struct config_lines *lines;
+    struct config_problems *problems, *notes;
+};
+
+/* The line of the first of the two that stands in the file: what the reader most likely got wrong. */
+static inline size_t line_of(const struct check *check, enum config_key_id first, enum config_key_id second)
+{
+    if (check->lines->keys[first])
+        return check->lines->keys[first];
+    return check->lines->keys[second] ? check->lines->keys[second] : check->lines->entry;
+}
+
+static inline bool all_sound(const struct check *check, const enum config_key_id *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (check->lines->broken[keys[i]])
+            return false;
+    return true;
+}
+
+/* Were the values of all these keys understood, so that something can be said of how they go together? */
+#define SOUND(check, ...)                                       \
+    all_sound(check, (const enum config_key_id[]){__VA_ARGS__}, \
+              sizeof((const enum config_key_id[]){__VA_ARGS__}) / sizeof(enum config_key_id))
+
+static inline const char *shown(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX])
+{
+    return config_value_format(kind, value, text);
+}
+
+/* Retries, and the limits on calls. */
+void config_check_load(const struct check *check);
+
+#endif

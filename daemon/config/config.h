@@ -1,0 +1,137 @@
+/* The config file and its drop-ins: read as a whole, checked as a whole, never changed afterwards. A file with any
+ * problem gives no config, and all problems at once, a line each: FILE:LINE: what is wrong; what would be right.
+ *
+ * The drop-ins of FILE.yaml are FILE.d/NAME.yaml, read after it in order of name. Their breakers entries stand before
+ * the file's, in the order in which they were read; of limits and access the key that was read last wins.
+ *
+ *   config.c         the config itself: made of its files, which settings bind a name
+ *   files.c   finding and reading these files
+ *   yaml.c    YAML document ──> config; the only file that includes yaml.h
+ *   check.c   settings that can never work together
+ *   check_load.c  those of retries and limits
+ *   access.c  users and groups, and which roles they have
+ *   names.c   looking up their names
+ *   keys.c    the table of all keys, made from SETTINGS_SCALARS
+ *   value.c   quantities as people write them: 250ms, 12.5%, 256MiB
+ *   problems.c  the lines about what is wrong
+ *   show.c    config ──> YAML, and to a visitor (JSON, MessagePack)
+ */
+#ifndef TRIPD_CONFIG_H
+#define TRIPD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "core/settings.h"
+
+/* A role includes those before it: whoever controls may report, whoever reports may observe. */
+enum config_role { CONFIG_OBSERVE, CONFIG_REPORT, CONFIG_CONTROL, CONFIG_ROLE_COUNT };
+
+enum config_who { CONFIG_ANY, CONFIG_USER, CONFIG_GROUP };
+
+/* `any`, `user:NAME or UID`, `group:NAME or GID`, resolved when the file was read. */
+struct config_principal {
+    enum config_who who;
+    uint32_t id;
+    bool known;    /* false: a group of the default lists that this host does not have; it lets nobody in */
+    char text[72]; /* as written */
+};
+
+#define CONFIG_PRINCIPALS_MAX 64   /* of one role */
+#define CONFIG_BREAKERS_MAX   4096 /* entries of all files together */
+#define CONFIG_DROP_INS_MAX   64
+#define CONFIG_SIZE_MAX       ((size_t)1 << 20) /* bytes of all files together */
+
+struct config_limits {
+    uint32_t max_breakers, max_lanes;
+    uint64_t lane_memory_per_user; /* bytes */
+};
+#define CONFIG_LIMIT_KEYS 3
+
+/* Where it was said. */
+struct config_origin {
+    uint32_t file; /* 0: nowhere, it is the default; else its number in `files`, from 1 */
+    uint32_t line;
+};
+
+struct config {
+    struct config_limits limits;
+    struct config_origin limit_origins[CONFIG_LIMIT_KEYS];
+    struct {
+        struct config_principal *who;
+        size_t count;
+        struct config_origin origin;
+    } access[CONFIG_ROLE_COUNT];
+    struct breaker_settings *breakers; /* in order; the last one matches every name */
+    struct config_origin *origins;     /* of these entries */
+    size_t breaker_count;              /* 1 at least */
+    char **files;                      /* in the order in which they were read */
+    size_t file_count;
+    char *file;  /* without its drop-ins; NULL: the defaults, or a text, or drop-ins alone */
+    char *notes; /* lines like problems, about what works but surprises; NULL: none */
+};
+
+/* path NULL: the defaults. -EINVAL: *ret_problems is allocated lines, each ending in a newline. -ENOENT and other
+ * errors of reading: *ret_problems is one such line. -ENOMEM: *ret_problems is not set. */
+int config_load(const char *path, struct config **ret_config, char **ret_problems);
+/* Likewise, but a file that is missing is as an empty one: its drop-ins count. */
+int config_load_if_there(const char *path, struct config **ret_config, char **ret_problems);
+/* name: stands for the file in problems. */
+int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems);
+struct config *config_free(struct config *config);
+
+/* Only says what is wrong and what may surprise, each by its parts, as config_told_fn: the text of a problem is what
+ * stands behind FILE:LINE: in the lines above. 0: nothing is wrong; else as config_load. */
+struct config_listener {
+    void *context;
+    void (*problem)(void *context, const char *file, size_t line, const char *what);
+    void (*note)(void *context, const char *file, size_t line, const char *what);
+};
+int config_examine(const char *path, const struct config_listener *listener);
+int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener);
+
+/* Names of users and groups are looked up in the name service, which may take its time (LDAP). Where nothing may wait,
+ * they are read from `names`, until config_names_use(NULL); which of them were missed there is known afterwards: they
+ * let nobody in. */
+struct config_names;
+int config_names_new(const char *text, size_t size, struct config_names **ret_names);
+struct config_names *config_names_free(struct config_names *names);
+void config_names_use(const struct config_names *names);
+bool config_names_missed(void); /* since config_names_use */
+/* The text of config_names_new: of each look-up from now on (NULL: of none), or of all that a config has resolved. */
+void config_names_tell(FILE *file);
+void config_names_write(const struct config *config, FILE *file);
+
+/* The settings of the first pattern that matches. */
+const struct breaker_settings *config_settings_for(const struct config *config, const char *name);
+
+/* May a process of this user and these groups (its primary one included) act in this role? The user that tripd runs
+ * as may do everything: it could stop tripd or trace it anyway, and `tripd --user` is its owner's. */
+bool config_allows(const struct config *config, enum config_role role, uid_t uid, const gid_t *groups,
+                   size_t group_count);
+const char *config_role_name(enum config_role role);
+
+/* The whole config with all defaults filled in, as a config file that gives this config again. origins: comments say
+ * where each limit, role and entry was said. */
+int config_write_yaml(const struct config *config, FILE *file, bool origins);
+
+/* The same for JSON and MessagePack. Durations are integers or numbers in ms under a key ending in `_ms`, rates are
+ * percent, lane memory is bytes. key: NULL within lists and for the outermost map. */
+struct config_visitor {
+    void *context;
+    bool origins; /* where it was said, too, of what is not the default */
+    void (*map_begin)(void *context, const char *key, size_t count);
+    void (*list_begin)(void *context, const char *key, size_t count);
+    void (*end)(void *context); /* of the map or list begun last */
+    void (*integer)(void *context, const char *key, uint64_t value);
+    void (*number)(void *context, const char *key, double value);
+    void (*text)(void *context, const char *key, const char *value);
+};
+void config_visit(const struct config *config, const struct config_visitor *visitor);
+/* An entry alone. */
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor);
+
+#endif

@@ -1,0 +1,327 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "config/keys.h"
+
+static bool shown(enum config_key_id id, const char *section, const struct breaker_settings *settings)
+{
+    enum config_key_id word;
+    const char *instead;
+    return strcmp(config_keys[id].section, section) == 0 && config_key_applies(id, settings, &word, &instead);
+}
+
+static bool section_shown(const char *section, const char *outer, const struct breaker_settings *settings)
+{
+    return config_section_within(section, outer) && config_section_applies(section, settings);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- YAML */
+
+static void write_quoted(FILE *file, const char *text)
+{
+    fputc('"', file);
+    for (; *text; text++)
+        fprintf(file, "%s%c", *text == '"' || *text == '\\' ? "\\" : "", *text);
+    fputc('"', file);
+}
+
+static void write_error_types(FILE *file, const struct config_key *key, uint64_t types)
+{
+    const char *comma = "";
+    fputc('[', file);
+    for (size_t i = 0; i <= key->highest; i++) {
+        if (!(types >> i & 1))
+            continue;
+        fprintf(file, "%s%s", comma, key->words[i]);
+        comma = ", ";
+    }
+    fputc(']', file);
+}
+
+static void write_value(FILE *file, const struct config_key *key, const struct breaker_settings *settings)
+{
+    char text[CONFIG_TEXT_MAX];
+    switch (key->kind) {
+    case CONFIG_WORD:
+        fputs(key->words[config_key_get(key, settings)], file);
+        break;
+    case CONFIG_PATTERN:
+        write_quoted(file, settings->match);
+        break;
+    case CONFIG_ERROR_TYPES:
+        write_error_types(file, key, config_key_get(key, settings));
+        break;
+    case CONFIG_STEPS:
+        for (uint32_t i = 0; i < settings->ramp.step_count; i++)
+            fprintf(file, "%s%s", i ? ", " : "[", config_value_format(CONFIG_RATE, settings->ramp.steps[i], text));
+        fputc(']', file);
+        break;
+    default:
+        fputs(config_value_format(key->kind, config_key_get(key, settings), text), file);
+    }
+}
+
+static void write_section(FILE *file, const char *section, const struct breaker_settings *settings)
+{
+    const char *comma = "{";
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
+        if (!shown(id, section, settings))
+            continue;
+        fprintf(file, "%s%s: ", comma, config_key_name(&config_keys[id]));
+        write_value(file, &config_keys[id], settings);
+        comma = ", ";
+    }
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], section, settings))
+            continue;
+        fprintf(file, "%s%s: ", comma, config_section_name(config_sections[i]));
+        write_section(file, config_sections[i], settings);
+        comma = ", ";
+    }
+    fputc('}', file);
+}
+
+static void write_breaker(FILE *file, const struct breaker_settings *settings)
+{
+    const char *before = "  - ";
+    for (enum config_key_id id = 0; id < KEY_forget_after; id++) {
+        if (!shown(id, "", settings))
+            continue;
+        fprintf(file, "%s%s: ", before, config_key_name(&config_keys[id]));
+        write_value(file, &config_keys[id], settings);
+        before = "\n    ";
+    }
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], "", settings))
+            continue;
+        fprintf(file, "\n    %s: ", config_sections[i]);
+        write_section(file, config_sections[i], settings);
+    }
+    fprintf(file, "\n    forget_after: ");
+    write_value(file, &config_keys[KEY_forget_after], settings);
+    fputc('\n', file);
+}
+
+/* A comment line; without a key it is about the entry that follows. */
+static void write_origin(const struct config *config, FILE *file, const char *section, const char *key,
+                         struct config_origin origin)
+{
+    fprintf(file, "# %s%s%s", section, key, *key ? ": " : "");
+    if (origin.file)
+        fprintf(file, "%s:%u\n", config->files[origin.file - 1], origin.line);
+    else
+        fputs("default\n", file);
+}
+
+static void write_origins(const struct config *config, FILE *file)
+{
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        write_origin(config, file, "limits.", config_key_name(&config_limit_keys[i]), config->limit_origins[i]);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
+        write_origin(config, file, "access.", config_role_name(role), config->access[role].origin);
+}
+
+int config_write_yaml(const struct config *config, FILE *file, bool origins)
+{
+    char text[CONFIG_TEXT_MAX];
+    if (origins)
+        write_origins(config, file);
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++) {
+        const struct config_key *key = &config_limit_keys[i];
+        fprintf(file, "%s%s: %s", i ? ", " : "limits: {", config_key_name(key),
+                config_value_format(key->kind, config_key_get(key, &config->limits), text));
+    }
+    fputs("}\naccess: ", file);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        fprintf(file, "%s%s: [", role ? ", " : "{", config_role_name(role));
+        for (size_t i = 0; i < config->access[role].count; i++) {
+            fputs(i ? ", " : "", file);
+            write_quoted(file, config->access[role].who[i].text);
+        }
+        fputc(']', file);
+    }
+    fputs("}\nbreakers:\n", file);
+    for (size_t i = 0; i < config->breaker_count; i++) {
+        if (origins)
+            write_origin(config, file, "", "", config->origins[i]);
+        write_breaker(file, &config->breakers[i]);
+    }
+    return ferror(file) ? -EIO : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------- visitor */
+
+static void visit_scaled(const struct config_visitor *visitor, const char *key, uint64_t value, uint64_t unit)
+{
+    if (value % unit == 0)
+        visitor->integer(visitor->context, key, value / unit);
+    else
+        visitor->number(visitor->context, key, (double)value / (double)unit);
+}
+
+static void visit_error_types(const struct config_visitor *visitor, const struct config_key *key, uint64_t types)
+{
+    visitor->list_begin(visitor->context, config_key_name(key), (size_t)__builtin_popcountll(types));
+    for (size_t i = 0; i <= key->highest; i++)
+        if (types >> i & 1)
+            visitor->text(visitor->context, NULL, key->words[i]);
+    visitor->end(visitor->context);
+}
+
+static void visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base)
+{
+    const struct breaker_settings *settings = base;
+    const char *name = config_key_name(key);
+    char name_ms[32];
+    switch (key->kind) {
+    case CONFIG_DURATION:
+        snprintf(name_ms, sizeof(name_ms), "%s_ms", name);
+        visit_scaled(visitor, name_ms, config_key_get(key, base), TRIP_MS);
+        break;
+    case CONFIG_RATE:
+        visit_scaled(visitor, name, config_key_get(key, base), 10);
+        break;
+    case CONFIG_FACTOR:
+        visit_scaled(visitor, name, config_key_get(key, base), 1000);
+        break;
+    case CONFIG_COUNT:
+    case CONFIG_BYTES:
+        visitor->integer(visitor->context, name, config_key_get(key, base));
+        break;
+    case CONFIG_WORD:
+        visitor->text(visitor->context, name, key->words[config_key_get(key, base)]);
+        break;
+    case CONFIG_PATTERN:
+        visitor->text(visitor->context, name, settings->match);
+        break;
+    case CONFIG_STEPS:
+        visitor->list_begin(visitor->context, name, settings->ramp.step_count);
+        for (uint32_t i = 0; i < settings->ramp.step_count; i++)
+            visit_scaled(visitor, NULL, settings->ramp.steps[i], 10);
+        visitor->end(visitor->context);
+        break;
+    case CONFIG_ERROR_TYPES:
+        visit_error_types(visitor, key, config_key_get(key, base));
+        break;
+    }
+}
+
+static size_t shown_count(const char *section, const struct breaker_settings *settings)
+{
+    size_t count = 0;
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
+        count += shown(id, section, settings);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
+        count += section_shown(config_sections[i], section, settings);
+    return count;
+}
+
+static void visit_origin(const struct config *config, const struct config_visitor *visitor, const char *key,
+                         struct config_origin origin)
+{
+    visitor->map_begin(visitor->context, key, 2);
+    visitor->text(visitor->context, "file", config->files[origin.file - 1]);
+    visitor->integer(visitor->context, "line", origin.line);
+    visitor->end(visitor->context);
+}
+
+/* What is within a section; of the entry as a whole, "". */
+static void visit_section(const struct config_visitor *visitor, const char *section,
+                          const struct breaker_settings *settings)
+{
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
+        if (shown(id, section, settings))
+            visit_key(visitor, &config_keys[id], settings);
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!section_shown(config_sections[i], section, settings))
+            continue;
+        visitor->map_begin(visitor->context, config_section_name(config_sections[i]),
+                           shown_count(config_sections[i], settings));
+        visit_section(visitor, config_sections[i], settings);
+        visitor->end(visitor->context);
+    }
+}
+
+static void visit_entry(const struct config *config, const struct config_visitor *visitor, size_t entry)
+{
+    const struct config_origin origin = config->origins[entry];
+    const bool said = visitor->origins && origin.file;
+    visitor->map_begin(visitor->context, NULL, shown_count("", &config->breakers[entry]) + said);
+    if (said)
+        visit_origin(config, visitor, "origin", origin);
+    visit_section(visitor, "", &config->breakers[entry]);
+    visitor->end(visitor->context);
+}
+
+void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor)
+{
+    visitor->map_begin(visitor->context, NULL, shown_count("", settings));
+    visit_section(visitor, "", settings);
+    visitor->end(visitor->context);
+}
+
+static size_t said_count(const struct config_origin *origins, size_t count)
+{
+    size_t said = 0;
+    for (size_t i = 0; i < count; i++)
+        said += origins[i].file != 0;
+    return said;
+}
+
+static void visit_said(const struct config *config, const struct config_visitor *visitor, const char *section,
+                       const struct config_origin *origins, const char *const *keys, size_t count)
+{
+    visitor->map_begin(visitor->context, section, said_count(origins, count));
+    for (size_t i = 0; i < count; i++)
+        if (origins[i].file)
+            visit_origin(config, visitor, keys[i], origins[i]);
+    visitor->end(visitor->context);
+}
+
+/* The files in the order in which they were read, and of limits and roles those that one of them names. */
+static void visit_origins(const struct config *config, const struct config_visitor *visitor)
+{
+    const char *limits[CONFIG_LIMIT_COUNT], *roles[CONFIG_ROLE_COUNT];
+    struct config_origin role_origins[CONFIG_ROLE_COUNT];
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        limits[i] = config_key_name(&config_limit_keys[i]);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        roles[role] = config_role_name(role);
+        role_origins[role] = config->access[role].origin;
+    }
+    visitor->map_begin(visitor->context, "origins", 3);
+    visitor->list_begin(visitor->context, "files", config->file_count);
+    for (size_t i = 0; i < config->file_count; i++)
+        visitor->text(visitor->context, NULL, config->files[i]);
+    visitor->end(visitor->context);
+    visit_said(config, visitor, "limits", config->limit_origins, limits, CONFIG_LIMIT_COUNT);
+    visit_said(config, visitor, "access", role_origins, roles, CONFIG_ROLE_COUNT);
+    visitor->end(visitor->context);
+}
+
+void config_visit(const struct config *config, const struct config_visitor *visitor)
+{
+    void *context = visitor->context;
+    visitor->map_begin(context, NULL, 3 + (size_t)visitor->origins);
+    if (visitor->origins)
+        visit_origins(config, visitor);
+    visitor->map_begin(context, "limits", CONFIG_LIMIT_COUNT);
+    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
+        visit_key(visitor, &config_limit_keys[i], &config->limits);
+    visitor->end(context);
+    visitor->map_begin(context, "access", CONFIG_ROLE_COUNT);
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
+        visitor->list_begin(context, config_role_name(role), config->access[role].count);
+        for (size_t i = 0; i < config->access[role].count; i++)
+            visitor->text(context, NULL, config->access[role].who[i].text);
+        visitor->end(context);
+    }
+    visitor->end(context);
+    visitor->list_begin(context, "breakers", config->breaker_count);
+    for (size_t i = 0; i < config->breaker_count; i++)
+        visit_entry(config, visitor, i);
+    visitor->end(context);
+    visitor->end(context);
+}

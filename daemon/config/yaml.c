@@ -1,0 +1,606 @@
+#include "config/yaml.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "config/access.h"
+#include "config/check.h"
+#include "config/keys.h"
+#include "config/value.h"
+#include "trip.h"
+
+#define DEPTH_MAX 8 /* the deepest key stands at 5 */
+#define NAMES_MAX 24
+
+struct reader {
+    yaml_document_t document;
+    struct config_reading *reading;
+    struct config *config;
+    struct config_problems *problems, *notes;
+    size_t first; /* entries of the files before it */
+};
+
+static size_t line_of(const yaml_node_t *node)
+{
+    return node->start_mark.line + 1;
+}
+
+static struct config_origin origin_of(const struct reader *reader, size_t line)
+{
+    return (struct config_origin){.file = reader->reading->file, .line = (uint32_t)line};
+}
+
+/* NULL: not a scalar, or one with a NUL in it. */
+static const char *scalar(const yaml_node_t *node)
+{
+    if (node->type != YAML_SCALAR_NODE)
+        return NULL;
+    const char *text = (const char *)node->data.scalar.value;
+    return strlen(text) == node->data.scalar.length ? text : NULL;
+}
+
+static const char *quote(const yaml_node_t *node, char quoted[CONFIG_QUOTE_MAX])
+{
+    if (node->type == YAML_SEQUENCE_NODE)
+        return "a list";
+    if (node->type == YAML_MAPPING_NODE)
+        return "a mapping";
+    if (node->data.scalar.length == 0)
+        return "nothing";
+    return config_quote((const char *)node->data.scalar.value, node->data.scalar.length, quoted);
+}
+
+/* `trip:` with all its keys commented out. */
+static bool is_empty(const yaml_node_t *node)
+{
+    return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
+           node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+/* ------------------------------------------------------------------------------------------------------ mappings */
+
+/* What a mapping may hold, and where it stands in the file. */
+struct level {
+    const char *where; /* "trip", "" at the top */
+    const char *names[NAMES_MAX];
+    size_t count;
+    void (*read)(struct reader *reader, void *context, size_t name, const yaml_node_t *key, const yaml_node_t *value);
+};
+
+static bool is_section(const char *text)
+{
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
+        if (strcmp(text, config_section_name(config_sections[i])) == 0)
+            return true;
+    return false;
+}
+
+/* The sections that have a key of this name, as "open: or retry:"; false: none has. */
+static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
+{
+    size_t length = 0;
+    for (size_t i = 0; i < CONFIG_KEY_COUNT && length < CONFIG_WHY_MAX; i++)
+        if (config_keys[i].section[0] && strcmp(text, config_key_name(&config_keys[i])) == 0)
+            length += (size_t)snprintf(places + length, CONFIG_WHY_MAX - length, "%s%s:", length ? " or " : "",
+                                       config_keys[i].section);
+    return length > 0;
+}
+
+/* A key that stands in the wrong place, or is a letter off, or else the list of those that there are. */
+static void unknown_key(struct reader *reader, const struct level *level, const yaml_node_t *key)
+{
+    char room[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "", places[CONFIG_WHY_MAX];
+    const char *text = scalar(key), *const quoted = quote(key, room);
+    const char *in = level->where[0] ? " in " : "";
+    const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
+    /* At the top there are few names: `limit` is limits, not that of a rate. */
+    const bool in_entry = level->where[0] && strcmp(level->where, "limits") != 0 && strcmp(level->where, "access") != 0;
+    const bool misplaced = text && (in_entry || (!level->where[0] && !nearest)) && !is_section(text);
+    if (misplaced && find_places(text, places)) {
+        config_problem(reader->problems, line_of(key), "unknown key %s%s%s; it belongs in %s of a breakers entry",
+                       quoted, in, level->where, places);
+        return;
+    }
+    size_t length = 0;
+    for (size_t i = 0; i < level->count && length < sizeof(known); i++)
+        length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "", level->names[i]);
+    config_problem(reader->problems, line_of(key), "unknown key %s%s%s; %s %s",
+                   key->type == YAML_SCALAR_NODE ? quoted : "that is no word", in, level->where,
+                   nearest ? "write" : "known here:", nearest ? nearest : known);
+}
+
+static void read_mapping(struct reader *reader, const struct level *level, void *context, const yaml_node_t *node)
+{
+    char quoted[CONFIG_QUOTE_MAX];
+    if (is_empty(node))
+        return;
+    if (node->type != YAML_MAPPING_NODE) {
+        config_problem(reader->problems, line_of(node), "%s%sis %s; write keys and values, as %s: ...", level->where,
+                       level->where[0] ? " " : "the file ", quote(node, quoted), level->names[0]);
+        return;
+    }
+    size_t seen[NAMES_MAX] = {0};
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(&reader->document, pair->key);
+        const yaml_node_t *value = yaml_document_get_node(&reader->document, pair->value);
+        const char *text = scalar(key);
+        size_t name = 0;
+        while (name < level->count && (!text || strcmp(text, level->names[name]) != 0))
+            name++;
+        if (name == level->count) {
+            unknown_key(reader, level, key);
+        } else if (seen[name]) {
+            config_problem(reader->problems, line_of(key), "%s stands here and in line %zu; remove one of the two",
+                           level->names[name], seen[name]);
+        } else {
+            seen[name] = line_of(key);
+            level->read(reader, context, name, key, value);
+        }
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------------- values */
+
+static const char *dot(const struct config_key *key)
+{
+    return key->section[0] ? "." : "";
+}
+
+static bool find_word(const struct config_key *key, const char *text, uint64_t *ret_place)
+{
+    for (size_t i = 0; text && i <= key->highest; i++) {
+        if (strcmp(text, key->words[i]) != 0)
+            continue;
+        *ret_place = i;
+        return true;
+    }
+    return false;
+}
+
+static bool read_word(struct reader *reader, const struct config_key *key, void *base, const yaml_node_t *value)
+{
+    char quoted[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "";
+    uint64_t place;
+    size_t length = 0;
+    if (find_word(key, scalar(value), &place)) {
+        config_key_set(key, base, place);
+        return true;
+    }
+    for (size_t i = 0; i <= key->highest; i++)
+        length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s",
+                                   i == 0              ? ""
+                                   : i == key->highest ? " or "
+                                                       : ", ",
+                                   key->words[i]);
+    config_problem(reader->problems, line_of(value), "%s%s%s: %s is not one; write %s", key->section, dot(key),
+                   config_key_name(key), quote(value, quoted), known);
+    return false;
+}
+
+static bool read_quantity(struct reader *reader, const struct config_key *key, void *base, const yaml_node_t *value)
+{
+    char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
+    uint64_t quantity;
+    const char *text = scalar(value);
+    if (config_value_parse(key->kind, text ? text : "", key->lowest, key->highest, &quantity, why)) {
+        config_key_set(key, base, quantity);
+        return true;
+    }
+    config_problem(reader->problems, line_of(value), "%s%s%s: %s %s", key->section, dot(key), config_key_name(key),
+                   quote(value, quoted), why);
+    return false;
+}
+
+/* -1: no list. */
+static ptrdiff_t list_length(const yaml_node_t *node)
+{
+    return node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.top - node->data.sequence.items.start : -1;
+}
+
+static const yaml_node_t *list_item(struct reader *reader, const yaml_node_t *node, ptrdiff_t i)
+{
+    return yaml_document_get_node(&reader->document, node->data.sequence.items.start[i]);
+}
+
+static void read_steps(struct reader *reader, struct breaker_settings *settings, const yaml_node_t *value)
+{
+    char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
+    const ptrdiff_t count = list_length(value);
+    if (count < 1 || count > SETTINGS_RAMP_STEPS_MAX) {
+        config_problem(reader->problems, line_of(value),
+                       "ramp.steps: %s is no list of 1 to %d rates; write them as "
+                       "[10%%, 25%%, 50%%, 100%%]",
+                       quote(value, quoted), SETTINGS_RAMP_STEPS_MAX);
+        return;
+    }
+    settings->ramp.step_count = (uint32_t)count;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const yaml_node_t *step = list_item(reader, value, i);
+        const char *text = scalar(step);
+        uint64_t permille;
+        if (config_value_parse(CONFIG_RATE, text ? text : "", 1, 1000, &permille, why))
+            settings->ramp.steps[i] = (uint16_t)permille;
+        else
+            config_problem(reader->problems, line_of(step), "ramp.steps: %s %s", quote(step, quoted), why);
+    }
+}
+
+/* An empty list is one: nothing is worth another try. */
+static void read_error_types(struct reader *reader, const struct config_key *key, struct breaker_settings *settings,
+                             const yaml_node_t *value)
+{
+#define LISTED(suffix, name) name ", "
+    static const char known[] = TRIP_ERROR_TYPES(LISTED) "or user_0 to user_15";
+#undef LISTED
+    char quoted[CONFIG_QUOTE_MAX];
+    uint64_t types = 0, type;
+    const ptrdiff_t count = list_length(value);
+    if (count < 0)
+        config_problem(reader->problems, line_of(value),
+                       "%s.%s: %s is no list of error types; write it as [network, timeout]", key->section,
+                       config_key_name(key), quote(value, quoted));
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const yaml_node_t *item = list_item(reader, value, i);
+        if (find_word(key, scalar(item), &type))
+            types |= UINT64_C(1) << type;
+        else
+            config_problem(reader->problems, line_of(item), "%s.%s: %s is no error type; write %s", key->section,
+                           config_key_name(key), quote(item, quoted), known);
+    }
+    config_key_set(key, settings, types);
+}
+
+/* --------------------------------------------------------------------------------------------- limits and access */
+
+static void read_limit(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                       const yaml_node_t *value)
+{
+    (void)context;
+    if (read_quantity(reader, &config_limit_keys[name], &reader->config->limits, value))
+        reader->config->limit_origins[name] = origin_of(reader, line_of(key));
+    else
+        reader->reading->limits_broken = true;
+}
+
+static void read_role(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                      const yaml_node_t *value)
+{
+    (void)context;
+    char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
+    const char *role = config_role_name((enum config_role)name);
+    const ptrdiff_t count = list_length(value);
+    if (count < 0 || count > CONFIG_PRINCIPALS_MAX) {
+        config_problem(reader->problems, line_of(value),
+                       "access.%s: %s is no list of at most %d names; write it as [\"user:root\", \"group:tripadm\"]",
+                       role, quote(value, quoted), CONFIG_PRINCIPALS_MAX);
+        return;
+    }
+    struct config_principal *who = calloc((size_t)count + 1, sizeof(*who));
+    if (!who) {
+        reader->problems->no_memory = true;
+        return;
+    }
+    free(reader->config->access[name].who);
+    reader->config->access[name].who = who;
+    reader->config->access[name].count = (size_t)count;
+    reader->config->access[name].origin = origin_of(reader, line_of(key));
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const yaml_node_t *item = list_item(reader, value, i);
+        const char *text = scalar(item);
+        if (!config_principal_parse(text ? text : "", &who[i], why))
+            config_problem(reader->problems, line_of(item), "access.%s: %s %s", role, quote(item, quoted), why);
+        else if (!who[i].known)
+            config_problem(reader->notes, line_of(item), "access.%s: this host has no %s, which lets nobody in", role,
+                           quote(item, quoted));
+    }
+}
+
+static void read_limits(struct reader *reader, const yaml_node_t *node)
+{
+    struct level level = {.where = "limits", .read = read_limit};
+    for (; level.count < CONFIG_LIMIT_COUNT; level.count++)
+        level.names[level.count] = config_key_name(&config_limit_keys[level.count]);
+    read_mapping(reader, &level, NULL, node);
+}
+
+static void read_access(struct reader *reader, const yaml_node_t *node)
+{
+    struct level level = {.where = "access", .read = read_role};
+    for (; level.count < CONFIG_ROLE_COUNT; level.count++)
+        level.names[level.count] = config_role_name((enum config_role)level.count);
+    read_mapping(reader, &level, NULL, node);
+}
+
+/* ------------------------------------------------------------------------------------------------------ breakers */
+
+struct entry {
+    struct breaker_settings settings;
+    struct config_lines lines;
+    enum config_key_id ids[NAMES_MAX]; /* of the keys of the level that is being read */
+    size_t key_count;
+    const char *sections[NAMES_MAX]; /* within it, named behind the keys */
+};
+
+static void read_match(struct reader *reader, struct entry *entry, const yaml_node_t *value)
+{
+    char quoted[CONFIG_QUOTE_MAX], name[SETTINGS_PATTERN_MAX + 1];
+    const char *text = scalar(value);
+    const size_t length = text ? strlen(text) : 0;
+    bool valid = length >= 1 && length <= SETTINGS_PATTERN_MAX;
+    if (valid) {
+        strcpy(name, text);
+        for (char *at = name; (at = strpbrk(at, "*?")); at++)
+            *at = 'x';
+        valid = settings_name_valid(name, length);
+    }
+    if (valid)
+        strcpy(entry->settings.match, text);
+    else
+        config_problem(reader->problems, line_of(value),
+                       "match: %s can match no name; write 1 to %d of letters, "
+                       "digits and . _ : / @ - with * for any run and ? for one, as \"payments/*\"",
+                       quote(value, quoted), SETTINGS_PATTERN_MAX);
+}
+
+static void read_key(struct reader *reader, struct entry *entry, enum config_key_id id, const yaml_node_t *key,
+                     const yaml_node_t *value)
+{
+    const unsigned problems = reader->problems->count;
+    entry->lines.keys[id] = line_of(key);
+    switch (config_keys[id].kind) {
+    case CONFIG_WORD:
+        read_word(reader, &config_keys[id], &entry->settings, value);
+        break;
+    case CONFIG_STEPS:
+        read_steps(reader, &entry->settings, value);
+        break;
+    case CONFIG_PATTERN:
+        read_match(reader, entry, value);
+        break;
+    case CONFIG_ERROR_TYPES:
+        read_error_types(reader, &config_keys[id], &entry->settings, value);
+        break;
+    default:
+        read_quantity(reader, &config_keys[id], &entry->settings, value);
+    }
+    entry->lines.broken[id] = reader->problems->count != problems;
+}
+
+/* The keys of a section and the sections in it, as names of a level, and in the entry. section "": the entry itself. */
+static void level_of(struct level *level, struct entry *entry, const char *section)
+{
+    entry->key_count = 0;
+    for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
+        if (strcmp(config_keys[id].section, section) != 0)
+            continue;
+        level->names[level->count++] = config_key_name(&config_keys[id]);
+        entry->ids[entry->key_count++] = id;
+    }
+    size_t inner = 0;
+    for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
+        if (!config_section_within(config_sections[i], section))
+            continue;
+        level->names[level->count++] = config_section_name(config_sections[i]);
+        entry->sections[inner++] = config_sections[i];
+    }
+}
+
+static void read_entry_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                           const yaml_node_t *value)
+{
+    struct entry *entry = context;
+    if (name < entry->key_count) {
+        read_key(reader, entry, entry->ids[name], key, value);
+        return;
+    }
+    const char *section = entry->sections[name - entry->key_count];
+    struct entry inner = *entry;
+    struct level level = {.where = section, .read = read_entry_key};
+    level_of(&level, &inner, section);
+    read_mapping(reader, &level, &inner, value);
+    if (strcmp(section, SECTION_hedge) == 0 && !is_empty(value))
+        inner.settings.hedge.set = 1;
+    entry->settings = inner.settings;
+    entry->lines = inner.lines;
+}
+
+/* An earlier pattern that leaves this one nothing. */
+static void check_reached(struct reader *reader, const struct entry *entry)
+{
+    for (size_t i = reader->first; i < reader->config->breaker_count; i++) {
+        const char *earlier = reader->config->breakers[i].match;
+        if (!config_pattern_covers(earlier, entry->settings.match))
+            continue;
+        config_problem(reader->problems, entry->lines.keys[KEY_match],
+                       "match: \"%s\" is never reached, as \"%s\" stands before it and the first that matches wins; "
+                       "write the narrower pattern first, or remove one",
+                       entry->settings.match, earlier);
+        return;
+    }
+}
+
+static void read_entry(struct reader *reader, const yaml_node_t *node)
+{
+    struct entry entry = {.lines = {.entry = line_of(node)}};
+    breaker_settings_defaults(&entry.settings);
+    entry.settings.match[0] = '\0';
+    struct level level = {.where = "breakers", .read = read_entry_key};
+    level_of(&level, &entry, "");
+
+    read_mapping(reader, &level, &entry, node);
+    if (!entry.lines.keys[KEY_match] && (node->type == YAML_MAPPING_NODE || is_empty(node)))
+        config_problem(reader->problems, entry.lines.entry,
+                       "this breakers entry has no match; write which names it is for, as match: \"payments/*\"");
+    if (!entry.settings.match[0])
+        return;
+    check_reached(reader, &entry);
+    config_check_breaker(&entry.settings, &entry.lines, reader->problems, reader->notes);
+    const size_t line = entry.lines.keys[KEY_match] ? entry.lines.keys[KEY_match] : entry.lines.entry;
+    if (config_append(reader->config, &entry.settings, origin_of(reader, line)) < 0)
+        reader->problems->no_memory = true;
+}
+
+static void read_breakers(struct reader *reader, const yaml_node_t *node)
+{
+    char quoted[CONFIG_QUOTE_MAX];
+    if (is_empty(node))
+        return;
+    const ptrdiff_t count = list_length(node);
+    if (count < 0 || count > CONFIG_BREAKERS_MAX) {
+        config_problem(reader->problems, line_of(node),
+                       "breakers: %s is no list of at most %d entries; write each as - match: \"payments/*\"",
+                       quote(node, quoted), CONFIG_BREAKERS_MAX);
+        return;
+    }
+    if ((size_t)count > CONFIG_BREAKERS_MAX - reader->config->breaker_count) {
+        config_problem(reader->problems, line_of(node),
+                       "breakers: %s has more entries than are left of %d for all files together; let patterns with * "
+                       "stand for many breakers",
+                       quote(node, quoted), CONFIG_BREAKERS_MAX);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < count && !reader->problems->no_memory; i++)
+        read_entry(reader, list_item(reader, node, i));
+}
+
+/* ------------------------------------------------------------------------------------------------------ the file */
+
+static void read_top(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                     const yaml_node_t *value)
+{
+    (void)context;
+    (void)key;
+    void (*const sections[])(struct reader *, const yaml_node_t *) = {read_limits, read_access, read_breakers};
+    sections[name](reader, value);
+}
+
+static void not_yaml(const yaml_parser_t *parser, const char *text, size_t length, struct config_problems *problems)
+{
+    if (parser->error == YAML_MEMORY_ERROR) {
+        problems->no_memory = true;
+        return;
+    }
+    size_t line = parser->problem_mark.line + 1;
+    const char *right = "check brackets, quotes and indentation";
+    if (parser->error == YAML_READER_ERROR) {
+        line = 1;
+        for (size_t i = 0; i < length && i < parser->problem_offset; i++)
+            line += text[i] == '\n';
+        right = "save the file as plain UTF-8 text";
+    } else if (parser->context && strstr(parser->context, "quoted scalar") &&
+               strstr(parser->problem, "end of stream")) {
+        line = parser->context_mark.line + 1;
+        right = "close the quote that begins here";
+    } else if (parser->context && strstr(parser->context, "alias")) {
+        right = "a pattern that begins with * needs quotes, as match: \"*\"";
+    } else if (parser->problem && strstr(parser->problem, "cannot start any token")) {
+        right = "indent with spaces, not tabs, and quote what begins with a sign";
+    }
+    config_problem(problems, line, "not YAML: %s%s%s; %s", parser->context ? parser->context : "",
+                   parser->context ? ": " : "", parser->problem ? parser->problem : "unknown error", right);
+}
+
+/* What an event has that this file must not have; NULL: nothing. */
+static const char *refused_in(const yaml_event_t *event, unsigned depth, unsigned documents)
+{
+    const yaml_char_t *anchor = NULL, *tag = NULL;
+    switch (event->type) {
+    case YAML_ALIAS_EVENT:
+        anchor = event->data.alias.anchor;
+        break;
+    case YAML_SCALAR_EVENT:
+        anchor = event->data.scalar.anchor;
+        tag = event->data.scalar.tag;
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+        anchor = event->data.sequence_start.anchor;
+        tag = event->data.sequence_start.tag;
+        break;
+    case YAML_MAPPING_START_EVENT:
+        anchor = event->data.mapping_start.anchor;
+        tag = event->data.mapping_start.tag;
+        break;
+    default:
+        break;
+    }
+    if (anchor)
+        return "anchors and aliases have no place here; write the settings out, and quotes around a pattern that "
+               "begins with *";
+    if (tag)
+        return "tags (!) have no place here; write the value alone, in quotes if it begins with !";
+    if (depth > DEPTH_MAX)
+        return "nested too deep for any setting; close the brackets, or indent less";
+    if (documents > 1)
+        return "a second document begins here; remove the --- and all that follows";
+    return NULL;
+}
+
+static bool begin(yaml_parser_t *parser, const char *text, size_t length, struct config_problems *problems)
+{
+    if (!yaml_parser_initialize(parser)) {
+        problems->no_memory = true;
+        return false;
+    }
+    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(parser, (const unsigned char *)text, length);
+    return true;
+}
+
+/* Before anything is built of it: events need memory for one only, so that no text can make more of itself. */
+static bool scan(const char *text, size_t length, struct config_problems *problems)
+{
+    yaml_parser_t parser;
+    if (!begin(&parser, text, length, problems))
+        return false;
+    unsigned depth = 0, documents = 0;
+    bool fine = true, more = true;
+    while (fine && more) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&parser, &event)) {
+            not_yaml(&parser, text, length, problems);
+            fine = false;
+            break;
+        }
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        documents += event.type == YAML_DOCUMENT_START_EVENT;
+        const char *refused = refused_in(&event, depth, documents);
+        if (refused)
+            config_problem(problems, event.start_mark.line + 1, "%s", refused);
+        fine = !refused;
+        more = event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return fine;
+}
+
+static bool load(const char *text, size_t length, yaml_document_t *document, struct config_problems *problems)
+{
+    yaml_parser_t parser;
+    if (!begin(&parser, text, length, problems))
+        return false;
+    const bool loaded = yaml_parser_load(&parser, document);
+    if (!loaded)
+        not_yaml(&parser, text, length, problems);
+    yaml_parser_delete(&parser);
+    return loaded;
+}
+
+void config_yaml_read(struct config_reading *reading, const char *text, size_t length)
+{
+    struct reader reader = {.reading = reading,
+                            .config = reading->config,
+                            .problems = &reading->problems,
+                            .notes = &reading->notes,
+                            .first = reading->config->breaker_count};
+    static const struct level top = {
+        .where = "", .names = {"limits", "access", "breakers"}, .count = 3, .read = read_top};
+    if (!scan(text, length, reader.problems) || !load(text, length, &reader.document, reader.problems))
+        return;
+    const yaml_node_t *root = yaml_document_get_root_node(&reader.document);
+    if (root)
+        read_mapping(&reader, &top, NULL, root);
+    yaml_document_delete(&reader.document);
+}

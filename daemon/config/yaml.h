@@ -1,0 +1,24 @@
+/* The text of a config file, into the config. */
+#ifndef TRIPD_CONFIG_YAML_H
+#define TRIPD_CONFIG_YAML_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "config/problems.h"
+
+struct config_reading {
+    struct config *config;
+    struct config_problems problems, notes; /* their `file` is that of the text */
+    uint32_t file;                          /* its number in config->files, from 1 */
+    bool limits_broken;                     /* a limit was not understood: what goes together cannot be told */
+};
+
+/* Adds what the text says to a config that began with the defaults of limits and access and no breakers; complete only
+ * if problems stay empty. */
+void config_yaml_read(struct config_reading *reading, const char *text, size_t length);
+
+/* One more entry behind the others: config.c. 0 or -ENOMEM. */
+int config_append(struct config *config, const struct breaker_settings *settings, struct config_origin origin);
+
+#endif

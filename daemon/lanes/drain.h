@@ -1,0 +1,56 @@
+/* Draining one breaker: what its meters say beyond their marks goes into its image, and the marks move, both or
+ * neither (the journal of internal/layout.h). Totals count whatever the epoch; evidence counts only in the epoch of the
+ * state that it is evidence for, in the order that merge.h makes, up to the call at which a condition holds. */
+#ifndef TRIPD_DRAIN_H
+#define TRIPD_DRAIN_H
+
+#include "core/tracer.h"
+#include "lanes/lane_side.h"
+#include "lanes/merge.h"
+#include "segment/segment.h"
+
+struct drain_input {
+    struct meter_side *meter;
+    struct counters counters;
+};
+
+/* The means, and places to work in. */
+struct drain {
+    struct segment *segment;
+    const struct clock *clock;
+    const struct lanes *lanes;
+    const struct tracer *tracer; /* NULL: nobody traces */
+    segment_store_mark_fn *store;
+    void *context; /* of store */
+    struct told_batch batch;
+    uint64_t meters_read; /* ever: what draining has cost */
+    uint32_t input_count;
+    struct drain_input inputs[JOURNAL_MARKS];
+    struct merge_input merge[JOURNAL_MARKS];
+    struct merge_input *order[JOURNAL_MARKS];
+};
+
+/* One breaker's turn. */
+struct drain_turn {
+    uint32_t slot;
+    const struct breaker_settings *settings;
+    struct meter_side *meters; /* its own, chained */
+    uint64_t word;             /* what the evidence is for: state and epoch */
+    bool judges;               /* its state may move: evidence counts up to the call at which a condition holds */
+    bool over;                 /* the word is another one by now: what is not told yet is not waited for */
+    const uint64_t *leaving;   /* a bit a lane: nothing more will come of it */
+    uint64_t now_ns, now_ticks;
+};
+
+struct drain_found {
+    bool counted;             /* there was something new */
+    bool strayed;             /* a meter says that it is another breaker's now: it was left alone */
+    const struct told *error; /* the last failure told, until the batch is emptied; NULL: none */
+    const struct meter_side *error_meter;
+};
+
+void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct drain_found *ret_found);
+/* A meter of no breaker: what it counts is counted nowhere, and marked as counted. */
+void drain_nobody(struct meter_side *meter);
+
+#endif

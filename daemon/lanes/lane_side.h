@@ -1,0 +1,117 @@
+/* tripd's side of a lane: how far its rings are read, and which of its meters are whose. Everything in a lane is
+ * hostile: each value is loaded once, into what is declared here, and bounded before it is used. */
+#ifndef TRIPD_LANE_SIDE_H
+#define TRIPD_LANE_SIDE_H
+
+#include "lanes/lanes.h"
+#include "lanes/source.h"
+
+#define METERS_PER_CHUNK 16
+#define NO_BREAKER       UINT32_MAX
+#define TICKS_UNKNOWN    UINT64_MAX
+
+struct lane_side;
+
+/* tripd's side of a meter. The marks stand in the lane, for the worker after this one; these here are a copy, which the
+ * client cannot change. */
+struct meter_side {
+    struct lane_side *lane;
+    struct meter_side *next;      /* of the same breaker, or of nobody's */
+    struct meter_side **previous; /* what points to it in that chain */
+    struct meter_side *next_told; /* of those with events in the batch */
+    uint64_t owner;               /* as it was when `breaker` was found; 0: not taken */
+    uint32_t breaker;             /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
+    uint32_t number;              /* in the lane */
+    int64_t in_flight;            /* calls begun less calls ended, when last read */
+    struct meter_marks marks;
+    uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
+    uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
+    uint32_t told_first, told_last; /* places + 1 in the batch; 0: none */
+    uint32_t latency[LATENCY_BUCKETS];
+    uint16_t failed_latency[LATENCY_BUCKETS];
+};
+
+struct section_side {
+    uint64_t tail; /* events read */
+    bool more;     /* there are events that are not read yet: what the counters say came partly after them */
+    bool full;     /* it was full when last read */
+    bool dropped;  /* or the time before: what the counters say beyond the events was dropped */
+};
+
+struct lane_side {
+    struct lane *lane;
+    void *memory;
+    uint64_t lane_id;
+    uid_t uid;
+    uint32_t number;
+    uint32_t meter_count;
+    uint32_t meters;       /* in use, as of the last look */
+    uint32_t unowned;      /* the lowest that had no owner then; `meters`: all have */
+    uint64_t looked_ticks; /* when meters were last looked for, or TICKS_UNKNOWN */
+    struct section_side sections[LANE_SECTIONS];
+    uint32_t chunk_count;
+    struct meter_side **chunks;
+    uint16_t *claimed; /* by breaker, a bit a section: a meter counts for both */
+};
+
+_Static_assert(LANE_SECTIONS <= 16, "a bit a section in lane_side.claimed");
+
+/* A batch of told events, of any lanes. */
+struct told_batch {
+    struct told *events;
+    uint32_t count, capacity;
+};
+
+int lane_side_new(struct lane *lane, struct lane_side **ret_side);
+struct lane_side *lane_side_free(struct lane_side *side);
+/* Is the mark of this lane? */
+bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark);
+
+/* One meter of a lane counts for a breaker in a section: libtrip takes no more, and each one costs its breaker's turns.
+ * False: another one does. */
+bool meter_side_claim(const struct meter_side *meter, uint32_t breaker);
+void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker);
+
+/* Looks for meters that came into use; `found` is called for each one that has an owner now. Without memory for one, or
+ * room for it in its user's quota, it is looked for again. */
+void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
+                    void *context);
+/* NULL: not in use. */
+struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number);
+uint32_t meter_side_section(const struct meter_side *meter);
+uint64_t meter_side_owner(const struct meter_side *meter); /* as it stands in the lane now */
+
+/* Appends up to `most` events of a section to the batch, those of each meter chained. `taken` is called for each meter
+ * that got its first one. True: there is more to take, or there was no room, and outcomes may have gone untold until
+ * lane_side_release: come again. */
+bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch *batch, uint32_t most,
+                    void (*taken)(void *context, struct meter_side *meter), void *context);
+/* The events that were taken may be overwritten. */
+void lane_side_release(struct lane_side *side, uint32_t section);
+
+/* A meter's lines of the client's, each word loaded once. */
+struct counters {
+    uint64_t owner;
+    uint64_t ok, failures, slow; /* evidence */
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied, retries;
+    uint64_t limited[LIMITED_COUNT];
+    uint64_t started, finished;
+    bool steady; /* no failure came while they were read: all successes they hold are later than the last one told */
+};
+void meter_side_read(const struct meter_side *meter, struct counters *ret_counters);
+/* Calls begun and calls ended alone. */
+uint64_t meter_side_begun(const struct meter_side *meter);
+uint64_t meter_side_ended(const struct meter_side *meter);
+/* Does tripd know all meters of the lane? Not where there was no room for one. */
+bool lane_side_complete(const struct lane_side *side);
+/* The marks, into the lane and the copy. False: there is no such meter. */
+bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks);
+/* Adds the calls by latency that came since the last time, and those of them that went well. A call that is seen before
+ * its failure is taken back the next time. */
+void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS], int64_t went_well[LATENCY_BUCKETS]);
+
+/* The text of an event's error, as it stands there, which is any bytes; false: overwritten, or none. */
+bool lane_side_error(const struct lane_side *side, uint32_t section, uint32_t place,
+                     char ret_message[TRIP_ERROR_MESSAGE_MAX + 1]);
+
+#endif

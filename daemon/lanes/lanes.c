@@ -1,0 +1,442 @@
+#include "lanes/lanes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal/policy.h"
+#include "log.h"
+
+#define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+struct lane {
+    struct lanes *lanes;
+    struct lane_header *memory;
+    uint64_t lane_id;
+    size_t size;
+    uint64_t charged; /* what is kept of it on the heap */
+    int fd;
+    uint32_t number;
+    uint32_t meter_count;
+    uint32_t meters; /* in use, as of the last look */
+    uid_t uid;
+    pid_t pid;
+    bool connected;
+    char program[sizeof(((struct lane_header *)0)->program) + 1];
+};
+
+struct lanes {
+    struct lanes_options options;
+    struct lane **places; /* by number; place 0 is unused */
+    uint32_t count;
+    uint32_t meter_count; /* that every lane must have */
+    size_t size;
+    bool told_charge; /* the log has said that a quota is used up by what lanes hold */
+};
+
+int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
+{
+    struct lanes *lanes = calloc(1, sizeof(*lanes));
+    if (!lanes)
+        return -ENOMEM;
+    lanes->options = *options;
+    lanes->meter_count = (uint32_t)lane_meters_for(options->max_breakers);
+    lanes->size = lane_size(lanes->meter_count);
+    lanes->places = calloc((size_t)options->max_lanes + 1, sizeof(struct lane *));
+    if (!lanes->places) {
+        free(lanes);
+        return -ENOMEM;
+    }
+    *ret_lanes = lanes;
+    return 0;
+}
+
+static struct lane *lane_free(struct lane *lane)
+{
+    if (lane->memory)
+        munmap(lane->memory, lane->size);
+    if (lane->fd >= 0)
+        close(lane->fd);
+    free(lane);
+    return NULL;
+}
+
+struct lanes *lanes_free(struct lanes *lanes)
+{
+    if (!lanes)
+        return NULL;
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+        if (lanes->places[number])
+            lane_free(lanes->places[number]);
+    free(lanes->places);
+    free(lanes);
+    return NULL;
+}
+
+void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user)
+{
+    lanes->options.memory_per_user = memory_per_user;
+}
+
+/* ------------------------------------------------------------------------------------------------------- attaching */
+
+/* NULL: it can be mapped and read without a SIGBUS. */
+static const char *misfit_file(int fd, size_t size)
+{
+    struct stat status;
+    const int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0)
+        return "the lane is no memfd";
+    if ((seals & LANE_SEALS) != LANE_SEALS)
+        return "the lane is not sealed against shrinking, growing and further seals";
+    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
+        return "the lane is no file";
+    if (status.st_size < 0 || (size_t)status.st_size != size)
+        return "the lane has another size than this tripd's lanes";
+    return NULL;
+}
+
+/* NULL: a lane of this layout. header: a copy. */
+static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header, uint64_t lane_id)
+{
+    if (header->magic != LANE_MAGIC)
+        return "the lane's magic is not a lane's";
+    if (header->version != LAYOUT_VERSION)
+        return "the lane has another layout version";
+    if (header->digest != layout_digest())
+        return "the lane has another layout digest";
+    if (header->meter_count != lanes->meter_count)
+        return "the lane has another number of meters than this tripd's lanes";
+    if (header->lane_id == 0)
+        return "the lane has no id";
+    if (header->lane_id != lane_id)
+        return "the lane has another id than the packet that brought it";
+    if (header->segment_id != lanes->options.segment_id)
+        return "the lane counts for the breakers of another segment";
+    return NULL;
+}
+
+/* What a lane calls its program, fit for a terminal. */
+static void copy_program(char to[sizeof(((struct lane *)0)->program)],
+                         const char from[sizeof(((struct lane_header *)0)->program)])
+{
+    size_t i = 0;
+    for (; i < sizeof(((struct lane_header *)0)->program) && from[i]; i++)
+        to[i] = from[i] >= ' ' && from[i] < 0x7f ? from[i] : '?';
+    to[i] = '\0';
+}
+
+static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
+{
+    struct lane_header header = {0};
+    const char *why = misfit_file(offer->fd, lanes->size);
+    if (why) {
+        *ret_why = why;
+        return -EINVAL;
+    }
+    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->fd, 0);
+    if (memory == MAP_FAILED) {
+        const int error = -errno;
+        *ret_why = "the lane cannot be mapped for writing";
+        return error == -ENOMEM ? error : -EINVAL;
+    }
+    memcpy(&header, memory, offsetof(struct lane_header, meters_used)); /* of what is behind most may be changing */
+    header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
+    why = misfit_header(lanes, &header, offer->lane_id);
+    if (why) {
+        munmap(memory, lanes->size);
+        *ret_why = why;
+        return -EINVAL;
+    }
+    lane->memory = memory;
+    lane->size = lanes->size;
+    lane->lane_id = header.lane_id;
+    lane->meter_count = lanes->meter_count;
+    copy_program(lane->program, header.program);
+    return 0;
+}
+
+/* A description of our own. The sender's may be the one that holds its lock, and our mapping would keep it. A memfd
+ * that the sender has put a lease on is not waited for. -1: there is none to be had, and the sender's must do. */
+static int own_description(int fd, size_t size)
+{
+    char path[32];
+    const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; /* with our rights it might become so */
+    if (!writable || misfit_file(fd, size))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* An id that another user's lane has is no conflict: whoever reads it can take it. */
+static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
+{
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++) {
+        struct lane *const lane = lanes->places[number];
+        if (lane && lane->lane_id == lane_id && lane->uid == uid)
+            return lane;
+    }
+    return NULL;
+}
+
+static bool same_memfd(int fd, int other_fd)
+{
+    struct stat status, other;
+    return fstat(fd, &status) == 0 && fstat(other_fd, &other) == 0 && status.st_dev == other.st_dev &&
+           status.st_ino == other.st_ino;
+}
+
+static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
+{
+    uint64_t memory = more;
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+        if (lanes->places[number] && lanes->places[number]->uid == uid)
+            memory += lanes->size + lanes->places[number]->charged;
+    return memory <= lanes->options.memory_per_user;
+}
+
+static void say_no_room(struct lanes *lanes, uid_t uid)
+{
+    if (lanes->told_charge)
+        return;
+    lanes->told_charge = true;
+    log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what they report of breakers that "
+                "are new to them is not counted; raise it, and reload the config",
+                (unsigned)uid);
+}
+
+bool lane_charge(struct lane *lane, size_t bytes)
+{
+    if (!within_quota(lane->lanes, lane->uid, bytes)) {
+        say_no_room(lane->lanes, lane->uid);
+        return false;
+    }
+    lane->charged += bytes;
+    return true;
+}
+
+/* 0: none is free, or not this one. */
+static uint32_t free_number(const struct lanes *lanes, uint32_t wanted)
+{
+    if (wanted)
+        return wanted <= lanes->options.max_lanes && !lanes->places[wanted] ? wanted : 0;
+    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+        if (!lanes->places[number])
+            return number;
+    return 0;
+}
+
+/* A lane that is there already: its own process comes back, or someone claims its id. */
+static int take_up_again(struct lane *lane, int fd, pid_t pid, const char **ret_why)
+{
+    if (lane->connected || !same_memfd(lane->fd, fd)) {
+        *ret_why = "a lane with this id is attached";
+        return -EEXIST;
+    }
+    lane->connected = true;
+    lane->pid = pid;
+    return 0;
+}
+
+/* Everything but the lane's memory. */
+static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t *ret_number, const char **ret_why)
+{
+    const uint32_t number = free_number(lanes, wanted);
+    if (!number) {
+        *ret_why = wanted ? "another lane has this number" : "limits.max_lanes lanes are attached";
+        return -EMFILE;
+    }
+    if (!within_quota(lanes, uid, lanes->size)) {
+        *ret_why = "limits.lane_memory_per_user is used up by this user's other processes";
+        return -EDQUOT;
+    }
+    *ret_number = number;
+    return 0;
+}
+
+/* Takes the offered descriptor on success. */
+static int attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
+{
+    struct lane *lane = calloc(1, sizeof(*lane));
+    if (!lane) {
+        *ret_why = "out of memory";
+        return -ENOMEM;
+    }
+    lane->fd = -1;
+    int error = lane_map(lanes, offer, lane, ret_why);
+    struct lane *const before = error == 0 ? lane_of_id(lanes, offer->uid, lane->lane_id) : NULL;
+    if (before) {
+        *ret_why = "another process's lane has its id";
+        error = offer->number ? -EEXIST : take_up_again(before, offer->fd, offer->pid, ret_why);
+        lane_free(lane);
+        if (error < 0)
+            return error;
+        close(offer->fd);
+        *ret_lane = before;
+        return 0;
+    }
+    if (error == 0)
+        error = admit(lanes, offer->uid, offer->number, &lane->number, ret_why);
+    if (error < 0) {
+        lane_free(lane);
+        return error;
+    }
+    lane->lanes = lanes;
+    lane->fd = offer->fd;
+    lane->uid = offer->uid;
+    lane->pid = offer->pid;
+    lane->connected = offer->number == 0;
+    lanes->places[lane->number] = lane;
+    lanes->count++;
+    /* Pairs with the acquire of a client that asks whether its lane is looked at. */
+    __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
+    *ret_lane = lane;
+    return 0;
+}
+
+int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
+{
+    /* What the keeper holds is a description of our own. */
+    const int own = offer->number == 0 ? own_description(offer->fd, lanes->size) : -1;
+    struct lane_offer ours = *offer;
+    if (own >= 0)
+        ours.fd = own;
+    const int error = attach(lanes, &ours, ret_lane, ret_why);
+    if (own >= 0)
+        close(error < 0 ? own : offer->fd);
+    return error;
+}
+
+void lane_grant(struct lane *lane, uint64_t commons_number)
+{
+    const uint64_t granted = policy_lane_grant(commons_number, lane->number);
+    /* Sequentially consistent: pairs with the fence of tell_ring. Either the client sees its number and rings, or the
+     * look at the lane that follows this grant sees what it told. */
+    __atomic_store_n(&lane->memory->granted, granted, __ATOMIC_SEQ_CST);
+}
+
+void lane_hung_up(struct lane *lane)
+{
+    lane->connected = false;
+}
+
+void lanes_remove(struct lanes *lanes, struct lane *lane)
+{
+    /* Pairs with the client's acquire: it may give up this lane. */
+    __atomic_store_n(&lane->memory->detached, 1, __ATOMIC_RELEASE);
+    lanes->places[lane->number] = NULL;
+    lanes->count--;
+    lane_free(lane);
+}
+
+struct lane *lanes_get(const struct lanes *lanes, uint32_t number)
+{
+    return number >= 1 && number <= lanes->options.max_lanes ? lanes->places[number] : NULL;
+}
+
+uint32_t lanes_count(const struct lanes *lanes)
+{
+    return lanes->count;
+}
+
+uint32_t lanes_max(const struct lanes *lanes)
+{
+    return lanes->options.max_lanes;
+}
+
+bool lane_abandoned(const struct lane *lane)
+{
+    if (flock(lane->fd, LOCK_EX | LOCK_NB) < 0)
+        return false;
+    flock(lane->fd, LOCK_UN);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------ what it is */
+
+uint32_t lane_number(const struct lane *lane)
+{
+    return lane->number;
+}
+
+uint64_t lane_identity(const struct lane *lane)
+{
+    return lane->lane_id;
+}
+
+uid_t lane_uid(const struct lane *lane)
+{
+    return lane->uid;
+}
+
+pid_t lane_pid(const struct lane *lane)
+{
+    return lane->pid;
+}
+
+const char *lane_program(const struct lane *lane)
+{
+    return lane->program;
+}
+
+int lane_fd(const struct lane *lane)
+{
+    return lane->fd;
+}
+
+uint32_t lane_meters(const struct lane *lane)
+{
+    return lane->meters;
+}
+
+/* -------------------------------------------------------------------------------------------------- for who reads it
+ */
+
+void *lane_memory(const struct lane *lane)
+{
+    return lane->memory;
+}
+
+uint32_t lane_meter_count(const struct lane *lane)
+{
+    return lane->meter_count;
+}
+
+uint32_t lane_max_breakers(const struct lane *lane)
+{
+    return lane->lanes->options.max_breakers;
+}
+
+bool lane_resolved(const struct lane *lane, uint32_t breaker)
+{
+    /* Relaxed: the fences of both sides order it (libtrip's lane_resolve, and who asks here). */
+    const uint64_t bits = __atomic_load_n(lane_resolved_at(lane->memory, lane->meter_count, breaker), __ATOMIC_RELAXED);
+    return bits >> breaker % 64 & 1;
+}
+
+uint32_t lane_look(struct lane *lane)
+{
+    /* Pairs with the client's release after it took a meter: those below are initialised. */
+    const uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_ACQUIRE);
+    lane->meters = used < lane->meter_count ? used : lane->meter_count;
+    return lane->meters;
+}
+
+uint32_t lane_sections(const struct lane *lane)
+{
+    /* Pairs with the client's release after it took a section. */
+    const uint32_t used = __atomic_load_n(&lane->memory->sections_used, __ATOMIC_ACQUIRE);
+    return used < 1 ? 1 : used < LANE_SECTIONS ? used : LANE_SECTIONS;
+}
+
+void lanes_reading(const struct lanes *lanes, uint32_t number)
+{
+    if (lanes->options.draining) /* the keeper looks when this process is dead: no order is needed */
+        __atomic_store_n(lanes->options.draining, number, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,35 @@
+/* One order for the calls of several sources. Told events stand where their times say; the calls between two events of
+ * a source are spread evenly over the time between them. So a source's own order is kept exactly, and calls of others
+ * fall among them in proportion. Pure. The work is bounded by events, never by how many calls a counter claims. */
+#ifndef TRIPD_MERGE_H
+#define TRIPD_MERGE_H
+
+#include "lanes/source.h"
+
+/* n calls of this kind (enum call_kind) come next, at `ticks` at the latest. what: of the event that told the one call;
+ * 0: none did. False: no more are wanted. */
+typedef bool merge_emit_fn(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what);
+
+struct merge_input {
+    struct source source;
+    struct source_step step; /* that comes next */
+    uint64_t since_ticks;    /* of the step before */
+};
+
+/* What comes until the next such call comes of this input. */
+typedef void merge_turn_fn(void *context, const struct merge_input *input);
+
+struct merge_options {
+    uint64_t remembers;   /* calls before the last so many need not be given, where their order is not known */
+    uint64_t apart_ticks; /* calls so far apart are given in several parts, each with its time */
+    merge_emit_fn *emit;
+    merge_turn_fn *turn; /* NULL: nobody minds */
+    void *context;
+};
+
+/* inputs: sources set, the rest is the merge's own. order: `count` places to work in. Afterwards each source stands at
+ * its end, also when emit wanted no more. Returns how many calls were not given, as no window would remember them. */
+uint64_t merge_sources(const struct merge_options *options, struct merge_input *inputs, struct merge_input **order,
+                       uint32_t count);
+
+#endif

@@ -1,0 +1,105 @@
+#include "lanes/source.h"
+
+#include <string.h>
+
+#include "internal/layout.h"
+#include "internal/numbers.h"
+#include "internal/state_word.h"
+
+static uint64_t within(uint64_t value, uint64_t low, uint64_t high)
+{
+    return value < low ? low : at_most(value, high);
+}
+
+/* The count whose low 32 bits are `low`, at `from` or later, but not beyond `last`. */
+static uint64_t widen(uint32_t low, uint64_t from, uint64_t last)
+{
+    const uint32_t ahead = low - (uint32_t)from;
+    /* Of before `from`: the event was counted already, or two threads told theirs in the other order. */
+    return ahead > UINT32_MAX / 2 ? from : at_most(from + ahead, last);
+}
+
+struct evidence_counts source_counts_at(const struct source *source, const struct told *told)
+{
+    return (struct evidence_counts){
+        .ok = within(evidence_count(told->ok), source->counted.ok, source->counters.ok),
+        .failures = widen(told->failures, source->counted.failures, source->counters.failures),
+        .slow = widen(told->slow, source->counted.slow, source->counters.slow),
+    };
+}
+
+/* Moves on to these counts. `kind`: of the call that was told at the end, if it is among them. */
+static bool step_to(struct source *source, struct evidence_counts to, unsigned kind, struct source_step *ret_step)
+{
+    uint64_t ok = to.ok - source->counted.ok, failures = to.failures - source->counted.failures;
+    uint64_t slow = to.slow - source->counted.slow;
+    ret_step->kind = STEP_NO_CALL;
+    if (kind != STEP_NO_CALL && (kind & CALL_FAILED ? failures : ok) > 0) {
+        *(kind & CALL_FAILED ? &failures : &ok) -= 1;
+        ret_step->kind = kind & CALL_FAILED;
+        if ((kind & CALL_SLOW) && slow > 0) {
+            ret_step->kind |= CALL_SLOW;
+            slow--;
+        }
+    }
+    ret_step->gapless = ok + failures == 0;
+    if (!ret_step->gapless) {
+        /* Which of the dropped ones were slow is not known; how many were is. */
+        ret_step->gap[CALL_FAILED | CALL_SLOW] = at_most(slow, failures);
+        slow -= ret_step->gap[CALL_FAILED | CALL_SLOW];
+        ret_step->gap[CALL_SLOW] = at_most(slow, ok);
+        slow -= ret_step->gap[CALL_SLOW];
+        ret_step->gap[CALL_FAILED] = failures - ret_step->gap[CALL_FAILED | CALL_SLOW];
+        ret_step->gap[CALL_OK] = ok - ret_step->gap[CALL_SLOW];
+    }
+    source->counted = to;
+    source->counted.slow -= slow; /* counted before its call: with the call that comes */
+    return !ret_step->gapless || ret_step->kind != STEP_NO_CALL;
+}
+
+static unsigned kind_of(uint32_t what)
+{
+    const unsigned outcome = lane_event_outcome(what), slow = what >> 19 & 1 ? CALL_SLOW : 0;
+    if (outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT)
+        return CALL_FAILED | slow;
+    return outcome == TRIP_OK ? CALL_OK | slow : STEP_NO_CALL;
+}
+
+/* The event that comes right after what is counted: a failure, and nothing went untold between. */
+static bool is_next_failure(const struct source *source, const struct told *told, unsigned kind)
+{
+    const uint64_t slow = source->counted.slow + (kind == (CALL_FAILED | CALL_SLOW));
+    return (kind & ~(unsigned)CALL_SLOW) == CALL_FAILED && told->failures == (uint32_t)source->counted.failures + 1 &&
+           source->counted.failures < source->counters.failures && told->slow == (uint32_t)slow &&
+           slow <= source->counters.slow && evidence_count(told->ok) == source->counted.ok;
+}
+
+bool source_next(struct source *source, struct source_step *ret_step)
+{
+    while (source->next) {
+        const struct told *const told = &source->batch[source->next - 1];
+        source->next = told->next;
+        if (evidence_epoch(told->ok) != source->epoch)
+            continue;
+        source->ticks = within(told->ticks, source->ticks, source->until_ticks);
+        ret_step->ticks = source->ticks;
+        ret_step->what = told->what;
+        const unsigned kind = kind_of(told->what);
+        if (is_next_failure(source, told, kind)) { /* the short way to what step_to says */
+            source->counted.failures++;
+            source->counted.slow += kind >> 1;
+            ret_step->kind = kind;
+            ret_step->gapless = true;
+            return true;
+        }
+        if (step_to(source, source_counts_at(source, told), kind, ret_step))
+            return true;
+    }
+    if (!source->rest)
+        return false;
+    source->rest = false;
+    source->ticks = source->until_ticks;
+    ret_step->ticks = source->ticks;
+    ret_step->what = 0;
+    return step_to(source, source->counters, STEP_NO_CALL, ret_step);
+}

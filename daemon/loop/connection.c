@@ -1,0 +1,304 @@
+/* Connections: packets that came, packets that wait for the peer to read, and the end. */
+#include "loop/backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define QUEUE_MAX       256
+#define QUEUE_BYTES_MAX ((size_t)4 << 20)
+
+struct loop_packet {
+    struct loop_packet *next;
+    size_t size;
+    int fds[LOOP_MESSAGE_FDS]; /* our duplicates */
+    size_t fd_count;
+    uint8_t data[];
+};
+
+struct loop_connection *loop_connection_new(struct loop *loop, int fd)
+{
+    struct loop_connection *connection = calloc(1, sizeof(*connection));
+    if (!connection)
+        return NULL;
+    struct loop_source *source = &connection->source;
+    source->loop = loop;
+    source->kind = LOOP_CONNECTION;
+    source->fd = fd;
+    connection->last = &connection->first;
+    if (loop->ops->add(source) < 0) {
+        free(connection);
+        return NULL;
+    }
+    loop_link_insert_after(loop->sources.previous, &source->link);
+    return connection;
+}
+
+int loop_connection_adopt(struct loop *loop, int fd, struct loop_connection **ret_connection)
+{
+    struct loop_connection *connection = loop_connection_new(loop, fd);
+    if (!connection)
+        return -ENOMEM;
+    *ret_connection = connection;
+    return 0;
+}
+
+static void refresh(struct loop_connection *connection, unsigned wanted)
+{
+    if (connection->source.wanted == wanted)
+        return;
+    connection->source.wanted = wanted;
+    connection->source.loop->ops->refresh(&connection->source);
+}
+
+void loop_connection_start(struct loop_connection *connection, loop_received_fn *received, loop_hung_up_fn *hung_up,
+                           void *context)
+{
+    connection->received = received;
+    connection->hung_up = hung_up;
+    connection->context = context;
+    if (!connection->source.removed)
+        refresh(connection, connection->source.wanted | LOOP_INPUT);
+}
+
+void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context)
+{
+    connection->ended = ended;
+    connection->ended_context = context;
+}
+
+int loop_connection_fd(const struct loop_connection *connection)
+{
+    return connection->source.fd;
+}
+
+size_t loop_connection_queued(const struct loop_connection *connection)
+{
+    return connection->queued;
+}
+
+void loop_connection_close(struct loop_connection *connection)
+{
+    if (!connection || connection->source.removed)
+        return;
+    loop_connection_discard(connection);
+    loop_source_remove(&connection->source);
+    if (connection->ended)
+        connection->ended(connection->ended_context);
+}
+
+/* ------------------------------------------------------------------------------------------------- the end */
+
+static void hang_up(struct loop_connection *connection, int error)
+{
+    connection->hung_up(connection->context, connection, error);
+    loop_connection_close(connection);
+}
+
+/* An empty packet, and the end, are both read as 0 bytes. After the end the socket says hang-up and holds no bytes;
+ * empty packets that were sent just before the end are taken for it. */
+static bool at_end(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLRDHUP};
+    int unread = 0;
+    if (poll(&state, 1, 0) < 0 || !(state.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)))
+        return false;
+    return ioctl(fd, FIONREAD, &unread) < 0 || unread == 0;
+}
+
+bool loop_connection_failed(struct loop_connection *connection, int error)
+{
+    if (connection->source.removed || error == -ECANCELED)
+        return false;
+    if (error == -EINTR || error == -EAGAIN || error == -ENOBUFS)
+        return true;
+    /* The peer closed without reading what we sent. It is said once; what it sent itself comes after. */
+    if (error == -ECONNRESET && connection->error == 0) {
+        connection->error = error;
+        return true;
+    }
+    hang_up(connection, error);
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------------- packets in */
+
+/* Collects the descriptors of a packet. */
+static size_t take_fds(struct msghdr *header, int fds[LOOP_CONTROL_FDS])
+{
+    size_t count = 0;
+    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t bytes = control->cmsg_len - CMSG_LEN(0);
+        for (size_t i = 0; i < bytes / sizeof(int) && count < LOOP_CONTROL_FDS; i++)
+            memcpy(&fds[count++], CMSG_DATA(control) + i * sizeof(int), sizeof(int));
+    }
+    return count;
+}
+
+/* 0, or the -errno with which the connection ends. */
+static int refuse(const struct loop_connection *connection, const struct msghdr *header, size_t size, size_t fd_count)
+{
+    if (header->msg_flags & MSG_TRUNC)
+        return -EMSGSIZE;
+    if (fd_count > LOOP_MESSAGE_FDS)
+        return -EMSGSIZE;
+    if (header->msg_flags & MSG_CTRUNC) /* there was room for them: we could not take them */
+        return -EMFILE;
+    if (size == 0 && fd_count == 0 && at_end(connection->source.fd))
+        return -ENOTCONN;
+    return 0;
+}
+
+void loop_connection_packet_ready(struct loop_connection *connection, struct msghdr *header, const uint8_t *data,
+                                  size_t size)
+{
+    struct loop_message message = {.data = data, .size = size, .fds = {-1, -1, -1, -1}};
+    struct closer *const closer = connection->source.loop->closer;
+    int fds[LOOP_CONTROL_FDS];
+    const size_t fd_count = take_fds(header, fds);
+    const int error = connection->source.removed ? -ENOTCONN : refuse(connection, header, size, fd_count);
+    if (error < 0) {
+        if (!connection->source.removed)
+            hang_up(connection, error == -ENOTCONN ? connection->error : error);
+        closer_close_all(closer, fds, fd_count);
+        return;
+    }
+    message.fd_count = fd_count;
+    memcpy(message.fds, fds, fd_count * sizeof(int));
+    connection->received(connection->context, connection, &message);
+    closer_close_all(closer, message.fds, fd_count);
+}
+
+/* ------------------------------------------------------------------------------------------------- packets out */
+
+static struct loop_packet *packet_free(struct loop_packet *packet)
+{
+    for (size_t i = 0; packet && i < packet->fd_count; i++)
+        close(packet->fds[i]); /* of tripd's own files */
+    free(packet);
+    return NULL;
+}
+
+static int packet_new(const void *data, size_t size, const int *fds, size_t fd_count, struct loop_packet **ret_packet)
+{
+    struct loop_packet *packet = malloc(sizeof(*packet) + size);
+    if (!packet)
+        return -ENOMEM;
+    packet->next = NULL;
+    packet->size = size;
+    packet->fd_count = 0;
+    memcpy(packet->data, data, size);
+    for (size_t i = 0; i < fd_count; i++) {
+        const int fd = fcntl(fds[i], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            const int error = -errno;
+            packet_free(packet);
+            return error;
+        }
+        packet->fds[packet->fd_count++] = fd;
+    }
+    *ret_packet = packet;
+    return 0;
+}
+
+/* 0, or -errno: -EAGAIN while the peer has to read first. */
+static int send_now(int fd, const void *data, size_t size, const int *fds, size_t fd_count)
+{
+    union {
+        struct cmsghdr header;
+        uint8_t room[CMSG_SPACE(LOOP_MESSAGE_FDS * sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd_count > 0) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
+    }
+    ssize_t sent;
+    do
+        sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+static int enqueue(struct loop_connection *connection, const void *data, size_t size, const int *fds, size_t fd_count)
+{
+    if (connection->queued >= QUEUE_MAX || connection->queued_bytes + size > QUEUE_BYTES_MAX)
+        return -ENOBUFS;
+    struct loop_packet *packet = NULL;
+    const int error = packet_new(data, size, fds, fd_count, &packet);
+    if (error < 0)
+        return error;
+    *connection->last = packet;
+    connection->last = &packet->next;
+    connection->queued++;
+    connection->queued_bytes += size;
+    refresh(connection, connection->source.wanted | LOOP_OUTPUT);
+    return 0;
+}
+
+int loop_connection_send(struct loop_connection *connection, const void *data, size_t size, const int *fds,
+                         size_t fd_count)
+{
+    if (connection->source.removed)
+        return -ENOTCONN;
+    if (size == 0 || fd_count > LOOP_MESSAGE_FDS)
+        return -EINVAL;
+    if (size > LOOP_MESSAGE_MAX)
+        return -EMSGSIZE;
+    int error = -EAGAIN;
+    if (!connection->first)
+        error = send_now(connection->source.fd, data, size, fds, fd_count);
+    return error == -EAGAIN ? enqueue(connection, data, size, fds, fd_count) : error;
+}
+
+static void dequeue(struct loop_connection *connection)
+{
+    struct loop_packet *packet = connection->first;
+    connection->first = packet->next;
+    if (!connection->first)
+        connection->last = &connection->first;
+    connection->queued--;
+    connection->queued_bytes -= packet->size;
+    packet_free(packet);
+}
+
+void loop_connection_discard(struct loop_connection *connection)
+{
+    while (connection->first)
+        dequeue(connection);
+}
+
+void loop_connection_writable(struct loop_connection *connection)
+{
+    if (connection->source.removed)
+        return;
+    int error = 0;
+    while (connection->first && error == 0) {
+        const struct loop_packet *packet = connection->first;
+        error = send_now(connection->source.fd, packet->data, packet->size, packet->fds, packet->fd_count);
+        if (error == 0)
+            dequeue(connection);
+    }
+    if (error == -EAGAIN)
+        return;
+    refresh(connection, connection->source.wanted & ~LOOP_OUTPUT);
+    if (error == 0)
+        return;
+    /* An answer that cannot be sent breaks the connection. What the peer sent before still comes, then its end. */
+    loop_connection_discard(connection);
+    if (error != -EPIPE)
+        connection->error = error;
+    shutdown(connection->source.fd, SHUT_RDWR);
+}

@@ -1,0 +1,407 @@
+#include "net/attach.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal/wire.h"
+#include "log.h"
+
+enum session_state {
+    SESSION_NEW,      /* may say hello */
+    SESSION_GREETED,  /* may attach and resolve */
+    SESSION_KEEPING,  /* its lane is on its way to the keeper */
+    SESSION_ATTACHED, /* may resolve */
+    SESSION_REFUSED,  /* may read why, and hang up */
+    SESSION_OVER,     /* likewise, since the look before */
+};
+
+struct session {
+    struct attach *attach;
+    struct loop_connection *connection;
+    struct peer peer;
+    enum session_state state;
+    struct client *client; /* KEEPING, ATTACHED */
+    struct session *next, **previous;
+};
+
+struct attach {
+    struct attach_options options;
+    struct session *sessions;
+    bool told_names, told_unused, told_lanes, told_memory; /* the log has said so */
+};
+
+/* ---- sessions */
+
+static void session_close(struct session *session)
+{
+    *session->previous = session->next;
+    if (session->next)
+        session->next->previous = session->previous;
+    if (session->client)
+        client_hung_up(session->client);
+    loop_connection_close(session->connection);
+    free(session);
+}
+
+static int session_new(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                       struct session **ret_session)
+{
+    struct session *session = malloc(sizeof(*session));
+    if (!session)
+        return -ENOMEM;
+    *session = (struct session){.attach = attach,
+                                .connection = connection,
+                                .peer = *peer,
+                                .next = attach->sessions,
+                                .previous = &attach->sessions};
+    if (session->next)
+        session->next->previous = &session->next;
+    attach->sessions = session;
+    *ret_session = session;
+    return 0;
+}
+
+/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. A peer that is gone already reads no
+ * answer, but what it sent before it went still comes and counts. */
+
+static int answer(struct session *session, const void *packet, size_t size, const int *fds, size_t fd_count)
+{
+    const int error = loop_connection_send(session->connection, packet, size, fds, fd_count);
+    return error == -EPIPE || error == -ECONNRESET ? 0 : error;
+}
+
+static struct wire_head head_of(enum wire_kind kind)
+{
+    return (struct wire_head){.magic = WIRE_MAGIC, .version = WIRE_VERSION, .kind = (uint16_t)kind};
+}
+
+_Static_assert(sizeof(((struct refusal *)0)->why) == sizeof(((struct wire_refused *)0)->why),
+               "a reason has outgrown its place");
+
+static int refuse(struct session *session, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct session *session, int error, const char *format, ...)
+{
+    struct wire_refused refused = {.head = head_of(WIRE_REFUSED), .error = error, .digest = layout_digest()};
+    struct refusal refusal = {.uid = session->peer.uid, .pid = session->peer.pid, .error = error};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(refused.why, sizeof(refused.why), format, arguments);
+    va_end(arguments);
+    memcpy(refusal.why, refused.why, sizeof(refusal.why));
+    segment_refused(session->attach->options.segment);
+    if (refusals_add(session->attach->options.refusals, &refusal, monotonic_ns(), realtime_ms()))
+        log_warning("a process of uid %u does not take part (pid %d): %s", (unsigned)session->peer.uid,
+                    (int)session->peer.pid, refused.why);
+    return answer(session, &refused, sizeof(refused), NULL, 0);
+}
+
+static int welcome(struct session *session)
+{
+    const struct attach_options *options = &session->attach->options;
+    const struct wire_welcome packet = {
+        .head = head_of(WIRE_WELCOME),
+        .segment_id = options->segment->header->segment_id,
+        .segment_size = options->segment->size,
+        .commons_id = options->commons->commons_id,
+        .commons_size = options->commons->size,
+        .commons_number = options->segment->header->commons_number,
+        .meter_count = (uint32_t)lane_meters_for(options->segment->max_breakers),
+        .max_breakers = options->segment->max_breakers,
+        .wants_pidfd = !options->peer_pidfds,
+        .monotonic_ns = monotonic_ns(),
+        .time_namespace = options->time_namespace,
+    };
+    const int fds[] = {options->segment->read_only_fd, options->commons->fd};
+    return answer(session, &packet, sizeof(packet), fds, 2);
+}
+
+static int answer_attached(struct session *session)
+{
+    const struct wire_attached packet = {.head = head_of(WIRE_ATTACHED), .lane = client_number(session->client)};
+    session->state = SESSION_ATTACHED;
+    return answer(session, &packet, sizeof(packet), NULL, 0);
+}
+
+/* ---- what is full is said once: how often, the segment counts */
+
+static void say_no_lane(struct attach *attach, int error, uid_t uid)
+{
+    bool *told = error == -EMFILE ? &attach->told_lanes : &attach->told_memory;
+    segment_refused_lane(attach->options.segment, error);
+    if (*told)
+        return;
+    *told = true;
+    if (error == -EMFILE)
+        log_warning("limits.max_lanes is used up: %u processes are attached, and what others report is not counted; "
+                    "raise it, and stop tripd and remove the state segment for it to count",
+                    attach->options.segment->header->max_lanes);
+    else
+        log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what further ones report is "
+                    "not counted; raise it, and reload the config",
+                    (unsigned)uid);
+}
+
+static void say_no_place(struct session *session, const char *name, int error)
+{
+    struct attach *const attach = session->attach;
+    bool *told = error == -EDQUOT ? &attach->told_unused : &attach->told_names;
+    if (*told)
+        return;
+    *told = true;
+    if (error == -EDQUOT)
+        log_warning(
+            "half of limits.max_breakers are names that processes of uid %u asked for and never called: they get "
+            "no more of them until some are called; calls of \"%s\" are admitted and not counted",
+            (unsigned)session->peer.uid, name);
+    else
+        log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "
+                    "admitted and not counted; raise it, and stop tripd and remove the state segment for it to count",
+                    attach->options.segment->max_breakers, name);
+}
+
+/* ---- hello */
+
+static bool may_report(const struct session *session)
+{
+    const struct peer *peer = &session->peer;
+    return config_allows(session->attach->options.config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
+}
+
+static int take_hello(struct session *session, const struct wire_hello *hello)
+{
+    if (session->state != SESSION_NEW)
+        return -EPROTO;
+    session->state = SESSION_REFUSED;
+    if (hello->head.version != WIRE_VERSION || hello->digest != layout_digest())
+        return refuse(session, -EPROTO,
+                      "layout differs: libtrip %.*s lays out shared memory as %016" PRIx64
+                      ", this tripd %d.%d.%d as %016" PRIx64 ": install the same version of both",
+                      (int)sizeof(hello->library), hello->library, hello->digest, TRIP_VERSION_MAJOR,
+                      TRIP_VERSION_MINOR, TRIP_VERSION_PATCH, layout_digest());
+    if (!may_report(session))
+        return refuse(session, -EACCES,
+                      "uid %u lacks the role report: add its user or one of its groups to access.report in tripd's "
+                      "config file, or it to the group tripd, then reload tripd and start the program again",
+                      (unsigned)session->peer.uid);
+    session->state = SESSION_GREETED;
+    return welcome(session);
+}
+
+/* ---- attach */
+
+static void lane_kept(void *context, int error)
+{
+    struct session *session = context;
+    if (error == 0) {
+        if (answer_attached(session) < 0)
+            session_close(session);
+        return;
+    }
+    session->client = NULL;
+    session->state = SESSION_GREETED;
+    if (refuse(session, error, "tripd's keeper cannot hold one more lane: %s; raise LimitNOFILE= in tripd's unit",
+               strerror(-error)) < 0)
+        session_close(session);
+}
+
+/* A forked child may still hold the socket: there is nobody in the right to speak over it. */
+static void client_gone(void *context)
+{
+    struct session *session = context;
+    session->client = NULL;
+    session_close(session);
+}
+
+static const struct client_events client_events = {.kept = lane_kept, .gone = client_gone};
+
+/* The pidfd of who connected: by the kernel, or the one the packet brought, if the kernel agrees. */
+static int find_pidfd(const struct session *session, struct loop_message *message)
+{
+    int pidfd;
+    if (session->attach->options.peer_pidfds) {
+        const int error = peer_pidfd(loop_connection_fd(session->connection), &pidfd);
+        return error < 0 ? error : pidfd;
+    }
+    if (message->fd_count < 2)
+        return -EBADMSG;
+    const int error = peer_pidfd_check(message->fds[1], session->peer.pid);
+    if (error < 0)
+        return error;
+    pidfd = message->fds[1];
+    message->fds[1] = -1;
+    return pidfd;
+}
+
+/* The process ended before tripd came to its lane. */
+static int take_dead(struct session *session, const struct wire_attach *request, struct loop_message *message)
+{
+    const char *why = NULL;
+    const int fd = message->fds[0];
+    message->fds[0] = -1;
+    const int error = clients_attach_dead(session->attach->options.clients, fd, &session->peer, request->lane_id, &why);
+    return error == 0 ? 0 : refuse(session, error, "%s", why);
+}
+
+static int take_attach(struct session *session, const struct wire_attach *request, struct loop_message *message)
+{
+    const char *why = NULL;
+    if (session->state != SESSION_GREETED || message->fd_count < 1)
+        return -EPROTO;
+    const int pidfd = find_pidfd(session, message);
+    if (pidfd == -ESRCH)
+        return take_dead(session, request, message);
+    if (pidfd < 0)
+        return refuse(session, pidfd, "process %d cannot be watched: %s", (int)session->peer.pid, strerror(-pidfd));
+    const int fd = message->fds[0];
+    message->fds[0] = -1;
+    session->state = SESSION_KEEPING;
+    const int error = clients_attach(session->attach->options.clients, fd, pidfd, &session->peer, request->lane_id,
+                                     &client_events, session, &session->client, &why);
+    if (error == 0)
+        return 0;
+    session->state = SESSION_GREETED;
+    if (error == -EMFILE || error == -EDQUOT)
+        say_no_lane(session->attach, error, session->peer.uid);
+    return refuse(session, error, "%s", why);
+}
+
+/* ---- resolve */
+
+static bool may_ask(const struct session *session)
+{
+    return session->state == SESSION_GREETED || session->state == SESSION_KEEPING || session->state == SESSION_ATTACHED;
+}
+
+static int take_resolve(struct session *session, const struct wire_resolve *request)
+{
+    const struct attach_options *options = &session->attach->options;
+    struct wire_resolved resolved = {.head = head_of(WIRE_RESOLVED), .serial = request->serial, .error = -EINVAL};
+    uint32_t slot;
+    if (!may_ask(session))
+        return -EPROTO;
+    if (memchr(request->name, '\0', sizeof(request->name)))
+        resolved.error = breakers_resolve(options->breakers, session->peer.uid, request->name, &slot);
+    if (resolved.error == -ENOSPC || resolved.error == -EDQUOT)
+        say_no_place(session, request->name, resolved.error);
+    if (resolved.error == -EDQUOT)
+        resolved.error = -ENOSPC; /* for the client it is the same */
+    if (resolved.error == 0) {
+        resolved.breaker = slot;
+        resolved.incarnation = segment_incarnation(options->segment, slot);
+    }
+    return answer(session, &resolved, sizeof(resolved), NULL, 0);
+}
+
+/* ---- openings */
+
+static int take_openings(struct session *session, const struct wire_openings *packet)
+{
+    if (!may_ask(session) || packet->count > WIRE_OPENINGS_MAX)
+        return -EPROTO;
+    for (uint32_t i = 0; i < packet->count; i++)
+        breakers_opened_before(session->attach->options.breakers, packet->openings[i].breaker, packet->openings[i].word,
+                               packet->commons_number);
+    const struct wire_head taken = head_of(WIRE_TAKEN);
+    return answer(session, &taken, sizeof(taken), NULL, 0);
+}
+
+/* ---- packets */
+
+/* -errno: it is no packet that may come now. */
+static int take_packet(struct session *session, struct loop_message *message)
+{
+    union {
+        struct wire_head head;
+        struct wire_hello hello;
+        struct wire_attach attach;
+        struct wire_resolve resolve;
+        struct wire_openings openings;
+    } packet;
+    if (message->size < sizeof(packet.head) || message->size > sizeof(packet))
+        return -EPROTO;
+    memcpy(&packet, message->data, message->size);
+    if (packet.head.magic != WIRE_MAGIC)
+        return -EPROTO;
+    if (packet.head.kind == WIRE_HELLO && message->size == sizeof(packet.hello))
+        return take_hello(session, &packet.hello);
+    if (packet.head.version != WIRE_VERSION)
+        return -EPROTO;
+    if (packet.head.kind == WIRE_ATTACH && message->size == sizeof(packet.attach))
+        return take_attach(session, &packet.attach, message);
+    if (packet.head.kind == WIRE_RESOLVE && message->size == sizeof(packet.resolve))
+        return take_resolve(session, &packet.resolve);
+    if (packet.head.kind == WIRE_OPENINGS && message->size == sizeof(packet.openings))
+        return take_openings(session, &packet.openings);
+    return -EPROTO;
+}
+
+static void received(void *context, struct loop_connection *connection, struct loop_message *message)
+{
+    (void)connection;
+    if (take_packet(context, message) < 0)
+        session_close(context);
+}
+
+static void hung_up(void *context, struct loop_connection *connection, int error)
+{
+    (void)connection;
+    (void)error;
+    session_close(context);
+}
+
+void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                      struct loop_message *first)
+{
+    struct session *session;
+    if (session_new(attach, connection, peer, &session) < 0) {
+        loop_connection_close(connection);
+        return;
+    }
+    loop_connection_start(connection, received, hung_up, session);
+    received(session, connection, first);
+}
+
+void attach_look(struct attach *attach)
+{
+    struct session *next;
+    for (struct session *session = attach->sessions; session; session = next) {
+        next = session->next;
+        if (session->state == SESSION_OVER)
+            session_close(session);
+        else if (session->state == SESSION_REFUSED)
+            session->state = SESSION_OVER;
+    }
+}
+
+/* ---- the whole */
+
+int attach_new(const struct attach_options *options, struct attach **ret_attach)
+{
+    struct attach *attach = calloc(1, sizeof(*attach));
+    if (!attach)
+        return -ENOMEM;
+    attach->options = *options;
+    *ret_attach = attach;
+    return 0;
+}
+
+struct attach *attach_free(struct attach *attach)
+{
+    if (!attach)
+        return NULL;
+    while (attach->sessions)
+        session_close(attach->sessions);
+    free(attach);
+    return NULL;
+}
+
+void attach_reconfigure(struct attach *attach, const struct config *config)
+{
+    attach->options.config = config;
+}

@@ -1,0 +1,36 @@
+/* The server side of include/internal/wire.h: clients say hello, hand over their lane, ask for breakers. A connection
+ * is all that is here; the client that came over it lives in clients.h. */
+#ifndef TRIPD_ATTACH_H
+#define TRIPD_ATTACH_H
+
+#include "breakers/breakers.h"
+#include "core/refusals.h"
+#include "loop/loop.h"
+#include "net/clients.h"
+#include "net/peer.h"
+
+struct attach;
+
+struct attach_options {
+    struct loop *loop;
+    struct segment *segment;
+    struct commons *commons;
+    struct breakers *breakers;
+    struct clients *clients;
+    struct refusals *refusals;
+    const struct config *config; /* borrowed until attach_reconfigure or attach_free */
+    uint64_t time_namespace;     /* tripd's; 0: unknown */
+    bool peer_pidfds;            /* this kernel has SO_PEERPIDFD; else clients send their own */
+};
+
+int attach_new(const struct attach_options *options, struct attach **ret_attach);
+struct attach *attach_free(struct attach *attach);
+void attach_reconfigure(struct attach *attach, const struct config *config);
+/* Once a second: who was refused for its version or role has had a second to read why, and is hung up on. */
+void attach_look(struct attach *attach);
+
+/* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
+void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
+                      struct loop_message *first);
+
+#endif

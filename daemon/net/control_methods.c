@@ -1,0 +1,603 @@
+#include "net/control_methods.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal/policy.h"
+#include "internal/state_word.h"
+#include "log.h"
+#include "protocol/report.h"
+#include "protocol/report_config.h"
+#include "protocol/rpc.h"
+
+static const char *param_text(const struct control_request *request, enum rpc_param param)
+{
+    return request->params[param].text;
+}
+
+static uint64_t param_number(const struct control_request *request, enum rpc_param param)
+{
+    return request->params[param].number;
+}
+
+static uint64_t page_limit(const struct control_request *request)
+{
+    const uint64_t limit = param_number(request, RPC_INDEX_LIMIT);
+    return limit > 0 ? limit : RPC_PAGE;
+}
+
+/* ---------------------------------------------------------------------------------------------- names and patterns */
+
+static bool is_pattern(const char *name)
+{
+    return strpbrk(name, "*?") != NULL;
+}
+
+static json_t *name_check(const char *name)
+{
+    const size_t length = strlen(name);
+    const size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-*?");
+    if (length > 0 && good == length)
+        return NULL;
+    return rpc_error(RPC_CODE_INVALID,
+                     "\"%s\" is neither a name nor a pattern: 1 to %d of letters, digits and "
+                     ". _ : / @ -, with * and ? in a pattern",
+                     name, TRIP_NAME_MAX);
+}
+
+static json_t *not_found(const char *name)
+{
+    return rpc_error(RPC_CODE_NOT_FOUND,
+                     is_pattern(name) ? "no breaker matches %s"
+                                      : "no breaker is named %s; one comes into being when a client "
+                                        "first names it",
+                     name);
+}
+
+static bool name_wanted(const char *wanted, const char *name)
+{
+    return !wanted || settings_pattern_matches(wanted, name);
+}
+
+/* ----------------------------------------------------------------------------------------------- what is looked at */
+
+static struct report_breaker view(const struct control_options *options, uint32_t slot)
+{
+    const struct segment *segment = options->segment;
+    return (struct report_breaker){.policy = &segment->policies[slot],
+                                   .detail = &segment->details[slot],
+                                   .core = &segment_core(segment, slot)->head,
+                                   .word = segment->mirror[slot],
+                                   .now_ms = clock_now_ms(options->clock),
+                                   .limits = &segment->limits[slot]};
+}
+
+/* One cursor over slots, then patterns: an entry's report, or NULL if it is none or not wanted. */
+static json_t *list_entry(const struct control_options *options, const char *wanted, uint64_t cursor)
+{
+    const struct segment *segment = options->segment;
+    if (cursor < segment->max_breakers) {
+        const struct report_breaker breaker = view(options, (uint32_t)cursor);
+        const bool listed = wanted ? name_wanted(wanted, breaker.detail->name) : breaker.detail->hidden_ms == 0;
+        return segment_used(segment, (uint32_t)cursor) && listed ? report_line(&breaker) : NULL;
+    }
+    const struct pattern_slot *pattern = &segment->patterns[cursor - segment->max_breakers];
+    const uint64_t now_ms = clock_now_ms(options->clock);
+    const bool holds = pattern->serial != 0 && (pattern->until_ms == 0 || now_ms < pattern->until_ms);
+    return holds && name_wanted(wanted, pattern->pattern) ? report_pattern(pattern, now_ms) : NULL;
+}
+
+static uint32_t count_hidden(const struct segment *segment)
+{
+    uint32_t hidden = 0;
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        hidden += segment_used(segment, slot) && segment->details[slot].hidden_ms != 0;
+    return hidden;
+}
+
+json_t *control_list(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection);
+
+    json_t *breakers = json_array(), *patterns = json_array(), *next = NULL;
+    const uint64_t end = (uint64_t)options->segment->max_breakers + PATTERNS_MAX;
+    uint64_t count = 0;
+    for (uint64_t cursor = param_number(request, RPC_INDEX_AFTER); cursor < end; cursor++) {
+        json_t *entry = list_entry(options, wanted, cursor);
+        if (entry && count++ == page_limit(request)) {
+            json_decref(entry);
+            next = json_integer((json_int_t)cursor);
+            break;
+        }
+        if (entry)
+            json_array_append_new(cursor < options->segment->max_breakers ? breakers : patterns, entry);
+    }
+    return json_pack("{s:o, s:o, s:i, s:o*}", "breakers", breakers, "patterns", patterns, "hidden",
+                     wanted ? 0 : (int)count_hidden(options->segment), "next", next);
+}
+
+json_t *control_show(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    uint32_t slot;
+    control_drain(request->connection);
+    *ret_error = name_check(name);
+    if (!*ret_error && segment_find(options->segment, name, &slot) < 0)
+        *ret_error = not_found(name);
+    if (*ret_error)
+        return NULL;
+    const struct report_breaker breaker = view(options, slot);
+    json_t *show = report_show(&breaker);
+    json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
+    return show;
+}
+
+json_t *control_events(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const struct segment *segment = options->segment;
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+
+    const uint64_t end = segment->header->transition_next;
+    const uint64_t first = end > TRANSITION_RING ? end - TRANSITION_RING : 0;
+    uint64_t index = param_number(request, RPC_INDEX_AFTER);
+    json_t *events = json_array(), *next = NULL;
+    for (index = index > first ? index : first; index < end; index++) {
+        const struct transition *event = &segment->transitions[index % TRANSITION_RING];
+        if (event->sequence != index + 1 || !name_wanted(wanted, event->name))
+            continue;
+        if (json_array_size(events) == page_limit(request)) {
+            next = json_integer((json_int_t)index);
+            break;
+        }
+        json_array_append_new(events, report_transition(event));
+    }
+    return json_pack("{s:o, s:o*}", "events", events, "next", next);
+}
+
+json_t *control_clients(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
+{
+    (void)ret_error;
+    const struct segment *segment = options->segment;
+    json_t *clients = json_array(), *next = NULL;
+    for (uint64_t lane = param_number(request, RPC_INDEX_AFTER); lane <= segment->header->max_lanes; lane++) {
+        if (segment->clients[lane].lane_id == 0)
+            continue;
+        if (json_array_size(clients) == page_limit(request)) {
+            next = json_integer((json_int_t)lane);
+            break;
+        }
+        json_array_append_new(clients, report_client((uint32_t)lane, &segment->clients[lane]));
+    }
+    return json_pack("{s:o, s:o*}", "clients", clients, "next", next);
+}
+
+json_t *control_status(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    (void)ret_error;
+    const struct segment *segment = options->segment;
+    control_drain(request->connection);
+    struct report_instance instance = {.header = segment->header,
+                                       .daemon = REPORT_RUNNING,
+                                       .now_ms = clock_now_ms(options->clock),
+                                       .mono_ns = monotonic_ns()};
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        if (segment_used(segment, slot))
+            report_count(&instance, &segment->policies[slot], segment->mirror[slot]);
+    for (uint32_t lane = 1; lane <= segment->header->max_lanes; lane++)
+        instance.clients += segment->clients[lane].lane_id != 0;
+    json_t *status = report_status(&instance);
+    json_object_set_new(status, "version",
+                        json_sprintf("%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH));
+    json_object_set_new(status, "loop", json_string(loop_backend(options->loop) == LOOP_URING ? "io_uring" : "epoll"));
+    json_object_set_new(status, "config_file",
+                        options->config->file ? json_string(options->config->file) : json_null());
+    json_object_set_new(json_object_get(status, "clients"), "refusals", report_refusals(options->refusals));
+    json_object_set_new(status, "wakeups", json_integer((json_int_t)loop_wakeups(options->loop)));
+    return status;
+}
+
+json_t *control_sync(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    (void)ret_error;
+    control_drain(request->connection);
+    tracer_flush(options->tracer);
+    return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
+}
+
+static json_t *no_trace(int error)
+{
+    switch (error) {
+    case -EALREADY:
+        return rpc_error(RPC_CODE_REFUSED, "this connection traces already");
+    case -EUSERS:
+        return rpc_error(RPC_CODE_REFUSED, "your user has %d traces running, and may have no more: end one of them",
+                         RPC_TRACES_PER_USER);
+    default:
+        return rpc_error(RPC_CODE_FAILED, "trace: %s", strerror(-error));
+    }
+}
+
+json_t *control_trace(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const char *wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection); /* what was reported before belongs to before */
+    const int error = control_subscribe(request->connection, wanted);
+    if (error < 0) {
+        *ret_error = no_trace(error);
+        return NULL;
+    }
+    return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
+}
+
+/* ------------------------------------------------------------------------------------------- what operators change */
+
+struct hit {
+    uint32_t slot;
+    bool skipped;
+};
+
+struct hits {
+    struct hit *hits; /* in the order of slots */
+    size_t count;
+};
+
+static void hit(void *context, uint32_t slot)
+{
+    struct hits *hits = context;
+    hits->hits[hits->count++].slot = slot;
+}
+
+/* The breakers that a name or pattern means now; none is an error only for a name. */
+static int hits_find(const struct control_options *options, const char *name, struct hits *ret_hits)
+{
+    struct hits hits = {.hits = calloc(options->segment->max_breakers, sizeof(struct hit))};
+    if (!hits.hits)
+        return -ENOMEM;
+    if (is_pattern(name))
+        breakers_matching(options->breakers, name, hit, &hits);
+    else if (segment_find(options->segment, name, &hits.hits[0].slot) == 0)
+        hits.count = 1;
+    *ret_hits = hits;
+    return 0;
+}
+
+static size_t hits_done(const struct hits *hits)
+{
+    size_t done = 0;
+    for (size_t i = 0; i < hits->count; i++)
+        done += !hits->hits[i].skipped;
+    return done;
+}
+
+/* Nothing is done again: an answer that was longer than a page goes on. */
+static bool goes_on(const struct control_request *request)
+{
+    return param_number(request, RPC_INDEX_AFTER) > 0;
+}
+
+static json_t *hits_report(const struct control_options *options, const struct control_request *request,
+                           const struct hits *hits)
+{
+    json_t *done = json_array(), *skipped = json_array(), *next = NULL;
+    uint64_t named = 0;
+    for (size_t i = 0; i < hits->count && !next; i++) {
+        const struct hit *const each = &hits->hits[i];
+        if (each->slot < param_number(request, RPC_INDEX_AFTER))
+            continue;
+        if (named++ == page_limit(request))
+            next = json_integer(each->slot);
+        else
+            json_array_append_new(each->skipped ? skipped : done,
+                                  json_string(segment_name(options->segment, each->slot)));
+    }
+    return json_pack("{s:I, s:o, s:o, s:o*}", "count", (json_int_t)hits_done(hits), "breakers", done, "skipped",
+                     skipped, "next", next);
+}
+
+static struct breakers_actor actor(const struct control_request *request)
+{
+    return (struct breakers_actor){
+        .by = BY_OPERATOR, .uid = request->uid, .reason = param_text(request, RPC_INDEX_REASON)};
+}
+
+static void log_done(const char *what, const struct control_request *request, const struct hits *hits)
+{
+    const char *reason = param_text(request, RPC_INDEX_REASON);
+    const size_t done = hits_done(hits);
+    char skipped[40] = "";
+    if (done < hits->count)
+        snprintf(skipped, sizeof(skipped), ", %zu skipped", hits->count - done);
+    log_notice("%s %s by uid %u: %zu breaker%s%s%s%s", what, param_text(request, RPC_INDEX_NAME),
+               (unsigned)request->uid, done, done == 1 ? "" : "s", skipped, reason ? ", " : "", reason ? reason : "");
+}
+
+static json_t *failure(const char *what, const char *name, int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return not_found(name);
+    case -EBUSY:
+        return rpc_error(RPC_CODE_REFUSED,
+                         is_pattern(name)
+                             ? "%s: the mode of each breaker that matches %s keeps its state as it is; `tripctl auto "
+                               "%s` first"
+                             : "%s: the mode of %s keeps its state as it is; `tripctl auto %s` first",
+                         what, name, name);
+    case -ENOSPC:
+        return rpc_error(
+            RPC_CODE_FAILED,
+            "%s %s: %d patterns hold a mode, and there is no place for more: name the breakers one by one, "
+            "or wait until a TTL ends",
+            what, name, PATTERNS_MAX);
+    default:
+        return rpc_error(RPC_CODE_FAILED, "%s %s: %s", what, name, strerror(-error));
+    }
+}
+
+/* What came of it, or why nothing did. hits: freed. */
+static json_t *answer(const struct control_options *options, const struct control_request *request, const char *what,
+                      struct hits *hits, int error, json_t **ret_error)
+{
+    json_t *result = NULL;
+    if (error < 0) {
+        *ret_error = failure(what, param_text(request, RPC_INDEX_NAME), error);
+    } else {
+        result = hits_report(options, request, hits);
+        if (!goes_on(request))
+            log_done(what, request, hits);
+    }
+    free(hits->hits);
+    return result;
+}
+
+/* What a verb does to the breakers that it hits. */
+typedef int action_fn(struct breakers *breakers, uint32_t slot, const struct control_request *request);
+
+/* Of what a pattern hits, one that cannot be acted on keeps none of the others: it is skipped. That none can is an
+ * error. */
+static int act_on_each(const struct control_options *options, const struct control_request *request,
+                       const struct hits *hits, action_fn *action)
+{
+    int error = -ENOENT;
+    for (size_t i = 0; i < hits->count; i++) {
+        const int failed = action(options->breakers, hits->hits[i].slot, request);
+        hits->hits[i].skipped = failed < 0;
+        error = failed < 0 ? failed : error;
+    }
+    return hits_done(hits) > 0 || goes_on(request) ? 0 : error;
+}
+
+static json_t *act(const struct control_options *options, const struct control_request *request, const char *what,
+                   action_fn *action, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    struct hits hits;
+    *ret_error = name_check(name);
+    if (*ret_error || hits_find(options, name, &hits) < 0)
+        return NULL;
+    return answer(options, request, what, &hits, act_on_each(options, request, &hits, action), ret_error);
+}
+
+static int trip_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
+{
+    const struct breakers_actor who = actor(request);
+    if (goes_on(request))
+        return breakers_keeps_state(breakers, slot) ? -EBUSY : 0;
+    return breakers_trip(breakers, slot, param_number(request, RPC_INDEX_FOR_MS), &who);
+}
+
+json_t *control_trip(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return act(options, request, "trip", trip_one, ret_error);
+}
+
+static int reset_one(struct breakers *breakers, uint32_t slot, const struct control_request *request)
+{
+    const struct breakers_actor who = actor(request);
+    return goes_on(request) ? 0 : breakers_reset(breakers, slot, &who);
+}
+
+/* Of the breakers named there: those whose mode goes on to decide. */
+static json_t *held(const struct control_options *options, const json_t *names)
+{
+    json_t *list = json_array(), *name;
+    size_t i;
+    json_array_foreach(names, i, name)
+    {
+        uint32_t slot;
+        if (segment_find(options->segment, json_string_value(name), &slot) < 0)
+            continue;
+        const struct report_breaker breaker = view(options, slot);
+        json_t *mode = report_mode(&breaker);
+        if (mode)
+            json_array_append_new(list, mode);
+    }
+    return list;
+}
+
+json_t *control_reset(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    json_t *result = act(options, request, "reset", reset_one, ret_error);
+    if (result)
+        json_object_set_new(result, "held", held(options, json_object_get(result, "breakers")));
+    return result;
+}
+
+/* A pattern binds later breakers too, so that hitting none is no error. */
+static int mode_set(const struct control_options *options, const struct control_request *request, trip_mode mode,
+                    const struct hits *hits)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    const uint64_t ttl_ms = param_number(request, RPC_INDEX_TTL_MS);
+    const struct breakers_actor who = actor(request);
+    if (goes_on(request))
+        return 0;
+    if (is_pattern(name))
+        return breakers_mode_pattern(options->breakers, name, mode, ttl_ms, &who);
+    if (hits->count == 0)
+        return -ENOENT;
+    return breakers_mode(options->breakers, hits->hits[0].slot, MODE_OWNER_OPERATOR, mode, ttl_ms, &who);
+}
+
+static json_t *mode_by_verb(const struct control_options *options, const struct control_request *request,
+                            const char *verb, trip_mode mode, json_t **ret_error)
+{
+    const char *name = param_text(request, RPC_INDEX_NAME);
+    struct hits hits;
+    *ret_error = name_check(name);
+    if (*ret_error || hits_find(options, name, &hits) < 0)
+        return NULL;
+    return answer(options, request, verb, &hits, mode_set(options, request, mode, &hits), ret_error);
+}
+
+json_t *control_force_open(const struct control_options *options, const struct control_request *request,
+                           json_t **ret_error)
+{
+    return mode_by_verb(options, request, "force-open", TRIP_MODE_FORCED_OPEN, ret_error);
+}
+
+json_t *control_disable(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
+{
+    return mode_by_verb(options, request, "disable", TRIP_MODE_DISABLED, ret_error);
+}
+
+json_t *control_shadow(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return mode_by_verb(options, request, "shadow", TRIP_MODE_SHADOW, ret_error);
+}
+
+json_t *control_auto(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    return mode_by_verb(options, request, "auto", TRIP_MODE_AUTO, ret_error);
+}
+
+/* -------------------------------------------------------------------------------------------------------- the config
+ */
+
+static json_t *busy(int error)
+{
+    return error == -EALREADY ? rpc_error(RPC_CODE_REFUSED, "this connection waits for an answer: ask over another one")
+                              : rpc_error(RPC_CODE_FAILED, "%s", strerror(-error));
+}
+
+/* In a child: users and groups are looked up. */
+static int check_text(void *context, FILE *out)
+{
+    const char *text = context;
+    json_t *result = report_check_text(text, strlen(text), "config");
+    return result && json_dumpf(result, out, JSON_COMPACT) == 0 ? 0 : -ENOMEM;
+}
+
+json_t *control_config_check(const struct control_options *options, const struct control_request *request,
+                             json_t **ret_error)
+{
+    (void)options;
+    void *const text = (void *)(uintptr_t)param_text(request, RPC_INDEX_TEXT);
+    const int error = control_await_aside(request->connection, check_text, text);
+    if (error < 0)
+        *ret_error = busy(error);
+    return NULL;
+}
+
+json_t *control_config_reload(const struct control_options *options, const struct control_request *request,
+                              json_t **ret_error)
+{
+    int error = control_await_reload(request->connection);
+    if (error == 0)
+        error = options->reload(options->context);
+    if (error < 0)
+        *ret_error = busy(error);
+    return NULL;
+}
+
+/* A page of YAML: whole lines, `after` and `next` count bytes. */
+static json_t *yaml_page(const char *yaml, size_t size, uint64_t after)
+{
+    const size_t most = 60000;
+    const size_t from = after < size ? (size_t)after : size;
+    size_t length = size - from < most ? size - from : most;
+    while (from + length < size && length > 0 && yaml[from + length - 1] != '\n')
+        length--;
+    json_t *next = from + length < size ? json_integer((json_int_t)(from + length)) : NULL;
+    return json_pack("{s:o, s:o*}", "yaml", json_stringn(yaml + from, length), "next", next);
+}
+
+static json_t *config_yaml(const struct config *config, uint64_t after, bool origins)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    if (!file)
+        return NULL;
+    const int error = config_write_yaml(config, file, origins);
+    const bool whole = fclose(file) == 0 && error == 0;
+    json_t *page = whole ? yaml_page(text, size, after) : NULL;
+    free(text);
+    return page;
+}
+
+/* A page of JSON: `after` and `next` count entries of breakers. */
+static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
+{
+    json_t *page = report_config(config, origins);
+    const json_t *entries = json_object_get(page, "breakers");
+    json_t *some = json_array();
+    for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++)
+        json_array_append(some, json_array_get(entries, (size_t)i));
+    const uint64_t next = after + json_array_size(some);
+    if (next < json_array_size(entries))
+        json_object_set_new(page, "next", json_integer((json_int_t)next));
+    json_object_set_new(page, "breakers", some);
+    return page;
+}
+
+json_t *control_config_show(const struct control_options *options, const struct control_request *request,
+                            json_t **ret_error)
+{
+    const char *form = param_text(request, RPC_INDEX_FORM);
+    const uint64_t after = param_number(request, RPC_INDEX_AFTER);
+    const bool origins = param_number(request, RPC_INDEX_ORIGIN);
+    if (form && strcmp(form, "yaml") == 0)
+        return config_yaml(options->config, after, origins);
+    if (!form)
+        return config_page(options->config, after, page_limit(request), origins);
+    *ret_error = rpc_error(RPC_CODE_INVALID, "config_show has no form \"%s\": yaml, or none", form);
+    return NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the clock
+ */
+
+json_t *control_clock_show(const struct control_options *options, const struct control_request *request,
+                           json_t **ret_error)
+{
+    (void)request;
+    (void)ret_error;
+    return json_pack("{s:s, s:I}", "clock", options->clock->ticks == TICKS_TEST ? "test" : "real", "now_ms",
+                     (json_int_t)clock_now_ms(options->clock));
+}
+
+json_t *control_clock_advance(const struct control_options *options, const struct control_request *request,
+                              json_t **ret_error)
+{
+    const int error = options->advance(options->context, param_number(request, RPC_INDEX_BY_MS) * TRIP_MS);
+    if (error == 0)
+        return control_clock_show(options, request, ret_error);
+    *ret_error = error == -EOPNOTSUPP
+                     ? rpc_error(RPC_CODE_UNSUPPORTED, "tripd's clock is the real one: start it with --test-clock")
+                     : rpc_error(RPC_CODE_FAILED, "clock advance: %s", strerror(-error));
+    return NULL;
+}

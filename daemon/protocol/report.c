@@ -1,0 +1,431 @@
+#include "protocol/report_parts.h"
+
+#include <string.h>
+
+#include "core/breaker.h"
+#include "internal/policy.h"
+#include "internal/printable.h"
+#include "internal/state_word.h"
+#include "internal/ticks.h"
+
+#define REPORT_NAME(suffix, name) name,
+static const char *const state_names[] = {TRIP_STATES(REPORT_NAME)};
+static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
+static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
+static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
+static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
+static const char *const op_names[] = {"record", "mode", "trip", "reset"}; /* enum traced_op */
+static const char *const owner_names[] = {"operator", "fleet", "rule", "config"};
+static const char *const by_names[] = {"tripd", "client", "operator", "fleet", "rule", "config"};
+static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
+
+#define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
+
+json_t *report_text(const char *from, size_t size)
+{
+    char clean[1024];
+    clean[0] = '\0'; /* gcc sees that it is read where length is 0 */
+    const size_t length = strnlen(from, size < sizeof(clean) ? size : sizeof(clean));
+    memcpy(clean, from, length);
+    printable_make(clean, length);
+    json_t *json = json_stringn(clean, length);
+    if (json)
+        return json;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)clean[i] >= 0x80)
+            clean[i] = '?';
+    return json_stringn(clean, length);
+}
+
+#define TEXT(field) report_text(field, sizeof(field))
+
+static json_t *text_or_null(const char *from, size_t size)
+{
+    return from[0] ? report_text(from, size) : json_null();
+}
+
+static json_t *error_type(uint32_t type)
+{
+    if (type >= TRIP_ERROR_USER && type < TRIP_ERROR_TYPE_COUNT)
+        return json_sprintf("user_%u", type - TRIP_ERROR_USER);
+    return json_string(NAME_OF(error_names, type));
+}
+
+/* ------------------------------------------------------------------------------------------------------- a breaker */
+
+static json_t *rate(int32_t permille)
+{
+    return permille < 0 ? json_null() : json_real(permille / 10.0);
+}
+
+static json_t *window(const struct core_head *core)
+{
+    const uint64_t failures = core->window_failures < core->window_calls ? core->window_failures : core->window_calls;
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(core->window_calls), "ok",
+                     number(core->window_calls - failures), "failures", number(failures), "slow",
+                     number(core->window_slow), "failure_rate", rate(core_failure_rate_permille(core)), "slow_rate",
+                     rate(core_slow_rate_permille(core)));
+}
+
+/* Whose mode is in force: as policy_mode_of, which says only which. MODE_OWNER_COUNT: nobody's. */
+static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t now_ms)
+{
+    for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
+        const uint64_t mode = policy->modes[owner], until_ms = mode >> 4 & POLICY_MS_MASK;
+        if ((mode & 8) && (!until_ms || now_ms < until_ms) && (mode & 7) < TRIP_MODE_COUNT)
+            return (enum mode_owner)owner;
+    }
+    return MODE_OWNER_COUNT;
+}
+
+static uint32_t permits_free(const struct report_breaker *breaker)
+{
+    if (word_state(breaker->word) != WORD_HALF_OPEN)
+        return 0;
+    const uint32_t permits = half_open_permits(breaker->policy->half_open);
+    return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
+}
+
+/* What is admitted on the way back, and until when; null: the state is another one. */
+static json_t *ramp(const struct report_breaker *breaker)
+{
+    const uint64_t end = breaker->policy->ramp_end;
+    if (word_state(breaker->word) != WORD_RAMPING)
+        return json_null();
+    return json_pack("{s:o, s:o}", "admit", rate((int32_t)word_permille(breaker->word)), "ends_ms",
+                     ramp_end_epoch(end) == word_epoch(breaker->word)
+                         ? number(time_until(ramp_end_ms(end), breaker->now_ms))
+                         : json_null());
+}
+
+/* Until a call may be admitted: null where only an operator ends it. */
+static json_t *retry_after(const struct report_breaker *breaker)
+{
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
+    if (mode == TRIP_MODE_FORCED_OPEN)
+        return until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null();
+    return number(mode == TRIP_MODE_AUTO && permits_free(breaker) == 0 ? word_wait_ms(breaker->word, breaker->now_ms)
+                                                                       : 0);
+}
+
+/* Who set the mode, where it was a person. */
+static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner owner)
+{
+    return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
+}
+
+json_t *report_line(const struct report_breaker *breaker)
+{
+    const struct policy_slot *policy = breaker->policy;
+    const struct detail_slot *detail = breaker->detail;
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(policy->modes, breaker->now_ms, &until_ms);
+    const enum mode_owner owner = mode_owner_now(policy, breaker->now_ms);
+    const bool owned = owner < MODE_OWNER_COUNT;
+    const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
+
+    return json_pack(
+        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, "
+        "s:o}",
+        "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
+        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
+        "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
+        text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
+        "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
+        "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
+        (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
+        owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
+        owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
+        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "mode_uid",
+        mode_uid(breaker, owner), "hidden", detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING,
+        "daemon", NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
+}
+
+json_t *report_mode(const struct report_breaker *breaker)
+{
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
+    const enum mode_owner owner = mode_owner_now(breaker->policy, breaker->now_ms);
+    if (mode == TRIP_MODE_AUTO || owner == MODE_OWNER_COUNT)
+        return NULL;
+    return json_pack("{s:o, s:s, s:s, s:o}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
+                     "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
+}
+
+static json_t *totals(const struct breaker_totals *sums)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(sums->calls), "ok",
+                     number(sums->ok), "failures", number(sums->failures), "timeouts", number(sums->timeouts), "slow",
+                     number(sums->slow), "ignored", number(sums->ignored), "cancelled", number(sums->cancelled), "late",
+                     number(sums->late), "denied", number(sums->denied));
+}
+
+/* Of this half-open. */
+static json_t *probes(const struct core_head *core)
+{
+    return json_pack("{s:o, s:o, s:o, s:o}", "ok", number(core->probe_ok), "failures", number(core->probe_failures),
+                     "slow", number(core->probe_slow), "needed", number(core->probes_needed));
+}
+
+/* The opening that lasts is part of it. */
+static uint64_t open_ms(const struct report_breaker *breaker)
+{
+    const bool open = word_state(breaker->word) == WORD_OPEN;
+    return breaker->core->open_ms + (open ? time_until(breaker->now_ms, breaker->detail->since_ms) : 0);
+}
+
+static json_t *trips(const struct core_head *core)
+{
+    json_t *map = json_object();
+    for (unsigned reason = TRIP_REASON_NONE + 1; reason < TRIP_REASON_COUNT; reason++)
+        json_object_set_new(map, reason_names[reason], number(core->trips[reason]));
+    return map;
+}
+
+static json_t *last_error(const struct detail_slot *detail)
+{
+    if (!detail->error_unix_ms)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "type", error_type(detail->error_type), "message",
+                     text_or_null(detail->error_message, sizeof(detail->error_message)), "at_unix_ms",
+                     number(detail->error_unix_ms));
+}
+
+static json_t *modes(const struct report_breaker *breaker)
+{
+    json_t *list = json_array();
+    for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
+        const uint64_t word = breaker->policy->modes[owner], until_ms = word >> 4 & POLICY_MS_MASK;
+        if (!(word & 8) || (until_ms && breaker->now_ms >= until_ms))
+            continue;
+        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "owner", owner_names[owner], "mode",
+                                              NAME_OF(mode_names, word & 7), "since_unix_ms",
+                                              number(breaker->detail->modes[owner].since_unix_ms), "ttl_ms",
+                                              until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(),
+                                              "uid", (json_int_t)breaker->detail->modes[owner].uid, "reason",
+                                              text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
+    }
+    return list;
+}
+
+/* The upper end of a latency bucket (internal/layout.h: latency_bucket); null: the last one has none. */
+static json_t *bucket_end_ms(uint32_t bucket)
+{
+    if (bucket >= LATENCY_BUCKETS - 1)
+        return json_null();
+    const uint64_t begin = bucket == 0 ? 0 : UINT64_C(65536) << (bucket - 1) / 2;
+    const uint64_t end = bucket == 0 ? 65536 : bucket % 2 ? begin + begin / 2 : 2 * begin;
+    return json_real((double)end / 1e6);
+}
+
+static json_t *percentile(const uint64_t counts[LATENCY_BUCKETS], uint64_t calls, unsigned percent)
+{
+    uint64_t seen = 0;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        seen += counts[bucket];
+        if (calls > 0 && seen * 100 >= calls * percent)
+            return bucket_end_ms(bucket);
+    }
+    return json_null();
+}
+
+static json_t *latency(const uint64_t counts[LATENCY_BUCKETS])
+{
+    uint64_t calls = 0;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+        calls += counts[bucket];
+    return json_pack("{s:o, s:o, s:o, s:o}", "calls", number(calls), "p50_ms", percentile(counts, calls, 50), "p95_ms",
+                     percentile(counts, calls, 95), "p99_ms", percentile(counts, calls, 99));
+}
+
+/* Of the word's generation where it has one, else the newer: what the next closed word will be judged by. */
+static uint64_t judge_of(const struct policy_slot *policy, uint64_t word)
+{
+    if (word_counts_streak(word))
+        return policy->judge[word_generation(word) & 1];
+    const uint32_t ahead = (judge_generation(policy->judge[1]) - judge_generation(policy->judge[0])) & 0xffff;
+    return policy->judge[ahead != 0 && ahead < 0x8000];
+}
+
+/* What clients judge by now; the config has the rest (`config show`). */
+static json_t *settings(const struct report_breaker *breaker)
+{
+    const struct policy_slot *policy = breaker->policy;
+    const uint64_t judge = judge_of(policy, breaker->word);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "match", TEXT(breaker->detail->settings_match),
+                     "consecutive_failures", number(judge_threshold(judge)), "slow_after_ms",
+                     number(policy->slow_after_ns / 1000000), "minimum_calls", number(breaker->core->minimum_calls),
+                     "permits", number(half_open_permits(policy->half_open)), "max_wait_ms",
+                     number(half_open_max_wait_ms(policy->half_open)), "next_open_ms", number(policy->next_open_ms));
+}
+
+json_t *report_show(const struct report_breaker *breaker)
+{
+    const struct core_head *core = breaker->core;
+    json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
+    json_t *line = report_line(breaker);
+    json_t *rest =
+        json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals),
+                  "probes", probes(core), "in_flight", number(core->in_flight), "calls_until_rate",
+                  (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
+                  "trips", trips(core), "error", last_error(breaker->detail), "modes", modes(breaker), "latency",
+                  latency(breaker->detail->latency), "settings", settings(breaker), "created_unix_ms",
+                  number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+    const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
+    json_decref(line);
+    json_decref(rest);
+    if (!whole) {
+        json_decref(show);
+        return NULL;
+    }
+    return show;
+}
+
+/* ------------------------------------------------------------------------------------------------ all other things */
+
+json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
+{
+    return json_pack("{s:o, s:s, s:o, s:o, s:I, s:o}", "pattern", TEXT(pattern->pattern), "mode",
+                     NAME_OF(mode_names, pattern->mode), "since_unix_ms", number(pattern->set_unix_ms), "ttl_ms",
+                     pattern->until_ms ? number(time_until(pattern->until_ms, now_ms)) : json_null(), "uid",
+                     (json_int_t)pattern->uid, "reason", text_or_null(pattern->reason, sizeof(pattern->reason)));
+}
+
+json_t *report_transition(const struct transition *transition)
+{
+    const bool mode = transition->of == OF_MODE;
+    const uint64_t until = transition->until_unix_ms;
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
+                     number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
+                     number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event",
+                     mode ? "mode" : "transition", "from",
+                     mode ? NAME_OF(mode_names, transition->from) : NAME_OF(state_names, transition->from), "to",
+                     mode ? NAME_OF(mode_names, transition->to) : NAME_OF(state_names, transition->to), "reason",
+                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "until_unix_ms",
+                     !mode   ? NULL
+                     : until ? number(until)
+                             : json_null(),
+                     "by", NAME_OF(by_names, transition->by), "uid",
+                     transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
+                     text_or_null(transition->note, sizeof(transition->note)), "steps",
+                     mode ? NULL : number(transition->steps ? transition->steps : 1));
+}
+
+json_t *report_client(uint32_t lane, const struct client_slot *client)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "lane", number(lane), "pid", number(client->pid), "uid",
+                     number(client->uid), "program", TEXT(client->program), "attached_unix_ms",
+                     number(client->attached_unix_ms), "detached", client->detached != 0, "meters",
+                     number(client->meters));
+}
+
+enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns, const uint8_t boot_id[16])
+{
+    if (header->daemon_state == DAEMON_STOPPED)
+        return REPORT_STOPPED;
+    if (header->daemon_state != DAEMON_RUNNING || memcmp(header->boot_id, boot_id, sizeof(header->boot_id)) != 0 ||
+        header->heartbeat_mono_ns > mono_ns)
+        return REPORT_GONE;
+    return mono_ns - header->heartbeat_mono_ns > HEARTBEAT_STALE_NS ? REPORT_STALLED : REPORT_RUNNING;
+}
+
+void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word)
+{
+    uint64_t until_ms;
+    instance->states[word_shown_state(word)]++;
+    instance->moded += policy_mode_of(policy->modes, instance->now_ms, &until_ms) != TRIP_MODE_AUTO;
+}
+
+static json_t *breaker_counts(const struct report_instance *instance)
+{
+    const struct segment_header *header = instance->header;
+    uint64_t all = 0;
+    for (unsigned state = 0; state < TRIP_STATE_COUNT; state++)
+        all += instance->states[state];
+    json_t *counts = json_pack("{s:o, s:o, s:o, s:o}", "count", number(all), "most", number(header->max_breakers),
+                               "overflow", number(header->overflow), "not_auto", number(instance->moded));
+    for (unsigned state = 0; state < TRIP_STATE_COUNT; state++)
+        json_object_set_new(counts, state_names[state], number(instance->states[state]));
+    return counts;
+}
+
+json_t *report_status(const struct report_instance *instance)
+{
+    const struct segment_header *header = instance->header;
+    const bool lives = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
+    const bool here = lives || instance->daemon == REPORT_DEAD;
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
+                     daemon_names[instance->daemon], "heartbeat_age_ms",
+                     here ? number(time_until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
+                     "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
+                     lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
+                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms),
+                     "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
+                     number(header->config_unix_ms), "segment_bytes", number(header->size), "breakers",
+                     breaker_counts(instance), "clients",
+                     json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
+                               number(header->max_lanes), "refused", number(header->refused), "no_lane",
+                               number(header->refused_lanes), "no_memory", number(header->refused_memory)),
+                     "transitions", number(header->transition_next));
+}
+
+/* ---------------------------------------------------------------------------------------------------------- a trace
+ */
+
+/* NULL: 0, and left out. */
+static json_t *number_or_nothing(uint64_t value)
+{
+    return value ? number(value) : NULL;
+}
+
+/* A timeout's error is one, and any other failure's is unknown, unless it says otherwise. */
+static json_t *error_or_nothing(const struct traced *step)
+{
+    const trip_error_type plain = step->outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
+    return step->error == plain ? NULL : error_type(step->error);
+}
+
+static json_t *report_traced(const struct traced *step)
+{
+    json_t *line = json_pack("{s:o, s:s, s:o}", "t_ms", number(step->at_ms), "op", NAME_OF(op_names, step->op),
+                             "breaker", TEXT(step->breaker));
+    switch (step->op) {
+    case TRACED_RECORD:
+        json_object_update_new(line, json_pack("{s:s, s:o*, s:o*, s:o*}", "outcome",
+                                               NAME_OF(outcome_names, step->outcome), "error", error_or_nothing(step),
+                                               "latency_ms", number_or_nothing(step->latency_ms), "n",
+                                               number_or_nothing(step->n > 1 ? step->n : 0)));
+        break;
+    case TRACED_MODE:
+        json_object_update_new(line, json_pack("{s:s, s:o*}", "mode", NAME_OF(mode_names, step->mode), "ttl_ms",
+                                               number_or_nothing(step->span_ms)));
+        break;
+    case TRACED_TRIP:
+        json_object_update_new(line, json_pack("{s:o*}", "for_ms", number_or_nothing(step->span_ms)));
+        break;
+    case TRACED_RESET:
+        break;
+    }
+    return line;
+}
+
+json_t *report_trace(const struct tracer_batch *batch)
+{
+    json_t *steps = json_array();
+    for (uint32_t i = 0; i < batch->count; i++)
+        json_array_append_new(steps, report_traced(&batch->steps[i]));
+    return json_pack("{s:o, s:o*}", "steps", steps, "lost", number_or_nothing(batch->lost));
+}
+
+json_t *report_lines(const char *from)
+{
+    json_t *list = json_array();
+    const char *const end = from ? from + strnlen(from, 30000) : from;
+    while (from < end) {
+        const size_t length = strcspn(from, "\n");
+        json_array_append_new(list, report_text(from, length));
+        from += length + (from[length] == '\n');
+    }
+    return list;
+}

@@ -1,0 +1,69 @@
+/* What people and programs are shown of an instance: what is copied out of its segment, as JSON trees. The one place
+ * that names keys: tripd's control socket and tripctl's --json build their answers here.
+ *
+ * Durations end in `_ms`, wall times in `_unix_ms`; rates are percent, null while fewer than minimum_calls calls are in
+ * the window. Each function returns a new reference, or NULL without memory. Texts that came from clients are cleaned:
+ * no control characters, always UTF-8.
+ */
+#ifndef TRIPD_REPORT_H
+#define TRIPD_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "core/refusals.h"
+#include "core/tracer.h"
+#include "internal/layout.h"
+
+/* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
+enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE, REPORT_DEAD };
+
+struct report_breaker {
+    const struct policy_slot *policy;
+    const struct detail_slot *detail;
+    const struct core_head *core;
+    uint64_t word; /* from the mirror */
+    uint64_t now_ms;
+    const struct limits_shown *limits;
+    enum report_daemon daemon; /* without a running one clients may have moved the state since: `word` is a guess */
+    uint64_t as_of_ms;         /* since when it is one; 0: it is certain */
+};
+
+/* A line of `list`: what an operator looks at first. */
+json_t *report_line(const struct report_breaker *breaker);
+/* Which mode holds it, and by whom; NULL: it is in mode auto. */
+json_t *report_mode(const struct report_breaker *breaker);
+/* The line, and everything else: `show`. */
+json_t *report_show(const struct report_breaker *breaker);
+
+/* A mode that binds breakers by pattern, also those to come. */
+json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
+json_t *report_transition(const struct transition *transition);
+json_t *report_client(uint32_t lane, const struct client_slot *client);
+
+/* This boot's CLOCK_MONOTONIC and id; a segment of another boot, or a copy from another machine, has no tripd here. */
+enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns,
+                                       const uint8_t boot_id[16]);
+
+struct report_instance {
+    const struct segment_header *header;
+    enum report_daemon daemon;
+    uint64_t now_ms;
+    uint64_t mono_ns;
+    uint32_t states[TRIP_STATE_COUNT]; /* breakers by state */
+    uint32_t moded;                    /* breakers whose mode is not auto */
+    uint32_t clients;
+};
+/* Counts a breaker in states and moded. word: from the mirror. */
+void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word);
+json_t *report_status(const struct report_instance *instance);
+/* Of `status`, where tripd answers: who does not take part, and why, the latest first. */
+json_t *report_refusals(const struct refusals *refusals);
+
+/* {"steps", "lost"}: each step is a line of a trace, as tools/trace_step.h reads it. */
+json_t *report_trace(const struct tracer_batch *batch);
+
+/* Lines of text as a list, the first 30,000 bytes of them. NULL: no lines. */
+json_t *report_lines(const char *text);
+
+#endif

@@ -1,0 +1,156 @@
+#include "protocol/report_config.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "protocol/report_parts.h"
+
+#define LEVELS_MAX 8
+
+/* The maps and lists that were begun and not ended: levels[0] is what becomes of it all. */
+struct tree {
+    json_t *levels[LEVELS_MAX];
+    size_t depth; /* levels in use */
+    bool broken;  /* no memory, or deeper than any config */
+};
+
+/* value: taken. */
+static void put(struct tree *tree, const char *key, json_t *value)
+{
+    json_t *into = tree->depth > 0 ? tree->levels[tree->depth - 1] : NULL;
+    if (!value || !into || (key ? json_object_set_new(into, key, value) : json_array_append_new(into, value)) < 0)
+        tree->broken = true;
+}
+
+static void begin(struct tree *tree, const char *key, json_t *value)
+{
+    if (tree->depth > 0)
+        put(tree, key, value);
+    if (!value || tree->depth == LEVELS_MAX)
+        tree->broken = true;
+    if (!tree->broken)
+        tree->levels[tree->depth++] = value; /* borrowed from the one before, but for the outermost */
+}
+
+static void map_begin(void *context, const char *key, size_t count)
+{
+    (void)count;
+    struct tree *tree = context;
+    if (!tree->broken)
+        begin(tree, key, json_object());
+}
+
+static void list_begin(void *context, const char *key, size_t count)
+{
+    (void)count;
+    struct tree *tree = context;
+    if (!tree->broken)
+        begin(tree, key, json_array());
+}
+
+static void end(void *context)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        tree->depth--;
+}
+
+static void integer(void *context, const char *key, uint64_t value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_integer((json_int_t)value));
+}
+
+static void real(void *context, const char *key, double value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_real(value));
+}
+
+static void text(void *context, const char *key, const char *value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_string(value));
+}
+
+static struct config_visitor planter(struct tree *tree, bool origins)
+{
+    return (struct config_visitor){.context = tree,
+                                   .origins = origins,
+                                   .map_begin = map_begin,
+                                   .list_begin = list_begin,
+                                   .end = end,
+                                   .integer = integer,
+                                   .number = real,
+                                   .text = text};
+}
+
+static json_t *grown(const struct tree *tree)
+{
+    if (!tree->broken)
+        return tree->levels[0];
+    json_decref(tree->levels[0]);
+    return NULL;
+}
+
+json_t *report_config(const struct config *config, bool origins)
+{
+    struct tree tree = {0};
+    const struct config_visitor visitor = planter(&tree, origins);
+    config_visit(config, &visitor);
+    return grown(&tree);
+}
+
+json_t *report_settings(const struct breaker_settings *settings)
+{
+    struct tree tree = {0};
+    const struct config_visitor visitor = planter(&tree, false);
+    config_visit_settings(settings, &visitor);
+    return grown(&tree);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- check
+ */
+
+static void add_finding(json_t *list, const char *file, size_t line, const char *what)
+{
+    json_array_append_new(list, json_pack("{s:o, s:o, s:o}", "file", file ? report_text(file, PATH_MAX) : json_null(),
+                                          "line", line ? json_integer((json_int_t)line) : json_null(), "message",
+                                          report_text(what, SIZE_MAX)));
+}
+
+static void add_problem(void *context, const char *file, size_t line, const char *what)
+{
+    add_finding(json_object_get(context, "problems"), file, line, what);
+}
+
+static void add_note(void *context, const char *file, size_t line, const char *what)
+{
+    add_finding(json_object_get(context, "notes"), file, line, what);
+}
+
+/* findings: taken. */
+static json_t *checked(json_t *findings, int error)
+{
+    if (error != -ENOMEM && json_object_set_new(findings, "ok", json_boolean(error == 0)) == 0)
+        return findings;
+    json_decref(findings);
+    return NULL;
+}
+
+json_t *report_check(const char *path)
+{
+    json_t *findings = json_pack("{s:b, s:[], s:[]}", "ok", 1, "problems", "notes");
+    const struct config_listener listener = {.context = findings, .problem = add_problem, .note = add_note};
+    return checked(findings, config_examine(path, &listener));
+}
+
+json_t *report_check_text(const char *text_of_it, size_t length, const char *name)
+{
+    json_t *findings = json_pack("{s:b, s:[], s:[]}", "ok", 1, "problems", "notes");
+    const struct config_listener listener = {.context = findings, .problem = add_problem, .note = add_note};
+    return checked(findings, config_examine_text(text_of_it, length, name, &listener));
+}

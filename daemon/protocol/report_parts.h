@@ -1,0 +1,20 @@
+/* What the parts of report.h share; nobody else includes it. */
+#ifndef TRIPD_REPORT_PARTS_H
+#define TRIPD_REPORT_PARTS_H
+
+#include "protocol/report.h"
+
+static inline json_t *number(uint64_t value)
+{
+    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+/* Text of at most `size` bytes, NUL or not at its end. Escape sequences would reach a terminal: control characters
+ * become '?', C1 ones (in UTF-8: c2 80 to c2 9f) too; what is not UTF-8 keeps its ASCII. */
+json_t *report_text(const char *from, size_t size);
+
+/* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected", "deadline_soonest_ms"}; those that are
+ * off are null. */
+json_t *report_limits(const struct report_breaker *breaker);
+
+#endif

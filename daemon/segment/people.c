@@ -1,0 +1,138 @@
+/* What the segment keeps for people: the last transitions, who is attached, which patterns bind. */
+#include "segment/segment.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "internal/words.h"
+
+/* -------------------------------------------------------------------------------------------------- transitions */
+
+void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms)
+{
+    const uint64_t index = segment->header->transition_next;
+    struct transition *place = &segment->transitions[index % TRANSITION_RING];
+    const size_t head = offsetof(struct transition, at_ms);
+    struct transition entry = *what;
+    entry.at_ms = now_ms;
+    entry.at_unix_ms = realtime_ms();
+    memcpy(entry.name, segment_name(segment, entry.breaker), sizeof(entry.name));
+    entry.note[sizeof(entry.note) - 1] = '\0';
+    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
+    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
+    words_store((uint8_t *)place + head, (const uint8_t *)&entry + head, sizeof(entry) - head);
+    __atomic_store_n(&place->sequence, index + 1, __ATOMIC_RELEASE);
+    /* A kill before this one: the next worker counts the entry, which is whole. */
+    __atomic_store_n(&segment->header->transition_next, index + 1, __ATOMIC_RELEASE);
+}
+
+/* ------------------------------------------------------------------------------------------------------ clients */
+
+void segment_client_clear(struct segment *segment, uint32_t lane)
+{
+    if (segment->clients[lane].lane_id != 0)
+        __atomic_store_n(&segment->clients[lane].lane_id, 0, __ATOMIC_RELAXED);
+}
+
+void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client)
+{
+    struct client_slot *place = &segment->clients[lane];
+    const size_t head = offsetof(struct client_slot, attached_unix_ms);
+    segment_client_clear(segment, lane);
+    words_store((uint8_t *)place + head, (const uint8_t *)client + head, sizeof(*place) - head);
+    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
+    __atomic_store_n(&place->lane_id, client->lane_id, __ATOMIC_RELEASE);
+}
+
+/* ----------------------------------------------------------------------------------------------------- patterns */
+
+static bool pattern_holds(const struct pattern_slot *place, uint64_t now_ms)
+{
+    return place->serial != 0 && (place->until_ms == 0 || now_ms < place->until_ms);
+}
+
+static bool pattern_is(const struct pattern_slot *place, const char *pattern)
+{
+    return place->serial != 0 && strncmp(place->pattern, pattern, sizeof(place->pattern)) == 0;
+}
+
+/* Where a new one goes: a free place, so that a kill never leaves neither; the same pattern's own when all are taken.
+ */
+static struct pattern_slot *pattern_place(struct segment *segment, const char *pattern, uint64_t now_ms)
+{
+    struct pattern_slot *own = NULL;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        struct pattern_slot *place = &segment->patterns[i];
+        if (!pattern_holds(place, now_ms))
+            return place;
+        if (pattern_is(place, pattern))
+            own = place;
+    }
+    return own;
+}
+
+static uint64_t pattern_serial(const struct segment *segment)
+{
+    uint64_t highest = 0;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++)
+        if (segment->patterns[i].serial > highest)
+            highest = segment->patterns[i].serial;
+    return highest + 1;
+}
+
+/* Auto is what holds where no pattern says otherwise: it stands only above an older one that does. */
+static void drop_idle_autos(struct segment *segment, uint64_t now_ms)
+{
+    uint64_t oldest = UINT64_MAX;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        const struct pattern_slot *place = &segment->patterns[i];
+        if (pattern_holds(place, now_ms) && place->mode != TRIP_MODE_AUTO && place->serial < oldest)
+            oldest = place->serial;
+    }
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        struct pattern_slot *place = &segment->patterns[i];
+        if (place->serial != 0 && place->mode == TRIP_MODE_AUTO && place->serial < oldest)
+            __atomic_store_n(&place->serial, 0, __ATOMIC_RELEASE); /* pairs with the acquire of readers */
+    }
+}
+
+int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode mode, uint64_t until_ms, uint32_t uid,
+                        const char *reason, uint64_t now_ms)
+{
+    struct pattern_slot *place = pattern_place(segment, pattern, now_ms);
+    const size_t head = offsetof(struct pattern_slot, set_unix_ms);
+    if (!place)
+        return -ENOSPC;
+    struct pattern_slot entry = {
+        .serial = pattern_serial(segment),
+        .set_unix_ms = realtime_ms(),
+        .until_ms = until_ms,
+        .uid = uid,
+        .mode = mode,
+    };
+    memcpy(entry.pattern, pattern, strnlen(pattern, sizeof(entry.pattern) - 1));
+    if (reason)
+        memcpy(entry.reason, reason, strnlen(reason, sizeof(entry.reason) - 1));
+
+    __atomic_store_n(&place->serial, 0, __ATOMIC_RELAXED);
+    words_store((uint8_t *)place + head, (const uint8_t *)&entry + head, sizeof(entry) - head);
+    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
+    __atomic_store_n(&place->serial, entry.serial, __ATOMIC_RELEASE);
+    for (unsigned i = 0; i < PATTERNS_MAX; i++)
+        if (&segment->patterns[i] != place && pattern_is(&segment->patterns[i], pattern))
+            __atomic_store_n(&segment->patterns[i].serial, 0, __ATOMIC_RELEASE);
+    drop_idle_autos(segment, now_ms);
+    return 0;
+}
+
+const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms)
+{
+    const struct pattern_slot *latest = NULL;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        const struct pattern_slot *place = &segment->patterns[i];
+        if (pattern_holds(place, now_ms) && (!latest || place->serial > latest->serial) &&
+            settings_pattern_matches(place->pattern, name))
+            latest = place;
+    }
+    return latest;
+}

@@ -1,0 +1,468 @@
+#include "segment/saved.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal/policy.h"
+#include "internal/state_word.h"
+#include "internal/ticks.h"
+#include "owner.h"
+#include "protocol/packed.h"
+
+#define VALUE_MAX 65536 /* bytes of one map */
+#define ANOTHERS \
+    "it or its folder is another user's: give both to the user that tripd runs as (chown), if you trust them"
+#define UTF8_BYTES_MAX 4 /* of a character */
+
+/* The totals by their names: one list for both ways. */
+#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied) X(retries)
+
+#define NAME(suffix, name) name,
+static const char *const limited_names[] = {LIMITED_KINDS(NAME)};
+static const char *const mode_names[] = {TRIP_MODES(NAME)};
+static const char *const reason_names[] = {TRIP_REASONS(NAME)};
+static const char *const owner_names[MODE_OWNER_CONFIG] = {"operator", "fleet", "rule"};
+
+/* ---------------------------------------------------------------------------------------------------------- writing
+ */
+
+struct times {
+    uint64_t now_ms, now_unix_ms;
+};
+
+static uint64_t to_unix(const struct times *times, uint64_t at_ms)
+{
+    return at_ms >= times->now_ms ? times->now_unix_ms + (at_ms - times->now_ms)
+                                  : times->now_unix_ms - (times->now_ms - at_ms);
+}
+
+static json_t *number(uint64_t value)
+{
+    return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+/* An operator's reason may have been cut to its place within a character; one that is not UTF-8 at all is worth
+ * nothing.
+ */
+static json_t *text(const char *from, size_t size)
+{
+    const size_t length = strnlen(from, size);
+    for (size_t cut = 0; cut < UTF8_BYTES_MAX && cut <= length; cut++) {
+        json_t *json = json_stringn(from, length - cut);
+        if (json)
+            return json;
+    }
+    return json_string("");
+}
+
+static json_t *pack_mode(trip_mode mode, uint64_t until_unix_ms, uint32_t uid, const char *reason)
+{
+    return json_pack("{s:s, s:o, s:I, s:o}", "mode", mode_names[mode], "until_unix_ms", number(until_unix_ms), "uid",
+                     (json_int_t)uid, "reason", text(reason, DETAIL_TEXT_MAX));
+}
+
+static json_t *pack_modes(const struct segment *segment, uint32_t slot, const struct times *times)
+{
+    json_t *modes = json_object();
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
+        const uint64_t word = segment->policies[slot].modes[owner], until_ms = word >> 4 & POLICY_MS_MASK;
+        if (!(word & 8) || (until_ms && until_ms <= times->now_ms) || (word & 7) >= TRIP_MODE_COUNT)
+            continue;
+        json_object_set_new(modes, owner_names[owner],
+                            pack_mode((trip_mode)(word & 7), until_ms ? to_unix(times, until_ms) : 0,
+                                      segment->details[slot].modes[owner].uid,
+                                      segment->details[slot].modes[owner].reason));
+    }
+    return modes;
+}
+
+/* Half-open is open until now: whoever restores it tries again. */
+static uint64_t open_until_unix_ms(const struct segment *segment, uint32_t slot, const struct times *times)
+{
+    const uint64_t word = segment->mirror[slot];
+    switch (word_state(word)) {
+    case WORD_OPEN:
+        return to_unix(times, word_deadline_ms(word));
+    case WORD_HALF_OPEN:
+    case WORD_PROBING:
+        return times->now_unix_ms;
+    default:
+        return 0;
+    }
+}
+
+/* A copy of the sums that is of one commit: tripd may go on counting while its child writes. */
+static struct core_head head_of(const struct segment *segment, uint32_t slot)
+{
+    const uint8_t *core_slots = segment->cores;
+    const struct core_slot *core =
+        (const struct core_slot *)(core_slots + (size_t)slot * segment->header->sections[SECTION_CORE].stride);
+    struct core_head head;
+    for (unsigned tries = 0; tries < 5; tries++) {
+        /* Acquire: pairs with the release of segment_commit; the image of before is whole until the next commit. */
+        const uint64_t commits = __atomic_load_n(&core->commits, __ATOMIC_ACQUIRE);
+        head = core->images[commits & 1].head;
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&core->commits, __ATOMIC_RELAXED) == commits)
+            break;
+    }
+    return head;
+}
+
+static json_t *pack_trips(const struct core_head *head)
+{
+    json_t *trips = json_object();
+    for (unsigned reason = TRIP_REASON_NONE + 1; reason < TRIP_REASON_COUNT; reason++)
+        if (head->trips[reason])
+            json_object_set_new(trips, reason_names[reason], number(head->trips[reason]));
+    return trips;
+}
+
+static json_t *pack_totals(const struct breaker_totals *totals)
+{
+    json_t *map = json_object();
+#define PACK_TOTAL(field) json_object_set_new(map, #field, number(totals->field));
+    TOTALS(PACK_TOTAL)
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        json_object_set_new(map, limited_names[kind], number(totals->limited[kind]));
+    return map;
+}
+
+static json_t *pack_breaker(const struct segment *segment, uint32_t slot, const struct times *times)
+{
+    const struct core_head head = head_of(segment, slot);
+    const uint8_t reason = segment->details[slot].reason;
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
+                     reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "open_until_unix_ms",
+                     number(open_until_unix_ms(segment, slot, times)), "opens", number(head.opens), "open_ms",
+                     number(head.open_ms), "totals", pack_totals(&head.totals), "trips", pack_trips(&head), "modes",
+                     pack_modes(segment, slot, times));
+}
+
+static json_t *pack_pattern(const struct pattern_slot *pattern, const struct times *times)
+{
+    json_t *map = pack_mode((trip_mode)pattern->mode, pattern->until_ms ? to_unix(times, pattern->until_ms) : 0,
+                            pattern->uid, pattern->reason);
+    json_object_set_new(map, "pattern", text(pattern->pattern, sizeof(pattern->pattern)));
+    return map;
+}
+
+static bool pattern_holds(const struct pattern_slot *pattern, const struct times *times)
+{
+    return pattern->serial != 0 && pattern->mode < TRIP_MODE_COUNT &&
+           (!pattern->until_ms || pattern->until_ms > times->now_ms);
+}
+
+/* value: taken. */
+static int put(FILE *file, json_t *value)
+{
+    static uint8_t packed[VALUE_MAX];
+    size_t size;
+    int error = value ? packed_write(packed, sizeof(packed), value, &size) : -ENOMEM;
+    if (error == 0 && fwrite(packed, 1, size, file) != size)
+        error = -EIO;
+    json_decref(value);
+    return error;
+}
+
+/* The one that was set next: of those that match a name the latest binds it, so their order is what they mean. */
+static const struct pattern_slot *pattern_after(const struct segment *segment, uint64_t serial,
+                                                const struct times *times)
+{
+    const struct pattern_slot *next = NULL;
+    for (unsigned i = 0; i < PATTERNS_MAX; i++) {
+        const struct pattern_slot *const pattern = &segment->patterns[i];
+        if (pattern_holds(pattern, times) && pattern->serial > serial && (!next || pattern->serial < next->serial))
+            next = pattern;
+    }
+    return next;
+}
+
+static int put_patterns(FILE *file, const struct segment *segment, const struct times *times)
+{
+    const struct pattern_slot *pattern = pattern_after(segment, 0, times);
+    int error = 0;
+    for (; pattern && error == 0; pattern = pattern_after(segment, pattern->serial, times))
+        error = put(file, pack_pattern(pattern, times));
+    return error;
+}
+
+/* A name that never had a call comes back with its first one; a table of names that somebody filled need not. */
+static bool worth_saving(const struct segment *segment, uint32_t slot, uint64_t now_ms)
+{
+    const struct policy_slot *const policy = &segment->policies[slot];
+    bool mode = segment_pattern_for(segment, segment_name(segment, slot), now_ms) != NULL; /* or its own instead */
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        mode = mode || policy->modes[owner] != 0;
+    return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED;
+}
+
+int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
+{
+    const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
+    int error =
+        put(file, json_pack("{s:i, s:o}", "tripd_snapshot", SAVED_VERSION, "written_unix_ms", number(now_unix_ms)));
+    if (error == 0)
+        error = put_patterns(file, segment, &times);
+    for (uint32_t slot = 0; slot < segment->max_breakers && error == 0; slot++)
+        if (segment_used(segment, slot) && worth_saving(segment, slot, now_ms))
+            error = put(file, pack_breaker(segment, slot, &times));
+    return error == 0 ? put(file, json_pack("{s:b}", "end", 1)) : error;
+}
+
+static int sync_folder(const char *folder)
+{
+    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int error = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/* The owner of a folder can put any file in the place of another. */
+static int folder_check(const char *folder)
+{
+    struct stat status;
+    if (stat(folder, &status) < 0)
+        return -errno;
+    return owner_is_ours(&status) ? 0 : -EPERM;
+}
+
+int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms)
+{
+    char path[512], unfinished[520];
+    const int ours = folder_check(folder);
+    if (ours < 0)
+        return ours;
+    if ((size_t)snprintf(path, sizeof(path), "%s/snapshot", folder) >= sizeof(path))
+        return -ENAMETOOLONG;
+    snprintf(unfinished, sizeof(unfinished), "%s.new", path);
+    const int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!file) {
+        const int error = -errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    int error = saved_put(file, segment, now_ms, realtime_ms());
+    if (error == 0 && (fflush(file) != 0 || fsync(fd) < 0))
+        error = -errno;
+    if (fclose(file) != 0 && error == 0)
+        error = -errno;
+    if (error == 0 && rename(unfinished, path) < 0)
+        error = -errno;
+    if (error < 0)
+        unlink(unfinished);
+    return error < 0 ? error : sync_folder(folder);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- reading
+ */
+
+static int bad(const char **ret_why, const char *why)
+{
+    *ret_why = why;
+    return -EBADMSG;
+}
+
+static uint64_t number_of(const json_t *map, const char *key)
+{
+    const json_int_t value = json_integer_value(json_object_get(map, key));
+    return value > 0 ? (uint64_t)value : 0;
+}
+
+/* Cut to its place; false: missing, empty, or cut. */
+static bool text_of(const json_t *map, const char *key, char *ret_text, size_t size)
+{
+    const char *value = json_string_value(json_object_get(map, key));
+    snprintf(ret_text, size, "%s", value ? value : "");
+    return value && *value && strlen(value) < size;
+}
+
+static bool index_of(const json_t *map, const char *key, const char *const names[], unsigned count, unsigned *ret_index)
+{
+    const char *value = json_string_value(json_object_get(map, key));
+    for (unsigned i = 0; value && i < count; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool mode_of(const json_t *map, struct saved_mode *ret_mode)
+{
+    unsigned mode;
+    if (!index_of(map, "mode", mode_names, TRIP_MODE_COUNT, &mode))
+        return false;
+    const uint64_t uid = number_of(map, "uid");
+    *ret_mode = (struct saved_mode){.set = true,
+                                    .mode = (trip_mode)mode,
+                                    .uid = uid <= UINT32_MAX ? (uint32_t)uid : 0,
+                                    .until_unix_ms = number_of(map, "until_unix_ms")};
+    text_of(map, "reason", ret_mode->reason, sizeof(ret_mode->reason));
+    return true;
+}
+
+static int breaker_of(const json_t *map, struct saved_breaker *breaker, const char **ret_why)
+{
+    const json_t *modes = json_object_get(map, "modes"), *totals = json_object_get(map, "totals");
+    unsigned reason;
+    if (!text_of(map, "breaker", breaker->name, sizeof(breaker->name)) ||
+        !settings_name_valid(breaker->name, strlen(breaker->name)))
+        return bad(ret_why, "a breaker has no valid name");
+    if (!index_of(map, "reason", reason_names, TRIP_REASON_COUNT, &reason))
+        return bad(ret_why, "a breaker's reason is none of those known");
+    breaker->reason = (trip_reason)reason;
+    breaker->open_until_unix_ms = number_of(map, "open_until_unix_ms");
+    breaker->opens = number_of(map, "opens");
+    breaker->open_ms = number_of(map, "open_ms");
+#define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
+    TOTALS(READ_TOTAL)
+    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+        breaker->totals.limited[kind] = number_of(totals, limited_names[kind]);
+    for (unsigned i = TRIP_REASON_NONE + 1; i < TRIP_REASON_COUNT; i++)
+        breaker->trips[i] = number_of(json_object_get(map, "trips"), reason_names[i]);
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
+        const json_t *mode = json_object_get(modes, owner_names[owner]);
+        if (mode && !mode_of(mode, &breaker->modes[owner]))
+            return bad(ret_why, "a breaker's mode is none of those known");
+    }
+    return 0;
+}
+
+static int pattern_of(const json_t *map, struct saved_pattern *pattern, const char **ret_why)
+{
+    if (!text_of(map, "pattern", pattern->pattern, sizeof(pattern->pattern)) || !mode_of(map, &pattern->mode))
+        return bad(ret_why, "a pattern has no text or no mode");
+    return 0;
+}
+
+/* Room for one more of `size` bytes, zeroed; NULL without memory. */
+static void *one_more(void **array, size_t *count, size_t size)
+{
+    if ((*count & (*count - 1)) == 0) { /* 0, 1, 2, 4, ... : full */
+        void *grown = realloc(*array, (*count ? 2 * *count : 1) * size);
+        if (!grown)
+            return NULL;
+        *array = grown;
+    }
+    return memset((uint8_t *)*array + (*count)++ * size, 0, size);
+}
+
+static int take(struct saved *saved, const json_t *map, const char **ret_why)
+{
+    if (json_object_get(map, "breaker")) {
+        struct saved_breaker *breaker =
+            one_more((void **)&saved->breakers, &saved->breaker_count, sizeof(*saved->breakers));
+        return breaker ? breaker_of(map, breaker, ret_why) : -ENOMEM;
+    }
+    if (json_object_get(map, "pattern")) {
+        struct saved_pattern *pattern =
+            one_more((void **)&saved->patterns, &saved->pattern_count, sizeof(*saved->patterns));
+        return pattern ? pattern_of(map, pattern, ret_why) : -ENOMEM;
+    }
+    return bad(ret_why, "a map is neither a breaker nor a pattern");
+}
+
+static int take_head(struct saved *saved, const json_t *map, const char **ret_why)
+{
+    if (number_of(map, "tripd_snapshot") != SAVED_VERSION)
+        return bad(ret_why, "it does not begin as a snapshot of this version does");
+    saved->written_unix_ms = number_of(map, "written_unix_ms");
+    return 0;
+}
+
+static int parse(const uint8_t *data, size_t size, struct saved *saved, const char **ret_why)
+{
+    bool ended = false, begun = false;
+    while (size > 0 && !ended) {
+        json_t *map = NULL;
+        size_t used;
+        int error = packed_read(data, size, PACKED_VALUES_MAX, &map, &used, ret_why);
+        if (error < 0)
+            return error;
+        ended = json_is_true(json_object_get(map, "end"));
+        if (!begun)
+            error = take_head(saved, map, ret_why);
+        else if (!ended)
+            error = take(saved, map, ret_why);
+        begun = true;
+        json_decref(map);
+        if (error < 0)
+            return error;
+        data += used;
+        size -= used;
+    }
+    return ended ? 0 : bad(ret_why, "it is cut short");
+}
+
+int saved_parse(const uint8_t *data, size_t size, struct saved *ret_saved, const char **ret_why)
+{
+    struct saved saved = {0};
+    const int error = parse(data, size, &saved, ret_why);
+    if (error < 0)
+        saved_clear(&saved);
+    else
+        *ret_saved = saved;
+    return error;
+}
+
+static int read_whole(const char *path, uint8_t **ret_data, size_t *ret_size, const char **ret_why)
+{
+    struct stat status;
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return -errno;
+    int error = fstat(fileno(file), &status) < 0 ? -errno : 0;
+    if (error == 0 && (!S_ISREG(status.st_mode) || status.st_size > SAVED_SIZE_MAX))
+        error = bad(ret_why, "it is no regular file of 64 MiB at most");
+    if (error == 0 && !owner_is_ours(&status))
+        error = bad(ret_why, ANOTHERS);
+    uint8_t *data = error == 0 ? malloc((size_t)status.st_size + 1) : NULL;
+    if (error == 0 && !data)
+        error = -ENOMEM;
+    if (error == 0 && fread(data, 1, (size_t)status.st_size, file) != (size_t)status.st_size)
+        error = bad(ret_why, "it cannot be read to its end");
+    fclose(file);
+    if (error < 0) {
+        free(data);
+        return error;
+    }
+    *ret_data = data;
+    *ret_size = (size_t)status.st_size;
+    return 0;
+}
+
+int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why)
+{
+    char path[512];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    if ((size_t)snprintf(path, sizeof(path), "%s/snapshot", folder) >= sizeof(path))
+        return -ENAMETOOLONG;
+    int error = folder_check(folder);
+    if (error == 0)
+        error = read_whole(path, &data, &size, ret_why);
+    if (error == -EPERM)
+        *ret_why = ANOTHERS;
+    if (error < 0)
+        return error;
+    error = saved_parse(data, size, ret_saved, ret_why);
+    free(data);
+    return error;
+}
+
+void saved_clear(struct saved *saved)
+{
+    free(saved->breakers);
+    free(saved->patterns);
+    *saved = (struct saved){0};
+}

@@ -1,0 +1,65 @@
+/* The snapshot on disk: what a reboot must not lose, which takes the segment away. Modes, open breakers, totals.
+ *
+ *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, then breakers
+ *   FOLDER/snapshot.new  the one being written; renamed when it is whole and on the disk
+ *
+ * Times are wall times: no monotonic time means anything after a reboot.
+ */
+#ifndef TRIPD_SAVED_H
+#define TRIPD_SAVED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "internal/layout.h"
+#include "segment/segment.h"
+
+#define SAVED_VERSION  1
+#define SAVED_SIZE_MAX (64 * 1024 * 1024) /* bytes: a file that is longer is no snapshot */
+
+struct saved_mode {
+    bool set;
+    trip_mode mode;
+    uint32_t uid;
+    uint64_t until_unix_ms; /* 0: no TTL */
+    char reason[DETAIL_TEXT_MAX];
+};
+
+struct saved_breaker {
+    char name[TRIP_NAME_MAX + 1];
+    trip_reason reason;          /* of the last opening */
+    uint64_t open_until_unix_ms; /* 0: it was closed or ramping */
+    uint64_t opens, open_ms;
+    struct breaker_totals totals;
+    uint64_t trips[TRIP_REASON_COUNT];
+    struct saved_mode modes[MODE_OWNER_CONFIG]; /* the config's own is in the config */
+};
+
+struct saved_pattern {
+    char pattern[TRIP_NAME_MAX + 1];
+    struct saved_mode mode;
+};
+
+struct saved {
+    uint64_t written_unix_ms;
+    struct saved_breaker *breakers;
+    size_t breaker_count;
+    struct saved_pattern *patterns;
+    size_t pattern_count;
+};
+
+/* Writes what the segment holds now: whole or not at all. 0 or -errno. Allocates, and reads nothing but the segment. */
+int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms);
+
+/* The same into any file. now_unix_ms: the wall time at now_ms. */
+int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms);
+
+/* -ENOENT: there is none. -EBADMSG: it is damaged, *ret_why says where; nothing of it is used. */
+int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why);
+/* bytes of a file. */
+int saved_parse(const uint8_t *data, size_t size, struct saved *ret_saved, const char **ret_why);
+void saved_clear(struct saved *saved);
+
+#endif

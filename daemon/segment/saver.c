@@ -1,0 +1,169 @@
+#include "segment/saver.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "segment/saved.h"
+
+#define EVERY_BEATS 5
+
+struct saver {
+    struct loop *loop;
+    const struct segment *segment;
+    const struct clock *clock;
+    const char *folder;
+    unsigned beats;
+    uint64_t written; /* what_changes() of the last one written; 0: none, for the worker before us may not have */
+    pid_t child;      /* 0: none writes */
+    int pidfd;
+    struct loop_watch *watch;
+    bool failing; /* the log has said so */
+};
+
+/* Moves when anything does that is saved. FNV-1a over words that are written anyway. */
+static uint64_t what_changes(const struct segment *segment)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+#define MIX(word) (hash = (hash ^ (word)) * UINT64_C(0x100000001b3))
+    MIX(segment->header->transition_next);
+    for (unsigned i = 0; i < PATTERNS_MAX; i++)
+        MIX(segment->patterns[i].serial);
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+        if (!segment_used(segment, slot))
+            continue;
+        const struct breaker_totals *totals = &segment_core(segment, slot)->head.totals;
+        MIX(slot + 1);
+        MIX(totals->calls);
+        MIX(totals->ignored + totals->cancelled + totals->late + totals->denied + totals->retries);
+        for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
+            MIX(totals->limited[kind]);
+        for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+            MIX(segment->policies[slot].modes[owner]);
+    }
+#undef MIX
+    return hash;
+}
+
+static void say(struct saver *saver, int error)
+{
+    if (error < 0 && !saver->failing)
+        log_warning("cannot write the snapshot %s/snapshot: %s; modes, open breakers and totals survive a restart of "
+                    "tripd, but no reboot. Make the folder %s, or set TRIP_STATE_DIR",
+                    saver->folder, error == -EPERM ? "it is in another user's folder" : strerror(-error),
+                    error == -EPERM ? "tripd's own (chown)" : "writable for tripd");
+    if (error == 0 && saver->failing)
+        log_notice("the snapshot %s/snapshot is written again", saver->folder);
+    saver->failing = error < 0;
+}
+
+/* With all that is missing above it. What is above the folder of all instances is a user's own: as XDG folders are. */
+static int make_folder(const char *folder)
+{
+    char path[512];
+    if (strlen(folder) >= sizeof(path))
+        return -ENAMETOOLONG;
+    strcpy(path, folder);
+    for (char *slash = path; (slash = strchr(slash + 1, '/'));) {
+        *slash = '\0';
+        if (mkdir(path, strchr(slash + 1, '/') ? 0700 : 0755) < 0 && errno != EEXIST)
+            return -errno;
+        *slash = '/';
+    }
+    return mkdir(folder, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int saver_new(struct loop *loop, const struct segment *segment, const struct clock *clock, const char *folder,
+              struct saver **ret_saver)
+{
+    struct saver *saver = calloc(1, sizeof(*saver));
+    if (!saver)
+        return -ENOMEM;
+    *saver = (struct saver){.loop = loop, .segment = segment, .clock = clock, .folder = folder, .pidfd = -1};
+    const int error = *folder ? make_folder(folder) : -ENOENT;
+    if (error < 0)
+        say(saver, error);
+    *ret_saver = saver;
+    return 0;
+}
+
+/* The exit status says -error of the write. */
+static void child_done(struct saver *saver)
+{
+    int status = 0;
+    if (saver->watch)
+        loop_watch_remove(saver->watch);
+    waitpid(saver->child, &status, 0);
+    close(saver->pidfd);
+    saver->watch = NULL;
+    saver->child = 0;
+    saver->pidfd = -1;
+    const int error = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
+    say(saver, error);
+    if (error < 0)
+        saver->written = 0; /* tried again at the next turn */
+}
+
+static void child_ended(void *context, struct loop_watch *watch)
+{
+    (void)watch;
+    child_done(context);
+}
+
+static _Noreturn void write_in_child(const struct saver *saver, pid_t parent)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the snapshot of before stays as it is */
+    if (getppid() != parent)
+        _exit(EIO);
+    _exit(-saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
+}
+
+static void start_child(struct saver *saver)
+{
+    const pid_t parent = getpid();
+    saver->child = fork();
+    if (saver->child == 0)
+        write_in_child(saver, parent);
+    if (saver->child < 0) {
+        saver->child = 0;
+        say(saver, -errno);
+        return;
+    }
+    saver->pidfd = (int)syscall(SYS_pidfd_open, saver->child, 0);
+    if (saver->pidfd < 0 || loop_watch_add(saver->loop, saver->pidfd, child_ended, saver, &saver->watch) < 0)
+        child_done(saver); /* waits: no descriptors are left to do better */
+}
+
+void saver_beat(struct saver *saver)
+{
+    if (++saver->beats < EVERY_BEATS || saver->child)
+        return;
+    saver->beats = 0;
+    const uint64_t now = what_changes(saver->segment);
+    if (now == saver->written)
+        return;
+    saver->written = now;
+    start_child(saver);
+}
+
+void saver_stop(struct saver *saver)
+{
+    if (saver->child)
+        child_done(saver);
+    say(saver, saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
+}
+
+struct saver *saver_free(struct saver *saver)
+{
+    if (saver && saver->child)
+        child_done(saver);
+    free(saver);
+    return NULL;
+}

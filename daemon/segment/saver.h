@@ -1,0 +1,23 @@
+/* Keeps the snapshot on disk (saved.h) up to date: every few seconds when something changed, by a child process, so
+ * that a slow disk never holds the loop up; at stop by itself. */
+#ifndef TRIPD_SAVER_H
+#define TRIPD_SAVER_H
+
+#include "clock.h"
+#include "loop/loop.h"
+#include "segment/segment.h"
+
+struct saver;
+
+/* folder: borrowed; made if it is not there. */
+int saver_new(struct loop *loop, const struct segment *segment, const struct clock *clock, const char *folder,
+              struct saver **ret_saver);
+/* Waits for a child that still writes. */
+struct saver *saver_free(struct saver *saver);
+
+/* Once a second. */
+void saver_beat(struct saver *saver);
+/* Before a stop: writes now. */
+void saver_stop(struct saver *saver);
+
+#endif

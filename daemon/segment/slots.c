@@ -1,0 +1,430 @@
+/* The segment's slots: which name has which, what clients judge by, and what people are told. */
+#include "segment/segment.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "internal/names.h"
+#include "internal/policy.h"
+#include "internal/words.h"
+
+/* ------------------------------------------------------------------------------------------------------- names
+ *
+ * A slot is in use when the index names it. Taking one fills it first and names it last, forgetting one takes the name
+ * out first: whatever a kill leaves between is a free slot. */
+
+static void set_used(struct segment *segment, uint32_t slot, bool used)
+{
+    const uint64_t bit = UINT64_C(1) << slot % 64;
+    if (used)
+        segment->used[slot / 64] |= bit;
+    else
+        segment->used[slot / 64] &= ~bit;
+}
+
+bool segment_used(const struct segment *segment, uint32_t slot)
+{
+    return slot < segment->max_breakers && (segment->used[slot / 64] >> slot % 64 & 1);
+}
+
+const char *segment_name(const struct segment *segment, uint32_t slot)
+{
+    return segment->details[slot].name;
+}
+
+static int find(const struct segment *segment, const char *name, uint32_t *ret_slot, uint32_t *ret_place)
+{
+    return names_find(segment->names, segment->name_places, segment->details, sizeof(struct detail_slot),
+                      segment->max_breakers, name, ret_slot, ret_place);
+}
+
+int segment_find(const struct segment *segment, const char *name, uint32_t *ret_slot)
+{
+    return find(segment, name, ret_slot, NULL);
+}
+
+bool segment_full(const struct segment *segment)
+{
+    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+        if (!segment_used(segment, slot))
+            return false;
+    return true;
+}
+
+/* Free slots come in turn, so that one just forgotten rests as long as may be. */
+static int next_free(struct segment *segment, uint32_t *ret_slot)
+{
+    for (uint32_t i = 0; i < segment->max_breakers; i++) {
+        const uint32_t slot = (segment->take_next + i) % segment->max_breakers;
+        if (segment_used(segment, slot))
+            continue;
+        segment->take_next = (slot + 1) % segment->max_breakers;
+        *ret_slot = slot;
+        return 0;
+    }
+    return -ENOSPC;
+}
+
+uint32_t segment_incarnation(const struct segment *segment, uint32_t slot)
+{
+    return policy_incarnation(segment->policies[slot].admission);
+}
+
+/* Handles to what was here turn stale. 0 is left out: no handle fits a slot that was never used. */
+static void move_incarnation(struct segment *segment, uint32_t slot)
+{
+    const uint32_t incarnation = segment_incarnation(segment, slot) % 0xffff + 1;
+    /* Pairs with the acquire of a client's admission check. */
+    __atomic_store_n(&segment->policies[slot].admission, policy_plain(incarnation, segment->header->commons_number),
+                     __ATOMIC_RELEASE);
+}
+
+static void clear_policy(struct policy_slot *policy)
+{
+    const struct policy_slot unset = {0};
+    words_store(policy->judge, unset.judge, sizeof(unset) - offsetof(struct policy_slot, judge));
+}
+
+/* ----------------------------------------------------------------------------------------------------- details */
+
+/* Between these a reader sees an odd sequence and comes again: words.h. Odd already, of one that died here, stays so.
+ */
+static void sequence_begin(uint64_t *sequence)
+{
+    __atomic_store_n(sequence, *sequence | 1, __ATOMIC_RELAXED);
+}
+
+static void sequence_end(uint64_t *sequence)
+{
+    /* Pairs with the acquire of the reader's first look at the sequence. */
+    __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
+}
+
+static void detail_begin(struct detail_slot *detail)
+{
+    sequence_begin(&detail->sequence);
+}
+
+static void detail_end(struct detail_slot *detail)
+{
+    sequence_end(&detail->sequence);
+}
+
+static void store_number(uint64_t *field, uint64_t value)
+{
+    /* Pairs with the acquire of words_load. */
+    __atomic_store_n(field, value, __ATOMIC_RELEASE);
+}
+
+/* For lines that every process reads at each call: not written when nothing changes. */
+static void store_change(uint64_t *field, uint64_t value)
+{
+    if (*field != value)
+        store_number(field, value);
+}
+
+static void store_byte(uint8_t *field, unsigned value)
+{
+    /* Pairs with the acquire of words_load. */
+    __atomic_store_n(field, (uint8_t)value, __ATOMIC_RELEASE);
+}
+
+/* Cuts what is too long; NULL is empty. size: of the field, a multiple of 8. */
+static void store_text(char *field, const char *text, size_t size)
+{
+    char copy[TRIP_NAME_MAX + 1] = {0};
+    if (text)
+        memcpy(copy, text, strnlen(text, size - 1));
+    words_store(field, copy, size);
+}
+
+static void fresh_detail(struct detail_slot *detail, const char *name, uint64_t now_ms)
+{
+    struct detail_slot fresh = {.created_unix_ms = realtime_ms(), .used_ms = now_ms, .since_ms = now_ms};
+    const size_t head = offsetof(struct detail_slot, name);
+    fresh.since_unix_ms = fresh.created_unix_ms;
+    memcpy(fresh.name, name, strnlen(name, TRIP_NAME_MAX));
+    detail_begin(detail);
+    words_store((uint8_t *)detail + head, (const uint8_t *)&fresh + head, sizeof(fresh) - head);
+    detail_end(detail);
+}
+
+void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
+                          uint64_t until_ms)
+{
+    struct detail_slot *detail = &segment->details[slot];
+    detail_begin(detail);
+    store_number(&detail->since_unix_ms, realtime_ms());
+    store_number(&detail->since_ms, now_ms);
+    store_number(&detail->until_ms, until_ms);
+    store_byte(&detail->reason, reason);
+    detail_end(detail);
+}
+
+/* One word: whole without a sequence. */
+void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word)
+{
+    store_number(&segment->details[slot].intended, word);
+}
+
+void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid, const char *note)
+{
+    struct detail_slot *detail = &segment->details[slot];
+    detail_begin(detail);
+    store_byte(&detail->by, by);
+    /* Pairs with the acquire of words_load. */
+    __atomic_store_n(&detail->uid, uid, __ATOMIC_RELEASE);
+    store_text(detail->note, note, sizeof(detail->note));
+    detail_end(detail);
+}
+
+void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message)
+{
+    struct detail_slot *detail = &segment->details[slot];
+    detail_begin(detail);
+    store_byte(&detail->error_type, type);
+    store_number(&detail->error_unix_ms, realtime_ms());
+    store_text(detail->error_message, message, sizeof(detail->error_message));
+    detail_end(detail);
+}
+
+/* One word: whole without a sequence. */
+void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms)
+{
+    store_number(&segment->details[slot].used_ms, now_ms);
+}
+
+void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid)
+{
+    __atomic_store_n(&segment->details[slot].made_by, uid, __ATOMIC_RELAXED); /* for tripd alone */
+}
+
+void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms)
+{
+    store_number(&segment->details[slot].hidden_ms, since_ms);
+}
+
+void segment_detail_match(struct segment *segment, uint32_t slot, const char *match)
+{
+    struct detail_slot *detail = &segment->details[slot];
+    detail_begin(detail);
+    store_text(detail->settings_match, match, sizeof(detail->settings_match));
+    detail_end(detail);
+}
+
+void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS])
+{
+    struct detail_slot *detail = &segment->details[slot];
+    _Static_assert(sizeof(detail->latency) == LATENCY_BUCKETS * sizeof(*counts), "a detail holds each bucket");
+    detail_begin(detail);
+    words_store(detail->latency, counts, sizeof(detail->latency));
+    detail_end(detail);
+}
+
+void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word)
+{
+    /* Pairs with the acquire of tools: the details of a state are there before it. */
+    __atomic_store_n(&segment->mirror[slot], word, __ATOMIC_RELEASE);
+}
+
+/* ---------------------------------------------------------------------------------------- coming and going */
+
+int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uint32_t *ret_slot)
+{
+    uint32_t slot;
+    const int error = next_free(segment, &slot);
+    if (error < 0) {
+        __atomic_store_n(&segment->header->overflow, segment->header->overflow + 1, __ATOMIC_RELEASE);
+        return error;
+    }
+    clear_policy(&segment->policies[slot]);
+    fresh_detail(&segment->details[slot], name, now_ms);
+    /* After the name changed, as segment_forget moved it before: a client that compared the old name has found the
+     * incarnation before this one, and its handle is stale from here on. */
+    move_incarnation(segment, slot);
+    segment_core_clear(segment, slot);
+    store_change(&segment->rests[slot].since, 0); /* an older commons knows another breaker here */
+    set_used(segment, slot, true);
+    *ret_slot = slot;
+    return 0;
+}
+
+/* The first empty place on the name's way. There is one: the index is half empty at least. */
+static uint32_t place_for(const struct segment *segment, uint32_t hash)
+{
+    uint32_t place = hash & (segment->name_places - 1);
+    while (segment->names[place] != NAMES_EMPTY)
+        place = (place + 1) & (segment->name_places - 1);
+    return place;
+}
+
+void segment_name_publish(struct segment *segment, uint32_t slot)
+{
+    const uint32_t hash = names_hash(segment_name(segment, slot));
+    /* Pairs with the acquire of names_find: name, policy and state word are there before. */
+    __atomic_store_n(&segment->names[place_for(segment, hash)], names_entry(hash, slot), __ATOMIC_RELEASE);
+}
+
+/* Those behind the hole that searches would no longer reach move up into it, each written where it goes before it is
+ * gone from where it was. A kill between leaves it at both places: segment_names_restore. */
+static void close_hole(struct segment *segment, uint32_t hole)
+{
+    const uint32_t mask = segment->name_places - 1, begin = hole;
+    for (uint32_t i = 1; i < segment->name_places; i++) {
+        const uint32_t place = (begin + i) & mask;
+        const uint64_t entry = segment->names[place];
+        const uint32_t way = (place - names_entry_hash(entry)) & mask; /* from where its searches begin */
+        if (entry == NAMES_EMPTY)
+            break;
+        if (way < ((place - hole) & mask))
+            continue;
+        /* Pairs with the acquire of names_find. */
+        __atomic_store_n(&segment->names[hole], entry, __ATOMIC_RELEASE);
+        hole = place;
+    }
+    __atomic_store_n(&segment->names[hole], NAMES_EMPTY, __ATOMIC_RELEASE);
+}
+
+static bool entry_sound(const struct segment *segment, uint32_t place)
+{
+    const uint32_t slot = names_entry_slot(segment->names[place]);
+    uint32_t found, first;
+    return slot < segment->max_breakers && segment_name(segment, slot)[0] != '\0' &&
+           find(segment, segment_name(segment, slot), &found, &first) == 0 && first == place;
+}
+
+void segment_names_restore(struct segment *segment)
+{
+    for (uint32_t place = 0; place < segment->name_places; place++)
+        while (segment->names[place] != NAMES_EMPTY && !entry_sound(segment, place))
+            close_hole(segment, place);
+    for (uint32_t place = 0; place < segment->name_places; place++)
+        if (segment->names[place] != NAMES_EMPTY)
+            set_used(segment, names_entry_slot(segment->names[place]), true);
+}
+
+void segment_forget(struct segment *segment, uint32_t slot)
+{
+    uint32_t found, place;
+    if (!segment_used(segment, slot))
+        return;
+    if (find(segment, segment_name(segment, slot), &found, &place) == 0 && found == slot)
+        close_hole(segment, place);
+    move_incarnation(segment, slot);
+    set_used(segment, slot, false);
+}
+
+/* ---------------------------------------------------------------------------------------------------- policies */
+
+uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const struct segment_policy *policy,
+                                trip_mode mode, uint32_t generation)
+{
+    struct policy_slot *words = &segment->policies[slot];
+    const uint32_t next = (generation + 1) & 0xffff;
+    /* Each is a word by itself; release, so that the judge of the new generation finds them. */
+    store_change(&words->slow_after_ns, policy->slow_after_ns);
+    store_change(&words->half_open, policy_half_open(policy->permits, policy->max_wait_ms));
+    store_change(&words->longest_ms, policy->longest_ms);
+    /* The place that is not in force: the caller's CAS of the state word's generation puts it there, and a client that
+     * acquires that word finds this judge. */
+    store_change(&words->judge[next & 1], policy_judge(policy->threshold, mode, policy->watched, next));
+    return next;
+}
+
+void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms)
+{
+    /* The bound first: no client may see an opening time that it would take for damage. */
+    store_change(&segment->policies[slot].longest_ms, longest_ms);
+    store_change(&segment->policies[slot].next_open_ms, next_open_ms);
+}
+
+void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms)
+{
+    store_number(&segment->policies[slot].ramp_end, policy_ramp_end(epoch, end_ms));
+}
+
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free)
+{
+    store_change(&segment->policies[slot].permits_free, permits_free);
+}
+
+void segment_soonest_publish(struct segment *segment, uint32_t slot, uint64_t soonest_ns)
+{
+    store_change(&segment->policies[slot].soonest_ns, soonest_ns);
+}
+
+void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted)
+{
+    struct policy_slot *const words = &segment->policies[slot];
+    /* Whatever a client finds in `limits` has its words: what is off goes first, what is on comes last. */
+    store_change(&words->limits, words->limits & wanted->limits);
+    store_change(&words->tickets_wait, wanted->tickets_wait);
+    for (size_t at = offsetof(struct policy_slot, tickets_highest); at < sizeof(*words); at += sizeof(uint64_t))
+        store_change((uint64_t *)((uint8_t *)words + at), *(const uint64_t *)((const uint8_t *)wanted + at));
+    store_change(&words->limits, wanted->limits);
+}
+
+void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uint64_t highest)
+{
+    store_change(&segment->policies[slot].tickets_highest, highest);
+}
+
+void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown)
+{
+    struct limits_shown *const place = &segment->limits[slot];
+    const size_t head = offsetof(struct limits_shown, tickets_taken), size = sizeof(*place) - head;
+    if (memcmp((const uint8_t *)place + head, (const uint8_t *)shown + head, size) == 0)
+        return;
+    sequence_begin(&place->sequence);
+    words_store((uint8_t *)place + head, (const uint8_t *)shown + head, size);
+    sequence_end(&place->sequence);
+}
+
+static void detail_mode(struct detail_slot *detail, enum mode_owner owner, trip_mode mode, uint64_t until_unix_ms,
+                        uint32_t uid, const char *reason)
+{
+    typeof(detail->modes[0]) set = {0};
+    if (mode < TRIP_MODE_COUNT) {
+        set.since_unix_ms = realtime_ms();
+        set.until_unix_ms = until_unix_ms;
+        set.uid = uid;
+        set.mode = mode;
+        if (reason)
+            memcpy(set.reason, reason, strnlen(reason, sizeof(set.reason) - 1));
+    }
+    detail_begin(detail);
+    words_store(&detail->modes[owner], &set, sizeof(set));
+    if (owner == MODE_OWNER_CONFIG)
+        store_byte(&detail->mode_by_config, mode < TRIP_MODE_COUNT ? mode : TRIP_MODE_AUTO);
+    detail_end(detail);
+}
+
+trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_ms, uint64_t *ret_until_ms)
+{
+    struct policy_slot *policy = &segment->policies[slot];
+    uint64_t until_ms;
+    for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
+        const uint64_t ends_ms = policy->modes[owner] >> 4 & POLICY_MS_MASK;
+        if (ends_ms == 0 || now_ms < ends_ms)
+            continue;
+        store_number(&policy->modes[owner], 0);
+        detail_mode(&segment->details[slot], owner, TRIP_MODE_COUNT, 0, 0, NULL);
+    }
+    const trip_mode mode = policy_mode_of(policy->modes, now_ms, &until_ms);
+    store_change(&policy->admission, policy_admission(policy->admission, mode, until_ms != 0));
+    if (ret_until_ms)
+        *ret_until_ms = until_ms;
+    return mode;
+}
+
+void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
+                          uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms)
+{
+    const uint64_t bounded_ms = until_ms < POLICY_MS_MASK ? until_ms : POLICY_MS_MASK;
+    const uint64_t left_ms = time_until(bounded_ms, now_ms);
+    detail_mode(&segment->details[slot], owner, mode, until_ms ? realtime_ms() + left_ms : 0, uid, reason);
+    /* The owner's word is the truth; `admission` follows from it, also after a kill between the two. */
+    store_number(&segment->policies[slot].modes[owner],
+                 mode < TRIP_MODE_COUNT ? policy_mode_word(mode, bounded_ms) : 0);
+    segment_mode_now(segment, slot, now_ms, NULL);
+}
