@@ -137,9 +137,9 @@ extern "C" {
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
  * delay would end after retry.total, or the server asks for more than retry.max. NOT_RETRYABLE: this type of error is
  * not in retry.on. OPEN: the breaker admits nothing now, or not before the delay ends. BUDGET: the breaker's retry
- * budget is dry. DEADLINE: the delay would end after the caller's deadline, or leave less time than calls of late took.
- * LIMIT: trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or that was shed; an event loop
- * reads the same in the verdict of its retry's trip_begin. */
+ * budget is dry. DEADLINE: the delay would end after the caller's deadline. LIMIT: trip_run's alone, for a retry whose
+ * admission a limit denied (bulkhead, rate) or that was shed; an event loop reads the same in the verdict of its
+ * retry's trip_begin. */
 #define TRIP_RETRIES(X)               \
     X(AGAIN, "again")                 \
     X(ATTEMPTS, "attempts")           \
@@ -264,13 +264,9 @@ typedef struct trip_asking {
  * never shed. */
 trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_priority priority);
 
-/* The same with a deadline: a call that cannot end in time is not sent (TRIP_DENY_DEADLINE), and says nothing about the
- * dependency. That is: its time has passed, or of 100 calls that went well lately, in all processes, 95 at least took
- * longer than what is left. tripd measures that over 5 to 10 s, from 20 calls on and to a half octave, and forgets it
- * 10 s after the last of them; meanwhile one call a second of each process is sent all the same, to learn better. While
- * tripd is away, or the mode is not auto, only a time that has passed is too short. NULL: as trip_begin. Where
- * concurrency.wait is set, this and the two above wait for a ticket, unless with no_wait, while the deadline leaves
- * time for the call: the only wait there is in an admission. */
+/* The same with a deadline: a call whose deadline has passed is not sent (TRIP_DENY_DEADLINE), and says nothing about
+ * the dependency. NULL: as trip_begin. Where concurrency.wait is set, this and the two above wait for a ticket, unless
+ * with no_wait, until the deadline at the latest: the only wait there is in an admission. */
 trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
 
 /* For event loops: a number that moves when a ticket of the bulkhead is given back, by whatever process, so that a call

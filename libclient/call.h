@@ -10,8 +10,7 @@ enum call_flag {
     CALL_PROBING = 4, /* holds the state word itself */
     CALL_WATCHED = 8, /* stands in the lane's table of calls in flight */
     CALL_TICKET = 16, /* holds a ticket of the bulkhead */
-    CALL_TRIAL = 32,  /* has less time than calls of late took: limits_soonest_trial */
-    CALL_TRACKED = 64 /* its content is in track.c */
+    CALL_TRACKED = 32 /* its content is in track.c */
 };
 
 struct call {

@@ -223,8 +223,6 @@ struct trip_breaker {
     uint64_t next_bind_ns;   /* when to try again to find it in tripd's table */
     uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
     bool full;               /* tripd said so */
-    uint64_t trial_ms;       /* when the next call may go out that seems to come too late; 0: none did yet */
-    uint64_t doubt_ms;       /* until when tripd's word for that is not believed */
     struct trip_breaker *next;
     struct binding *bindings; /* all, the latest first; under the client's lock */
     struct binding own;

@@ -179,38 +179,15 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
 
 #define PASSED_NS 1 /* a deadline so near has passed */
 
-/* Has a call with so much time left (UINT64_MAX: all) a chance to end in time, and how long may it wait before? */
-static bool time_to_spare(const struct call *call, uint64_t left_ns, uint64_t *ret_spare_ns)
-{
-    const bool short_of = left_ns != UINT64_MAX && !(call->flags & CALL_TRIAL);
-    const uint64_t soonest_ns = short_of ? limits_soonest_ns(call->breaker, call->binding) : 0;
-    if (left_ns <= PASSED_NS || left_ns < soonest_ns)
-        return false;
-    *ret_spare_ns = left_ns - soonest_ns;
-    return true;
-}
-
-static bool goes_out(struct call *call, uint64_t left_ns, uint64_t *ret_spare_ns)
-{
-    if (time_to_spare(call, left_ns, ret_spare_ns))
-        return true;
-    if (left_ns <= PASSED_NS || !limits_soonest_trial(call->breaker, call->binding->view))
-        return false;
-    call->flags |= CALL_TRIAL;
-    *ret_spare_ns = left_ns;
-    return true;
-}
-
 /* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
 static bool limited(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
                     enum limited *ret_by)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    uint64_t spare_ns;
     if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
         limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
-        if (time_to_spare(call, trip_call_remaining_ns((const trip_call *)call), &spare_ns))
+        if (trip_call_remaining_ns((const trip_call *)call) > PASSED_NS)
             return false;
         *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
         limits_give_unsent(reporter, call);
@@ -232,8 +209,8 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     const uint64_t asked = view_ticks(call->binding->view);
     /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
-    uint64_t spare_ns; /* before admit: who cannot end in time takes no probe's permit */
-    if (!goes_out(call, asking->within_ns ? asking->within_ns : UINT64_MAX, &spare_ns))
+    const uint64_t left_ns = asking->within_ns ? asking->within_ns : UINT64_MAX;
+    if (left_ns <= PASSED_NS) /* before admit: a call that is not sent takes no probe's permit */
         return reject(&reporter, call, by);
     const trip_verdict verdict = admit(call);
     if (!trip_admitted(verdict)) {
@@ -244,7 +221,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     }
     if (asking->within_ns)
         call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
-    if (limited(&reporter, call, asking->priority, at_most(spare_ns, most_wait_ns), &by))
+    if (limited(&reporter, call, asking->priority, at_most(left_ns, most_wait_ns), &by))
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);

@@ -221,8 +221,6 @@ static void end_own(const struct call *ended, struct outcome *outcome)
     if (ended->flags & CALL_TICKET)
         limits_give(ended);
     const uint64_t ns = outcome->latency_ns ? outcome->latency_ns : lasted_ns(ended, outcome->ticks);
-    if (ended->flags & CALL_TRIAL && outcome->what == TRIP_OK && outcome->ticks <= ended->deadline)
-        limits_soonest_doubt(breaker, ended->binding->view);
     outcome->latency_ns = ns ? ns : 1;
     outcome->slow = latency_slow(ended->binding->policy, ns);
     end_call(breaker, ended, outcome);

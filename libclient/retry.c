@@ -70,8 +70,7 @@ trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type erro
         return TRIP_RETRY_OPEN;
     if (ends_after(now_ns, delay_ns, total_ns ? saturated((unsigned __int128)retry->started_ns + total_ns) : 0))
         return TRIP_RETRY_TIME;
-    const uint64_t soonest_ns = retry->deadline_ns ? limits_soonest_ns(retry->breaker, binding) : 0;
-    if (ends_after(now_ns, saturated((unsigned __int128)delay_ns + soonest_ns), retry->deadline_ns))
+    if (ends_after(now_ns, delay_ns, retry->deadline_ns))
         return TRIP_RETRY_DEADLINE;
     if (!limits_pay_retry(retry->breaker, binding))
         return TRIP_RETRY_BUDGET;

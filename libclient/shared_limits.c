@@ -16,9 +16,8 @@
 /* From where one lane begins to look to where the next one does: 263 words, a prime above their number, so that all are
  * begun at, and neighbours mostly on lines apart. */
 #define TICKET_SPREAD (263 * TICKETS_PER_WORD)
-#define TRIAL_MS      1000
-#define DOUBT_MS      10000 /* tripd's window: until then it has measured them */
-#define RATE_TRIES    64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
+
+#define RATE_TRIES 64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
 
 static uint64_t load(const uint64_t *word)
 {
@@ -254,42 +253,6 @@ bool limits_take(const struct reporter *reporter, struct call *call, trip_priori
     if (!(flags & POLICY_RATE))
         call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
     return true;
-}
-
-/* ------------------------------------------------------------------------------------------------------- deadlines */
-
-/* A time of another segment's clock is none. */
-static bool comes_within(uint64_t at_ms, uint64_t now_ms, uint64_t within_ms)
-{
-    return at_ms > now_ms && at_ms - now_ms <= within_ms;
-}
-
-/* The word is old while tripd is away, and would keep all out for as long. */
-uint64_t limits_soonest_ns(const struct trip_breaker *breaker, const struct binding *binding)
-{
-    const struct policy_slot *const policy = binding->policy;
-    const uint64_t soonest_ns = load(&policy->soonest_ns);
-    if (soonest_ns == 0 || view_away(binding->view))
-        return 0;
-    const uint64_t now_ms = view_now_ms(binding->view);
-    const bool automatic = policy_mode_now(policy, load(&policy->admission), now_ms) == TRIP_MODE_AUTO;
-    return automatic && !comes_within(load(&breaker->doubt_ms), now_ms, DOUBT_MS) ? soonest_ns : 0;
-}
-
-bool limits_soonest_trial(struct trip_breaker *breaker, const struct view *view)
-{
-    uint64_t due_ms = load(&breaker->trial_ms);
-    const uint64_t now_ms = view_now_ms(view);
-    const bool first = due_ms == 0;
-    return !comes_within(due_ms, now_ms, TRIAL_MS) &&
-           __atomic_compare_exchange_n(&breaker->trial_ms, &due_ms, now_ms + TRIAL_MS, false, __ATOMIC_RELAXED,
-                                       __ATOMIC_RELAXED) &&
-           !first;
-}
-
-void limits_soonest_doubt(struct trip_breaker *breaker, const struct view *view)
-{
-    __atomic_store_n(&breaker->doubt_ms, view_now_ms(view) + DOUBT_MS, __ATOMIC_RELAXED);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- retries */

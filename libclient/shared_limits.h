@@ -17,12 +17,6 @@ void limits_give(const struct call *call);
 void limits_give_unsent(const struct reporter *reporter, struct call *call);
 /* Until the rate admits the next call of this priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority);
-/* What a call takes at best; 0: nobody knows, or the breaker's mode lets no deadline be too short. */
-uint64_t limits_soonest_ns(const struct trip_breaker *breaker, const struct binding *binding);
-/* Of calls with less time than that one a second goes out all the same. If it ends in time, the word is doubted: calls
- * that are all refused are never measured, and others may keep the word as it is (docs/decisions/soonest.md). */
-bool limits_soonest_trial(struct trip_breaker *breaker, const struct view *view);
-void limits_soonest_doubt(struct trip_breaker *breaker, const struct view *view);
 /* Charges the retry budget: the host's, without tripd the process's own. False: it is dry. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding);
 

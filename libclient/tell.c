@@ -33,21 +33,12 @@ static void evidence_add(const struct reporter *reporter, uint64_t *evidence, ui
 
 static void latency_add(const struct reporter *reporter, const struct outcome *outcome)
 {
-    const uint32_t bucket = latency_bucket(outcome->latency_ns);
-    uint16_t *const failed = &reporter->meter->failed_latency[bucket];
     if (!outcome->latency_ns)
         return;
-    /* Relaxed: tripd, who may see one without the other, sees both the next time. */
     if (reporter->section)
         own_latency(reporter->meter, outcome->latency_ns);
     else
-        __atomic_fetch_add(&reporter->meter->latency[bucket], 1, __ATOMIC_RELAXED);
-    if (!outcome_failed(outcome->what))
-        return;
-    if (reporter->section)
-        __atomic_store_n(failed, (uint16_t)(__atomic_load_n(failed, __ATOMIC_RELAXED) + 1), __ATOMIC_RELAXED);
-    else
-        __atomic_fetch_add(failed, 1, __ATOMIC_RELAXED);
+        __atomic_fetch_add(&reporter->meter->latency[latency_bucket(outcome->latency_ns)], 1, __ATOMIC_RELAXED);
 }
 
 void tell_totals(const struct reporter *reporter, const struct outcome *outcome)

@@ -435,14 +435,9 @@ static void show_concurrency(FILE *out, const json_t *tickets)
 
 static void show_deadlines(FILE *out, const json_t *limits)
 {
-    const double soonest_ms = json_number_value(json_object_get(limits, "deadline_soonest_ms"));
     if (number(limits, "deadline_rejected") == 0)
         return;
-    fprintf(out, "  %-12s%llu calls not sent: too late to end in time", "deadlines", N(limits, "deadline_rejected"));
-    if (soonest_ms > 0)
-        fprintf(out, soonest_ms < 10 ? "; now with less than %.2fms left" : "; now with less than %.0fms left",
-                soonest_ms);
-    fputc('\n', out);
+    line(out, "deadlines", "%llu calls not sent: their deadline had passed", N(limits, "deadline_rejected"));
 }
 
 static void show_limits(FILE *out, const json_t *limits)

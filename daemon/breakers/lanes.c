@@ -258,15 +258,13 @@ void breakers_rung(struct breakers *breakers)
 static void publish_latency(struct breakers *breakers, uint32_t slot, struct meter_side *first, bool alone)
 {
     uint64_t counts[LATENCY_BUCKETS];
-    int64_t went_well[LATENCY_BUCKETS] = {0};
     memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
     for (struct meter_side *meter = first; meter; meter = alone ? NULL : meter->next) {
         lanes_reading(breakers->options.lanes, meter->lane->number);
-        meter_side_latency(meter, counts, went_well);
+        meter_side_latency(meter, counts);
     }
     lanes_reading(breakers->options.lanes, 0);
     segment_detail_latency(breakers->segment, slot, counts);
-    soonest_add(&breakers->table[slot].soonest, went_well, breakers->now_ns);
 }
 
 void breakers_publish_latency(struct breakers *breakers, uint32_t slot)

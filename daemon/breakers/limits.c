@@ -276,7 +276,6 @@ static void show(struct breakers *breakers, uint32_t slot)
 void breakers_limits_look(struct breakers *breakers, uint32_t slot)
 {
     look_at_pace(breakers, slot);
-    segment_soonest_publish(breakers->segment, slot, soonest_ns(&breakers->table[slot].soonest, breakers->now_ns));
     show(breakers, slot);
 }
 

@@ -23,7 +23,6 @@
 #include "core/adaptive.h"
 #include "core/deadlines.h"
 #include "core/limits.h"
-#include "core/soonest.h"
 #include "internal/policy.h"
 #include "lanes/drain.h"
 
@@ -63,7 +62,6 @@ struct breaker {
     bool ticketed;             /* a ticket may be somebody's */
     struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
     struct budget_pace budget;
-    struct soonest soonest;
     struct told_steps steps;
     struct suspect suspects[SUSPECTS];
 };

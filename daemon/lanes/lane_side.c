@@ -141,7 +141,6 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     for (unsigned bucket = 0; counted_before(&meter->marks) && bucket < LATENCY_BUCKETS; bucket++) {
         /* Details: no order is needed. */
         meter->latency[bucket] = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
-        meter->failed_latency[bucket] = __atomic_load_n(&line->failed_latency[bucket], __ATOMIC_RELAXED);
     }
 }
 
@@ -219,18 +218,14 @@ bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_
     return true;
 }
 
-void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS], int64_t went_well[LATENCY_BUCKETS])
+void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS])
 {
     const struct meter *const line = line_of(meter);
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
         /* Details: no order is needed. The difference is modular: a bucket may wrap. */
         const uint32_t count = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
-        const uint16_t failed = __atomic_load_n(&line->failed_latency[bucket], __ATOMIC_RELAXED);
-        const uint32_t came = count - meter->latency[bucket];
-        counts[bucket] += came;
-        went_well[bucket] += (int64_t)came - (uint16_t)(failed - meter->failed_latency[bucket]);
+        counts[bucket] += count - meter->latency[bucket];
         meter->latency[bucket] = count;
-        meter->failed_latency[bucket] = failed;
     }
 }
 

@@ -28,7 +28,6 @@ struct meter_side {
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
     uint32_t told_first, told_last; /* places + 1 in the batch; 0: none */
     uint32_t latency[LATENCY_BUCKETS];
-    uint16_t failed_latency[LATENCY_BUCKETS];
 };
 
 struct section_side {
@@ -106,9 +105,8 @@ uint64_t meter_side_ended(const struct meter_side *meter);
 bool lane_side_complete(const struct lane_side *side);
 /* The marks, into the lane and the copy. False: there is no such meter. */
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks);
-/* Adds the calls by latency that came since the last time, and those of them that went well. A call that is seen before
- * its failure is taken back the next time. */
-void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS], int64_t went_well[LATENCY_BUCKETS]);
+/* Adds the calls by latency that came since the last time. */
+void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS]);
 
 /* The text of an event's error, as it stands there, which is any bytes; false: overwritten, or none. */
 bool lane_side_error(const struct lane_side *side, uint32_t section, uint32_t place,

@@ -54,14 +54,9 @@ static json_t *retry(const struct report_breaker *breaker)
                      number(breaker->core->totals.retries), "refused", number(breaker->limits->retries_refused));
 }
 
-static json_t *soonest_ms(const struct policy_slot *policy)
-{
-    return policy->soonest_ns ? json_real((double)policy->soonest_ns / 1e6) : json_null();
-}
-
 json_t *report_limits(const struct report_breaker *breaker)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "concurrency", concurrency(breaker), "rate", rate(breaker),
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "concurrency", concurrency(breaker), "rate", rate(breaker),
                      "throttle", throttle(breaker), "retry", retry(breaker), "deadline_rejected",
-                     rejected(breaker, LIMITED_DEADLINE), "deadline_soonest_ms", soonest_ms(breaker->policy));
+                     rejected(breaker, LIMITED_DEADLINE));
 }

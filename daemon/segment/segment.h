@@ -99,7 +99,6 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
 void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms);
 void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms);
 void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free); /* for people */
-void segment_soonest_publish(struct segment *segment, uint32_t slot, uint64_t soonest_ns);
 /* Sets (mode TRIP_MODE_COUNT: clears) one owner's mode and recomputes `admission`. until_ms 0: no TTL. */
 void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
                           uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms);

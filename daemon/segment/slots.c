@@ -348,11 +348,6 @@ void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32
     store_change(&segment->policies[slot].permits_free, permits_free);
 }
 
-void segment_soonest_publish(struct segment *segment, uint32_t slot, uint64_t soonest_ns)
-{
-    store_change(&segment->policies[slot].soonest_ns, soonest_ns);
-}
-
 void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted)
 {
     struct policy_slot *const words = &segment->policies[slot];

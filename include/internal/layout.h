@@ -124,8 +124,8 @@ struct policy_slot {
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
-    uint64_t soonest_ns;              /* a call with less time left is not sent; 0: too few calls to say */
-    uint64_t tickets_wait;            /* how long an admission may wait for a ticket, ns: read when there is none */
+    uint64_t reserved;
+    uint64_t tickets_wait; /* how long an admission may wait for a ticket, ns: read when there is none */
 
     /* Limits: read at admission where there are some; each word is whole for itself. */
     uint64_t tickets_highest; /* none is out from here on: ticket_word.h. Stored before `tickets` */
@@ -441,8 +441,6 @@ struct meter {
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
     /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
     uint32_t latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
-    /* client: of these, failed: modular, in a second a bucket has less than 65,536 */
-    uint16_t failed_latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
 };
 
 /* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
@@ -636,7 +634,7 @@ LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
 LAYOUT_SIZE(segment_header, 832);
 LAYOUT_AT(policy_slot, modes, 64);
-LAYOUT_AT(policy_slot, soonest_ns, 112);
+LAYOUT_AT(policy_slot, tickets_wait, 120);
 LAYOUT_AT(policy_slot, tickets_highest, 128);
 LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
@@ -652,9 +650,9 @@ LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
 LAYOUT_SIZE(lane_header, 192);
 LAYOUT_SIZE(lane_section, 128);
-LAYOUT_SIZE(meter, 512);
+LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
-LAYOUT_AT(meter, failed_latency, 448);
+LAYOUT_AT(meter, latency, 320);
 LAYOUT_SIZE(lane_event, 32);
 LAYOUT_SIZE(lane_error, 256);
 LAYOUT_SIZE(lane_call, 16);
@@ -695,7 +693,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct policy_slot, half_open),
         offsetof(struct policy_slot, modes),
         offsetof(struct policy_slot, ramp_end),
-        offsetof(struct policy_slot, soonest_ns),
+        offsetof(struct policy_slot, tickets_wait),
         offsetof(struct policy_slot, tickets_highest),
         offsetof(struct policy_slot, rate_shares),
         offsetof(struct policy_slot, retry),
@@ -729,7 +727,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct meter),
         offsetof(struct meter, limited),
         offsetof(struct meter, marks),
-        offsetof(struct meter, failed_latency),
+        offsetof(struct meter, latency),
         sizeof(struct lane_event),
         offsetof(struct lane_event, what),
         sizeof(struct lane_error),

@@ -965,90 +965,14 @@ static void test_no_second_attempts_are_no_hedge(void **state)
     assert_int_equal(policy()->hedge_ns, 0);
 }
 
-/* --------------------------------------------------------------------------------------------------- how soon at best
- */
+/* ------------------------------------------------------------------------------------------- how long calls took */
 
 /* Calls of one second, each of which takes so long. */
-static void calls_end(uint32_t ok, uint32_t failed, uint64_t latency_ns)
+static void calls_end(uint32_t ok, uint64_t latency_ns)
 {
-    line()->latency[latency_bucket(latency_ns)] += ok + failed;
-    line()->failed_latency[latency_bucket(latency_ns)] =
-        (uint16_t)(line()->failed_latency[latency_bucket(latency_ns)] + failed);
+    line()->latency[latency_bucket(latency_ns)] += ok;
     writer_total(&line()->total_ok, ok);
-    writer_total(&line()->total_failures, failed);
     host_advance(host, 1000);
-}
-
-static void test_deadlines_are_too_short_for_what_calls_of_late_took(void **state)
-{
-    (void)state;
-    start(none);
-    calls_end(19, 0, 100000000);
-    assert_int_equal(policy()->soonest_ns, 0); /* too few to say */
-    calls_end(1, 0, 100000000);
-    assert_int_equal(policy()->soonest_ns, 67108864); /* where the bucket of 100 ms begins */
-    calls_end(2, 0, 1000000);
-    assert_int_equal(policy()->soonest_ns, 786432); /* the dependency is faster: 1 of 20 calls is enough */
-}
-
-static void test_calls_given_up_say_nothing_of_how_soon_others_end(void **state)
-{
-    (void)state;
-    start(none);
-    calls_end(0, 1000, 50000000);
-    assert_int_equal(policy()->soonest_ns, 0);
-    calls_end(20, 1000, 200000000);
-    assert_int_equal(policy()->soonest_ns, 134217728);
-}
-
-static void test_refused_calls_are_no_evidence_and_keep_nobody_out_for_long(void **state)
-{
-    (void)state;
-    start(none);
-    calls_end(1000, 0, 100000000);
-    for (unsigned i = 0; i < 9; i++) {
-        assert_int_equal(policy()->soonest_ns, 67108864);
-        writer_total(&line()->limited[LIMITED_DEADLINE], 1000);
-        host_advance(host, 1000);
-    }
-    assert_int_equal(policy()->soonest_ns, 0);
-    assert_int_equal(host_head(host, slot)->totals.calls, 1000);
-    assert_int_equal(host_head(host, slot)->totals.limited[LIMITED_DEADLINE], 9000);
-}
-
-static void test_a_worker_after_this_one_refuses_nobody_until_it_has_measured(void **state)
-{
-    (void)state;
-    start(none);
-    calls_end(1000, 0, 100000000);
-    assert_int_equal(policy()->soonest_ns, 67108864);
-    host_kill(host, (struct client[]){client, other}, 2);
-    assert_int_equal(policy()->soonest_ns, 0);
-    calls_end(20, 0, 100000000);
-    assert_int_equal(policy()->soonest_ns, 67108864);
-}
-
-static void forgotten(struct breaker_settings *set)
-{
-    set->forget_after = 3 * TRIP_S;
-}
-
-static void test_no_deadline_is_too_short_for_a_breaker_that_is_new(void **state)
-{
-    (void)state;
-    start(forgotten);
-    calls_end(1000, 0, 100000000);
-    host_advance(host, 3000);
-    assert_int_equal(policy()->soonest_ns, 67108864);
-    const uint32_t before = slot;
-    for (const char *name = "abcd"; slot = host_breaker(host, name), slot != before; name++) {
-        assert_true(*name);
-        client_reports(host, &client, client_meter(host, &client, slot), slot, "S");
-        breakers_drain_all(host->breakers);
-    }
-    assert_int_equal(policy()->soonest_ns, 0);
-    breakers_drain_all(host->breakers);
-    assert_int_equal(policy()->soonest_ns, 0);
 }
 
 static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
@@ -1060,7 +984,6 @@ static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
     client_die(host, &client);
     host_advance(host, 1000);
     assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 20);
-    assert_int_equal(policy()->soonest_ns, 67108864);
 }
 
 static void test_what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known(void **state)
@@ -1081,19 +1004,10 @@ static void test_a_worker_after_this_one_counts_no_latency_twice(void **state)
 {
     (void)state;
     start(none);
-    calls_end(20, 0, 100000000);
+    calls_end(20, 100000000);
     host_kill(host, (struct client[]){client, other}, 2);
-    calls_end(1, 0, 100000000);
+    calls_end(1, 100000000);
     assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 21);
-}
-
-static void test_nobody_is_woken_for_deadlines(void **state)
-{
-    (void)state;
-    start(none);
-    calls_end(1000, 0, 100000000);
-    assert_int_equal(policy()->soonest_ns, 67108864);
-    assert_true(breakers_due(host->breakers) > host->clock.test_now_ns + 60 * TRIP_S);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
@@ -1146,15 +1060,9 @@ int main(void)
         TEST(a_throttle_that_was_off_begins_by_admitting_all),
         TEST(a_hedge_waits_for_the_percentile_of_its_settings),
         TEST(no_second_attempts_are_no_hedge),
-        TEST(deadlines_are_too_short_for_what_calls_of_late_took),
-        TEST(calls_given_up_say_nothing_of_how_soon_others_end),
-        TEST(refused_calls_are_no_evidence_and_keep_nobody_out_for_long),
-        TEST(a_worker_after_this_one_refuses_nobody_until_it_has_measured),
-        TEST(no_deadline_is_too_short_for_a_breaker_that_is_new),
         TEST(what_calls_of_a_process_that_ended_took_is_known),
         TEST(what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known),
         TEST(a_worker_after_this_one_counts_no_latency_twice),
-        TEST(nobody_is_woken_for_deadlines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

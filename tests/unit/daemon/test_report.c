@@ -102,8 +102,7 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
         "\"created_unix_ms\":1700000000000,"
         "\"limits\":{\"concurrency\":null,\"rate\":null,\"throttle\":null,"
-        "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0,"
-        "\"deadline_soonest_ms\":null}}");
+        "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}}");
 }
 
 static void test_limits_are_shown_with_what_they_rejected(void **state)
@@ -116,7 +115,6 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
     forged.policy.rate_step = 60000000000;
     forged.policy.rate_shares[TRIP_PRIORITY_CRITICAL] = 99;
     forged.policy.admit_permille = 635;
-    forged.policy.soonest_ns = 67108864;
     forged.limits = (struct limits_shown){.tickets_taken = 14,
                                           .tickets_max = 50,
                                           .budget = 321999,
@@ -135,8 +133,7 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
                 "\"holders\":[{\"lane\":4,\"tickets\":12},{\"lane\":9,\"tickets\":2}],\"rejected\":11},"
                 "\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":100,\"window\":\"sliding\",\"free\":3,"
                 "\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
-                "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44,"
-                "\"deadline_soonest_ms\":67.1089}");
+                "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44}");
 }
 
 static void test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null(void **state)
@@ -159,8 +156,7 @@ static void test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null(vo
                 "\"holders\":[{\"lane\":null,\"tickets\":3},{\"lane\":2047,\"tickets\":2}],\"rejected\":0},"
                 "\"rate\":{\"limit\":100,\"per_ms\":1000,\"burst\":7,\"window\":\"bucket\",\"free\":3,"
                 "\"rejected\":0},\"throttle\":null,"
-                "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0,"
-                "\"deadline_soonest_ms\":null}");
+                "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}");
 }
 
 static void test_rates_are_null_until_they_count(void **state)

@@ -54,13 +54,6 @@ static uint64_t rejected(struct fixture *f, enum limited by)
     return sum;
 }
 
-/* tripd, which is there, has measured that calls take so long at best. */
-static void take_at_best(struct fixture *f, uint64_t ns)
-{
-    fake_back(&f->fake);
-    policy(f)->soonest_ns = ns;
-}
-
 static trip_verdict begin_within(struct fixture *f, uint64_t within_ns)
 {
     const trip_asking asking = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = within_ns};
@@ -251,34 +244,19 @@ static void *end_when_it_is_late(void *context)
     return NULL;
 }
 
-static void test_a_call_that_waited_until_it_cannot_end_in_time_is_not_sent(void **state)
+static void test_a_call_that_waited_until_its_time_has_passed_is_not_sent(void **state)
 {
     struct fixture *const f = *state;
     trip_call first, second;
     pthread_t thread;
     limit_tickets(f, 1, UINT64_C(20000000000));
-    take_at_best(f, 12000000000);
     assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
     assert_int_equal(pthread_create(&thread, NULL, end_when_it_is_late, f), 0);
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL,
-                                .within_ns = 20000000000}; /* half of it will be left */
+    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 10000000000};
     assert_int_equal(trip_begin_asking(f->breaker, &second, &asking), TRIP_DENY_DEADLINE);
     pthread_join(thread, NULL);
     assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
-}
-
-static void test_a_wait_leaves_the_call_the_time_that_it_takes(void **state)
-{
-    struct fixture *const f = *state;
-    trip_call first, second;
-    limit_tickets(f, 1, UINT64_C(60000000000));
-    take_at_best(f, 60000000000);
-    assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
-    const uint64_t start = monotonic_ns();
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 60020000000};
-    assert_int_equal(trip_begin_asking(f->breaker, &second, &asking), TRIP_DENY_CONCURRENCY);
-    assert_in_range(monotonic_ns() - start, 20000000, 10000000000);
 }
 
 static void test_a_probe_that_finds_no_ticket_gives_its_permit_back(void **state)
@@ -560,82 +538,16 @@ static void test_a_call_whose_time_has_passed_is_not_sent(void **state)
     trip_end(&call, TRIP_OK);
 }
 
-static void test_a_call_that_cannot_end_in_time_is_not_sent(void **state)
+static void test_a_probe_whose_time_has_passed_takes_no_permit(void **state)
 {
     struct fixture *const f = *state;
-    take_at_best(f, 67108864);
-    assert_int_equal(begin_within(f, 67108863), TRIP_DENY_DEADLINE);
-    assert_int_equal(begin_within(f, 67108864), TRIP_ALLOW);
-    assert_int_equal(begin_within(f, 0), TRIP_ALLOW);
-    const struct fake_counts counts = fixture_counts(f);
-    assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
-    assert_int_equal(counts.started, 2);
-    assert_int_equal(counts.denied, 0);
-    assert_int_equal(counts.total_failures, 0);
-    take_at_best(f, 0);
-    assert_int_equal(begin_within(f, 2), TRIP_ALLOW);
-}
-
-/* Where all are refused nobody measures them, and others may keep tripd's word as it is. */
-static void test_of_calls_that_seem_too_late_one_a_second_is_tried(void **state)
-{
-    struct fixture *const f = *state;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 50000000};
-    trip_call call;
-    take_at_best(f, 67108864);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
-    fake_clock(&f->fake, 1999);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
-    fake_clock(&f->fake, 2000);
-    assert_int_equal(begin_within(f, 1), TRIP_DENY_DEADLINE);
-    assert_int_equal(trip_begin_asking(f->breaker, &call, &asking), TRIP_ALLOW);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
-    fake_clock(&f->fake, 2060);
-    trip_end(&call, TRIP_OK); /* too late: the word is right */
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
-    fake_clock(&f->fake, 3000);
-    assert_int_equal(trip_begin_asking(f->breaker, &call, &asking), TRIP_ALLOW);
-    fake_clock(&f->fake, 3040);
-    trip_end(&call, TRIP_OK);
-    for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
-    fake_clock(&f->fake, 13040); /* tripd has measured them since */
-    assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
-}
-
-static void test_a_probe_that_cannot_end_in_time_takes_no_permit(void **state)
-{
-    struct fixture *const f = *state;
-    take_at_best(f, 67108864);
     fixture_set(f, word_half_open(word_epoch(fixture_word(f)) + 1, 60000));
     fake_arm(&f->fake, f->slot, 0);
     const uint64_t word = fixture_word(f), permit = fake_permit(&f->fake, f->slot, 0);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_DEADLINE);
+    assert_int_equal(begin_within(f, 1), TRIP_DENY_DEADLINE);
     assert_int_equal(fixture_word(f), word);
     assert_int_equal(fake_permit(&f->fake, f->slot, 0), permit);
     assert_int_equal(begin_within(f, 100000000), TRIP_PROBE);
-}
-
-static void test_while_tripd_is_away_no_deadline_is_too_short(void **state)
-{
-    struct fixture *const f = *state;
-    take_at_best(f, 67108864);
-    fake_away(&f->fake);
-    assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
-    assert_int_equal(begin_within(f, 1), TRIP_DENY_DEADLINE); /* has passed all the same */
-}
-
-static void test_what_a_mode_admits_or_denies_no_deadline_is_too_short_for(void **state)
-{
-    struct fixture *const f = *state;
-    take_at_best(f, 67108864);
-    fake_mode(&f->fake, f->slot, TRIP_MODE_SHADOW, 0);
-    assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
-    fake_mode(&f->fake, f->slot, TRIP_MODE_DISABLED, 0);
-    assert_int_equal(begin_within(f, 50000000), TRIP_ALLOW);
-    fake_mode(&f->fake, f->slot, TRIP_MODE_FORCED_OPEN, 0);
-    assert_int_equal(begin_within(f, 50000000), TRIP_DENY_FORCED);
 }
 
 static void test_shadow_and_disabled_reject_nothing(void **state)
@@ -680,8 +592,7 @@ int main(void)
         TEST(a_reload_without_tickets_admits_who_waits_for_one),
         TEST(no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile),
         TEST(a_wait_ends_with_the_deadline),
-        TEST(a_call_that_waited_until_it_cannot_end_in_time_is_not_sent),
-        TEST(a_wait_leaves_the_call_the_time_that_it_takes),
+        TEST(a_call_that_waited_until_its_time_has_passed_is_not_sent),
         TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
         TEST(a_child_gives_back_no_ticket_of_its_parent_s),
         TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
@@ -699,11 +610,7 @@ int main(void)
         TEST(while_tripd_is_away_nothing_is_shed),
         TEST(while_tripd_is_away_an_adaptive_limit_is_the_most_that_it_may_be),
         TEST(a_call_whose_time_has_passed_is_not_sent),
-        TEST(a_call_that_cannot_end_in_time_is_not_sent),
-        TEST(of_calls_that_seem_too_late_one_a_second_is_tried),
-        TEST(a_probe_that_cannot_end_in_time_takes_no_permit),
-        TEST(while_tripd_is_away_no_deadline_is_too_short),
-        TEST(what_a_mode_admits_or_denies_no_deadline_is_too_short_for),
+        TEST(a_probe_whose_time_has_passed_takes_no_permit),
         TEST(shadow_and_disabled_reject_nothing),
         TEST(info_tells_what_is_left),
     };

@@ -136,33 +136,6 @@ static void test_latencies_fall_into_their_buckets(void **state)
     assert_int_equal(meter->latency[4], 1);
 }
 
-static void count_failed(struct fixture *f, uint16_t failed[LATENCY_BUCKETS])
-{
-    for (uint32_t i = 0; i < lane_of(f)->meters_used; i++)
-        for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
-            failed[bucket] = (uint16_t)(failed[bucket] + lane_meter_at(lane_of(f), i)->failed_latency[bucket]);
-}
-
-static void test_the_latencies_of_failures_are_known(void **state)
-{
-    struct fixture *const f = *state;
-    uint16_t failed[LATENCY_BUCKETS] = {0};
-    trip_call call;
-    trip_record(f->breaker, TRIP_FAILURE, 200000);
-    trip_record(f->breaker, TRIP_TIMEOUT, 65536);
-    trip_record(f->breaker, TRIP_OK, 65536);
-    trip_record(f->breaker, TRIP_IGNORED, 65536);
-    trip_record(f->breaker, TRIP_FAILURE, 0); /* unknown */
-    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
-    fake_clock(&f->fake, 1200);
-    trip_end(&call, TRIP_TIMEOUT);
-    count_failed(f, failed);
-    assert_int_equal(failed[4], 1);
-    assert_int_equal(failed[1], 1);
-    assert_int_equal(failed[latency_bucket(200000000)], 1);
-    assert_int_equal(failed[0], 0);
-}
-
 static void test_evidence_starts_anew_with_each_epoch(void **state)
 {
     struct fixture *const f = *state;
@@ -488,7 +461,6 @@ int main(void)
         TEST(test_a_call_is_slow_strictly_after_slow_after),
         TEST(test_nothing_is_slow_when_slow_after_is_off),
         TEST(test_latencies_fall_into_their_buckets),
-        TEST(test_the_latencies_of_failures_are_known),
         TEST(test_evidence_starts_anew_with_each_epoch),
         TEST(test_while_not_closed_every_outcome_is_told_with_its_epoch),
         TEST(test_a_full_ring_drops_events_and_no_counts),
