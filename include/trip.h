@@ -2,9 +2,9 @@
  *
  * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
  * stores to memory of the calling thread's own. Allow, record, begin and end do not block, but for a begin where
- * concurrency.wait is set and the asking does not say no_wait. No function installs a signal handler, logs, exits, or
+ * concurrency.wait is set and the caller did not say no_wait. No function installs a signal handler, logs, exits, or
  * touches a descriptor that it did not open; its own are never 0 to 2. None starts a thread but a hedged
- * trip_run_asking.
+ * trip_run_with.
  *
  * Conventions
  *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success. What returns
@@ -33,15 +33,17 @@
 #ifndef TRIP_H
 #define TRIP_H
 
+#ifndef TRIP_CDEF /* the preprocessor makes trip.cdef of what follows: for bindings that parse declarations alone */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#ifdef __GNUC__
+#if defined(__GNUC__) && !defined(TRIP_CDEF)
 #pragma GCC visibility push(default)
 #endif
 
@@ -51,8 +53,10 @@ extern "C" {
 
 #define TRIP_NAME_MAX          127 /* bytes in a breaker's name, without the terminating NUL */
 #define TRIP_ERROR_MESSAGE_MAX 95  /* bytes kept of an error's message; longer ones are cut */
-#define TRIP_ERROR_ID_MAX      31  /* bytes kept of a correlation, trace or session id */
+#define TRIP_ERROR_ID_MAX      63  /* bytes kept of a correlation, trace or session id: a UUID has 36 */
 #define TRIP_ERROR_USER_MAX    16  /* how many error types are the user's own */
+
+/* ------------------------------------------------------------------------------------------------ names and numbers */
 
 /* One declaration, many products: X(ENUM_SUFFIX, "name shown to people and in JSON"). */
 #define TRIP_STATES(X)        \
@@ -128,10 +132,10 @@ extern "C" {
     X(UNREPORTED, "unreported")   \
     X(PRIVATE, "private")
 
-/* What a call may be sacrificed for. trip_begin's calls are NORMAL. */
+/* How important a call is: SHEDDABLE ones are turned away first, CRITICAL ones last. */
 #define TRIP_PRIORITIES(X)  \
-    X(CRITICAL, "critical") \
     X(NORMAL, "normal")     \
+    X(CRITICAL, "critical") \
     X(SHEDDABLE, "sheddable")
 
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
@@ -175,6 +179,8 @@ typedef enum trip_error_type {
     TRIP_ERROR_TYPE_COUNT = TRIP_ERROR_USER + TRIP_ERROR_USER_MAX
 } trip_error_type;
 
+/* ------------------------------------------------------------------------------------------------ what callers hold */
+
 typedef struct trip_client trip_client;
 typedef struct trip_breaker trip_breaker;
 
@@ -198,6 +204,7 @@ typedef struct trip_error {
     const char *correlation;
     const char *trace;
     const char *session;
+    uint64_t reserved[4]; /* 0 */
 } trip_error;
 
 /* A snapshot of one breaker. Rates are permille, -1 while fewer than minimum_calls calls are in the window. */
@@ -215,7 +222,10 @@ typedef struct trip_info {
     uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: there is none */
     uint64_t rate_wait_ms[TRIP_PRIORITY_COUNT]; /* until the rate admits the next call of that priority; 0: now */
     uint32_t admit_permille;                    /* adaptive throttling; 1000: nothing is shed */
+    uint64_t reserved[8];
 } trip_info;
+
+/* --------------------------------------------------------------------------------------------- clients and breakers */
 
 /* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
  * at the most; attaching later happens by itself, in non-blocking steps at most every 100 ms.
@@ -223,8 +233,8 @@ typedef struct trip_info {
  * this user, or is of another version), trip_client_why says. */
 int trip_open(trip_client **ret_client, const char *instance);
 
-/* The process's own client of $TRIP_INSTANCE: opened by the first who asks, as trip_open does, the same for all, and
- * never closed. For libraries and plugins that have nobody who would close it. */
+/* The process's own client of $TRIP_INSTANCE: opened by the first who asks, the same for all, and never closed. For
+ * libraries and plugins that have nobody who would close it. Errors as trip_open. */
 int trip_default(trip_client **ret_client);
 
 /* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
@@ -234,40 +244,38 @@ void trip_close(trip_client *client);
  * first time. -EINVAL: not 1 to 127 of letters, digits and . _ : / @ -; -ENOMEM. */
 int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker);
 
+/* -------------------------------------------------------------------------------------------------------- admission */
+
 /* Would a call be admitted now? Takes nothing and changes nothing; in half-open it answers TRIP_PROBE while a permit
  * is free. Two loads while closed. Async-signal-safe. */
 trip_verdict trip_allow(trip_breaker *breaker);
-
-/* Reports the outcome of a call that was not admitted by trip_begin. latency_ns: how long it took, 0 if unknown; more
- * than slow_after is slow. Moves nothing while open; in half-open it counts as a probe's outcome: a caller that must
- * not over-probe uses begin and end. */
-void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_ns);
 
 /* Asks for admission. If admitted, a permit may be held and the clock runs: end the call with trip_end or
  * trip_end_error. If denied, ending does nothing. */
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 
-/* How a call asks. All zero but `priority` is what trip_begin does. */
-typedef struct trip_asking {
+/* What a call asks for beyond trip_begin. All zero is what trip_begin does; set what you need by name:
+ *
+ *     trip_begin_with(database, &call, &(trip_options){.within_ns = 2000000000});
+ */
+typedef struct trip_options {
     trip_priority priority;
     uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
     bool no_wait; /* where concurrency.wait is set: denied at once instead, for event loops, which must not sleep */
-    /* Of trip_run_asking alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
-     * the `hedge` settings say so. It may still run when trip_run_asking has returned; `release` is called with its
+    /* Of trip_run_with alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
+     * the `hedge` settings say so. It may still run when trip_run_with has returned; `release` is called with its
      * argument when the last attempt is over, on whatever thread; NULL: the argument lives for ever. */
     bool idempotent;
     void (*release)(void *arg);
-} trip_asking;
+    uint64_t reserved[4]; /* 0 */
+} trip_options;
 
-/* The same as trip_begin, less important calls being turned away first when tickets or tokens run low
- * (priority.sheddable_below, priority.normal_below) or the dependency is overloaded (throttle): critical calls are
- * never shed. */
-trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_priority priority);
-
-/* The same with a deadline: a call whose deadline has passed is not sent (TRIP_DENY_DEADLINE), and says nothing about
- * the dependency. NULL: as trip_begin. Where concurrency.wait is set, this and the two above wait for a ticket, unless
- * with no_wait, until the deadline at the latest: the only wait there is in an admission. */
-trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking);
+/* trip_begin with options; NULL: without. Less important calls are turned away first when tickets or tokens run low
+ * (priority.sheddable_below, priority.normal_below) or the dependency is overloaded (throttle); critical calls are
+ * never shed. A call whose deadline has passed is not sent (TRIP_DENY_DEADLINE), and says nothing about the dependency.
+ * Where concurrency.wait is set, trip_begin and this wait for a ticket, unless with no_wait, until the deadline at the
+ * latest: the only wait there is in an admission. */
+trip_verdict trip_begin_with(trip_breaker *breaker, trip_call *call, const trip_options *options);
 
 /* For event loops: a number that moves when a ticket of the bulkhead is given back, by whatever process, so that a call
  * that was denied for TRIP_DENY_CONCURRENCY may find one. Take it, then ask with no_wait; if that is denied, compare it
@@ -277,6 +285,13 @@ uint64_t trip_ticket_generation(trip_breaker *breaker);
 
 /* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);
+
+/* --------------------------------------------------------------------------------------------------------- outcomes */
+
+/* Reports the outcome of a call that was not admitted by trip_begin. latency_ns: how long it took, 0 if unknown; more
+ * than slow_after is slow. Moves nothing while open; in half-open it counts as a probe's outcome: a caller that must
+ * not over-probe uses begin and end. */
+void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_ns);
 
 /* Ends a call. A second end of the same call, and an end in a forked child, do nothing. An outcome that is none of the
  * enumeration is TRIP_CANCELLED. */
@@ -297,11 +312,11 @@ void trip_end_error(trip_call *call, const trip_error *error);
 void trip_thread_track(bool on);
 unsigned trip_cancel_all(void);
 
-/* ---- retries, by the breaker's `retry` settings, which change live */
+/* ---------------------------------------------------- retries: by the breaker's `retry` settings, which change live */
 
 /* Begins an operation's retries, before its first attempt; nothing is counted yet. */
 void trip_retry_start(trip_breaker *breaker, trip_retry *retry);
-/* All attempts must be done so soon from now: no retry begins that could not, as trip_begin_asking says. 0: no
+/* All attempts must be done so soon from now: no retry begins that could not, as trip_begin_with says. 0: no
  * deadline.
  */
 void trip_retry_within(trip_retry *retry, uint64_t within_ns);
@@ -326,6 +341,7 @@ typedef struct trip_attempt {
     uint64_t remaining_ns;   /* of the deadline; UINT64_MAX: none */
     trip_error error;        /* written by the operation when it fails; after TRIP_TIMEOUT the type is a timeout's */
     uint64_t retry_after_ns; /* likewise: the server's Retry-After; 0: none */
+    uint64_t reserved[4];
 } trip_attempt;
 
 /* Does the work, and says how it ended; what is none of trip_outcome is TRIP_CANCELLED, as in trip_end. */
@@ -339,16 +355,22 @@ typedef struct trip_result {
     trip_retry_answer stopped_by; /* why there was no further retry, also OPEN, LIMIT, DEADLINE by the `verdict` of a
                                    * retry that was not admitted; AGAIN: none was needed */
     uint64_t elapsed_ns;
+    uint64_t reserved[4];
 } trip_result;
 
 /* For blocking code: admission, attempt, outcome, backoff (asleep), until the operation succeeds or is not to be tried
  * again. 0: its last outcome was ok or ignored; -EAGAIN: the first attempt was not admitted (ret_result->verdict);
  * -EIO: it failed; -ECANCELED: it said so. ret_result is written in every case, and may be NULL. */
 int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result);
-/* The same with priority and deadline; NULL: without. */
-int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
-                    trip_result *ret_result);
+/* The same with options; NULL: without. */
+int trip_run_with(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg,
+                  trip_result *ret_result);
 
+/* ---------------------------------------------------------------------------------------------------- what is known */
+
+/* State, mode, reason, rates and limits of a breaker, as this process sees them: a few loads, nothing blocks. 0,
+ * always.
+ */
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 
 trip_client_state trip_client_status(trip_client *client);
@@ -380,7 +402,7 @@ const char *trip_client_state_name(trip_client_state state);
 trip_error_type trip_error_from_errno(int error);
 trip_error_type trip_error_from_http(int status);
 
-#ifdef __GNUC__
+#if defined(__GNUC__) && !defined(TRIP_CDEF)
 #pragma GCC visibility pop
 #endif
 

@@ -196,9 +196,9 @@ static bool limited(const struct reporter *reporter, struct call *call, trip_pri
     return true;
 }
 
-COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_asking *asking)
+COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_options *options)
 {
-    const uint64_t most_wait_ns = asking->no_wait ? 0 : UINT64_MAX;
+    const uint64_t most_wait_ns = options->no_wait ? 0 : UINT64_MAX;
     enum limited by = LIMITED_DEADLINE;
     *call = (struct call){.generation = (uint32_t)fork_generation()};
     if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
@@ -209,7 +209,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     const uint64_t asked = view_ticks(call->binding->view);
     /* First the lane, so that whatever is held is its. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
-    const uint64_t left_ns = asking->within_ns ? asking->within_ns : UINT64_MAX;
+    const uint64_t left_ns = options->within_ns ? options->within_ns : UINT64_MAX;
     if (left_ns <= PASSED_NS) /* before admit: a call that is not sent takes no probe's permit */
         return reject(&reporter, call, by);
     const trip_verdict verdict = admit(call);
@@ -219,9 +219,9 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         call->breaker = NULL;
         return verdict;
     }
-    if (asking->within_ns)
-        call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
-    if (limited(&reporter, call, asking->priority, at_most(left_ns, most_wait_ns), &by))
+    if (options->within_ns)
+        call->deadline = asked + ticks_of_ns(options->within_ns, call->binding->view->tick_ns_q32);
+    if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), &by))
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);
@@ -230,16 +230,11 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     return verdict;
 }
 
-static const trip_asking as_usual = {.priority = TRIP_PRIORITY_NORMAL};
+static const trip_options as_usual;
 
-trip_verdict trip_begin_priority(trip_breaker *breaker, trip_call *call, trip_priority priority)
+trip_verdict trip_begin_with(trip_breaker *breaker, trip_call *call, const trip_options *options)
 {
-    return trip_begin_asking(breaker, call, &(trip_asking){.priority = priority});
-}
-
-trip_verdict trip_begin_asking(trip_breaker *breaker, trip_call *call, const trip_asking *asking)
-{
-    return begin_slow(breaker, (struct call *)call, asking ? asking : &as_usual);
+    return begin_slow(breaker, (struct call *)call, options ? options : &as_usual);
 }
 
 uint64_t trip_call_remaining_ns(const trip_call *public_call)

@@ -30,7 +30,7 @@ struct runner {
     trip_outcome outcome; /* cancelled, where the operation ends its thread */
 };
 
-struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg)
+struct hedge *hedge_new(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg)
 {
     const uint64_t generation = fork_generation();
     struct hedge *const hedge = generation ? calloc(1, sizeof(*hedge)) : NULL;
@@ -40,7 +40,7 @@ struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_o
     *hedge = (struct hedge){.breaker = breaker,
                             .operation = operation,
                             .arg = arg,
-                            .release = asking->release,
+                            .release = options->release,
                             .generation = generation,
                             .users = 1};
     pthread_mutex_init(&hedge->lock, NULL);
@@ -160,15 +160,15 @@ static void wait_for_answer(struct hedge *hedge, uint64_t for_ns)
 }
 
 /* The second one is paid from the retry budget, then admitted like any call, but waits for nothing. */
-static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t began_ns, trip_result *result)
+static void send_second(struct hedge *hedge, const trip_options *options, uint64_t began_ns, trip_result *result)
 {
-    trip_asking second = *asking;
+    trip_options second = *options;
     trip_call call;
     const uint64_t spent_ns = monotonic_ns() - began_ns;
     if (second.within_ns)
         second.within_ns = second.within_ns > spent_ns ? second.within_ns - spent_ns : 1;
     second.no_wait = true;
-    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_asking(hedge->breaker, &call, &second)))
+    if (!trip_hedge_take(hedge->breaker) || !trip_admitted(trip_begin_with(hedge->breaker, &call, &second)))
         return;
     if (start(hedge, &call, result->attempts + 1))
         result->attempts++;
@@ -177,7 +177,7 @@ static void send_second(struct hedge *hedge, const trip_asking *asking, uint64_t
 }
 
 /* False: no thread is to be had. */
-static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, trip_call *call, uint64_t began_ns,
+static bool run_in_threads(struct hedge *hedge, const trip_options *options, trip_call *call, uint64_t began_ns,
                            trip_attempt *ret_attempt, trip_result *result)
 {
     uint64_t delay_ns;
@@ -188,7 +188,7 @@ static bool run_in_threads(struct hedge *hedge, const trip_asking *asking, trip_
     if (started && trip_hedge_after(hedge->breaker, &delay_ns)) {
         wait_for_answer(hedge, delay_ns);
         if (!hedge->answered)
-            send_second(hedge, asking, began_ns, result);
+            send_second(hedge, options, began_ns, result);
     }
     if (started) {
         wait_for_answer(hedge, UINT64_MAX);
@@ -205,15 +205,15 @@ static void run_here(struct hedge *hedge, trip_call *call, trip_attempt *ret_att
     result->outcome = attempt_run(hedge->operation, hedge->arg, ret_attempt, call);
 }
 
-bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret_attempt, trip_result *result)
+bool hedge_try(struct hedge *hedge, const trip_options *options, trip_attempt *ret_attempt, trip_result *result)
 {
     const uint64_t began_ns = monotonic_ns();
     trip_call call;
-    result->verdict = trip_begin_asking(hedge->breaker, &call, asking);
+    result->verdict = trip_begin_with(hedge->breaker, &call, options);
     if (!trip_admitted(result->verdict))
         return false;
     result->attempts++;
-    if (!run_in_threads(hedge, asking, &call, began_ns, ret_attempt, result))
+    if (!run_in_threads(hedge, options, &call, began_ns, ret_attempt, result))
         run_here(hedge, &call, ret_attempt, result);
     if (outcome_failed(result->outcome))
         result->error = ret_attempt->error.type;

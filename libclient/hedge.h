@@ -11,9 +11,9 @@ struct hedge;
 trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call);
 
 /* NULL: no memory; then nothing is hedged. */
-struct hedge *hedge_new(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg);
+struct hedge *hedge_new(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg);
 /* One attempt, or two at once. False: it was not admitted. */
-bool hedge_try(struct hedge *hedge, const trip_asking *asking, trip_attempt *ret_attempt, trip_result *result);
+bool hedge_try(struct hedge *hedge, const trip_options *options, trip_attempt *ret_attempt, trip_result *result);
 /* trip_run's part is over; the last to leave releases the operation's argument. */
 void hedge_leave(struct hedge *hedge);
 

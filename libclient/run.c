@@ -15,7 +15,7 @@ struct run {
     trip_breaker *breaker;
     trip_operation *operation;
     void *arg;
-    trip_asking asking;
+    trip_options options;
     struct hedge *hedge; /* NULL: attempts run in the caller's thread */
     trip_result result;
 };
@@ -50,7 +50,7 @@ static bool try_here(struct run *run, trip_attempt *attempt)
 {
     trip_result *const result = &run->result;
     trip_call call;
-    result->verdict = trip_begin_asking(run->breaker, &call, &run->asking);
+    result->verdict = trip_begin_with(run->breaker, &call, &run->options);
     if (!trip_admitted(result->verdict))
         return false;
     result->attempts++;
@@ -63,7 +63,7 @@ static bool try_here(struct run *run, trip_attempt *attempt)
 
 static bool try_once(struct run *run, trip_attempt *attempt)
 {
-    return run->hedge ? hedge_try(run->hedge, &run->asking, attempt, &run->result) : try_here(run, attempt);
+    return run->hedge ? hedge_try(run->hedge, &run->options, attempt, &run->result) : try_here(run, attempt);
 }
 
 static int status_of(const trip_result *result)
@@ -99,7 +99,7 @@ static uint64_t left_ns(uint64_t deadline_ns)
 
 static void try_until_done(struct run *run, uint64_t started_ns)
 {
-    const uint64_t within_ns = run->asking.within_ns;
+    const uint64_t within_ns = run->options.within_ns;
     const uint64_t deadline_ns = within_ns ? saturated((unsigned __int128)started_ns + within_ns) : 0;
     trip_result *const result = &run->result;
     trip_attempt attempt;
@@ -113,7 +113,7 @@ static void try_until_done(struct run *run, uint64_t started_ns)
             return;
         sleep_ns(delay_ns);
         if (deadline_ns)
-            run->asking.within_ns = left_ns(deadline_ns);
+            run->options.within_ns = left_ns(deadline_ns);
     }
     if (result->attempts && failed(result) && !trip_admitted(result->verdict))
         result->stopped_by = denied_by(result->verdict);
@@ -125,23 +125,23 @@ static void over(void *context)
     const struct run *const run = context;
     if (run->hedge)
         hedge_leave(run->hedge);
-    else if (run->asking.release)
-        run->asking.release(run->arg);
+    else if (run->options.release)
+        run->options.release(run->arg);
 }
 
-int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_operation *operation, void *arg,
-                    trip_result *ret_result)
+int trip_run_with(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg,
+                  trip_result *ret_result)
 {
     const uint64_t started_ns = monotonic_ns();
     struct run run = {.breaker = breaker,
                       .operation = operation,
                       .arg = arg,
-                      .asking = asking ? *asking : (trip_asking){.priority = TRIP_PRIORITY_NORMAL},
+                      .options = options ? *options : (trip_options){0},
                       .result = {.outcome = TRIP_CANCELLED, .stopped_by = TRIP_RETRY_AGAIN}};
     uint64_t delay_ns;
     int cancel_state = PTHREAD_CANCEL_ENABLE;
-    if (run.asking.idempotent && trip_hedge_after(breaker, &delay_ns))
-        run.hedge = hedge_new(breaker, &run.asking, operation, arg);
+    if (run.options.idempotent && trip_hedge_after(breaker, &delay_ns))
+        run.hedge = hedge_new(breaker, &run.options, operation, arg);
     if (run.hedge) /* a thread that ended while it waits would leave the others at its lock */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     pthread_cleanup_push(over, &run);
@@ -157,5 +157,5 @@ int trip_run_asking(trip_breaker *breaker, const trip_asking *asking, trip_opera
 
 int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result)
 {
-    return trip_run_asking(breaker, NULL, operation, arg, ret_result);
+    return trip_run_with(breaker, NULL, operation, arg, ret_result);
 }

@@ -464,7 +464,7 @@ struct lane_error {
     char correlation[TRIP_ERROR_ID_MAX + 1];
     char trace[TRIP_ERROR_ID_MAX + 1];
     char session[TRIP_ERROR_ID_MAX + 1];
-    uint8_t reserved[56];
+    uint8_t reserved[24];
 };
 
 /* A call in flight on a breaker whose policy watches them (stall_after). `state`: meter + 1 (32), serial (24),
@@ -654,7 +654,7 @@ LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
 LAYOUT_AT(meter, latency, 320);
 LAYOUT_SIZE(lane_event, 32);
-LAYOUT_SIZE(lane_error, 256);
+LAYOUT_SIZE(lane_error, 320);
 LAYOUT_SIZE(lane_call, 16);
 
 /* FNV-1a over what the static asserts above and the constants say: equal only for equal layouts. */

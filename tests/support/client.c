@@ -13,7 +13,7 @@
  *   tickets               how many are free
  *   attempts COUNT        runs so many operations, which all fail, with trip_run: how many attempts were sent
  *   retries ERROR         what trip_retry_next answers until it ends an operation's retries: delays in ms, and why
- *   hedged MS             trip_run_asking, whose first attempt fails after so long, the second succeeds at once: how
+ *   hedged MS             trip_run_with, whose first attempt fails after so long, the second succeeds at once: how
  *                         many attempts were sent, and "ok" or the error's name
  *   end OUTCOME           ends the latest call in flight
  *   ends OUTCOME          ends all of them
@@ -97,11 +97,11 @@ static void step_allow(void)
 
 static void step_begin(void)
 {
-    const trip_asking within = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = strtoull(words[1], NULL, 10) * 1000000};
+    const trip_options within = {.within_ns = strtoull(words[1], NULL, 10) * 1000000};
     if (in_flight == CALLS_MAX)
         puts("too many");
     else if (*words[1])
-        puts(trip_verdict_name(trip_begin_asking(breaker, &calls[in_flight++], &within)));
+        puts(trip_verdict_name(trip_begin_with(breaker, &calls[in_flight++], &within)));
     else
         puts(trip_verdict_name(trip_begin(breaker, &calls[in_flight++])));
 }
@@ -181,7 +181,7 @@ static void step_retries(void)
 
 struct hedged {
     long first_ms;
-    sem_t returned, released; /* trip_run_asking has, the last attempt is over */
+    sem_t returned, released; /* trip_run_with has, the last attempt is over */
 };
 
 static trip_outcome second_is_better(void *arg, trip_attempt *attempt)
@@ -211,8 +211,8 @@ static void step_hedged(void)
     trip_result result;
     sem_init(&hedged.returned, 0, 0);
     sem_init(&hedged.released, 0, 0);
-    const int error = trip_run_asking(breaker, &(trip_asking){.idempotent = true, .release = hedged_released},
-                                      second_is_better, &hedged, &result);
+    const int error = trip_run_with(breaker, &(trip_options){.idempotent = true, .release = hedged_released},
+                                    second_is_better, &hedged, &result);
     sem_post(&hedged.returned);
     sem_wait(&hedged.released);
     printf("%u %s\n", result.attempts, error_name(error));

@@ -429,7 +429,7 @@ static void check_tokens(struct storm *storm, trip_breaker *breaker)
         ;
     const uint64_t dry_us = now_us();
     nap_us(1000000); /* the time is what is measured */
-    for (; trip_begin_priority(breaker, &call, TRIP_PRIORITY_CRITICAL) == TRIP_ALLOW; taken++)
+    for (; trip_begin_with(breaker, &call, &(trip_options){.priority = TRIP_PRIORITY_CRITICAL}) == TRIP_ALLOW; taken++)
         trip_end(&call, TRIP_OK);
     check(storm, taken >= BURST && taken <= BURST + brought(dry_us, LIMIT), "the bucket is full after the storm");
     for (taken = 0; trip_hedge_take(breaker); taken++)

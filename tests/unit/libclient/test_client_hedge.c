@@ -108,7 +108,7 @@ static trip_outcome run_attempt(void *arg, trip_attempt *attempt)
     return outcome;
 }
 
-static const trip_asking hedged = {
+static const trip_options hedged = {
     .priority = TRIP_PRIORITY_NORMAL, .within_ns = 5000 * MS, .idempotent = true, .release = release};
 
 static int hedge(struct fixture *f, struct race *race, trip_result *ret_result)
@@ -118,7 +118,7 @@ static int hedge(struct fixture *f, struct race *race, trip_result *ret_result)
     policy(f)->hedge_ns = 20 * MS;
     if (race->dry)
         commons_limits(f->fake.commons, f->slot)->budget = budget_make(0, 1000);
-    return trip_run_asking(f->breaker, &hedged, run_attempt, race, ret_result);
+    return trip_run_with(f->breaker, &hedged, run_attempt, race, ret_result);
 }
 
 static void test_a_failure_does_not_answer_while_the_other_attempt_runs(void **state)
@@ -162,12 +162,12 @@ static void test_what_is_not_idempotent_is_sent_once(void **state)
 {
     struct fixture *const f = *state;
     static struct plain plain;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL};
+    const trip_options options = {0};
     trip_result result;
     plain.caller = pthread_self();
     retries(f);
     policy(f)->hedge_ns = 20 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, runs_for_100_ms, &plain, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, runs_for_100_ms, &plain, &result), 0);
     assert_int_equal(result.attempts, 1);
     assert_int_equal(plain.calls, 1);
     assert_false(plain.elsewhere);
@@ -179,12 +179,12 @@ static void test_without_a_thread_the_caller_s_does_it(void **state)
 {
     struct fixture *const f = *state;
     static struct plain plain;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    const trip_options options = {.idempotent = true};
     plain.caller = pthread_self();
     retries(f);
     policy(f)->hedge_ns = 20 * MS;
     const size_t usual = set_stack_size(NO_THREADS);
-    const int status = trip_run_asking(f->breaker, &asking, runs_for_100_ms, &plain, NULL);
+    const int status = trip_run_with(f->breaker, &options, runs_for_100_ms, &plain, NULL);
     set_stack_size(usual);
     assert_int_equal(status, 0);
     assert_int_equal(plain.calls, 1);
@@ -211,12 +211,12 @@ static void test_a_failure_in_a_thread_is_retried_by_its_type_and_the_server_s_w
 {
     struct fixture *const f = *state;
     struct failing failing = {0};
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    const trip_options options = {.idempotent = true};
     trip_result result;
     retries(f);
     policy(f)->retry_base_ns = MS;
     policy(f)->hedge_ns = 10000 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, fails_once, &failing, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, fails_once, &failing, &result), 0);
     assert_int_equal(result.attempts, 2);
     assert_int_equal(result.error, TRIP_ERROR_NETWORK);
     assert_true(result.elapsed_ns >= 50 * MS);
@@ -226,11 +226,11 @@ static void test_libtrip_s_threads_take_no_signal_of_the_program_s(void **state)
 {
     struct fixture *const f = *state;
     struct failing failing = {.calls = 1};
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    const trip_options options = {.idempotent = true};
     sigset_t after;
     retries(f);
     policy(f)->hedge_ns = 10000 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, fails_once, &failing, NULL), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, fails_once, &failing, NULL), 0);
     pthread_sigmask(SIG_BLOCK, NULL, &after);
     assert_true(sigismember(&failing.blocked, SIGTERM));
     assert_true(sigismember(&failing.blocked, SIGALRM));

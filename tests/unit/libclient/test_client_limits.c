@@ -56,9 +56,9 @@ static uint64_t rejected(struct fixture *f, enum limited by)
 
 static trip_verdict begin_within(struct fixture *f, uint64_t within_ns)
 {
-    const trip_asking asking = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = within_ns};
+    const trip_options options = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = within_ns};
     trip_call call;
-    const trip_verdict verdict = trip_begin_asking(f->breaker, &call, &asking);
+    const trip_verdict verdict = trip_begin_with(f->breaker, &call, &options);
     trip_end(&call, TRIP_CANCELLED);
     return verdict;
 }
@@ -66,7 +66,7 @@ static trip_verdict begin_within(struct fixture *f, uint64_t within_ns)
 static trip_verdict begin_as(struct fixture *f, trip_priority priority)
 {
     trip_call call;
-    return trip_begin_priority(f->breaker, &call, priority);
+    return trip_begin_with(f->breaker, &call, &(trip_options){.priority = priority});
 }
 
 /* --------------------------------------------------------------------------------------------------------- bulkhead */
@@ -100,13 +100,15 @@ static void test_the_last_tickets_are_the_more_important_calls(void **state)
     limit_tickets(f, 10, 0);
     policy(f)->reserves = policy_reserves(500, 200); /* 5 for the others, 2 for the critical */
     for (unsigned i = 0; i < 5; i++)
-        assert_int_equal(trip_begin_priority(f->breaker, &calls[i], TRIP_PRIORITY_SHEDDABLE), TRIP_ALLOW);
+        assert_int_equal(trip_begin_with(f->breaker, &calls[i], &(trip_options){.priority = TRIP_PRIORITY_SHEDDABLE}),
+                         TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_SHEDDABLE), TRIP_DENY_CONCURRENCY);
     for (unsigned i = 5; i < 8; i++)
         assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_CONCURRENCY);
     for (unsigned i = 8; i < 10; i++)
-        assert_int_equal(trip_begin_priority(f->breaker, &calls[i], TRIP_PRIORITY_CRITICAL), TRIP_ALLOW);
+        assert_int_equal(trip_begin_with(f->breaker, &calls[i], &(trip_options){.priority = TRIP_PRIORITY_CRITICAL}),
+                         TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_CRITICAL), TRIP_DENY_CONCURRENCY);
 }
 
@@ -144,7 +146,7 @@ static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(voi
 
 static trip_verdict begin_without_waiting(struct fixture *f, trip_call *call)
 {
-    return trip_begin_asking(f->breaker, call, &(trip_asking){.priority = TRIP_PRIORITY_NORMAL, .no_wait = true});
+    return trip_begin_with(f->breaker, call, &(trip_options){.no_wait = true});
 }
 
 /* The wait would be an hour. */
@@ -227,8 +229,8 @@ static void test_a_wait_ends_with_the_deadline(void **state)
     limit_tickets(f, 1, UINT64_C(10000000000));
     assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
     const uint64_t start = monotonic_ns();
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 20000000};
-    assert_int_equal(trip_begin_asking(f->breaker, &second, &asking), TRIP_DENY_CONCURRENCY);
+    const trip_options options = {.within_ns = 20000000};
+    assert_int_equal(trip_begin_with(f->breaker, &second, &options), TRIP_DENY_CONCURRENCY);
     assert_in_range(monotonic_ns() - start, 20000000, 2000000000);
 }
 
@@ -252,8 +254,8 @@ static void test_a_call_that_waited_until_its_time_has_passed_is_not_sent(void *
     limit_tickets(f, 1, UINT64_C(20000000000));
     assert_int_equal(trip_begin(f->breaker, &first), TRIP_ALLOW);
     assert_int_equal(pthread_create(&thread, NULL, end_when_it_is_late, f), 0);
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 10000000000};
-    assert_int_equal(trip_begin_asking(f->breaker, &second, &asking), TRIP_DENY_DEADLINE);
+    const trip_options options = {.within_ns = 10000000000};
+    assert_int_equal(trip_begin_with(f->breaker, &second, &options), TRIP_DENY_DEADLINE);
     pthread_join(thread, NULL);
     assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
@@ -525,11 +527,11 @@ static void test_a_call_whose_time_has_passed_is_not_sent(void **state)
 {
     struct fixture *const f = *state;
     trip_call call;
-    const trip_asking late = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = 1};
-    assert_int_equal(trip_begin_asking(f->breaker, &call, &late), TRIP_DENY_DEADLINE);
+    const trip_options late = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = 1};
+    assert_int_equal(trip_begin_with(f->breaker, &call, &late), TRIP_DENY_DEADLINE);
     assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
-    const trip_asking soon = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 500000000};
-    assert_int_equal(trip_begin_asking(f->breaker, &call, &soon), TRIP_ALLOW);
+    const trip_options soon = {.within_ns = 500000000};
+    assert_int_equal(trip_begin_with(f->breaker, &call, &soon), TRIP_ALLOW);
     assert_int_equal(trip_call_remaining_ns(&call), 500000000); /* the clock stands still */
     fake_clock(&f->fake, 1200);
     assert_int_equal(trip_call_remaining_ns(&call), 300000000);

@@ -443,11 +443,11 @@ static void test_run_passes_the_remaining_time_on(void **state)
 {
     struct fixture *const f = *state;
     struct script script = {.fails = 0};
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 2000 * MS};
-    assert_int_equal(trip_run_asking(f->breaker, &asking, work, &script, NULL), 0);
+    const trip_options options = {.within_ns = 2000 * MS};
+    assert_int_equal(trip_run_with(f->breaker, &options, work, &script, NULL), 0);
     assert_in_range(script.remaining_ns, 1, 2000 * MS);
-    const trip_asking late = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 1};
-    assert_int_equal(trip_run_asking(f->breaker, &late, work, &script, NULL), -EAGAIN);
+    const trip_options late = {.within_ns = 1};
+    assert_int_equal(trip_run_with(f->breaker, &late, work, &script, NULL), -EAGAIN);
     assert_int_equal(script.calls, 1);
 }
 
@@ -505,12 +505,12 @@ static void test_an_outcome_that_is_none_is_a_cancelled_one(void **state)
     struct fixture *const f = *state;
     unsigned calls = 0;
     trip_result result;
-    const trip_asking hedged = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    const trip_options hedged = {.idempotent = true};
     retries(f);
     assert_int_equal(trip_run(f->breaker, says_nonsense, &calls, &result), -ECANCELED);
     assert_int_equal(result.outcome, TRIP_CANCELLED);
     policy(f)->hedge_ns = 10000 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &hedged, says_nonsense, &calls, &result), -ECANCELED);
+    assert_int_equal(trip_run_with(f->breaker, &hedged, says_nonsense, &calls, &result), -ECANCELED);
     assert_int_equal(result.outcome, TRIP_CANCELLED);
     assert_int_equal(fixture_counts(f).cancelled, 2);
     assert_int_equal(calls, 2);
@@ -549,10 +549,10 @@ static void test_a_second_attempt_answers_for_a_slow_first_one(void **state)
     struct fixture *const f = *state;
     static struct slow_once slow;
     trip_result result;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    const trip_options options = {.idempotent = true, .release = release};
     retries(f);
     policy(f)->hedge_ns = 20 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, slow_at_first, &slow, &result), 0);
     assert_int_equal(result.attempts, 2);
     assert_in_range(result.elapsed_ns, 20 * MS, 390 * MS);
     assert_int_equal(released(&slow), 0); /* the first one still has it */
@@ -567,10 +567,10 @@ static void test_a_client_that_is_closed_stays_for_the_attempt_that_still_runs(v
     struct fixture *const f = *state;
     static struct slow_once slow;
     trip_result result;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    const trip_options options = {.idempotent = true, .release = release};
     retries(f);
     policy(f)->hedge_ns = 20 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, slow_at_first, &slow, &result), 0);
     trip_close(f->client);
     assert_true(WAIT_FOR(released(&slow) == 1)); /* and ends its call meanwhile */
     assert_int_equal(trip_open(&f->client, NULL), 0);
@@ -581,13 +581,13 @@ static void test_nothing_is_hedged_from_a_dry_budget_or_without_settings(void **
     struct fixture *const f = *state;
     static struct slow_once slow;
     trip_result result;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = release};
+    const trip_options options = {.idempotent = true, .release = release};
     retries(f);
-    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, slow_at_first, &slow, &result), 0);
     assert_int_equal(result.attempts, 1);
     policy(f)->hedge_ns = 20 * MS;
     commons_limits(f->fake.commons, f->slot)->budget = budget_make(0, 1000);
-    assert_int_equal(trip_run_asking(f->breaker, &asking, slow_at_first, &slow, &result), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, slow_at_first, &slow, &result), 0);
     assert_int_equal(result.attempts, 1);
     assert_true(WAIT_FOR(released(&slow) == 2));
 }
@@ -631,19 +631,19 @@ static trip_outcome ends_its_thread(void *arg, trip_attempt *attempt)
     pthread_exit(NULL);
 }
 
-static const trip_asking releasing = {.priority = TRIP_PRIORITY_NORMAL, .release = released_once_more};
+static const trip_options releasing = {.release = released_once_more};
 
 static void *run_hangs(void *arg)
 {
     struct hanging *const hanging = arg;
-    trip_run_asking(hanging->breaker, &releasing, hangs, hanging, NULL);
+    trip_run_with(hanging->breaker, &releasing, hangs, hanging, NULL);
     return NULL;
 }
 
 static void *run_fails(void *arg)
 {
     struct hanging *const hanging = arg;
-    trip_run_asking(hanging->breaker, &releasing, fails, hanging, NULL);
+    trip_run_with(hanging->breaker, &releasing, fails, hanging, NULL);
     return NULL;
 }
 
@@ -709,9 +709,9 @@ static void test_a_thread_cancelled_in_the_backoff_releases_its_argument(void **
 static void *run_ends_its_thread(void *arg)
 {
     static trip_result result;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true, .release = released_once_more};
+    const trip_options options = {.idempotent = true, .release = released_once_more};
     struct hanging *const hanging = arg;
-    trip_run_asking(hanging->breaker, &asking, ends_its_thread, hanging, &result);
+    trip_run_with(hanging->breaker, &options, ends_its_thread, hanging, &result);
     __atomic_store_n(&hanging->begun, 1, __ATOMIC_RELEASE);
     return &result;
 }
@@ -768,10 +768,10 @@ static void test_a_child_forked_in_a_hedged_operation_ends_with_it(void **state)
     static pid_t child;
     int status = 0;
     bool ended = false;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .idempotent = true};
+    const trip_options options = {.idempotent = true};
     policy(f)->hedge_ns = 3600000 * MS;
     __atomic_store_n(&forks, 1, __ATOMIC_RELAXED);
-    assert_int_equal(trip_run_asking(f->breaker, &asking, forks_here, &child, NULL), 0);
+    assert_int_equal(trip_run_with(f->breaker, &options, forks_here, &child, NULL), 0);
     __atomic_store_n(&forks, 0, __ATOMIC_RELAXED);
     if (!WAIT_FOR(ended || (ended = waitpid(child, &status, WNOHANG) == child))) {
         kill(child, SIGKILL);

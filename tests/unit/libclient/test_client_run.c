@@ -25,7 +25,7 @@ static trip_outcome work(void *arg, trip_attempt *attempt)
 }
 
 static const trip_attempt refused = {.error = {.type = TRIP_ERROR_NETWORK}};
-static const trip_asking five_seconds = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 5000 * MS};
+static const trip_options five_seconds = {.within_ns = 5000 * MS};
 
 static void test_the_second_attempt_is_told_what_the_first_and_the_delay_left(void **state)
 {
@@ -33,7 +33,7 @@ static void test_the_second_attempt_is_told_what_the_first_and_the_delay_left(vo
     struct script script = {.says = refused, .fails_with = TRIP_FAILURE, .fails = 1};
     retries(f);
     policy(f)->retry_base_ns = 20 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &five_seconds, work, &script, NULL), 0);
+    assert_int_equal(trip_run_with(f->breaker, &five_seconds, work, &script, NULL), 0);
     assert_int_equal(script.calls, 2);
     assert_int_equal(script.remaining_ns[0], 5000 * MS); /* the instance's clock stands still */
     assert_in_range(script.remaining_ns[1], 1, 4980 * MS);
@@ -46,7 +46,7 @@ static void test_a_delay_beyond_the_deadline_is_not_slept(void **state)
     trip_result result;
     retries(f);
     policy(f)->retry_base_ns = 6000 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &five_seconds, work, &script, &result), -EIO);
+    assert_int_equal(trip_run_with(f->breaker, &five_seconds, work, &script, &result), -EIO);
     assert_int_equal(result.stopped_by, TRIP_RETRY_DEADLINE);
     assert_int_equal(result.verdict, TRIP_ALLOW); /* no second admission was asked for */
     assert_int_equal(tokens(f), 2000);
@@ -103,12 +103,12 @@ static trip_outcome fails_after_30_ms(void *calls, trip_attempt *attempt)
 static void test_a_retry_that_wakes_after_the_deadline_is_not_sent(void **state)
 {
     struct fixture *const f = *state;
-    const trip_asking asking = {.priority = TRIP_PRIORITY_NORMAL, .within_ns = 30 * MS};
+    const trip_options options = {.within_ns = 30 * MS};
     unsigned calls = 0;
     trip_result result;
     retries(f);
     policy(f)->retry_base_ns = 10 * MS;
-    assert_int_equal(trip_run_asking(f->breaker, &asking, fails_after_30_ms, &calls, &result), -EIO);
+    assert_int_equal(trip_run_with(f->breaker, &options, fails_after_30_ms, &calls, &result), -EIO);
     assert_int_equal(calls, 1);
     assert_int_equal(result.verdict, TRIP_DENY_DEADLINE);
     assert_int_equal(result.stopped_by, TRIP_RETRY_DEADLINE);

@@ -481,7 +481,7 @@ static void test_wrong_priorities_and_retries_are_told(void **state)
     assert_wrong("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry_after_ms\":\"5\"}",
                  "\"retry_after_ms\" must be an integer from 1 to 1099511627776");
     assert_wrong("{\"t_ms\":0,\"op\":\"begin\",\"breaker\":\"db\",\"id\":\"a\",\"priority\":true}",
-                 "\"priority\" is none of those known; it is one of critical, normal, sheddable");
+                 "\"priority\" is none of those known; it is one of normal, critical, sheddable");
 }
 
 static const char *priority = "normal";
