@@ -54,7 +54,7 @@ struct worker {
 static const char *const state_names[] = {TRIP_STATES(NAME)};
 static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
-static const char *const by_names[] = {"tripd", "a client", "operator", "fleet", "rule", "config"};
+static const char *const by_names[] = {ACTORS(NAME)};
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 

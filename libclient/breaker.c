@@ -5,30 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal/defaults.h"
 #include "internal/names.h"
 #include "internal/succession.h"
 
 #define FULL_PAUSE_NS UINT64_C(10000000000) /* tripd's table was full: ask again after that */
 
-/* The default settings, for breakers of a process that never attached, and retries of those that did not fit. */
-#define PRIVATE_THRESHOLD         5
-#define PRIVATE_OPEN_MS           30000
-#define PRIVATE_LONGEST_MS        330000
-#define PRIVATE_MAX_WAIT_MS       10000
-#define PRIVATE_SLOW_NS           UINT64_C(60000000000)
-#define PRIVATE_BUDGET_PER_SECOND 10
-#define PRIVATE_BUDGET_CAP        (10 * PRIVATE_BUDGET_PER_SECOND * BUDGET_TOKEN) /* of 10 s */
-#define PRIVATE_RETRY_ON                                                                          \
-    (1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT | 1u << TRIP_ERROR_SERVICE_UNAVAILABLE | \
-     1u << TRIP_ERROR_RATE_LIMITED)
+#define PRIVATE_BUDGET_CAP (10 * DEFAULT_BUDGET_PER_SECOND * BUDGET_TOKEN) /* of 10 s */
 
-static const struct policy_retry private_retry = {.attempts = 3,
+static const struct policy_retry private_retry = {.attempts = DEFAULT_RETRY_ATTEMPTS,
                                                   .backoff = {.kind = BACKOFF_EXPONENTIAL,
                                                               .jitter = JITTER_PROPORTIONAL,
-                                                              .jitter_permille = 100,
-                                                              .multiplier_permille = 2000,
-                                                              .base_ns = UINT64_C(100000000),
-                                                              .max_ns = UINT64_C(10000000000)}};
+                                                              .jitter_permille = DEFAULT_RETRY_JITTER,
+                                                              .multiplier_permille = DEFAULT_RETRY_MULTIPLIER,
+                                                              .base_ns = DEFAULT_RETRY_BASE,
+                                                              .max_ns = DEFAULT_RETRY_MAX}};
 
 /* Of breakers that did not fit, which admit everything: never written. */
 static const struct state_line full_word = {.word = (uint64_t)WORD_CLOSED << WORD_STATE_SHIFT};
@@ -285,17 +276,17 @@ static struct trip_breaker *breaker_new(struct trip_client *client, const char *
     memcpy(breaker->name, name, strlen(name) + 1);
     breaker->own_policy = (struct policy_slot){
         .admission = policy_plain(0, 0),
-        .judge = {policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0),
-                  policy_judge(PRIVATE_THRESHOLD, TRIP_MODE_AUTO, false, 0)},
-        .slow_after_ns = PRIVATE_SLOW_NS,
-        .next_open_ms = PRIVATE_OPEN_MS,
-        .longest_ms = PRIVATE_LONGEST_MS,
-        .half_open = policy_half_open(1, PRIVATE_MAX_WAIT_MS),
+        .judge = {policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0),
+                  policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0)},
+        .slow_after_ns = DEFAULT_SLOW_AFTER,
+        .next_open_ms = DEFAULT_OPEN / 1000000,
+        .longest_ms = DEFAULT_OPEN_MAX / 1000000 * (1000 + DEFAULT_OPEN_JITTER) / 1000,
+        .half_open = policy_half_open(DEFAULT_PERMITS, DEFAULT_MAX_WAIT / 1000000),
         .retry = policy_retry_word(&private_retry),
         .retry_base_ns = private_retry.backoff.base_ns,
         .retry_max_ns = private_retry.backoff.max_ns,
-        .retry_on = PRIVATE_RETRY_ON,
-        .budget_floor = PRIVATE_BUDGET_PER_SECOND,
+        .retry_on = DEFAULT_RETRY_ON,
+        .budget_floor = DEFAULT_BUDGET_PER_SECOND,
         .budget_cap = PRIVATE_BUDGET_CAP,
         .admit_permille = 1000,
     };

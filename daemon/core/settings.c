@@ -23,8 +23,7 @@ void breaker_settings_defaults(struct breaker_settings *ret_settings)
     ret_settings->ramp.step_count = sizeof(steps) / sizeof(steps[0]);
     ret_settings->retry.backoff = BACKOFF_EXPONENTIAL;
     ret_settings->retry.jitter = JITTER_PROPORTIONAL;
-    ret_settings->retry.on = 1u << TRIP_ERROR_NETWORK | 1u << TRIP_ERROR_TIMEOUT |
-                             1u << TRIP_ERROR_SERVICE_UNAVAILABLE | 1u << TRIP_ERROR_RATE_LIMITED;
+    ret_settings->retry.on = DEFAULT_RETRY_ON;
     ret_settings->hedge.at = HEDGE_AT_P95;
     ret_settings->concurrency.adaptive = LIMITER_NONE;
     ret_settings->rate.window = RATE_BUCKET;

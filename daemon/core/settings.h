@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "internal/defaults.h"
+
 #define TRIP_MS UINT64_C(1000000)
 #define TRIP_S  (1000 * TRIP_MS)
 
@@ -35,34 +37,34 @@ enum hedge_at { HEDGE_AT_P50, HEDGE_AT_P95, HEDGE_AT_P99 }; /* measured, where `
 
 /* clang-format off */
 #define SETTINGS_SCALARS(X) \
-    X(trip,      consecutive_failures, COUNT,    5,            0, SETTINGS_STREAK_MAX) \
+    X(trip,      consecutive_failures, COUNT,    DEFAULT_CONSECUTIVE_FAILURES, 0, SETTINGS_STREAK_MAX) \
     X(trip,      failures,             COUNT,    0,            0, UINT32_MAX) \
     X(trip,      failure_rate,         RATE,     500,          0, 1000) \
     X(trip,      slow_rate,            RATE,     0,            0, 1000) \
-    X(trip,      slow_after,           DURATION, 60 * TRIP_S,  0, SETTINGS_WAIT_MAX) \
+    X(trip,      slow_after,           DURATION, DEFAULT_SLOW_AFTER, 0, SETTINGS_WAIT_MAX) \
     X(trip,      stall_after,          DURATION, 0,            0, SETTINGS_WAIT_MAX) \
     X(trip,      in_flight,            COUNT,    0,            0, UINT32_MAX) \
     X(window,    size,                 COUNT,    100,          1, SETTINGS_WINDOW_MAX) \
     X(window,    span,                 DURATION, 60 * TRIP_S,  10 * TRIP_MS, SETTINGS_WAIT_MAX) /* key `for` */ \
     X(window,    minimum_calls,        COUNT,    10,           1, UINT32_MAX) \
-    X(open,      span,                 DURATION, 30 * TRIP_S,  TRIP_MS, SETTINGS_OPEN_MAX) /* key `for` */ \
+    X(open,      span,                 DURATION, DEFAULT_OPEN, TRIP_MS, SETTINGS_OPEN_MAX) /* key `for` */ \
     X(open,      multiplier,           FACTOR,   2000,         1000, 1000000) \
-    X(open,      max,                  DURATION, 300 * TRIP_S, TRIP_MS, SETTINGS_OPEN_MAX) \
-    X(open,      jitter,               RATE,     100,          0, 1000) \
+    X(open,      max,                  DURATION, DEFAULT_OPEN_MAX, TRIP_MS, SETTINGS_OPEN_MAX) \
+    X(open,      jitter,               RATE,     DEFAULT_OPEN_JITTER, 0, 1000) \
     X(open,      forget,               DURATION, 600 * TRIP_S, 0, SETTINGS_OPEN_MAX) \
-    X(half_open, permits,              COUNT,    1,            1, SETTINGS_PERMITS_MAX) \
+    X(half_open, permits,              COUNT,    DEFAULT_PERMITS, 1, SETTINGS_PERMITS_MAX) \
     X(half_open, successes,            COUNT,    3,            1, UINT16_MAX) \
-    X(half_open, max_wait,             DURATION, 10 * TRIP_S,  TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(half_open, max_wait,             DURATION, DEFAULT_MAX_WAIT, TRIP_MS, SETTINGS_WAIT_MAX) \
     X(half_open, sample,               COUNT,    10,           1, UINT16_MAX) \
     X(ramp,      over,                 DURATION, 0,            0, SETTINGS_WAIT_MAX) \
-    X(retry,     attempts,             COUNT,    3,            1, 100) \
-    X(retry,     base,                 DURATION, 100 * TRIP_MS, TRIP_MS, SETTINGS_WAIT_MAX) \
-    X(retry,     multiplier,           FACTOR,   2000,         1000, 1000000) \
-    X(retry,     max,                  DURATION, 10 * TRIP_S,  TRIP_MS, SETTINGS_WAIT_MAX) \
-    X(retry,     jitter_ratio,         RATE,     100,          0, 1000) \
+    X(retry,     attempts,             COUNT,    DEFAULT_RETRY_ATTEMPTS, 1, 100) \
+    X(retry,     base,                 DURATION, DEFAULT_RETRY_BASE, TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(retry,     multiplier,           FACTOR,   DEFAULT_RETRY_MULTIPLIER, 1000, 1000000) \
+    X(retry,     max,                  DURATION, DEFAULT_RETRY_MAX, TRIP_MS, SETTINGS_WAIT_MAX) \
+    X(retry,     jitter_ratio,         RATE,     DEFAULT_RETRY_JITTER, 0, 1000) \
     X(retry,     total,                DURATION, 0,            0, SETTINGS_WAIT_MAX) \
     X(budget,    ratio,                RATE,     200,          0, 1000) /* section retry.budget */ \
-    X(budget,    min_per_second,       COUNT,    10,           0, 100000) \
+    X(budget,    min_per_second,       COUNT,    DEFAULT_BUDGET_PER_SECOND, 0, 100000) \
     X(hedge,     after,                DURATION, 0,            0, SETTINGS_WAIT_MAX) \
     X(hedge,     max,                  COUNT,    1,            0, 1) /* 0: off */ \
     X(concurrency, max,                COUNT,    0,            0, SETTINGS_TICKETS_MAX) \

@@ -15,8 +15,8 @@ static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
 static const char *const op_names[] = {"record", "mode", "trip", "reset"}; /* enum traced_op */
-static const char *const owner_names[] = {"operator", "fleet", "rule", "config"};
-static const char *const by_names[] = {"tripd", "client", "operator", "fleet", "rule", "config"};
+static const char *const owner_names[] = {MODE_OWNERS(REPORT_NAME)};
+static const char *const by_names[] = {ACTORS(REPORT_NAME)};
 static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")

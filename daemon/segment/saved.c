@@ -26,7 +26,7 @@
 static const char *const limited_names[] = {LIMITED_KINDS(NAME)};
 static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
-static const char *const owner_names[MODE_OWNER_CONFIG] = {"operator", "fleet", "rule"};
+static const char *const owner_names[] = {MODE_OWNERS(NAME)};
 
 /* ---------------------------------------------------------------------------------------------------------- writing
  */

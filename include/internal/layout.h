@@ -108,7 +108,14 @@ struct segment_header {
 };
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
-enum mode_owner { MODE_OWNER_OPERATOR, MODE_OWNER_FLEET, MODE_OWNER_RULE, MODE_OWNER_CONFIG, MODE_OWNER_COUNT };
+#define MODE_OWNERS(X)      \
+    X(OPERATOR, "operator") \
+    X(FLEET, "fleet")       \
+    X(RULE, "rule")         \
+    X(CONFIG, "config")
+
+#define MODE_OWNER_ENUM(suffix, name) MODE_OWNER_##suffix,
+enum mode_owner { MODE_OWNERS(MODE_OWNER_ENUM) MODE_OWNER_COUNT };
 
 /* What clients judge by. Line 0 is read at each call, and written only when a setting, a mode, or the next open time
  * changes. tripd alone writes. Words are decoded in policy.h. */
@@ -230,7 +237,14 @@ struct breaker_rest {
 
 #define TRANSITION_RING 4096
 
-enum transition_by { BY_DAEMON, BY_CLIENT, BY_OPERATOR, BY_FLEET, BY_RULE, BY_CONFIG };
+/* Whose step it was. */
+#define ACTORS(X)       \
+    X(DAEMON, "tripd")  \
+    X(CLIENT, "client") \
+    MODE_OWNERS(X)
+
+#define ACTOR_ENUM(suffix, name) BY_##suffix,
+enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 
 /* Of what: a breaker's state, or the mode in force of it. */
 enum transition_of { OF_STATE, OF_MODE };
