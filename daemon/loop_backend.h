@@ -179,7 +179,7 @@ struct loop_connection *loop_connection_new(struct loop *loop, int fd);
  * descriptors are closed. */
 void loop_connection_packet_ready(struct loop_connection *connection, struct msghdr *header, const uint8_t *data,
                                   size_t size);
-/* It is readable: receives up to LOOP_BURST packets. */
+/* It is readable: receives up to LOOP_BURST packets; one, if it may send no descriptors. */
 void loop_connection_readable(struct loop_connection *connection);
 /* Receiving failed with this -errno. Returns true if it may succeed again. */
 bool loop_connection_failed(struct loop_connection *connection, int error);

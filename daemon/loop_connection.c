@@ -233,7 +233,8 @@ static bool receive_one(struct loop_connection *connection)
 
 void loop_connection_readable(struct loop_connection *connection)
 {
-    for (unsigned i = 0; i < LOOP_BURST && (connection->source.wanted & LOOP_INPUT); i++)
+    const unsigned most = connection->refuses_descriptors ? 1 : LOOP_BURST; /* strangers wait for each turn */
+    for (unsigned i = 0; i < most && (connection->source.wanted & LOOP_INPUT); i++)
         if (!receive_one(connection))
             return;
 }

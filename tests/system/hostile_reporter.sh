@@ -13,9 +13,6 @@ breakers:
 END
 start "$TRIPD" -c "$folder/tripd.yaml"
 
-# What tripd has for itself, in KiB: what lanes hold is their makers'.
-heap() { awk '/^RssAnon/ {print $2}' "/proc/$(worker)/status"; }
-
 hostile() { client "$1" "${nobody[@]}" "$folder/bin/hostile_reporter" "$socket"; }
 
 # A reporter overwrites the head of the commons: other programs attach all the same, and their failures trip breakers.
@@ -139,7 +136,7 @@ for i in $(seq 10); do
     kill_client filler
 done
 await "the descriptors of their lanes are closed" descriptors_are "$open_before"
-[ "$(heap)" -le $((before + 4096)) ] || fail "tripd has $(heap) KiB for itself after ten lanes, and had $before"
+heap_grew_at_most 4096 "$before" || fail "tripd has $(heap) KiB for itself after ten lanes, and had $before"
 says first shared status
 await "their places are free" would_show 1 clients.count status
 ! logged 'has not moved' || fail "the loop stood still"
