@@ -175,8 +175,9 @@ static void check_closing(struct worker *worker)
 {
     if (!loop_cannot_close(worker->loop))
         return;
-    log_error("descriptors that programs sent do not close, for a file in user space or a socket of theirs holds them: "
-              "the worker ends, which lets go of them");
+    log_error(
+        "descriptors that programs with the role report sent do not close, for a file in user space holds them: the "
+        "worker ends. If no other one begins, end the process that serves that file system");
     kill(getpid(), SIGKILL);
 }
 

@@ -18,6 +18,7 @@
 #include "loop/closer.h"
 #include "loop/loop.h"
 
+#define LOOP_BURST 16         /* packets or connections of one source before the others have their turn */
 #define LOOP_NEVER UINT64_MAX /* as a timeout: until something becomes ready */
 
 /* Room for all descriptors that the kernel passes with one packet (SCM_MAX_FD): those that found no room the kernel
@@ -102,6 +103,8 @@ struct loop_connection {
     loop_ended_fn *ended; /* NULL: nobody counts it */
     void *ended_context;
     int error; /* what hung_up will be told */
+    bool refuses_descriptors;
+    struct loop_timer *farewell; /* it brought some: when it is hung up on; else NULL */
     struct loop_packet *first, **last;
     size_t queued, queued_bytes;
 };
@@ -154,6 +157,8 @@ struct loop {
     struct loop_signals signals;
     struct closer *closer;
     uint64_t wakeups;
+    _Alignas(struct cmsghdr) uint8_t control[LOOP_CONTROL_SIZE]; /* what loop_connection_receive receives */
+    uint8_t packet[LOOP_MESSAGE_MAX];
     bool stopped;
     int error; /* the kernel refused what the loop cannot do without */
 };
@@ -174,6 +179,8 @@ struct loop_connection *loop_connection_new(struct loop *loop, int fd);
  * descriptors are closed. */
 void loop_connection_packet_ready(struct loop_connection *connection, struct msghdr *header, const uint8_t *data,
                                   size_t size);
+/* It is readable: receives up to LOOP_BURST packets; one, if it may send no descriptors. */
+void loop_connection_readable(struct loop_connection *connection);
 /* Receiving failed with this -errno. Returns true if it may succeed again. */
 bool loop_connection_failed(struct loop_connection *connection, int error);
 void loop_connection_writable(struct loop_connection *connection);

@@ -1,23 +1,20 @@
 #include "loop/closer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "internal/ticks.h"
 
+#define INTERRUPT_NS  1000000L
 #define HELD_NS       UINT64_C(100000000)  /* without progress: then another thread begins */
 #define STUCK_NS      UINT64_C(1000000000) /* without progress of any thread */
 #define STACK_SIZE    ((size_t)256 << 10)
-#define QUEUED_MAX    4096 /* packets or connections that are taken out of one socket: more than the kernel queues */
-#define PACKET_FDS    253  /* that the kernel passes with one (SCM_MAX_FD) */
 #define PENDING_FIRST 64
 
 struct closer {
@@ -75,72 +72,28 @@ static int take(struct closer *closer)
 
 /* ---- closing */
 
-static bool option_is(int fd, int option, int value)
+static void interrupt(int signal)
 {
-    int found;
-    socklen_t size = sizeof(found);
-    return getsockopt(fd, SOL_SOCKET, option, &found, &size) == 0 && found == value;
+    (void)signal;
 }
 
-static void close_received(struct closer *closer, struct msghdr *header)
+/* Its signal interrupts what this thread waits in. False: no close is interrupted. */
+static bool interrupter_new(timer_t *ret_timer)
 {
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        int fds[PACKET_FDS];
-        const size_t bytes = part->cmsg_len - CMSG_LEN(0);
-        memcpy(fds, CMSG_DATA(part), bytes);
-        closer_close_all(closer, fds, bytes / sizeof(int));
-    }
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+    sigset_t interrupts;
+    event._sigev_un._tid = gettid();
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGALRM);
+    return timer_create(CLOCK_MONOTONIC, &event, ret_timer) == 0 &&
+           pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL) == 0;
 }
 
-/* One packet, or a piece of a stream. False: there is no more. With SO_PASSCRED each packet has credentials, even one
- * without bytes; the end has none. */
-static bool receive_one(struct closer *closer, int fd)
+/* From now on every millisecond, so that a signal that comes before the close begins is not the last; 0: no more. */
+static void interrupt_every(timer_t timer, long ns)
 {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(PACKET_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-    } control;
-    char bytes[4096];
-    struct iovec data = {.iov_base = bytes, .iov_len = sizeof(bytes)};
-    struct msghdr header = {
-        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-    const ssize_t size = recvmsg(fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (size < 0)
-        return errno == EINTR || errno == ECONNRESET;
-    close_received(closer, &header);
-    return size > 0 || header.msg_controllen > 0;
-}
-
-/* Connections that wait in a listening socket hold packets, too. */
-static bool accept_one(struct closer *closer, int fd)
-{
-    const int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-    closer_close(closer, accepted);
-    return accepted >= 0 || errno == EINTR;
-}
-
-static void empty_unix_socket(struct closer *closer, int fd)
-{
-    const int yes = 1;
-    const bool listens = option_is(fd, SO_ACCEPTCONN, 1);
-    shutdown(fd, SHUT_RD); /* nothing more comes meanwhile */
-    if (listens && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-        return;
-    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes));
-    for (unsigned i = 0; i < QUEUED_MAX; i++)
-        if (!(listens ? accept_one(closer, fd) : receive_one(closer, fd)))
-            return;
-}
-
-static void close_foreign(struct closer *closer, int fd)
-{
-    const struct linger off = {.l_onoff = 0};
-    if (option_is(fd, SO_DOMAIN, AF_UNIX))
-        empty_unix_socket(closer, fd);
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off)); /* what is no socket does not linger */
-    close(fd);
+    const struct timespec period = {.tv_nsec = ns};
+    timer_settime(timer, 0, &(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
 }
 
 /* ---- threads */
@@ -148,6 +101,8 @@ static void close_foreign(struct closer *closer, int fd)
 static void *run(void *argument)
 {
     struct closer *closer = argument;
+    timer_t interrupter;
+    const bool interrupts = interrupter_new(&interrupter);
     pthread_setname_np(pthread_self(), "tripd-closer");
     pthread_mutex_lock(&closer->mutex);
     while (!closer->stopping || !empty(closer)) {
@@ -159,13 +114,19 @@ static void *run(void *argument)
         }
         const int fd = take(closer);
         pthread_mutex_unlock(&closer->mutex);
-        close_foreign(closer, fd);
+        if (interrupts)
+            interrupt_every(interrupter, INTERRUPT_NS);
+        close(fd); /* also when it is interrupted */
+        if (interrupts)
+            interrupt_every(interrupter, 0);
         pthread_mutex_lock(&closer->mutex);
         closer->moved_ns = monotonic_ns();
     }
     closer->ended_count++;
     pthread_cond_signal(&closer->ended);
     pthread_mutex_unlock(&closer->mutex);
+    if (interrupts)
+        timer_delete(interrupter);
     return NULL;
 }
 
@@ -192,9 +153,11 @@ static int thread_start(struct closer *closer)
 
 int closer_start(struct closer **ret_closer)
 {
+    const struct sigaction interrupted = {.sa_handler = interrupt}; /* without SA_RESTART */
     struct closer *closer = calloc(1, sizeof(*closer));
     if (!closer)
         return -ENOMEM;
+    sigaction(SIGALRM, &interrupted, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,10 +1,10 @@
 /* Closes descriptors that strangers sent, and connections to strangers, on threads of its own: close(2) of a socket may
  * linger for as long as its sender asked for, and that of a file in user space for as long as its server likes.
  *
- * SO_LINGER is cleared first. A Unix socket is read empty first, for what waits unread in it is closed with it. What
- * still does not close (the sender sets SO_LINGER again in just that moment, or serves the file) holds one thread:
- * after a tenth of a second without progress another thread goes on with the rest, up to CLOSER_THREADS of them. When
- * all of them are held, closer_stuck says so, and only the end of this process lets go.
+ * A signal interrupts what lingers after a millisecond: the socket itself, and those that wait unread in a Unix socket
+ * and are closed with it, however deep. A file in user space holds its thread: after a tenth of a second without
+ * progress another thread goes on with the rest, up to CLOSER_THREADS of them. When all of them are held, closer_stuck
+ * says so, and only the end of this process helps.
  */
 #ifndef TRIPD_CLOSER_H
 #define TRIPD_CLOSER_H

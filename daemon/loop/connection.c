@@ -9,7 +9,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "internal/ticks.h"
+
 #define QUEUE_MAX       256
+#define FAREWELL_NS     UINT64_C(1000000000) /* for who brought descriptors that are refused */
 #define QUEUE_BYTES_MAX ((size_t)4 << 20)
 
 struct loop_packet {
@@ -71,6 +74,11 @@ void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *e
     connection->ended_context = context;
 }
 
+void loop_connection_refuse_descriptors(struct loop_connection *connection)
+{
+    connection->refuses_descriptors = true;
+}
+
 int loop_connection_fd(const struct loop_connection *connection)
 {
     return connection->source.fd;
@@ -86,6 +94,7 @@ void loop_connection_close(struct loop_connection *connection)
     if (!connection || connection->source.removed)
         return;
     loop_connection_discard(connection);
+    connection->farewell = loop_timer_free(connection->farewell);
     loop_source_remove(&connection->source);
     if (connection->ended)
         connection->ended(connection->ended_context);
@@ -173,6 +182,61 @@ void loop_connection_packet_ready(struct loop_connection *connection, struct msg
     memcpy(message.fds, fds, fd_count * sizeof(int));
     connection->received(connection->context, connection, &message);
     closer_close_all(closer, message.fds, fd_count);
+}
+
+static void farewell_due(void *context, struct loop_timer *timer)
+{
+    (void)timer;
+    hang_up(context, -EACCES);
+}
+
+/* It is not read any more. What was answered before can still be read: a hang-up that leaves something unread is an
+ * error to the peer, who may take that for the answer. */
+static void turn_deaf(struct loop_connection *connection)
+{
+    refresh(connection, connection->source.wanted & ~LOOP_INPUT);
+    if (loop_timer_new(connection->source.loop, farewell_due, connection, &connection->farewell) < 0)
+        hang_up(connection, -EACCES);
+    else
+        loop_timer_arm(connection->farewell, monotonic_ns() + FAREWELL_NS);
+}
+
+/* Without room for descriptors they are told of by a flag alone, and a look leaves them where they are. */
+static ssize_t look(int fd, bool *ret_descriptors)
+{
+    struct msghdr header = {0};
+    const ssize_t size = recvmsg(fd, &header, MSG_PEEK | MSG_DONTWAIT);
+    *ret_descriptors = size >= 0 && (header.msg_flags & MSG_CTRUNC);
+    return size;
+}
+
+/* False: there is nothing more for now. */
+static bool receive_one(struct loop_connection *connection)
+{
+    struct loop *const loop = connection->source.loop;
+    struct iovec part = {.iov_base = loop->packet, .iov_len = sizeof(loop->packet)};
+    struct msghdr header = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = loop->control, .msg_controllen = sizeof(loop->control)};
+    bool descriptors = false;
+    ssize_t size = connection->refuses_descriptors ? look(connection->source.fd, &descriptors) : 0;
+    if (descriptors) {
+        turn_deaf(connection);
+        return false;
+    }
+    if (size >= 0)
+        size = recvmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0)
+        return errno != EAGAIN && loop_connection_failed(connection, -errno);
+    loop_connection_packet_ready(connection, &header, loop->packet, (size_t)size);
+    return true;
+}
+
+void loop_connection_readable(struct loop_connection *connection)
+{
+    const unsigned most = connection->refuses_descriptors ? 1 : LOOP_BURST; /* strangers wait for each turn */
+    for (unsigned i = 0; i < most && (connection->source.wanted & LOOP_INPUT); i++)
+        if (!receive_one(connection))
+            return;
 }
 
 /* ------------------------------------------------------------------------------------------------- packets out */

@@ -9,14 +9,11 @@
 #include <unistd.h>
 
 #define EVENTS 64
-#define BURST  16 /* packets or connections of one source before the others have their turn */
 
 struct loop_epoll {
     int fd;
     int ready; /* events that wait to be dispatched */
     struct epoll_event events[EVENTS];
-    _Alignas(struct cmsghdr) uint8_t control[LOOP_CONTROL_SIZE];
-    uint8_t packet[LOOP_MESSAGE_MAX];
 };
 
 static struct loop_epoll *epoll_of(const struct loop *loop)
@@ -74,27 +71,12 @@ static int epoll_wait_ready(struct loop *loop, uint64_t timeout_ns)
 
 static void accept_ready(struct loop_listener *listener)
 {
-    for (unsigned i = 0; i < BURST && listener->source.wanted; i++) {
+    for (unsigned i = 0; i < LOOP_BURST && listener->source.wanted; i++) {
         const int fd = accept4(listener->source.fd, NULL, NULL, SOCK_CLOEXEC);
         const int result = fd >= 0 ? fd : -errno;
         if (result == -EAGAIN)
             return;
         loop_listener_ready(listener, result);
-    }
-}
-
-static void receive_ready(struct loop_connection *connection)
-{
-    struct loop_epoll *epoll = epoll_of(connection->source.loop);
-    for (unsigned i = 0; i < BURST && (connection->source.wanted & LOOP_INPUT); i++) {
-        struct iovec part = {.iov_base = epoll->packet, .iov_len = sizeof(epoll->packet)};
-        struct msghdr header = {
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = epoll->control, .msg_controllen = sizeof(epoll->control)};
-        const ssize_t size = recvmsg(connection->source.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (size >= 0)
-            loop_connection_packet_ready(connection, &header, epoll->packet, (size_t)size);
-        else if (errno == EAGAIN || !loop_connection_failed(connection, -errno))
-            return;
     }
 }
 
@@ -105,7 +87,7 @@ static void source_ready(struct loop_source *source, uint32_t events)
         if (source->kind == LOOP_LISTENER)
             accept_ready((struct loop_listener *)source);
         else if (source->kind == LOOP_CONNECTION)
-            receive_ready((struct loop_connection *)source);
+            loop_connection_readable((struct loop_connection *)source);
         else
             loop_watch_ready((struct loop_watch *)source);
     }

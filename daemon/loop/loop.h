@@ -39,8 +39,8 @@ struct loop_message {
 typedef void loop_accepted_fn(void *context, struct loop_connection *connection);
 typedef void loop_received_fn(void *context, struct loop_connection *connection, struct loop_message *message);
 /* The peer hung up, or sent what cannot be a message. The connection is closed afterwards. error: 0, or -EMSGSIZE (too
- * long, too many descriptors), -EMFILE (its descriptors did not fit in our table), -ECONNRESET (it closed without
- * reading all we sent; what it sent came before), or what the socket said. */
+ * long, too many descriptors), -EMFILE (its descriptors did not fit in our table), -EACCES (it may send none),
+ * -ECONNRESET (it closed without reading all we sent; what it sent came before), or what the socket said. */
 typedef void loop_hung_up_fn(void *context, struct loop_connection *connection, int error);
 typedef void loop_ended_fn(void *context);
 typedef void loop_due_fn(void *context, struct loop_timer *timer);
@@ -70,6 +70,9 @@ void loop_connection_start(struct loop_connection *connection, loop_received_fn 
                            void *context);
 /* Called once, when the connection is closed by whoever has it then. */
 void loop_connection_on_end(struct loop_connection *connection, loop_ended_fn *ended, void *context);
+/* Before the start: a packet with descriptors is not received, and ends the connection a moment later. So none of them
+ * is ever in our table, where only close(2) takes it out, which a file system in user space may never let return. */
+void loop_connection_refuse_descriptors(struct loop_connection *connection);
 int loop_connection_fd(const struct loop_connection *connection);
 /* Queues a packet (and borrows the descriptors until it returns: they are duplicated). Never blocks; a peer that does
  * not read is bounded: -ENOBUFS after 256 queued packets or 4 MiB. -EINVAL: empty, or too many descriptors;

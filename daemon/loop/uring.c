@@ -142,6 +142,10 @@ static void arm_input(struct loop_source *source)
         io_uring_prep_multishot_accept(sqe, source->fd, NULL, NULL, SOCK_CLOEXEC);
         break;
     case LOOP_CONNECTION:
+        if (((struct loop_connection *)source)->refuses_descriptors) { /* it is looked at before it is received */
+            io_uring_prep_poll_add(sqe, source->fd, POLLIN);
+            break;
+        }
         io_uring_prep_recvmsg_multishot(sqe, source->fd, &uring_of(source->loop)->receive, MSG_CMSG_CLOEXEC);
         sqe->flags |= IOSQE_BUFFER_SELECT;
         sqe->buf_group = BUFFER_GROUP;
@@ -274,7 +278,10 @@ static void input_completed(struct loop_source *source, int result, unsigned fla
         loop_listener_ready((struct loop_listener *)source, result);
         break;
     case LOOP_CONNECTION:
-        received((struct loop_connection *)source, result, flags);
+        if (((struct loop_connection *)source)->refuses_descriptors && result >= 0)
+            loop_connection_readable((struct loop_connection *)source);
+        else
+            received((struct loop_connection *)source, result, flags);
         break;
     case LOOP_WATCH:
         if (result < 0)

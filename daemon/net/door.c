@@ -60,6 +60,7 @@ static uint32_t room_of(const struct door_options *options, const struct peer *p
     return reports ? 2 * options->max_lanes : 0;
 }
 
+/* Who may not report has no lane to send. */
 static int come_in(struct door *door, struct loop_connection *connection, const struct peer *peer)
 {
     struct caller *caller;
@@ -71,6 +72,8 @@ static int come_in(struct door *door, struct loop_connection *connection, const 
                     (unsigned)peer->uid, room ? room : CALLERS_STRANGER, CALLERS_STRANGERS, (int)peer->pid);
     if (error == 0)
         loop_connection_on_end(connection, callers_leave, caller);
+    if (room == 0)
+        loop_connection_refuse_descriptors(connection);
     return error;
 }
 

@@ -8,6 +8,7 @@
  *   hoard SLOT            gives all the meters of its lane to this breaker
  *   names COUNT           asks for so many names: how many got a place
  *   forge NAME COUNT PID  takes so many tickets of this breaker for the lane of that process: how many it got
+ *   flip NAME COUNT       opens and closes this breaker by turns so many times, and rings each time: how often
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -113,6 +114,39 @@ static const char *forge(void)
     return took;
 }
 
+static void ring_for_its_lane(void)
+{
+    struct commons_header *const header = (struct commons_header *)(void *)commons;
+    const uint32_t number = lane_of((uint64_t)getpid());
+    __atomic_fetch_or(&header->dirty[number / 64], UINT64_C(1) << number % 64, __ATOMIC_SEQ_CST);
+    doorbell_ring(&header->doorbell);
+}
+
+static const char *flip(void)
+{
+    static char flips[24];
+    union wire_packet packet;
+    unsigned count = 0;
+    int fds[4];
+    char name[64];
+    snprintf(name, sizeof(name), "%s", words[1]);
+    if (!wire_resolve(connection, 1, name) || wire_receive(connection, &packet, fds) <= 0)
+        return "no answer";
+    uint64_t *const word = (uint64_t *)(void *)(commons + sections[COMMONS_WORDS].offset +
+                                                packet.resolved.breaker * sizeof(struct state_line));
+    for (; count < number(2); count++) {
+        const uint64_t before = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+        const uint32_t epoch = word_epoch(before) + 1;
+        __atomic_store_n(word,
+                         count % 2 ? word_closed(epoch, 0, word_generation(before)) : word_open(epoch, UINT32_MAX),
+                         __ATOMIC_SEQ_CST);
+        ring_for_its_lane();
+        usleep(100);
+    }
+    snprintf(flips, sizeof(flips), "%u", count);
+    return flips;
+}
+
 static void *wait_for_ever(void *bell)
 {
     while (syscall(SYS_futex, bell, FUTEX_WAIT, DOORBELL_ASLEEP, NULL, NULL, 0) == 0 || errno == EAGAIN)
@@ -170,8 +204,8 @@ static const struct {
     const char *name;
     const char *(*take)(void);
 } steps[] = {
-    {"hello", hello}, {"attach", attach}, {"lane", lane_id}, {"crowd", crowd},
-    {"hoard", hoard}, {"forge", forge},   {"names", names},  {"scribble", scribble},
+    {"hello", hello}, {"attach", attach}, {"lane", lane_id},      {"crowd", crowd}, {"hoard", hoard},
+    {"forge", forge}, {"names", names},   {"scribble", scribble}, {"flip", flip},
 };
 
 static const char *take(char *line)

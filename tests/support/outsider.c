@@ -8,17 +8,25 @@
  *   refused COUNT    likewise, but each says hello with another version's layout, and reads the refusal
  *   requests COUNT   over so many connections requests of 57 KB, again and again until standard input ends
  *   unread COUNT     connects so many times, and asks over each until it is hung up on, without reading an answer
- *   linger_nested    such a socket, unread in a connection to a listening socket that goes to tripd */
+ *   linger_nested    such a socket, unread in a connection to a listening socket that goes to tripd
+ *   fuse COUNT DEVICE  so many packets, each with a file of a file system of its own, whose close it never answers; it
+ *                    mounts that with this device (/dev/fuse, or one like it); prints 0 where it may not */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -143,6 +151,83 @@ static void linger_nested(void)
     close(listener);
 }
 
+/* ---- a file system in user space, which is one file */
+
+#define FILE_PATH "/etc/passwd" /* it lies over this one, for this process alone */
+
+static bool write_file(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    const bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return written;
+}
+
+/* The device's descriptor; -1: this user may not mount it. */
+static int fuse_mount(const char *device)
+{
+    char map[64], options[96];
+    const unsigned uid = getuid(), gid = getgid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || !write_file("/proc/self/setgroups", "deny"))
+        return -1;
+    snprintf(map, sizeof(map), "%u %u 1", uid, uid);
+    if (!write_file("/proc/self/uid_map", map))
+        return -1;
+    snprintf(map, sizeof(map), "%u %u 1", gid, gid);
+    if (!write_file("/proc/self/gid_map", map))
+        return -1;
+    const int fd = open(device, O_RDWR | O_CLOEXEC);
+    snprintf(options, sizeof(options), "fd=%d,rootmode=100644,user_id=%u,group_id=%u", fd, uid, gid);
+    return fd >= 0 && mount("outsider", FILE_PATH, "fuse", 0, options) == 0 ? fd : -1;
+}
+
+static void fuse_answer(int device, uint64_t request, int error, const void *data, size_t size)
+{
+    struct {
+        struct fuse_out_header head;
+        char data[256];
+    } answer = {.head = {.len = (uint32_t)(sizeof(answer.head) + size), .error = error, .unique = request}};
+    if (size > 0)
+        memcpy(answer.data, data, size);
+    (void)!write(device, &answer, answer.head.len);
+}
+
+/* Nothing is answered that a close asks. */
+static void fuse_serve(int device)
+{
+    static char buffer[FUSE_MIN_READ_BUFFER + 4096];
+    const struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096};
+    const struct fuse_attr_out attr = {.attr = {.ino = FUSE_ROOT_ID, .mode = S_IFREG | 0644, .nlink = 1}};
+    const struct fuse_open_out opened = {0};
+    while (read(device, buffer, sizeof(buffer)) > 0) {
+        const struct fuse_in_header *request = (const struct fuse_in_header *)(const void *)buffer;
+        if (request->opcode == FUSE_INIT)
+            fuse_answer(device, request->unique, 0, &init, sizeof(init));
+        else if (request->opcode == FUSE_GETATTR)
+            fuse_answer(device, request->unique, 0, &attr, sizeof(attr));
+        else if (request->opcode == FUSE_OPEN)
+            fuse_answer(device, request->unique, 0, &opened, sizeof(opened));
+        else if (request->opcode != FUSE_FLUSH)
+            fuse_answer(device, request->unique, -ENOSYS, NULL, 0);
+    }
+}
+
+/* The files are a child's: this process dies with none of them open, and whoever waits for its answers goes on. */
+static void hold_closes(int count, const char *path)
+{
+    const int device = fuse_mount(path);
+    int sent = 0;
+    if (device >= 0 && fork() != 0)
+        fuse_serve(device);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    close(device);
+    for (int i = 0; device >= 0 && i < count; i++) {
+        const int fd = open(FILE_PATH, O_RDONLY | O_CLOEXEC);
+        sent += fd >= 0 && send_with(connect_tripd(), "x", 1, &fd, 1);
+    }
+    printf("%d\n", sent);
+}
+
 /* ---- connections that stay */
 
 static bool is_closed(int socket)
@@ -249,6 +334,8 @@ int main(int argc, char **argv)
         ask_on(count);
     else if (strcmp(attack, "unread") == 0)
         ask_unread(count);
+    else if (strcmp(attack, "fuse") == 0)
+        hold_closes(count, argc > 3 ? argv[3] : "/dev/fuse");
     else
         return 2;
     fflush(stdout);

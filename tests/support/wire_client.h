@@ -96,7 +96,8 @@ static inline bool wire_attach(int fd, uint64_t lane_id, const int *fds, size_t 
 static inline bool wire_resolve(int fd, uint64_t serial, const char *name)
 {
     struct wire_resolve resolve = {.head = wire_head_of(WIRE_RESOLVE), .serial = serial};
-    strncpy(resolve.name, name, sizeof(resolve.name));
+    const size_t length = strlen(name);
+    memcpy(resolve.name, name, length < sizeof(resolve.name) ? length : sizeof(resolve.name));
     return wire_send(fd, &resolve, sizeof(resolve), NULL, 0);
 }
 

@@ -222,3 +222,8 @@ attack() {
 
 descriptors() { find "/proc/$(worker)/fd" -mindepth 1 2>/dev/null | wc -l; }
 descriptors_are() { [ "$(descriptors)" -le "$1" ]; }
+
+# What tripd has for itself, in KiB: what lanes hold is their makers'.
+heap() { awk '/^RssAnon/ {print $2}' "/proc/$(worker)/status"; }
+# heap_grew_at_most MOST SINCE. A sanitizer keeps what was freed.
+heap_grew_at_most() { grep -q 'lib[a-z]*san' "/proc/$(worker)/maps" || [ "$(heap)" -le $(($2 + $1)) ]; }

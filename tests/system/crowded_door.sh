@@ -8,6 +8,7 @@ outsider_can_run
 start
 attached honest
 before=$(descriptors)
+heap_before=$(heap)
 
 others_come() {
     attached "$1"
@@ -30,6 +31,7 @@ attack refused refused 300
 others_come second
 await "tripd has hung up on who was refused" descriptors_are "$before"
 
+heap_grew_at_most 4096 "$heap_before" || fail "tripd has $(heap) KiB for itself, and had $heap_before"
 says honest shared status
 [ "$(grep -c 'has as many connections as it may have' "$log")" -eq 1 ] || fail "the log does not say it once"
 [ "$(grep -c 'does not take part' "$log")" -eq 1 ] || fail "the log does not say once why it is refused"

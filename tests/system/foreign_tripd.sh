@@ -17,9 +17,11 @@ settle() { # NAME: it has had the time for several attempts
     done
 }
 
-# set-user-ID: the program is root's, who starts it is nobody, with a tripd of its own.
+# set-user-ID: the program is root's, who starts it is nobody, with a tripd of its own, of the name that a program looks
+# for which takes none from the environment.
 export TRIP_RUNTIME_DIR=$folder/theirs/tripd TRIP_SHM_DIR=$folder/theirs TRIP_STATE_DIR=$folder/theirs
-segment=$folder/theirs/tripd.$instance
+export TRIP_INSTANCE=default
+segment=$folder/theirs/tripd.default
 start "${nobody[@]}" "$folder/bin/tripd"
 cp "$program" "$folder/bin/set_user_id"
 chmod 4755 "$folder/bin/set_user_id"
@@ -37,7 +39,9 @@ says elevated allow allow
 says elevated allow allow
 stop_quietly() { kill -9 "$keeper" "$(worker)" 2>/dev/null || true; wait "$keeper" 2>/dev/null || true; keeper=; }
 stop_quietly
-rm -rf "$segment" "$folder/theirs/$instance"
+rm -rf "$segment" "$folder/theirs/default"
+export TRIP_INSTANCE=$instance
+segment=$folder/theirs/tripd.$instance
 
 # XDG_RUNTIME_DIR: root has another user's.
 unset TRIP_RUNTIME_DIR

@@ -69,6 +69,29 @@ for i in 1 2 3; do
 done
 kill_client crowd
 
+# It opens and closes a breaker as fast as it can: 16 steps a second are told one by one, the others together, and what
+# an operator did before is still told as the operator's.
+ends 0 "$TRIPCTL" trip db --for 1ms --reason 'by hand'
+hostile flipper
+says flipper ok hello
+says flipper ok attach 200
+told=$(grep -c ' db: ' "$log")
+began=$SECONDS
+says flipper ok hoard 0
+says flipper 6000 flip db 6000
+most=$((18 * (SECONDS - began + 2)))
+told=$(($(grep -c ' db: ' "$log") - told))
+[ "$told" -le "$most" ] || fail "the log has $told lines of steps, where $most are the most"
+await "the others are told together" logged 'db: .*, after [0-9]+ steps too fast to tell'
+kill_client flipper
+ends 0 "$TRIPCTL" --json events db
+[[ $said == *'"reason":"operator","by":"operator","uid":0,"note":"by hand"'* ]] || fail "the operator's act is not told"
+[ "$(grep -o '"reason":"operator"' <<<"$said" | wc -l)" -eq 1 ] || fail "steps of the reporter are told as an operator's"
+ends 0 "$TRIPCTL" reset db
+says first ok record failure 5
+await "the trip arrives" would_say second deny_open allow
+ends 0 "$TRIPCTL" reset db
+
 # Names without end: half of the table, and none of them comes back after a restart from the snapshot.
 hostile squatter
 says squatter ok hello
@@ -101,4 +124,20 @@ says liar ok hello
 says liar EINVAL attach 5 6
 kill_client liar
 
+# Lanes that it fills and leaves, again and again: all that tripd keeps of them goes with them.
+before=$(heap)
+open_before=$(descriptors)
+for i in $(seq 10); do
+    hostile filler
+    says filler ok hello
+    says filler ok attach "$i"
+    says filler ok hoard 0
+    says filler ok scribble
+    kill_client filler
+done
+await "the descriptors of their lanes are closed" descriptors_are "$open_before"
+heap_grew_at_most 4096 "$before" || fail "tripd has $(heap) KiB for itself after ten lanes, and had $before"
+says first shared status
+await "their places are free" would_show 1 clients.count status
+! logged 'has not moved' || fail "the loop stood still"
 stop

@@ -2,7 +2,7 @@
  * reloaded under them, while they are killed and forked and change their user, while breakers are hidden and their
  * table is full. Afterwards history_check.h says whether what they were told can have been true.
  *
- *   torture_history [--only restart|away|role|hidden|young] [--seed N] [--seconds N]
+ *   torture_history [--only restart|away|role|hidden|young|hostile] [--seed N] [--seconds N]
  *
  * The seed reproduces what is done, not when. --only does one thing alone:
  *   restart  the commons dies; operators trip before clients have noticed
@@ -10,6 +10,7 @@
  *   role     callers lack the role report
  *   hidden   breakers that were idle for forget_after are called again
  *   young    children end after one call, or are killed with all tickets
+ *   hostile  reporters attack their lanes, the commons and the socket; not part of the whole storm
  *
  * Exempt, as the manual says: tickets and tokens taken in a commons that died with both processes; leases of processes
  * without a lane, which last a minute; outcomes of a process that ended before any tripd was sent its lane. */
@@ -39,7 +40,8 @@ struct deck {
 static const struct {
     const char *name;
     enum part part;
-} parts[] = {{"restart", RESTART}, {"away", AWAY}, {"role", ROLES}, {"hidden", HIDING}, {"young", YOUTH}};
+} parts[] = {{"restart", RESTART}, {"away", AWAY},   {"role", ROLES},
+             {"hidden", HIDING},   {"young", YOUTH}, {"hostile", HOSTILE}};
 
 /* ---- clients */
 
@@ -237,6 +239,18 @@ static void kill_a_taker(void)
     storm.failed = storm.gave_up_on[TAKEN] = true;
 }
 
+/* ---- reporters that are hostile */
+
+static void end_hostile(pid_t *place)
+{
+    if (*place <= 0)
+        return;
+    kill(*place, SIGKILL);
+    waitpid(*place, NULL, 0);
+    *place = 0;
+    storm.hostile_deaths++;
+}
+
 /* ---- what was seen */
 
 /* What this storm is for and did not do yet; NULL: nothing. */
@@ -261,6 +275,7 @@ static const char *what_is_missing(void)
         {does(HIDING), storm.hidings > 0, "hidden breakers"},
         {does(YOUTH), arena->children > 0 && storm.takers > 0, "children that called, and that were killed"},
         {does(MIXED), storm.kills > 0 && arena->pressed > 0, "killed clients, and more names than fit"},
+        {does(HOSTILE), arena->hostile_lanes > 0 && storm.hostile_deaths > 0, "hostile reporters that attach and die"},
     };
     for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++)
         if (goals[i].part && !goals[i].seen)
@@ -283,6 +298,9 @@ static void print_seen(void)
            seen.probes_across, seen.calls_across, seen.rejected, seen.rated);
     printf("%u times hidden, %u killed with all tickets, %llu names pressed in, %u clients replaced\n", storm.hidings,
            storm.takers, (unsigned long long)arena->pressed, storm.replaced);
+    printf("%llu sessions of hostile reporters, %llu lanes, %llu steps, killed %u times\n",
+           (unsigned long long)arena->hostile_sessions, (unsigned long long)arena->hostile_lanes,
+           (unsigned long long)arena->hostile_steps, storm.hostile_deaths);
 }
 
 /* ---- the storm */
@@ -311,17 +329,25 @@ static void replace_a_roleless(void)
     replace(ROLELESS);
 }
 
+static void renew_a_hostile(void)
+{
+    pid_t *const place = &storm.hostile[dice(HOSTILE_MAX)];
+    end_hostile(place);
+    *place = hostile_start(storm.instance.folder, next_random(&storm.random));
+}
+
 /* A deck of cards: in each deal all of them are played, in another order. */
 static const struct card {
     void (*play)(void);
     enum part part; /* is in the deck if the storm has that part; 0: always */
     unsigned copies;
 } cards[] = {
-    {die, RESTART, 4},        {die_while_clients_open, AWAY, 2},
-    {kill_worker, ROLES, 2},  {replace_a_roleless, ROLES, 1},
-    {hide, HIDING, 1},        {kill_a_taker, YOUTH, 1},
-    {kill_client, MIXED, 3},  {tripd_reload, 0, 2},
-    {operate_somehow, 0, 10},
+    {die, RESTART, 4},         {die_while_clients_open, AWAY, 2},
+    {kill_worker, ROLES, 2},   {replace_a_roleless, ROLES, 1},
+    {hide, HIDING, 1},         {kill_a_taker, YOUTH, 1},
+    {kill_client, MIXED, 3},   {tripd_reload, 0, 2},
+    {operate_somehow, 0, 10},  {renew_a_hostile, HOSTILE, 4},
+    {kill_worker, HOSTILE, 1}, {kill_client, HOSTILE, 2},
 };
 
 static void deal(struct deck *deck)
@@ -468,7 +494,8 @@ int main(int argc, char **argv)
     storm.parts = ALL;
     storm.mode = VERB_AUTO;
     if (!parse(argc, argv, &seconds)) {
-        fprintf(stderr, "usage: torture_history [--only restart|away|role|hidden|young] [--seed N] [--seconds N]\n");
+        fprintf(stderr,
+                "usage: torture_history [--only restart|away|role|hidden|young|hostile] [--seed N] [--seconds N]\n");
         return 2;
     }
     printf("torture_history%s%s --seed %llu --seconds %u\n", storm.parts == ALL ? "" : " --only ",
@@ -486,6 +513,8 @@ int main(int argc, char **argv)
     tripd_start();
     start_clients();
     storm_on(seconds);
+    for (unsigned i = 0; i < HOSTILE_MAX; i++)
+        end_hostile(&storm.hostile[i]);
     check(!arena->stop, "the history had room for all calls");
     calm_down();
     check_totals();

@@ -71,7 +71,8 @@ struct history {
     const struct history_verb *verbs; /* one after the other */
     const struct history_absence *absences;
     size_t breaker_count, call_count, life_count, verb_count, absence_count;
-    size_t due_count; /* of the calls: rule 5 asks of these that they are counted, of the others that they may be */
+    bool others_report; /* and write nothing down: rule 5 does not ask that no more is counted than was reported */
+    size_t due_count;   /* of the calls: rule 5 asks of these that they are counted, of the others that they may be */
 };
 
 /* What tripctl shows of a breaker. */

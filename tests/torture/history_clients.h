@@ -12,6 +12,7 @@
 #define LIVES_MAX   60000 /* of 16 bits */
 #define CLIENTS_MAX 12
 #define NOBODY_UID  65534
+#define HOSTILE_UID 65533
 #define UNSETTLED   UINT32_MAX
 
 /* HELD is forced open by the config, OPS and QUIET are the operators', OPENS and ROLE are opened by clients, ROLE by
@@ -49,6 +50,7 @@ struct arena {
     unsigned taker_wanted, taker_called, taker_go, taker_holds; /* the child that takes all tickets */
     pid_t taker;
     uint64_t children, kept_children, pressed;
+    uint64_t hostile_sessions, hostile_lanes, hostile_steps;
     struct storm_client clients[CLIENTS_MAX];
     struct history_life lives[LIVES_MAX];
     struct history_call calls[CALLS_MAX];
@@ -58,5 +60,8 @@ extern struct arena *arena;
 uint64_t history_now_ns(void);
 /* Forks it; it waits until it is attached, then writes down what it does. */
 void client_start(unsigned slot, enum client_kind kind, uint64_t random);
+
+/* history_hostile.c: forks a reporter that attacks tripd, and the others, through the files in this folder. */
+pid_t hostile_start(const char *folder, uint64_t random);
 
 #endif

@@ -10,6 +10,7 @@
 #define PATIENCE_MS  20000 /* for what a second is enough for */
 #define ABSENCES_MAX 4096
 #define VERBS_MAX    16384
+#define HOSTILE_MAX  2
 
 enum part {
     RESTART = 1,
@@ -18,6 +19,7 @@ enum part {
     HIDING = 8,
     YOUTH = 16,
     MIXED = 32,
+    HOSTILE = 64,
     ALL = RESTART | AWAY | ROLES | HIDING | YOUTH | MIXED
 };
 
@@ -29,9 +31,10 @@ struct storm {
     uint64_t random;
     bool failed, gave_up_on[BREAKERS]; /* of what was found wrong there, more would tell nothing */
     unsigned clients;
-    bool may_kill, killed; /* all clients are attached, so a lane of a killed one is read; one was killed since */
-    unsigned mode;         /* of OPS: the last of force-open, disable and auto that was sent */
-    unsigned absences_of[ABSENCE_KINDS], reloads, hidings, kills, takers, upgrades, replaced, deaths;
+    pid_t hostile[HOSTILE_MAX]; /* 0: none runs */
+    bool may_kill, killed;      /* all clients are attached, so a lane of a killed one is read; one was killed since */
+    unsigned mode;              /* of OPS: the last of force-open, disable and auto that was sent */
+    unsigned absences_of[ABSENCE_KINDS], reloads, hidings, kills, takers, upgrades, replaced, deaths, hostile_deaths;
     struct history_absence absences[ABSENCES_MAX];
     struct history_verb verbs[VERBS_MAX];
     size_t absence_count, verb_count;

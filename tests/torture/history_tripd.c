@@ -10,7 +10,7 @@
 
 /* The two configs differ in what nobody here uses. */
 static const char config[] = "limits: {max_breakers: 16}\n"
-                             "access: {observe: [any], report: [\"user:0\"], control: [\"user:0\"]}\n"
+                             "access: {observe: [any], report: [\"user:0\", \"user:65533\"], control: [\"user:0\"]}\n"
                              "breakers:\n"
                              "  - match: \"held\"\n"
                              "    mode: forced_open\n"
@@ -42,6 +42,9 @@ static const char config[] = "limits: {max_breakers: 16}\n"
                              "  - match: \"taken\"\n"
                              "    concurrency: {max: 4}\n"
                              "    priority: {sheddable_below: 0%, normal_below: 0%}\n"
+                             "  - match: \"hostile/*\"\n"
+                             "    concurrency: {max: 4}\n"
+                             "    rate: {limit: 5, per: 1s}\n"
                              "  - match: \"press/*\"\n"
                              "    forget_after: 1s\n"
                              "  - match: \"*\"\n"
@@ -95,7 +98,8 @@ struct history history_now(void)
                             .verbs = storm.verbs,
                             .verb_count = storm.verb_count,
                             .absences = storm.absences,
-                            .absence_count = storm.absence_count};
+                            .absence_count = storm.absence_count,
+                            .others_report = does(HOSTILE)};
 }
 
 bool wait_until(bool (*holds)(void), unsigned patience_ms)

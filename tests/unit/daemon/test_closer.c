@@ -1,5 +1,6 @@
-/* The closer: what closes at once, what is emptied first, and what holds its threads. close(2) is the test's own
- * (--wrap): it waits as long as a gate is shut. */
+/* The closer: what closes at once, what would linger, and what holds its threads. close(2) is the test's own (--wrap):
+ * it waits as long as a gate is shut. */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +18,7 @@
 
 static bool shut; /* closes wait */
 static int held;  /* that wait */
+static int done;  /* that came back */
 
 int __real_close(int fd);
 int __wrap_close(int fd);
@@ -28,7 +30,14 @@ int __wrap_close(int fd)
     while (__atomic_load_n(&shut, __ATOMIC_RELAXED))
         usleep(1000);
     __atomic_sub_fetch(&held, 1, __ATOMIC_RELAXED);
-    return __real_close(fd);
+    const int result = __real_close(fd);
+    __atomic_add_fetch(&done, 1, __ATOMIC_RELAXED);
+    return result;
+}
+
+static int closes_done(void)
+{
+    return __atomic_load_n(&done, __ATOMIC_RELAXED);
 }
 
 static bool is_open(int fd)
@@ -85,41 +94,53 @@ static void send_fd(int socket, const void *data, size_t size, int fd)
     assert_int_equal(sendmsg(socket, &message, 0), size);
 }
 
-static bool lingers(int fd)
+/* A TCP socket whose close waits for an hour, for nobody reads at the other end. */
+static int lingering(int listener)
 {
-    struct linger linger;
-    socklen_t size = sizeof(linger);
-    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size), 0);
-    return linger.l_onoff;
-}
-
-/* Another description of the same socket tells what became of it. */
-static void await_not_lingering(int fd)
-{
-    for (int i = 0; i < PATIENCE_MS && lingers(fd); i++)
-        usleep(1000);
-    assert_false(lingers(fd));
-}
-
-static int lingering(void)
-{
+    static const char bytes[65536];
     const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+    struct sockaddr_in address;
+    socklen_t size = sizeof(address);
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour)), 0);
+    while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+        continue;
     return fd;
 }
 
+static int sink(void)
+{
+    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 64), 0);
+    return fd;
+}
+
+static void await_closes(int count)
+{
+    for (int i = 0; i < PATIENCE_MS && closes_done() < count; i++)
+        usleep(1000);
+    assert_int_equal(closes_done(), count);
+}
+
+/* More of them than there are threads. */
 static void sockets_do_not_linger(void **state)
 {
     (void)state;
     struct closer *closer;
-    const int fd = lingering(), copy = dup(fd);
+    const int listener = sink();
+    int fds[2 * CLOSER_THREADS];
+    for (size_t i = 0; i < 2 * CLOSER_THREADS; i++)
+        fds[i] = lingering(listener);
     assert_int_equal(closer_start(&closer), 0);
-    closer_close(closer, copy);
-    await_not_lingering(fd);
-    await_closed(copy);
+    const int before = closes_done();
+    closer_close_all(closer, fds, 2 * CLOSER_THREADS);
+    await_closes(before + 2 * CLOSER_THREADS);
     assert_null(closer_stop(closer));
-    close(fd);
+    close(listener);
 }
 
 static void sockets_that_wait_unread_do_not_linger(void **state)
@@ -127,22 +148,25 @@ static void sockets_that_wait_unread_do_not_linger(void **state)
     (void)state;
     struct closer *closer;
     int pair[2], inner[2];
-    const int fd = lingering();
-    assert_int_equal(closer_start(&closer), 0);
+    const int listener = sink();
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, inner), 0);
-    send_fd(inner[0], "y", 1, fd);
-    assert_int_equal(send(pair[0], "", 0, 0), 0); /* as if it had ended */
+    for (int i = 0; i < 20; i++) {
+        const int fd = lingering(listener);
+        send_fd(i % 2 ? pair[0] : inner[0], "y", 1, fd);
+        __real_close(fd); /* the last one is in the packet */
+    }
     send_fd(pair[0], "", 0, inner[1]);
     close(inner[1]);
+    assert_int_equal(closer_start(&closer), 0);
+    const int before = closes_done();
     closer_close(closer, pair[1]);
-    await_not_lingering(fd);
-    await_closed(pair[1]);
+    await_closes(before + 1);
     assert_int_equal(send(pair[0], "x", 1, MSG_NOSIGNAL), -1);
     assert_null(closer_stop(closer));
     close(pair[0]);
     close(inner[0]);
-    close(fd);
+    close(listener);
 }
 
 /* As descriptors come that do not close, each holds a thread; the rest are closed as long as there is another one. */

@@ -404,6 +404,57 @@ static void test_five_descriptors_close_the_connection(void **state)
     rig_close(&rig);
 }
 
+/* What it was answered before it can read, and no error instead. */
+static void test_descriptors_of_who_may_send_none_are_not_received_and_it_is_hung_up_on(void **state)
+{
+    struct rig rig;
+    char answer[8];
+    rig_open(&rig, state);
+    struct loop_connection *connection;
+    const int peer = adopt(&rig, &connection);
+    loop_connection_refuse_descriptors(connection);
+    loop_connection_start(connection, received, hung_up, &rig);
+    assert_int_equal(send(peer, "first", 5, 0), 5);
+    assert_int_equal(send(peer, "", 0, 0), 0);
+    rig.wanted = 2;
+    run(&rig);
+    assert_int_equal(rig.packets[0].size, 5);
+    assert_int_equal(loop_connection_send(connection, "yes", 3, NULL, 0), 0);
+    const size_t before = count_fds();
+    const int fds[] = {0, 1};
+    assert_int_equal(send_fds(peer, "two", 3, fds, 2), 3);
+    assert_int_equal(send(peer, "third", 5, 0), 5);
+    run_for(&rig, MS);
+    assert_int_equal(count_fds(), before);
+    assert_int_equal(recv(peer, answer, sizeof(answer), MSG_DONTWAIT), 3);
+    run(&rig);
+    assert_int_equal(rig.received, 2);
+    assert_int_equal(rig.hung_up, 1);
+    assert_int_equal(rig.error, -EACCES);
+    run_for(&rig, MS);
+    await_fds(before - 1);
+    close(peer);
+    rig_close(&rig);
+}
+
+static void test_who_may_send_no_descriptors_hangs_up_as_others_do(void **state)
+{
+    struct rig rig;
+    rig_open(&rig, state);
+    struct loop_connection *connection;
+    const int peer = adopt(&rig, &connection);
+    loop_connection_refuse_descriptors(connection);
+    loop_connection_start(connection, received, hung_up, &rig);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(send(peer, "many", 4, 0), 4);
+    close(peer);
+    run(&rig);
+    assert_int_equal(rig.received, 100);
+    assert_int_equal(rig.hung_up, 1);
+    assert_int_equal(rig.error, 0);
+    rig_close(&rig);
+}
+
 static void test_64_KiB_arrive_whole_and_a_byte_more_closes(void **state)
 {
     struct rig rig;
@@ -1057,6 +1108,8 @@ int main(void)
         OVER_BOTH(test_descriptors_that_nobody_takes_are_closed),
         OVER_BOTH(test_descriptors_that_come_after_the_close_are_closed),
         OVER_BOTH(test_five_descriptors_close_the_connection),
+        OVER_BOTH(test_descriptors_of_who_may_send_none_are_not_received_and_it_is_hung_up_on),
+        OVER_BOTH(test_who_may_send_no_descriptors_hangs_up_as_others_do),
         OVER_BOTH(test_64_KiB_arrive_whole_and_a_byte_more_closes),
         OVER_BOTH(test_an_empty_packet_is_not_the_end),
         OVER_BOTH(test_an_empty_packet_before_others_and_the_end_hides_none),
