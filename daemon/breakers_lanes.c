@@ -285,6 +285,18 @@ static void drain_nobodys(struct breakers *breakers)
     breakers_strays(breakers, &breakers->nobodys);
 }
 
+void breakers_find_meters(struct breakers *breakers)
+{
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+        if (!breakers->sides[lane])
+            continue;
+        lanes_reading(breakers->options.lanes, lane);
+        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
+    }
+    lanes_reading(breakers->options.lanes, 0);
+    drain_nobodys(breakers);
+}
+
 void breakers_drain_all(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
@@ -295,6 +307,7 @@ void breakers_drain_all(struct breakers *breakers)
     breakers->assembled = true;
     breakers_collect_all(breakers);
     drain_nobodys(breakers);
+    breakers->suspect_count = 0;
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         if (!breakers->table[slot].settings)
             continue;
@@ -306,6 +319,7 @@ void breakers_drain_all(struct breakers *breakers)
         if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
             breakers_tell_rest(breakers, slot);
     }
+    breakers_limits_reclaim(breakers);
     breakers_turn_touched(breakers);
 }
 

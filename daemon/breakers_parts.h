@@ -40,12 +40,13 @@ struct told_steps {
     struct transition rest; /* .steps: so many were not told yet */
 };
 
-#define SUSPECTS 8
+#define SUSPECTS 4096 /* of all breakers, at one heartbeat */
 
-/* A lane that had more tickets than calls when tripd last looked. */
+/* A lane that holds more of a breaker's tickets than calls of it are known. */
 struct suspect {
-    uint16_t lane; /* 0: none */
-    uint16_t surplus;
+    uint32_t slot;
+    uint16_t lane, held;
+    uint64_t ended; /* calls that had ended before the tickets were counted */
 };
 
 struct breaker {
@@ -65,7 +66,6 @@ struct breaker {
     struct budget_pace budget;
     struct soonest soonest;
     struct told_steps steps;
-    struct suspect suspects[SUSPECTS];
 };
 
 struct breakers {
@@ -93,6 +93,8 @@ struct breakers {
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
     uint64_t ready[COMMONS_LANES_MAX / 64];   /* a bit a lane: has told something */
     uint64_t leaving[COMMONS_LANES_MAX / 64]; /* a bit a lane: nothing more will come of it */
+    uint32_t suspect_count;
+    struct suspect suspects[SUSPECTS]; /* in the order of their breakers */
 };
 
 /* ---- breakers.c */
@@ -203,6 +205,8 @@ void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a dra
 /* Once a second: how soon calls end at best, the budget's cap, tickets of lanes that are not there, what people are
  * shown. */
 void breakers_limits_look(struct breakers *breakers, uint32_t slot);
+/* After the looks at all breakers: frees the tickets that no call of their lane accounts for. */
+void breakers_limits_reclaim(struct breakers *breakers);
 /* A lane is gone, and its number may be another's soon. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane);
 void breakers_limits_forget(struct breakers *breakers, uint32_t slot);
@@ -225,6 +229,7 @@ void breakers_publish_latency(struct breakers *breakers, uint32_t slot);
 void breakers_home(struct breakers *breakers, struct meter_side *meter); /* to the breaker that its owner names */
 void breakers_strays(struct breakers *breakers, struct meter_side **chain);
 void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a breaker that is forgotten */
+void breakers_find_meters(struct breakers *breakers); /* those that clients took, or gave to a breaker, until now */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);
 /* The same of all lanes, whether they have told something or not: new meters are found. */

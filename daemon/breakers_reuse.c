@@ -86,22 +86,6 @@ static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
     return first != UINT64_MAX;
 }
 
-static void found(void *context, struct meter_side *meter)
-{
-    breakers_home(context, meter);
-}
-
-static void look_for_meters(struct breakers *breakers)
-{
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
-        if (!breakers->sides[lane])
-            continue;
-        lanes_reading(breakers->options.lanes, lane);
-        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
-    }
-    lanes_reading(breakers->options.lanes, 0);
-}
-
 static bool in_flight(const struct counters *now, const struct meter_marks *marks)
 {
     (void)marks;
@@ -132,7 +116,7 @@ static bool any_meter(const struct breakers *breakers, uint32_t slot,
 /* In this order: a client reports a call, then counts it as ended. */
 static bool has_news(struct breakers *breakers, uint32_t slot)
 {
-    look_for_meters(breakers);
+    breakers_find_meters(breakers);
     return any_meter(breakers, slot, in_flight) || any_meter(breakers, slot, reported);
 }
 

@@ -345,6 +345,8 @@ static void test_made_up_holders_are_freed_with_a_store_a_word(void **state)
     words[3] = tickets_with(words[3], 2, (uint16_t)client.number);
     words[3] = tickets_with(words[3], 3, (uint16_t)other.number);
     words[200] = tickets_with(words[200], 0, (uint16_t)other.number);
+    line()->started = 1;
+    lane_meter_at(other.writer.memory, client_meter(host, &other, slot))->started = 2;
     store_kill.region_count = 0;
     store_kill_add((void *)((uintptr_t)words & ~(uintptr_t)4095), 4096);
     assert_false(store_kill_run(TICKET_WORDS, look));
