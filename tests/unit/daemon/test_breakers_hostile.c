@@ -240,6 +240,31 @@ static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)
     assert_int_equal(host->move_count, 17);
 }
 
+/* All breakers, faster than steps are told one by one, until the ring of all transitions has forgotten everything else.
+ */
+static void test_an_operator_s_act_is_still_told_after_a_storm_of_steps(void **state)
+{
+    (void)state;
+    struct transition event;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    for (unsigned i = 1; i < BREAKERS; i++)
+        host_breaker(host, (const char[]){(char)('a' + i), 0});
+    operator_trips(1000);
+    for (unsigned second = 0; host->segment->header->transition_next < 2 * 4096; second++) {
+        assert_true(second < 100);
+        for (slot = 0; slot < BREAKERS; slot++) {
+            flip_word(20);
+            host->move_count = 0; /* the log is not looked at */
+        }
+        host_advance(host, 1000);
+    }
+    assert_true(segment_event(host->segment, 0, &event));
+    assert_int_equal(event.by, BY_OPERATOR);
+    assert_string_equal(event.note, "maintenance");
+    assert_true(segment_event(host->segment, event.sequence, &event));
+    assert_int_equal(event.sequence, host->segment->header->transition_next - 4096 + 1);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- tickets
  */
 
@@ -355,6 +380,7 @@ int main(void)
         TEST(no_word_of_a_client_s_is_taken_for_an_operator_s_opening),
         TEST(steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one),
         TEST(steps_that_were_kept_back_are_told_a_second_later),
+        TEST(an_operator_s_act_is_still_told_after_a_storm_of_steps),
         TEST(tickets_that_no_call_of_the_lane_accounts_for_are_free_at_the_next_heartbeat),
         TEST(tickets_in_the_names_of_all_processes_are_free_at_the_same_heartbeat),
         TEST(a_meter_that_nobody_uses_yet_does_not_keep_forged_tickets_out),
