@@ -42,8 +42,8 @@ struct saved;
  * open for what is left. 0, or the last -errno of those that found no place (-ENOSPC). */
 int breakers_restore(struct breakers *breakers, const struct saved *saved, uint64_t now_unix_ms);
 
-/* Finds or makes, for a process of this user. -EINVAL; -ENOSPC: the table is full; -EDQUOT: too many of this user's
- * names had no call yet. */
+/* Finds or makes, for a process of this user. -EINVAL; -ENOSPC: the table is full; -EDQUOT: its processes have made as
+ * many names as limits.breakers_per_user says, and none of them is hidden. */
 int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot);
 
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */

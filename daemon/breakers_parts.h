@@ -247,6 +247,8 @@ bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t 
 /* The table is full: frees the slot of a breaker that would be the same if it were made anew: of one that never had a
  * call, or of the one that is hidden for longest. False: there is none. */
 bool breakers_make_room(struct breakers *breakers);
+/* The same of one that this user made, if it is hidden. */
+bool breakers_make_room_of(struct breakers *breakers, uid_t uid);
 
 /* ---- breakers_trace.c: nothing where nobody traces */
 void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_outcome outcome, trip_error_type error,
