@@ -169,7 +169,8 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane)
 {
     const bool there = lane < COMMONS_LANES_MAX && lanes_get(breakers->options.lanes, lane);
-    return lane != 0 && breakers->assembled && (!there || breakers->leaving[lane / 64] >> lane % 64 & 1);
+    return lane != 0 && breakers->assembled &&
+           (!there || breakers_has_bit(breakers->leaving, lane) || breakers_has_bit(breakers->doomed, lane));
 }
 
 /* Does time demand a step, and which? */

@@ -252,6 +252,9 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
         if (held[holder])
             rank(shown, holder, held[holder]);
     }
+    for (uint32_t lane = 1; shown->tickets_taken >= limit && lane <= TICKET_LANE_MAX; lane++)
+        if (held[lane])
+            breakers_note_blocks(breakers, lane);
 }
 
 /* ------------------------------------------------------------------------------------------------ what people are

@@ -93,6 +93,8 @@ struct breakers {
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
     uint64_t ready[COMMONS_LANES_MAX / 64];   /* a bit a lane: has told something */
     uint64_t leaving[COMMONS_LANES_MAX / 64]; /* a bit a lane: nothing more will come of it */
+    uint64_t blocks[COMMONS_LANES_MAX / 64];  /* a bit a lane: others wanted what it held at the last heartbeat */
+    uint64_t doomed[COMMONS_LANES_MAX / 64];  /* a bit a lane: breakers_lane_doomed */
     uint32_t suspect_count;
     struct suspect suspects[SUSPECTS]; /* in the order of their breakers */
 };
@@ -102,6 +104,16 @@ void breakers_look_at_clock(struct breakers *breakers);
 static inline uint64_t breakers_now_ms(const struct breakers *breakers)
 {
     return breakers->now_ns / 1000000;
+}
+static inline bool breakers_has_bit(const uint64_t *bits, uint32_t lane)
+{
+    return bits[lane / 64] >> lane % 64 & 1;
+}
+/* It holds what others want. */
+static inline void breakers_note_blocks(struct breakers *breakers, uint32_t lane)
+{
+    if (lane < COMMONS_LANES_MAX)
+        breakers->blocks[lane / 64] |= UINT64_C(1) << lane % 64;
 }
 /* The process behind this lane holds nothing any more. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane);
