@@ -200,7 +200,8 @@ static unsigned surplus_of(unsigned held, uint64_t ended, uint64_t begun)
 static void note_suspects(struct breakers *breakers, uint32_t slot, const uint16_t held[TICKET_LEASE + 1],
                           const uint64_t ended[TICKET_LANE_MAX + 1], const uint64_t begun[TICKET_LANE_MAX + 1])
 {
-    for (uint32_t lane = 1; lane <= TICKET_LANE_MAX && breakers->suspect_count < SUSPECTS; lane++)
+    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    for (uint32_t lane = 1; lane <= last && breakers->suspect_count < SUSPECTS; lane++)
         if (surplus_of(held[lane], ended[lane], begun[lane]))
             breakers->suspects[breakers->suspect_count++] =
                 (struct suspect){.slot = slot, .lane = (uint16_t)lane, .held = held[lane], .ended = ended[lane]};
@@ -235,6 +236,14 @@ void breakers_limits_reclaim(struct breakers *breakers)
     breakers->suspect_count = 0;
 }
 
+static void note_blocks(struct breakers *breakers, const uint16_t held[TICKET_LEASE + 1])
+{
+    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    for (uint32_t lane = 1; lane <= last; lane++)
+        if (held[lane])
+            breakers_note_blocks(breakers, lane);
+}
+
 static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct limits_shown *shown)
 {
     uint16_t held[TICKET_LEASE + 1] = {0};
@@ -252,9 +261,8 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
         if (held[holder])
             rank(shown, holder, held[holder]);
     }
-    for (uint32_t lane = 1; shown->tickets_taken >= limit && lane <= TICKET_LANE_MAX; lane++)
-        if (held[lane])
-            breakers_note_blocks(breakers, lane);
+    if (shown->tickets_taken >= limit)
+        note_blocks(breakers, held);
 }
 
 /* ------------------------------------------------------------------------------------------------ what people are
