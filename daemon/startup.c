@@ -11,6 +11,7 @@
 #include "keeper.h"
 #include "lock.h"
 #include "log.h"
+#include "net/callers.h"
 #include "net/listener.h"
 #include "segment/commons.h"
 
@@ -25,8 +26,8 @@ static const char *mend(int error)
 
 #define SEGMENT_LOCK "~lock" /* behind the segment's name; no letter of instance names: never another's segment */
 
-#define FDS_PER_LANE 4   /* memfd, pidfd, connection, and one while it attaches */
-#define FDS_BESIDE   256 /* tools, log, loop, and connections that are yet to say what they are */
+#define FDS_PER_LANE 2   /* memfd and pidfd */
+#define FDS_BESIDE   512 /* root's connections, log, loop, and what others sent until it is closed */
 
 /* ---- paths and config */
 
@@ -115,10 +116,12 @@ static int take_lock(struct startup *startup)
     return error;
 }
 
-/* Room for every lane's descriptors, as far as we may. */
+/* Room for the descriptors of every lane, and for as many connections as callers.h lets in, as far as we may. */
 static void raise_descriptors(const struct startup *startup)
 {
-    const rlim_t wanted = (rlim_t)FDS_PER_LANE * startup->segment->header->max_lanes + FDS_BESIDE;
+    const rlim_t wanted =
+        (rlim_t)(FDS_PER_LANE + CALLERS_SHARES * CALLERS_SHARE) * startup->segment->header->max_lanes +
+        CALLERS_STRANGERS + FDS_BESIDE;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
         return;

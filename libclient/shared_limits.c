@@ -118,15 +118,17 @@ static int ticket_try_once(const struct reporter *reporter, struct call *call, t
     return 0;
 }
 
-/* Once more where others who gave theirs back, too, may have left one. */
+/* Once more where others who gave theirs back, too, may have left one. Each try counts as a call of its own, or tripd
+ * could find one call with two tickets. */
 static bool ticket_try(const struct reporter *reporter, struct call *call, trip_priority priority)
 {
     int error = -EINTR;
-    count_taker(reporter, call);
-    for (unsigned tries = 0; tries < TICKET_TRIES && error == -EINTR; tries++)
+    for (unsigned tries = 0; tries < TICKET_TRIES && error == -EINTR; tries++) {
+        count_taker(reporter, call);
         error = ticket_try_once(reporter, call, priority);
-    if (error < 0)
-        discount_taker(reporter, call);
+        if (error < 0)
+            discount_taker(reporter, call);
+    }
     return error == 0;
 }
 

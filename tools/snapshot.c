@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "internal/boot.h"
+#include "internal/events.h"
 #include "internal/names.h"
 #include "internal/paths.h"
 #include "internal/ticks.h"
@@ -50,6 +51,7 @@ static const uint32_t least_stride[SECTION_COUNT] = {
     [SECTION_CORE] = sizeof(struct core_slot),
     [SECTION_NAMES] = sizeof(uint64_t),
     [SECTION_TRANSITIONS] = sizeof(struct transition),
+    [SECTION_ACTS] = sizeof(struct transition),
     [SECTION_JOURNAL] = sizeof(struct journal),
     [SECTION_PENDING] = sizeof(struct journal_mark),
     [SECTION_CLIENTS] = sizeof(struct client_slot),
@@ -73,7 +75,7 @@ static bool counts_ok(const struct section sections[SECTION_COUNT], const struct
            sections[SECTION_DETAIL].count == header->max_breakers &&
            sections[SECTION_CORE].count == header->max_breakers &&
            sections[SECTION_LIMITS].count == header->max_breakers &&
-           sections[SECTION_TRANSITIONS].count == TRANSITION_RING &&
+           sections[SECTION_TRANSITIONS].count == TRANSITION_RING && sections[SECTION_ACTS].count == ACTS_RING &&
            sections[SECTION_CLIENTS].count == header->max_lanes + UINT64_C(1) &&
            sections[SECTION_PATTERNS].count == PATTERNS_MAX && places && (places & (places - 1)) == 0;
 }
@@ -331,22 +333,14 @@ bool snapshot_find(const struct snapshot *snapshot, const char *name, struct sna
 /* ------------------------------------------------------------------------------------------------------ all the rest
  */
 
-void snapshot_transitions(const struct snapshot *snapshot, uint64_t *ret_first, uint64_t *ret_next)
-{
-    const struct segment_header *header = (const struct segment_header *)snapshot->data;
-    *ret_next = __atomic_load_n(&header->transition_next, __ATOMIC_ACQUIRE); /* pairs with segment_transition */
-    *ret_first = *ret_next > TRANSITION_RING ? *ret_next - TRANSITION_RING : 0;
-}
-
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition)
 {
-    const struct transition *from = entry(snapshot, SECTION_TRANSITIONS, index % TRANSITION_RING);
-    /* Acquire: pairs with the release of the sequence, written last. */
-    if (__atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE) != index + 1)
-        return false;
-    *ret_transition = *from;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
-    return __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == index + 1;
+    const struct events events = {.header = (const struct segment_header *)snapshot->data,
+                                  .ring = entry(snapshot, SECTION_TRANSITIONS, 0),
+                                  .acts = entry(snapshot, SECTION_ACTS, 0),
+                                  .ring_stride = snapshot->sections[SECTION_TRANSITIONS].stride,
+                                  .acts_stride = snapshot->sections[SECTION_ACTS].stride};
+    return event_from(&events, index, ret_transition);
 }
 
 uint32_t snapshot_lanes(const struct snapshot *snapshot)

@@ -43,9 +43,9 @@ struct snapshot_breaker {
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker);
 bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker);
 
-/* Transitions by index: from `first` (what the ring still holds) to below `next`. */
-void snapshot_transitions(const struct snapshot *snapshot, uint64_t *ret_first, uint64_t *ret_next);
-/* False: overwritten meanwhile, or being written. */
+/* The first transition that is there at or after `index`: the next one is at or after its sequence. False: there is
+ * none.
+ */
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition);
 
 /* False: nobody is there. Lanes are 1 to snapshot_lanes(). */

@@ -187,12 +187,8 @@ int verb_show(const struct arguments *arguments)
 static uint64_t walk_events(const struct arguments *arguments, const struct snapshot *snapshot, uint64_t index,
                             void (*each)(json_t *list, const struct arguments *arguments, json_t *event), json_t *list)
 {
-    uint64_t first, end;
-    snapshot_transitions(snapshot, &first, &end);
-    for (index = index > first ? index : first; index < end; index++) {
-        struct transition transition;
-        if (!snapshot_transition(snapshot, index, &transition))
-            continue;
+    struct transition transition;
+    for (; snapshot_transition(snapshot, index, &transition); index = transition.sequence) {
         transition.name[TRIP_NAME_MAX] = '\0';
         if (!wanted(arguments, transition.name))
             continue;
@@ -200,7 +196,7 @@ static uint64_t walk_events(const struct arguments *arguments, const struct snap
         each(list, arguments, event);
         json_decref(event);
     }
-    return end;
+    return index;
 }
 
 static void collect(json_t *list, const struct arguments *arguments, json_t *event)

@@ -169,7 +169,8 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane)
 {
     const bool there = lane < COMMONS_LANES_MAX && lanes_get(breakers->options.lanes, lane);
-    return lane != 0 && breakers->assembled && (!there || breakers->leaving[lane / 64] >> lane % 64 & 1);
+    return lane != 0 && breakers->assembled &&
+           (!there || breakers_has_bit(breakers->leaving, lane) || breakers_has_bit(breakers->doomed, lane));
 }
 
 /* Does time demand a step, and which? */
@@ -300,15 +301,15 @@ void breakers_unused(struct breakers *breakers, uint32_t slot)
     breakers->unused_by[slot] = uid != 0 && segment_never_called(breakers->segment, slot) ? uid : NOBODY;
 }
 
-/* Whoever may report may ask for names without end. What is never called is worth nothing to anybody, and leaves half
- * of the table to the others. */
+/* Whoever may report may ask for names without end. */
 static bool within_quota(const struct breakers *breakers, uid_t uid)
 {
-    const uint32_t most = (breakers->segment->max_breakers + 1) / 2;
-    uint32_t unused = 0;
-    for (uint32_t slot = 0; uid != 0 && slot < breakers->segment->max_breakers; slot++)
-        unused += breakers->unused_by[slot] == uid;
-    return unused < most;
+    const struct segment *const segment = breakers->segment;
+    const uint64_t permille = breakers->options.config->limits.breakers_per_user;
+    uint64_t made = 0;
+    for (uint32_t slot = 0; uid != 0 && slot < segment->max_breakers; slot++)
+        made += segment_used(segment, slot) && segment->details[slot].made_by == uid;
+    return made < (segment->max_breakers * permille + 999) / 1000;
 }
 
 int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot)
@@ -321,7 +322,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
         breakers_schedule(breakers, *ret_slot, breakers_word(breakers, *ret_slot));
         return 0;
     }
-    if (!within_quota(breakers, uid))
+    if (!within_quota(breakers, uid) && !breakers_make_room_of(breakers, uid))
         return -EDQUOT;
     if (segment_full(breakers->segment))
         breakers_make_room(breakers);

@@ -42,9 +42,16 @@ struct saved;
  * open for what is left. 0, or the last -errno of those that found no place (-ENOSPC). */
 int breakers_restore(struct breakers *breakers, const struct saved *saved, uint64_t now_unix_ms);
 
-/* Finds or makes, for a process of this user. -EINVAL; -ENOSPC: the table is full; -EDQUOT: too many of this user's
- * names had no call yet. */
+/* Finds or makes, for a process of this user. -EINVAL; -ENOSPC: the table is full; -EDQUOT: its processes have made as
+ * many names as limits.breakers_per_user says, and none of them is hidden. */
 int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot);
+
+/* Did others want what this lane held, at the last breakers_drain_all: tickets of a bulkhead that has none left, or a
+ * probe's permit? */
+bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number);
+/* Its process will not return to its program, though it is not gone: tickets are free now, permits at the next
+ * breakers_drain_all. Its lane stays until breakers_lanes_gone. */
+void breakers_lane_doomed(struct breakers *breakers, uint32_t number);
 
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
 void breakers_rung(struct breakers *breakers);

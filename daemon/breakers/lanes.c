@@ -283,6 +283,18 @@ static void drain_nobodys(struct breakers *breakers)
     breakers_strays(breakers, &breakers->nobodys);
 }
 
+void breakers_find_meters(struct breakers *breakers)
+{
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+        if (!breakers->sides[lane])
+            continue;
+        lanes_reading(breakers->options.lanes, lane);
+        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
+    }
+    lanes_reading(breakers->options.lanes, 0);
+    drain_nobodys(breakers);
+}
+
 void breakers_drain_all(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
@@ -293,6 +305,8 @@ void breakers_drain_all(struct breakers *breakers)
     breakers->assembled = true;
     breakers_collect_all(breakers);
     drain_nobodys(breakers);
+    breakers->suspect_count = 0;
+    memset(breakers->blocks, 0, sizeof(breakers->blocks));
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         if (!breakers->table[slot].settings)
             continue;
@@ -304,6 +318,7 @@ void breakers_drain_all(struct breakers *breakers)
         if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
             breakers_tell_rest(breakers, slot);
     }
+    breakers_limits_reclaim(breakers);
     breakers_turn_touched(breakers);
 }
 
@@ -322,6 +337,18 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     set_bit(breakers->ready, number); /* what it told before nobody was told of */
     breakers_collect(breakers);
     breakers_stall_look(breakers, breakers->sides[number]);
+}
+
+bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number)
+{
+    return breakers_has_bit(breakers->blocks, number) && !breakers_has_bit(breakers->doomed, number);
+}
+
+/* A thread of it may go on for a moment, and take another ticket: that is nobody's, and free at the next heartbeat. */
+void breakers_lane_doomed(struct breakers *breakers, uint32_t number)
+{
+    set_bit(breakers->doomed, number);
+    breakers_tickets_of_lane(breakers, number);
 }
 
 /* Its meters' breakers, so that each is settled without it. */
@@ -361,6 +388,7 @@ static void forget(struct breakers *breakers, struct lane_side *side)
     breakers->sides[number] = NULL;
     clear_bit(breakers->lanes, number);
     clear_bit(breakers->ready, number);
+    clear_bit(breakers->doomed, number);
     lane_side_free(side);
 }
 

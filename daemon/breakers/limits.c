@@ -176,74 +176,93 @@ static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
     shown->holders[place].tickets = tickets;
 }
 
-/* Calls in flight of each lane, counted so that it is never too few for the tickets that are seen in between: those
- * that had ended before, and those that have begun afterwards. */
-static void count_calls(struct breakers *breakers, uint32_t slot, bool begun, int64_t calls[TICKET_LANE_MAX + 1])
+/* Calls of each lane that have begun, or ended. */
+static void count_calls(struct breakers *breakers, uint32_t slot, uint64_t (*of)(const struct meter_side *meter),
+                        uint64_t calls[TICKET_LANE_MAX + 1])
 {
     for (const struct meter_side *meter = breakers->table[slot].meters; meter; meter = meter->next) {
         const uint32_t lane = meter->lane->number;
         lanes_reading(breakers->options.lanes, lane);
         if (lane <= TICKET_LANE_MAX) /* modular, whatever a lane claims */
-            calls[lane] = begun ? (int64_t)((uint64_t)calls[lane] + meter_side_begun(meter))
-                                : (int64_t)((uint64_t)calls[lane] - meter_side_ended(meter));
+            calls[lane] += of(meter);
     }
     lanes_reading(breakers->options.lanes, 0);
 }
 
-static uint16_t surplus_of(const struct breakers *breakers, uint32_t lane, uint16_t held, int64_t calls)
+/* Tickets that no call accounts for. The calls that had ended are counted before the tickets, those that have begun
+ * after them: so there are never too few for the tickets that are seen in between. */
+static unsigned surplus_of(unsigned held, uint64_t ended, uint64_t begun)
 {
-    const struct lane_side *const side = breakers->sides[lane];
-    if (held == 0 || !side || !lane_side_complete(side) || calls >= held)
-        return 0;
-    return (uint16_t)(calls > 0 ? held - calls : held);
+    const int64_t calls = (int64_t)(begun - ended);
+    return calls >= (int64_t)held ? 0 : calls > 0 ? held - (unsigned)calls : held;
 }
 
-static uint16_t suspected(const struct breaker *breaker, uint32_t lane)
+static void note_suspects(struct breakers *breakers, uint32_t slot, const uint16_t held[TICKET_LEASE + 1],
+                          const uint64_t ended[TICKET_LANE_MAX + 1], const uint64_t begun[TICKET_LANE_MAX + 1])
 {
-    uint16_t surplus = 0;
-    for (unsigned i = 0; i < SUSPECTS; i++)
-        surplus = breaker->suspects[i].lane == lane ? breaker->suspects[i].surplus : surplus;
-    return surplus;
+    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    for (uint32_t lane = 1; lane <= last && breakers->suspect_count < SUSPECTS; lane++)
+        if (surplus_of(held[lane], ended[lane], begun[lane]))
+            breakers->suspects[breakers->suspect_count++] =
+                (struct suspect){.slot = slot, .lane = (uint16_t)lane, .held = held[lane], .ended = ended[lane]};
 }
 
-/* Whoever can write the words can put a number there that is another's. Tickets of a lane that no call of it accounts
- * for, at this look and at the one before, are free: at the first one a meter may have been new. */
-static void reclaim_surplus(struct breakers *breakers, uint32_t slot, const uint16_t held[TICKET_LEASE + 1],
-                            const int64_t calls[TICKET_LANE_MAX + 1])
+static unsigned reclaim_from(struct breakers *breakers, const struct suspect *suspect, uint64_t begun)
 {
-    struct breaker *const breaker = &breakers->table[slot];
-    struct suspect suspects[SUSPECTS] = {{0}};
-    unsigned count = 0, freed = 0;
-    for (uint32_t lane = 1; lane <= TICKET_LANE_MAX && lane <= lanes_max(breakers->options.lanes); lane++) {
-        const uint16_t surplus = surplus_of(breakers, lane, held[lane], calls[lane]), before = suspected(breaker, lane);
-        const unsigned most = surplus < before ? surplus : before;
-        if (most)
-            freed += ticket_reclaim_some(commons_tickets(breakers->commons, slot), lane, most);
-        else if (surplus && count < SUSPECTS)
-            suspects[count++] = (struct suspect){.lane = (uint16_t)lane, .surplus = surplus};
+    const struct lane_side *const side = breakers->sides[suspect->lane];
+    const unsigned surplus = surplus_of(suspect->held, suspect->ended, begun);
+    return surplus && side && lane_side_complete(side)
+               ? ticket_reclaim_some(commons_tickets(breakers->commons, suspect->slot), suspect->lane, surplus)
+               : 0;
+}
+
+/* Whoever can write the words can put a number there that is another's. A call may be counted by a meter that was not
+ * known when its ticket was seen: so all meters are looked for now, once, however many are suspected. */
+void breakers_limits_reclaim(struct breakers *breakers)
+{
+    const struct suspect *suspect = breakers->suspects, *const end = suspect + breakers->suspect_count;
+    if (suspect != end)
+        breakers_find_meters(breakers);
+    while (suspect != end) {
+        const uint32_t slot = suspect->slot;
+        uint64_t begun[TICKET_LANE_MAX + 1] = {0};
+        unsigned freed = 0;
+        count_calls(breakers, slot, meter_side_begun, begun);
+        for (; suspect != end && suspect->slot == slot; suspect++)
+            freed += reclaim_from(breakers, suspect, begun[suspect->lane]);
+        if (freed)
+            waiters_wake(commons_limits(breakers->commons, slot));
     }
-    memcpy(breaker->suspects, suspects, sizeof(suspects));
-    if (freed)
-        waiters_wake(commons_limits(breakers->commons, slot));
+    breakers->suspect_count = 0;
+}
+
+static void note_blocks(struct breakers *breakers, const uint16_t held[TICKET_LEASE + 1])
+{
+    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    for (uint32_t lane = 1; lane <= last; lane++)
+        if (held[lane])
+            breakers_note_blocks(breakers, lane);
 }
 
 static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct limits_shown *shown)
 {
     uint16_t held[TICKET_LEASE + 1] = {0};
-    int64_t calls[TICKET_LANE_MAX + 1] = {0};
-    count_calls(breakers, slot, false, calls);
+    uint64_t ended[TICKET_LANE_MAX + 1] = {0}, begun[TICKET_LANE_MAX + 1] = {0};
+    count_calls(breakers, slot, meter_side_ended, ended);
     /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
      * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
     segment_tickets_highest_publish(breakers->segment, slot, at_least(end, limit));
-    count_calls(breakers, slot, true, calls);
-    reclaim_surplus(breakers, slot, held, calls);
+    count_calls(breakers, slot, meter_side_begun, begun);
+    note_suspects(breakers, slot, held, ended, begun);
     for (uint32_t holder = 1; holder <= TICKET_LEASE; holder++) {
         shown->tickets_taken += held[holder];
         if (held[holder])
             rank(shown, holder, held[holder]);
     }
+    if (shown->tickets_taken >= limit)
+        note_blocks(breakers, held);
 }
 
 /* ------------------------------------------------------------------------------------------------ what people are

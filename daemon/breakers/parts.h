@@ -39,12 +39,13 @@ struct told_steps {
     struct transition rest; /* .steps: so many were not told yet */
 };
 
-#define SUSPECTS 8
+#define SUSPECTS 4096 /* of all breakers, at one heartbeat */
 
-/* A lane that had more tickets than calls when tripd last looked. */
+/* A lane that holds more of a breaker's tickets than calls of it are known. */
 struct suspect {
-    uint16_t lane; /* 0: none */
-    uint16_t surplus;
+    uint32_t slot;
+    uint16_t lane, held;
+    uint64_t ended; /* calls that had ended before the tickets were counted */
 };
 
 struct breaker {
@@ -63,7 +64,6 @@ struct breaker {
     struct adaptive *adaptive; /* what is measured for its limits; NULL: they are fixed */
     struct budget_pace budget;
     struct told_steps steps;
-    struct suspect suspects[SUSPECTS];
 };
 
 struct breakers {
@@ -91,6 +91,10 @@ struct breakers {
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
     uint64_t ready[COMMONS_LANES_MAX / 64];   /* a bit a lane: has told something */
     uint64_t leaving[COMMONS_LANES_MAX / 64]; /* a bit a lane: nothing more will come of it */
+    uint64_t blocks[COMMONS_LANES_MAX / 64];  /* a bit a lane: others wanted what it held at the last heartbeat */
+    uint64_t doomed[COMMONS_LANES_MAX / 64];  /* a bit a lane: breakers_lane_doomed */
+    uint32_t suspect_count;
+    struct suspect suspects[SUSPECTS]; /* in the order of their breakers */
 };
 
 /* ---- breakers.c */
@@ -98,6 +102,16 @@ void breakers_look_at_clock(struct breakers *breakers);
 static inline uint64_t breakers_now_ms(const struct breakers *breakers)
 {
     return breakers->now_ns / 1000000;
+}
+static inline bool breakers_has_bit(const uint64_t *bits, uint32_t lane)
+{
+    return bits[lane / 64] >> lane % 64 & 1;
+}
+/* It holds what others want. */
+static inline void breakers_note_blocks(struct breakers *breakers, uint32_t lane)
+{
+    if (lane < COMMONS_LANES_MAX)
+        breakers->blocks[lane / 64] |= UINT64_C(1) << lane % 64;
 }
 /* The process behind this lane holds nothing any more. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane);
@@ -201,6 +215,8 @@ void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a dra
 /* Once a second: how soon calls end at best, the budget's cap, tickets of lanes that are not there, what people are
  * shown. */
 void breakers_limits_look(struct breakers *breakers, uint32_t slot);
+/* After the looks at all breakers: frees the tickets that no call of their lane accounts for. */
+void breakers_limits_reclaim(struct breakers *breakers);
 /* A lane is gone, and its number may be another's soon. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane);
 void breakers_limits_forget(struct breakers *breakers, uint32_t slot);
@@ -223,6 +239,7 @@ void breakers_publish_latency(struct breakers *breakers, uint32_t slot);
 void breakers_home(struct breakers *breakers, struct meter_side *meter); /* to the breaker that its owner names */
 void breakers_strays(struct breakers *breakers, struct meter_side **chain);
 void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a breaker that is forgotten */
+void breakers_find_meters(struct breakers *breakers); /* those that clients took, or gave to a breaker, until now */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);
 /* The same of all lanes, whether they have told something or not: new meters are found. */
@@ -240,6 +257,8 @@ bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t 
 /* The table is full: frees the slot of a breaker that would be the same if it were made anew: of one that never had a
  * call, or of the one that is hidden for longest. False: there is none. */
 bool breakers_make_room(struct breakers *breakers);
+/* The same of one that this user made, if it is hidden. */
+bool breakers_make_room_of(struct breakers *breakers, uid_t uid);
 
 /* ---- trace.c: nothing where nobody traces */
 void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_outcome outcome, trip_error_type error,

@@ -91,6 +91,7 @@ static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_
             breakers_look_at_clock(breakers); /* after the word: a lease that began now is not too long */
             if (permit_running(permit, breakers_now_ms(breakers), longest_ms) &&
                 !breakers_lane_dead(breakers, permit_lane(permit))) {
+                breakers_note_blocks(breakers, permit_lane(permit));
                 holdings.running++;
                 holdings.ours += ours;
             } else if (!cas_permit(breakers, slot, place, permit, permit_with_outcome(permit, PERMIT_FREE))) {

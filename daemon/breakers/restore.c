@@ -61,6 +61,7 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
     const int error = breakers_resolve(breakers, 0, breaker->name, &slot);
     if (error < 0)
         return error;
+    segment_detail_made_by(breakers->segment, slot, breaker->made_by); /* its quota holds over the restart */
     if (breaker->open_until_unix_ms)
         reopen(breakers, slot, saved, breaker, now_unix_ms);
     restore_sums(breakers, slot, breaker);

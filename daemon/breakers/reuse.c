@@ -73,33 +73,23 @@ static uint64_t turn_of(const struct breakers *breakers, uint32_t slot)
     return unused ? breakers->table[slot].used_ms : UINT64_MAX / 2 + breakers->segment->details[slot].hidden_ms;
 }
 
-static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
+static bool hidden_of(const struct breakers *breakers, uint32_t slot, uid_t uid)
+{
+    return breakers->segment->details[slot].hidden_ms != 0 && breakers->segment->details[slot].made_by == uid;
+}
+
+/* uid NOBODY: of all. */
+static bool find_candidate(struct breakers *breakers, uid_t uid, uint32_t *ret_slot)
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
         const uint64_t turn = turn_of(breakers, slot);
-        if (turn >= first || !same_made_anew(breakers, slot))
+        if (turn >= first || (uid != NOBODY && !hidden_of(breakers, slot, uid)) || !same_made_anew(breakers, slot))
             continue;
         first = turn;
         *ret_slot = slot;
     }
     return first != UINT64_MAX;
-}
-
-static void found(void *context, struct meter_side *meter)
-{
-    breakers_home(context, meter);
-}
-
-static void look_for_meters(struct breakers *breakers)
-{
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
-        if (!breakers->sides[lane])
-            continue;
-        lanes_reading(breakers->options.lanes, lane);
-        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
-    }
-    lanes_reading(breakers->options.lanes, 0);
 }
 
 static bool in_flight(const struct counters *now, const struct meter_marks *marks)
@@ -132,7 +122,7 @@ static bool any_meter(const struct breakers *breakers, uint32_t slot,
 /* In this order: a client reports a call, then counts it as ended. */
 static bool has_news(struct breakers *breakers, uint32_t slot)
 {
-    look_for_meters(breakers);
+    breakers_find_meters(breakers);
     return any_meter(breakers, slot, in_flight) || any_meter(breakers, slot, reported);
 }
 
@@ -169,15 +159,28 @@ static bool evict(struct breakers *breakers, uint32_t slot)
     return true;
 }
 
-bool breakers_make_room(struct breakers *breakers)
+static bool make_room(struct breakers *breakers, uid_t uid)
 {
     uint32_t slot = 0;
+    for (unsigned tries = 0; tries < EVICT_TRIES && find_candidate(breakers, uid, &slot); tries++)
+        if (evict(breakers, slot))
+            return true;
+    return false;
+}
+
+bool breakers_make_room(struct breakers *breakers)
+{
     if (breakers->now_ns <
         breakers->no_room_until_ns) /* a new name each call must not cost a look at all breakers each */
         return false;
-    for (unsigned tries = 0; tries < EVICT_TRIES && find_candidate(breakers, &slot); tries++)
-        if (evict(breakers, slot))
-            return true;
+    if (make_room(breakers, NOBODY))
+        return true;
     breakers->no_room_until_ns = breakers_after(breakers->now_ns, NO_ROOM_PAUSE);
     return false;
+}
+
+/* Without a pause, which one user could impose on the others. */
+bool breakers_make_room_of(struct breakers *breakers, uid_t uid)
+{
+    return make_room(breakers, uid);
 }

@@ -48,8 +48,9 @@ struct config_principal {
 struct config_limits {
     uint32_t max_breakers, max_lanes;
     uint64_t lane_memory_per_user; /* bytes */
+    uint32_t breakers_per_user;    /* permille of max_breakers */
 };
-#define CONFIG_LIMIT_KEYS 3
+#define CONFIG_LIMIT_KEYS 4
 
 /* Where it was said. */
 struct config_origin {

@@ -64,10 +64,11 @@ bool config_section_within(const char *section, const char *outer);
 bool config_section_applies(const char *section, const struct breaker_settings *settings);
 
 /* Of `limits:`. */
-#define CONFIG_LIMITS(X)                                   \
-    X(max_breakers, COUNT, 1024, 1, SETTINGS_BREAKERS_MAX) \
-    X(max_lanes, COUNT, 1024, 1, SETTINGS_LANES_MAX)       \
-    X(lane_memory_per_user, BYTES, UINT64_C(256) << 20, UINT64_C(1) << 20, UINT64_C(1) << 40)
+#define CONFIG_LIMITS(X)                                                                      \
+    X(max_breakers, COUNT, 1024, 1, SETTINGS_BREAKERS_MAX)                                    \
+    X(max_lanes, COUNT, 1024, 1, SETTINGS_LANES_MAX)                                          \
+    X(lane_memory_per_user, BYTES, UINT64_C(256) << 20, UINT64_C(1) << 20, UINT64_C(1) << 40) \
+    X(breakers_per_user, RATE, 500, 1, 1000)
 
 enum config_limit_id {
 #define LIMIT_ID(field, ...) LIMIT_##field,

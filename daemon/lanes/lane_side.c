@@ -149,6 +149,7 @@ void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(vo
 {
     const uint32_t used = lane_look(side->lane);
     uint32_t unowned = UINT32_MAX;
+    side->short_of_room = false;
     if (used > side->meters)
         side->meters = used;
     for (uint32_t number = side->unowned; number < side->meters; number++) {
@@ -158,6 +159,7 @@ void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(vo
         struct meter_side *const meter = owner ? meter_place(side, number) : NULL;
         if (!meter) {
             unowned = number < unowned ? number : unowned;
+            side->short_of_room |= owner != 0;
             continue;
         }
         meter_adopt(side, meter, number, owner);
@@ -204,7 +206,7 @@ uint64_t meter_side_ended(const struct meter_side *meter)
 
 bool lane_side_complete(const struct lane_side *side)
 {
-    return side->unowned == side->meters && side->meters == lane_meters(side->lane);
+    return !side->short_of_room;
 }
 
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks)

@@ -46,6 +46,7 @@ struct lane_side {
     uint32_t meter_count;
     uint32_t meters;       /* in use, as of the last look */
     uint32_t unowned;      /* the lowest that had no owner then; `meters`: all have */
+    bool short_of_room;    /* there was no room for one that has */
     uint64_t looked_ticks; /* when meters were last looked for, or TICKS_UNKNOWN */
     struct section_side sections[LANE_SECTIONS];
     uint32_t chunk_count;
@@ -101,7 +102,7 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
 /* Calls begun and calls ended alone. */
 uint64_t meter_side_begun(const struct meter_side *meter);
 uint64_t meter_side_ended(const struct meter_side *meter);
-/* Does tripd know all meters of the lane? Not where there was no room for one. */
+/* Did tripd find room for all meters that count, when it last looked for them? */
 bool lane_side_complete(const struct lane_side *side);
 /* The marks, into the lane and the copy. False: there is no such meter. */
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks);

@@ -32,7 +32,7 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    bool told_names, told_unused, told_lanes, told_memory; /* the log has said so */
+    bool told_names, told_quota, told_lanes, told_memory; /* the log has said so */
 };
 
 /* ---- sessions */
@@ -150,14 +150,14 @@ static void say_no_lane(struct attach *attach, int error, uid_t uid)
 static void say_no_place(struct session *session, const char *name, int error)
 {
     struct attach *const attach = session->attach;
-    bool *told = error == -EDQUOT ? &attach->told_unused : &attach->told_names;
+    bool *told = error == -EDQUOT ? &attach->told_quota : &attach->told_names;
     if (*told)
         return;
     *told = true;
     if (error == -EDQUOT)
         log_warning(
-            "half of limits.max_breakers are names that processes of uid %u asked for and never called: they get "
-            "no more of them until some are called; calls of \"%s\" are admitted and not counted",
+            "limits.breakers_per_user is used up by names that processes of uid %u asked for: they get no more until "
+            "one is idle, and calls of \"%s\" are admitted and not counted; raise it, and reload the config",
             (unsigned)session->peer.uid, name);
     else
         log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "

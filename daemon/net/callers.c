@@ -14,13 +14,13 @@ struct user {
 
 struct callers {
     struct user *chains[CHAINS];
-    uint32_t strangers; /* connections of all of them */
+    uint32_t strangers, reporters; /* connections of all of them, without root's */
 };
 
 struct caller {
     struct callers *callers;
     uid_t uid;
-    bool stranger;
+    uint32_t *together; /* it counts there too; NULL: nowhere */
 };
 
 static struct user **place_of(struct callers *callers, uid_t uid)
@@ -65,9 +65,10 @@ int callers_come(struct callers *callers, uid_t uid, uint32_t most, struct calle
 {
     const bool stranger = most == 0;
     const struct user *there = *place_of(callers, uid);
+    uint32_t *const together = uid == 0 ? NULL : stranger ? &callers->strangers : &callers->reporters;
     if (there && there->connections >= (stranger ? CALLERS_STRANGER : most))
         return -EUSERS;
-    if (stranger && callers->strangers >= CALLERS_STRANGERS)
+    if (together && *together >= (stranger ? CALLERS_STRANGERS : CALLERS_SHARES * most))
         return -EUSERS;
     struct caller *caller = malloc(sizeof(*caller));
     struct user *user = caller ? user_of(callers, uid) : NULL;
@@ -75,9 +76,10 @@ int callers_come(struct callers *callers, uid_t uid, uint32_t most, struct calle
         free(caller);
         return -ENOMEM;
     }
-    *caller = (struct caller){.callers = callers, .uid = uid, .stranger = stranger};
+    *caller = (struct caller){.callers = callers, .uid = uid, .together = together};
     user->connections++;
-    callers->strangers += stranger;
+    if (together)
+        (*together)++;
     *ret_caller = caller;
     return 0;
 }
@@ -86,7 +88,8 @@ void callers_leave(void *left)
 {
     struct caller *caller = left;
     struct user **place = place_of(caller->callers, caller->uid), *user = *place;
-    caller->callers->strangers -= caller->stranger;
+    if (caller->together)
+        (*caller->together)--;
     if (--user->connections == 0) {
         *place = user->next;
         free(user);

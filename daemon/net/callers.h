@@ -1,7 +1,9 @@
 /* Who is connected: connections are counted for each user, whatever they have become, from the accept to their end.
  *
- * A user who may report has room for limits.max_lanes attached processes and as many on their way. All others have
- * CALLERS_STRANGER each, and CALLERS_STRANGERS together, for one person may be many users (subordinate uids). */
+ * A user who may report has room for limits.max_lanes attached processes and as many on their way, and all such users
+ * but root have CALLERS_SHARES times that together. All others have CALLERS_STRANGER each, and CALLERS_STRANGERS
+ * together. For one person may be many users (subordinate uids), and tripd has no more descriptors than it asked for at
+ * its start (startup.c). */
 #ifndef TRIPD_CALLERS_H
 #define TRIPD_CALLERS_H
 
@@ -10,6 +12,8 @@
 
 #define CALLERS_STRANGER  16u
 #define CALLERS_STRANGERS 128u
+#define CALLERS_SHARE     2u /* times limits.max_lanes */
+#define CALLERS_SHARES    4u
 
 struct callers;
 struct caller; /* one connection */

@@ -9,6 +9,8 @@
 
 #include "log.h"
 
+#define DUMPS_ASKED 64 /* at one heartbeat */
+
 struct client {
     struct clients *clients;
     struct lane *lane; /* NULL: set aside */
@@ -33,6 +35,7 @@ struct clients {
     struct client **by_number; /* place 0 unused; above max_lanes those that are set aside */
     struct lane **ended;       /* room for the lanes of those that end together */
     struct loop_timer *burial;
+    uint32_t asked_last; /* whether it dumps core */
 };
 
 /* ---- what the keeper is told */
@@ -153,8 +156,28 @@ static void look(struct client *client)
         show(client);
 }
 
+/* A process keeps what it holds until it is gone, and a dump may take minutes. Asked are those whom others wait for, in
+ * turn, for each answer takes a read of /proc. */
+static void look_for_dumps(struct clients *clients)
+{
+    unsigned asked = 0;
+    for (uint32_t i = 1; i < clients->places && asked < DUMPS_ASKED; i++) {
+        const uint32_t number = clients->asked_last % (clients->places - 1) + 1;
+        const struct client *const client = clients->by_number[number];
+        clients->asked_last = number;
+        if (!client || !client->lane || !breakers_lane_blocks(clients->breakers, number))
+            continue;
+        asked++;
+        if (!peer_dumps_core(client->pidfd))
+            continue;
+        log_notice("process %d dumps core: what it held is free", (int)client->pid);
+        breakers_lane_doomed(clients->breakers, number);
+    }
+}
+
 void clients_look(struct clients *clients)
 {
+    look_for_dumps(clients);
     for (uint32_t number = 1; number < clients->places; number++)
         if (clients->by_number[number])
             look(clients->by_number[number]);

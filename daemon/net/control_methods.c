@@ -145,19 +145,17 @@ json_t *control_events(const struct control_options *options, const struct contr
     if (*ret_error)
         return NULL;
 
-    const uint64_t end = segment->header->transition_next;
-    const uint64_t first = end > TRANSITION_RING ? end - TRANSITION_RING : 0;
-    uint64_t index = param_number(request, RPC_INDEX_AFTER);
+    struct transition event;
     json_t *events = json_array(), *next = NULL;
-    for (index = index > first ? index : first; index < end; index++) {
-        const struct transition *event = &segment->transitions[index % TRANSITION_RING];
-        if (event->sequence != index + 1 || !name_wanted(wanted, event->name))
+    for (uint64_t index = param_number(request, RPC_INDEX_AFTER); segment_event(segment, index, &event);
+         index = event.sequence) {
+        if (!name_wanted(wanted, event.name))
             continue;
         if (json_array_size(events) == page_limit(request)) {
-            next = json_integer((json_int_t)index);
+            next = json_integer((json_int_t)(event.sequence - 1));
             break;
         }
-        json_array_append_new(events, report_transition(event));
+        json_array_append_new(events, report_transition(&event));
     }
     return json_pack("{s:o, s:o*}", "events", events, "next", next);
 }

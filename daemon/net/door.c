@@ -57,7 +57,7 @@ static void hung_up(void *context, struct loop_connection *connection, int error
 static uint32_t room_of(const struct door_options *options, const struct peer *peer)
 {
     const bool reports = config_allows(options->config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
-    return reports ? 2 * options->max_lanes : 0;
+    return reports ? CALLERS_SHARE * options->max_lanes : 0;
 }
 
 /* Who may not report has no lane to send. */
@@ -67,9 +67,10 @@ static int come_in(struct door *door, struct loop_connection *connection, const 
     const uint32_t room = room_of(&door->options, peer);
     const int error = callers_come(door->callers, peer->uid, room, &caller);
     if (error == -EUSERS && refusals_tell(&door->refusals, peer->uid, error, monotonic_ns()))
-        log_warning("uid %u has as many connections as it may have (%u), or all users without the role report together "
+        log_warning("uid %u has as many connections as it may have (%u), or all users with%s the role report together "
                     "have %u: further ones are closed. End some of its programs (pid %d is one)",
-                    (unsigned)peer->uid, room ? room : CALLERS_STRANGER, CALLERS_STRANGERS, (int)peer->pid);
+                    (unsigned)peer->uid, room ? room : CALLERS_STRANGER, room ? "" : "out",
+                    room ? CALLERS_SHARES * room : CALLERS_STRANGERS, (int)peer->pid);
     if (error == 0)
         loop_connection_on_end(connection, callers_leave, caller);
     if (room == 0)

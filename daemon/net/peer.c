@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,4 +71,28 @@ int peer_pidfd_check(int pidfd, pid_t pid)
     if (found == -1)
         return -ESRCH;
     return found == pid && pid > 0 ? 0 : -EPERM;
+}
+
+/* The kernel writes the name of a process on one line, whatever it is. */
+static bool status_says(long pid, const char *what)
+{
+    char path[64], *line = NULL;
+    size_t size = 0;
+    bool says = false;
+    snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+    FILE *const status = fopen(path, "re");
+    while (status && !says && getline(&line, &size, status) > 0)
+        says = strcmp(line, what) == 0;
+    free(line);
+    if (status)
+        fclose(status);
+    return says;
+}
+
+/* The number is the process's as long as it is there: so it is looked for last. */
+bool peer_dumps_core(int pidfd)
+{
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    long pid;
+    return fdinfo_pid(pidfd, &pid) && pid > 0 && status_says(pid, "CoreDumping:\t1\n") && poll(&ended, 1, 0) == 0;
 }

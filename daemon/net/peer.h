@@ -2,6 +2,7 @@
 #ifndef TRIPD_PEER_H
 #define TRIPD_PEER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -22,5 +23,8 @@ int peer_pidfd(int fd, int *ret_pidfd);
 /* Is this descriptor, which a peer sent, the pidfd of the process that the kernel calls `pid`, and does it live?
  * -EINVAL: no pidfd, -EPERM: of another process, -ESRCH: of one that is gone. */
 int peer_pidfd_check(int pidfd, pid_t pid);
+/* Does its process write a core dump? Then no thread of it returns to its program. False also where /proc does not show
+ * the process (hidepid, ProtectProc=). */
+bool peer_dumps_core(int pidfd);
 
 #endif

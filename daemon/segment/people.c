@@ -4,26 +4,58 @@
 #include <errno.h>
 #include <string.h>
 
+#include "internal/events.h"
 #include "internal/words.h"
 
 /* -------------------------------------------------------------------------------------------------- transitions */
 
+/* A kill before the last store: segment_transitions_restore counts the entry, which is whole. */
+static void write_next(struct transition *ring, uint32_t places, uint64_t *next, const struct transition *entry)
+{
+    struct transition *const place = &ring[*next % places];
+    const size_t head = offsetof(struct transition, at_ms);
+    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
+    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
+    words_store((uint8_t *)place + head, (const uint8_t *)entry + head, sizeof(*entry) - head);
+    __atomic_store_n(&place->sequence, entry->sequence, __ATOMIC_RELEASE);
+    __atomic_store_n(next, *next + 1, __ATOMIC_RELEASE);
+}
+
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms)
 {
-    const uint64_t index = segment->header->transition_next;
-    struct transition *place = &segment->transitions[index % TRANSITION_RING];
-    const size_t head = offsetof(struct transition, at_ms);
+    struct segment_header *const header = segment->header;
     struct transition entry = *what;
+    entry.sequence = header->transition_next + 1;
     entry.at_ms = now_ms;
     entry.at_unix_ms = realtime_ms();
     memcpy(entry.name, segment_name(segment, entry.breaker), sizeof(entry.name));
     entry.note[sizeof(entry.note) - 1] = '\0';
-    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
-    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
-    words_store((uint8_t *)place + head, (const uint8_t *)&entry + head, sizeof(entry) - head);
-    __atomic_store_n(&place->sequence, index + 1, __ATOMIC_RELEASE);
-    /* A kill before this one: the next worker counts the entry, which is whole. */
-    __atomic_store_n(&segment->header->transition_next, index + 1, __ATOMIC_RELEASE);
+    if (event_is_act(&entry))
+        write_next(segment->acts, ACTS_RING, &header->acts_next, &entry);
+    write_next(segment->transitions, TRANSITION_RING, &header->transition_next, &entry);
+}
+
+void segment_transitions_restore(struct segment *segment)
+{
+    struct segment_header *const header = segment->header;
+    const uint64_t next = header->transition_next, acts_next = header->acts_next;
+    if (segment->acts[acts_next % ACTS_RING].sequence == next + 1)
+        __atomic_store_n(&header->acts_next, acts_next + 1, __ATOMIC_RELEASE);
+    const struct transition act = segment->acts[(header->acts_next + ACTS_RING - 1) % ACTS_RING];
+    if (segment->transitions[next % TRANSITION_RING].sequence == next + 1)
+        __atomic_store_n(&header->transition_next, next + 1, __ATOMIC_RELEASE);
+    else if (act.sequence == next + 1)
+        write_next(segment->transitions, TRANSITION_RING, &header->transition_next, &act);
+}
+
+bool segment_event(const struct segment *segment, uint64_t index, struct transition *ret_event)
+{
+    const struct events events = {.header = segment->header,
+                                  .ring = (const uint8_t *)segment->transitions,
+                                  .acts = (const uint8_t *)segment->acts,
+                                  .ring_stride = sizeof(struct transition),
+                                  .acts_stride = sizeof(struct transition)};
+    return event_from(&events, index, ret_event);
 }
 
 /* ------------------------------------------------------------------------------------------------------ clients */

@@ -137,8 +137,9 @@ static json_t *pack_breaker(const struct segment *segment, uint32_t slot, const 
 {
     const struct core_head head = head_of(segment, slot);
     const uint8_t reason = segment->details[slot].reason;
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
-                     reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "open_until_unix_ms",
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
+                     reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
+                     (json_int_t)segment->details[slot].made_by, "open_until_unix_ms",
                      number(open_until_unix_ms(segment, slot, times)), "opens", number(head.opens), "open_ms",
                      number(head.open_ms), "totals", pack_totals(&head.totals), "trips", pack_trips(&head), "modes",
                      pack_modes(segment, slot, times));
@@ -297,15 +298,21 @@ static bool index_of(const json_t *map, const char *key, const char *const names
     return false;
 }
 
+/* root's, where it is not said. */
+static uint32_t user_of(const json_t *map, const char *key)
+{
+    const uint64_t uid = number_of(map, key);
+    return uid <= UINT32_MAX ? (uint32_t)uid : 0;
+}
+
 static bool mode_of(const json_t *map, struct saved_mode *ret_mode)
 {
     unsigned mode;
     if (!index_of(map, "mode", mode_names, TRIP_MODE_COUNT, &mode))
         return false;
-    const uint64_t uid = number_of(map, "uid");
     *ret_mode = (struct saved_mode){.set = true,
                                     .mode = (trip_mode)mode,
-                                    .uid = uid <= UINT32_MAX ? (uint32_t)uid : 0,
+                                    .uid = user_of(map, "uid"),
                                     .until_unix_ms = number_of(map, "until_unix_ms")};
     text_of(map, "reason", ret_mode->reason, sizeof(ret_mode->reason));
     return true;
@@ -324,6 +331,7 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
     breaker->open_until_unix_ms = number_of(map, "open_until_unix_ms");
     breaker->opens = number_of(map, "opens");
     breaker->open_ms = number_of(map, "open_ms");
+    breaker->made_by = user_of(map, "made_by");
 #define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
     TOTALS(READ_TOTAL)
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)

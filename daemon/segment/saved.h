@@ -32,6 +32,7 @@ struct saved_breaker {
     trip_reason reason;          /* of the last opening */
     uint64_t open_until_unix_ms; /* 0: it was closed or ramping */
     uint64_t opens, open_ms;
+    uint32_t made_by; /* a user */
     struct breaker_totals totals;
     uint64_t trips[TRIP_REASON_COUNT];
     struct saved_mode modes[MODE_OWNER_CONFIG]; /* the config's own is in the config */

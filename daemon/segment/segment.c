@@ -33,6 +33,7 @@ static uint64_t plan(uint32_t max_breakers, uint32_t max_lanes, struct section s
         [SECTION_CORE] = {sizeof(struct core_slot), max_breakers},
         [SECTION_NAMES] = {sizeof(uint64_t), names_places(max_breakers)},
         [SECTION_TRANSITIONS] = {sizeof(struct transition), TRANSITION_RING},
+        [SECTION_ACTS] = {sizeof(struct transition), ACTS_RING},
         [SECTION_JOURNAL] = {sizeof(struct journal), 1},
         [SECTION_PENDING] = {sizeof(struct journal_mark), PENDING_MARKS},
         [SECTION_CLIENTS] = {sizeof(struct client_slot), (size_t)max_lanes + 1},
@@ -121,6 +122,7 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->cores = map + sections[SECTION_CORE].offset;
     segment->names = (uint64_t *)(map + sections[SECTION_NAMES].offset);
     segment->transitions = (struct transition *)(map + sections[SECTION_TRANSITIONS].offset);
+    segment->acts = (struct transition *)(map + sections[SECTION_ACTS].offset);
     segment->journal = (struct journal *)(map + sections[SECTION_JOURNAL].offset);
     segment->pending = (struct journal_mark *)(map + sections[SECTION_PENDING].offset);
     segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
@@ -328,7 +330,9 @@ static struct clock clock_of(const struct segment_header *header)
     };
 }
 
-/* A worker that died while it wrote left a sequence odd, or a transition in the ring that is not yet counted. */
+/* A worker that died while it wrote left a sequence odd, or a transition that is not yet counted, or among the acts
+ * alone.
+ */
 static void restore_halves(struct segment *segment)
 {
     for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
@@ -336,9 +340,7 @@ static void restore_halves(struct segment *segment)
         if (segment_used(segment, slot) && (*sequence & 1))
             __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
     }
-    const uint64_t next = segment->header->transition_next;
-    if (segment->transitions[next % TRANSITION_RING].sequence == next + 1)
-        __atomic_store_n(&segment->header->transition_next, next + 1, __ATOMIC_RELEASE);
+    segment_transitions_restore(segment);
 }
 
 /* A descriptor of the file and a copy of its header, or what hinders. */

@@ -22,6 +22,7 @@ struct segment {
     uint8_t *cores;  /* stride SECTION_CORE: segment_core() */
     uint64_t *names; /* name_places places: internal/names.h */
     struct transition *transitions;
+    struct transition *acts;
     struct journal *journal;
     struct journal_mark *pending;
     struct client_slot *clients;   /* max_lanes + 1 places */
@@ -137,6 +138,10 @@ void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 
 /* ---- the transition ring; fills in sequence, times and name */
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
+/* Completes what a worker that died had begun. */
+void segment_transitions_restore(struct segment *segment);
+/* The first that is there at or after `index`: the next one is at or after its sequence. False: there is none. */
+bool segment_event(const struct segment *segment, uint64_t index, struct transition *ret_event);
 
 /* ---- core images, and the one transaction (internal/layout.h: the journal) */
 /* Was no call of this breaker ever counted, and has it never opened? */

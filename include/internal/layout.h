@@ -40,6 +40,7 @@ enum segment_section {
     SECTION_CORE,        /* struct core_slot, one a breaker: window, totals, probe counts, in two images */
     SECTION_NAMES,       /* uint64_t, open-addressing index of names; a power of two */
     SECTION_TRANSITIONS, /* struct transition, the last 4,096 */
+    SECTION_ACTS,        /* struct transition, the last 1,024 that were no step of a client or of tripd */
     SECTION_JOURNAL,     /* struct journal, one */
     SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
     SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
@@ -105,6 +106,7 @@ struct segment_header {
     uint64_t refused;                                               /* attaches refused, since creation */
     uint64_t refused_lanes;                                         /* of these: max_lanes were attached */
     uint64_t refused_memory;                                        /* lane_memory_per_user was used up */
+    uint64_t acts_next;                                             /* entries that the ring of acts has had */
 };
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
@@ -236,6 +238,7 @@ struct breaker_rest {
 };
 
 #define TRANSITION_RING 4096
+#define ACTS_RING       1024
 
 /* Whose step it was. */
 #define ACTORS(X)       \
@@ -249,7 +252,8 @@ enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 /* Of what: a breaker's state, or the mode in force of it. */
 enum transition_of { OF_STATE, OF_MODE };
 
-/* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. */
+/* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. Acts are
+ * copied into a ring of their own, with their sequence, before they are in the ring of all: events.h. */
 struct transition {
     uint64_t sequence;
     uint64_t at_ms;
@@ -680,6 +684,7 @@ static inline uint64_t layout_digest(void)
         COMMONS_SECTION_COUNT,
         CORE_IMAGE_SIZE,
         TRANSITION_RING,
+        ACTS_RING,
         JOURNAL_MARKS,
         PENDING_MARKS,
         PERMITS_PER_BREAKER,

@@ -1,13 +1,17 @@
-/* Tickets that no call accounts for (daemon/breakers/limits.c: reclaim_surplus): tripd counts a lane's calls that had
- * ended, then its tickets, then its calls that have begun. However threads and looks interleave, and wherever a thread
- * is stopped, it never finds more tickets than calls, unless somebody else wrote one.
+/* Tickets that no call accounts for (daemon/breakers/limits.c: breakers_limits_reclaim): tripd counts a lane's calls that
+ * had ended, then its tickets, then looks for meters that it did not know, and counts the calls that have begun. However
+ * threads and looks interleave, and wherever a thread is stopped, it never finds more tickets than calls, unless somebody
+ * else wrote one.
  *
- * Two threads of one lane, each with a meter of its own; two tickets, one of which somebody else may hold.
+ * Two threads of one lane, each with a meter of its own that it takes at its first call; two tickets, one of which
+ * somebody else may hold. A thread may have to give its ticket back, and takes another one.
  *
  *   -DCOUNT_AFTER_TAKE  a call is counted as begun once it has its ticket
  *   -DEND_BEFORE_GIVE   a call is counted as ended before its ticket is given back
  *   -DBEGUN_FIRST       tripd counts what has begun before it looks at the tickets
  *   -DENDED_LAST        tripd counts what has ended after it looked at the tickets
+ *   -DFIND_FIRST        tripd looks for meters before it looks at the tickets
+ *   -DONE_FOR_ALL       a call that takes a ticket once more is counted once
  */
 #define THREADS 2
 #define CALLS 2
@@ -17,6 +21,7 @@
 
 byte ticket[TICKETS]; /* 0: free; 1: the lane's; 2: a stranger's */
 byte started[THREADS], finished[THREADS];
+bool taken[THREADS]; /* the thread's meter */
 
 inline take() {
     atomic {
@@ -29,6 +34,13 @@ inline take() {
     }
 }
 
+inline begin() {
+    taken[id] = true;
+    started[id]++
+}
+
+inline end() { finished[id]++ }
+
 proctype thread(byte id) {
     byte calls = 0, place;
     bool won;
@@ -36,21 +48,34 @@ proctype thread(byte id) {
     :: calls < CALLS ->
         calls++;
 #ifndef COUNT_AFTER_TAKE
-        started[id]++;
+        begin();
 #endif
         take();
 #ifdef COUNT_AFTER_TAKE
-        started[id]++;
+        begin();
 #endif
 #ifdef END_BEFORE_GIVE
-        finished[id]++;
+        end();
 #endif
         if
         :: won -> ticket[place] = 0
         :: else
         fi;
+        if
+        :: won -> /* the limit fell meanwhile: once more */
+#ifndef ONE_FOR_ALL
+            end();
+            begin();
+#endif
+            take();
+            if
+            :: won -> ticket[place] = 0
+            :: else
+            fi
+        :: true
+        fi;
 #ifndef END_BEFORE_GIVE
-        finished[id]++
+        end()
 #endif
     :: else -> break
     od
@@ -63,8 +88,15 @@ proctype stranger() {
     od
 }
 
-inline count_ended() { calls = calls - finished[0]; calls = calls - finished[1] }
-inline count_begun() { calls = calls + started[0]; calls = calls + started[1] }
+inline find_meters() { known[0] = taken[0]; known[1] = taken[1] }
+inline count_ended() {
+    if :: known[0] -> calls = calls - finished[0] :: else fi;
+    if :: known[1] -> calls = calls - finished[1] :: else fi
+}
+inline count_begun() {
+    if :: known[0] -> calls = calls + started[0] :: else fi;
+    if :: known[1] -> calls = calls + started[1] :: else fi
+}
 inline count_tickets() {
     if :: ticket[0] == 1 -> held++ :: else fi;
     if :: ticket[1] == 1 -> held++ :: else fi
@@ -73,6 +105,7 @@ inline count_tickets() {
 proctype tripd() {
     byte looks = 0;
     short calls, held;
+    bool known[THREADS];
     do
     :: looks < LOOKS ->
         looks++;
@@ -84,7 +117,13 @@ proctype tripd() {
 #ifdef BEGUN_FIRST
         count_begun();
 #endif
+#ifdef FIND_FIRST
+        find_meters();
+#endif
         count_tickets();
+#ifndef FIND_FIRST
+        find_meters();
+#endif
 #ifndef BEGUN_FIRST
         count_begun();
 #endif

@@ -29,6 +29,7 @@
  *   children COUNT OUTCOME  forks so many, each of which begins a call, ends it so, and is gone: how many were admitted
  *   user UID              becomes this user for good: "ok", or the error's name
  *   leave                 the main thread ends; another one goes on with the lines that follow
+ *   dump                  ends by SIGABRT, with a core dump that takes long and little room: of 256 GiB never touched
  *   exec PROGRAM ARG      becomes another program, which answers nothing
  *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
@@ -40,6 +41,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -409,6 +412,19 @@ static void step_leave(void)
     pthread_exit(NULL);
 }
 
+static void step_dump(void)
+{
+    const struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+    uint8_t *const memory =
+        mmap(NULL, (size_t)256 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || setrlimit(RLIMIT_CORE, &most) < 0) {
+        puts(error_name(errno));
+        return;
+    }
+    *memory = 1;
+    abort();
+}
+
 static void step_exec(void)
 {
     execlp(words[1], words[1], words[2], NULL);
@@ -453,7 +469,7 @@ static const struct {
     STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
     STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
     STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
-    STEP(user),     STEP(leave),  STEP(why),
+    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),
 };
 
 static void split(char *line)

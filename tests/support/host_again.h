@@ -6,9 +6,9 @@
 #include "breakers_host.h"
 
 struct host_first {
-    uint8_t *segment; /* without the ring of transitions, which is large and begins empty */
+    uint8_t *segment; /* without the rings of transitions, which are large and begin empty */
     uint8_t *commons;
-    size_t ring, ring_size; /* where it is in the segment */
+    size_t rings, rings_size; /* where they are in the segment */
     const struct config *config;
 };
 
@@ -16,11 +16,12 @@ static inline void host_remember(const struct host *host, struct host_first *fir
 {
     const uint8_t *const map = (const uint8_t *)host->segment->header;
     must(host->segment->header->transition_next == 0);
-    *first = (struct host_first){.segment = malloc(host->segment->size),
-                                 .commons = malloc(host->commons->size),
-                                 .ring = (size_t)((const uint8_t *)host->segment->transitions - map),
-                                 .ring_size = TRANSITION_RING * sizeof(struct transition),
-                                 .config = host->config};
+    *first = (struct host_first){
+        .segment = malloc(host->segment->size),
+        .commons = malloc(host->commons->size),
+        .rings = (size_t)((const uint8_t *)host->segment->transitions - map),
+        .rings_size = (size_t)((const uint8_t *)host->segment->journal - (const uint8_t *)host->segment->transitions),
+        .config = host->config};
     must(first->segment && first->commons);
     memcpy(first->segment, map, host->segment->size);
     memcpy(first->commons, host->commons->header, host->commons->size);
@@ -30,12 +31,13 @@ static inline void host_remember(const struct host *host, struct host_first *fir
 static inline void host_again(struct host *host, const struct host_first *first)
 {
     uint8_t *const map = (uint8_t *)host->segment->header;
-    const uint64_t moves = host->segment->header->transition_next;
-    const size_t behind = first->ring + first->ring_size;
+    const struct segment_header *const header = host->segment->header;
+    const size_t behind = first->rings + first->rings_size;
     host_close(host);
     memset(host->segment->transitions, 0,
-           (moves < TRANSITION_RING ? moves : TRANSITION_RING) * sizeof(struct transition));
-    memcpy(map, first->segment, first->ring);
+           at_most(header->transition_next, TRANSITION_RING) * sizeof(struct transition));
+    memset(host->segment->acts, 0, at_most(header->acts_next, ACTS_RING) * sizeof(struct transition));
+    memcpy(map, first->segment, first->rings);
     memcpy(map + behind, first->segment + behind, host->segment->size - behind);
     memcpy(host->commons->header, first->commons, host->commons->size);
     host->config = (struct config *)(uintptr_t)first->config;

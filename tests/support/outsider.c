@@ -4,7 +4,8 @@
  *   linger COUNT     so many packets, each with a TCP socket that lingers for an hour when it is closed
  *   linger_many COUNT  so many packets with 20 of these each
  *   linger_unread    connections until tripd does not answer, and such a socket in a packet that tripd does not read
- *   silent COUNT     connects so many times, and says nothing; prints how many of these tripd did not close
+ *   silent COUNT [MAY]  connects so many times, and says nothing; prints how many of these tripd did not close, once
+ *                    these are no more than it may have: 16
  *   refused COUNT    likewise, but each says hello with another version's layout, and reads the refusal
  *   requests COUNT   over so many connections requests of 57 KB, again and again until standard input ends
  *   unread COUNT     connects so many times, and asks over each until it is hung up on, without reading an answer
@@ -236,7 +237,7 @@ static bool is_closed(int socket)
     return recv(socket, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
 }
 
-static void connect_often(int count, bool hello)
+static void connect_often(int count, int may, bool hello)
 {
     const struct timeval patience = {.tv_sec = 5};
     struct wire_refused refused;
@@ -253,7 +254,7 @@ static void connect_often(int count, bool hello)
         open = 0;
         for (int i = 0; i < count; i++)
             open += !is_closed(sockets[i]);
-        if (open <= ALLOWED)
+        if (open <= may)
             break;
         usleep(100000); /* tripd is yet to come to the last of them */
     }
@@ -329,7 +330,7 @@ int main(int argc, char **argv)
     else if (strcmp(attack, "linger_nested") == 0)
         linger_nested();
     else if (strcmp(attack, "silent") == 0 || strcmp(attack, "refused") == 0)
-        connect_often(count, *attack == 'r');
+        connect_often(count, argc > 3 ? atoi(argv[3]) : ALLOWED, *attack == 'r');
     else if (strcmp(attack, "requests") == 0)
         ask_on(count);
     else if (strcmp(attack, "unread") == 0)

@@ -104,7 +104,7 @@ stop
 rm "$segment"
 start "$TRIPD" -c "$folder/tripd.yaml"
 logged '2 breakers and 0 modes by pattern are as in' || fail "names that never had a call came back"
-logged "half of limits.max_breakers are names that processes of uid 65534 asked for" || fail "the log does not say so"
+logged "limits.breakers_per_user is used up by names that processes of uid 65534 asked for" || fail "the log does not say so"
 
 # Tickets that it writes down for another's lane are free again, and those of calls in flight stay theirs.
 shares first bulkhead

@@ -51,6 +51,19 @@ void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, u
     __atomic_add_fetch(&counts->gone, (int)count, __ATOMIC_RELEASE); /* pairs with the test's acquire */
 }
 
+bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number)
+{
+    (void)breakers;
+    (void)number;
+    return false;
+}
+
+void breakers_lane_doomed(struct breakers *breakers, uint32_t number)
+{
+    (void)breakers;
+    (void)number;
+}
+
 void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number)
 {
     (void)breakers;

@@ -240,6 +240,31 @@ static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)
     assert_int_equal(host->move_count, 17);
 }
 
+/* All breakers, faster than steps are told one by one, until the ring of all transitions has forgotten everything else.
+ */
+static void test_an_operator_s_act_is_still_told_after_a_storm_of_steps(void **state)
+{
+    (void)state;
+    struct transition event;
+    start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
+    for (unsigned i = 1; i < BREAKERS; i++)
+        host_breaker(host, (const char[]){(char)('a' + i), 0});
+    operator_trips(1000);
+    for (unsigned second = 0; host->segment->header->transition_next < 2 * 4096; second++) {
+        assert_true(second < 100);
+        for (slot = 0; slot < BREAKERS; slot++) {
+            flip_word(20);
+            host->move_count = 0; /* the log is not looked at */
+        }
+        host_advance(host, 1000);
+    }
+    assert_true(segment_event(host->segment, 0, &event));
+    assert_int_equal(event.by, BY_OPERATOR);
+    assert_string_equal(event.note, "maintenance");
+    assert_true(segment_event(host->segment, event.sequence, &event));
+    assert_int_equal(event.sequence, host->segment->header->transition_next - 4096 + 1);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- tickets
  */
 
@@ -264,15 +289,54 @@ static struct ticket begin_call(void)
     return ticket;
 }
 
-static void test_tickets_that_no_call_of_the_lane_accounts_for_are_free_within_two_seconds(void **state)
+static void test_tickets_that_no_call_of_the_lane_accounts_for_are_free_at_the_next_heartbeat(void **state)
 {
     (void)state;
     start("concurrency: {max: 4}");
     forge_tickets(honest.number);
     assert_int_equal(tickets_out(), 4);
-    host_advance(host, 1000);
-    host_advance(host, 1000);
+    breakers_drain_all(host->breakers);
     assert_int_equal(tickets_out(), 0);
+}
+
+static void test_tickets_in_the_names_of_all_processes_are_free_at_the_same_heartbeat(void **state)
+{
+    (void)state;
+    struct ticket ticket;
+    start("concurrency: {max: 64}");
+    begin_call();
+    for (unsigned i = 0; i < 63; i++)
+        assert_int_equal(ticket_take(commons_tickets(host->commons, slot), 64, 0,
+                                     i % 2 ? honest.number : hostile[i % HOSTILE].number, i, &ticket),
+                         0);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(tickets_out(), 1);
+}
+
+/* Two threads without a section wanted the same meter: the later one's waits, without an owner, for another breaker. */
+static void test_a_meter_that_nobody_uses_yet_does_not_keep_forged_tickets_out(void **state)
+{
+    (void)state;
+    start("concurrency: {max: 4}");
+    __atomic_fetch_add(&honest.writer.memory->meters_used, 1, __ATOMIC_RELEASE);
+    begin_call();
+    forge_tickets(honest.number);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(tickets_out(), 1);
+}
+
+/* Its call is counted by a meter that it took, or gave to this breaker, since tripd looked for meters. */
+static void test_the_ticket_of_a_thread_s_first_call_stays_out(void **state)
+{
+    (void)state;
+    struct ticket ticket;
+    start("concurrency: {max: 4}");
+    const uint32_t first = writer_meter(&honest.writer, slot, segment_incarnation(host->segment, slot), 3);
+    writer_total(&lane_meter_at(honest.writer.memory, first)->started, 1);
+    assert_int_equal(ticket_take(commons_tickets(host->commons, slot), 4, 0, honest.number, 0, &ticket), 0);
+    breakers_limits_look(host->breakers, slot);
+    breakers_limits_reclaim(host->breakers);
+    assert_int_equal(tickets_out(), 1);
 }
 
 static void test_the_tickets_of_calls_in_flight_stay_out_beside_forged_ones(void **state)
@@ -316,7 +380,11 @@ int main(void)
         TEST(no_word_of_a_client_s_is_taken_for_an_operator_s_opening),
         TEST(steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one),
         TEST(steps_that_were_kept_back_are_told_a_second_later),
-        TEST(tickets_that_no_call_of_the_lane_accounts_for_are_free_within_two_seconds),
+        TEST(an_operator_s_act_is_still_told_after_a_storm_of_steps),
+        TEST(tickets_that_no_call_of_the_lane_accounts_for_are_free_at_the_next_heartbeat),
+        TEST(tickets_in_the_names_of_all_processes_are_free_at_the_same_heartbeat),
+        TEST(a_meter_that_nobody_uses_yet_does_not_keep_forged_tickets_out),
+        TEST(the_ticket_of_a_thread_s_first_call_stays_out),
         TEST(the_tickets_of_calls_in_flight_stay_out_beside_forged_ones),
         TEST(who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_takes),
         TEST(what_lanes_tell_is_left_for_the_next_turn_when_it_was_much),

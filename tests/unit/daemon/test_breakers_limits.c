@@ -243,6 +243,31 @@ static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **
     assert_int_equal(lines()->turn, 1);
 }
 
+static void test_who_blocks_others_and_will_never_return_holds_no_ticket(void **state)
+{
+    struct ticket ticket;
+    (void)state;
+    start(everything);
+    take(&client);
+    look();
+    assert_false(breakers_lane_blocks(host->breakers, client.number));
+    for (unsigned i = 1; i < 50; i++)
+        take(&other);
+    breakers_drain_all(host->breakers);
+    assert_true(breakers_lane_blocks(host->breakers, client.number));
+    lines()->waiting = 1;
+    breakers_lane_doomed(host->breakers, client.number);
+    assert_int_equal(taken(), 49);
+    assert_int_equal(lines()->turn, 1);
+    assert_false(breakers_lane_blocks(host->breakers, client.number));
+    /* A thread of it goes on for a moment. */
+    assert_int_equal(ticket_take(commons_tickets(host->commons, slot), 50, 0, client.number, 0, &ticket), 0);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(taken(), 49);
+    client_die(host, &client);
+    assert_int_equal(taken(), 49);
+}
+
 static void test_who_died_before_waking_others_has_them_woken(void **state)
 {
     (void)state;
@@ -345,6 +370,8 @@ static void test_made_up_holders_are_freed_with_a_store_a_word(void **state)
     words[3] = tickets_with(words[3], 2, (uint16_t)client.number);
     words[3] = tickets_with(words[3], 3, (uint16_t)other.number);
     words[200] = tickets_with(words[200], 0, (uint16_t)other.number);
+    line()->started = 1;
+    lane_meter_at(other.writer.memory, client_meter(host, &other, slot))->started = 2;
     store_kill.region_count = 0;
     store_kill_add((void *)((uintptr_t)words & ~(uintptr_t)4095), 4096);
     assert_false(store_kill_run(TICKET_WORDS, look));
@@ -1020,6 +1047,7 @@ int main(void)
         TEST(a_reload_is_followed_live),
         TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
+        TEST(who_blocks_others_and_will_never_return_holds_no_ticket),
         TEST(who_died_before_waking_others_has_them_woken),
         TEST(a_worker_wakes_those_whom_the_one_before_left_asleep),
         TEST(nobody_is_woken_where_there_were_never_tickets),

@@ -145,19 +145,56 @@ static void test_a_name_without_a_call_stays_while_it_protects_somebody(void **s
     assert_int_equal(fourth, second);
 }
 
-static void test_half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take(void **state)
+static void calls(uint32_t slot)
+{
+    client_reports(host, &client, client_meter(host, &client, slot), slot, "S");
+    breakers_drain_all(host->breakers);
+}
+
+static void test_half_of_the_table_is_the_most_that_a_user_s_names_take_called_or_not(void **state)
 {
     (void)state;
     uint32_t slot;
     start("open: {for: 1s}");
     assert_int_equal(breakers_resolve(host->breakers, 65534, "first", &slot), 0);
-    const uint32_t first = slot;
+    calls(slot);
     assert_int_equal(breakers_resolve(host->breakers, 65534, "second", &slot), 0);
-    assert_int_equal(breakers_resolve(host->breakers, 65534, "third", &slot), -EDQUOT);
-    assert_int_equal(breakers_resolve(host->breakers, 1000, "honest", &slot), 0);
-    client_reports(host, &client, client_meter(host, &client, first), first, "S");
-    breakers_drain_all(host->breakers);
-    assert_int_equal(breakers_resolve(host->breakers, 65534, "third", &slot), 0); /* in the place of its second */
+    assert_int_equal(resolve_as(65534, "third"), -EDQUOT);
+    calls(slot);
+    assert_int_equal(resolve_as(65534, "third"), -EDQUOT);
+    assert_int_equal(resolve_as(65534, "first"), 0);
+    assert_int_equal(resolve_as(1000, "honest"), 0);
+}
+
+static void test_a_user_s_names_are_as_many_as_the_config_says_and_root_s_as_fit(void **state)
+{
+    (void)state;
+    host = host_start("limits: {breakers_per_user: 10%}\nbreakers: [{match: \"*\"}]", SLOTS);
+    client_start(host, &client, 101);
+    assert_int_equal(resolve_as(65534, "first"), 0);
+    assert_int_equal(resolve_as(65534, "second"), -EDQUOT);
+    assert_int_equal(resolve("second"), 0);
+    assert_int_equal(resolve("third"), 0);
+}
+
+static void test_a_user_at_its_bound_gets_the_place_of_its_own_name_that_is_hidden(void **state)
+{
+    (void)state;
+    uint32_t first, slot;
+    start("open: {for: 1s}");
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "first", &first), 0);
+    calls(first);
+    assert_int_equal(breakers_resolve(host->breakers, 65534, "second", &slot), 0);
+    calls(slot);
+    host_advance(host, 30000);
+    calls(slot);
+    assert_int_equal(resolve_as(65534, "third"), -EDQUOT);
+    host_advance(host, 31000);
+    assert_int_equal(resolve_as(65534, "third"), 0);
+    assert_false(there("first"));
+    assert_true(there("second"));
+    assert_int_equal(resolve_as(65534, "fourth"), -EDQUOT);
+    assert_int_equal(resolve_as(1000, "honest"), 0);
 }
 
 static void test_good_calls_alone_are_given_up(void **state)
@@ -306,7 +343,9 @@ int main(void)
         TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
         TEST(a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once),
         TEST(a_name_without_a_call_stays_while_it_protects_somebody),
-        TEST(half_of_the_table_is_the_most_that_a_user_s_names_without_a_call_take),
+        TEST(half_of_the_table_is_the_most_that_a_user_s_names_take_called_or_not),
+        TEST(a_user_s_names_are_as_many_as_the_config_says_and_root_s_as_fit),
+        TEST(a_user_at_its_bound_gets_the_place_of_its_own_name_that_is_hidden),
         TEST(good_calls_alone_are_given_up),
         TEST(failures_streaks_and_growth_are_not_given_up),
         TEST(a_breaker_with_limits_keeps_its_slot_while_somebody_has_resolved_it),

@@ -72,6 +72,28 @@ static void a_user_that_lost_its_role_has_too_many_until_some_end(void **state)
         callers_leave(caller[i]);
 }
 
+static void reporters_together_have_four_full_shares_beside_root(void **state)
+{
+    (void)state;
+    struct caller *reporters[4][40], *roots[40], *more;
+    for (uid_t user = 0; user < 4; user++)
+        for (int i = 0; i < 40; i++)
+            assert_int_equal(callers_come(callers, 1000 + user, 40, &reporters[user][i]), 0);
+    assert_int_equal(callers_come(callers, 1004, 40, &more), -EUSERS);
+    assert_int_equal(callers_come(callers, 1005, STRANGER, &more), 0);
+    callers_leave(more);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(callers_come(callers, 0, 40, &roots[i]), 0);
+    assert_int_equal(callers_come(callers, 0, 40, &more), -EUSERS);
+    callers_leave(reporters[2][7]);
+    assert_int_equal(callers_come(callers, 1004, 40, &reporters[2][7]), 0);
+    for (int i = 0; i < 40; i++) {
+        callers_leave(roots[i]);
+        for (int user = 0; user < 4; user++)
+            callers_leave(reporters[user][i]);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -79,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_stranger_has_sixteen_connections_and_room_again_after_an_end),
         TEST(strangers_together_leave_room_for_who_may_report),
+        TEST(reporters_together_have_four_full_shares_beside_root),
         TEST(a_user_that_lost_its_role_has_too_many_until_some_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,7 @@ static void test_no_file_gives_the_contracts_defaults(void **state)
     assert_int_equal(config->limits.max_breakers, 1024);
     assert_int_equal(config->limits.max_lanes, 1024);
     assert_int_equal(config->limits.lane_memory_per_user, 268435456);
+    assert_int_equal(config->limits.breakers_per_user, 500);
     assert_int_equal(config->breaker_count, 1);
     assert_contract_defaults(&config->breakers[0]);
     assert_string_equal(config->access[CONFIG_OBSERVE].who[0].text, "any");
@@ -132,7 +133,7 @@ static void test_the_contracts_own_text_gives_its_defaults(void **state)
 {
     (void)state;
     struct config *config =
-        accepted("limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB}\n"
+        accepted("limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB, breakers_per_user: 50%}\n"
                  "access: {observe: [any], report: [\"group:tripd\"], control: [\"user:root\", \"group:tripadm\"]}\n"
                  "breakers:\n"
                  "  - match: \"payments/*\"\n"
@@ -162,7 +163,7 @@ static void test_each_setting_takes_its_unit(void **state)
 {
     (void)state;
     struct config *config =
-        accepted("limits: {max_breakers: 10, max_lanes: 4095, lane_memory_per_user: 2GiB}\n"
+        accepted("limits: {max_breakers: 10, max_lanes: 4095, lane_memory_per_user: 2GiB, breakers_per_user: 12.5%}\n"
                  "breakers:\n"
                  "- match: db-?\n"
                  "  mode: shadow\n"
@@ -177,6 +178,7 @@ static void test_each_setting_takes_its_unit(void **state)
     assert_int_equal(config->limits.max_breakers, 10);
     assert_int_equal(config->limits.max_lanes, 4095);
     assert_int_equal(config->limits.lane_memory_per_user, 2147483648);
+    assert_int_equal(config->limits.breakers_per_user, 125);
     assert_string_equal(settings->match, "db-?");
     assert_int_equal(settings->mode, TRIP_MODE_SHADOW);
     assert_int_equal(settings->trip.consecutive_failures, 0);
@@ -1163,6 +1165,7 @@ static void test_the_example_is_the_defaults_written_out(void **state)
     assert_int_equal(config->limits.max_breakers, 1024);
     assert_int_equal(config->limits.max_lanes, 1024);
     assert_int_equal(config->limits.lane_memory_per_user, 268435456);
+    assert_int_equal(config->limits.breakers_per_user, 500);
     assert_contract_defaults(config_settings_for(config, "anything"));
     config_free(config);
 }
@@ -1186,7 +1189,7 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
     struct config *config = accepted("");
     char *text = yaml_of(config);
     assert_string_equal(
-        text, "limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB}\n"
+        text, "limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB, breakers_per_user: 50%}\n"
               "access: {observe: [\"any\"], report: [\"group:tripd\"], control: [\"user:root\", \"group:tripadm\"]}\n"
               "breakers:\n"
               "  - match: \"*\"\n"
@@ -1212,25 +1215,26 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
 static void test_what_is_shown_reads_back_the_same(void **state)
 {
     (void)state;
-    struct config *config = accepted("limits: {max_breakers: 65535, max_lanes: 1, lane_memory_per_user: 1000MiB}\n"
-                                     "access: {observe: [\"user:7\"], report: [], control: [any]}\n"
-                                     "breakers:\n"
-                                     "- match: a.b:c/d@e-f?*\n"
-                                     "  mode: disabled\n"
-                                     "  trip: {failure_rate: 33.3%, slow_after: 1.001s, stall_after: 0.25ms}\n"
-                                     "  window: {type: time, for: 90s}\n"
-                                     "  open: {multiplier: 1.001, for: 36h, max: 3d}\n"
-                                     "  half_open: {verdict: rate, sample: 65535}\n"
-                                     "  ramp: {over: 1m, steps: [0.1%]}\n"
-                                     "  retry: {backoff: fixed, jitter: none, on: [], budget: {ratio: 0.1%}}\n"
-                                     "  hedge: {}\n"
-                                     "- match: b\n"
-                                     "  retry: {on: [user_15, unknown], total: 1m, multiplier: 1.25}\n"
-                                     "  hedge: {after: 0.25ms, at: p50, max: 0}\n"
-                                     "  concurrency: {max: 7, wait: 1s, adaptive: aimd, min: 2}\n"
-                                     "  rate: {limit: 9, per: 1.5s, window: sliding}\n"
-                                     "  throttle: {k: 2.5}\n"
-                                     "  priority: {sheddable_below: 7.5%, normal_below: 0}\n");
+    struct config *config = accepted(
+        "limits: {max_breakers: 65535, max_lanes: 1, lane_memory_per_user: 1000MiB, breakers_per_user: 99.9%}\n"
+        "access: {observe: [\"user:7\"], report: [], control: [any]}\n"
+        "breakers:\n"
+        "- match: a.b:c/d@e-f?*\n"
+        "  mode: disabled\n"
+        "  trip: {failure_rate: 33.3%, slow_after: 1.001s, stall_after: 0.25ms}\n"
+        "  window: {type: time, for: 90s}\n"
+        "  open: {multiplier: 1.001, for: 36h, max: 3d}\n"
+        "  half_open: {verdict: rate, sample: 65535}\n"
+        "  ramp: {over: 1m, steps: [0.1%]}\n"
+        "  retry: {backoff: fixed, jitter: none, on: [], budget: {ratio: 0.1%}}\n"
+        "  hedge: {}\n"
+        "- match: b\n"
+        "  retry: {on: [user_15, unknown], total: 1m, multiplier: 1.25}\n"
+        "  hedge: {after: 0.25ms, at: p50, max: 0}\n"
+        "  concurrency: {max: 7, wait: 1s, adaptive: aimd, min: 2}\n"
+        "  rate: {limit: 9, per: 1.5s, window: sliding}\n"
+        "  throttle: {k: 2.5}\n"
+        "  priority: {sheddable_below: 7.5%, normal_below: 0}\n");
     char *text = yaml_of(config);
     struct config *again = accepted(text);
     char *text_again = yaml_of(again);
@@ -1312,7 +1316,7 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
     fclose(file);
     assert_string_equal(
         text,
-        "map3( limits=map3( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 ) "
+        "map3( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
         "breakers=list1( map14( match=* mode=auto forget_after_ms=3600000 "
         "trip=map7( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "

@@ -320,6 +320,7 @@ static void test_show_says_which_file_gave_what(void **state)
     assert_says(comments, "# limits.max_breakers: default\n"
                           "# limits.max_lanes: DIR/t.yaml:1\n"
                           "# limits.lane_memory_per_user: default\n"
+                          "# limits.breakers_per_user: default\n"
                           "# access.observe: default\n"
                           "# access.report: DIR/t.d/a.yaml:2\n"
                           "# access.control: default\n"

@@ -5,6 +5,10 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -97,6 +101,53 @@ static void test_a_sent_pidfd_must_be_the_peers_own(void **state)
     close(other);
 }
 
+/* A dump of much memory that was never touched takes long, and little room. */
+static pid_t dumping_child(const char *folder)
+{
+    const struct rlimit most = {RLIM_INFINITY, RLIM_INFINITY};
+    const pid_t child = fork();
+    if (child != 0)
+        return child;
+    char *const memory =
+        mmap(NULL, (size_t)256 << 30, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED || chdir(folder) < 0 || setrlimit(RLIMIT_CORE, &most) < 0)
+        _exit(1);
+    *memory = 1;
+    signal(SIGABRT, SIG_DFL);
+    abort();
+}
+
+static bool ended(int pidfd)
+{
+    struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 1;
+}
+
+static void test_who_writes_a_core_dump_is_told_from_who_runs_and_who_is_gone(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/trip-dump-XXXXXX", command[64];
+    assert_non_null(mkdtemp(folder));
+    const int own = pidfd_of(getpid());
+    assert_false(peer_dumps_core(own));
+    assert_false(peer_dumps_core(STDIN_FILENO));
+    const pid_t child = dumping_child(folder);
+    const int dumping = pidfd_of(child);
+    bool seen = false;
+    while (!seen && !ended(dumping))
+        seen = peer_dumps_core(dumping);
+    kill(child, SIGKILL); /* which ends the dump */
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_false(peer_dumps_core(dumping));
+    close(own);
+    close(dumping);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+    if (!seen) /* this host lets nobody dump core */
+        skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_socket_has_no_peer),
         cmocka_unit_test(test_the_peers_pidfd_tells_its_death),
         cmocka_unit_test(test_a_sent_pidfd_must_be_the_peers_own),
+        cmocka_unit_test(test_who_writes_a_core_dump_is_told_from_who_runs_and_who_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,20 @@ static void test_names_that_never_had_a_call_do_not_come_back(void **state)
     assert_int_equal(segment_find(host->segment, "never-called", &slot), -ENOENT);
 }
 
+static void test_names_count_for_who_made_them_after_a_reboot(void **state)
+{
+    uint32_t slot;
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) { /* half of the table */
+        assert_int_equal(breakers_resolve(host->breakers, 1000, (const char[]){(char)('a' + i), 0}, &slot), 0);
+        breakers_trip(host->breakers, slot, 60000, &by_operator);
+    }
+    save();
+    reboot(10000);
+    assert_int_equal(breakers_resolve(host->breakers, 1000, "e", &slot), -EDQUOT);
+    assert_int_equal(breakers_resolve(host->breakers, 1001, "e", &slot), 0);
+}
+
 static void test_modes_come_back_with_owner_reason_and_ttl(void **state)
 {
     uint64_t until_ms;
@@ -284,6 +298,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_count_for_who_made_them_after_a_reboot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_that_ran_out_meanwhile_does_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot, set_up,

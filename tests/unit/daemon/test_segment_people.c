@@ -75,6 +75,58 @@ static void test_the_ring_holds_the_last_4096(void **state)
     }
 }
 
+static void take_steps(struct segment *segment, unsigned count)
+{
+    const struct transition step = {.by = BY_CLIENT};
+    for (unsigned i = 0; i < count; i++)
+        segment_transition(segment, &step, 0);
+}
+
+static void test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct transition what = {.by = BY_OPERATOR, .note = "first"}, event;
+    assert_int_equal(segment_take(segment, "db", 0, &what.breaker), 0);
+    segment_transition(segment, &what, 0);
+    for (unsigned i = 1; i < 1024; i++) {
+        const struct transition act = {.of = i % 2 ? OF_MODE : OF_STATE, .by = i % 2 ? BY_DAEMON : BY_RULE};
+        segment_transition(segment, &act, 0);
+    }
+    take_steps(segment, 100000);
+    assert_true(segment_event(segment, 0, &event));
+    assert_int_equal(event.sequence, 1);
+    assert_string_equal(event.note, "first");
+    assert_true(segment_event(segment, 1023, &event));
+    assert_int_equal(event.sequence, 1024);
+    assert_true(segment_event(segment, 1024, &event));
+    assert_int_equal(event.sequence, 1024 + 100000 - 4096 + 1);
+    segment_transition(segment, &what, 0);
+    assert_true(segment_event(segment, 0, &event));
+    assert_int_equal(event.sequence, 2);
+}
+
+static void test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transition what = {.by = BY_OPERATOR}, event;
+    assert_int_equal(segment_take(fixture->segment, "db", 0, &what.breaker), 0);
+    take_steps(fixture->segment, 1);
+    segment_transition(fixture->segment, &what, 10);
+    fixture->segment->header->transition_next = 1; /* as killed before the entry in the ring */
+    fixture->segment->transitions[1].sequence = 0;
+    adopt_again(fixture);
+    assert_int_equal(fixture->segment->header->transition_next, 2);
+    fixture->segment->header->transition_next = 1; /* and before it was counted among the acts */
+    fixture->segment->header->acts_next = 0;
+    fixture->segment->transitions[1].sequence = 0;
+    adopt_again(fixture);
+    assert_int_equal(fixture->segment->header->acts_next, 1);
+    assert_int_equal(fixture->segment->header->transition_next, 2);
+    assert_true(segment_event(fixture->segment, 1, &event));
+    assert_int_equal(event.at_ms, 10);
+    assert_false(segment_event(fixture->segment, 2, &event));
+}
+
 static void test_a_transition_that_a_kill_left_uncounted_is_counted(void **state)
 {
     struct fixture *fixture = *state;
@@ -209,6 +261,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_transition_tells_time_name_and_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_ring_holds_the_last_4096, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_uncounted_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_half_written_is_overwritten, set_up,
                                         tear_down),

@@ -121,17 +121,36 @@ static void test_transitions_come_in_order_and_only_those_the_ring_holds(void **
 {
     struct fixture *fixture = *state;
     struct transition what = {.reason = TRIP_REASON_OPERATOR}, entry;
-    uint64_t first, next;
     what.breaker = make_breaker(fixture->segment, "db", 1);
     for (uint64_t i = 0; i < 4100; i++)
         segment_transition(fixture->segment, &what, i);
     struct snapshot *snapshot = opened(fixture->dir.path, false);
-    snapshot_transitions(snapshot, &first, &next);
-    assert_int_equal(first, 4);
-    assert_int_equal(next, 4100);
+    assert_true(snapshot_transition(snapshot, 0, &entry));
+    assert_int_equal(entry.sequence, 5);
     assert_true(snapshot_transition(snapshot, 4099, &entry));
     assert_int_equal(entry.at_ms, 4099);
-    assert_false(snapshot_transition(snapshot, 3, &entry));
+    assert_false(snapshot_transition(snapshot, 4100, &entry));
+    snapshot_close(snapshot);
+}
+
+static void test_acts_that_the_ring_holds_no_more_come_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct transition act = {.by = BY_OPERATOR}, step = {.by = BY_CLIENT}, mode = {.of = OF_MODE}, entry;
+    const uint64_t expected[] = {1, 3, 6, 7};
+    uint64_t index = 0;
+    act.breaker = step.breaker = mode.breaker = make_breaker(fixture->segment, "db", 1);
+    segment_transition(fixture->segment, &act, 0);
+    segment_transition(fixture->segment, &step, 0);
+    segment_transition(fixture->segment, &mode, 0);
+    for (unsigned i = 0; i < 4098; i++)
+        segment_transition(fixture->segment, &step, 0);
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(snapshot_transition(snapshot, index, &entry));
+        assert_int_equal(entry.sequence, expected[i]);
+        index = entry.sequence;
+    }
     snapshot_close(snapshot);
 }
 
@@ -237,14 +256,11 @@ static void read_everything(const struct snapshot *snapshot)
     struct transition transition;
     struct client_slot client;
     struct pattern_slot pattern;
-    uint64_t first, next;
     for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++)
         if (snapshot_breaker(snapshot, slot, &breaker))
             json_decref(report_show(&breaker.report));
-    snapshot_transitions(snapshot, &first, &next);
-    for (uint64_t i = 0; i < TRANSITION_RING; i++)
-        if (snapshot_transition(snapshot, first + i, &transition))
-            json_decref(report_transition(&transition));
+    for (uint64_t index = 0; snapshot_transition(snapshot, index, &transition); index = transition.sequence)
+        json_decref(report_transition(&transition));
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++)
         if (snapshot_client(snapshot, lane, &client))
             json_decref(report_client(lane, &client));
@@ -287,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_breaker_is_found_by_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_forgotten_breaker_is_not_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_copy_in_a_file_says_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_acts_that_the_ring_holds_no_more_come_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_transitions_come_in_order_and_only_those_the_ring_holds, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_processes_and_patterns_are_copied, set_up, tear_down),
