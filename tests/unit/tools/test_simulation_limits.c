@@ -99,7 +99,7 @@ static void test_a_sliding_window_admits_its_limit(void **state)
                            "{\"t_ms\":1600,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":2}", NULL});
     simulation_end(run.simulation);
     assert_string_equal(story(&run, text),
-                        "900 allow; 900 allow; 900 deny_rate; 1100 allow; 1600 allow; 1600 deny_rate; ");
+                        "900 allow; 900 allow; 900 deny_rate; 1100 deny_rate; 1600 allow; 1600 deny_rate; ");
     end(&run);
 }
 
