@@ -78,12 +78,21 @@ static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t
     return MODE_OWNER_COUNT;
 }
 
-static uint32_t permits_free(const struct report_breaker *breaker)
+/* Permits that stand armed. */
+static uint32_t permits_armed(const struct report_breaker *breaker)
 {
     if (word_state(breaker->word) != WORD_HALF_OPEN)
         return 0;
     const uint32_t permits = half_open_permits(breaker->policy->half_open);
     return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
+}
+
+/* A mode that freezes the state grants none. */
+static uint32_t permits_free(const struct report_breaker *breaker)
+{
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
+    return mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED ? 0 : permits_armed(breaker);
 }
 
 /* What is admitted on the way back, and until when; null: the state is another one. */
@@ -98,15 +107,21 @@ static json_t *ramp(const struct report_breaker *breaker)
                          : json_null());
 }
 
+/* Until the state admits a call. While no tripd frees permits, clients wait for the last lease: the word's deadline. */
+static uint64_t state_wait_ms(const struct report_breaker *breaker)
+{
+    const bool frees = word_state(breaker->word) == WORD_HALF_OPEN && breaker->daemon == REPORT_RUNNING;
+    if (permits_armed(breaker))
+        return 0;
+    return frees && breaker->detail->permit_due_ms ? time_until(breaker->detail->permit_due_ms, breaker->now_ms)
+                                                   : word_wait_ms(breaker->word, breaker->now_ms);
+}
+
 /* Until a call may be admitted: null where only an operator ends it. */
 static json_t *retry_after(const struct report_breaker *breaker)
 {
-    uint64_t until_ms;
-    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
-    if (mode == TRIP_MODE_FORCED_OPEN)
-        return until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null();
-    return number(mode == TRIP_MODE_AUTO && permits_free(breaker) == 0 ? word_wait_ms(breaker->word, breaker->now_ms)
-                                                                       : 0);
+    const uint64_t after_ms = policy_retry_after_ms(breaker->policy->modes, breaker->now_ms, state_wait_ms(breaker));
+    return after_ms == UINT64_MAX ? json_null() : number(after_ms);
 }
 
 /* Who set the mode, where it was a person. */

@@ -98,7 +98,8 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
                                 trip_mode mode, uint32_t generation);
 void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms);
 void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms);
-void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free); /* for people */
+/* For people. due_ms: when the next one comes free, where none is; 0: not known. */
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free, uint64_t due_ms);
 void segment_soonest_publish(struct segment *segment, uint32_t slot, uint64_t soonest_ns);
 /* Sets (mode TRIP_MODE_COUNT: clears) one owner's mode and recomputes `admission`. until_ms 0: no TTL. */
 void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,

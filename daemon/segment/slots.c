@@ -343,8 +343,9 @@ void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t e
     store_number(&segment->policies[slot].ramp_end, policy_ramp_end(epoch, end_ms));
 }
 
-void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free)
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free, uint64_t due_ms)
 {
+    store_change(&segment->details[slot].permit_due_ms, due_ms);
     store_change(&segment->policies[slot].permits_free, permits_free);
 }
 

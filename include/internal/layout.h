@@ -173,7 +173,8 @@ struct detail_slot {
         uint32_t mode;
         char reason[DETAIL_TEXT_MAX];
     } modes[MODE_OWNER_COUNT];
-    uint32_t made_by; /* uid of the process that asked for the name first */
+    uint64_t permit_due_ms; /* half-open, every permit is out: when the next one comes free; 0: not known */
+    uint32_t made_by;       /* uid of the process that asked for the name first */
     uint32_t reserved0;
     char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
     uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
