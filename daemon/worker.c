@@ -126,6 +126,7 @@ static int advance(void *context, uint64_t ns)
         return -EOPNOTSUPP;
     const uint64_t target = clock->test_now_ns + ns;
     breakers_drain_all(worker->breakers); /* what was reported before belongs to before */
+    breakers_stall_look_all(worker->breakers);
     for (uint64_t at = breakers_due(worker->breakers); at <= target; at = breakers_due(worker->breakers)) {
         /* A timer that is due at once again must not hold the time. */
         clock->test_now_ns = at > clock->test_now_ns ? at : clock->test_now_ns + 1;

@@ -167,7 +167,6 @@ void breakers_permits_of_lane(struct breakers *breakers, uint32_t lane);
 /* ---- stall.c */
 /* Looks for calls of this lane that take too long, and for when the next one will. */
 void breakers_stall_look(struct breakers *breakers, struct lane_side *side);
-void breakers_stall_look_all(struct breakers *breakers);
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark);
 
 /* ---- policy.c */

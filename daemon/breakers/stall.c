@@ -107,7 +107,7 @@ static uint64_t stalls_at(struct breakers *breakers, const struct call_place *ca
     if (!settings->trip.stall_after || !word_counts_streak(mirror) || began_ns < since_ns)
         return DEADLINE_NEVER;
     *ret_slot = meter->breaker;
-    return began_ns + settings->trip.stall_after;
+    return breakers_after(began_ns, settings->trip.stall_after + 1); /* longer than that */
 }
 
 static void look_at_place(struct breakers *breakers, struct lane_side *side, uint32_t place)
