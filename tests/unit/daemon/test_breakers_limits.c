@@ -1122,6 +1122,7 @@ int main(void)
         TEST(all_that_limits_need_is_published),
         TEST(without_settings_nothing_is_limited),
         TEST(a_reload_is_followed_live),
+        TEST(another_limit_keeps_the_calls_of_a_sliding_window),
         TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
         TEST(who_died_before_waking_others_has_them_woken),
