@@ -61,7 +61,7 @@ static const char *const by_names[] = {"tripd", "a client", "operator", "fleet",
 static void log_transition(void *context, const struct transition *moved)
 {
     (void)context;
-    char by[128] = "", steps[48] = "";
+    char by[128] = "", steps[48] = "", why[48] = "";
     if (moved->of == OF_MODE) {
         if (moved->by != BY_OPERATOR) /* whose request is a line of its own, for all the breakers that it named */
             log_info("%.*s: mode %s -> %s, by %s%s%.*s", (int)sizeof(moved->name), moved->name,
@@ -74,10 +74,11 @@ static void log_transition(void *context, const struct transition *moved)
     if (moved->by == BY_OPERATOR)
         snprintf(by, sizeof(by), "operator (uid %u)%s%.*s", moved->uid, moved->note[0] ? ": " : "",
                  (int)sizeof(moved->note), moved->note);
-    log_info("%.*s: %s -> %s%s%s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
-             NAME_OF(state_names, moved->to), moved->to == TRIP_STATE_OPEN ? " (" : "",
-             moved->to == TRIP_STATE_OPEN ? NAME_OF(reason_names, moved->reason) : "",
-             moved->to == TRIP_STATE_OPEN ? ")" : "", by[0] ? by : NAME_OF(by_names, moved->by), steps);
+    if (moved->to == TRIP_STATE_OPEN)
+        snprintf(why, sizeof(why), moved->condition ? " (%s: %s)" : " (%s)", NAME_OF(reason_names, moved->reason),
+                 NAME_OF(reason_names, moved->condition));
+    log_info("%.*s: %s -> %s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
+             NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(by_names, moved->by), steps);
 }
 
 /* ---- when the breakers want to be called */

@@ -161,9 +161,12 @@ static void report_move(const struct simulation *simulation, const struct sim_br
 {
     static const char *const states[] = {TRIP_STATES(NAME)};
     static const char *const reasons[] = {TRIP_REASONS(NAME)};
-    report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
-                                 breaker->name, "event", "transition", "from", states[word_shown_state(before)], "to",
-                                 states[word_shown_state(breaker->word)], "reason", reasons[reason]));
+    const bool relapse = reason == TRIP_REASON_RELAPSE;
+    report(simulation,
+           json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o*}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
+                     breaker->name, "event", "transition", "from", states[word_shown_state(before)], "to",
+                     states[word_shown_state(breaker->word)], "reason", reasons[reason], "condition",
+                     relapse ? json_string(reasons[breaker->detail.condition]) : NULL));
 }
 
 /* attempt: only retries, from 2 on, say which they are. */
@@ -250,7 +253,8 @@ static void note_move(struct simulation *simulation, struct sim_breaker *breaker
 }
 
 /* for_ms 0: the next open time. */
-static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason, uint64_t for_ms)
+static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason,
+                     trip_reason condition, uint64_t for_ms)
 {
     const uint64_t before = breaker->word;
     forget_growth(simulation, breaker);
@@ -259,7 +263,16 @@ static void open_now(struct simulation *simulation, struct sim_breaker *breaker,
     core_opened(&breaker->core, simulation->now_ns, breaker->next_open_ns, reason);
     choose_next_open(simulation, breaker);
     breaker->detail.reason = (uint8_t)reason;
+    breaker->detail.condition = (uint8_t)condition;
     note_move(simulation, breaker, before, reason);
+}
+
+static void open_by_streak(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    if (word_state(breaker->word) == WORD_RAMPING)
+        open_now(simulation, breaker, TRIP_REASON_RELAPSE, TRIP_REASON_CONSECUTIVE, 0);
+    else
+        open_now(simulation, breaker, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE, 0);
 }
 
 /* When the lease of a permit ends that is taken now. */
@@ -314,13 +327,12 @@ static void judge(struct simulation *simulation, struct sim_breaker *breaker)
     const uint64_t threshold = breaker->settings->trip.consecutive_failures;
     const bool streak = word_counts_streak(breaker->word) && threshold && word_streak(breaker->word) >= threshold;
     if (moves(mode_now(simulation, breaker, &until_ms)) && streak) {
-        open_now(simulation, breaker,
-                 word_state(breaker->word) == WORD_RAMPING ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE, 0);
+        open_by_streak(simulation, breaker);
     } else if (moves(mode_now(simulation, breaker, &until_ms))) {
         const struct core_verdict verdict = core_judge(&breaker->core, breaker->settings, word_state(breaker->word),
                                                        breaker->core.head.in_flight, simulation->now_ns);
         if (verdict.move && verdict.to == WORD_OPEN)
-            open_now(simulation, breaker, verdict.reason, 0);
+            open_now(simulation, breaker, verdict.reason, verdict.condition, 0);
         else if (verdict.move)
             close_now(simulation, breaker, verdict.to);
     }
@@ -350,12 +362,11 @@ static void streak_grows(struct simulation *simulation, struct sim_breaker *brea
     uint64_t until_ms;
     bool opened;
     const trip_mode mode = mode_now(simulation, breaker, &until_ms);
-    const bool ramping = word_state(breaker->word) == WORD_RAMPING;
     const uint64_t word = word_after_failure(
         breaker->word, policy_judge((uint32_t)breaker->settings->trip.consecutive_failures, mode, false, 0), 0,
         &opened);
     if (opened)
-        open_now(simulation, breaker, ramping ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE, 0);
+        open_by_streak(simulation, breaker);
     else
         breaker->word = word;
 }
@@ -954,7 +965,7 @@ static int step_trip(struct simulation *simulation, struct sim_breaker *breaker,
         snprintf(problem, 256, "trip refused, as tripd does: the mode of %s keeps its state as it is", step->breaker);
         return SIMULATION_REFUSED;
     }
-    open_now(simulation, breaker, TRIP_REASON_OPERATOR, step->span_ms);
+    open_now(simulation, breaker, TRIP_REASON_OPERATOR, TRIP_REASON_NONE, step->span_ms);
     return 0;
 }
 

@@ -224,10 +224,7 @@ static bool step_by_streak(struct breakers *breakers, uint32_t slot, uint64_t wo
     const uint64_t threshold = breakers->table[slot].settings->trip.consecutive_failures;
     if (!word_counts_streak(word) || threshold == 0 || word_streak(word) < threshold)
         return false;
-    const struct move move = {
-        .to = WORD_OPEN,
-        .reason = word_state(word) == WORD_RAMPING ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
-    };
+    const struct move move = move_by_streak(word);
     breakers_move(breakers, slot, word, &move);
     return true;
 }
@@ -242,7 +239,7 @@ static bool step_by_verdict(struct breakers *breakers, uint32_t slot, uint64_t w
         core_judge(core, breakers->table[slot].settings, word_state(word), core->head.in_flight, breakers->now_ns);
     if (!verdict.move)
         return false;
-    const struct move move = {.to = verdict.to, .reason = verdict.reason};
+    const struct move move = {.to = verdict.to, .reason = verdict.reason, .condition = verdict.condition};
     breakers_move(breakers, slot, word, &move);
     return true;
 }

@@ -67,10 +67,7 @@ static void count_in_streak(struct breakers *breakers, uint32_t slot, uint32_t e
             return;
         bool opened;
         const uint64_t after = word_after_failure(word, policy_judge_of(policy, word_generation(word)), 0, &opened);
-        const struct move move = {
-            .to = WORD_OPEN,
-            .reason = word_state(word) == WORD_RAMPING ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
-        };
+        const struct move move = move_by_streak(word);
         if (opened ? breakers_move(breakers, slot, word, &move) : breakers_cas(breakers, slot, word, after))
             return;
     }

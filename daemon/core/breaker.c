@@ -201,14 +201,16 @@ static bool has_ramp(const struct breaker_settings *settings)
 struct core_verdict core_judge(const struct core_state *core, const struct breaker_settings *settings,
                                enum word_state state, uint64_t in_flight, uint64_t now_ns)
 {
-    struct core_verdict verdict = {false, state, TRIP_REASON_NONE};
+    struct core_verdict verdict = {false, state, TRIP_REASON_NONE, TRIP_REASON_NONE};
 
     if (state == WORD_CLOSED || state == WORD_RAMPING) {
         verdict.reason = trip_condition(core, settings, in_flight, now_ns);
         if (verdict.reason == TRIP_REASON_NONE)
             return verdict;
-        if (state == WORD_RAMPING)
+        if (state == WORD_RAMPING) {
+            verdict.condition = verdict.reason;
             verdict.reason = TRIP_REASON_RELAPSE;
+        }
         verdict.move = true;
         verdict.to = WORD_OPEN;
     } else if (state == WORD_HALF_OPEN) {

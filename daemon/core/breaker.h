@@ -57,8 +57,9 @@ void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow);
 /* What should become of a breaker in this state. TRIP_REASON_NONE with move false: nothing. */
 struct core_verdict {
     bool move;
-    enum word_state to; /* WORD_OPEN, WORD_CLOSED (or WORD_RAMPING, where the settings have a ramp) */
-    trip_reason reason; /* of an opening */
+    enum word_state to;    /* WORD_OPEN, WORD_CLOSED (or WORD_RAMPING, where the settings have a ramp) */
+    trip_reason reason;    /* of an opening */
+    trip_reason condition; /* of a relapse: which one held */
 };
 
 /* state: closed, ramping: the trip conditions over window and calls in flight (not the streak, which is the state

@@ -130,6 +130,12 @@ static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner ow
     return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
 }
 
+/* Beside a relapse: which condition held. NULL, and so no key: it was none. */
+static json_t *condition(uint8_t held)
+{
+    return held == TRIP_REASON_NONE ? NULL : json_string(NAME_OF(reason_names, held));
+}
+
 json_t *report_line(const struct report_breaker *breaker)
 {
     const struct policy_slot *policy = breaker->policy;
@@ -141,11 +147,13 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, "
+        "{s:o, s:s, s:s, s:s, s:o*, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+        "s:s, "
         "s:o}",
         "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
-        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
-        "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
+        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
+        condition(detail->condition), "by", NAME_OF(by_names, detail->by), "uid",
+        detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
         "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
         "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
@@ -311,13 +319,14 @@ json_t *report_transition(const struct transition *transition)
 {
     const bool mode = transition->of == OF_MODE;
     const uint64_t until = transition->until_unix_ms;
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
                      number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
                      number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event",
                      mode ? "mode" : "transition", "from",
                      mode ? NAME_OF(mode_names, transition->from) : NAME_OF(state_names, transition->from), "to",
                      mode ? NAME_OF(mode_names, transition->to) : NAME_OF(state_names, transition->to), "reason",
-                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "until_unix_ms",
+                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "condition",
+                     condition(transition->condition), "until_unix_ms",
                      !mode   ? NULL
                      : until ? number(until)
                              : json_null(),

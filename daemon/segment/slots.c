@@ -161,6 +161,11 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
     detail_end(detail);
 }
 
+void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reason condition)
+{
+    store_byte(&segment->details[slot].condition, condition);
+}
+
 /* One word: whole without a sequence. */
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word)
 {

@@ -147,6 +147,8 @@ at 169
 says a ramping state
 at 171
 last ramp ramping open relapse 170
+shows failures events.-1.condition events ramp
+shows failures condition show ramp
 
 # 8. Calls in flight are judged when half-open closes.
 case_of in_flight

@@ -219,6 +219,7 @@ static void test_failures_of_a_frozen_ramp_open_at_the_end_of_its_ttl(void **sta
     at(170);
     assert_int_equal(now(), WORD_OPEN);
     assert_int_equal(last_move()->reason, TRIP_REASON_RELAPSE);
+    assert_int_equal(last_move()->condition, TRIP_REASON_FAILURES);
     assert_int_equal(last_move()->at_ms, 170);
 }
 
@@ -231,6 +232,27 @@ static void test_what_a_window_forgot_while_frozen_opens_nothing(void **state)
     at(2000);
     set_mode(TRIP_MODE_AUTO, 0);
     assert_int_equal(now(), WORD_CLOSED);
+}
+
+static void test_a_relapse_says_which_condition_held_and_an_operator_s_trip_is_none(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 2, failure_rate: 0%}, half_open: {successes: 1}, ramp: {over: 10s}, " OPEN);
+    for (unsigned round = 0; round < 2; round++) {
+        trip();
+        assert_int_equal(last_move()->reason, TRIP_REASON_OPERATOR);
+        assert_int_equal(last_move()->condition, TRIP_REASON_NONE);
+        assert_int_equal(host->segment->details[slot].condition, TRIP_REASON_NONE);
+        host_advance(host, 100);
+        end_probe(begin_probe(), PERMIT_OK);
+        assert_int_equal(now(), WORD_RAMPING);
+    }
+    report("FF");
+    assert_int_equal(now(), WORD_OPEN);
+    assert_int_equal(last_move()->reason, TRIP_REASON_RELAPSE);
+    assert_int_equal(last_move()->by, BY_CLIENT);
+    assert_int_equal(last_move()->condition, TRIP_REASON_CONSECUTIVE);
+    assert_int_equal(host->segment->details[slot].condition, TRIP_REASON_CONSECUTIVE);
 }
 
 /* ------------------------------------------------------------------------------------------------- conditions */
@@ -319,6 +341,7 @@ int main(void)
         TEST(a_streak_of_a_frozen_time_opens_at_the_end_of_its_ttl),
         TEST(failures_of_a_frozen_ramp_open_at_the_end_of_its_ttl),
         TEST(what_a_window_forgot_while_frozen_opens_nothing),
+        TEST(a_relapse_says_which_condition_held_and_an_operator_s_trip_is_none),
         TEST(forgetting_alone_opens_nothing_and_the_next_outcome_does),
         TEST(calls_in_flight_are_judged_when_half_open_closes),
         TEST(growth_is_forgotten_when_forget_has_passed_since_the_opening_ended),
