@@ -290,9 +290,11 @@ static int live_step(const struct turn *turn, const char **ret_verdict)
         trip_end(&live.calls[turn->id], turn->outcome);
         break;
     case PLAY_RECORD:
-        for (unsigned i = 0; i < turn->n; i++)
+        for (unsigned i = 0; i < turn->n && error == 0; i++) { /* one that moves the state does so before the next */
             trip_record(live.breaker, turn->outcome, 0);
-        break;
+            error = live_settles();
+        }
+        return error;
     case PLAY_MODE:
         return live_asks(turn->method, params_of(turn), NULL);
     case PLAY_TRIP:
