@@ -61,7 +61,7 @@ static const char *const by_names[] = {ACTORS(NAME)};
 static void log_transition(void *context, const struct transition *moved)
 {
     (void)context;
-    char by[128] = "", steps[48] = "";
+    char by[128] = "", steps[48] = "", why[48] = "";
     if (moved->of == OF_MODE) {
         if (moved->by != BY_OPERATOR) /* whose request is a line of its own, for all the breakers that it named */
             log_info("%.*s: mode %s -> %s, by %s%s%.*s", (int)sizeof(moved->name), moved->name,
@@ -74,10 +74,11 @@ static void log_transition(void *context, const struct transition *moved)
     if (moved->by == BY_OPERATOR)
         snprintf(by, sizeof(by), "operator (uid %u)%s%.*s", moved->uid, moved->note[0] ? ": " : "",
                  (int)sizeof(moved->note), moved->note);
-    log_info("%.*s: %s -> %s%s%s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
-             NAME_OF(state_names, moved->to), moved->to == TRIP_STATE_OPEN ? " (" : "",
-             moved->to == TRIP_STATE_OPEN ? NAME_OF(reason_names, moved->reason) : "",
-             moved->to == TRIP_STATE_OPEN ? ")" : "", by[0] ? by : NAME_OF(by_names, moved->by), steps);
+    if (moved->to == TRIP_STATE_OPEN)
+        snprintf(why, sizeof(why), moved->condition ? " (%s: %s)" : " (%s)", NAME_OF(reason_names, moved->reason),
+                 NAME_OF(reason_names, moved->condition));
+    log_info("%.*s: %s -> %s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
+             NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(by_names, moved->by), steps);
 }
 
 /* ---- when the breakers want to be called */
@@ -126,6 +127,7 @@ static int advance(void *context, uint64_t ns)
         return -EOPNOTSUPP;
     const uint64_t target = clock->test_now_ns + ns;
     breakers_drain_all(worker->breakers); /* what was reported before belongs to before */
+    breakers_stall_look_all(worker->breakers);
     for (uint64_t at = breakers_due(worker->breakers); at <= target; at = breakers_due(worker->breakers)) {
         /* A timer that is due at once again must not hold the time. */
         clock->test_now_ns = at > clock->test_now_ns ? at : clock->test_now_ns + 1;

@@ -140,10 +140,10 @@ extern "C" {
 
 /* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
  * delay would end after retry.total, or the server asks for more than retry.max. NOT_RETRYABLE: this type of error is
- * not in retry.on. OPEN: the breaker admits nothing now, or not before the delay ends. BUDGET: the breaker's retry
- * budget is dry. DEADLINE: the delay would end after the caller's deadline. LIMIT: trip_run's alone, for a retry whose
- * admission a limit denied (bulkhead, rate) or that was shed; an event loop reads the same in the verdict of its
- * retry's trip_begin. */
+ * not in retry.on. OPEN: the breaker is open or forced open, or half-open with probes of which every lease outlasts
+ * the delay. BUDGET: the breaker's retry budget is dry. DEADLINE: the delay would end with the caller's deadline or
+ * after it. LIMIT: trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or that was shed; an
+ * event loop reads the same in the verdict of its retry's trip_begin. */
 #define TRIP_RETRIES(X)               \
     X(AGAIN, "again")                 \
     X(ATTEMPTS, "attempts")           \
@@ -215,7 +215,7 @@ typedef struct trip_info {
     trip_client_state client; /* where this answer comes from */
     uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: not by itself */
     uint32_t consecutive_failures;
-    uint32_t permits_free; /* half-open: probes that would be granted now */
+    uint32_t permits_free; /* half-open: probes that would be granted now; 0 while a mode keeps the state as it is */
     uint64_t window_calls, window_failures, window_slow;
     int32_t failure_rate_permille, slow_rate_permille;
     uint32_t calls_until_rate;                  /* calls missing to minimum_calls; 0: the rates count */

@@ -431,6 +431,8 @@ struct permit {
 
 /* Half-open: how many could be taken now. */
 uint32_t probe_permits_free(const struct binding *binding, uint64_t word);
+/* Until the first lease of a permit ends; UINT64_MAX: none runs. */
+uint64_t probe_permit_wait_ms(const struct binding *binding, uint64_t now_ms);
 /* Takes one and extends the state word's deadline to its lease's end. */
 bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
                        struct permit *ret_permit);

@@ -105,11 +105,13 @@ static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret
     return state == WORD_OPEN ? TRIP_DENY_OPEN : TRIP_DENY_HALF_OPEN;
 }
 
-static trip_verdict admit(struct call *call)
+/* *ret_overruled: the mode is shadow, and the breaker would have denied. */
+static trip_verdict admit(struct call *call, bool *ret_overruled)
 {
     trip_verdict verdict = TRIP_ALLOW;
     trip_mode mode = TRIP_MODE_AUTO;
     bool again = true;
+    *ret_overruled = false;
     for (unsigned tries = 0; tries < ADMIT_TRIES && again; tries++) {
         uint64_t admission;
         call->word = __atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE);
@@ -124,7 +126,8 @@ static trip_verdict admit(struct call *call)
             return mode == TRIP_MODE_DISABLED ? TRIP_ALLOW : TRIP_DENY_FORCED;
         verdict = admit_by_state(call, now_ms, &again);
     }
-    return mode == TRIP_MODE_SHADOW && !trip_admitted(verdict) ? TRIP_ALLOW : verdict;
+    *ret_overruled = mode == TRIP_MODE_SHADOW && !trip_admitted(verdict);
+    return *ret_overruled ? TRIP_ALLOW : verdict;
 }
 
 /* Does the policy in force want to know of calls in flight? A probe's end is its lease's. */
@@ -179,14 +182,28 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
 
 #define PASSED_NS 1 /* a deadline so near has passed */
 
+/* In shadow a call takes what there is, as in auto. One that would have been denied takes nothing, is counted by what
+ * would have denied it, and goes out. */
+static void shadow_limits(const struct reporter *reporter, struct call *call, trip_priority priority, bool overruled)
+{
+    enum limited by;
+    const bool rejected = !overruled && !limits_take(reporter, call, priority, 0, &by);
+    if (reporter->meter && overruled)
+        reporter_add(reporter, &reporter->meter->denied);
+    if (reporter->meter && rejected)
+        reporter_add(reporter, &reporter->meter->limited[by]);
+}
+
 /* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
 static bool limited(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
-                    enum limited *ret_by)
+                    bool overruled, enum limited *ret_by)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
-    if (policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_AUTO ||
-        limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
+    const trip_mode mode = policy_mode_now(binding->policy, admission, view_now_ms(binding->view));
+    if (mode == TRIP_MODE_SHADOW)
+        shadow_limits(reporter, call, priority, overruled);
+    if (mode != TRIP_MODE_AUTO || limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
         if (trip_call_remaining_ns((const trip_call *)call) > PASSED_NS)
             return false;
         *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
@@ -212,7 +229,8 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     const uint64_t left_ns = options->within_ns ? options->within_ns : UINT64_MAX;
     if (left_ns <= PASSED_NS) /* before admit: a call that is not sent takes no probe's permit */
         return reject(&reporter, call, by);
-    const trip_verdict verdict = admit(call);
+    bool overruled;
+    const trip_verdict verdict = admit(call, &overruled);
     if (!trip_admitted(verdict)) {
         if (reporter.meter)
             reporter_add(&reporter, &reporter.meter->denied);
@@ -221,7 +239,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     }
     if (options->within_ns)
         call->deadline = asked + ticks_of_ns(options->within_ns, call->binding->view->tick_ns_q32);
-    if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), &by))
+    if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), overruled, &by))
         return reject(&reporter, call, by);
     call->ticks = view_ticks(call->binding->view);
     count_started(&reporter, call);

@@ -64,24 +64,17 @@ static trip_reason reason_of(const struct binding *binding, uint64_t word)
     return unseen ? TRIP_REASON_CONSECUTIVE : told;
 }
 
-/* Forced open without a TTL ends when an operator says so. */
-static uint64_t forced_for(const struct binding *binding, uint64_t now_ms)
-{
-    uint64_t until_ms;
-    policy_mode_of(binding->policy->modes, now_ms, &until_ms);
-    return until_ms ? time_until(until_ms, now_ms) : UINT64_MAX;
-}
-
-/* Modes other than auto and forced_open admit; forced open, the state's own time runs on. */
-static uint64_t retry_after(const struct binding *binding, const trip_info *info, uint64_t word, uint64_t now_ms)
+/* Until the state admits a call: its time runs on while a mode forces it open. A half-open breaker whose permits are
+ * all out admits when the first lease ends, and tripd is there to free it. */
+static uint64_t state_wait_ms(const struct binding *binding, uint64_t word, uint64_t now_ms)
 {
     const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);
-    const uint64_t forced_ms = info->mode == TRIP_MODE_FORCED_OPEN ? forced_for(binding, now_ms) : 0;
-    const bool now = info->permits_free > 0 || word_due(word, now_ms, longest_ms);
-    const uint64_t state_ms = now ? 0 : word_wait_ms(word, now_ms);
-    if (info->mode != TRIP_MODE_AUTO && info->mode != TRIP_MODE_FORCED_OPEN)
+    if (probe_permits_free(binding, word) > 0 || word_due(word, now_ms, longest_ms))
         return 0;
-    return forced_ms > state_ms ? forced_ms : state_ms;
+    const uint64_t all_ms = word_wait_ms(word, now_ms);
+    return word_state(word) == WORD_HALF_OPEN && !view_away(binding->view)
+               ? at_most(all_ms, probe_permit_wait_ms(binding, now_ms))
+               : all_ms;
 }
 
 static void fill_limits(const struct binding *binding, trip_info *info)
@@ -113,8 +106,9 @@ int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info)
         policy_mode_now(binding->policy, __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED), now_ms);
     info.reason = reason_of(binding, word);
     info.consecutive_failures = word_counts_streak(word) ? word_streak(word) : 0;
-    info.permits_free = word_state(word) == WORD_HALF_OPEN ? probe_permits_free(binding, word) : 0;
-    info.retry_after_ms = retry_after(binding, &info, word, now_ms);
+    const bool frozen = info.mode == TRIP_MODE_FORCED_OPEN || info.mode == TRIP_MODE_DISABLED;
+    info.permits_free = frozen ? 0 : probe_permits_free(binding, word);
+    info.retry_after_ms = policy_retry_after_ms(binding->policy->modes, now_ms, state_wait_ms(binding, word, now_ms));
     fill_limits(binding, &info);
     fill_window(binding, &info);
     *ret_info = info;

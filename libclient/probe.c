@@ -21,6 +21,17 @@ uint32_t probe_permits_free(const struct binding *binding, uint64_t word)
     return count;
 }
 
+uint64_t probe_permit_wait_ms(const struct binding *binding, uint64_t now_ms)
+{
+    uint64_t wait_ms = UINT64_MAX;
+    for (uint32_t i = 0; i < permit_count(binding); i++) {
+        const uint64_t permit = __atomic_load_n(&binding->permits[i], __ATOMIC_RELAXED);
+        if (permit_outcome(permit) == PERMIT_OWNED && !permit_lease_over(permit, now_ms))
+            wait_ms = at_most(wait_ms, permit_end_ms(permit, now_ms) - now_ms);
+    }
+    return wait_ms;
+}
+
 /* The deadline of the word whose permit was taken, to the lease's end at least. False: the epoch moved. */
 static bool extend_deadline(const struct binding *binding, uint64_t word, uint64_t end_ms)
 {

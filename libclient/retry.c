@@ -25,21 +25,25 @@ void trip_retry_within(trip_retry *public_retry, uint64_t within_ns)
     retry->deadline_ns = within_ns ? saturated((unsigned __int128)view_now_ns(retry->view) + within_ns) : 0;
 }
 
-/* Would it still deny when the delay is over? A ramp throws dice at each call, and says 0: it ends nothing. */
-static bool denies_until(struct trip_breaker *breaker, uint64_t delay_ns)
+/* Does the breaker end the retries? An open one does, however soon it may be tried; one whose probes are all out, if
+ * each of their leases lasts for longer than the delay. A ramp throws dice at each call, and ends nothing. */
+static bool ends_retries(struct trip_breaker *breaker, uint64_t delay_ns)
 {
     trip_info info;
-    const trip_verdict verdict = trip_allow(breaker);
-    if (trip_admitted(verdict))
-        return false;
-    if (verdict == TRIP_DENY_OPEN || trip_breaker_info(breaker, &info) < 0)
+    switch (trip_allow(breaker)) {
+    case TRIP_DENY_OPEN:
+    case TRIP_DENY_FORCED:
         return true;
-    return info.retry_after_ms == UINT64_MAX || product(info.retry_after_ms, 1000000) > delay_ns;
+    case TRIP_DENY_HALF_OPEN:
+        return trip_breaker_info(breaker, &info) < 0 || product(info.retry_after_ms, 1000000) > delay_ns;
+    default:
+        return false;
+    }
 }
 
 static bool ends_after(uint64_t now_ns, uint64_t delay_ns, uint64_t until_ns)
 {
-    return until_ns != 0 && saturated((unsigned __int128)now_ns + delay_ns) >= until_ns;
+    return until_ns != 0 && saturated((unsigned __int128)now_ns + delay_ns) > until_ns;
 }
 
 static uint64_t random_64(void)
@@ -66,11 +70,11 @@ trip_retry_answer trip_retry_next(trip_retry *public_retry, trip_error_type erro
     if (hint_ns > settings.backoff.max_ns)
         return TRIP_RETRY_TIME;
     const uint64_t now_ns = view_now_ns(retry->view);
-    if (denies_until(retry->breaker, delay_ns))
+    if (ends_retries(retry->breaker, delay_ns))
         return TRIP_RETRY_OPEN;
     if (ends_after(now_ns, delay_ns, total_ns ? saturated((unsigned __int128)retry->started_ns + total_ns) : 0))
         return TRIP_RETRY_TIME;
-    if (ends_after(now_ns, delay_ns, retry->deadline_ns))
+    if (ends_after(now_ns, saturated((unsigned __int128)delay_ns + 1), retry->deadline_ns)) /* no time would be left */
         return TRIP_RETRY_DEADLINE;
     if (!limits_pay_retry(retry->breaker, binding))
         return TRIP_RETRY_BUDGET;

@@ -307,7 +307,8 @@ static const char *cause(const json_t *show, char out[256])
         snprintf(out, 256, ", %s%s%s%s", operator_name(show, name), noted ? ": \"" : "", text(show, "note"),
                  noted ? "\"" : "");
     else if (!is_closed(show))
-        snprintf(out, 256, ", %s", text(show, "reason"));
+        snprintf(out, 256, ", %s%s%s", text(show, "reason"), absent(show, "condition") ? "" : ": ",
+                 text(show, "condition"));
     return out;
 }
 
@@ -502,12 +503,12 @@ void print_event(FILE *out, const json_t *event)
     char steps[56] = "";
     if (number(event, "steps") > 1)
         snprintf(steps, sizeof(steps), ", after %llu steps too fast to tell", N(event, "steps"));
-    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s, by %s%s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
+    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s%s%s, by %s%s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
             text(event, "breaker"), mode ? "mode " : "", text(event, "from"), text(event, "to"), opens ? " (" : "",
-            opens ? text(event, "reason") : "", opens ? ")" : "", ends ? " until " : "",
-            ends ? moment(number(event, "until_unix_ms"), until) : "", text(event, "by"), named ? " " : "",
-            named ? user_name(number(event, "uid"), name) : "", absent(event, "note") ? "" : ": ", text(event, "note"),
-            steps);
+            opens ? text(event, "reason") : "", absent(event, "condition") ? "" : ": ", text(event, "condition"),
+            opens ? ")" : "", ends ? " until " : "", ends ? moment(number(event, "until_unix_ms"), until) : "",
+            text(event, "by"), named ? " " : "", named ? user_name(number(event, "uid"), name) : "",
+            absent(event, "note") ? "" : ": ", text(event, "note"), steps);
 }
 
 void print_events(FILE *out, const json_t *result)

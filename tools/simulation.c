@@ -161,9 +161,12 @@ static void report_move(const struct simulation *simulation, const struct sim_br
 {
     static const char *const states[] = {TRIP_STATES(NAME)};
     static const char *const reasons[] = {TRIP_REASONS(NAME)};
-    report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
-                                 breaker->name, "event", "transition", "from", states[word_shown_state(before)], "to",
-                                 states[word_shown_state(breaker->word)], "reason", reasons[reason]));
+    const bool relapse = reason == TRIP_REASON_RELAPSE;
+    report(simulation,
+           json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o*}", "t_ms", (json_int_t)now_ms(simulation), "breaker",
+                     breaker->name, "event", "transition", "from", states[word_shown_state(before)], "to",
+                     states[word_shown_state(breaker->word)], "reason", reasons[reason], "condition",
+                     relapse ? json_string(reasons[breaker->detail.condition]) : NULL));
 }
 
 /* attempt: only retries, from 2 on, say which they are. */
@@ -205,7 +208,7 @@ static uint64_t due_ns(const struct simulation *simulation, const struct sim_bre
         return step_ns;
     case WORD_CLOSED:
         if (breaker->core.window.type == WINDOW_TIME &&
-            core_wants_tick(&breaker->core, breaker->settings, WORD_CLOSED)) {
+            core_wants_tick(&breaker->core, breaker->settings, WORD_CLOSED, simulation->now_ns)) {
             const uint64_t bucket_ns = breaker->core.window.span_ns / WINDOW_BUCKETS;
             return (simulation->now_ns / bucket_ns + 1) * bucket_ns;
         }
@@ -250,7 +253,8 @@ static void note_move(struct simulation *simulation, struct sim_breaker *breaker
 }
 
 /* for_ms 0: the next open time. */
-static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason, uint64_t for_ms)
+static void open_now(struct simulation *simulation, struct sim_breaker *breaker, trip_reason reason,
+                     trip_reason condition, uint64_t for_ms)
 {
     const uint64_t before = breaker->word;
     forget_growth(simulation, breaker);
@@ -259,7 +263,16 @@ static void open_now(struct simulation *simulation, struct sim_breaker *breaker,
     core_opened(&breaker->core, simulation->now_ns, breaker->next_open_ns, reason);
     choose_next_open(simulation, breaker);
     breaker->detail.reason = (uint8_t)reason;
+    breaker->detail.condition = (uint8_t)condition;
     note_move(simulation, breaker, before, reason);
+}
+
+static void open_by_streak(struct simulation *simulation, struct sim_breaker *breaker)
+{
+    if (word_state(breaker->word) == WORD_RAMPING)
+        open_now(simulation, breaker, TRIP_REASON_RELAPSE, TRIP_REASON_CONSECUTIVE, 0);
+    else
+        open_now(simulation, breaker, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE, 0);
 }
 
 /* When the lease of a permit ends that is taken now. */
@@ -311,11 +324,15 @@ static void ramp_on(struct simulation *simulation, struct sim_breaker *breaker)
 static void judge(struct simulation *simulation, struct sim_breaker *breaker)
 {
     uint64_t until_ms;
-    if (moves(mode_now(simulation, breaker, &until_ms))) {
+    const uint64_t threshold = breaker->settings->trip.consecutive_failures;
+    const bool streak = word_counts_streak(breaker->word) && threshold && word_streak(breaker->word) >= threshold;
+    if (moves(mode_now(simulation, breaker, &until_ms)) && streak) {
+        open_by_streak(simulation, breaker);
+    } else if (moves(mode_now(simulation, breaker, &until_ms))) {
         const struct core_verdict verdict = core_judge(&breaker->core, breaker->settings, word_state(breaker->word),
                                                        breaker->core.head.in_flight, simulation->now_ns);
         if (verdict.move && verdict.to == WORD_OPEN)
-            open_now(simulation, breaker, verdict.reason, 0);
+            open_now(simulation, breaker, verdict.reason, verdict.condition, 0);
         else if (verdict.move)
             close_now(simulation, breaker, verdict.to);
     }
@@ -333,7 +350,7 @@ static void timer_fired(struct simulation *simulation, struct sim_breaker *break
     else if (word_state(breaker->word) == WORD_RAMPING)
         ramp_on(simulation, breaker);
     else {
-        core_advance(&breaker->core, simulation->now_ns);
+        core_show(&breaker->core, simulation->now_ns);
         judge(simulation, breaker);
     }
 }
@@ -345,12 +362,11 @@ static void streak_grows(struct simulation *simulation, struct sim_breaker *brea
     uint64_t until_ms;
     bool opened;
     const trip_mode mode = mode_now(simulation, breaker, &until_ms);
-    const bool ramping = word_state(breaker->word) == WORD_RAMPING;
     const uint64_t word = word_after_failure(
         breaker->word, policy_judge((uint32_t)breaker->settings->trip.consecutive_failures, mode, false, 0), 0,
         &opened);
     if (opened)
-        open_now(simulation, breaker, ramping ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE, 0);
+        open_by_streak(simulation, breaker);
     else
         breaker->word = word;
 }
@@ -378,21 +394,20 @@ static void count_evidence(struct simulation *simulation, struct sim_breaker *br
 static uint64_t alike(const struct simulation *simulation, struct sim_breaker *breaker, uint64_t n, bool failed,
                       bool slow, bool probe)
 {
-    const uint64_t minimum = breaker->settings->window.minimum_calls;
     const enum word_state state = word_state(breaker->word);
     uint64_t until_ms;
     if (!word_counts_streak(breaker->word) && !(state == WORD_HALF_OPEN && probe))
         return n; /* counted in the totals alone */
     if (n == 1 || state == WORD_HALF_OPEN || failed || (slow && breaker->settings->trip.slow_rate))
         return 1;
+    if (!moves(mode_now(simulation, breaker, &until_ms)))
+        return n;
     core_advance(&breaker->core, simulation->now_ns);
-    const struct core_head *head = &breaker->core.head;
-    if (moves(mode_now(simulation, breaker, &until_ms)) &&
-        core_judge(&breaker->core, breaker->settings, state, head->in_flight, simulation->now_ns).move)
+    if (core_judge(&breaker->core, breaker->settings, state, breaker->core.head.in_flight, simulation->now_ns).move)
         return 1;
-    /* A success lowers the rates, but the one that makes them count. */
-    const uint64_t missing = minimum > head->window_calls ? minimum - head->window_calls : UINT64_MAX;
-    return missing == 1 ? 1 : n < missing ? n : missing - 1;
+    const uint64_t until = core_calls_until_trip(&breaker->core, breaker->settings, simulation->now_ns,
+                                                 simulation->now_ns, n, failed, slow);
+    return until ? until : n;
 }
 
 static void note_error(const struct simulation *simulation, struct sim_breaker *breaker, trip_error_type type,
@@ -620,22 +635,32 @@ static void leave(const struct sim_call *call)
         sim_limits_give(&call->breaker->limits);
 }
 
-/* Would it still deny when the delay is over? A ramp throws dice at each call, and ends nothing. */
-static bool denies_until(struct simulation *simulation, struct sim_breaker *breaker, uint64_t delay_ns)
+/* When the first lease of this breaker's probes ends; 0: none runs. */
+static uint64_t permit_due_ms(const struct simulation *simulation, const struct sim_breaker *breaker)
 {
-    uint64_t until_ms = word_deadline_ms(breaker->word);
+    uint64_t first_ms = 0;
+    for (uint32_t i = 0; i < simulation->call_room; i++) {
+        const struct sim_call *const call = &simulation->calls[i];
+        const uint64_t end_ms =
+            lease_end_ms(call->begin_ns / TRIP_MS, half_open_max_wait_ms(breaker->policy.half_open));
+        if (call->breaker == breaker && call->probe && (first_ms == 0 || end_ms < first_ms))
+            first_ms = end_ms;
+    }
+    return first_ms;
+}
+
+/* Does the breaker end the retries? As libtrip decides. */
+static bool ends_retries(struct simulation *simulation, struct sim_breaker *breaker, uint64_t delay_ns)
+{
     switch (admit(simulation, breaker)) {
     case TRIP_DENY_OPEN:
+    case TRIP_DENY_FORCED:
         return true;
     case TRIP_DENY_HALF_OPEN:
-        break;
-    case TRIP_DENY_FORCED:
-        mode_now(simulation, breaker, &until_ms);
-        break;
+        return permit_due_ms(simulation, breaker) * TRIP_MS > simulation->now_ns + delay_ns;
     default:
         return false;
     }
-    return until_ms == 0 || until_ms * TRIP_MS > simulation->now_ns + delay_ns;
 }
 
 /* A call failed whose caller retries: as trip_retry_next answers. */
@@ -646,7 +671,7 @@ static void retry_later(struct simulation *simulation, struct sim_breaker *break
     uint64_t delay_ns;
     if (!sim_retry_wanted(&breaker->limits, &again.asking, what->error, what->retry_after_ns, simulation->now_ns,
                           &simulation->random, &delay_ns) ||
-        simulation->now_ns + delay_ns + what->latency_ns > TIME_MAX_NS || denies_until(simulation, breaker, delay_ns) ||
+        simulation->now_ns + delay_ns + what->latency_ns > TIME_MAX_NS || ends_retries(simulation, breaker, delay_ns) ||
         !sim_retry_pay(&breaker->limits, simulation->now_ns))
         return;
     const struct sim_call *call = place_call(simulation, &again);
@@ -940,7 +965,7 @@ static int step_trip(struct simulation *simulation, struct sim_breaker *breaker,
         snprintf(problem, 256, "trip refused, as tripd does: the mode of %s keeps its state as it is", step->breaker);
         return SIMULATION_REFUSED;
     }
-    open_now(simulation, breaker, TRIP_REASON_OPERATOR, step->span_ms);
+    open_now(simulation, breaker, TRIP_REASON_OPERATOR, TRIP_REASON_NONE, step->span_ms);
     return 0;
 }
 
@@ -957,10 +982,11 @@ static void step_reset(struct simulation *simulation, struct sim_breaker *breake
 static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
 {
     forget_growth(simulation, breaker);
-    core_advance(&breaker->core, simulation->now_ns);
+    core_show(&breaker->core, simulation->now_ns);
     struct limits_shown limits;
     sim_limits_show(&breaker->limits, simulation->now_ns, &limits);
     breaker->policy.permits_free = permits_free(breaker);
+    breaker->detail.permit_due_ms = permit_due_ms(simulation, breaker);
     json_t *show = report_show(&(struct report_breaker){.policy = &breaker->policy,
                                                         .detail = &breaker->detail,
                                                         .core = &breaker->core.head,

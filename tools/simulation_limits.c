@@ -134,7 +134,7 @@ bool sim_retry_wanted(const struct sim_limits *limits, struct sim_asking *asking
         return false;
     asking->previous_ns = backoff_delay_ns(&retry.backoff, asking->failed, asking->previous_ns, random_next(random));
     *ret_delay_ns = at_least(asking->previous_ns, hint_ns);
-    return total_ns == 0 || now_ns + *ret_delay_ns < asking->started_ns + total_ns;
+    return total_ns == 0 || now_ns + *ret_delay_ns <= asking->started_ns + total_ns;
 }
 
 bool sim_retry_pay(struct sim_limits *limits, uint64_t now_ns)

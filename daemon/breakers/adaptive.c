@@ -81,8 +81,11 @@ uint64_t breakers_adaptive_due_ns(const struct breaker *breaker)
 void breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
+    const struct breaker_totals *const totals = &segment_core(breakers->segment, slot)->head.totals;
     if (breakers_adaptive_due_ns(breaker) > breakers->now_ns)
         return;
+    if (breaker->mode == TRIP_MODE_SHADOW) /* what it would have shed went out, and is among the calls */
+        breaker->adaptive->totals.limited[LIMITED_SHED] = totals->limited[LIMITED_SHED];
     breakers_publish_latency(breakers, slot);
     adaptive_sample(breaker->adaptive, breaker->settings, &segment_core(breakers->segment, slot)->head,
                     breakers->segment->details[slot].latency, breakers->now_ns);

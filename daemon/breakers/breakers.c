@@ -219,6 +219,17 @@ static bool step_of_ramp(struct breakers *breakers, uint32_t slot, uint64_t word
     return true;
 }
 
+/* The step that a streak demands which grew while a mode kept the state as it was. */
+static bool step_by_streak(struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    const uint64_t threshold = breakers->table[slot].settings->trip.consecutive_failures;
+    if (!word_counts_streak(word) || threshold == 0 || word_streak(word) < threshold)
+        return false;
+    const struct move move = move_by_streak(word);
+    breakers_move(breakers, slot, word, &move);
+    return true;
+}
+
 /* The step that the image demands. True: look again, also if another one was faster. */
 static bool step_by_verdict(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
@@ -229,7 +240,7 @@ static bool step_by_verdict(struct breakers *breakers, uint32_t slot, uint64_t w
         core_judge(core, breakers->table[slot].settings, word_state(word), core->head.in_flight, breakers->now_ns);
     if (!verdict.move)
         return false;
-    const struct move move = {.to = verdict.to, .reason = verdict.reason};
+    const struct move move = {.to = verdict.to, .reason = verdict.reason, .condition = verdict.condition};
     breakers_move(breakers, slot, word, &move);
     return true;
 }
@@ -241,8 +252,8 @@ void breakers_settle(struct breakers *breakers, uint32_t slot)
     const bool frozen = breakers_frozen(&breakers->table[slot]);
     for (unsigned step = 0; step < STEPS_MAX; step++) {
         word = breakers_word(breakers, slot);
-        if (frozen || (!step_by_verdict(breakers, slot, word) && !step_by_time(breakers, slot, word) &&
-                       !step_of_ramp(breakers, slot, word)))
+        if (frozen || (!step_by_streak(breakers, slot, word) && !step_by_verdict(breakers, slot, word) &&
+                       !step_by_time(breakers, slot, word) && !step_of_ramp(breakers, slot, word)))
             break;
     }
     if (word_state(word) == WORD_HALF_OPEN && !frozen)

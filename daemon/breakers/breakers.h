@@ -71,6 +71,8 @@ void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t w
 void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber);
 
 /* When breakers_tick wants to be called next: ns on the instance's clock, UINT64_MAX: never. */
+/* Calls in flight are known from now on, also those of which nobody has told: before a test clock moves. */
+void breakers_stall_look_all(struct breakers *breakers);
 uint64_t breakers_due(const struct breakers *breakers);
 void breakers_tick(struct breakers *breakers);
 

@@ -59,7 +59,7 @@ static uint64_t tick_due_ns(const struct breakers *breakers, uint32_t slot, uint
 {
     const struct core_state *const core = segment_core(breakers->segment, slot);
     /* All breakers' ticks at the same moments: one wake-up. */
-    return core_wants_tick(core, breakers->table[slot].settings, word_state(word))
+    return core_wants_tick(core, breakers->table[slot].settings, word_state(word), breakers->now_ns)
                ? (breakers->now_ns / TICK_NS + 1) * TICK_NS
                : DEADLINE_NEVER;
 }

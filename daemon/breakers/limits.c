@@ -37,6 +37,22 @@ static void wake_waiters(const struct breakers *breakers, uint32_t slot)
         waiters_wake(lines);
 }
 
+/* A rate's word whose fields mean something else from now on is written anew. A client that takes a token by the rate
+ * of before at this moment spoils it for two windows at most. */
+static void recode_rate(const struct breakers *breakers, uint32_t slot, const struct policy_slot *before,
+                        const struct policy_slot *after)
+{
+    const struct rate_share from = policy_rate(before, TRIP_PRIORITY_CRITICAL);
+    const struct rate_share to = policy_rate(after, TRIP_PRIORITY_CRITICAL);
+    uint64_t *const rate = &commons_limits(breakers->commons, slot)->rate;
+    const bool sliding = before->limits & after->limits & POLICY_SLIDING;
+    if (!((before->limits ^ after->limits) & POLICY_SLIDING) &&
+        (!sliding || (from.step == to.step && sliding_bits(&from) == sliding_bits(&to))))
+        return;
+    const uint64_t word = __atomic_load_n(rate, __ATOMIC_RELAXED);
+    __atomic_store_n(rate, sliding ? sliding_recoded(word, &from, &to, breakers->now_ticks) : 0, __ATOMIC_RELAXED);
+}
+
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot before = breakers->segment->policies[slot];
@@ -44,8 +60,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
     if (!(words.limits & POLICY_TICKETS))
         words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
     words.tickets_highest = at_least(before.tickets_highest, words.tickets);
-    if ((before.limits ^ words.limits) & POLICY_SLIDING) /* the same word means something else: a fresh one */
-        __atomic_store_n(&commons_limits(breakers->commons, slot)->rate, 0, __ATOMIC_RELAXED);
+    recode_rate(breakers, slot, &before, &words);
     segment_limits_publish(breakers->segment, slot, &words);
     if (words.tickets > before.tickets || (before.limits & ~words.limits & POLICY_TICKETS))
         wake_waiters(breakers, slot);

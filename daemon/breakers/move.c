@@ -41,7 +41,7 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
     const struct meter_marks step = {
         .ok = from,
         .failures = to,
-        .slow = move->reason | (uint64_t)move->by << 8 | (uint64_t)move->uid << 32,
+        .slow = move->reason | (uint64_t)move->by << 8 | (uint64_t)move->condition << 16 | (uint64_t)move->uid << 32,
         .total_ok = at_ns / 1000000,
     };
     note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
@@ -110,6 +110,7 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
         .from = (uint8_t)word_shown_state(from),
         .to = (uint8_t)word_shown_state(to),
         .reason = (uint8_t)(opened ? step->slow & 0xff : TRIP_REASON_NONE),
+        .condition = (uint8_t)(opened ? step->slow >> 16 : TRIP_REASON_NONE),
         .by = (uint8_t)(step->slow >> 8),
         .uid = (uint32_t)(step->slow >> 32),
         .epoch = word_epoch(to),
@@ -120,6 +121,8 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
         memcpy(transition.note, breakers->note, strnlen(breakers->note, sizeof(transition.note) - 1));
     segment_detail_state(segment, slot, opened ? transition.reason : segment->details[slot].reason, at_ms,
                          opened ? word_deadline_ms(to) : 0);
+    if (opened)
+        segment_detail_condition(segment, slot, transition.condition);
     const bool known = breakers->recovering && in_ring(segment, slot, transition.epoch);
     const bool shown = (transition.from != transition.to || opened) && !known;
     if ((opened || word_state(to) == WORD_CLOSED) && !known) /* on the way back it stays known who opened */
@@ -178,6 +181,7 @@ static uint64_t open_word(struct breakers *breakers, uint32_t slot, uint64_t fro
     /* Before the CAS: a kill after it leaves the reason. */
     const uint64_t to = word_open(word_epoch(from) + 1, until_ms);
     segment_detail_state(breakers->segment, slot, move->reason, breakers_now_ms(breakers), until_ms);
+    segment_detail_condition(breakers->segment, slot, move->condition);
     segment_detail_intended(breakers->segment, slot, to);
     return to;
 }

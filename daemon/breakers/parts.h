@@ -141,13 +141,22 @@ uint64_t breakers_restored(struct breakers *breakers, uint32_t slot, uint64_t mi
 struct move {
     enum word_state to;
     trip_reason reason;
-    uint64_t for_ms; /* open: how long; 0: as published */
-    bool neutral;    /* open: at once due again, and no step of the growth */
-    bool reset;      /* closed: windows and growth as new */
+    trip_reason condition; /* of a relapse */
+    uint64_t for_ms;       /* open: how long; 0: as published */
+    bool neutral;          /* open: at once due again, and no step of the growth */
+    bool reset;            /* closed: windows and growth as new */
     enum transition_by by;
     uint32_t uid;
     const char *note;
 };
+/* What a streak that reached its threshold does to this word. */
+static inline struct move move_by_streak(uint64_t word)
+{
+    return word_state(word) == WORD_RAMPING
+               ? (struct move){.to = WORD_OPEN, .reason = TRIP_REASON_RELAPSE, .condition = TRIP_REASON_CONSECUTIVE}
+               : (struct move){.to = WORD_OPEN, .reason = TRIP_REASON_CONSECUTIVE};
+}
+
 /* tripd's own step, by CAS from the word that was judged. False: it is another one meanwhile. */
 bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move);
 /* Notes a step that was taken: image, details, ring, mirror. at_ns: when. */
@@ -179,7 +188,6 @@ void breakers_permits_of_lane(struct breakers *breakers, uint32_t lane);
 /* ---- stall.c */
 /* Looks for calls of this lane that take too long, and for when the next one will. */
 void breakers_stall_look(struct breakers *breakers, struct lane_side *side);
-void breakers_stall_look_all(struct breakers *breakers);
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark);
 
 /* ---- policy.c */

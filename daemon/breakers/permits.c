@@ -2,6 +2,8 @@
  * image with a mark each, so that each counts once; the word is freed by that mark, and armed again afterwards. */
 #include "breakers/parts.h"
 
+#define ANY_EPOCH UINT32_MAX
+
 static uint64_t *permit_at(const struct breakers *breakers, uint32_t slot, uint32_t place)
 {
     return &commons_permits(breakers->commons, slot)[place];
@@ -148,6 +150,20 @@ static uint32_t most(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* When the first lease ends; 0: none runs. epoch: of the state word's alone, or ANY_EPOCH. */
+static uint64_t first_end_ms(const struct breakers *breakers, uint32_t slot, uint32_t epoch)
+{
+    const uint64_t now_ms = breakers_now_ms(breakers);
+    uint64_t first_ms = 0;
+    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
+        const uint64_t permit = load_permit(breakers, slot, place), end_ms = permit_end_ms(permit, now_ms);
+        const bool counts = epoch == ANY_EPOCH || permit_epoch(permit) == epoch;
+        if (permit_outcome(permit) == PERMIT_OWNED && counts && (first_ms == 0 || end_ms < first_ms))
+            first_ms = end_ms;
+    }
+    return first_ms;
+}
+
 void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     struct breaker *const breaker = &breakers->table[slot];
@@ -164,21 +180,16 @@ void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t w
         holdings.armed -= disarm(breakers, slot, word, excess);
     else if (missing && room)
         holdings.armed += arm(breakers, slot, word, missing < room ? missing : room, longest_ms);
-    segment_permits_free_publish(breakers->segment, slot, holdings.armed);
+    /* Where the verdict needs no more than are out, a probe of before holds nobody up. */
+    const uint32_t whose = missing ? ANY_EPOCH : word_epoch(word);
+    segment_permits_free_publish(breakers->segment, slot, holdings.armed,
+                                 holdings.armed ? 0 : first_end_ms(breakers, slot, whose));
 }
 
 uint64_t breakers_permits_due(struct breakers *breakers, uint32_t slot)
 {
-    const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1, now_steps = breakers_now_ms(breakers) / LEASE_STEP_MS;
-    uint64_t due_ns = DEADLINE_NEVER;
-    for (uint32_t place = 0; place < PERMITS_PER_BREAKER; place++) {
-        const uint64_t permit = load_permit(breakers, slot, place);
-        if (permit_outcome(permit) != PERMIT_OWNED)
-            continue;
-        const uint64_t end_ns = breakers_ms_to_ns((now_steps + ((permit - now_steps) & mask)) * LEASE_STEP_MS);
-        due_ns = end_ns < due_ns ? end_ns : due_ns;
-    }
-    return due_ns;
+    const uint64_t first_ms = first_end_ms(breakers, slot, ANY_EPOCH);
+    return first_ms ? breakers_ms_to_ns(first_ms) : DEADLINE_NEVER;
 }
 
 /* ----------------------------------------------------------------------------------------------------- a lane is gone

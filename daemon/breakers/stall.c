@@ -67,10 +67,7 @@ static void count_in_streak(struct breakers *breakers, uint32_t slot, uint32_t e
             return;
         bool opened;
         const uint64_t after = word_after_failure(word, policy_judge_of(policy, word_generation(word)), 0, &opened);
-        const struct move move = {
-            .to = WORD_OPEN,
-            .reason = word_state(word) == WORD_RAMPING ? TRIP_REASON_RELAPSE : TRIP_REASON_CONSECUTIVE,
-        };
+        const struct move move = move_by_streak(word);
         if (opened ? breakers_move(breakers, slot, word, &move) : breakers_cas(breakers, slot, word, after))
             return;
     }
@@ -107,7 +104,7 @@ static uint64_t stalls_at(struct breakers *breakers, const struct call_place *ca
     if (!settings->trip.stall_after || !word_counts_streak(mirror) || began_ns < since_ns)
         return DEADLINE_NEVER;
     *ret_slot = meter->breaker;
-    return began_ns + settings->trip.stall_after;
+    return breakers_after(began_ns, settings->trip.stall_after + 1); /* longer than that */
 }
 
 static void look_at_place(struct breakers *breakers, struct lane_side *side, uint32_t place)

@@ -91,6 +91,8 @@ static void record_step(struct breakers *breakers, uint32_t slot, uint64_t from,
     if (move.to == WORD_OPEN) {
         const bool own = to == detail->intended && detail->reason < TRIP_REASON_COUNT;
         move.reason = own ? (trip_reason)detail->reason : reason_of(breakers, from, to);
+        if (move.reason == TRIP_REASON_RELAPSE) /* a client's is by the streak */
+            move.condition = own ? (trip_reason)detail->condition : TRIP_REASON_CONSECUTIVE;
         move.by = own ? BY_DAEMON : BY_CLIENT;
         move.neutral = move.reason == TRIP_REASON_MAX_WAIT;
         if (!move.neutral)

@@ -4,6 +4,7 @@
 
 #include "config/check_parts.h"
 #include "internal/layout.h"
+#include "internal/state_word.h"
 
 /* Keys that a word beside them makes void: size in a window of time. Beside the written word that is a surprise; with
  * the word left out the writer meant the other one. */
@@ -76,35 +77,32 @@ static void check_open(const struct check *check)
     if (settings->open.max < settings->open.span && SOUND(check, KEY_open_max, KEY_open_span))
         config_problem(check->problems, line_of(check, KEY_open_max, KEY_open_span),
                        "open.for: %s can never be reached, as open.max is %s%s; write max: %s or more", span, max,
-                       check->lines->keys[KEY_open_max] ? "" : " by default", span);
+                       by_default(check, KEY_open_max), span);
 }
 
-/* A written multiplier that nothing lets grow. The default is what `config show` writes beside any other key. */
+/* A multiplier that nothing lets grow, written or not. */
 static void check_growth(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
-    const size_t line = check->lines->keys[KEY_open_multiplier];
-    struct breaker_settings defaults;
     char factor[CONFIG_TEXT_MAX], max[CONFIG_TEXT_MAX];
-    if (!line || settings->open.multiplier == 1000 ||
+    if (settings->open.multiplier == 1000 ||
         !SOUND(check, KEY_open_multiplier, KEY_open_forget, KEY_open_max, KEY_open_span))
         return;
-    breaker_settings_defaults(&defaults);
-    struct config_problems *const where =
-        settings->open.multiplier == defaults.open.multiplier ? check->notes : check->problems;
     shown(CONFIG_FACTOR, settings->open.multiplier, factor);
     shown(CONFIG_DURATION, settings->open.max, max);
     if (settings->open.forget == 0)
-        config_problem(where, line,
-                       "open.multiplier: %s has no effect with forget: 0s, as no opening follows that soon; write "
+        config_problem(check->notes, line_of(check, KEY_open_multiplier, KEY_open_forget),
+                       "open.multiplier: %s%s has no effect with forget: 0s, as no opening follows that soon; write "
                        "forget: 10m, or multiplier: 1.0",
-                       factor);
+                       factor, by_default(check, KEY_open_multiplier));
     else if (settings->open.max == settings->open.span)
         config_problem(
-            where, line,
-            "open.multiplier: %s has no effect, as open.max is no longer than open.for: %s%s; write a longer "
+            check->notes,
+            check->lines->keys[KEY_open_multiplier] ? check->lines->keys[KEY_open_multiplier]
+                                                    : line_of(check, KEY_open_max, KEY_open_span),
+            "open.multiplier: %s%s has no effect, as open.max is no longer than open.for: %s%s; write a longer "
             "max, or multiplier: 1.0",
-            factor, max, check->lines->keys[KEY_open_max] ? "" : " by default");
+            factor, by_default(check, KEY_open_multiplier), max, by_default(check, KEY_open_max));
 }
 
 static void check_granted(const struct check *check, enum config_key_id probes)
@@ -117,10 +115,22 @@ static void check_granted(const struct check *check, enum config_key_id probes)
                        config_key_name(key), most);
 }
 
+static void check_max_wait(const struct check *check)
+{
+    char max_wait[CONFIG_TEXT_MAX];
+    if (check->settings->half_open.max_wait < LEASE_STEP_MS * TRIP_MS && SOUND(check, KEY_half_open_max_wait))
+        config_problem(
+            check->problems, check->lines->keys[KEY_half_open_max_wait],
+            "half_open.max_wait: %s cannot be kept, as the leases of probes end in steps of 64ms; write 64ms "
+            "or more",
+            shown(CONFIG_DURATION, check->settings->half_open.max_wait, max_wait));
+}
+
 static void check_half_open(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
     const bool by_rate = settings->half_open.verdict == PROBE_VERDICT_RATE;
+    check_max_wait(check);
     check_granted(check, by_rate ? KEY_half_open_sample : KEY_half_open_successes);
     if (by_rate && !settings->trip.failure_rate && !settings->trip.slow_rate &&
         SOUND(check, KEY_half_open_verdict, KEY_trip_failure_rate, KEY_trip_slow_rate))

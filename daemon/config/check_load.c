@@ -6,11 +6,6 @@
 #define RUN_MIN      100  /* comes by chance once in 400,000 calls, where 9 of 10 fail */
 #define BURST_NS_MAX (104 * 24 * 3600 * TRIP_S) /* as far as a bucket's word sees: BUCKET_AHEAD_MAX at 8 GHz */
 
-static const char *by_default(const struct check *check, enum config_key_id id)
-{
-    return check->lines->keys[id] ? "" : " by default";
-}
-
 static void check_retry(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
@@ -121,8 +116,21 @@ static void check_throttle_before_trip(const struct check *check)
         by_run ? "consecutive_failures: 0, or 100 at least" : "");
 }
 
+/* What leaves all of a limit free leaves nothing to these calls. */
+static void check_below(const struct check *check, enum config_key_id id, const char *calls)
+{
+    if (config_key_get(&config_keys[id], check->settings) >= 1000 && SOUND(check, id))
+        config_problem(
+            check->problems, check->lines->keys[id],
+            "priority.%s: 100%% leaves nothing of any limit to %s calls, so none could ever be admitted; write "
+            "less, as %s",
+            config_key_name(&config_keys[id]), calls, id == KEY_priority_normal_below ? "5%" : "20%");
+}
+
 static void check_priority(const struct check *check)
 {
+    check_below(check, KEY_priority_sheddable_below, "sheddable");
+    check_below(check, KEY_priority_normal_below, "normal");
     const struct breaker_settings *settings = check->settings;
     char normal[CONFIG_TEXT_MAX], sheddable[CONFIG_TEXT_MAX];
     shown(CONFIG_RATE, settings->priority.normal_below, normal);

@@ -31,6 +31,11 @@ static inline bool all_sound(const struct check *check, const enum config_key_id
     all_sound(check, (const enum config_key_id[]){__VA_ARGS__}, \
               sizeof((const enum config_key_id[]){__VA_ARGS__}) / sizeof(enum config_key_id))
 
+static inline const char *by_default(const struct check *check, enum config_key_id id)
+{
+    return check->lines->keys[id] ? "" : " by default";
+}
+
 static inline const char *shown(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX])
 {
     return config_value_format(kind, value, text);

@@ -447,17 +447,18 @@ static void read_breakers(struct reader *reader, const yaml_node_t *node)
     if (is_empty(node))
         return;
     const ptrdiff_t count = list_length(node);
-    if (count < 0 || count > CONFIG_BREAKERS_MAX) {
+    const size_t before = reader->config->breaker_count;
+    if (count < 0) {
         config_problem(reader->problems, line_of(node),
-                       "breakers: %s is no list of at most %d entries; write each as - match: \"payments/*\"",
-                       quote(node, quoted), CONFIG_BREAKERS_MAX);
+                       "breakers: %s is no list; write each entry as - match: \"payments/*\"", quote(node, quoted));
         return;
     }
-    if ((size_t)count > CONFIG_BREAKERS_MAX - reader->config->breaker_count) {
-        config_problem(reader->problems, line_of(node),
-                       "breakers: %s has more entries than are left of %d for all files together; let patterns with * "
-                       "stand for many breakers",
-                       quote(node, quoted), CONFIG_BREAKERS_MAX);
+    if ((size_t)count > CONFIG_BREAKERS_MAX - before) {
+        config_problem(
+            reader->problems, line_of(node),
+            "breakers: with these %td entries there are %zu, and all files together may have %d; let patterns "
+            "with * stand for many breakers",
+            count, before + (size_t)count, CONFIG_BREAKERS_MAX);
         return;
     }
     for (ptrdiff_t i = 0; i < count && !reader->problems->no_memory; i++)

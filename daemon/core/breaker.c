@@ -69,6 +69,14 @@ void core_advance(struct core_state *core, uint64_t now_ns)
     show_window(core);
 }
 
+void core_show(struct core_state *core, uint64_t now_ns)
+{
+    const struct window_sums sums = window_sums_at(&core->window, now_ns);
+    core->head.window_calls = sums.calls;
+    core->head.window_failures = sums.failures;
+    core->head.window_slow = sums.slow;
+}
+
 void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow)
 {
     *(failed ? &core->head.probe_failures : &core->head.probe_ok) += n;
@@ -83,27 +91,26 @@ static bool reaches(uint64_t part, uint64_t whole, uint64_t rate_permille)
     return rate_permille != 0 && part * PERMILLE >= whole * rate_permille;
 }
 
-static trip_reason window_condition(const struct window_sums *window, const struct breaker_settings *settings)
+/* A bit a reason: which conditions over the window hold. */
+static unsigned window_conditions(const struct window_sums *window, const struct breaker_settings *settings)
 {
-    if (settings->trip.failures && window->failures >= settings->trip.failures)
-        return TRIP_REASON_FAILURES;
-    if (window->calls && window->calls >= settings->window.minimum_calls) {
-        if (reaches(window->failures, window->calls, settings->trip.failure_rate))
-            return TRIP_REASON_FAILURE_RATE;
-        if (reaches(window->slow, window->calls, settings->trip.slow_rate))
-            return TRIP_REASON_SLOW_RATE;
-    }
-    return TRIP_REASON_NONE;
+    const bool rates = window->calls && window->calls >= settings->window.minimum_calls;
+    const bool failures = settings->trip.failures && window->failures >= settings->trip.failures;
+    const bool failure_rate = rates && reaches(window->failures, window->calls, settings->trip.failure_rate);
+    const bool slow_rate = rates && reaches(window->slow, window->calls, settings->trip.slow_rate);
+    return (unsigned)failures << TRIP_REASON_FAILURES | (unsigned)failure_rate << TRIP_REASON_FAILURE_RATE |
+           (unsigned)slow_rate << TRIP_REASON_SLOW_RATE;
 }
 
 static trip_reason trip_condition(const struct core_state *core, const struct breaker_settings *settings,
                                   uint64_t in_flight, uint64_t now_ns)
 {
-    const struct window_sums window = window_sums_at(&core->window, now_ns);
-    const trip_reason reason = window_condition(&window, settings);
+    const struct window_sums then = {core->window.calls, core->window.failures, core->window.slow};
+    const struct window_sums now = window_sums_at(&core->window, now_ns);
+    const unsigned conditions = window_conditions(&then, settings) & window_conditions(&now, settings);
 
-    if (reason != TRIP_REASON_NONE)
-        return reason;
+    if (conditions)
+        return (trip_reason)__builtin_ctz(conditions);
     if (settings->trip.in_flight && in_flight >= settings->trip.in_flight)
         return TRIP_REASON_IN_FLIGHT;
     return TRIP_REASON_NONE;
@@ -117,18 +124,18 @@ struct coming {
     bool failed, slow;
 };
 
-static bool holds_after(const struct coming *coming, uint64_t n, uint64_t judged_ns)
+static unsigned conditions_after(const struct coming *coming, uint64_t n, uint64_t judged_ns)
 {
     const struct window_sums sums =
         window_sums_after(&coming->core->window, judged_ns, n, coming->failed, coming->slow);
-    return window_condition(&sums, coming->settings) != TRIP_REASON_NONE;
+    return window_conditions(&sums, coming->settings);
 }
 
 /* When they came, and still: what had been forgotten by now spoke for them then. */
 static bool trips_after(const struct coming *coming, uint64_t n)
 {
-    return holds_after(coming, n, coming->now_ns) &&
-           (coming->at_ns == coming->now_ns || holds_after(coming, n, coming->at_ns));
+    const unsigned now = conditions_after(coming, n, coming->now_ns);
+    return now && (coming->at_ns == coming->now_ns || now & conditions_after(coming, n, coming->at_ns));
 }
 
 /* After `quiet` calls no condition holds, after `tripped` one does. */
@@ -194,14 +201,16 @@ static bool has_ramp(const struct breaker_settings *settings)
 struct core_verdict core_judge(const struct core_state *core, const struct breaker_settings *settings,
                                enum word_state state, uint64_t in_flight, uint64_t now_ns)
 {
-    struct core_verdict verdict = {false, state, TRIP_REASON_NONE};
+    struct core_verdict verdict = {false, state, TRIP_REASON_NONE, TRIP_REASON_NONE};
 
     if (state == WORD_CLOSED || state == WORD_RAMPING) {
         verdict.reason = trip_condition(core, settings, in_flight, now_ns);
         if (verdict.reason == TRIP_REASON_NONE)
             return verdict;
-        if (state == WORD_RAMPING)
+        if (state == WORD_RAMPING) {
+            verdict.condition = verdict.reason;
             verdict.reason = TRIP_REASON_RELAPSE;
+        }
         verdict.move = true;
         verdict.to = WORD_OPEN;
     } else if (state == WORD_HALF_OPEN) {
@@ -229,25 +238,27 @@ uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_
 
 /* ------------------------------------------------------------------------------------------------------- the tick */
 
-/* Successes alone fill a window up to minimum_calls and no rate rises after that. */
+/* Successes alone fill a window up to minimum_calls, and the first one beyond completes what forgetting left. */
 static bool could_fill_up(const struct breaker_settings *settings, const struct window_sums *window)
 {
-    const uint64_t calls =
-        window->calls > settings->window.minimum_calls ? window->calls : settings->window.minimum_calls;
+    const uint64_t calls = at_least(window->calls + 1, settings->window.minimum_calls);
 
     return (window->failures && reaches(window->failures, calls, settings->trip.failure_rate)) ||
            (window->slow && reaches(window->slow, calls, settings->trip.slow_rate));
 }
 
 /* Sums of a time window's newest buckets, for each number of them: one of these is what it will forget down to. */
-static bool could_forget_into(const struct core_state *core, const struct breaker_settings *settings)
+static bool could_forget_into(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
 {
-    struct window_sums window = {core->window.calls, core->window.failures, core->window.slow};
+    struct window left;
+    window_copy(&left, &core->window);
+    window_advance(&left, now_ns);
+    struct window_sums window = {left.calls, left.failures, left.slow};
 
     for (uint64_t i = 1; i <= WINDOW_BUCKETS && window.calls; i++) {
         if (could_fill_up(settings, &window))
             return true;
-        const struct window_bucket *const oldest = &core->window.buckets[(core->window.bucket + i) % WINDOW_BUCKETS];
+        const struct window_bucket *const oldest = &left.buckets[(left.bucket + i) % WINDOW_BUCKETS];
         window.calls -= oldest->calls;
         window.failures -= oldest->failures;
         window.slow -= oldest->slow;
@@ -255,14 +266,15 @@ static bool could_forget_into(const struct core_state *core, const struct breake
     return false;
 }
 
-bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state)
+bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,
+                     uint64_t now_ns)
 {
     if (state != WORD_CLOSED && state != WORD_RAMPING)
         return false;
     if (settings->trip.in_flight && core->head.in_flight)
         return true;
     if (core->window.type == WINDOW_TIME)
-        return could_forget_into(core, settings);
+        return could_forget_into(core, settings, now_ns);
     const struct window_sums window = {core->window.calls, core->window.failures, core->window.slow};
     return window.calls < settings->window.minimum_calls && could_fill_up(settings, &window);
 }

@@ -41,9 +41,11 @@ void core_reconfigure(struct core_state *core, const struct breaker_settings *se
 void core_calls(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns, uint64_t n,
                 bool failed, bool slow);
 
-/* Time passed without a call: a time window lets go of what is older than its span. core_judge needs it not; people
- * who read the head do. */
+/* A call of now_ns is about to be counted: a time window lets go of what is older than its span. */
 void core_advance(struct core_state *core, uint64_t now_ns);
+
+/* The head says what is in the window now. The window itself stays as its latest call found it, for core_judge. */
+void core_show(struct core_state *core, uint64_t now_ns);
 
 /* Would a breaker made anew decide as this one does, while closed without a streak? Its window holds no failure and no
  * slow call, nothing is in flight, and its open time has not grown. */
@@ -55,12 +57,14 @@ void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow);
 /* What should become of a breaker in this state. TRIP_REASON_NONE with move false: nothing. */
 struct core_verdict {
     bool move;
-    enum word_state to; /* WORD_OPEN, WORD_CLOSED (or WORD_RAMPING, where the settings have a ramp) */
-    trip_reason reason; /* of an opening */
+    enum word_state to;    /* WORD_OPEN, WORD_CLOSED (or WORD_RAMPING, where the settings have a ramp) */
+    trip_reason reason;    /* of an opening */
+    trip_reason condition; /* of a relapse: which one held */
 };
 
 /* state: closed, ramping: the trip conditions over window and calls in flight (not the streak, which is the state
- * word's). A reopening from ramping has reason RELAPSE. half-open: the probes' verdict. Others: nothing. */
+ * word's). One over the window held when its latest call ended, and still holds: what a time window forgets meanwhile
+ * completes none. A reopening from ramping has reason RELAPSE. half-open: the probes' verdict. Others: nothing. */
 struct core_verdict core_judge(const struct core_state *core, const struct breaker_settings *settings,
                                enum word_state state, uint64_t in_flight, uint64_t now_ns);
 
@@ -70,9 +74,10 @@ struct core_verdict core_judge(const struct core_state *core, const struct break
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
                                uint64_t now_ns, uint64_t n, bool failed, bool slow);
 
-/* Could successes alone still complete a trip condition (failures are in the window, minimum_calls not reached)?
- * While any breaker says so tripd's tick runs. Also true while a time window could change a rate by forgetting. */
-bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state);
+/* Could a success complete a trip condition (failures are in the window, minimum_calls not reached), now or when a time
+ * window has forgotten more? Are calls in flight to be looked at? While any breaker says so tripd's tick runs. */
+bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,
+                     uint64_t now_ns);
 
 /* Half-open: how many probes may be in flight or armed at once now: permits, and never more than the verdict needs. */
 uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_settings *settings);

@@ -388,7 +388,7 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         meter->marked_ticks = drain->merge[i].source.ticks;
     }
     lanes_reading(drain->lanes, 0);
-    core_advance(core, turn->now_ns);
+    core_show(core, turn->now_ns);
     core->head.in_flight = in_flight;
     drain->input_count = 0;
     segment_commit(drain->segment, drain->store, drain->context);
@@ -450,7 +450,7 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
     lanes_reading(drain->lanes, 0);
     const uint64_t calls = in_flight > 0 ? (uint64_t)in_flight : 0;
     const struct core_state *const core = segment_core(drain->segment, turn->slot);
-    const bool forgets = window_sums_at(&core->window, turn->now_ns).calls != core->window.calls;
+    const bool forgets = window_sums_at(&core->window, turn->now_ns).calls != core->head.window_calls;
     if (drain->input_count || forgets || core->head.in_flight != calls)
         flush(drain, turn, calls);
 }

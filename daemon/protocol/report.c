@@ -78,12 +78,21 @@ static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t
     return MODE_OWNER_COUNT;
 }
 
-static uint32_t permits_free(const struct report_breaker *breaker)
+/* Permits that stand armed. */
+static uint32_t permits_armed(const struct report_breaker *breaker)
 {
     if (word_state(breaker->word) != WORD_HALF_OPEN)
         return 0;
     const uint32_t permits = half_open_permits(breaker->policy->half_open);
     return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
+}
+
+/* A mode that freezes the state grants none. */
+static uint32_t permits_free(const struct report_breaker *breaker)
+{
+    uint64_t until_ms;
+    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
+    return mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED ? 0 : permits_armed(breaker);
 }
 
 /* What is admitted on the way back, and until when; null: the state is another one. */
@@ -98,21 +107,33 @@ static json_t *ramp(const struct report_breaker *breaker)
                          : json_null());
 }
 
+/* Until the state admits a call. While no tripd frees permits, clients wait for the last lease: the word's deadline. */
+static uint64_t state_wait_ms(const struct report_breaker *breaker)
+{
+    const bool frees = word_state(breaker->word) == WORD_HALF_OPEN && breaker->daemon == REPORT_RUNNING;
+    if (permits_armed(breaker))
+        return 0;
+    return frees && breaker->detail->permit_due_ms ? time_until(breaker->detail->permit_due_ms, breaker->now_ms)
+                                                   : word_wait_ms(breaker->word, breaker->now_ms);
+}
+
 /* Until a call may be admitted: null where only an operator ends it. */
 static json_t *retry_after(const struct report_breaker *breaker)
 {
-    uint64_t until_ms;
-    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
-    if (mode == TRIP_MODE_FORCED_OPEN)
-        return until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null();
-    return number(mode == TRIP_MODE_AUTO && permits_free(breaker) == 0 ? word_wait_ms(breaker->word, breaker->now_ms)
-                                                                       : 0);
+    const uint64_t after_ms = policy_retry_after_ms(breaker->policy->modes, breaker->now_ms, state_wait_ms(breaker));
+    return after_ms == UINT64_MAX ? json_null() : number(after_ms);
 }
 
 /* Who set the mode, where it was a person. */
 static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner owner)
 {
     return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
+}
+
+/* Beside a relapse: which condition held. NULL, and so no key: it was none. */
+static json_t *condition(uint8_t held)
+{
+    return held == TRIP_REASON_NONE ? NULL : json_string(NAME_OF(reason_names, held));
 }
 
 json_t *report_line(const struct report_breaker *breaker)
@@ -126,11 +147,13 @@ json_t *report_line(const struct report_breaker *breaker)
     const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
-        "{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:s, "
+        "{s:o, s:s, s:s, s:s, s:o*, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+        "s:s, "
         "s:o}",
         "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
-        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "by", NAME_OF(by_names, detail->by),
-        "uid", detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
+        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
+        condition(detail->condition), "by", NAME_OF(by_names, detail->by), "uid",
+        detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
         "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
         "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
@@ -296,13 +319,14 @@ json_t *report_transition(const struct transition *transition)
 {
     const bool mode = transition->of == OF_MODE;
     const uint64_t until = transition->until_unix_ms;
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
                      number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
                      number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event",
                      mode ? "mode" : "transition", "from",
                      mode ? NAME_OF(mode_names, transition->from) : NAME_OF(state_names, transition->from), "to",
                      mode ? NAME_OF(mode_names, transition->to) : NAME_OF(state_names, transition->to), "reason",
-                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "until_unix_ms",
+                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "condition",
+                     condition(transition->condition), "until_unix_ms",
                      !mode   ? NULL
                      : until ? number(until)
                              : json_null(),

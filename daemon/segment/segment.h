@@ -99,7 +99,8 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
                                 trip_mode mode, uint32_t generation);
 void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms);
 void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t epoch, uint64_t end_ms);
-void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free); /* for people */
+/* For people. due_ms: when the next one comes free, where none is; 0: not known. */
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free, uint64_t due_ms);
 /* Sets (mode TRIP_MODE_COUNT: clears) one owner's mode and recomputes `admission`. until_ms 0: no TTL. */
 void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
                           uint64_t until_ms, uint32_t uid, const char *reason, uint64_t now_ms);
@@ -119,6 +120,8 @@ void segment_limits_show(struct segment *segment, uint32_t slot, const struct li
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word);
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
                           uint64_t until_ms);
+/* Of a relapse: which condition held. TRIP_REASON_NONE: it was none. */
+void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reason condition);
 void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid,
                           const char *note);
 void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);

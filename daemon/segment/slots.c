@@ -161,6 +161,11 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
     detail_end(detail);
 }
 
+void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reason condition)
+{
+    store_byte(&segment->details[slot].condition, condition);
+}
+
 /* One word: whole without a sequence. */
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word)
 {
@@ -343,8 +348,9 @@ void segment_ramp_end_publish(struct segment *segment, uint32_t slot, uint32_t e
     store_number(&segment->policies[slot].ramp_end, policy_ramp_end(epoch, end_ms));
 }
 
-void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free)
+void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32_t permits_free, uint64_t due_ms)
 {
+    store_change(&segment->details[slot].permit_due_ms, due_ms);
     store_change(&segment->policies[slot].permits_free, permits_free);
 }
 

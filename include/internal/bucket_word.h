@@ -27,12 +27,14 @@
  * sliding   no more than `limit` within the last `per`, as estimated from two counters: the sliding window of
  *           Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017)
  *
- *   63          48 47                  24 23                   0
- *   [  window 16  ][    previous 24     ][     current 24      ]     window: now / per, modular
+ *   63            2b 2b-1            b b-1           0
+ *   [  window 64-2b  ][   previous b    ][   current b   ]     window: now / per, modular; b: as many bits as `limit`
  *
- *           Admitted if previous * (rest of this window / per), rounded down, + current + 1 <= limit; rounded up,
- *           a limit of 1 would admit in every other window. A word that rested for 2^16 windows, to the window, looks
- *           like one of now: the calls of then count again, for two windows at most.
+ *           Admitted if previous * (rest of this window / per) + current + 1 <= limit, of which nothing is rounded. So
+ *           callers who always want to go on get limit - 1 in each window, and of a limit of 1 one in two windows. A
+ *           word that rested until the windows wrap looks like one of now, and its calls count again for two windows
+ *           at most: that takes 34 years of windows of a millisecond for a limit of 4095, and 18 hours of windows of a
+ *           second for the highest one.
  *
  * budget    tokens for retries, in thousandths: deposited by tripd (a ratio of the calls it counted), and refilled at
  *           min_per_second by whoever looks, so that the floor holds while tripd is away (RetryBudget of Twitter's
@@ -109,8 +111,7 @@ static inline uint64_t bucket_tokens(uint64_t word, const struct rate_share *rat
 
 /* ------------------------------------------------------------------------------------- sliding: window counter */
 
-#define SLIDING_COUNT_MAX    0xffffffu /* the highest limit */
-#define SLIDING_WINDOWS_MASK 0xffffu
+#define SLIDING_COUNT_MAX 0xffffffu /* the highest limit */
 
 /* A word as it is in this window. */
 struct sliding {
@@ -125,21 +126,31 @@ static inline struct rate_share sliding_share(const struct rate *rate, uint64_t 
     return (struct rate_share){bucket_positive(rate->per), whole, whole - at_most(reserve, whole)};
 }
 
-static inline uint64_t sliding_make(uint64_t window, uint64_t previous, uint64_t current)
+/* How many bits a count has. */
+static inline unsigned sliding_bits(const struct rate_share *rate)
 {
-    return (window & SLIDING_WINDOWS_MASK) << 48 | (previous & SLIDING_COUNT_MAX) << 24 | (current & SLIDING_COUNT_MAX);
+    return 64 - (unsigned)__builtin_clzll(at_most(rate->whole, SLIDING_COUNT_MAX - 1) + 1);
+}
+
+static inline uint64_t sliding_make(const struct rate_share *rate, uint64_t window, uint64_t previous, uint64_t current)
+{
+    const unsigned bits = sliding_bits(rate);
+    const uint64_t most = (UINT64_C(1) << bits) - 1;
+    return window << 2 * bits | (previous & most) << bits | (current & most);
 }
 
 /* Counts beyond the limit are an older limit's, or damage. */
 static inline struct sliding sliding_at(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
+    const unsigned bits = sliding_bits(rate);
+    const uint64_t most = (UINT64_C(1) << bits) - 1, windows = UINT64_MAX >> 2 * bits;
     const uint64_t per = bucket_positive(rate->step), at = now / per;
-    const uint64_t behind = (at - (word >> 48)) & SLIDING_WINDOWS_MASK;
-    const uint64_t ahead = -behind & SLIDING_WINDOWS_MASK;
+    const uint64_t behind = (at - (word >> 2 * bits)) & windows;
+    const uint64_t ahead = -behind & windows;
     const bool older_clock = behind != 0 && ahead <= (now + BUCKET_CLOCK_SLACK) / per - at;
     const uint64_t window = older_clock ? at + ahead : at, rest = (window + 1) * per - now;
-    const uint64_t previous = at_most(word >> 24 & SLIDING_COUNT_MAX, rate->whole + 1);
-    const uint64_t current = at_most(word & SLIDING_COUNT_MAX, rate->whole + 1);
+    const uint64_t previous = at_most(word >> bits & most, rate->whole + 1);
+    const uint64_t current = at_most(word & most, rate->whole + 1);
 
     if (behind == 0 || older_clock)
         return (struct sliding){window, rest, previous, current};
@@ -152,7 +163,7 @@ static inline uint64_t sliding_wait(uint64_t count, uint64_t most, uint64_t per,
 {
     if (count <= most)
         return 0;
-    const uint64_t rest_then = (uint64_t)(((unsigned __int128)(most + 1) * per - 1) / count);
+    const uint64_t rest_then = (uint64_t)((unsigned __int128)most * per / count);
     return rest > rest_then ? rest - rest_then : 0;
 }
 
@@ -165,15 +176,25 @@ static inline uint64_t sliding_after_take(uint64_t word, const struct rate_share
     /* This window's own calls count whole until it ends, then less and less. */
     *ret_wait = is.current <= rate->share ? sliding_wait(is.previous, rate->share - is.current, per, is.rest)
                                           : is.rest + sliding_wait(is.current, rate->share, per, per);
-    return *ret_wait ? word : sliding_make(is.window, is.previous, is.current + 1);
+    return *ret_wait ? word : sliding_make(rate, is.window, is.previous, is.current + 1);
 }
 
-/* For people: calls within the last `per`, as estimated. */
+/* What the word of one rate says, as the word of another one. Windows of another length say nothing: an empty word. */
+static inline uint64_t sliding_recoded(uint64_t word, const struct rate_share *from, const struct rate_share *to,
+                                       uint64_t now)
+{
+    const struct sliding is = sliding_at(word, from, now);
+    return from->step == to->step
+               ? sliding_make(to, is.window, at_most(is.previous, to->whole + 1), at_most(is.current, to->whole + 1))
+               : 0;
+}
+
+/* For people: calls within the last `per`, as estimated, rounded up: of a limit of 10 there is one left at 8.3. */
 static inline uint64_t sliding_count(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const struct sliding is = sliding_at(word, rate, now);
     const uint64_t per = bucket_positive(rate->step);
-    return (uint64_t)((unsigned __int128)is.previous * at_most(is.rest, per) / per) + is.current;
+    return quotient_up((unsigned __int128)is.previous * at_most(is.rest, per), per) + is.current;
 }
 
 /* --------------------------------------------------------------------------------------- budget: retries' tokens */

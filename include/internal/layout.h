@@ -182,8 +182,10 @@ struct detail_slot {
         uint32_t mode;
         char reason[DETAIL_TEXT_MAX];
     } modes[MODE_OWNER_COUNT];
-    uint32_t made_by; /* uid of the process that asked for the name first */
-    uint32_t reserved0;
+    uint64_t permit_due_ms; /* half-open, every permit is out: when the next one comes free; 0: not known */
+    uint32_t made_by;       /* uid of the process that asked for the name first */
+    uint8_t condition;      /* enum trip_reason: if the last opening was a relapse, which condition held; else NONE */
+    uint8_t reserved0[3];
     char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
     uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
 };
@@ -259,12 +261,14 @@ struct transition {
     uint64_t at_ms;
     uint64_t at_unix_ms;
     uint32_t breaker;
-    uint8_t from, to;       /* enum trip_state, or enum trip_mode */
-    uint8_t reason;         /* enum trip_reason */
-    uint8_t by;             /* enum transition_by */
-    uint32_t uid;           /* of an operator */
-    uint32_t epoch;         /* of a state: after it */
-    uint32_t of;            /* enum transition_of */
+    uint8_t from, to;  /* enum trip_state, or enum trip_mode */
+    uint8_t reason;    /* enum trip_reason */
+    uint8_t by;        /* enum transition_by */
+    uint32_t uid;      /* of an operator */
+    uint32_t epoch;    /* of a state: after it */
+    uint16_t of;       /* enum transition_of */
+    uint8_t condition; /* enum trip_reason: of a relapse, which condition held; else NONE */
+    uint8_t reserved0;
     uint32_t steps;         /* it stands for so many, that came too fast to be told one by one; 0: for itself */
     uint64_t until_unix_ms; /* of a mode: when it ends by itself; 0: not */
     char name[TRIP_NAME_MAX + 1];

@@ -68,6 +68,13 @@ static inline bool permit_lease_over(uint64_t permit, uint64_t now_ms)
     return lease_over(permit & ((1u << PERMIT_LEASE_BITS) - 1), PERMIT_LEASE_BITS, now_ms);
 }
 
+/* When its lease ends, if it is not over. */
+static inline uint64_t permit_end_ms(uint64_t permit, uint64_t now_ms)
+{
+    const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1, now_steps = now_ms / LEASE_STEP_MS;
+    return (now_steps + ((permit - now_steps) & mask)) * LEASE_STEP_MS;
+}
+
 static inline uint64_t permit_armed(uint64_t permit, uint32_t epoch)
 {
     return permit_make(epoch, permit_serial(permit) + 1, 0, PERMIT_ARMED, 0);

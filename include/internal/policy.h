@@ -105,6 +105,30 @@ static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], u
     return TRIP_MODE_AUTO;
 }
 
+/* Until when the modes force it open: now_ms where they do not, UINT64_MAX without an end. *ret_mode: which one holds
+ * then. */
+static inline uint64_t policy_forced_until_ms(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms,
+                                              trip_mode *ret_mode)
+{
+    uint64_t until_ms;
+    while ((*ret_mode = policy_mode_of(modes, now_ms, &until_ms)) == TRIP_MODE_FORCED_OPEN) {
+        if (until_ms == 0)
+            return UINT64_MAX;
+        now_ms = until_ms;
+    }
+    return now_ms;
+}
+
+/* Until a call may be admitted, where the state admits one in state_ms; UINT64_MAX: not by itself. */
+static inline uint64_t policy_retry_after_ms(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms, uint64_t state_ms)
+{
+    trip_mode after;
+    const uint64_t until_ms = policy_forced_until_ms(modes, now_ms, &after);
+    if (until_ms == UINT64_MAX)
+        return UINT64_MAX;
+    return after == TRIP_MODE_AUTO ? at_least(until_ms - now_ms, state_ms) : until_ms - now_ms;
+}
+
 /* The mode in force, also when its TTL has passed and no tripd is there to say so. admission: loaded before, with
  * acquire where a TTL that was set just now must be seen. */
 static inline trip_mode policy_mode_now(const struct policy_slot *slot, uint64_t admission, uint64_t now_ms)

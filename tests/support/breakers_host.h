@@ -135,6 +135,7 @@ static inline void host_advance_ns(struct host *host, uint64_t ns)
 {
     const uint64_t target = host->clock.test_now_ns + ns;
     breakers_drain_all(host->breakers);
+    breakers_stall_look_all(host->breakers);
     for (uint64_t at = breakers_due(host->breakers); at <= target; at = breakers_due(host->breakers)) {
         host->clock.test_now_ns = at > host->clock.test_now_ns ? at : host->clock.test_now_ns + 1;
         if (host->clock.test_now_ns > target)

@@ -19,6 +19,7 @@
  *   ends OUTCOME          ends all of them
  *   record OUTCOME COUNT  reports so many
  *   state, mode, reason   of the breaker, as this process sees it
+ *   retry_after           milliseconds until a call may be admitted, and how many permits are free
  *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
  *   load                  reports successes until the next line comes
  *   reported              how many outcomes this process has reported so far
@@ -279,6 +280,16 @@ static void step_reason(void)
     puts(error < 0 ? error_name(error) : trip_reason_name(info.reason));
 }
 
+static void step_retry_after(void)
+{
+    trip_info info;
+    const int error = trip_breaker_info(breaker, &info);
+    if (error < 0)
+        puts(error_name(error));
+    else
+        printf("%ld %u\n", (long)info.retry_after_ms, info.permits_free);
+}
+
 static void step_source(void)
 {
     trip_info info;
@@ -465,11 +476,11 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
-    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),
+    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),       STEP(end),       STEP(record),
+    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),        STEP(reported),  STEP(lose),
+    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),         STEP(rate_wait), STEP(tickets),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged),      STEP(ends),      STEP(children),
+    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),    STEP(retry_after),
 };
 
 static void split(char *line)

@@ -421,18 +421,6 @@ static void test_a_time_window_is_judged_at_the_time_asked(void **state)
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 15 * S).move);
 }
 
-static void test_a_time_window_can_reach_the_rate_by_forgetting(void **state)
-{
-    (void)state;
-    settings.trip.failure_rate = 500;
-    use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 20, false, false);
-    core_calls(&core, &settings, 4 * S, 6, false, false);
-    core_calls(&core, &settings, 4 * S, 6, true, false);
-    assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S - 1).move); /* 6 of 32 */
-    assert_moves(WORD_CLOSED, 11 * S, 0, WORD_OPEN, TRIP_REASON_FAILURE_RATE);   /* 6 of 12 */
-}
-
 static void test_a_time_window_that_forgot_below_the_minimum_has_no_rate(void **state)
 {
     (void)state;
@@ -444,13 +432,29 @@ static void test_a_time_window_that_forgot_below_the_minimum_has_no_rate(void **
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move);
 }
 
-static void test_advancing_shows_what_the_window_forgot(void **state)
+static void test_forgetting_alone_completes_no_condition(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    use_time_window(10 * S);
+    core_calls(&core, &settings, 1 * S, 12, false, false);
+    core_calls(&core, &settings, 5 * S, 10, true, false); /* 10 of 22 */
+    assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 5 * S).move);
+    assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move); /* 10 of 10 are left */
+    core_show(&core, 11 * S);
+    assert_int_equal(core_failure_rate_permille(&core.head), 1000);
+    assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move);
+    core_calls(&core, &settings, 12 * S, 1, false, false); /* 10 of 11: an outcome came */
+    assert_moves(WORD_CLOSED, 12 * S, 0, WORD_OPEN, TRIP_REASON_FAILURE_RATE);
+}
+
+static void test_showing_shows_what_the_window_forgot(void **state)
 {
     (void)state;
     use_time_window(10 * S);
     core_calls(&core, &settings, 1 * S, 12, true, true);
     assert_int_equal(core_failure_rate_permille(&core.head), 1000);
-    core_advance(&core, 11 * S);
+    core_show(&core, 11 * S);
     assert_int_equal(core.head.window_calls, 0);
     assert_int_equal(core.head.window_failures, 0);
     assert_int_equal(core.head.window_slow, 0);
@@ -1014,14 +1018,19 @@ static void test_reopening_ends_the_ramp(void **state)
 
 /* -------------------------------------------------------------------------------------------------------- the tick */
 
+static bool wants_tick_at(uint64_t now_ns)
+{
+    const bool closed = core_wants_tick(&core, &settings, WORD_CLOSED, now_ns);
+    assert_int_equal(core_wants_tick(&core, &settings, WORD_RAMPING, now_ns), closed);
+    assert_false(core_wants_tick(&core, &settings, WORD_OPEN, now_ns));
+    assert_false(core_wants_tick(&core, &settings, WORD_HALF_OPEN, now_ns));
+    assert_false(core_wants_tick(&core, &settings, WORD_PROBING, now_ns));
+    return closed;
+}
+
 static bool wants_tick(void)
 {
-    const bool closed = core_wants_tick(&core, &settings, WORD_CLOSED);
-    assert_int_equal(core_wants_tick(&core, &settings, WORD_RAMPING), closed);
-    assert_false(core_wants_tick(&core, &settings, WORD_OPEN));
-    assert_false(core_wants_tick(&core, &settings, WORD_HALF_OPEN));
-    assert_false(core_wants_tick(&core, &settings, WORD_PROBING));
-    return closed;
+    return wants_tick_at(0);
 }
 
 static void test_no_tick_without_failures(void **state)
@@ -1093,8 +1102,21 @@ static void test_a_tick_while_a_time_window_could_forget_into_a_trip(void **stat
     assert_false(wants_tick()); /* 5 of 11 */
     core_calls(&core, &settings, 5 * S, 20, true, false);
     assert_true(wants_tick());
-    core_advance(&core, 15 * S);
-    assert_false(wants_tick());
+    assert_true(wants_tick_at(14 * S));
+    assert_false(wants_tick_at(15 * S)); /* all is forgotten */
+}
+
+static void test_no_tick_where_the_next_success_brings_the_rate_below(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    use_time_window(10 * S);
+    core_calls(&core, &settings, 1 * S, 100, false, false);
+    core_calls(&core, &settings, 2 * S, 10, true, false);
+    core_calls(&core, &settings, 3 * S, 9, false, false);
+    assert_true(wants_tick()); /* 10 of 20 with the next one, when the hundred are forgotten */
+    core_calls(&core, &settings, 4 * S, 1, false, false);
+    assert_false(wants_tick()); /* 10 of 21 */
 }
 
 /* What the tick promises: when it is not wanted, no number of successes and no passing of time makes a trip. */
@@ -1115,7 +1137,7 @@ static void test_without_a_tick_nothing_trips_by_itself(void **state)
         }
         if (core_judge(&core, &settings, WORD_CLOSED, 0, now).move)
             continue;
-        const bool wanted = core_wants_tick(&core, &settings, WORD_CLOSED);
+        const bool wanted = core_wants_tick(&core, &settings, WORD_CLOSED, now);
         bool tripped = false;
         for (uint64_t later = now; later < now + 11 * S; later += S / 2) {
             struct core_state with = core;
@@ -1217,9 +1239,9 @@ int main(void)
         TEST(test_conditions_judge_closed_and_ramping_alone),
         TEST(test_the_same_image_gives_the_same_answer),
         TEST(test_a_time_window_is_judged_at_the_time_asked),
-        TEST(test_a_time_window_can_reach_the_rate_by_forgetting),
         TEST(test_a_time_window_that_forgot_below_the_minimum_has_no_rate),
-        TEST(test_advancing_shows_what_the_window_forgot),
+        TEST(test_showing_shows_what_the_window_forgot),
+        TEST(test_forgetting_alone_completes_no_condition),
         TEST(test_three_good_probes_close),
         TEST(test_the_first_failed_probe_reopens),
         TEST(test_no_more_probes_than_the_successes_still_need),
@@ -1267,6 +1289,7 @@ int main(void)
         TEST(test_no_tick_for_the_number_of_failures),
         TEST(test_a_tick_while_calls_in_flight_are_limited),
         TEST(test_a_tick_while_a_time_window_could_forget_into_a_trip),
+        TEST(test_no_tick_where_the_next_success_brings_the_rate_below),
         TEST(test_without_a_tick_nothing_trips_by_itself),
         TEST(test_rates_are_unknown_until_minimum_calls),
         TEST(test_rates_of_a_damaged_head_stay_in_range),

@@ -242,29 +242,48 @@ static void test_extreme_rates_neither_divide_by_zero_nor_wrap(void **state)
 
 static const struct rate ten = {.limit = 10, .per = S};
 
+static uint64_t word_of(const struct rate *rate, uint64_t window, uint64_t previous, uint64_t current)
+{
+    const struct rate_share share = sliding_share(rate, 0);
+    return sliding_make(&share, window, previous, current);
+}
+
 static void test_fields_of_the_sliding_window_stand_at_their_bits(void **state)
 {
     (void)state;
-    assert_int_equal(sliding_make(0x51234, 0xabcdef, 0x123456), UINT64_C(0x1234abcdef123456));
+    const struct rate highest = {.limit = SLIDING_COUNT_MAX, .per = S};
+    assert_int_equal(word_of(&highest, 0x51234, 0xabcdef, 0x123456), UINT64_C(0x1234abcdef123456));
     uint64_t word = 0;
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 0x1234 * S), 10);
-    assert_int_equal(word, UINT64_C(0x123400000000000a));
+    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 0x1234 * S), 10); /* a limit of 10 has 4 bits */
+    assert_int_equal(word, UINT64_C(0x12340a));
     assert_int_equal(take_all(sliding_take, &word, &ten, 0, 0x1235 * S + S / 2), 5);
-    assert_int_equal(word, UINT64_C(0x123500000a000005));
+    assert_int_equal(word, UINT64_C(0x1235a5));
 }
 
 static void test_the_window_before_counts_for_the_part_that_is_still_in(void **state)
 {
     (void)state;
-    uint64_t word = sliding_make(41, 0, 8);
+    uint64_t word = word_of(&ten, 41, 0, 8);
     assert_int_equal(calls_within(word, &ten, 42 * S), 8);
     assert_int_equal(calls_within(word, &ten, 42 * S + S / 4), 6);
-    assert_int_equal(calls_within(word, &ten, 42 * S + S * 3 / 10), 5); /* 5.6 */
+    assert_int_equal(calls_within(word, &ten, 42 * S + S * 3 / 10), 6); /* 5.6 */
     assert_int_equal(take_all(sliding_take, &word, &ten, 0, 42 * S + S / 4), 4);
-    assert_int_equal(word, sliding_make(42, 8, 4));
+    assert_int_equal(word, word_of(&ten, 42, 8, 4));
     assert_int_equal(take_all(sliding_take, &word, &ten, 0, 42 * S + S / 4), 0);
     assert_int_equal(calls_within(word, &ten, 43 * S), 4);
     assert_int_equal(calls_within(word, &ten, 44 * S), 0);
+}
+
+static void test_an_estimate_of_a_little_more_than_the_limit_is_more(void **state)
+{
+    (void)state;
+    const struct rate one = {.limit = 1, .per = S};
+    uint64_t word = 0;
+    assert_true(take(sliding_take, &word, &one, 0, 999 * MS));
+    assert_false(take(sliding_take, &word, &one, 0, 1001 * MS)); /* 0.999 + 1 */
+    assert_int_equal(wait_ns_of(sliding_take, word, &one, 0, 1001 * MS), 999 * MS);
+    assert_false(take(sliding_take, &word, &one, 0, 2000 * MS - 1));
+    assert_true(take(sliding_take, &word, &one, 0, 2000 * MS));
 }
 
 static void test_a_sliding_window_says_when_the_next_call_passes(void **state)
@@ -272,30 +291,31 @@ static void test_a_sliding_window_says_when_the_next_call_passes(void **state)
     (void)state;
     uint64_t word = 0;
     take_all(sliding_take, &word, &ten, 0, 42 * S + 300 * MS);
-    /* Ten calls in this window: one of them has left as soon as the next begins, the next a tenth of it later. */
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S + 300 * MS), 700 * MS + 1);
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 43 * S), 1);
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 43 * S + 1), 1);
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 43 * S + 1), 100 * MS);
+    /* Ten calls in this window: one of them has left a tenth of the next one after it began. */
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S + 300 * MS), 800 * MS);
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 43 * S), 100 * MS);
+    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 43 * S + 100 * MS - 1), 0);
+    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 43 * S + 100 * MS), 1);
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 43 * S + 100 * MS), 100 * MS);
 }
 
 static void test_a_sliding_window_keeps_its_rate_for_hours(void **state)
 {
     (void)state;
-    /* limit * time / per: each window its limit, but for the one that begins as the time ends. */
-    assert_int_equal(greedy(sliding_take, 0, &ten, 42 * S, 2 * HOUR), 72000);
+    /* Who always wants to go on gets limit - 1 in each window after the first, and of a limit of 1 one in two. */
+    assert_int_equal(greedy(sliding_take, 0, &ten, 42 * S, 2 * HOUR), 64802);
     const struct rate one = {.limit = 1, .per = S};
-    assert_int_equal(greedy(sliding_take, 0, &one, 42 * S, 2 * HOUR), 7200);
+    assert_int_equal(greedy(sliding_take, 0, &one, 42 * S, 2 * HOUR), 3601);
     const struct rate seventh = {.limit = 7, .per = 60 * S};
-    assert_int_equal(greedy(sliding_take, 0, &seventh, 0, 1000 * HOUR), 420000);
+    assert_int_equal(greedy(sliding_take, 0, &seventh, 0, 1000 * HOUR), 360002);
     const struct rate large = {.limit = 100000, .per = HOUR};
-    assert_int_equal(greedy(sliding_take, 0, &large, 0, 20 * HOUR), 2000000);
+    assert_int_equal(greedy(sliding_take, 0, &large, 0, 20 * HOUR), 1999982);
 }
 
 static void test_a_crowd_with_clocks_that_lag_gets_no_more_than_the_window_lets_through(void **state)
 {
     (void)state;
-    assert_in_range(crowd(sliding_take, &ten, 2 * HOUR), 71990, 72010);
+    assert_in_range(crowd(sliding_take, &ten, 2 * HOUR), 64700, 72010);
     const struct rate often = {.limit = 10, .per = MS};
     assert_in_range(crowd(sliding_take, &often, 60 * S), 300000, 600010);
 }
@@ -315,37 +335,64 @@ static void test_no_window_of_its_own_lets_more_than_the_limit_through(void **st
 static void test_an_older_clock_counts_in_the_window_that_began(void **state)
 {
     (void)state;
-    uint64_t word = sliding_make(42, 8, 1);
+    uint64_t word = word_of(&ten, 42, 8, 1);
     assert_int_equal(calls_within(word, &ten, 42 * S - 5 * MS), 9);
     assert_true(take(sliding_take, &word, &ten, 0, 42 * S - 5 * MS));
-    assert_int_equal(word, sliding_make(42, 8, 2));
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S - 5 * MS), 5 * MS + 1);
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S + 1), 0);
+    assert_int_equal(word, word_of(&ten, 42, 8, 2));
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S - 5 * MS), 130 * MS);
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S + 125 * MS), 0);
+}
+
+static void test_calls_of_long_ago_are_not_taken_for_calls_of_now(void **state)
+{
+    (void)state;
+    const struct rate four = {.limit = 4, .per = MS};
+    const uint64_t later_ms[] = {2, 65000, 65535, 65536, 65537, 24 * 3600 * 1000};
+    for (size_t i = 0; i < sizeof(later_ms) / sizeof(later_ms[0]); i++) {
+        uint64_t word = 0;
+        assert_int_equal(take_all(sliding_take, &word, &four, 0, 0), 4);
+        assert_int_equal(take_all(sliding_take, &word, &four, 0, later_ms[i] * MS), 4);
+    }
 }
 
 static void test_a_sliding_window_goes_on_over_the_wrap(void **state)
 {
     (void)state;
-    uint64_t word = sliding_make(65533, 0, 10);
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 65535 * S), 10);
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 65536 * S), 0);
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 65536 * S + S / 2), 5);
-    assert_int_equal(word, sliding_make(0, 10, 5));
-    assert_int_equal(take_all(sliding_take, &word, &ten, 0, 65536 * S - 5 * MS), 0);
+    const struct rate highest = {.limit = SLIDING_COUNT_MAX, .per = S}; /* 16 bits of window */
+    uint64_t word = word_of(&highest, 65533, 0, SLIDING_COUNT_MAX);
+    assert_int_equal(wait_ns_of(sliding_take, word, &highest, 0, 65535 * S), 0);
+    word = word_of(&highest, 65535, 0, SLIDING_COUNT_MAX);
+    assert_true(wait_ns_of(sliding_take, word, &highest, 0, 65536 * S) > 0);
+    assert_true(take(sliding_take, &word, &highest, 0, 65536 * S + S / 2));
+    assert_int_equal(word, word_of(&highest, 0, SLIDING_COUNT_MAX, 1));
+    assert_int_equal(calls_within(word, &highest, 65536 * S - 5 * MS), SLIDING_COUNT_MAX + 1); /* an older clock */
 }
 
 static void test_a_window_that_cannot_be_is_empty_and_counts_beyond_the_limit_are_the_limit(void **state)
 {
     (void)state;
-    uint64_t word = sliding_make(44, 10, 10); /* more than a second ahead */
+    uint64_t word = word_of(&ten, 44, 10, 10); /* more than a second ahead */
     assert_int_equal(take_all(sliding_take, &word, &ten, 0, 42 * S + 900 * MS), 10);
-    assert_int_equal(word, sliding_make(42, 0, 10));
+    assert_int_equal(word, word_of(&ten, 42, 0, 10));
 
-    word = sliding_make(42, 0xffffff, 0xffffff);
+    word = word_of(&ten, 42, 15, 15);
     assert_int_equal(calls_within(word, &ten, 42 * S), 20);
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S), S + 1);
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 0, 42 * S), S + 100 * MS);
     for (uint64_t i = 0, seed = DAMAGE; i < 100000; i++)
-        assert_true(wait_ns_of(sliding_take, random_next(&seed), &ten, 0, 42 * S) <= 2100 * MS);
+        assert_true(wait_ns_of(sliding_take, random_next(&seed), &ten, 0, 42 * S) <= 2200 * MS);
+}
+
+static void test_another_limit_keeps_the_counts_and_another_window_begins_anew(void **state)
+{
+    (void)state;
+    const struct rate hundred_calls = {.limit = 100, .per = S}, five = {.limit = 5, .per = S};
+    const struct rate minute = {.limit = 100, .per = 60 * S};
+    const struct rate_share from = sliding_share(&ten, 0), wider = sliding_share(&hundred_calls, 0),
+                            narrower = sliding_share(&five, 0), longer = sliding_share(&minute, 0);
+    const uint64_t word = word_of(&ten, 42, 8, 7);
+    assert_int_equal(sliding_recoded(word, &from, &wider, 42 * S), word_of(&hundred_calls, 42, 8, 7));
+    assert_int_equal(sliding_recoded(word, &from, &narrower, 42 * S), word_of(&five, 42, 5, 5));
+    assert_int_equal(sliding_recoded(word, &from, &longer, 42 * S), 0);
 }
 
 static void test_a_reserve_of_the_window_is_for_the_more_important(void **state)
@@ -355,7 +402,7 @@ static void test_a_reserve_of_the_window_is_for_the_more_important(void **state)
     assert_int_equal(take_all(sliding_take, &word, &ten, 4, 42 * S), 6);
     assert_int_equal(take_all(sliding_take, &word, &ten, 1, 42 * S), 3);
     assert_int_equal(take_all(sliding_take, &word, &ten, 0, 42 * S), 1);
-    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 4, 42 * S), 1400 * MS + 1);
+    assert_int_equal(wait_ns_of(sliding_take, word, &ten, 4, 42 * S), 1500 * MS);
     word = 0;
     assert_int_equal(take_all(sliding_take, &word, &ten, UINT64_MAX, 42 * S), 1);
 }
@@ -364,9 +411,9 @@ static void test_the_highest_limit_of_a_sliding_window_does_not_spill(void **sta
 {
     (void)state;
     const struct rate highest = {.limit = UINT64_MAX, .per = S};
-    uint64_t word = sliding_make(42, 0, SLIDING_COUNT_MAX - 1);
+    uint64_t word = word_of(&highest, 42, 0, SLIDING_COUNT_MAX - 1);
     assert_int_equal(take_all(sliding_take, &word, &highest, 0, 42 * S), 1);
-    assert_int_equal(word, sliding_make(42, 0, SLIDING_COUNT_MAX));
+    assert_int_equal(word, word_of(&highest, 42, 0, SLIDING_COUNT_MAX));
     const struct rate nothing = {0};
     word = 0;
     assert_int_equal(take_all(sliding_take, &word, &nothing, 0, 5), 1);
@@ -563,6 +610,9 @@ int main(void)
         cmocka_unit_test(test_extreme_rates_neither_divide_by_zero_nor_wrap),
         cmocka_unit_test(test_fields_of_the_sliding_window_stand_at_their_bits),
         cmocka_unit_test(test_the_window_before_counts_for_the_part_that_is_still_in),
+        cmocka_unit_test(test_an_estimate_of_a_little_more_than_the_limit_is_more),
+        cmocka_unit_test(test_calls_of_long_ago_are_not_taken_for_calls_of_now),
+        cmocka_unit_test(test_another_limit_keeps_the_counts_and_another_window_begins_anew),
         cmocka_unit_test(test_a_sliding_window_says_when_the_next_call_passes),
         cmocka_unit_test(test_a_sliding_window_keeps_its_rate_for_hours),
         cmocka_unit_test(test_a_crowd_with_clocks_that_lag_gets_no_more_than_the_window_lets_through),

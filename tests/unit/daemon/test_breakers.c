@@ -681,6 +681,11 @@ static void begin_call(struct client *of, uint32_t of_meter, uint32_t place)
     writer_total(&lane_meter_at(of->writer.memory, of_meter)->started, 1);
     call->ticks = host->clock.test_now_ns;
     __atomic_store_n(&call->state, lane_call_state(of_meter, 7, LANE_CALL_RUNNING), __ATOMIC_RELEASE);
+}
+
+static void begin_call_and_ring(struct client *of, uint32_t of_meter, uint32_t place)
+{
+    begin_call(of, of_meter, place);
     client_mark_dirty(host, of);
     breakers_rung(host->breakers);
 }
@@ -695,11 +700,11 @@ static void test_a_stalled_call_counts_once_as_a_failure(void **state)
     (void)state;
     start(STALLS);
     host_sleep(host, 1000);
-    begin_call(&client, meter, 3);
-    assert_int_equal(breakers_due(host->breakers), 1500000000);
-    host_advance(host, 499);
-    assert_int_equal(call_status(&client, 3), LANE_CALL_RUNNING);
-    host_advance(host, 1);
+    begin_call_and_ring(&client, meter, 3);
+    assert_int_equal(breakers_due(host->breakers), 1500000001);
+    host_advance(host, 500);
+    assert_int_equal(call_status(&client, 3), LANE_CALL_RUNNING); /* for as long, not for longer */
+    host_advance_ns(host, 1);
     assert_int_equal(call_status(&client, 3), LANE_CALL_STALLED);
     assert_int_equal(host_head(host, slot)->window_failures, 1);
     assert_int_equal(host_head(host, slot)->totals.calls, 0); /* it has not returned */
@@ -716,11 +721,32 @@ static void test_stalls_in_a_row_open_before_any_returns(void **state)
     begin_call(&client, meter, 0);
     host_advance(host, 100);
     begin_call(&other, other_meter, 0);
-    host_advance(host, 500);
+    host_advance(host, 501);
     assert_int_equal(now(), WORD_OPEN);
     assert_int_equal(last_move()->reason, TRIP_REASON_CONSECUTIVE);
     assert_int_equal(last_move()->by, BY_DAEMON);
     assert_int_equal(last_move()->at_ms, 600);
+}
+
+static void test_calls_that_nobody_told_of_stall_when_the_test_clock_moves(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 0%, stall_after: 500ms}, " STEADY);
+    for (uint32_t place = 0; place < 8; place++)
+        begin_call(&client, meter, place);
+    host_advance(host, 10000);
+    assert_int_equal(host_head(host, slot)->window_failures, 8);
+}
+
+static void test_a_stall_is_slow_where_it_lasted_for_long_enough(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 0%, slow_after: 100ms, stall_after: 500ms}, " STEADY);
+    begin_call(&client, meter, 0);
+    host_advance(host, 501);
+    assert_int_equal(host_head(host, slot)->window_calls, 1);
+    assert_int_equal(host_head(host, slot)->window_failures, 1);
+    assert_int_equal(host_head(host, slot)->window_slow, 1);
 }
 
 static void test_a_call_that_returns_in_time_does_not_stall(void **state)
@@ -1525,6 +1551,8 @@ int main(void)
         TEST(failures_on_the_ramp_are_a_relapse),
         TEST(a_rate_on_the_ramp_is_a_relapse),
         TEST(a_stalled_call_counts_once_as_a_failure),
+        TEST(calls_that_nobody_told_of_stall_when_the_test_clock_moves),
+        TEST(a_stall_is_slow_where_it_lasted_for_long_enough),
         TEST(stalls_in_a_row_open_before_any_returns),
         TEST(a_call_that_returns_in_time_does_not_stall),
         TEST(a_call_begun_before_the_breaker_opened_does_not_stall_after_it),

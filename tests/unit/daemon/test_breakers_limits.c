@@ -173,6 +173,24 @@ static void test_a_reload_is_followed_live(void **state)
     assert_int_equal(policy()->limits, 0);
 }
 
+static void wider(struct breaker_settings *set)
+{
+    set->rate.limit = 300;
+    set->rate.window = RATE_SLIDING;
+}
+
+static void test_another_limit_keeps_the_calls_of_a_sliding_window(void **state)
+{
+    (void)state;
+    start(sliding);
+    const struct rate_share before = policy_rate(policy(), TRIP_PRIORITY_CRITICAL);
+    lines()->rate = sliding_make(&before, 0, 20, 10);
+    reload(wider);
+    const struct rate_share after = policy_rate(policy(), TRIP_PRIORITY_CRITICAL);
+    assert_int_equal(after.whole, 299);
+    assert_int_equal(lines()->rate, sliding_make(&after, 0, 20, 10));
+}
+
 static const struct policy_slot off, on = {.limits = POLICY_TICKETS | POLICY_RATE,
                                            .tickets = 50,
                                            .tickets_wait = 1,
@@ -1045,6 +1063,7 @@ int main(void)
         TEST(all_that_limits_need_is_published),
         TEST(without_settings_nothing_is_limited),
         TEST(a_reload_is_followed_live),
+        TEST(another_limit_keeps_the_calls_of_a_sliding_window),
         TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
         TEST(who_blocks_others_and_will_never_return_holds_no_ticket),

@@ -552,16 +552,45 @@ static void test_a_probe_whose_time_has_passed_takes_no_permit(void **state)
     assert_int_equal(begin_within(f, 100000000), TRIP_PROBE);
 }
 
-static void test_shadow_and_disabled_reject_nothing(void **state)
+static void test_shadow_takes_what_there_is_and_counts_what_it_would_have_denied(void **state)
 {
     struct fixture *const f = *state;
-    trip_call call;
-    limit_tickets(f, 1, 0);
-    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_call calls[3];
+    limit_tickets(f, 2, 0);
+    limit_rate(f, 3, 3, false);
     fake_mode(&f->fake, f->slot, TRIP_MODE_SHADOW, 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    assert_int_equal(ticket_count(tickets(f), 0, 2), 2);
+    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 1);
+    for (unsigned i = 0; i < 3; i++)
+        trip_end(&calls[i], TRIP_OK);
+    assert_int_equal(ticket_count(tickets(f), 0, 2), 0);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW); /* the third token: who had no ticket took none */
+    assert_int_equal(rejected(f, LIMITED_RATE), 0);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(rejected(f, LIMITED_RATE), 1);
+    assert_int_equal(ticket_count(tickets(f), 0, 2), 1); /* who had no token keeps no ticket */
+    assert_int_equal(fixture_counts(f).denied, 0);
+    fixture_set(f, word_open(2, 31000));
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(fixture_counts(f).denied, 1);
+    assert_int_equal(rejected(f, LIMITED_RATE), 1); /* whom the breaker would have denied asks no limit */
+}
+
+static void test_disabled_takes_nothing_and_counts_nothing(void **state)
+{
+    struct fixture *const f = *state;
+    limit_tickets(f, 1, 0);
+    limit_rate(f, 1, 1, false);
     fake_mode(&f->fake, f->slot, TRIP_MODE_DISABLED, 0);
-    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
+    assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
+    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 0);
+    assert_int_equal(rejected(f, LIMITED_RATE), 0);
+    fake_mode(&f->fake, f->slot, TRIP_MODE_AUTO, 0);
+    assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW); /* the token is there */
 }
 
 static void test_info_tells_what_is_left(void **state)
@@ -613,7 +642,8 @@ int main(void)
         TEST(while_tripd_is_away_an_adaptive_limit_is_the_most_that_it_may_be),
         TEST(a_call_whose_time_has_passed_is_not_sent),
         TEST(a_probe_whose_time_has_passed_takes_no_permit),
-        TEST(shadow_and_disabled_reject_nothing),
+        TEST(shadow_takes_what_there_is_and_counts_what_it_would_have_denied),
+        TEST(disabled_takes_nothing_and_counts_nothing),
         TEST(info_tells_what_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -146,7 +146,7 @@ static void test_what_a_frozen_state_missed_comes_when_the_mode_ends(void **stat
                                  "{\"t_ms\":200,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"forced_open\"}",
                                  "{\"t_ms\":70000,\"op\":\"mode\",\"breaker\":\"db\",\"mode\":\"auto\"}",
                                  "{\"t_ms\":70001,\"op\":\"show\",\"breaker\":\"db\"}", NULL});
-    assert_string_equal(story(&run, text), "100 closed>open failure_rate; 70000 open>half_open none; ");
+    assert_string_equal(story(&run, text), "100 closed>open consecutive; 70000 open>half_open none; ");
     end(&run);
 }
 

@@ -99,7 +99,7 @@ static void test_a_sliding_window_admits_its_limit(void **state)
                            "{\"t_ms\":1600,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"ok\",\"n\":2}", NULL});
     simulation_end(run.simulation);
     assert_string_equal(story(&run, text),
-                        "900 allow; 900 allow; 900 deny_rate; 1100 allow; 1600 allow; 1600 deny_rate; ");
+                        "900 allow; 900 allow; 900 deny_rate; 1100 deny_rate; 1600 allow; 1600 deny_rate; ");
     end(&run);
 }
 
@@ -246,12 +246,12 @@ static void test_a_retry_after_beyond_the_total_time_ends_the_retries(void **sta
     (void)state;
     steps(&run,
           (const char *[]){"{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
-                           "\"retry_after_ms\":399}",
-                           "{\"t_ms\":1000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
                            "\"retry_after_ms\":400}",
+                           "{\"t_ms\":1000,\"op\":\"call\",\"breaker\":\"db\",\"outcome\":\"timeout\",\"retry\":true,"
+                           "\"retry_after_ms\":401}",
                            NULL});
     simulation_end(run.simulation);
-    assert_string_equal(story(&run, text), "0 allow; 399 allow 2; 1000 allow; ");
+    assert_string_equal(story(&run, text), "0 allow; 400 allow 2; 1000 allow; ");
     end(&run);
 }
 

@@ -334,7 +334,7 @@ static void test_what_a_mode_held_back_comes_at_its_end(void **state)
     host_advance(run.host, 100);
     breakers_mode(run.host->breakers, run.slot, MODE_OWNER_OPERATOR, TRIP_MODE_AUTO, 0, &actor);
     host_advance(run.host, 100);
-    assert_both("100 closed>open failure_rate; ");
+    assert_both("100 closed>open consecutive; ");
 }
 
 static void test_a_mode_by_pattern_binds_a_breaker_that_comes_later(void **state)

@@ -1,0 +1,437 @@
+/* alike config SEED TRACES      prints a configuration of so many breakers, each with settings of its own
+ * alike run SEED TRACES FILE    plays a random trace of each of them to simulate and to the tripd that runs with this
+ *                               configuration and a test clock at 0, and compares after each step
+ *
+ * A step is a line of a trace (tripctl(1), simulate): the clock moves to its time, then simulate takes the line, and
+ * the live tripd the same by libtrip (begin, end, record) or by its control socket (mode, trip, reset). Then both show
+ * the breaker. The first difference is told with the trace that led to it, as lines that tripctl simulate takes; the
+ * exit status is 1. The same seed makes the same settings and steps.
+ *
+ * What is left to chance is left out: no jitter, ramps that admit all or nothing, no throttle. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "internal/numbers.h"
+#include "internal/paths.h"
+#include "rpc_client.h"
+#include "simulation.h"
+
+#define STEPS     60 /* of a trace */
+#define IDS       6  /* calls in flight at the same time */
+#define PATIENCE  600
+#define ANSWER_MS 60000
+#define LINE      256
+
+static uint64_t seed;
+
+static uint64_t pick(uint64_t count)
+{
+    return random_between(0, count - 1, random_next(&seed));
+}
+
+static const char *one_of(const char *const *choices)
+{
+    uint64_t count = 0;
+    while (choices[count])
+        count++;
+    return choices[pick(count)];
+}
+#define ONE_OF(...) one_of((const char *const[]){__VA_ARGS__, NULL})
+
+/* -------------------------------------------------------------------------------------------------------- settings */
+
+/* A setting that does not go with the others is left out by its own choice of words, not by a check: all go together.
+ */
+static void print_entry(unsigned trace)
+{
+    printf("  - match: t%u\n", trace);
+    printf("    trip: {consecutive_failures: %s, failures: %s, failure_rate: %s, stall_after: %s, in_flight: %s}\n",
+           ONE_OF("0", "2", "3"), ONE_OF("0", "0", "3"), ONE_OF("0%", "50%"), ONE_OF("0s", "50ms", "300ms"),
+           ONE_OF("0", "0", "3"));
+    printf("    window: {%s, minimum_calls: 3}\n",
+           ONE_OF("type: count, size: 4", "type: count, size: 10", "type: time, for: 1s"));
+    printf("    open: {for: %s, multiplier: %s, max: 4s, jitter: 0%%, forget: %s}\n", ONE_OF("1ms", "100ms", "1s"),
+           ONE_OF("1.0", "2.0"), ONE_OF("0s", "10ms", "600ms", "10m"));
+    printf("    half_open: {permits: %s, successes: %s, max_wait: %s}\n", ONE_OF("1", "2"), ONE_OF("1", "2"),
+           ONE_OF("64ms", "500ms", "10s"));
+    printf("    ramp: {over: %s, steps: [100%%]}\n", ONE_OF("100ms", "1s"));
+    printf("    concurrency: {max: %s}\n    rate: {limit: %s, per: 100ms, window: %s}\n", ONE_OF("0", "0", "2"),
+           ONE_OF("0", "0", "3"), ONE_OF("bucket", "sliding"));
+    printf("    priority: {sheddable_below: 0%%, normal_below: 0%%}\n");
+}
+
+static int print_config(unsigned traces)
+{
+    printf("limits: {max_breakers: 4096}\nbreakers:\n");
+    for (unsigned trace = 0; trace < traces; trace++)
+        print_entry(trace);
+    return 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- one side */
+
+static struct {
+    struct config *config;
+    struct simulation *simulation;
+    json_t *show;     /* of the latest step, if it was a show */
+    char verdict[32]; /* of the latest begin */
+} simulated;
+
+static void simulated_event(void *context, const json_t *event)
+{
+    (void)context;
+    const char *const kind = json_string_value(json_object_get(event, "event"));
+    if (strcmp(kind, "verdict") == 0) {
+        snprintf(simulated.verdict, sizeof(simulated.verdict), "%s",
+                 json_string_value(json_object_get(event, "verdict")));
+    } else if (strcmp(kind, "show") == 0) {
+        json_decref(simulated.show);
+        simulated.show = json_deep_copy(event);
+    }
+}
+
+static int simulated_start(const char *file)
+{
+    char *problems = NULL;
+    if (config_load(file, &simulated.config, &problems) < 0) {
+        fprintf(stderr, "%s", problems ? problems : file);
+        return -EINVAL;
+    }
+    const struct simulation_options options = {
+        .config = simulated.config, .seed = 1, .verdicts = true, .event = simulated_event};
+    return simulation_new(&options, &simulated.simulation);
+}
+
+/* SIMULATION_REFUSED: as tripd does. */
+static int simulated_step(const char *line)
+{
+    struct trace_step step;
+    char problem[256] = "";
+    int error = trace_step_parse(line, strlen(line), &step, problem);
+    if (!error)
+        error = simulation_step(simulated.simulation, &step, problem);
+    if (error < 0)
+        fprintf(stderr, "alike: simulate does not take %s: %s\n", line, problem);
+    return error;
+}
+
+/* ------------------------------------------------------------------------------------------------------- other side */
+
+static struct {
+    struct rpc_client *rpc;
+    trip_client *client;
+    trip_breaker *breaker;
+    trip_call calls[IDS];
+    uint64_t now_ms;
+} live;
+
+/* -EREMOTEIO: refused. */
+static int live_asks(const char *method, json_t *params, json_t **ret_result)
+{
+    json_t *result = NULL, *refusal = NULL;
+    const int error = rpc_client_call(live.rpc, method, params, ANSWER_MS, &result, &refusal);
+    json_decref(params);
+    json_decref(refusal);
+    if (error == 0 && ret_result)
+        *ret_result = result;
+    else
+        json_decref(result);
+    return error;
+}
+
+static int live_start(void)
+{
+    char path[PATHS_MAX];
+    int error = paths_socket(path, getenv("TRIP_INSTANCE"), false);
+    if (error == 0)
+        error = rpc_client_open(path, &live.rpc);
+    return error < 0 ? error : trip_open(&live.client, NULL);
+}
+
+static int live_breaker(const char *name)
+{
+    const struct timespec pause = {.tv_nsec = 100000000};
+    trip_info info;
+    int error = trip_breaker_get(live.client, name, &live.breaker);
+    for (unsigned tries = 0; error == 0 && tries < PATIENCE; tries++) {
+        error = trip_breaker_info(live.breaker, &info);
+        if (error == 0 && info.client == TRIP_CLIENT_SHARED)
+            return 0;
+        trip_allow(live.breaker);
+        nanosleep(&pause, NULL);
+    }
+    return error < 0 ? error : -ETIMEDOUT;
+}
+
+/* Everything that was told until now is counted, at this time of the clock. */
+static int live_settles(void)
+{
+    return live_asks("sync", NULL, NULL);
+}
+
+static int live_advances(uint64_t at_ms)
+{
+    const uint64_t by_ms = at_ms - live.now_ms;
+    live.now_ms = at_ms;
+    return by_ms ? live_asks("clock_advance", json_pack("{s:I}", "by_ms", (json_int_t)by_ms), NULL) : 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- a trace */
+
+enum play { PLAY_BEGIN, PLAY_END, PLAY_RECORD, PLAY_MODE, PLAY_TRIP, PLAY_RESET, PLAY_SHOW };
+
+/* A step, as both sides take it. */
+struct turn {
+    enum play play;
+    uint64_t at_ms;
+    unsigned id;
+    trip_outcome outcome;
+    unsigned n;
+    const char *mode, *method;
+    uint64_t span_ms; /* TTL, or the time that a trip is for; 0: none */
+};
+
+static struct {
+    unsigned number;
+    bool in_flight[IDS];
+    char lines[STEPS + IDS][LINE];
+    unsigned length;
+} trace;
+
+static const struct {
+    const char *mode, *method;
+} modes[] = {{"auto", "auto"}, {"forced_open", "force_open"}, {"disabled", "disable"}, {"shadow", "shadow"}};
+
+static struct turn next_turn(void)
+{
+    static const uint64_t pauses_ms[] = {0, 0, 0, 0, 1, 1, 10, 50, 51, 63, 64, 100, 250, 500, 600, 1000};
+    static const enum play plays[] = {PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN,  PLAY_END,
+                                      PLAY_END,   PLAY_END,   PLAY_END,   PLAY_RECORD, PLAY_RECORD,
+                                      PLAY_MODE,  PLAY_TRIP,  PLAY_RESET, PLAY_SHOW};
+    static const trip_outcome outcomes[] = {TRIP_OK,      TRIP_OK,      TRIP_OK,      TRIP_FAILURE,
+                                            TRIP_FAILURE, TRIP_TIMEOUT, TRIP_IGNORED, TRIP_CANCELLED};
+    struct turn turn = {.play = plays[pick(sizeof(plays) / sizeof(plays[0]))], .id = (unsigned)pick(IDS)};
+    const uint64_t mode = pick(sizeof(modes) / sizeof(modes[0]));
+    turn.at_ms = live.now_ms + pauses_ms[pick(sizeof(pauses_ms) / sizeof(pauses_ms[0]))];
+    turn.outcome = outcomes[pick(sizeof(outcomes) / sizeof(outcomes[0]))];
+    turn.n = (unsigned)pick(3) + 1;
+    turn.mode = modes[mode].mode;
+    turn.method = modes[mode].method;
+    turn.span_ms = mode && pick(2) ? 1 + pick(400) : 0;
+    if (turn.play == PLAY_BEGIN && trace.in_flight[turn.id])
+        turn.play = PLAY_END;
+    else if (turn.play == PLAY_END && !trace.in_flight[turn.id])
+        turn.play = PLAY_BEGIN;
+    return turn;
+}
+
+static void write_line(const struct turn *turn, char line[LINE])
+{
+    char rest[160] = "";
+    switch (turn->play) {
+    case PLAY_BEGIN:
+        snprintf(rest, sizeof(rest), "\"op\":\"begin\",\"breaker\":\"t%u\",\"id\":\"%u\"", trace.number, turn->id);
+        break;
+    case PLAY_END:
+        snprintf(rest, sizeof(rest), "\"op\":\"end\",\"id\":\"%u\",\"outcome\":\"%s\"", turn->id,
+                 trip_outcome_name(turn->outcome));
+        break;
+    case PLAY_RECORD:
+        snprintf(rest, sizeof(rest), "\"op\":\"record\",\"breaker\":\"t%u\",\"outcome\":\"%s\",\"n\":%u", trace.number,
+                 trip_outcome_name(turn->outcome), turn->n);
+        break;
+    case PLAY_MODE:
+        snprintf(rest, sizeof(rest), "\"op\":\"mode\",\"breaker\":\"t%u\",\"mode\":\"%s\"", trace.number, turn->mode);
+        break;
+    case PLAY_TRIP:
+    case PLAY_RESET:
+    case PLAY_SHOW:
+        snprintf(rest, sizeof(rest), "\"op\":\"%s\",\"breaker\":\"t%u\"",
+                 turn->play == PLAY_TRIP    ? "trip"
+                 : turn->play == PLAY_RESET ? "reset"
+                                            : "show",
+                 trace.number);
+    }
+    const bool spans = turn->span_ms && (turn->play == PLAY_MODE || turn->play == PLAY_TRIP);
+    char span[48] = "";
+    if (spans)
+        snprintf(span, sizeof(span), ",\"%s\":%llu", turn->play == PLAY_MODE ? "ttl_ms" : "for_ms",
+                 (unsigned long long)turn->span_ms);
+    snprintf(line, LINE, "{\"t_ms\":%llu,%s%s}", (unsigned long long)turn->at_ms, rest, span);
+}
+
+/* What tripd is asked, NULL: nothing. */
+static json_t *params_of(const struct turn *turn)
+{
+    char name[16];
+    snprintf(name, sizeof(name), "t%u", trace.number);
+    json_t *const params = json_pack("{s:s}", "name", name);
+    if (turn->span_ms && turn->play != PLAY_RESET)
+        json_object_set_new(params, turn->play == PLAY_MODE ? "ttl_ms" : "for_ms",
+                            json_integer((json_int_t)turn->span_ms));
+    return params;
+}
+
+/* SIMULATION_REFUSED: tripd refused. The verdict of a begin stands in *ret_verdict. */
+static int live_step(const struct turn *turn, const char **ret_verdict)
+{
+    json_t *result = NULL;
+    int error = live_advances(turn->at_ms);
+    if (error < 0)
+        return error;
+    switch (turn->play) {
+    case PLAY_BEGIN:
+        *ret_verdict = trip_verdict_name(trip_begin(live.breaker, &live.calls[turn->id]));
+        break;
+    case PLAY_END:
+        trip_end(&live.calls[turn->id], turn->outcome);
+        break;
+    case PLAY_RECORD:
+        for (unsigned i = 0; i < turn->n && error == 0; i++) { /* one that moves the state does so before the next */
+            trip_record(live.breaker, turn->outcome, 0);
+            error = live_settles();
+        }
+        return error;
+    case PLAY_MODE:
+        return live_asks(turn->method, params_of(turn), NULL);
+    case PLAY_TRIP:
+        error = live_asks("trip", params_of(turn), &result);
+        if (error == 0 && json_array_size(json_object_get(result, "skipped")) > 0)
+            error = -EREMOTEIO;
+        json_decref(result);
+        return error == -EREMOTEIO ? SIMULATION_REFUSED : error;
+    case PLAY_RESET:
+        return live_asks("reset", params_of(turn), NULL);
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* -------------------------------------------------------------------------------------------------------- comparing */
+
+static const char *const compared[] = {"state",          "mode",         "reason",  "condition", "window",
+                                       "retry_after_ms", "permits_free", "totals",  "probes",    "consecutive_failures",
+                                       "opens",          "trips",        "open_ms", "in_flight", "calls_until_rate",
+                                       "mode_ttl_ms",    "ramp"};
+
+static int differs(const json_t *by_simulation, const json_t *by_tripd)
+{
+    int differences = 0;
+    for (size_t i = 0; i < sizeof(compared) / sizeof(compared[0]); i++) {
+        const json_t *const one = json_object_get(by_simulation, compared[i]);
+        const json_t *const other = json_object_get(by_tripd, compared[i]);
+        if ((!one && !other) || json_equal(one, other))
+            continue;
+        char *const texts[] = {json_dumps(one, JSON_COMPACT | JSON_ENCODE_ANY),
+                               json_dumps(other, JSON_COMPACT | JSON_ENCODE_ANY)};
+        fprintf(stderr, "%s: simulate %s, tripd %s\n", compared[i], texts[0] ? texts[0] : "nothing",
+                texts[1] ? texts[1] : "nothing");
+        free(texts[0]);
+        free(texts[1]);
+        differences++;
+    }
+    return differences;
+}
+
+static int compare(void)
+{
+    char line[LINE];
+    json_t *show = NULL;
+    int error = live_settles();
+    if (error == 0)
+        error = live_asks("show", params_of(&(struct turn){0}), &show);
+    write_line(&(struct turn){.play = PLAY_SHOW, .at_ms = live.now_ms}, line);
+    if (error == 0)
+        error = simulated_step(line);
+    const int differences = error ? 0 : differs(simulated.show, show);
+    json_decref(show);
+    return error ? error : differences;
+}
+
+static int take(const struct turn *turn)
+{
+    char *const line = trace.lines[trace.length++];
+    const char *verdict = "";
+    simulated.verdict[0] = '\0';
+    write_line(turn, line);
+    const int one = simulated_step(line), other = live_step(turn, &verdict);
+    if (one < 0 || other < 0)
+        return one < 0 ? one : other;
+    if (turn->play == PLAY_BEGIN || turn->play == PLAY_END)
+        trace.in_flight[turn->id] = turn->play == PLAY_BEGIN;
+    if (one != other)
+        fprintf(stderr, "simulate %s it, tripd %s it\n", one ? "refused" : "did", other ? "refused" : "did");
+    if (strcmp(simulated.verdict, verdict) != 0)
+        fprintf(stderr, "verdict: simulate %s, tripd %s\n", simulated.verdict, verdict);
+    const int differences = compare();
+    return differences < 0 ? differences : differences + (one != other) + (strcmp(simulated.verdict, verdict) != 0);
+}
+
+static int end_all(void)
+{
+    int differences = 0;
+    for (unsigned id = 0; id < IDS && differences == 0; id++)
+        if (trace.in_flight[id])
+            differences =
+                take(&(struct turn){.play = PLAY_END, .at_ms = live.now_ms, .id = id, .outcome = TRIP_CANCELLED});
+    return differences;
+}
+
+static int play_trace(unsigned number)
+{
+    char name[16];
+    trace.number = number;
+    trace.length = 0;
+    snprintf(name, sizeof(name), "t%u", number);
+    int differences = live_breaker(name);
+    for (unsigned i = 0; i < STEPS && differences == 0; i++) {
+        const struct turn turn = next_turn();
+        differences = take(&turn);
+    }
+    return differences ? differences : end_all();
+}
+
+static int tell(int differences)
+{
+    if (differences < 0)
+        fprintf(stderr, "alike: %s\n", strerror(-differences));
+    for (unsigned i = 0; i < trace.length; i++)
+        fprintf(stderr, "%s\n", trace.lines[i]);
+    return 1;
+}
+
+static int run(unsigned traces, const char *file)
+{
+    int error = simulated_start(file);
+    if (error == 0)
+        error = live_start();
+    if (error < 0)
+        return tell(error);
+    for (unsigned number = 0; number < traces; number++) {
+        const int differences = play_trace(number);
+        if (differences)
+            return tell(differences);
+    }
+    printf("%u traces of %u steps: 0 differences\n", traces, STEPS);
+    trip_close(live.client);
+    rpc_client_close(live.rpc);
+    simulation_free(simulated.simulation);
+    config_free(simulated.config);
+    json_decref(simulated.show);
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count < 4)
+        return 2;
+    seed = strtoull(arguments[2], NULL, 10);
+    const unsigned traces = (unsigned)strtoul(arguments[3], NULL, 10);
+    if (strcmp(arguments[1], "config") == 0)
+        return print_config(traces);
+    return count < 5 ? 2 : run(traces, arguments[4]);
+}
