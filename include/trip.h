@@ -209,7 +209,8 @@ typedef struct trip_info {
     uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: not by itself */
     uint32_t consecutive_failures;
     uint32_t permits_free; /* half-open: probes that would be granted now */
-    uint64_t window_calls, window_failures, window_slow;
+    uint64_t window_calls, window_failures,
+        window_slow; /* window_slow: 0, and its rate -1, where calls are not timed */
     int32_t failure_rate_permille, slow_rate_permille;
     uint32_t calls_until_rate;                  /* calls missing to minimum_calls; 0: the rates count */
     uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: there is none */
@@ -243,7 +244,8 @@ trip_verdict trip_allow(trip_breaker *breaker);
  * not over-probe uses begin and end. */
 void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_ns);
 
-/* Asks for admission. If admitted, a permit may be held and the clock runs: end the call with trip_end or
+/* Asks for admission. If admitted, a permit may be held, and the clock runs where the settings need to know how long
+ * calls take (man tripd.yaml: slow_rate), else for one call in 16: end the call with trip_end or
  * trip_end_error. If denied, ending does nothing. */
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 

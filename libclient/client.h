@@ -28,6 +28,7 @@
 
 #include "internal/layout.h"
 #include "internal/paths.h"
+#include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
 #include "trip.h"
@@ -286,6 +287,7 @@ struct thread {
     uint64_t random_generation; /* fork_generation() when it was drawn */
     bool exiting;               /* the destructor has run: shares section 0 from now on */
     bool tracking;              /* its calls are noted: track.c */
+    uint32_t to_sample;         /* so many calls, the last of them is timed; 0: not drawn yet */
     uint64_t tracked;           /* under this serial; 0: none ever was */
 };
 _Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
@@ -297,6 +299,18 @@ struct thread_slot *thread_take(struct trip_client *client);
 /* The thread begins or ends to track its calls. */
 void thread_own_sections(void);
 uint32_t thread_random(void);
+
+/* Where calls are not timed, libtrip times each with one chance in SAMPLED_ONE_IN, whatever came before: no rhythm
+ * of the program's is in step with it (docs/decisions/untimed-calls.md). */
+bool thread_draw_sample(void);
+
+static inline bool thread_samples(void)
+{
+    if (unlikely(thread_self.to_sample <= 1))
+        return thread_draw_sample();
+    thread_self.to_sample--;
+    return false;
+}
 
 /* ---- fork.c */
 /* Wiped to 0 in a forked child. */

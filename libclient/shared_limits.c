@@ -195,14 +195,14 @@ static bool take_ticket(const struct reporter *reporter, struct call *call, trip
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
 
-/* Also the call's beginning: one look at the clock for both. */
+/* Also the call's beginning, if it is timed: one look at the clock for both. */
 static bool take_token(struct call *call, trip_priority priority)
 {
     uint64_t *const at = &call->binding->limits->rate;
     uint64_t word = load(at), wait;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         /* The word, then the clock: docs/decisions/word-before-clock.md. */
-        call->ticks = view_ticks(call->binding->view);
+        call->ticks = call_ticks(call);
         const uint64_t after = policy_rate_take(call->binding->policy, word, priority, call->ticks, &wait);
         if (wait)
             return false;
@@ -251,8 +251,6 @@ bool limits_take(const struct reporter *reporter, struct call *call, trip_priori
         limits_give_unsent(reporter, call);
         return false;
     }
-    if (!(flags & POLICY_RATE))
-        call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
     return true;
 }
 

@@ -1,16 +1,26 @@
 #include "core/limits.h"
 
+#include <stdbool.h>
+
+#include "core/limiter.h"
 #include "internal/ticks.h"
 
 #define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
 #define LOOKS_MAX      200 /* after so many the pace before is no more */
 #define CAP_NOTABLE    8   /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
 
+/* Where a rule needs the latency of every call. Else clients time a sample, for people and for hedging. */
+static bool times_calls(const struct breaker_settings *settings)
+{
+    return settings->trip.slow_rate || settings->trip.stall_after || settings->trip.in_flight ||
+           (settings->concurrency.max && settings->concurrency.adaptive != LIMITER_NONE);
+}
+
 static uint64_t flags(const struct breaker_settings *settings)
 {
     return (settings->concurrency.max ? POLICY_TICKETS : 0u) | (settings->rate.limit ? POLICY_RATE : 0u) |
            (settings->rate.limit && settings->rate.window == RATE_SLIDING ? POLICY_SLIDING : 0u) |
-           (settings->throttle.k ? POLICY_THROTTLE : 0u);
+           (settings->throttle.k ? POLICY_THROTTLE : 0u) | (times_calls(settings) ? POLICY_TIMED : 0u);
 }
 
 static uint64_t retry_word(const struct breaker_settings *settings)

@@ -119,7 +119,8 @@ struct policy_slot {
     uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
     uint64_t longest_ms; /* the longest open time or max_wait that may be running: a deadline further away is damage */
     uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
-    uint64_t limits;     /* which limits there are: enum policy_limit; 0: none, and the line below is not read */
+    uint64_t limits; /* which limits there are, and whether calls are timed: enum policy_limit; no limit: the line below
+                      * is not read */
 
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */

@@ -9,8 +9,8 @@ start "$TRIPD" -c "$folder/tripd.yaml" --test-clock
 attached a
 attached b
 
-# Twenty calls of 100 ms.
-for _ in {1..20}; do says a allow begin; done
+# Twenty calls of 100 ms, each timed for it has a deadline.
+for _ in {1..20}; do says a allow begin 60000; done
 ends 0 "$TRIPCTL" clock advance 100ms
 for _ in {1..20}; do says a ok end ok; done
 measured() { [[ $(of limits.deadline_soonest_ms show db) == 67.1* ]]; } # where the latency bucket of 100 ms begins
@@ -29,7 +29,7 @@ shows 0 totals.failures show db
 
 # Calls given up earlier do not look like fast ones; those that end earlier are.
 fast_ones() {
-    for _ in 1 2 3; do says b allow begin; done
+    for _ in 1 2 3; do says b allow begin 60000; done
     ends 0 "$TRIPCTL" clock advance 20ms
     for _ in 1 2 3; do says b ok end "$1"; done
     ends 0 "$TRIPCTL" clock advance 1ms # counts and measures all that was reported

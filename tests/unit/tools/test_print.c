@@ -348,6 +348,23 @@ static void test_show_says_what_a_ramp_admits(void **state)
                  "  mode        auto\n");
 }
 
+static void test_show_says_where_only_a_sample_of_calls_is_timed(void **state)
+{
+    (void)state;
+    assert_shows(
+        "\"state\":\"closed\",\"window\":{\"calls\":9,\"ok\":9,\"failures\":0,\"slow\":null,\"failure_rate\":null,"
+        "\"slow_rate\":null},\"totals\":{\"calls\":9,\"ok\":9,\"slow\":null},\"latency_sampled\":16,"
+        "\"latency\":{\"calls\":2,\"p50_ms\":0.065536,\"p95_ms\":25.16,\"p99_ms\":null}",
+        "db: closed, for 3.0s, since -\n"
+        "  mode        auto\n"
+        "  window      9 calls: 9 ok, 0 failed (-), - slow (-)\n"
+        "  in a row    0 failed\n"
+        "  in flight   0\n"
+        "  totals      9 calls: 9 ok, 0 failed, 0 of them timeouts; - slow\n"
+        "              0 denied, 0 ignored, 0 cancelled, 0 late\n"
+        "  latency     p50 <0.07ms, p95 <25ms, p99 >2.1s, of one call in 16\n");
+}
+
 static void test_one_is_no_plural(void **state)
 {
     (void)state;
@@ -502,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_show_tells_whose_modes_hold),
         cmocka_unit_test(test_show_begins_with_who_and_why),
         cmocka_unit_test(test_show_says_what_a_ramp_admits),
+        cmocka_unit_test(test_show_says_where_only_a_sample_of_calls_is_timed),
         cmocka_unit_test(test_one_is_no_plural),
         cmocka_unit_test(test_events_are_a_line_each),
         cmocka_unit_test(test_clients_are_a_table),

@@ -52,6 +52,7 @@ static uint32_t add(const char *name, uint64_t word, trip_reason reason)
     segment_commit(fixture.segment, no_mark, NULL);
     segment_policy_publish(fixture.segment, slot, &policy, TRIP_MODE_AUTO, 0);
     segment_next_open_publish(fixture.segment, slot, 30000, 330000);
+    segment_limits_publish(fixture.segment, slot, &(struct policy_slot){.limits = POLICY_TIMED});
     segment_mirror(fixture.segment, slot, word);
     segment_detail_state(fixture.segment, slot, reason, 95000, 125000);
     segment_detail_match(fixture.segment, slot, "*");
