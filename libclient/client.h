@@ -85,7 +85,6 @@ struct view {
     uint32_t max_breakers;
     struct table policies, details, cores, names, mirror, rests;
     enum ticks_kind ticks;
-    uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
     uint64_t clock_offset_ns; /* modular, to tripd's CLOCK_MONOTONIC, which may be another time namespace's */
     struct view *older;
@@ -115,10 +114,13 @@ bool view_away(const struct view *view);
 uint64_t view_now_ns(const struct view *view);
 uint64_t view_now_ms(const struct view *view);
 
+/* Ticks where the TSC does not tell them. */
+uint64_t view_ticks_elsewhere(const struct view *view);
+
 static inline uint64_t view_ticks(const struct view *view)
 {
-    const uint64_t ticks = ticks_now(view->ticks, view->segment ? &view->segment->test_now_ns : NULL);
-    return view->ticks == TICKS_MONOTONIC ? ticks + view->clock_offset_ns : ticks;
+    const uint64_t ticks = likely(view->ticks == TICKS_TSC) ? tsc_now_ns(&view->segment->tsc) : 0;
+    return likely(ticks) ? ticks : view_ticks_elsewhere(view);
 }
 
 static inline const struct policy_slot *view_policy(const struct view *view, uint32_t slot)

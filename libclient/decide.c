@@ -255,7 +255,7 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         return verdict;
     }
     if (asking->within_ns)
-        call->deadline = asked + ticks_of_ns(asking->within_ns, call->binding->view->tick_ns_q32);
+        call->deadline = asked + at_most(asking->within_ns, UINT64_MAX / 2);
     if (limited(&reporter, call, asking->priority, at_most(spare_ns, most_wait_ns), &by))
         return reject(&reporter, call, by);
     start_clock(call, __atomic_load_n(&call->binding->policy->limits, __ATOMIC_RELAXED));
@@ -282,9 +282,7 @@ uint64_t trip_call_remaining_ns(const trip_call *public_call)
     const struct call *const call = (const struct call *)public_call;
     if (!call->breaker || !call->deadline)
         return UINT64_MAX;
-    const struct view *const view = call->binding->view;
-    const uint64_t now = view_ticks(view);
-    return call->deadline > now ? ticks_to_ns(call->deadline - now, view->tick_ns_q32) : 0;
+    return ticks_between(view_ticks(call->binding->view), call->deadline);
 }
 
 /* A closed breaker, a section of one's own, and limits: all that begin_slow would find out is known. */

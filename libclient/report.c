@@ -218,10 +218,7 @@ static inline uint64_t ticks_at_end(const struct call *call)
 /* 1 at least, for 0 is of a call that is not timed. */
 static inline uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
 {
-    if (!call->ticks)
-        return 0;
-    const uint64_t ticks = until_ticks > call->ticks ? until_ticks - call->ticks : 0;
-    return at_least(ticks_to_ns(ticks, call->binding->view->tick_ns_q32), 1);
+    return call->ticks ? at_least(ticks_between(call->ticks, until_ticks), 1) : 0;
 }
 
 /* One of a sample is not slow: so few of them would look like a rate. */

@@ -220,7 +220,7 @@ uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priori
         const uint64_t word = load(&binding->limits->rate);
         policy_rate_take(binding->policy, word, priority, view_ticks(binding->view), &wait);
     }
-    return ticks_to_ns_up(wait, binding->view->tick_ns_q32);
+    return wait;
 }
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
@@ -298,7 +298,7 @@ static bool take_from_budget(const struct binding *binding)
     struct limit_lines *const lines = binding->limits;
     uint64_t word = load(&lines->budget), wait_ns = 1;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
-        const uint64_t now_ms = ticks_to_ms(view_ticks(binding->view), binding->view->tick_ns_q32); /* after the word */
+        const uint64_t now_ms = view_ticks(binding->view) / 1000000; /* after the word */
         const uint64_t after = budget_after_take(word, &budget, 0, now_ms, &wait_ns);
         if (wait_ns)
             break;

@@ -594,6 +594,14 @@ static void status_refusals(FILE *out, const json_t *refusals)
              text(refusal, "why"));
 }
 
+static const char *timed_by(const json_t *status)
+{
+    const char *const timer = text(status, "timer");
+    if (strcmp(timer, "tsc") == 0)
+        return "; calls are timed by the TSC";
+    return strcmp(timer, "tsc_given_up") == 0 ? "; the TSC was given up, calls are timed by CLOCK_MONOTONIC" : "";
+}
+
 void print_status(FILE *out, const json_t *status)
 {
     const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
@@ -614,7 +622,7 @@ void print_status(FILE *out, const json_t *status)
          moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
     line(out, "config", "%s of %s", absent(status, "config_file") ? "-" : text(status, "config_file"),
          moment(number(status, "config_unix_ms"), when));
-    line(out, "clock", "%s, %s", text(status, "clock"), print_span(number(status, "now_ms"), span));
+    line(out, "clock", "%s, %s%s", text(status, "clock"), print_span(number(status, "now_ms"), span), timed_by(status));
     line(out, "transitions", "%llu", N(status, "transitions"));
 }
 

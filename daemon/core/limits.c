@@ -3,7 +3,6 @@
 #include <stdbool.h>
 
 #include "core/limiter.h"
-#include "internal/ticks.h"
 
 #define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
 #define LOOKS_MAX      200 /* after so many the pace before is no more */
@@ -35,11 +34,11 @@ static uint64_t retry_word(const struct breaker_settings *settings)
 }
 
 /* What each priority may take: the critical all, the others less a reserve, rounded down. */
-static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
+static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings)
 {
     const bool sliding = settings->rate.window == RATE_SLIDING;
     const struct rate rate = {.limit = settings->rate.limit,
-                              .per = ticks_of_ns(settings->rate.per, tick_ns_q32),
+                              .per = settings->rate.per,
                               .burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit};
     const uint64_t below[TRIP_PRIORITY_COUNT] = {[TRIP_PRIORITY_NORMAL] = settings->priority.normal_below,
                                                  [TRIP_PRIORITY_SHEDDABLE] = settings->priority.sheddable_below};
@@ -51,12 +50,12 @@ static void rate_words(struct policy_slot *policy, const struct breaker_settings
     }
 }
 
-void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings)
 {
     policy->limits = flags(settings);
     policy->tickets = settings->concurrency.max;
     policy->tickets_wait = settings->concurrency.wait;
-    rate_words(policy, settings, tick_ns_q32);
+    rate_words(policy, settings);
     policy->reserves =
         policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below) |
         policy_tickets_most(settings->concurrency.max) |

@@ -366,18 +366,29 @@ static json_t *breaker_counts(const struct report_instance *instance)
     return counts;
 }
 
+/* By what clients of the real clock time calls. */
+static const char *timer(const struct segment_header *header)
+{
+    const struct tsc_line *const tsc = &header->tsc;
+    if (header->clock_kind == CLOCK_KIND_TEST)
+        return "test";
+    if (tsc->bases[tsc->sequence & 1].ns_q32)
+        return "tsc";
+    return tsc->sequence ? "tsc_given_up" : "monotonic";
+}
+
 json_t *report_status(const struct report_instance *instance)
 {
     const struct segment_header *header = instance->header;
     const bool lives = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
     const bool here = lives || instance->daemon == REPORT_DEAD;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
                      daemon_names[instance->daemon], "heartbeat_age_ms",
                      here ? number(time_until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
                      "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
                      lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
-                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms),
-                     "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
+                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "timer", timer(header), "now_ms",
+                     number(instance->now_ms), "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
                      number(header->config_unix_ms), "segment_bytes", number(header->size), "breakers",
                      breaker_counts(instance), "clients",
                      json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",

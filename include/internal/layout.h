@@ -59,6 +59,19 @@ struct section {
 enum daemon_state { DAEMON_NONE, DAEMON_RUNNING, DAEMON_STOPPED };
 enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_TEST };
 
+/* At `cycles` of the TSC CLOCK_MONOTONIC was `ns`; a cycle is `ns_q32` nanoseconds, 32.32 fixed point. ns_q32 0: the
+ * TSC is not trusted. */
+struct tsc_base {
+    uint64_t cycles, ns, ns_q32;
+};
+
+/* In force is bases[sequence & 1]. tripd writes the other one, then moves `sequence`: a reader that finds the same
+ * `sequence` before and after has read a whole base. 0: the TSC was never trusted. */
+struct tsc_line {
+    uint64_t sequence __attribute__((aligned(LAYOUT_LINE)));
+    struct tsc_base bases[2];
+};
+
 /* Times: `_mono_ns` CLOCK_MONOTONIC of the boot `boot_id`; `_ms` in state words, policies and details are
  * milliseconds since the segment's creation on the instance's clock (real or test); `_unix_ms` wall time. */
 struct segment_header {
@@ -77,10 +90,7 @@ struct segment_header {
     uint32_t clock_kind; /* enum clock_kind */
     uint32_t max_breakers;
     uint32_t max_lanes;
-    uint32_t tsc_trusted; /* ticks are TSC cycles; else nanoseconds of CLOCK_MONOTONIC */
-    uint32_t reserved0;
-    uint64_t tick_ns_q32; /* nanoseconds a tick, 32.32 fixed point */
-    uint64_t reserved1[3];
+    uint64_t reserved0[5];
 
     struct section sections[SECTION_PLACES];
 
@@ -105,6 +115,9 @@ struct segment_header {
     uint64_t refused;                                               /* attaches refused, since creation */
     uint64_t refused_lanes;                                         /* of these: max_lanes were attached */
     uint64_t refused_memory;                                        /* lane_memory_per_user was used up */
+
+    /* tripd, once a second: clients read it at each look at the clock. */
+    struct tsc_line tsc;
 };
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
@@ -635,7 +648,9 @@ LAYOUT_AT(segment_header, sections, 128);
 LAYOUT_AT(segment_header, heartbeat_mono_ns, 640);
 LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
-LAYOUT_SIZE(segment_header, 832);
+LAYOUT_AT(segment_header, tsc, 832);
+LAYOUT_SIZE(segment_header, 896);
+LAYOUT_SIZE(tsc_line, 64);
 LAYOUT_AT(policy_slot, modes, 64);
 LAYOUT_AT(policy_slot, soonest_ns, 112);
 LAYOUT_AT(policy_slot, tickets_highest, 128);
@@ -690,6 +705,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct segment_header, commons_id),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
+        offsetof(struct segment_header, tsc),
         sizeof(struct policy_slot),
         offsetof(struct policy_slot, judge),
         offsetof(struct policy_slot, next_open_ms),

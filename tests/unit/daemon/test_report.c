@@ -493,7 +493,7 @@ static void test_status_counts_breakers_by_state(void **state)
     report_count(&instance, &policy, word_probing(1, 1, 64));
     assert_json(report_status(&instance),
                 "{\"daemon\":\"running\",\"heartbeat_age_ms\":250,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
-                "\"clock\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
+                "\"clock\":\"test\",\"timer\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
                 "\"config_unix_ms\":1700000001000,\"segment_bytes\":4096,"
                 "\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,\"open\":1,"
                 "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
