@@ -14,6 +14,12 @@ int clock_gettime(clockid_t clock, struct timespec *ret_time)
     return (int)syscall(SYS_clock_gettime, clock, ret_time);
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true /* the sanitizer's own allocator reads the clock, and so the TSC */
+#else
+#define SANITIZED false
+#endif
+
 #define BASE_NS UINT64_C(9000000000000000000) /* no real clock shows it */
 
 static int setup(void **state)
@@ -87,7 +93,7 @@ static int calls_where_the_tsc_is_forbidden(void)
     trip_client *client;
     trip_breaker *breaker;
     trip_call call;
-    if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV) < 0)
+    if (SANITIZED || prctl(PR_SET_TSC, PR_TSC_SIGSEGV) < 0)
         return 77;
     if (trip_open(&client, NULL) < 0 || trip_breaker_get(client, "db", &breaker) < 0)
         return 1;
