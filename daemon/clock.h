@@ -8,14 +8,19 @@
 #include "internal/ticks.h"
 
 struct clock {
-    enum ticks_kind ticks;
-    uint64_t tick_ns_q32;
+    enum ticks_kind ticks; /* TICKS_MONOTONIC or TICKS_TEST */
+    struct tsc_base tsc;   /* how clients read it */
     uint64_t created_mono_ns;
     uint64_t test_now_ns; /* TICKS_TEST: the time now; published in the segment when all due timers have fired */
 };
 
-/* Does the kernel trust the TSC (its clocksource is tsc)? Then measures how long a cycle is, within 20 ms. */
+/* Where the TSC can be trusted, measures how long a cycle is, within 20 ms. */
 void clock_measure(struct clock *clock, bool test);
+
+static inline uint64_t clock_ticks(const struct clock *clock)
+{
+    return clock->ticks == TICKS_TEST ? clock->test_now_ns : monotonic_ns();
+}
 
 static inline uint64_t clock_now_ns(const struct clock *clock)
 {

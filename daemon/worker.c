@@ -20,6 +20,7 @@
 #include "segment/saved.h"
 #include "segment/saver.h"
 #include "startup.h"
+#include "tsc.h"
 
 struct worker {
     struct startup *startup; /* its config is the one in force */
@@ -183,11 +184,24 @@ static void check_closing(struct worker *worker)
     kill(getpid(), SIGKILL);
 }
 
+/* A test clock has none. */
+static void follow_tsc(struct worker *worker)
+{
+    struct tsc_base *const base = &worker->clock->tsc;
+    if (base->ns_q32 == 0)
+        return;
+    const char *const why = tsc_follow(base, tsc_sample(), tsc_listed());
+    segment_tsc_publish(worker->segment, base);
+    if (why)
+        log_warning("the TSC is given up for this segment, for %s: clients time calls by CLOCK_MONOTONIC", why);
+}
+
 static void beat(void *context, struct loop_timer *timer)
 {
     struct worker *worker = context;
     check_closing(worker);
     segment_heartbeat(worker->segment);
+    follow_tsc(worker);
     __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* a count alone: the keeper sees that it moves */
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");

@@ -216,7 +216,7 @@ typedef struct trip_info {
     uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: not by itself */
     uint32_t consecutive_failures;
     uint32_t permits_free; /* half-open: probes that would be granted now; 0 while a mode keeps the state as it is */
-    uint64_t window_calls, window_failures, window_slow;
+    uint64_t window_calls, window_failures, window_slow; /* slow: 0, and its rate -1, where calls are not timed */
     int32_t failure_rate_permille, slow_rate_permille;
     uint32_t calls_until_rate;                  /* calls missing to minimum_calls; 0: the rates count */
     uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: there is none */
@@ -250,7 +250,8 @@ int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_b
  * is free. Two loads while closed. Async-signal-safe. */
 trip_verdict trip_allow(trip_breaker *breaker);
 
-/* Asks for admission. If admitted, a permit may be held and the clock runs: end the call with trip_end or
+/* Asks for admission. If admitted, a permit may be held, and the clock runs where the settings need to know how long
+ * calls take (man tripd.yaml: slow_rate), else for one call in 16: end the call with trip_end or
  * trip_end_error. If denied, ending does nothing. */
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 

@@ -15,7 +15,7 @@ enum call_flag {
 
 struct call {
     struct trip_breaker *breaker; /* NULL: denied, or ended */
-    uint64_t ticks;               /* when it began */
+    uint64_t ticks;               /* when it began; 0: it is not timed, whatever its outcome */
     const struct binding *binding;
     uint64_t word; /* the state word that admitted it; the probing one that it put there */
     uint64_t lane; /* serial: of the meter and of the table that know of it */
@@ -39,6 +39,13 @@ struct call {
 
 _Static_assert(sizeof(struct call) == sizeof(trip_call), "trip_call has no room for a call");
 _Static_assert(PERMITS_PER_BREAKER <= 256 && LANE_CALLS <= 65536, "a call's permit or place has outgrown its field");
+
+/* Time now, for a call that is timed: never 0. */
+static inline uint64_t call_ticks(const struct call *call)
+{
+    const uint64_t ticks = view_ticks(call->binding->view);
+    return likely(ticks) ? ticks : 1;
+}
 
 /* ---- track.c: calls of threads that asked for it */
 struct tracked;

@@ -28,6 +28,7 @@
 
 #include "internal/layout.h"
 #include "internal/paths.h"
+#include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
 #include "trip.h"
@@ -84,7 +85,6 @@ struct view {
     uint32_t max_breakers;
     struct table policies, details, cores, names, mirror, rests;
     enum ticks_kind ticks;
-    uint64_t tick_ns_q32;
     uint64_t created_mono_ns;
     uint64_t clock_offset_ns; /* modular, to tripd's CLOCK_MONOTONIC, which may be another time namespace's */
     struct view *older;
@@ -114,10 +114,13 @@ bool view_away(const struct view *view);
 uint64_t view_now_ns(const struct view *view);
 uint64_t view_now_ms(const struct view *view);
 
+/* Ticks where the TSC does not tell them. */
+uint64_t view_ticks_elsewhere(const struct view *view);
+
 static inline uint64_t view_ticks(const struct view *view)
 {
-    const uint64_t ticks = ticks_now(view->ticks, view->segment ? &view->segment->test_now_ns : NULL);
-    return view->ticks == TICKS_MONOTONIC ? ticks + view->clock_offset_ns : ticks;
+    const uint64_t ticks = likely(view->ticks == TICKS_TSC) ? tsc_now_ns(&view->segment->tsc) : 0;
+    return likely(ticks) ? ticks : view_ticks_elsewhere(view);
 }
 
 static inline const struct policy_slot *view_policy(const struct view *view, uint32_t slot)
@@ -284,6 +287,7 @@ struct thread {
     uint64_t random_generation; /* fork_generation() when it was drawn */
     bool exiting;               /* the destructor has run: shares section 0 from now on */
     bool tracking;              /* its calls are noted: track.c */
+    uint32_t to_sample;         /* so many calls, the last of them is timed; 0: not drawn yet */
     uint64_t tracked;           /* under this serial; 0: none ever was */
 };
 _Static_assert(sizeof(struct thread) < 1024, "dlopen finds little room for initial-exec variables");
@@ -295,6 +299,18 @@ struct thread_slot *thread_take(struct trip_client *client);
 /* The thread begins or ends to track its calls. */
 void thread_own_sections(void);
 uint32_t thread_random(void);
+
+/* Where calls are not timed, libtrip times each with one chance in SAMPLED_ONE_IN, whatever came before: no rhythm
+ * of the program's is in step with it (docs/decisions/untimed-calls.md). */
+bool thread_draw_sample(void);
+
+static inline bool thread_samples(void)
+{
+    if (unlikely(thread_self.to_sample <= 1))
+        return thread_draw_sample();
+    thread_self.to_sample--;
+    return false;
+}
 
 /* ---- fork.c */
 /* Wiped to 0 in a forked child. */

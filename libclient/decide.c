@@ -152,6 +152,8 @@ static void count_started(const struct reporter *reporter, struct call *call)
     if (!watched(call))
         return;
     const uint32_t number = (uint32_t)(meter - lane_meter_at(reporter->lane->memory, 0));
+    if (!call->ticks) /* a reload has just begun to watch */
+        call->ticks = call_ticks(call);
     if (watch_begin(reporter->lane, number, call->ticks, call))
         call->flags |= CALL_WATCHED;
     if (alone) /* tripd has a timer to set */
@@ -213,6 +215,16 @@ static bool limited(const struct reporter *reporter, struct call *call, trip_pri
     return true;
 }
 
+/* Last: the clock runs from here, or from where the call took its token. */
+static inline void start_clock(struct call *call, uint64_t limits)
+{
+    const bool timed = limits & POLICY_TIMED || call->deadline || thread_samples();
+    if (!timed)
+        call->ticks = 0;
+    else if (!call->ticks)
+        call->ticks = call_ticks(call);
+}
+
 COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_options *options)
 {
     const uint64_t most_wait_ns = options->no_wait ? 0 : UINT64_MAX;
@@ -238,10 +250,10 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
         return verdict;
     }
     if (options->within_ns)
-        call->deadline = asked + ticks_of_ns(options->within_ns, call->binding->view->tick_ns_q32);
+        call->deadline = asked + at_most(options->within_ns, UINT64_MAX / 2);
     if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), overruled, &by))
         return reject(&reporter, call, by);
-    call->ticks = view_ticks(call->binding->view);
+    start_clock(call, __atomic_load_n(&call->binding->policy->limits, __ATOMIC_RELAXED));
     count_started(&reporter, call);
     if (unlikely(thread_self.tracking))
         track_begin(call);
@@ -260,18 +272,17 @@ uint64_t trip_call_remaining_ns(const trip_call *public_call)
     const struct call *const call = (const struct call *)public_call;
     if (!call->breaker || !call->deadline)
         return UINT64_MAX;
-    const struct view *const view = call->binding->view;
-    const uint64_t now = view_ticks(view);
-    return call->deadline > now ? ticks_to_ns(call->deadline - now, view->tick_ns_q32) : 0;
+    return ticks_between(view_ticks(call->binding->view), call->deadline);
 }
 
 /* A closed breaker, a section of one's own, and limits: all that begin_slow would find out is known. */
 static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, const struct thread_slot *slot,
-                                                            struct meter *meter)
+                                                            struct meter *meter, uint64_t limits)
 {
     const struct reporter reporter = reporter_of(slot, meter);
     enum limited by;
     call->flags = 0;
+    call->ticks = 0;
     if (unlikely(!limits_take(&reporter, call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &by))) {
         client_look(call->breaker->client);
         return reject(&reporter, call, by);
@@ -279,6 +290,7 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
     if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
         own_add(&meter->started);
     call->flags |= CALL_COUNTED;
+    start_clock(call, limits);
     return TRIP_ALLOW;
 }
 
@@ -299,10 +311,12 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     call->lane = slot->lane;
     call->generation = (uint32_t)slot->generation;
     call->deadline = 0;
-    if (unlikely(__atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0))
-        return begin_limited(call, slot, meter);
+    const uint64_t limits = __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED);
+    if (unlikely(limits & POLICY_LIMITS))
+        return begin_limited(call, slot, meter, limits);
     own_add(&meter->started);
     call->flags = CALL_COUNTED;
-    call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
+    call->ticks = 0;
+    start_clock(call, limits);
     return TRIP_ALLOW;
 }

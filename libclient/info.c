@@ -34,9 +34,10 @@ static void fill_window(const struct binding *binding, trip_info *info)
         head = (struct core_head){.minimum_calls = DEFAULT_MINIMUM};
     info->window_calls = head.window_calls;
     info->window_failures = head.window_failures;
-    info->window_slow = head.window_slow;
+    const bool timed = policy_times_calls(binding->policy);
+    info->window_slow = timed ? head.window_slow : 0;
     info->failure_rate_permille = permille(head.window_failures, head.window_calls, head.minimum_calls);
-    info->slow_rate_permille = permille(head.window_slow, head.window_calls, head.minimum_calls);
+    info->slow_rate_permille = !timed ? -1 : permille(head.window_slow, head.window_calls, head.minimum_calls);
     const uint64_t missing = head.window_calls < head.minimum_calls ? head.minimum_calls - head.window_calls : 0;
     info->calls_until_rate = missing < UINT32_MAX ? (uint32_t)missing : UINT32_MAX;
 }

@@ -209,9 +209,22 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
         tell_totals(&reporter, outcome);
 }
 
-static uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
+/* 0: it is not timed. */
+static inline uint64_t ticks_at_end(const struct call *call)
 {
-    return until_ticks > call->ticks ? ticks_to_ns(until_ticks - call->ticks, call->binding->view->tick_ns_q32) : 1;
+    return call->ticks ? view_ticks(call->binding->view) : 0;
+}
+
+/* 1 at least, for 0 is of a call that is not timed. */
+static inline uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
+{
+    return call->ticks ? at_least(ticks_between(call->ticks, until_ticks), 1) : 0;
+}
+
+/* One of a sample is not slow: so few of them would look like a rate. */
+static bool was_slow(const struct policy_slot *policy, const struct outcome *outcome, bool measured)
+{
+    return latency_slow(policy, outcome->latency_ns) && (!measured || policy_times_calls(policy));
 }
 
 /* outcome: with the call's latency, if the caller knows it. */
@@ -220,9 +233,10 @@ static void end_own(const struct call *ended, struct outcome *outcome)
     struct trip_breaker *const breaker = ended->breaker;
     if (ended->flags & CALL_TICKET)
         limits_give(ended);
-    const uint64_t ns = outcome->latency_ns ? outcome->latency_ns : lasted_ns(ended, outcome->ticks);
-    outcome->latency_ns = ns ? ns : 1;
-    outcome->slow = latency_slow(ended->binding->policy, ns);
+    const bool measured = outcome->latency_ns == 0;
+    if (measured)
+        outcome->latency_ns = lasted_ns(ended, outcome->ticks);
+    outcome->slow = was_slow(ended->binding->policy, outcome, measured);
     end_call(breaker, ended, outcome);
     client_look(breaker->client);
 }
@@ -244,21 +258,22 @@ void trip_end(trip_call *public_call, trip_outcome what)
     if (unlikely(!breaker))
         return;
     const struct binding *const binding = call->binding;
-    const uint64_t ticks = view_ticks(binding->view);
+    const uint64_t ticks = ticks_at_end(call);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    const uint64_t ns = ticks_to_ns(ticks - call->ticks, binding->view->tick_ns_q32);
+    const uint64_t ns = lasted_ns(call, ticks);
     const struct thread_slot *slot;
     struct meter *meter;
     if (likely(what == TRIP_OK && (call->flags | CALL_TICKET) == (CALL_COUNTED | CALL_TICKET) &&
                __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding && plain(binding) &&
-               word_epoch(word) == word_epoch(call->word) && ticks > call->ticks &&
-               !latency_slow(binding->policy, ns) && (meter = meter_at_hand(breaker, binding, &slot)) &&
-               meter->calm == word && call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
+               word_epoch(word) == word_epoch(call->word) && !latency_slow(binding->policy, ns) &&
+               (meter = meter_at_hand(breaker, binding, &slot)) && meter->calm == word &&
+               call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
         call->breaker = NULL;
         if (unlikely(call->flags & CALL_TICKET))
             limits_give(call);
         own_add(&meter->finished);
-        own_latency(meter, ns);
+        if (ns)
+            own_latency(meter, ns);
         count_ok(breaker, meter);
         return;
     }
@@ -273,7 +288,7 @@ void trip_end_error(trip_call *public_call, const trip_error *error)
         return;
     const bool timeout = error && error->type == TRIP_ERROR_TIMEOUT;
     struct outcome outcome = {
-        .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = view_ticks(call->binding->view), .error = error};
+        .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = ticks_at_end(call), .error = error};
     end_slow(call, &outcome);
 }
 
@@ -282,8 +297,7 @@ void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_
     struct call *const call = (struct call *)public_call;
     if (!call->breaker)
         return;
-    struct outcome outcome = {
-        .what = outcome_known(what), .latency_ns = latency_ns, .ticks = view_ticks(call->binding->view)};
+    struct outcome outcome = {.what = outcome_known(what), .latency_ns = latency_ns, .ticks = ticks_at_end(call)};
     end_slow(call, &outcome);
 }
 
@@ -292,7 +306,7 @@ unsigned trip_cancel_all(void)
     struct call call;
     unsigned count = 0;
     for (; fork_generation() != 0 && track_take_own(&call); count++) {
-        struct outcome outcome = {.what = TRIP_CANCELLED, .ticks = view_ticks(call.binding->view)};
+        struct outcome outcome = {.what = TRIP_CANCELLED, .ticks = ticks_at_end(&call)};
         end_own(&call, &outcome);
     }
     return count;

@@ -196,14 +196,14 @@ static bool take_ticket(const struct reporter *reporter, struct call *call, trip
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
 
-/* Also the call's beginning: one look at the clock for both. */
+/* Also the call's beginning, if it is timed: one look at the clock for both. */
 static bool take_token(struct call *call, trip_priority priority)
 {
     uint64_t *const at = &call->binding->limits->rate;
     uint64_t word = load(at), wait;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         /* The word, then the clock: docs/decisions/word-before-clock.md. */
-        call->ticks = view_ticks(call->binding->view);
+        call->ticks = call_ticks(call);
         const uint64_t after = policy_rate_take(call->binding->policy, word, priority, call->ticks, &wait);
         if (wait)
             return false;
@@ -221,7 +221,7 @@ uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priori
         const uint64_t word = load(&binding->limits->rate);
         policy_rate_take(binding->policy, word, priority, view_ticks(binding->view), &wait);
     }
-    return ticks_to_ns_up(wait, binding->view->tick_ns_q32);
+    return wait;
 }
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
@@ -252,8 +252,6 @@ bool limits_take(const struct reporter *reporter, struct call *call, trip_priori
         limits_give_unsent(reporter, call);
         return false;
     }
-    if (!(flags & POLICY_RATE))
-        call->ticks = view_ticks(call->binding->view); /* last: the clock runs from here */
     return true;
 }
 
@@ -265,7 +263,7 @@ static bool take_from_budget(const struct binding *binding)
     struct limit_lines *const lines = binding->limits;
     uint64_t word = load(&lines->budget), wait_ns = 1;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
-        const uint64_t now_ms = ticks_to_ms(view_ticks(binding->view), binding->view->tick_ns_q32); /* after the word */
+        const uint64_t now_ms = view_ticks(binding->view) / 1000000; /* after the word */
         const uint64_t after = budget_after_take(word, &budget, 0, now_ms, &wait_ns);
         if (wait_ns)
             break;

@@ -94,6 +94,33 @@ struct thread_slot *thread_take(struct trip_client *client)
     return slot;
 }
 
+#define SAMPLE_BITS  4
+#define SAMPLE_DRAWS 32 /* words of dice; one draw in ten millions needs them all, and its call is timed early */
+_Static_assert(SAMPLED_ONE_IN == 1 << SAMPLE_BITS, "a dice has as many sides as half a byte");
+
+/* How many throws of a dice it takes until it shows 0: a word is eight throws, the lowest half byte the first. */
+static uint32_t throws_until_sampled(void)
+{
+    uint32_t thrown = 0;
+    for (unsigned draw = 0; draw < SAMPLE_DRAWS; draw++, thrown += 32 / SAMPLE_BITS) {
+        const uint32_t dice = thread_random();
+        const uint32_t zeros = (dice - 0x11111111u) & ~dice & 0x88888888u; /* its lowest bit is of the first 0 */
+        if (zeros)
+            return thrown + (uint32_t)__builtin_ctz(zeros) / SAMPLE_BITS + 1;
+    }
+    return thrown;
+}
+
+COLD bool thread_draw_sample(void)
+{
+    if (thread_self.to_sample == 0)
+        thread_self.to_sample = throws_until_sampled();
+    if (--thread_self.to_sample > 0)
+        return false;
+    thread_self.to_sample = throws_until_sampled();
+    return true;
+}
+
 /* By what tells threads, processes and moments apart; async-signal-safe. */
 COLD static uint64_t random_seed(void)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 #define VIEW_BREAKERS_MAX 65535
 #define VIEW_NAMES_MAX    (1u << 20)
 
-const struct view private_view = {.ticks = TICKS_MONOTONIC, .tick_ns_q32 = TICKS_NANOSECOND_Q32};
+const struct view private_view = {.ticks = TICKS_MONOTONIC};
 
 /* ---------------------------------------------------------------------------------------------------------- checks */
 
@@ -79,6 +80,17 @@ static int commons_file(const struct view_offer *offer, uint64_t size)
 
 /* --------------------------------------------------------------------------------------------------------- mapping */
 
+/* A sandbox may forbid the instruction, with SIGSEGV. */
+static bool tsc_allowed(void)
+{
+#ifdef __x86_64__
+    int permission = PR_TSC_ENABLE;
+    return prctl(PR_GET_TSC, &permission) < 0 || permission == PR_TSC_ENABLE;
+#else
+    return false;
+#endif
+}
+
 static int segment_map(struct view *view, const struct view_offer *offer)
 {
     struct segment_header header;
@@ -105,8 +117,7 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     view->names = table_of(memory, &header.sections[SECTION_NAMES]);
     view->mirror = table_of(memory, &header.sections[SECTION_MIRROR]);
     view->rests = table_of(memory, &header.sections[SECTION_RESTS]);
-    view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : header.tsc_trusted ? TICKS_TSC : TICKS_MONOTONIC;
-    view->tick_ns_q32 = header.tick_ns_q32;
+    view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : tsc_allowed() ? TICKS_TSC : TICKS_MONOTONIC;
     view->created_mono_ns = header.created_mono_ns;
     view->clock_offset_ns = offer->clock_offset_ns;
     return 0;
@@ -217,6 +228,13 @@ bool view_away(const struct view *view)
     const uint64_t heartbeat = __atomic_load_n(&view->segment->heartbeat_mono_ns, __ATOMIC_RELAXED);
     const uint64_t now = coarse_ns() + view->clock_offset_ns; /* a few ms behind */
     return now > heartbeat && now - heartbeat >= HEARTBEAT_STALE_NS;
+}
+
+COLD uint64_t view_ticks_elsewhere(const struct view *view)
+{
+    /* Acquire: as in view_now_ns. */
+    return view->ticks == TICKS_TEST ? __atomic_load_n(&view->segment->test_now_ns, __ATOMIC_ACQUIRE)
+                                     : monotonic_ns() + view->clock_offset_ns;
 }
 
 uint64_t view_now_ns(const struct view *view)

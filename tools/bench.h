@@ -19,10 +19,14 @@ struct bench_row {
     const char *target;
     double limit; /* what `measured` may be at most (at least, for `more_is_better`) */
     bool more_is_better;
+    double clock_reads; /* so many are in `measured` */
 };
 
 void bench_report(const struct bench_row *row);
 void bench_report_ns(const char *path, double ns, const char *bound, double bound_ns, const char *target, double limit);
+/* The same of a path that reads the clock so often. */
+void bench_report_timed(const char *path, double ns, double clock_reads, const char *bound, double bound_ns,
+                        const char *target, double limit);
 
 /* ---- the stage: a tripd of our own in a folder of its own, found through the environment */
 struct bench_stage {
@@ -37,6 +41,8 @@ trip_breaker *stage_breaker(trip_client *client, const char *name);
 
 /* ---- clocks and cores */
 uint64_t bench_ticks(void);
+/* What one look at libtrip's clock costs on this machine: the least of many rounds, measured once. */
+double bench_clock_read_ns(void);
 double bench_ns(uint64_t ticks);
 void bench_pin(unsigned core);
 void bench_nap_us(unsigned us);
@@ -66,6 +72,7 @@ void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone
 void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, alone and in two processes */
 void bench_trips(void);    /* bench_trips.c: how fast another process denies */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
+void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
 
 /* ---- bounds: the same kind of call into a shared library, libtripbound */

@@ -79,6 +79,16 @@ static const char *rate(const json_t *map, const char *key, char out[24])
     return out;
 }
 
+/* A number, or - while unknown. */
+static const char *count(const json_t *map, const char *key, char out[24])
+{
+    if (json_is_null(json_object_get(map, key)))
+        snprintf(out, 24, "-");
+    else
+        snprintf(out, 24, "%llu", (unsigned long long)number(map, key));
+    return out;
+}
+
 /* Below the end of a bucket, or above the last bucket that has one. */
 static const char *latency(const json_t *map, const char *key, char out[24])
 {
@@ -316,8 +326,9 @@ static void show_half_open(FILE *out, const json_t *show)
 {
     const json_t *probes = json_object_get(show, "probes");
     line(out, "permits", "%llu free of %llu", N(show, "permits_free"), N(json_object_get(show, "settings"), "permits"));
-    line(out, "probes", "%llu of %llu ok, %llu failed, %llu slow", N(probes, "ok"), N(probes, "needed"),
-         N(probes, "failures"), N(probes, "slow"));
+    char slow[24];
+    line(out, "probes", "%llu of %llu ok, %llu failed, %s slow", N(probes, "ok"), N(probes, "needed"),
+         N(probes, "failures"), count(probes, "slow", slow));
 }
 
 static void show_ramp(FILE *out, const json_t *ramp)
@@ -364,18 +375,18 @@ static void show_modes(FILE *out, const json_t *show)
 static void show_calls(FILE *out, const json_t *show)
 {
     const json_t *window = json_object_get(show, "window"), *totals = json_object_get(show, "totals");
-    char failed[24], slow[24];
-    line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %llu slow (%s)", N(window, "calls"),
+    char failed[24], slow[24], slow_rate[24];
+    line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %s slow (%s)", N(window, "calls"),
          plural(number(window, "calls")), N(window, "ok"), N(window, "failures"), rate(window, "failure_rate", failed),
-         N(window, "slow"), rate(window, "slow_rate", slow));
+         count(window, "slow", slow), rate(window, "slow_rate", slow_rate));
     if (number(show, "calls_until_rate") > 0)
         line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
              plural(number(show, "calls_until_rate")));
     line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
     line(out, "in flight", "%llu", N(show, "in_flight"));
-    line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %llu slow", N(totals, "calls"),
+    line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %s slow", N(totals, "calls"),
          plural(number(totals, "calls")), N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"),
-         plural(number(totals, "timeouts")), N(totals, "slow"));
+         plural(number(totals, "timeouts")), count(totals, "slow", slow));
     line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"), N(totals, "ignored"),
          N(totals, "cancelled"), N(totals, "late"));
 }
@@ -383,10 +394,12 @@ static void show_calls(FILE *out, const json_t *show)
 static void show_latency(FILE *out, const json_t *show)
 {
     const json_t *spread = json_object_get(show, "latency");
-    char p50[24], p95[24], p99[24];
+    char p50[24], p95[24], p99[24], sampled[40] = "";
+    if (!absent(show, "latency_sampled"))
+        snprintf(sampled, sizeof(sampled), ", of one call in %llu", N(show, "latency_sampled"));
     if (number(spread, "calls") > 0)
-        line(out, "latency", "p50 %s, p95 %s, p99 %s", latency(spread, "p50_ms", p50), latency(spread, "p95_ms", p95),
-             latency(spread, "p99_ms", p99));
+        line(out, "latency", "p50 %s, p95 %s, p99 %s%s", latency(spread, "p50_ms", p50), latency(spread, "p95_ms", p95),
+             latency(spread, "p99_ms", p99), sampled);
 }
 
 static void show_opens(FILE *out, const json_t *show)
@@ -577,6 +590,14 @@ static void status_refusals(FILE *out, const json_t *refusals)
              text(refusal, "why"));
 }
 
+static const char *timed_by(const json_t *status)
+{
+    const char *const timer = text(status, "timer");
+    if (strcmp(timer, "tsc") == 0)
+        return "; calls are timed by the TSC";
+    return strcmp(timer, "tsc_given_up") == 0 ? "; the TSC was given up, calls are timed by CLOCK_MONOTONIC" : "";
+}
+
 void print_status(FILE *out, const json_t *status)
 {
     const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
@@ -597,7 +618,7 @@ void print_status(FILE *out, const json_t *status)
          moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
     line(out, "config", "%s of %s", absent(status, "config_file") ? "-" : text(status, "config_file"),
          moment(number(status, "config_unix_ms"), when));
-    line(out, "clock", "%s, %s", text(status, "clock"), print_span(number(status, "now_ms"), span));
+    line(out, "clock", "%s, %s%s", text(status, "clock"), print_span(number(status, "now_ms"), span), timed_by(status));
     line(out, "transitions", "%llu", N(status, "transitions"));
 }
 

@@ -565,7 +565,7 @@ static struct sim_admission ask_all(struct simulation *simulation, struct sim_br
     struct sim_admission admission = {.asking = asking, .verdict = admit(simulation, breaker)};
     uint64_t until_ms;
     enum limited by;
-    if (breaker->policy.limits == 0 || !admits(admission.verdict) ||
+    if (!(breaker->policy.limits & POLICY_LIMITS) || !admits(admission.verdict) ||
         mode_now(simulation, breaker, &until_ms) != TRIP_MODE_AUTO)
         return admission;
     admission.limited =

@@ -82,7 +82,7 @@ void sim_limits_sample(struct sim_limits *limits, uint64_t now_ns)
 
 void sim_limits_begin(struct sim_limits *limits, uint64_t now_ns)
 {
-    limits_policy(limits->policy, limits->settings, TICKS_NANOSECOND_Q32);
+    limits_policy(limits->policy, limits->settings);
     budget_pace_configure(&limits->pace, limits->settings, 0);
     budget_pace_from_now(&limits->pace, &limits->core->totals, now_ns);
     limits->budget = budget_make(limits->pace.cap, now_ns / TRIP_MS); /* as where tripd has run for long */

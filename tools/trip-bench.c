@@ -14,6 +14,14 @@ static struct {
     json_t *rows;
 } output;
 
+/* Nanoseconds of the row that are reads of the clock. */
+static const char *clock_share(const struct bench_row *row)
+{
+    static char text[16];
+    snprintf(text, sizeof(text), row->clock_reads > 0 ? "%.1f" : "-", row->clock_reads * bench_clock_read_ns());
+    return text;
+}
+
 void bench_report(const struct bench_row *row)
 {
     const bool met = row->more_is_better ? row->measured >= row->limit : row->measured <= row->limit;
@@ -21,14 +29,28 @@ void bench_report(const struct bench_row *row)
     output.missed |= !met;
     if (output.json) {
         json_array_append_new(output.rows,
-                              json_pack("{s:s, s:f, s:s, s:f, s:f, s:s, s:b}", "path", row->path,
+                              json_pack("{s:s, s:f, s:s, s:f, s:f, s:s, s:b, s:f, s:f}", "path", row->path,
                                         row->is_value ? "value" : "ns", row->measured, "bound", row->bound, "bound_ns",
-                                        row->bound_measured, "ratio", ratio, "target", row->target, "met", met));
+                                        row->bound_measured, "ratio", ratio, "target", row->target, "met", met,
+                                        "clock_reads", row->clock_reads, "clock_read_ns", bench_clock_read_ns()));
         return;
     }
-    printf("%-30s %10.2f %-2s  %-36s %10.2f  %7.2f  %-18s %s\n", row->path, row->measured, row->is_value ? "" : "ns",
-           row->bound, row->bound_measured, ratio, row->target, met ? "met" : "MISSED");
+    printf("%-30s %10.2f %-2s  %-36s %10.2f  %7.2f  %-6s  %-18s %s\n", row->path, row->measured,
+           row->is_value ? "" : "ns", row->bound, row->bound_measured, ratio, clock_share(row), row->target,
+           met ? "met" : "MISSED");
     fflush(stdout);
+}
+
+void bench_report_timed(const char *path, double ns, double clock_reads, const char *bound, double bound_ns,
+                        const char *target, double limit)
+{
+    bench_report(&(struct bench_row){.path = path,
+                                     .measured = ns,
+                                     .bound = bound,
+                                     .bound_measured = bound_ns,
+                                     .target = target,
+                                     .limit = limit,
+                                     .clock_reads = clock_reads});
 }
 
 void bench_report_ns(const char *path, double ns, const char *bound, double bound_ns, const char *target, double limit)
@@ -40,24 +62,23 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},
-             {"limits", bench_limits},
-             {"trips", bench_trips},
-             {"daemon", bench_daemon},
-             {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"trips", bench_trips},
+             {"daemon", bench_daemon}, {"peers", bench_peers},   {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
-    fprintf(stream, "usage: trip-bench [--json] [--quick] [calls] [limits] [trips] [daemon] [simulate]\n"
-                    "\n"
-                    "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, and how "
-                    "fast a trace is\n"
-                    "replayed.\n"
-                    "Needs two cores that are otherwise idle. Without a part: all.\n"
-                    "\n"
-                    "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met\n"
-                    "  --quick   a tenth of the samples\n"
-                    "  --strict  exit status 1 when a target is missed\n");
+    fprintf(stream,
+            "usage: trip-bench [--json] [--quick] [calls] [limits] [trips] [daemon] [peers] [simulate]\n"
+            "\n"
+            "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
+            "mutex\n"
+            "and Redis where it is installed, and how fast a trace is replayed.\n"
+            "Needs two cores that are otherwise idle. Without a part: all.\n"
+            "\n"
+            "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met, clock_reads,\n"
+            "            clock_read_ns\n"
+            "  --quick   a tenth of the samples\n"
+            "  --strict  exit status 1 when a target is missed\n");
 }
 
 static bool wanted(const char *part, int argc, char **argv)
@@ -108,7 +129,8 @@ int main(int argc, char **argv)
     }
     output.rows = json_array();
     if (!output.json)
-        printf("%-30s %13s  %-36s %10s  %7s  %-18s\n", "path", "measured", "bound", "measured", "ratio", "target");
+        printf("%-30s %13s  %-36s %10s  %7s  %-6s  %-18s\n", "path", "measured", "bound", "measured", "ratio", "clock",
+               "target");
     for (size_t part = 0; part < sizeof(parts) / sizeof(parts[0]); part++)
         if (wanted(parts[part].name, argc, argv))
             parts[part].run();

@@ -80,7 +80,7 @@ void breakers_look_at_clock(struct breakers *breakers)
 {
     const struct clock *const clock = breakers->options.clock;
     breakers->now_ns = clock_now_ns(clock);
-    breakers->now_ticks = ticks_now(clock->ticks, &clock->test_now_ns);
+    breakers->now_ticks = clock_ticks(clock);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- draining

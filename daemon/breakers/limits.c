@@ -16,10 +16,10 @@
 /* -------------------------------------------------------------------------------------------------- what is published
  */
 
-static struct policy_slot wanted(const struct breakers *breakers, const struct breaker *breaker)
+static struct policy_slot wanted(const struct breaker *breaker)
 {
     struct policy_slot words = {0};
-    limits_policy(&words, breaker->settings, breakers->options.clock->tick_ns_q32);
+    limits_policy(&words, breaker->settings);
     words.tickets = breakers_adaptive_tickets(breaker);
     words.admit_permille = breakers_adaptive_permille(breaker);
     words.hedge_ns = breakers_adaptive_hedge_ns(breaker);
@@ -56,7 +56,7 @@ static void recode_rate(const struct breakers *breakers, uint32_t slot, const st
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot before = breakers->segment->policies[slot];
-    struct policy_slot words = wanted(breakers, &breakers->table[slot]);
+    struct policy_slot words = wanted(&breakers->table[slot]);
     if (!(words.limits & POLICY_TICKETS))
         words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
     words.tickets_highest = at_least(before.tickets_highest, words.tickets);
@@ -87,7 +87,7 @@ static struct budget budget_of(const struct breaker *breaker)
 /* As libtrip's take_from_budget. */
 static uint64_t budget_now_ms(const struct breakers *breakers)
 {
-    return ticks_to_ms(breakers->now_ticks, breakers->options.clock->tick_ns_q32);
+    return breakers->now_ticks / 1000000;
 }
 
 /* A full one is not written: where nobody retries the line rests. False: others were faster each time. */

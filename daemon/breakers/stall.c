@@ -77,7 +77,7 @@ static void count_stall(struct breakers *breakers, uint32_t slot, const struct c
 {
     const struct breaker_settings *const settings = breakers->table[slot].settings;
     const uint64_t word = breakers_word(breakers, slot);
-    const uint64_t age_ns = ticks_to_ns(breakers->now_ticks - call->ticks, breakers->options.clock->tick_ns_q32);
+    const uint64_t age_ns = ticks_between(call->ticks, breakers->now_ticks);
     const bool slow = settings->trip.slow_after && age_ns > settings->trip.slow_after;
     count_in_window(breakers, slot, call, slow);
     count_in_streak(breakers, slot, word_epoch(word));
@@ -97,9 +97,7 @@ static uint64_t stalls_at(struct breakers *breakers, const struct call_place *ca
     const struct breaker_settings *const settings = breakers->table[meter->breaker].settings;
     const uint64_t mirror = breakers->segment->mirror[meter->breaker];
     const uint64_t since_ns = breakers_ms_to_ns(breakers->segment->details[meter->breaker].since_ms);
-    const uint64_t age_ns = call->ticks < breakers->now_ticks
-                                ? ticks_to_ns(breakers->now_ticks - call->ticks, breakers->options.clock->tick_ns_q32)
-                                : 0;
+    const uint64_t age_ns = ticks_between(call->ticks, breakers->now_ticks);
     const uint64_t began_ns = age_ns < breakers->now_ns ? breakers->now_ns - age_ns : 0;
     if (!settings->trip.stall_after || !word_counts_streak(mirror) || began_ns < since_ns)
         return DEADLINE_NEVER;

@@ -1,16 +1,25 @@
 #include "core/limits.h"
 
-#include "internal/ticks.h"
+#include <stdbool.h>
+
+#include "core/limiter.h"
 
 #define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
 #define LOOKS_MAX      200 /* after so many the pace before is no more */
 #define CAP_NOTABLE    8   /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
 
+/* Where a rule needs the latency of every call. Else clients time a sample, for people and for hedging. */
+static bool times_calls(const struct breaker_settings *settings)
+{
+    return settings->trip.slow_rate || settings->trip.stall_after || settings->trip.in_flight ||
+           (settings->concurrency.max && settings->concurrency.adaptive != LIMITER_NONE);
+}
+
 static uint64_t flags(const struct breaker_settings *settings)
 {
     return (settings->concurrency.max ? POLICY_TICKETS : 0u) | (settings->rate.limit ? POLICY_RATE : 0u) |
            (settings->rate.limit && settings->rate.window == RATE_SLIDING ? POLICY_SLIDING : 0u) |
-           (settings->throttle.k ? POLICY_THROTTLE : 0u);
+           (settings->throttle.k ? POLICY_THROTTLE : 0u) | (times_calls(settings) ? POLICY_TIMED : 0u);
 }
 
 static uint64_t retry_word(const struct breaker_settings *settings)
@@ -25,11 +34,11 @@ static uint64_t retry_word(const struct breaker_settings *settings)
 }
 
 /* What each priority may take: the critical all, the others less a reserve, rounded down. */
-static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
+static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings)
 {
     const bool sliding = settings->rate.window == RATE_SLIDING;
     const struct rate rate = {.limit = settings->rate.limit,
-                              .per = ticks_of_ns(settings->rate.per, tick_ns_q32),
+                              .per = settings->rate.per,
                               .burst = settings->rate.burst ? settings->rate.burst : settings->rate.limit};
     const uint64_t below[TRIP_PRIORITY_COUNT] = {[TRIP_PRIORITY_NORMAL] = settings->priority.normal_below,
                                                  [TRIP_PRIORITY_SHEDDABLE] = settings->priority.sheddable_below};
@@ -41,12 +50,12 @@ static void rate_words(struct policy_slot *policy, const struct breaker_settings
     }
 }
 
-void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32)
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings)
 {
     policy->limits = flags(settings);
     policy->tickets = settings->concurrency.max;
     policy->tickets_wait = settings->concurrency.wait;
-    rate_words(policy, settings, tick_ns_q32);
+    rate_words(policy, settings);
     policy->reserves =
         policy_reserves((uint32_t)settings->priority.sheddable_below, (uint32_t)settings->priority.normal_below) |
         policy_tickets_most(settings->concurrency.max) |

@@ -8,9 +8,8 @@
 #include "core/throttle.h"
 #include "internal/policy.h"
 
-/* What settings alone decide. Measured are admit_permille, hedge_ns, budget_cap and, where it is adaptive, tickets.
- * tick_ns_q32: of the clock by which clients take from a rate (internal/ticks.h). */
-void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings, uint64_t tick_ns_q32);
+/* What settings alone decide. Measured are admit_permille, hedge_ns, budget_cap and, where it is adaptive, tickets. */
+void limits_policy(struct policy_slot *policy, const struct breaker_settings *settings);
 
 #define BUDGET_CAP_S 10 /* of deposits and floor: as long as a burst of failures may be paid by the calm before it */
 

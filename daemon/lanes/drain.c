@@ -74,7 +74,7 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
     }
     if (meter->deferred_ticks == TICKS_UNKNOWN)
         meter->deferred_ticks = turn->now_ticks;
-    return ticks_to_ns(turn->now_ticks - meter->deferred_ticks, drain->clock->tick_ns_q32) >= DEFER_NS;
+    return ticks_between(meter->deferred_ticks, turn->now_ticks) >= DEFER_NS;
 }
 
 static struct source source_of(const struct drain *drain, const struct drain_turn *turn,
@@ -195,7 +195,7 @@ struct feed {
 
 static uint64_t time_of(const struct feed *feed, uint64_t ticks)
 {
-    const uint64_t age_ns = ticks_to_ns(feed->turn->now_ticks - ticks, feed->drain->clock->tick_ns_q32);
+    const uint64_t age_ns = ticks_between(ticks, feed->turn->now_ticks);
     return age_ns < feed->turn->now_ns ? feed->turn->now_ns - age_ns : 0;
 }
 
@@ -325,11 +325,9 @@ static void trace_neutral(const struct drain *drain, const struct drain_turn *tu
 /* --------------------------------------------------------------------------------------------------- the transaction
  */
 
-static uint64_t bucket_ticks(const struct window *window, const struct clock *clock)
+static uint64_t bucket_ticks(const struct window *window)
 {
-    const unsigned __int128 ticks =
-        ((unsigned __int128)(window->span_ns / WINDOW_BUCKETS) << 32) / (clock->tick_ns_q32 ? clock->tick_ns_q32 : 1);
-    return window->type == WINDOW_TIME && ticks < UINT64_MAX ? (uint64_t)ticks : UINT64_MAX;
+    return window->type == WINDOW_TIME ? window->span_ns / WINDOW_BUCKETS : UINT64_MAX;
 }
 
 /* A crash is on the account of the lane whose evidence is worked on. */
@@ -348,7 +346,7 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         .core = core,
         .state = word_state(turn->word),
         .in_time = core->window.type == WINDOW_TIME,
-        .bucket_ticks = bucket_ticks(&core->window, drain->clock),
+        .bucket_ticks = bucket_ticks(&core->window),
         .emit = feeder(word_state(turn->word)),
     };
     const struct merge_options options = {

@@ -58,13 +58,21 @@ static json_t *rate(int32_t permille)
     return permille < 0 ? json_null() : json_real(permille / 10.0);
 }
 
-static json_t *window(const struct core_head *core)
+/* null: clients do not time each call, so nobody knows how many were slow. */
+static json_t *slow(const struct report_breaker *breaker, uint64_t count)
 {
+    return policy_times_calls(breaker->policy) ? number(count) : json_null();
+}
+
+static json_t *window(const struct report_breaker *breaker)
+{
+    const struct core_head *const core = breaker->core;
+    const bool timed = policy_times_calls(breaker->policy);
     const uint64_t failures = core->window_failures < core->window_calls ? core->window_failures : core->window_calls;
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(core->window_calls), "ok",
                      number(core->window_calls - failures), "failures", number(failures), "slow",
-                     number(core->window_slow), "failure_rate", rate(core_failure_rate_permille(core)), "slow_rate",
-                     rate(core_slow_rate_permille(core)));
+                     slow(breaker, core->window_slow), "failure_rate", rate(core_failure_rate_permille(core)),
+                     "slow_rate", rate(timed ? core_slow_rate_permille(core) : -1));
 }
 
 /* Whose mode is in force: as policy_mode_of, which says only which. MODE_OWNER_COUNT: nobody's. */
@@ -155,7 +163,7 @@ json_t *report_line(const struct report_breaker *breaker)
         condition(detail->condition), "by", NAME_OF(by_names, detail->by), "uid",
         detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
-        "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker->core),
+        "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker),
         "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
@@ -176,19 +184,21 @@ json_t *report_mode(const struct report_breaker *breaker)
                      "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
 }
 
-static json_t *totals(const struct breaker_totals *sums)
+static json_t *totals(const struct report_breaker *breaker)
 {
+    const struct breaker_totals *const sums = &breaker->core->totals;
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(sums->calls), "ok",
                      number(sums->ok), "failures", number(sums->failures), "timeouts", number(sums->timeouts), "slow",
-                     number(sums->slow), "ignored", number(sums->ignored), "cancelled", number(sums->cancelled), "late",
-                     number(sums->late), "denied", number(sums->denied));
+                     slow(breaker, sums->slow), "ignored", number(sums->ignored), "cancelled", number(sums->cancelled),
+                     "late", number(sums->late), "denied", number(sums->denied));
 }
 
 /* Of this half-open. */
-static json_t *probes(const struct core_head *core)
+static json_t *probes(const struct report_breaker *breaker)
 {
+    const struct core_head *const core = breaker->core;
     return json_pack("{s:o, s:o, s:o, s:o}", "ok", number(core->probe_ok), "failures", number(core->probe_failures),
-                     "slow", number(core->probe_slow), "needed", number(core->probes_needed));
+                     "slow", slow(breaker, core->probe_slow), "needed", number(core->probes_needed));
 }
 
 /* The opening that lasts is part of it. */
@@ -262,6 +272,12 @@ static json_t *latency(const uint64_t counts[LATENCY_BUCKETS])
                      percentile(counts, calls, 95), "p99_ms", percentile(counts, calls, 99));
 }
 
+/* One call in how many is timed now; null: each. */
+static json_t *latency_sampled(const struct report_breaker *breaker)
+{
+    return policy_times_calls(breaker->policy) ? json_null() : number(SAMPLED_ONE_IN);
+}
+
 /* Of the word's generation where it has one, else the newer: what the next closed word will be judged by. */
 static uint64_t judge_of(const struct policy_slot *policy, uint64_t word)
 {
@@ -288,13 +304,13 @@ json_t *report_show(const struct report_breaker *breaker)
     const struct core_head *core = breaker->core;
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
-    json_t *rest =
-        json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(&core->totals),
-                  "probes", probes(core), "in_flight", number(core->in_flight), "calls_until_rate",
-                  (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
-                  "trips", trips(core), "error", last_error(breaker->detail), "modes", modes(breaker), "latency",
-                  latency(breaker->detail->latency), "settings", settings(breaker), "created_unix_ms",
-                  number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+    json_t *rest = json_pack(
+        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker), "probes",
+        probes(breaker), "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core),
+        "opens", number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
+        last_error(breaker->detail), "modes", modes(breaker), "latency", latency(breaker->detail->latency),
+        "latency_sampled", latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
+        number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);
@@ -374,18 +390,29 @@ static json_t *breaker_counts(const struct report_instance *instance)
     return counts;
 }
 
+/* By what clients of the real clock time calls. */
+static const char *timer(const struct segment_header *header)
+{
+    const struct tsc_line *const tsc = &header->tsc;
+    if (header->clock_kind == CLOCK_KIND_TEST)
+        return "test";
+    if (tsc->bases[tsc->sequence & 1].ns_q32)
+        return "tsc";
+    return tsc->sequence ? "tsc_given_up" : "monotonic";
+}
+
 json_t *report_status(const struct report_instance *instance)
 {
     const struct segment_header *header = instance->header;
     const bool lives = instance->daemon == REPORT_RUNNING || instance->daemon == REPORT_STALLED;
     const bool here = lives || instance->daemon == REPORT_DEAD;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "daemon",
                      daemon_names[instance->daemon], "heartbeat_age_ms",
                      here ? number(time_until(instance->mono_ns, header->heartbeat_mono_ns) / 1000000) : json_null(),
                      "keeper_pid", lives ? number(header->keeper_pid) : json_null(), "worker_pid",
                      lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
-                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "now_ms", number(instance->now_ms),
-                     "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
+                     header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "timer", timer(header), "now_ms",
+                     number(instance->now_ms), "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
                      number(header->config_unix_ms), "segment_bytes", number(header->size), "breakers",
                      breaker_counts(instance), "clients",
                      json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",

@@ -183,8 +183,7 @@ static int describe(const struct segment_options *options, struct segment_header
         .clock_kind = clock->ticks == TICKS_TEST ? CLOCK_KIND_TEST : CLOCK_KIND_REAL,
         .max_breakers = options->max_breakers,
         .max_lanes = options->max_lanes,
-        .tsc_trusted = clock->ticks == TICKS_TSC,
-        .tick_ns_q32 = clock->tick_ns_q32,
+        .tsc = {.sequence = clock->tsc.ns_q32 ? 2 : 0, .bases = {clock->tsc}},
     };
     if (!limits_valid(options->max_breakers, options->max_lanes))
         return -EINVAL;
@@ -311,20 +310,22 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return "it is of another boot";
     if (header->created_mono_ns > monotonic_ns())
         return "it is of another time namespace";
-    if (header->clock_kind > CLOCK_KIND_TEST || header->tsc_trusted > 1 || header->tick_ns_q32 == 0)
+    if (header->clock_kind > CLOCK_KIND_TEST)
         return "its clock is none";
     return NULL;
+}
+
+static struct tsc_base tsc_in_force(const struct tsc_line *line)
+{
+    return line->bases[line->sequence & 1];
 }
 
 /* The clock that the segment was made with. */
 static struct clock clock_of(const struct segment_header *header)
 {
-    const bool test = header->clock_kind == CLOCK_KIND_TEST;
     return (struct clock){
-        .ticks = test                  ? TICKS_TEST
-                 : header->tsc_trusted ? TICKS_TSC
-                                       : TICKS_MONOTONIC,
-        .tick_ns_q32 = header->tick_ns_q32,
+        .ticks = header->clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : TICKS_MONOTONIC,
+        .tsc = tsc_in_force(&header->tsc),
         .created_mono_ns = header->created_mono_ns,
         .test_now_ns = header->test_now_ns,
     };
@@ -408,6 +409,7 @@ void segment_inherit(struct segment *segment, struct clock *clock)
     segment_names_restore(segment);
     restore_halves(segment);
     clock->test_now_ns = segment->header->test_now_ns;
+    clock->tsc = tsc_in_force(&segment->header->tsc); /* given up, it stays so */
 }
 
 bool segment_still_named(const struct segment *segment)
@@ -427,6 +429,21 @@ void segment_heartbeat(struct segment *segment)
 {
     __atomic_store_n(&segment->header->heartbeat_mono_ns, monotonic_ns(), __ATOMIC_RELEASE);
     __atomic_store_n(&segment->header->daemon_state, DAEMON_RUNNING, __ATOMIC_RELEASE);
+}
+
+void segment_tsc_publish(struct segment *segment, const struct tsc_base *base)
+{
+    struct tsc_line *const line = &segment->header->tsc;
+    const uint64_t sequence = line->sequence;
+    struct tsc_base *const next = &line->bases[(sequence + 1) & 1];
+    if (memcmp(base, &line->bases[sequence & 1], sizeof(*base)) == 0)
+        return;
+    /* Release: a reader that finds any of the next base's words finds that `sequence` had moved away from it before. */
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    __atomic_store_n(&next->cycles, base->cycles, __ATOMIC_RELAXED);
+    __atomic_store_n(&next->ns, base->ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&next->ns_q32, base->ns_q32, __ATOMIC_RELAXED);
+    __atomic_store_n(&line->sequence, sequence + 1, __ATOMIC_RELEASE); /* pairs with tsc_now_ns */
 }
 
 void segment_stopped(struct segment *segment)
@@ -480,7 +497,7 @@ void segment_commons_publish(struct segment *segment, uint64_t commons_id)
 
 void segment_test_now(struct segment *segment, uint64_t now_ns)
 {
-    /* Pairs with the acquire of ticks_now: who sees the time sees what it made due. */
+    /* Pairs with the acquire of view_ticks_elsewhere: who sees the time sees what it made due. */
     __atomic_store_n(&segment->header->test_now_ns, now_ns, __ATOMIC_RELEASE);
 }
 

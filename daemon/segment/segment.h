@@ -180,7 +180,9 @@ const struct pattern_slot *segment_pattern_for(const struct segment *segment, co
 
 /* ---- header */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
-void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
+/* How clients read the TSC from now on; writes nothing if it stays. */
+void segment_tsc_publish(struct segment *segment, const struct tsc_base *base);
+void segment_stopped(struct segment *segment); /* state STOPPED: cleanly */
 void segment_started(struct segment *segment, pid_t keeper, pid_t worker);
 void segment_test_now(struct segment *segment, uint64_t now_ns);
 void segment_counts(struct segment *segment, uint32_t breakers, uint32_t lanes);

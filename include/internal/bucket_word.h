@@ -17,7 +17,7 @@
  *           (ITU-T I.371; ATM Forum, Traffic Management Specification 4.0)
  *
  *   63                                                        0
- *   [     theoretical arrival time 64: 1/32 tick, modular      ]     3.6 years at 5 GHz
+ *   [     theoretical arrival time 64: 1/32 tick, modular      ]     18 years
  *
  *           With I = per / limit: admitted if TAT <= now + (burst - 1) * I, and then TAT = max(TAT, now) + I. The
  *           1/32 are for an I that is no whole number of ticks: rounded up, so that no more than `limit` pass, and
@@ -50,7 +50,7 @@
 
 #include "internal/numbers.h"
 
-#define BUCKET_CLOCK_SLACK UINT64_C(1000000000) /* ticks: 0.2 s at 5 GHz */
+#define BUCKET_CLOCK_SLACK UINT64_C(1000000000) /* ticks: 1 s */
 #define BUCKET_NEVER       UINT64_MAX
 
 struct rate {

@@ -60,6 +60,19 @@ struct section {
 enum daemon_state { DAEMON_NONE, DAEMON_RUNNING, DAEMON_STOPPED };
 enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_TEST };
 
+/* At `cycles` of the TSC CLOCK_MONOTONIC was `ns`; a cycle is `ns_q32` nanoseconds, 32.32 fixed point. ns_q32 0: the
+ * TSC is not trusted. */
+struct tsc_base {
+    uint64_t cycles, ns, ns_q32;
+};
+
+/* In force is bases[sequence & 1]. tripd writes the other one, then moves `sequence`: a reader that finds the same
+ * `sequence` before and after has read a whole base. 0: the TSC was never trusted. */
+struct tsc_line {
+    uint64_t sequence __attribute__((aligned(LAYOUT_LINE)));
+    struct tsc_base bases[2];
+};
+
 /* Times: `_mono_ns` CLOCK_MONOTONIC of the boot `boot_id`; `_ms` in state words, policies and details are
  * milliseconds since the segment's creation on the instance's clock (real or test); `_unix_ms` wall time. */
 struct segment_header {
@@ -78,10 +91,7 @@ struct segment_header {
     uint32_t clock_kind; /* enum clock_kind */
     uint32_t max_breakers;
     uint32_t max_lanes;
-    uint32_t tsc_trusted; /* ticks are TSC cycles; else nanoseconds of CLOCK_MONOTONIC */
-    uint32_t reserved0;
-    uint64_t tick_ns_q32; /* nanoseconds a tick, 32.32 fixed point */
-    uint64_t reserved1[3];
+    uint64_t reserved0[5];
 
     struct section sections[SECTION_PLACES];
 
@@ -107,6 +117,9 @@ struct segment_header {
     uint64_t refused_lanes;                                         /* of these: max_lanes were attached */
     uint64_t refused_memory;                                        /* lane_memory_per_user was used up */
     uint64_t acts_next;                                             /* entries that the ring of acts has had */
+
+    /* tripd, once a second: clients read it at each look at the clock. */
+    struct tsc_line tsc;
 };
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
@@ -128,7 +141,8 @@ struct policy_slot {
     uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
     uint64_t longest_ms; /* the longest open time or max_wait that may be running: a deadline further away is damage */
     uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
-    uint64_t limits;     /* which limits there are: enum policy_limit; 0: none, and the line below is not read */
+    uint64_t limits; /* which limits there are, and whether calls are timed: enum policy_limit; no limit: the line below
+                      * is not read */
 
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
@@ -654,7 +668,9 @@ LAYOUT_AT(segment_header, sections, 128);
 LAYOUT_AT(segment_header, heartbeat_mono_ns, 640);
 LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
-LAYOUT_SIZE(segment_header, 832);
+LAYOUT_AT(segment_header, tsc, 832);
+LAYOUT_SIZE(segment_header, 896);
+LAYOUT_SIZE(tsc_line, 64);
 LAYOUT_AT(policy_slot, modes, 64);
 LAYOUT_AT(policy_slot, tickets_wait, 120);
 LAYOUT_AT(policy_slot, tickets_highest, 128);
@@ -710,6 +726,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct segment_header, commons_id),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
+        offsetof(struct segment_header, tsc),
         sizeof(struct policy_slot),
         offsetof(struct policy_slot, judge),
         offsetof(struct policy_slot, next_open_ms),

@@ -231,7 +231,21 @@ static inline uint64_t half_open_max_wait_ms(uint64_t half_open)
 
 /* ---- limits and retries */
 
-enum policy_limit { POLICY_TICKETS = 1, POLICY_RATE = 2, POLICY_SLIDING = 4 /* of the rate */, POLICY_THROTTLE = 8 };
+enum policy_limit {
+    POLICY_TICKETS = 1,
+    POLICY_RATE = 2,
+    POLICY_SLIDING = 4, /* of the rate */
+    POLICY_THROTTLE = 8,
+    POLICY_LIMITS = 15,
+    POLICY_TIMED = 16 /* no limit: clients time each call, not a sample (docs/decisions/untimed-calls.md) */
+};
+
+#define SAMPLED_ONE_IN 16 /* calls, where not each is timed */
+
+static inline _Bool policy_times_calls(const struct policy_slot *slot)
+{
+    return (__atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_TIMED) != 0;
+}
 
 static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t normal_permille)
 {

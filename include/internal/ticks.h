@@ -1,9 +1,11 @@
 /* Time as clients and tripd measure it.
  *
- * Ticks are for latencies and for the order of events: TSC cycles where the kernel itself trusts the TSC (its
- * clocksource is "tsc"), else nanoseconds of CLOCK_MONOTONIC, under a test clock its nanoseconds. The segment's header
- * says which, and how long a tick is. Deadlines are milliseconds since the segment's creation on the instance's clock;
- * the heartbeat is always real CLOCK_MONOTONIC.
+ * Ticks are for latencies, for rates and for the order of events: nanoseconds of tripd's CLOCK_MONOTONIC, under a test
+ * clock its nanoseconds. A client reads them off the TSC where tripd trusts it, by the base that tripd publishes once a
+ * second (struct tsc_line); else off its own CLOCK_MONOTONIC. Both are the same scale, so that a TSC which is given up
+ * mixes no units in calls in flight, in events or in the words of rates; readings may differ by a microsecond, so a
+ * difference may be negative, and counts as none. Deadlines are milliseconds since the segment's creation on the
+ * instance's clock; the heartbeat is always real CLOCK_MONOTONIC.
  */
 #ifndef TRIP_INTERNAL_TICKS_H
 #define TRIP_INTERNAL_TICKS_H
@@ -14,14 +16,12 @@
 #include <x86intrin.h>
 #endif
 
-#include "internal/numbers.h"
+#include "internal/layout.h"
 
 #define HEARTBEAT_NS       UINT64_C(1000000000)
 #define HEARTBEAT_STALE_NS UINT64_C(3000000000)
 
-#define TICKS_NANOSECOND_Q32 (UINT64_C(1) << 32) /* of a tick that is a nanosecond */
-
-enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC, TICKS_TEST };
+enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC /* a client's, while it is trusted */, TICKS_TEST };
 
 static inline uint64_t monotonic_ns(void)
 {
@@ -37,39 +37,38 @@ static inline uint64_t realtime_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* test_now_ns: the header's, for TICKS_TEST. */
-static inline uint64_t ticks_now(enum ticks_kind kind, const uint64_t *test_now_ns)
+static inline uint64_t tsc_base_ns(const struct tsc_base *base, uint64_t cycles)
+{
+    const uint64_t since = cycles > base->cycles ? cycles - base->cycles : 0;
+    return base->ns + (uint64_t)((unsigned __int128)since * base->ns_q32 >> 32);
+}
+
+#define TSC_READ_TRIES 4 /* tripd moves the base once a second */
+
+/* 0: it is not trusted. */
+static inline uint64_t tsc_now_ns(const struct tsc_line *line)
 {
 #ifdef __x86_64__
-    if (__builtin_expect(kind == TICKS_TSC, 1))
-        return __rdtsc();
+    for (unsigned tries = 0; tries < TSC_READ_TRIES; tries++) {
+        /* Acquire: pairs with tripd's release, the base was written before. */
+        const uint64_t sequence = __atomic_load_n(&line->sequence, __ATOMIC_ACQUIRE);
+        const struct tsc_base *const in_force = &line->bases[sequence & 1];
+        const struct tsc_base base = {.cycles = __atomic_load_n(&in_force->cycles, __ATOMIC_RELAXED),
+                                      .ns = __atomic_load_n(&in_force->ns, __ATOMIC_RELAXED),
+                                      .ns_q32 = __atomic_load_n(&in_force->ns_q32, __ATOMIC_RELAXED)};
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the base is read before `sequence` is looked at again */
+        if (__builtin_expect(__atomic_load_n(&line->sequence, __ATOMIC_RELAXED) == sequence, 1))
+            return base.ns_q32 ? tsc_base_ns(&base, __rdtsc()) : 0;
+    }
+#else
+    (void)line;
 #endif
-    return kind == TICKS_TEST ? __atomic_load_n(test_now_ns, __ATOMIC_ACQUIRE) : monotonic_ns();
+    return 0;
 }
 
-/* tick_ns_q32: nanoseconds a tick, 32.32 fixed point. Saturates instead of wrapping. */
-static inline uint64_t ticks_to_ns(uint64_t ticks, uint64_t tick_ns_q32)
+static inline uint64_t ticks_between(uint64_t since, uint64_t until)
 {
-    return saturated((unsigned __int128)ticks * tick_ns_q32 >> 32);
-}
-
-/* A clock that is read in no time: it does not follow what disciplines CLOCK_MONOTONIC. */
-static inline uint64_t ticks_to_ms(uint64_t ticks, uint64_t tick_ns_q32)
-{
-    return ticks_to_ns(ticks, tick_ns_q32) / 1000000;
-}
-
-static inline uint64_t ticks_to_ns_up(uint64_t ticks, uint64_t tick_ns_q32)
-{
-    return saturated(((unsigned __int128)ticks * tick_ns_q32 + UINT32_MAX) >> 32);
-}
-
-/* The other way round, rounded up; half the range at most, so that a tick can be added to it. */
-static inline uint64_t ticks_of_ns(uint64_t ns, uint64_t tick_ns_q32)
-{
-    const uint64_t tick = tick_ns_q32 ? tick_ns_q32 : 1;
-    const unsigned __int128 ticks = (((unsigned __int128)ns << 32) + tick - 1) / tick;
-    return ticks > UINT64_MAX / 2 ? UINT64_MAX / 2 : (uint64_t)ticks;
+    return until > since ? until - since : 0;
 }
 
 #endif

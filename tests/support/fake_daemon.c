@@ -91,6 +91,7 @@ static int make_breaker(struct fake_daemon *fake, const char *name, uint32_t *re
     const uint64_t word = fake_word(fake, *ret_slot);
     fake_set_word(fake, *ret_slot, word_closed(word_epoch(word) + 1, 0, 0));
     fake_settings(fake, *ret_slot, &fake_policy_default);
+    fake->segment->policies[*ret_slot].limits = POLICY_TIMED;
     segment_name_publish(fake->segment, *ret_slot);
     return 0;
 }

@@ -74,7 +74,8 @@ void fake_away(struct fake_daemon *fake);
 void fake_back(struct fake_daemon *fake);
 void fake_clock(struct fake_daemon *fake, uint64_t ms);
 
-/* What a breaker is made with: threshold 5, open for 30 s, one permit, 10 s of max_wait, slow after 60 s. */
+/* What a breaker is made with: threshold 5, open for 30 s, one permit, 10 s of max_wait, slow after 60 s; calls
+ * are timed. */
 struct fake_policy {
     uint32_t threshold;
     bool watched;

@@ -13,7 +13,7 @@ declare -A may=(
     [daemon/lanes]="core segment lanes $base"
     [daemon/breakers]="core config segment lanes breakers $base"
     [daemon/net]="core config protocol loop segment lanes breakers net $base"
-    [tools]='core config protocol'
+    [tools]='core config protocol tsc'
     [libclient]=''
 )
 [ "$(ls -d daemon/*/ | wc -l)" = 8 ] || { echo "A folder of daemon/ has no rule in $0." >&2; exit 1; }

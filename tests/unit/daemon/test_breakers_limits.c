@@ -137,6 +137,51 @@ static void test_all_that_limits_need_is_published(void **state)
     assert_int_equal(policy()->budget_cap, 30000); /* 10 s of the floor */
 }
 
+static void sliding(struct breaker_settings *set)
+{
+    set->rate.limit = 30;
+    set->rate.window = RATE_SLIDING;
+    set->throttle.k = 2000;
+}
+
+static void by_slow_rate(struct breaker_settings *set)
+{
+    set->trip.slow_rate = 500;
+}
+
+static void by_stalls(struct breaker_settings *set)
+{
+    set->trip.stall_after = TRIP_S;
+}
+
+static void by_calls_in_flight(struct breaker_settings *set)
+{
+    set->trip.in_flight = 10;
+}
+
+static void by_vegas(struct breaker_settings *set)
+{
+    set->concurrency.max = 50;
+    set->concurrency.adaptive = LIMITER_VEGAS;
+}
+
+static void test_clients_time_each_call_where_a_rule_needs_it(void **state)
+{
+    (void)state;
+    start(none);
+    assert_int_equal(policy()->limits & POLICY_TIMED, 0);
+    reload(by_slow_rate);
+    assert_int_equal(policy()->limits, POLICY_TIMED);
+    reload(by_stalls);
+    assert_int_equal(policy()->limits, POLICY_TIMED);
+    reload(by_calls_in_flight);
+    assert_int_equal(policy()->limits, POLICY_TIMED);
+    reload(by_vegas);
+    assert_int_equal(policy()->limits, POLICY_TIMED | POLICY_TICKETS);
+    reload(sliding);
+    assert_int_equal(policy()->limits & POLICY_TIMED, 0);
+}
+
 static void test_without_settings_nothing_is_limited(void **state)
 {
     (void)state;
@@ -146,13 +191,6 @@ static void test_without_settings_nothing_is_limited(void **state)
     assert_int_equal(policy()->admit_permille, 1000);
     assert_int_equal(policy()->hedge_ns, 0);
     assert_int_equal(policy_retry_of(policy()).attempts, 3);
-}
-
-static void sliding(struct breaker_settings *set)
-{
-    set->rate.limit = 30;
-    set->rate.window = RATE_SLIDING;
-    set->throttle.k = 2000;
 }
 
 static void test_a_reload_is_followed_live(void **state)
@@ -1061,6 +1099,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(all_that_limits_need_is_published),
+        TEST(clients_time_each_call_where_a_rule_needs_it),
         TEST(without_settings_nothing_is_limited),
         TEST(a_reload_is_followed_live),
         TEST(another_limit_keeps_the_calls_of_a_sliding_window),

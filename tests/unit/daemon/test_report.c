@@ -29,6 +29,7 @@ static void forge(struct forged *forged)
     forged->policy.admission = policy_plain(1, 5);
     forged->policy.judge[0] = policy_judge(5, TRIP_MODE_AUTO, false, 0);
     forged->policy.slow_after_ns = 60000000000;
+    forged->policy.limits = POLICY_TIMED;
     forged->policy.next_open_ms = 60000;
     forged->policy.half_open = policy_half_open(2, 10000);
     strcpy(forged->detail.name, "payments/a");
@@ -98,11 +99,27 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"probe_failed\":0,\"max_wait\":0,\"rule\":0,\"operator\":0,\"fleet\":0,\"relapse\":0},"
         "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000},\"modes\":[],"
         "\"latency\":{\"calls\":100,\"p50_ms\":0.065536,\"p95_ms\":2.09715,\"p99_ms\":2.09715},"
+        "\"latency_sampled\":null,"
         "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"
         "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
         "\"created_unix_ms\":1700000000000,"
         "\"limits\":{\"concurrency\":null,\"rate\":null,\"throttle\":null,"
         "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}}");
+}
+
+static void test_where_a_sample_of_calls_is_timed_nobody_knows_how_many_were_slow(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.policy.limits = POLICY_TICKETS;
+    assert_json(show_key(&forged, "window"), "{\"calls\":16,\"ok\":10,\"failures\":6,\"slow\":null,"
+                                             "\"failure_rate\":37.5,\"slow_rate\":null}");
+    assert_json(show_key(&forged, "totals"),
+                "{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":null,\"ignored\":2,"
+                "\"cancelled\":1,\"late\":6,\"denied\":7}");
+    assert_json(show_key(&forged, "probes"), "{\"ok\":0,\"failures\":0,\"slow\":null,\"needed\":3}");
+    assert_json(show_key(&forged, "latency_sampled"), "16");
 }
 
 static void test_limits_are_shown_with_what_they_rejected(void **state)
@@ -472,7 +489,7 @@ static void test_status_counts_breakers_by_state(void **state)
     report_count(&instance, &policy, word_probing(1, 1, 64));
     assert_json(report_status(&instance),
                 "{\"daemon\":\"running\",\"heartbeat_age_ms\":250,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
-                "\"clock\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
+                "\"clock\":\"test\",\"timer\":\"test\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,"
                 "\"config_unix_ms\":1700000001000,\"segment_bytes\":4096,"
                 "\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,\"open\":1,"
                 "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
@@ -541,6 +558,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_show_has_the_keys_of_the_contract),
+        cmocka_unit_test(test_where_a_sample_of_calls_is_timed_nobody_knows_how_many_were_slow),
         cmocka_unit_test(test_limits_are_shown_with_what_they_rejected),
         cmocka_unit_test(test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null),
         cmocka_unit_test(test_rates_are_null_until_they_count),

@@ -46,19 +46,17 @@ static void test_a_new_segment_says_what_it_is(void **state)
 {
     struct segment_dir *dir = *state;
     uint8_t boot_id[BOOT_ID_SIZE];
-    dir->clock.ticks = TICKS_TSC;
-    dir->clock.tick_ns_q32 = 12345;
+    dir->clock = (struct clock){.tsc = {.cycles = 7, .ns = 8, .ns_q32 = 12345}};
     struct segment *segment = segment_dir_create(dir, BREAKERS, LANES);
     const struct segment_header *header = segment->header;
     assert_true(header->magic == SEGMENT_MAGIC);
     assert_int_equal(header->version, 1);
-    assert_int_equal(header->header_size, 832);
+    assert_int_equal(header->header_size, 896);
     assert_true(header->digest == layout_digest());
     assert_int_equal(header->size, segment->size);
     assert_int_equal(header->owner_uid, geteuid());
     assert_int_equal(header->clock_kind, CLOCK_KIND_REAL);
-    assert_int_equal(header->tsc_trusted, 1);
-    assert_int_equal(header->tick_ns_q32, 12345);
+    assert_int_equal(header->tsc.bases[header->tsc.sequence & 1].ns_q32, 12345);
     assert_int_equal(header->max_breakers, 8);
     assert_int_equal(header->max_lanes, 4);
     assert_true(header->segment_id != 0);
@@ -249,15 +247,18 @@ static void test_adoption_finds_what_the_dead_left(void **state)
 static void test_the_clock_is_the_one_that_the_segment_was_made_with(void **state)
 {
     struct segment_dir *dir = *state;
-    dir->clock = (struct clock){.ticks = TICKS_TSC, .tick_ns_q32 = 99};
+    dir->clock = (struct clock){.tsc = {.cycles = 7, .ns = 8, .ns_q32 = 12345}};
     struct segment *segment = segment_dir_create(dir, BREAKERS, LANES);
     const struct segment_options options = segment_dir_options(dir, BREAKERS, LANES);
     struct clock clock;
     const char *why;
+    segment_tsc_publish(segment, &(struct tsc_base){.cycles = 70, .ns = 80, .ns_q32 = 12346});
     segment_unmap(segment);
     assert_int_equal(segment_adopt(&options, &clock, &segment, &why), SEGMENT_READY);
-    assert_int_equal(clock.ticks, TICKS_TSC);
-    assert_int_equal(clock.tick_ns_q32, 99);
+    assert_int_equal(clock.ticks, TICKS_MONOTONIC);
+    assert_int_equal(clock.tsc.cycles, 70);
+    assert_int_equal(clock.tsc.ns, 80);
+    assert_int_equal(clock.tsc.ns_q32, 12346);
     assert_true(clock.created_mono_ns == segment->header->created_mono_ns);
     segment_unmap(segment);
 }
@@ -341,8 +342,6 @@ static void test_each_forged_field_is_incompatible(void **state)
         HEADER(size, UINT64_MAX, MOVED),
         HEADER(created_mono_ns, UINT64_MAX, "it is of another time namespace"),
         HEADER(clock_kind, 2, "its clock is none"),
-        HEADER(tsc_trusted, 2, "its clock is none"),
-        HEADER(tick_ns_q32, 0, "its clock is none"),
         {offsetof(struct segment_header, boot_id), 8, 1, "it is of another boot"},
     };
     for (size_t i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {

@@ -1,6 +1,7 @@
 /* What outcomes leave in the lane: counters, evidence, events, error records, the doorbell. */
 #include "client_fixture.h"
 
+#include "client.h"
 #include "internal/doorbell.h"
 #include "internal/state_word.h"
 
@@ -450,6 +451,112 @@ static void test_who_knows_better_how_long_a_call_took_says_so(void **state)
     assert_int_equal(fixture_counts(f).total_slow, 2);
 }
 
+/* ------------------------------------------------------------------------------------------- calls without a clock */
+
+static void untime(struct fixture *f)
+{
+    f->fake.segment->policies[f->slot].limits = 0;
+}
+
+static uint64_t latencies(struct fixture *f, uint64_t least_ns)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < meter_count(); i++)
+        for (uint32_t bucket = latency_bucket(least_ns); bucket < LATENCY_BUCKETS; bucket++)
+            count += lane_meter_at(lane_of(f), i)->latency[bucket];
+    return count;
+}
+
+static void one_call(struct fixture *f, trip_outcome outcome, uint64_t *now_ms, unsigned ms)
+{
+    trip_call call;
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    if (ms)
+        fake_clock(&f->fake, *now_ms += ms);
+    trip_end(&call, outcome);
+}
+
+/* Expected are 4,000 of 64,000, and 250 of the 4,000 slow ones, which come in the sampler's own rhythm: bounds are
+ * seven times what chance moves them by. */
+static void test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_the_rhythm(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t now_ms = 1000;
+    untime(f);
+    for (unsigned i = 0; i < 64000; i++)
+        one_call(f, TRIP_OK, &now_ms, i % SAMPLED_ONE_IN == 0 ? 1000 : 0);
+    assert_int_equal(fixture_counts(f).ok, 64000);
+    assert_in_range(latencies(f, 0), 4000 - 430, 4000 + 430);
+    assert_in_range(latencies(f, UINT64_C(900000000)), 250 - 107, 250 + 107);
+}
+
+static void test_a_call_begun_untimed_has_no_latency_also_if_a_reload_times_it(void **state)
+{
+    struct fixture *const f = *state;
+    static const trip_outcome outcomes[] = {TRIP_OK, TRIP_FAILURE, TRIP_TIMEOUT};
+    trip_call calls[3];
+    untime(f);
+    thread_self.to_sample = 1000;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
+    f->fake.segment->policies[f->slot].limits = POLICY_TIMED;
+    fake_clock(&f->fake, 200000);
+    for (unsigned i = 0; i < 3; i++)
+        trip_end(&calls[i], outcomes[i]);
+    assert_int_equal(fixture_counts(f).total_ok, 1);
+    assert_int_equal(fixture_counts(f).total_failures, 2);
+    assert_int_equal(fixture_counts(f).total_slow, 0);
+    assert_int_equal(latencies(f, 0), 0);
+    assert_int_equal(event_at(lane_of(f), 0)->ticks, UINT64_C(200000000000)); /* but its failure has a time */
+}
+
+static void test_a_sampled_call_has_a_latency_and_is_not_slow(void **state)
+{
+    struct fixture *const f = *state;
+    uint64_t now_ms = 1000;
+    untime(f);
+    thread_self.to_sample = 1;
+    one_call(f, TRIP_OK, &now_ms, 70000);
+    assert_int_equal(latencies(f, 1), 1);
+    assert_int_equal(fixture_counts(f).total_slow, 0);
+    trip_info info;
+    trip_breaker_info(f->breaker, &info);
+    assert_int_equal(info.slow_rate_permille, -1);
+}
+
+static void test_a_deadline_times_its_call_and_a_known_latency_needs_no_clock(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    untime(f);
+    thread_self.to_sample = 1000;
+    assert_int_equal(trip_begin_with(f->breaker, &call, &(trip_options){.within_ns = UINT64_C(60000000000)}),
+                     TRIP_ALLOW);
+    fake_clock(&f->fake, 1200);
+    trip_end(&call, TRIP_OK);
+    assert_int_equal(latencies(f, 0), 1);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    trip_end_after(&call, TRIP_OK, 200000000);
+    assert_int_equal(lane_meter_at(lane_of(f), 0)->latency[latency_bucket(200000000)], 2);
+}
+
+static void test_a_call_that_takes_a_token_is_timed_no_more_than_others(void **state)
+{
+    struct fixture *const f = *state;
+    struct policy_slot *const policy = &f->fake.segment->policies[f->slot];
+    const struct rate_share share = bucket_share(&(struct rate){.limit = 1000, .per = 1000000000, .burst = 1000}, 0);
+    uint64_t now_ms = 1000;
+    policy->rate_step = share.step;
+    for (unsigned priority = 0; priority < TRIP_PRIORITY_COUNT; priority++)
+        policy->rate_shares[priority] = share.share;
+    policy->limits = POLICY_RATE;
+    thread_self.to_sample = 2;
+    one_call(f, TRIP_OK, &now_ms, 200);
+    assert_int_equal(latencies(f, 0), 0);
+    one_call(f, TRIP_OK, &now_ms, 200);
+    assert_int_equal(latencies(f, 0), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
@@ -479,6 +586,11 @@ int main(void)
         TEST(test_a_probe_whose_lease_is_over_keeps_nobody_waiting),
         TEST(test_rates_are_unknown_before_minimum_calls),
         TEST(test_who_knows_better_how_long_a_call_took_says_so),
+        TEST(test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_the_rhythm),
+        TEST(test_a_call_begun_untimed_has_no_latency_also_if_a_reload_times_it),
+        TEST(test_a_sampled_call_has_a_latency_and_is_not_slow),
+        TEST(test_a_deadline_times_its_call_and_a_known_latency_needs_no_clock),
+        TEST(test_a_call_that_takes_a_token_is_timed_no_more_than_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

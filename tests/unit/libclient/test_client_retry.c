@@ -227,7 +227,7 @@ static void test_without_tripd_retries_are_by_its_default_settings(void **state)
     struct policy_slot published = {0};
     struct budget_pace pace = {0};
     breaker_settings_defaults(&defaults);
-    limits_policy(&published, &defaults, TICKS_NANOSECOND_Q32);
+    limits_policy(&published, &defaults);
     budget_pace_configure(&pace, &defaults, 0);
     assert_int_equal(own->limits, published.limits);
     assert_int_equal(own->retry, published.retry);

@@ -347,6 +347,23 @@ static void test_show_says_what_a_ramp_admits(void **state)
                  "  mode        auto\n");
 }
 
+static void test_show_says_where_only_a_sample_of_calls_is_timed(void **state)
+{
+    (void)state;
+    assert_shows(
+        "\"state\":\"closed\",\"window\":{\"calls\":9,\"ok\":9,\"failures\":0,\"slow\":null,\"failure_rate\":null,"
+        "\"slow_rate\":null},\"totals\":{\"calls\":9,\"ok\":9,\"slow\":null},\"latency_sampled\":16,"
+        "\"latency\":{\"calls\":2,\"p50_ms\":0.065536,\"p95_ms\":25.16,\"p99_ms\":null}",
+        "db: closed, for 3.0s, since -\n"
+        "  mode        auto\n"
+        "  window      9 calls: 9 ok, 0 failed (-), - slow (-)\n"
+        "  in a row    0 failed\n"
+        "  in flight   0\n"
+        "  totals      9 calls: 9 ok, 0 failed, 0 of them timeouts; - slow\n"
+        "              0 denied, 0 ignored, 0 cancelled, 0 late\n"
+        "  latency     p50 <0.07ms, p95 <25ms, p99 >2.1s, of one call in 16\n");
+}
+
 static void test_one_is_no_plural(void **state)
 {
     (void)state;
@@ -401,7 +418,8 @@ static void assert_status(const char *daemon, const char *file, const char *more
 {
     static const char tree[] =
         "{\"daemon\":\"%s\",\"heartbeat_age_ms\":4000,\"keeper_pid\":100,\"worker_pid\":101,\"starts\":2,"
-        "\"clock\":\"real\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,\"config_unix_ms\":1700000001000,"
+        "\"clock\":\"real\",\"timer\":\"tsc_given_up\",\"now_ms\":100000,\"created_unix_ms\":1700000000000,\"config_"
+        "unix_ms\":1700000001000,"
         "\"segment_bytes\":5242880,\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,"
         "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
         "\"no_memory\":2},\"config_file\":%s,\"transitions\":77%s}";
@@ -414,7 +432,7 @@ static void assert_status(const char *daemon, const char *file, const char *more
         "              2 times limits.lane_memory_per_user was used up: raise it\n"
         "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
         "  config      %s of 2023-11-14 22:13:21.000\n"
-        "  clock       real, 1m40s\n"
+        "  clock       real, 1m40s; the TSC was given up, calls are timed by CLOCK_MONOTONIC\n"
         "  transitions 77\n";
     char given[1024], expected[1024];
     snprintf(given, sizeof(given), tree, daemon, file, more);
@@ -501,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_show_tells_whose_modes_hold),
         cmocka_unit_test(test_show_begins_with_who_and_why),
         cmocka_unit_test(test_show_says_what_a_ramp_admits),
+        cmocka_unit_test(test_show_says_where_only_a_sample_of_calls_is_timed),
         cmocka_unit_test(test_one_is_no_plural),
         cmocka_unit_test(test_events_are_a_line_each),
         cmocka_unit_test(test_clients_are_a_table),

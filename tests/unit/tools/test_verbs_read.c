@@ -52,6 +52,7 @@ static uint32_t add(const char *name, uint64_t word, trip_reason reason)
     segment_commit(fixture.segment, no_mark, NULL);
     segment_policy_publish(fixture.segment, slot, &policy, TRIP_MODE_AUTO, 0);
     segment_next_open_publish(fixture.segment, slot, 30000, 330000);
+    segment_limits_publish(fixture.segment, slot, &(struct policy_slot){.limits = POLICY_TIMED});
     segment_mirror(fixture.segment, slot, word);
     segment_detail_state(fixture.segment, slot, reason, 95000, 125000);
     segment_detail_match(fixture.segment, slot, "*");
@@ -245,7 +246,7 @@ static void test_clients_and_status(void **state)
                               "   1  4242  uid 4000000001  nginx    2023-11-14 22:14:55.000         2\n");
     assert_int_equal(run(verb_status, NULL, OPTION_SEGMENT | OPTION_JSON), EXIT_DONE);
     assert_non_null(strstr(said, "\"daemon\":\"gone\""));
-    assert_non_null(strstr(said, "\"clock\":\"test\",\"now_ms\":100000,"));
+    assert_non_null(strstr(said, "\"clock\":\"test\",\"timer\":\"test\",\"now_ms\":100000,"));
     assert_non_null(strstr(said, "\"not_auto\":0,\"closed\":1,\"open\":1,\"half_open\":0,\"ramping\":0}"));
 }
 
