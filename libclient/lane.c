@@ -253,7 +253,9 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
         meter = meter_take(lane, section, place);
     /* Another incarnation's until now: its counts go on, tripd's marks say which are whose. Release: pairs with tripd's
      * acquire of the owner. */
-    if (meter && __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != whose)
+    if (meter && __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != whose) {
+        __atomic_store_n(&meter->rung, 0, __ATOMIC_RELAXED); /* the thread's own note, and in section 0 a hint */
         __atomic_store_n(&meter->owner, whose, __ATOMIC_RELEASE);
+    }
     return meter;
 }

@@ -97,7 +97,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
         record_slow(breaker, &outcome);
         return;
     }
-    if (what == TRIP_OK && !outcome.slow && meter->calm == word) {
+    if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
         if (latency_ns)
             own_latency(meter, latency_ns);
         count_ok(breaker, meter);
@@ -123,7 +123,7 @@ void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
     const struct thread_slot *slot;
     struct meter *meter;
     if (likely(what == TRIP_OK && latency_ns == 0 && plain(binding) &&
-               (meter = meter_at_hand(breaker, binding, &slot)) && meter->calm == word))
+               (meter = meter_at_hand(breaker, binding, &slot)) && meter_calm(meter, word)))
         count_ok(breaker, meter);
     else
         record_elsewhere(breaker, what, latency_ns);
@@ -255,7 +255,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
                __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding && plain(binding) &&
                word_epoch(word) == word_epoch(call->word) && ticks > call->ticks &&
                !latency_slow(binding->policy, ns) && (meter = meter_at_hand(breaker, binding, &slot)) &&
-               meter->calm == word && call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
+               meter_calm(meter, word) && call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
         call->breaker = NULL;
         if (unlikely(call->flags & CALL_TICKET))
             limits_give(call);

@@ -63,8 +63,13 @@ static inline void own_latency(struct meter *meter, uint64_t latency_ns)
     __atomic_store_n(bucket, __atomic_load_n(bucket, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); /* for people */
 }
 
-/* A success that is not slow, in a section of the thread's own, of the word that meter->calm notes. Returns
- * the new total. */
+/* Closed without a streak, and the meter's successes are of its epoch: one more success changes nothing else. */
+static inline bool meter_calm(const struct meter *meter, uint64_t word)
+{
+    return evidence_epoch(__atomic_load_n(&meter->ok, __ATOMIC_RELAXED)) == word_epoch(word) && word_calm(word);
+}
+
+/* A success that is not slow, in a section of the thread's own, where meter_calm. Returns the new total. */
 static inline uint64_t own_ok(struct meter *meter)
 {
     const uint64_t total = __atomic_load_n(&meter->total_ok, __ATOMIC_RELAXED) + 1;

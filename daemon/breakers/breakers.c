@@ -136,7 +136,9 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
         .now_ns = breakers->now_ns,
         .now_ticks = breakers->now_ticks,
     };
+    breakers_bell_look(breakers, slot);
     drain_breaker(breakers->drain, &turn, &found);
+    breaker->untold = found.untold;
     if (found.error)
         note_error(breakers, slot, &found);
     if (found.counted) {
@@ -246,6 +248,7 @@ void breakers_settle(struct breakers *breakers, uint32_t slot)
     }
     if (word_state(word) == WORD_HALF_OPEN && !frozen)
         breakers_permits_renew(breakers, slot, word);
+    breakers_bell_set(breakers, slot, word);
     breakers_schedule(breakers, slot, word);
 }
 
@@ -268,7 +271,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     const uint64_t now_ms = breakers_now_ms(breakers);
     const uint64_t fresh = word_closed(next_epoch(breakers, slot), 0, 0);
     const struct pattern_slot *const pattern = segment_pattern_for(segment, name, now_ms);
-    *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed};
+    *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed, .untold = true};
     core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name));
     segment_commit(segment, breakers_store_mark, breakers);
     breakers_limits_begin(breakers, slot);

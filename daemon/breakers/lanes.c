@@ -234,6 +234,12 @@ void breakers_collect(struct breakers *breakers)
         collect_round(breakers);
 }
 
+void breakers_collect_told(struct breakers *breakers)
+{
+    take_dirty(breakers);
+    breakers_collect(breakers);
+}
+
 void breakers_collect_all(struct breakers *breakers)
 {
     memcpy(breakers->ready, breakers->lanes, sizeof(breakers->ready));
@@ -380,6 +386,7 @@ static void collect_last(struct breakers *breakers)
 /* Together: each breaker has its turns once, however many of its processes end at once. */
 void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
 {
+    breakers_collect_told(breakers); /* what others told before comes before their last */
     for (uint32_t i = 0; i < count; i++) {
         breakers_tickets_of_lane(breakers, lane_number(lanes[i]));
         set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */

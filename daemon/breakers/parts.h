@@ -9,6 +9,7 @@
  *   limits.c   limits and retries: published, budgets fed, tickets of the dead freed
  *   adaptive.c what is measured for them
  *   lanes.c    lanes that come, tell and go; whose meters are whose
+ *   bell.c     which failures wake tripd
  *   due.c      what comes due, and when
  *   reuse.c    hidden breakers, and their slots for new names
  *   operate.c  what operators do
@@ -55,9 +56,12 @@ struct breaker {
     uint64_t mode_until_ms;
     uint64_t used_ms;         /* a call was seen */
     uint64_t growth_until_ns; /* the published open time has grown, and is published anew when that is forgotten */
+    uint64_t told;            /* failures and slow calls told, before the meters were read last */
+    uint64_t bell_until_ns;   /* when it is to be asked anew which of those to come rings */
     uint32_t generation;      /* of the newest judge */
     uint32_t next;            /* of those touched */
     bool touched;
+    bool untold;               /* a failure or slow call is counted in a meter, and its event was not taken */
     bool permits_out;          /* a permit word may be somebody's */
     bool latency_stale;        /* calls were counted since the details were written */
     bool ticketed;             /* a ticket may be somebody's */
@@ -227,8 +231,14 @@ void breakers_strays(struct breakers *breakers, struct meter_side **chain);
 void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a breaker that is forgotten */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);
+void breakers_collect_told(struct breakers *breakers); /* the same of all that have told something */
 /* The same of all lanes, whether they have told something or not: new meters are found. */
 void breakers_collect_all(struct breakers *breakers);
+
+/* ---- bell.c */
+void breakers_bell_look(struct breakers *breakers, uint32_t slot); /* before its meters are read */
+/* What was read is judged: says at which failure clients ring. */
+void breakers_bell_set(struct breakers *breakers, uint32_t slot, uint64_t word);
 
 /* ---- due.c */
 void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word);

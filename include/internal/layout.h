@@ -350,14 +350,18 @@ struct commons_header {
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
     /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
-     * looked. Set by the client after its event and a full fence, before the bell. */
+     * looked. Set by the client after its event and a full fence, before the bell, if it rings: bell.h. */
     uint64_t dirty[COMMONS_LANES_MAX / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
-/* A line of its own: written only when the breaker's state or streak changes. */
+/* A line of its own: written only when the breaker's state or streak changes, and for failures. A client that tells of
+ * a call that failed or was slow while the breaker was closed adds 1 to `told`, and wakes tripd if that reaches
+ * `ring_at`: bell.h. */
 struct state_line {
-    uint64_t word; /* state_word.h */
-    uint64_t reserved[7];
+    uint64_t word;    /* state_word.h */
+    uint64_t told;    /* everyone: modular */
+    uint64_t ring_at; /* tripd */
+    uint64_t reserved[5];
 };
 
 /* What limits share: a line for each word that is written at each call, so that those who use one do not wait for those
@@ -431,7 +435,8 @@ struct meter {
      * and ended after it was given back: no more tickets are the lane's than calls. */
     uint64_t started, finished;
     uint64_t failures, slow; /* evidence */
-    uint64_t calm; /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
+    uint32_t rung; /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
+    uint32_t reserved0;
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries; /* paid from the budget */
@@ -648,6 +653,7 @@ LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
+LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
 LAYOUT_SIZE(lane_header, 192);
@@ -714,6 +720,8 @@ static inline uint64_t layout_digest(void)
         offsetof(struct commons_header, doorbell),
         offsetof(struct commons_header, dirty),
         sizeof(struct state_line),
+        offsetof(struct state_line, told),
+        offsetof(struct state_line, ring_at),
         sizeof(struct limit_lines),
         sizeof(struct limits_shown),
         TICKETS_MAX,
@@ -727,6 +735,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),
         sizeof(struct meter),
+        offsetof(struct meter, rung),
         offsetof(struct meter, limited),
         offsetof(struct meter, marks),
         offsetof(struct meter, failed_latency),
