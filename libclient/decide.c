@@ -287,7 +287,7 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
         return reject(&reporter, call, by);
     }
     if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
-        own_add(&meter->started);
+        reporter_add(&reporter, &meter->started);
     call->flags |= CALL_COUNTED;
     return TRIP_ALLOW;
 }
@@ -312,6 +312,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     if (unlikely(__atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0))
         return begin_limited(call, slot, meter);
     own_add(&meter->started);
+    meter_moved(slot->lane_at, meter, slot->round);
     call->flags = CALL_COUNTED;
     call->ticks = view_ticks(binding->view); /* last: the clock runs from here */
     return TRIP_ALLOW;

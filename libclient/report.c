@@ -77,9 +77,11 @@ static bool plain(const struct binding *binding)
     return __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain;
 }
 
-static inline void count_ok(struct trip_breaker *breaker, struct meter *meter)
+static inline void count_ok(struct trip_breaker *breaker, const struct thread_slot *slot, struct meter *meter)
 {
-    if (unlikely(look_is_due(own_ok(meter))))
+    const uint64_t total = own_ok(meter);
+    meter_moved(slot->lane_at, meter, slot->round);
+    if (unlikely(look_is_due(total)))
         client_look(breaker->client);
 }
 
@@ -100,7 +102,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
     if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
         if (latency_ns)
             own_latency(meter, latency_ns);
-        count_ok(breaker, meter);
+        count_ok(breaker, slot, meter);
         return;
     }
     const struct reporter reporter = reporter_of(slot, meter);
@@ -124,7 +126,7 @@ void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
     struct meter *meter;
     if (likely(what == TRIP_OK && latency_ns == 0 && plain(binding) &&
                (meter = meter_at_hand(breaker, binding, &slot)) && meter_calm(meter, word)))
-        count_ok(breaker, meter);
+        count_ok(breaker, slot, meter);
     else
         record_elsewhere(breaker, what, latency_ns);
 }
@@ -261,7 +263,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
             limits_give(call);
         own_add(&meter->finished);
         own_latency(meter, ns);
-        count_ok(breaker, meter);
+        count_ok(breaker, slot, meter);
         return;
     }
     struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};

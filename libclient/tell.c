@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "internal/announce.h"
 #include "internal/bell.h"
 #include "internal/doorbell.h"
 #include "internal/words.h"
@@ -11,6 +12,12 @@
 #define OLDER_EPOCHS 1024
 
 /* --------------------------------------------------------------------------------------------------------- counters */
+
+COLD void tell_announce(struct lane *lane, const struct meter *meter)
+{
+    const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
+    announce(lane->memory, lane->meter_count, number, &lane->view->segment->round);
+}
 
 static void shared_evidence(uint64_t *evidence, uint32_t epoch)
 {

@@ -273,11 +273,16 @@ static void show(struct breakers *breakers, uint32_t slot)
     segment_limits_show(breakers->segment, slot, &shown);
 }
 
-void breakers_limits_look(struct breakers *breakers, uint32_t slot)
+bool breakers_limits_look(struct breakers *breakers, uint32_t slot)
 {
+    struct breaker *const breaker = &breakers->table[slot];
+    const uint64_t soonest = soonest_ns(&breaker->soonest, breakers->now_ns);
     look_at_pace(breakers, slot);
-    segment_soonest_publish(breakers->segment, slot, soonest_ns(&breakers->table[slot].soonest, breakers->now_ns));
+    segment_soonest_publish(breakers->segment, slot, soonest);
     show(breakers, slot);
+    /* Processes without a lane take tickets and rates too, and no meter shows it. */
+    return soonest || breaker->ticketed || breaker->settings->rate.limit ||
+           !budget_pace_rests(&breaker->budget, breaker->settings);
 }
 
 /* ---------------------------------------------------------------------------------------------------- coming and going

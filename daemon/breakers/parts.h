@@ -79,6 +79,7 @@ struct breakers {
     struct breaker *table;
     struct deadlines *due;
     struct drain *drain;
+    uint64_t *lively;            /* a bit a breaker: heartbeats look at it */
     uint32_t *unused_by;         /* by slot: who, other than root, made a name that had no call yet; else NOBODY */
     struct lane_side **sides;    /* by lane number */
     struct meter_side *nobodys;  /* meters of no breaker */
@@ -92,6 +93,7 @@ struct breakers {
     uint64_t now_ns, now_ticks;               /* as of breakers_look_at_clock */
     uint64_t no_room_until_ns;                /* breakers_make_room found none: it looks again then */
     bool assembled;                           /* lanes of before have come back: an owner without a lane is dead */
+    bool nobodys_moved;                       /* a meter of no breaker was announced */
     bool recovering;                          /* the journal's marks are stored once more */
     const char *note;                         /* of the operator whose transition is being recorded */
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
@@ -108,6 +110,8 @@ static inline uint64_t breakers_now_ms(const struct breakers *breakers)
 /* The process behind this lane holds nothing any more. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane);
 bool breakers_frozen(const struct breaker *breaker); /* its mode keeps the state as it is */
+/* It has news, or moved: heartbeats look at it until nothing changes any more. */
+void breakers_enliven(struct breakers *breakers, uint32_t slot);
 /* It has news: drained and settled by breakers_turn_touched. */
 void breakers_touch(struct breakers *breakers, uint32_t slot);
 void breakers_turn_touched(struct breakers *breakers);
@@ -205,8 +209,8 @@ void breakers_limits_configure(struct breakers *breakers, uint32_t slot);
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot); /* as settings and measurements say */
 void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a drain brought something */
 /* Once a second: how soon calls end at best, the budget's cap, tickets of lanes that are not there, what people are
- * shown. */
-void breakers_limits_look(struct breakers *breakers, uint32_t slot);
+ * shown. False: without calls nothing of that will change. */
+bool breakers_limits_look(struct breakers *breakers, uint32_t slot);
 /* A lane is gone, and its number may be another's soon. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane);
 void breakers_limits_forget(struct breakers *breakers, uint32_t slot);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal/announce.h"
 #include "internal/words.h"
 
 static uint64_t load(const uint64_t *word)
@@ -145,6 +146,53 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     }
 }
 
+static void activate(struct meter_side *meter)
+{
+    if (!meter->active) {
+        meter->next_active = meter->lane->active;
+        meter->lane->active = meter;
+    }
+    meter->active = ANNOUNCED_BEATS;
+}
+
+/* A meter that is not known yet is found by lane_side_look, and read then. */
+static void take_announced(struct lane_side *side, uint32_t first)
+{
+    uint64_t *const word = lane_announced_at(side->memory, side->meter_count, first);
+    if (!__atomic_load_n(word, __ATOMIC_RELAXED))
+        return;
+    /* Pairs with the client's release. */
+    for (uint64_t left = __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE); left; left &= left - 1) {
+        struct meter_side *const meter = lane_side_meter(side, first + (uint32_t)__builtin_ctzll(left));
+        if (meter)
+            activate(meter);
+    }
+}
+
+bool lane_side_moved(struct lane_side *side)
+{
+    uint32_t *const announced = &((struct lane_header *)side->memory)->announced;
+    /* Acquire: pairs with the client's release, the bit is there. */
+    const bool any =
+        __atomic_load_n(announced, __ATOMIC_RELAXED) && __atomic_exchange_n(announced, 0, __ATOMIC_ACQUIRE);
+    for (uint32_t first = 0; any && first < side->meter_count; first += 64)
+        take_announced(side, first);
+    return any || side->active || side->unowned < side->meters;
+}
+
+void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct meter_side *meter), void *context)
+{
+    struct meter_side **at = &side->active;
+    while (*at) {
+        struct meter_side *const meter = *at;
+        each(context, meter);
+        if (--meter->active)
+            at = &meter->next_active;
+        else
+            *at = meter->next_active;
+    }
+}
+
 void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
                     void *context)
 {
@@ -162,6 +210,7 @@ void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(vo
             continue;
         }
         meter_adopt(side, meter, number, owner);
+        activate(meter);
         found(context, meter);
     }
     side->unowned = unowned < side->meters ? unowned : side->meters;

@@ -183,6 +183,7 @@ static int describe(const struct segment_options *options, struct segment_header
         .max_lanes = options->max_lanes,
         .tsc_trusted = clock->ticks == TICKS_TSC,
         .tick_ns_q32 = clock->tick_ns_q32,
+        .round = 1, /* a meter's note of 0 says that it was never announced */
     };
     if (!limits_valid(options->max_breakers, options->max_lanes))
         return -EINVAL;
@@ -425,6 +426,12 @@ void segment_heartbeat(struct segment *segment)
 {
     __atomic_store_n(&segment->header->heartbeat_mono_ns, monotonic_ns(), __ATOMIC_RELEASE);
     __atomic_store_n(&segment->header->daemon_state, DAEMON_RUNNING, __ATOMIC_RELEASE);
+}
+
+void segment_round(struct segment *segment)
+{
+    uint32_t *const round = &segment->header->round;
+    __atomic_store_n(round, *round + 1, __ATOMIC_RELEASE);
 }
 
 void segment_stopped(struct segment *segment)

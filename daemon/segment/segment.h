@@ -172,6 +172,7 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
 const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms);
 
 /* ---- header */
+void segment_round(struct segment *segment);     /* moves on: clients announce anew which meters move */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
 void segment_stopped(struct segment *segment);   /* state STOPPED: cleanly */
 void segment_started(struct segment *segment, pid_t keeper, pid_t worker);

@@ -84,7 +84,7 @@ struct segment_header {
 
     struct section sections[SECTION_PLACES];
 
-    /* tripd, once a second, and at stop. Read only by clients that are not on the fast path. */
+    /* tripd, once a second, and at stop. */
     uint64_t heartbeat_mono_ns __attribute__((aligned(LAYOUT_LINE))); /* real time, also under a test clock */
     uint32_t daemon_state;                                            /* enum daemon_state; STOPPED: cleanly */
     uint32_t starts;                                                  /* workers started since creation */
@@ -92,6 +92,8 @@ struct segment_header {
     uint32_t worker_pid;
     uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
     uint64_t commons_number; /* 1, 2, ...: how many there have been */
+    uint32_t round;          /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
+    uint32_t reserved2;
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -380,7 +382,8 @@ struct limit_lines {
 
 /* -------------------------------------------------------------------------------------------------------- lane
  *
- *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers
+ *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers | announced
+ * meters
  */
 #define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
 #define LANE_SECTIONS     16   /* 0 is shared by the threads that found no section of their own */
@@ -406,6 +409,8 @@ struct lane_header {
     uint32_t sections_used; /* likewise for sections, 1 at least */
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
+    uint32_t announced;     /* client 1, tripd 0: meters are announced that tripd has not taken. announce.h */
+    uint32_t reserved1;
 
     /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
      * the commons in which the number is this lane's; 0: none yet */
@@ -435,8 +440,8 @@ struct meter {
      * and ended after it was given back: no more tickets are the lane's than calls. */
     uint64_t started, finished;
     uint64_t failures, slow; /* evidence */
-    uint32_t rung; /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
-    uint32_t reserved0;
+    uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
+    uint32_t announced; /* client's own note: the segment's round when it was announced last */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries; /* paid from the budget */
@@ -531,9 +536,15 @@ static inline size_t lane_resolved_offset(uint32_t meter_count)
     return lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call);
 }
 
+/* A bit a meter: the client announced it, and tripd has not taken that: announce.h. */
+static inline size_t lane_announced_offset(uint32_t meter_count)
+{
+    return lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t);
+}
+
 static inline size_t lane_size(uint32_t meter_count)
 {
-    return LANE_ALIGN(lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
+    return LANE_ALIGN(lane_announced_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
 }
 
 static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
@@ -566,6 +577,11 @@ static inline struct lane_call *lane_call_at(void *lane, uint32_t meter_count, u
 static inline uint64_t *lane_resolved_at(void *lane, uint32_t meter_count, uint32_t breaker)
 {
     return (uint64_t *)((uint8_t *)lane + lane_resolved_offset(meter_count)) + breaker / 64;
+}
+
+static inline uint64_t *lane_announced_at(void *lane, uint32_t meter_count, uint32_t meter)
+{
+    return (uint64_t *)((uint8_t *)lane + lane_announced_offset(meter_count)) + meter / 64;
 }
 
 static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
@@ -693,6 +709,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct segment_header),
         offsetof(struct segment_header, heartbeat_mono_ns),
         offsetof(struct segment_header, commons_id),
+        offsetof(struct segment_header, round),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
         sizeof(struct policy_slot),
@@ -731,6 +748,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
+        offsetof(struct lane_header, announced),
         offsetof(struct lane_header, granted),
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),

@@ -187,6 +187,51 @@ static void test_a_slow_success_is_told_as_a_failure_is(void **state)
     assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_AWAKE);
 }
 
+static bool announced(struct fixture *f)
+{
+    const uint64_t *const bits = lane_announced_at(lane_of(f), meter_count(), 0);
+    return lane_of(f)->announced && (*bits & 1);
+}
+
+/* As tripd does at a heartbeat. */
+static void take_announced(struct fixture *f)
+{
+    *lane_announced_at(lane_of(f), meter_count(), 0) = 0;
+    lane_of(f)->announced = 0;
+    segment_round(f->fake.segment);
+}
+
+static void test_what_moves_a_counter_announces_its_meter_once_in_a_round(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    trip_record(f->breaker, TRIP_OK, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    assert_false(announced(f));
+    trip_record(f->breaker, TRIP_OK, 0);
+    assert_true(announced(f));
+    *lane_announced_at(lane_of(f), meter_count(), 0) = 0;
+    record_n(f->breaker, TRIP_OK, 1000);
+    assert_false(announced(f)); /* tripd reads it once more, and the round is the same */
+    take_announced(f);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_end(&call, TRIP_OK);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_record(f->breaker, TRIP_IGNORED, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_record(f->breaker, TRIP_FAILURE, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    fixture_set(f, word_open(2, 1000000));
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_DENY_OPEN);
+    assert_true(announced(f));
+}
+
 static void test_a_timeout_is_a_failure_too(void **state)
 {
     struct fixture *const f = *state;
@@ -607,6 +652,7 @@ int main(void)
         TEST(test_every_eighth_error_record_rings),
         TEST(test_whatever_is_told_of_a_state_that_is_not_closed_rings),
         TEST(test_a_slow_success_is_told_as_a_failure_is),
+        TEST(test_what_moves_a_counter_announces_its_meter_once_in_a_round),
         TEST(test_a_timeout_is_a_failure_too),
         TEST(test_neutral_outcomes_enter_totals_only),
         TEST(test_a_call_is_slow_strictly_after_slow_after),
