@@ -215,8 +215,7 @@ static void spare_give(struct lane *lane, const struct meter *meter)
 
 static struct meter *fresh_take(struct lane *lane)
 {
-    /* Events have 16 bits for a meter. */
-    const uint32_t most = lane->meter_count < 65536 ? lane->meter_count : 65536;
+    const uint32_t most = lane->meter_count < LANE_METERS_MAX ? lane->meter_count : LANE_METERS_MAX;
     uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_RELAXED);
     /* Release: pairs with tripd's acquire; the meter's owner, still 0, is written last. */
     while (used < most && !__atomic_compare_exchange_n(&lane->memory->meters_used, &used, used + 1, true,

@@ -16,7 +16,7 @@
 COLD void tell_announce(struct lane *lane, const struct meter *meter)
 {
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
-    announce(lane->memory, lane->meter_count, number, &lane->view->segment->round);
+    announce(lane->memory, number, &lane->view->segment->round);
 }
 
 static void shared_evidence(uint64_t *evidence, uint32_t epoch)

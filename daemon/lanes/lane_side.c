@@ -156,27 +156,35 @@ static void activate(struct meter_side *meter)
 }
 
 /* A meter that is not known yet is found by lane_side_look, and read then. */
-static void take_announced(struct lane_side *side, uint32_t first)
+static void take_group(struct lane_side *side, uint32_t first)
 {
-    uint64_t *const word = lane_announced_at(side->memory, side->meter_count, first);
-    if (!__atomic_load_n(word, __ATOMIC_RELAXED))
-        return;
-    /* Pairs with the client's release. */
-    for (uint64_t left = __atomic_exchange_n(word, 0, __ATOMIC_ACQUIRE); left; left &= left - 1) {
-        struct meter_side *const meter = lane_side_meter(side, first + (uint32_t)__builtin_ctzll(left));
-        if (meter)
-            activate(meter);
+    for (uint32_t number = first; number < first + ANNOUNCED_METERS; number++) {
+        struct meter_side *const meter = lane_side_meter(side, number);
+        const uint32_t note = meter ? __atomic_load_n(&line_of(meter)->announced, __ATOMIC_RELAXED) : 0;
+        if (!meter || note == meter->announced)
+            continue;
+        meter->announced = note;
+        activate(meter);
     }
+}
+
+static void take_groups(struct lane_side *side, uint64_t *bits, uint32_t first)
+{
+    if (!__atomic_load_n(bits, __ATOMIC_RELAXED))
+        return;
+    /* Pairs with the client's release: the note is there. */
+    for (uint64_t left = __atomic_exchange_n(bits, 0, __ATOMIC_ACQUIRE); left; left &= left - 1)
+        take_group(side, first + (uint32_t)__builtin_ctzll(left) * ANNOUNCED_METERS);
 }
 
 bool lane_side_moved(struct lane_side *side)
 {
-    uint32_t *const announced = &((struct lane_header *)side->memory)->announced;
+    struct lane_header *const header = side->memory;
     /* Acquire: pairs with the client's release, the bit is there. */
-    const bool any =
-        __atomic_load_n(announced, __ATOMIC_RELAXED) && __atomic_exchange_n(announced, 0, __ATOMIC_ACQUIRE);
-    for (uint32_t first = 0; any && first < side->meter_count; first += 64)
-        take_announced(side, first);
+    const bool any = __atomic_load_n(&header->announced, __ATOMIC_RELAXED) &&
+                     __atomic_exchange_n(&header->announced, 0, __ATOMIC_ACQUIRE);
+    for (uint32_t word = 0; any && word < sizeof(header->moved) / sizeof(header->moved[0]); word++)
+        take_groups(side, &header->moved[word], word * 64 * ANNOUNCED_METERS);
     return any || side->active || side->unowned < side->meters;
 }
 

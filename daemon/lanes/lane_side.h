@@ -20,11 +20,12 @@ struct meter_side {
     struct meter_side **previous; /* what points to it in that chain */
     struct meter_side *next_told; /* of those with events in the batch */
     struct meter_side *next_active;
-    unsigned active;   /* heartbeats that are to read it */
-    uint64_t owner;    /* as it was when `breaker` was found; 0: not taken */
-    uint32_t breaker;  /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
-    uint32_t number;   /* in the lane */
-    int64_t in_flight; /* calls begun less calls ended, when last read */
+    uint32_t announced; /* the client's note, as last seen */
+    uint32_t active;    /* heartbeats that are to read it */
+    uint64_t owner;     /* as it was when `breaker` was found; 0: not taken */
+    uint32_t breaker;   /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
+    uint32_t number;    /* in the lane */
+    int64_t in_flight;  /* calls begun less calls ended, when last read */
     struct meter_marks marks;
     uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */

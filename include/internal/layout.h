@@ -386,11 +386,12 @@ struct limit_lines {
  * meters
  */
 #define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
-#define LANE_SECTIONS     16   /* 0 is shared by the threads that found no section of their own */
-#define LANE_SPARE_METERS 256  /* meters beyond one a breaker: for threads of their own */
-#define LANE_EVENTS       512  /* a section's ring; a power of two */
-#define LANE_ERRORS       16   /* a section's ring of error records; a power of two */
-#define LANE_CALLS        1024 /* in-flight table of a lane */
+#define LANE_SECTIONS     16    /* 0 is shared by the threads that found no section of their own */
+#define LANE_SPARE_METERS 256   /* meters beyond one a breaker: for threads of their own */
+#define LANE_EVENTS       512   /* a section's ring; a power of two */
+#define LANE_ERRORS       16    /* a section's ring of error records; a power of two */
+#define LANE_METERS_MAX   65536 /* an event has 16 bits for a meter */
+#define LANE_CALLS        1024  /* in-flight table of a lane */
 #define LATENCY_BUCKETS   32
 
 struct lane_header {
@@ -409,13 +410,16 @@ struct lane_header {
     uint32_t sections_used; /* likewise for sections, 1 at least */
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
-    uint32_t announced;     /* client 1, tripd 0: meters are announced that tripd has not taken. announce.h */
+    uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
     uint32_t reserved1;
 
     /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
      * the commons in which the number is this lane's; 0: none yet */
     uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
     uint32_t detached; /* 1: tripd will not look at this lane again */
+
+    /* A bit for each 16 meters: the client announced one of them, and tripd has not taken that. announce.h */
+    uint64_t moved[LANE_METERS_MAX / 16 / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
 struct lane_section {
@@ -441,7 +445,7 @@ struct meter {
     uint64_t started, finished;
     uint64_t failures, slow; /* evidence */
     uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
-    uint32_t announced; /* client's own note: the segment's round when it was announced last */
+    uint32_t announced; /* client: the segment's round when it announced the meter last */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries; /* paid from the budget */
@@ -506,7 +510,7 @@ struct lane_call {
 
 /* Where things are in a lane: offsets follow from meter_count alone. */
 #define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
-#define LANE_SECTIONS_OFFSET 256
+#define LANE_SECTIONS_OFFSET 768
 #define LANE_METERS_OFFSET   LANE_ALIGN(LANE_SECTIONS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
 
 static inline size_t lane_meters_for(uint32_t max_breakers)
@@ -536,15 +540,9 @@ static inline size_t lane_resolved_offset(uint32_t meter_count)
     return lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call);
 }
 
-/* A bit a meter: the client announced it, and tripd has not taken that: announce.h. */
-static inline size_t lane_announced_offset(uint32_t meter_count)
-{
-    return lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t);
-}
-
 static inline size_t lane_size(uint32_t meter_count)
 {
-    return LANE_ALIGN(lane_announced_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
+    return LANE_ALIGN(lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
 }
 
 static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
@@ -577,11 +575,6 @@ static inline struct lane_call *lane_call_at(void *lane, uint32_t meter_count, u
 static inline uint64_t *lane_resolved_at(void *lane, uint32_t meter_count, uint32_t breaker)
 {
     return (uint64_t *)((uint8_t *)lane + lane_resolved_offset(meter_count)) + breaker / 64;
-}
-
-static inline uint64_t *lane_announced_at(void *lane, uint32_t meter_count, uint32_t meter)
-{
-    return (uint64_t *)((uint8_t *)lane + lane_announced_offset(meter_count)) + meter / 64;
 }
 
 static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
@@ -672,7 +665,8 @@ LAYOUT_SIZE(state_line, 64);
 LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
-LAYOUT_SIZE(lane_header, 192);
+LAYOUT_SIZE(lane_header, 704);
+_Static_assert(sizeof(struct lane_header) <= LANE_SECTIONS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 512);
 LAYOUT_AT(meter, marks, 192);
@@ -750,6 +744,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct lane_header, segment_id),
         offsetof(struct lane_header, announced),
         offsetof(struct lane_header, granted),
+        offsetof(struct lane_header, moved),
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),
         sizeof(struct meter),

@@ -43,7 +43,7 @@ static void succeeds(uint32_t at, uint32_t breaker)
 
 static void announces(uint32_t at)
 {
-    announce(client.writer.memory, client.writer.meter_count, at, &host->segment->header->round);
+    announce(client.writer.memory, at, &host->segment->header->round);
 }
 
 /* How many meters this heartbeat reads. */
