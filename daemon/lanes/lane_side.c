@@ -138,6 +138,7 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     meter->breaker = NO_BREAKER;
     meter->marked_ticks = side->looked_ticks; /* it was not in use then */
     meter->deferred_ticks = TICKS_UNKNOWN;
+    meter->announced = __atomic_load_n(&line->announced, __ATOMIC_RELAXED); /* it is read anyway */
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
     for (unsigned bucket = 0; counted_before(&meter->marks) && bucket < LATENCY_BUCKETS; bucket++) {
         /* Details: no order is needed. */
