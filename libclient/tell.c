@@ -234,7 +234,7 @@ static void ring(const struct lane *lane, const struct view *view, const struct 
 
 void tell_ring(const struct lane *lane, const struct view *view)
 {
-    ring(lane, view, &(struct bell){NULL});
+    ring(lane, view, &(struct bell){.line = NULL});
 }
 
 void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,
@@ -250,7 +250,7 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
 static struct bell count_told(const struct binding *binding, uint64_t word)
 {
     struct state_line *const line = (struct state_line *)(void *)binding->word;
-    struct bell bell = {NULL};
+    struct bell bell = {.line = NULL};
     if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED)
         return bell;
     bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_RELEASE) + 1; /* pairs with tripd's acquire */
