@@ -205,7 +205,7 @@ static void beat(void *context, struct loop_timer *timer)
     __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* a count alone: the keeper sees that it moves */
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
-    breakers_drain_all(worker->breakers);
+    breakers_beat(worker->breakers);
     tracer_flush(&worker->tracer);
     clients_look(worker->clients);
     attach_look(worker->attach);

@@ -278,6 +278,7 @@ struct thread_slot {
     uint64_t own_lane;     /* the same if the section is the thread's own and its calls take the fast paths; else 0 */
     struct meter **meters; /* of the section, by breaker */
     struct lane *lane_at;
+    const uint32_t *round; /* of the lane's segment */
     uint32_t section;
 } __attribute__((aligned(64))); /* an index of it is a shift */
 

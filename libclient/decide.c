@@ -288,7 +288,7 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
         return reject(&reporter, call, by);
     }
     if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
-        own_add(&meter->started);
+        reporter_add(&reporter, &meter->started);
     call->flags |= CALL_COUNTED;
     start_clock(call, limits);
     return TRIP_ALLOW;
@@ -315,6 +315,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     if (unlikely(limits & POLICY_LIMITS))
         return begin_limited(call, slot, meter, limits);
     own_add(&meter->started);
+    meter_moved(slot->lane_at, meter, slot->round);
     call->flags = CALL_COUNTED;
     call->ticks = 0;
     start_clock(call, limits);

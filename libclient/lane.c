@@ -215,8 +215,7 @@ static void spare_give(struct lane *lane, const struct meter *meter)
 
 static struct meter *fresh_take(struct lane *lane)
 {
-    /* Events have 16 bits for a meter. */
-    const uint32_t most = lane->meter_count < 65536 ? lane->meter_count : 65536;
+    const uint32_t most = lane->meter_count < LANE_METERS_MAX ? lane->meter_count : LANE_METERS_MAX;
     uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_RELAXED);
     /* Release: pairs with tripd's acquire; the meter's owner, still 0, is written last. */
     while (used < most && !__atomic_compare_exchange_n(&lane->memory->meters_used, &used, used + 1, true,
@@ -253,7 +252,9 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
         meter = meter_take(lane, section, place);
     /* Another incarnation's until now: its counts go on, tripd's marks say which are whose. Release: pairs with tripd's
      * acquire of the owner. */
-    if (meter && __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != whose)
+    if (meter && __atomic_load_n(&meter->owner, __ATOMIC_RELAXED) != whose) {
+        __atomic_store_n(&meter->rung, 0, __ATOMIC_RELAXED); /* the thread's own note, and in section 0 a hint */
         __atomic_store_n(&meter->owner, whose, __ATOMIC_RELEASE);
+    }
     return meter;
 }

@@ -77,9 +77,11 @@ static bool plain(const struct binding *binding)
     return __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain;
 }
 
-static inline void count_ok(struct trip_breaker *breaker, struct meter *meter)
+static inline void count_ok(struct trip_breaker *breaker, const struct thread_slot *slot, struct meter *meter)
 {
-    if (unlikely(look_is_due(own_ok(meter))))
+    const uint64_t total = own_ok(meter);
+    meter_moved(slot->lane_at, meter, slot->round);
+    if (unlikely(look_is_due(total)))
         client_look(breaker->client);
 }
 
@@ -97,10 +99,10 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
         record_slow(breaker, &outcome);
         return;
     }
-    if (what == TRIP_OK && !outcome.slow && meter->calm == word) {
+    if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
         if (latency_ns)
             own_latency(meter, latency_ns);
-        count_ok(breaker, meter);
+        count_ok(breaker, slot, meter);
         return;
     }
     const struct reporter reporter = reporter_of(slot, meter);
@@ -123,8 +125,8 @@ void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
     const struct thread_slot *slot;
     struct meter *meter;
     if (likely(what == TRIP_OK && latency_ns == 0 && plain(binding) &&
-               (meter = meter_at_hand(breaker, binding, &slot)) && meter->calm == word))
-        count_ok(breaker, meter);
+               (meter = meter_at_hand(breaker, binding, &slot)) && meter_calm(meter, word)))
+        count_ok(breaker, slot, meter);
     else
         record_elsewhere(breaker, what, latency_ns);
 }
@@ -266,7 +268,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
     if (likely(what == TRIP_OK && (call->flags | CALL_TICKET) == (CALL_COUNTED | CALL_TICKET) &&
                __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) == binding && plain(binding) &&
                word_epoch(word) == word_epoch(call->word) && !latency_slow(binding->policy, ns) &&
-               (meter = meter_at_hand(breaker, binding, &slot)) && meter->calm == word &&
+               (meter = meter_at_hand(breaker, binding, &slot)) && meter_calm(meter, word) &&
                call->generation == (uint32_t)slot->generation && call->lane == slot->lane)) {
         call->breaker = NULL;
         if (unlikely(call->flags & CALL_TICKET))
@@ -274,7 +276,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
         own_add(&meter->finished);
         if (ns)
             own_latency(meter, ns);
-        count_ok(breaker, meter);
+        count_ok(breaker, slot, meter);
         return;
     }
     struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "internal/announce.h"
+#include "internal/bell.h"
 #include "internal/doorbell.h"
 #include "internal/words.h"
 
@@ -10,6 +12,12 @@
 #define OLDER_EPOCHS 1024
 
 /* --------------------------------------------------------------------------------------------------------- counters */
+
+COLD void tell_announce(struct lane *lane, const struct meter *meter)
+{
+    const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
+    announce(lane->memory, number, &lane->view->segment->round);
+}
 
 static void shared_evidence(uint64_t *evidence, uint32_t epoch)
 {
@@ -122,13 +130,15 @@ static uint32_t record_error(const struct reporter *reporter, const trip_error *
 
 /* ----------------------------------------------------------------------------------------------------------- events */
 
-/* The place for one more event. False: the ring is full, and tripd derives the event from the counters. */
-static bool take_place(struct lane_section *section, bool own, uint64_t *ret_index)
+/* The place for one more event; *ret_waiting: how many tripd has not taken, with this one. False: the ring is full, and
+ * tripd derives the event from the counters. */
+static bool take_place(struct lane_section *section, bool own, uint64_t *ret_index, uint64_t *ret_waiting)
 {
     uint64_t head = __atomic_load_n(&section->head, __ATOMIC_RELAXED);
     do {
         /* Acquire: pairs with tripd's release of the tail, it has read what is overwritten now. */
-        if (head - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) >= LANE_EVENTS)
+        *ret_waiting = head - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) + 1;
+        if (*ret_waiting > LANE_EVENTS)
             return false;
     } while (!own &&
              !__atomic_compare_exchange_n(&section->head, &head, head + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -149,15 +159,16 @@ static uint32_t error_type(const struct outcome *outcome)
     return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
 }
 
-static void append_event(const struct reporter *reporter, const struct view *view, uint32_t epoch,
+/* False: of its ring, or that of the error records, half is full. */
+static bool append_event(const struct reporter *reporter, const struct view *view, uint32_t epoch,
                          const struct outcome *outcome)
 {
     struct lane *const lane = reporter->lane;
     struct lane_section *const section = lane_section_at(lane->memory, reporter->section);
     const struct meter *const meter = reporter->meter;
-    uint64_t index;
-    if (!take_place(section, reporter->section != 0, &index))
-        return;
+    uint64_t index, waiting;
+    if (!take_place(section, reporter->section != 0, &index, &waiting))
+        return false;
     struct lane_event *const event = lane_event_at(lane->memory, lane->meter_count, reporter->section, index);
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
     const uint32_t record = record_error(reporter, outcome->error);
@@ -173,13 +184,26 @@ static void append_event(const struct reporter *reporter, const struct view *vie
     __atomic_store_n(&event->stamp, (uint32_t)(index + 1), __ATOMIC_RELEASE);
     if (reporter->section)
         __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire of the head */
+    return waiting < LANE_EVENTS / 2 && (record == 0 || record % (LANE_ERRORS / 2) != 0);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- ring */
 
-/* Told -> fence -> dirty -> fence -> bell. A bit that is set already was set by a thread that rings, and is cleared by
- * tripd before it reads the rings: it will see what we told. */
-void tell_ring(const struct lane *lane, const struct view *view)
+/* Is tripd to be woken for what was told as this one? */
+struct bell {
+    const struct state_line *line; /* NULL: yes */
+    uint64_t told;
+};
+
+/* Relaxed: bell.h. */
+static bool may_wait(const struct bell *bell)
+{
+    return bell->line && !bell_reached(bell->told, __atomic_load_n(&bell->line->ring_at, __ATOMIC_RELAXED));
+}
+
+/* Told -> fence -> dirty -> fence -> bell. A bit that is set already is cleared by tripd before it reads the rings: it
+ * will see what we told, once it is awake. */
+static void ring(const struct lane *lane, const struct view *view, const struct bell *bell)
 {
     /* Pairs with tripd's grant of the number, and with its clearing of the bit: one of both sees what the other did. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -190,11 +214,18 @@ void tell_ring(const struct lane *lane, const struct view *view)
     uint64_t *const dirty = &commons->dirty[number / 64];
     if (!number) /* tripd has not taken this lane yet, and reads all of it when it does */
         return;
-    if (!(__atomic_load_n(dirty, __ATOMIC_RELAXED) & bit))
+    /* Acquire: `ring_at` is read after it. */
+    const bool clean = !(__atomic_load_n(dirty, __ATOMIC_ACQUIRE) & bit);
+    if (clean)
         __atomic_fetch_or(dirty, bit, __ATOMIC_SEQ_CST);
-    else if (__atomic_load_n(&commons->doorbell, __ATOMIC_RELAXED) != DOORBELL_ASLEEP)
+    if (may_wait(bell) || (!clean && __atomic_load_n(&commons->doorbell, __ATOMIC_RELAXED) != DOORBELL_ASLEEP))
         return;
     doorbell_ring(&commons->doorbell);
+}
+
+void tell_ring(const struct lane *lane, const struct view *view)
+{
+    ring(lane, view, &(struct bell){.line = NULL});
 }
 
 void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,
@@ -204,6 +235,30 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
         return;
     append_event(reporter, binding->view, word_epoch(word), outcome);
     tell_ring(reporter->lane, binding->view);
+}
+
+/* Of a closed breaker, whose word is in the commons in force. */
+static struct bell count_told(const struct binding *binding, uint64_t word)
+{
+    struct state_line *const line = (struct state_line *)(void *)binding->word;
+    struct bell bell = {.line = NULL};
+    if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED)
+        return bell;
+    bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_RELEASE) + 1; /* pairs with tripd's acquire */
+    /* This failure may have opened it, which tripd is to know at once. */
+    if (word_state(__atomic_load_n(binding->word, __ATOMIC_RELAXED)) == WORD_CLOSED &&
+        binding->commons == view_latest(binding->view))
+        bell.line = line;
+    return bell;
+}
+
+/* The first event of this owner's: tripd may not have found the meter yet, and cannot expect anything of it. */
+static bool first_of(struct meter *meter)
+{
+    if (__atomic_load_n(&meter->rung, __ATOMIC_RELAXED))
+        return false;
+    __atomic_store_n(&meter->rung, 1, __ATOMIC_RELAXED);
+    return true;
 }
 
 /* Evidence, then the streak, then the rest: the failure that opens is seen by all before its lane's other lines have
@@ -223,11 +278,12 @@ void tell_outcome(const struct reporter *reporter, const struct binding *binding
         streak_failed(binding, word);
     else
         streak_succeeded(binding, word);
-    if (reporter->section && !failed && word_calm(word))
-        reporter->meter->calm = word; /* the next success needs no look at the word's parts */
     tell_totals(reporter, outcome);
     if (!told)
         return;
-    append_event(reporter, binding->view, word_epoch(word), outcome);
-    tell_ring(reporter->lane, binding->view);
+    const bool room = append_event(reporter, binding->view, word_epoch(word), outcome);
+    struct bell bell = count_told(binding, word);
+    if (!room || first_of(reporter->meter))
+        bell.line = NULL;
+    ring(reporter->lane, binding->view, &bell);
 }

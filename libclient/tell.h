@@ -49,12 +49,23 @@ static inline void shared_add(uint64_t *counter)
     __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
 }
 
+void tell_announce(struct lane *lane, const struct meter *meter);
+
+/* A counter of the meter moved: tripd will read it. announce.h. */
+static inline void meter_moved(struct lane *lane, const struct meter *meter, const uint32_t *round)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); /* the compiler keeps this after the bump */
+    if (unlikely(__atomic_load_n(&meter->announced, __ATOMIC_RELAXED) != __atomic_load_n(round, __ATOMIC_RELAXED)))
+        tell_announce(lane, meter);
+}
+
 static inline void reporter_add(const struct reporter *reporter, uint64_t *counter)
 {
     if (reporter->section)
         own_add(counter);
     else
         shared_add(counter);
+    meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 
 static inline void own_latency(struct meter *meter, uint64_t latency_ns)
@@ -63,8 +74,13 @@ static inline void own_latency(struct meter *meter, uint64_t latency_ns)
     __atomic_store_n(bucket, __atomic_load_n(bucket, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); /* for people */
 }
 
-/* A success that is not slow, in a section of the thread's own, of the word that meter->calm notes. Returns
- * the new total. */
+/* Closed without a streak, and the meter's successes are of its epoch: one more success changes nothing else. */
+static inline bool meter_calm(const struct meter *meter, uint64_t word)
+{
+    return evidence_epoch(__atomic_load_n(&meter->ok, __ATOMIC_RELAXED)) == word_epoch(word) && word_calm(word);
+}
+
+/* A success that is not slow, in a section of the thread's own, where meter_calm. Returns the new total. */
 static inline uint64_t own_ok(struct meter *meter)
 {
     const uint64_t total = __atomic_load_n(&meter->total_ok, __ATOMIC_RELAXED) + 1;

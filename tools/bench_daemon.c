@@ -14,6 +14,8 @@
 #define BREAKERS  1000
 #define LANES     256
 #define USED      16
+#define IDLE      10000
+#define SPARSE    64 /* successes between two failures */
 
 static const char config[] = "breakers:\n"
                              "  - match: \"failing/*\"\n"
@@ -50,6 +52,20 @@ static void report_failures(unsigned number, uint64_t count)
     }
 }
 
+/* Far apart, so that tripd sleeps between, and far too few to trip anything. */
+static void report_sparse(unsigned number, uint64_t count)
+{
+    char name[32];
+    snprintf(name, sizeof(name), "sparse/%u", number);
+    trip_breaker *breaker = stage_breaker(stage_client(), name);
+    for (uint64_t i = 0; i < count; i++) {
+        for (unsigned ok = 0; ok < SPARSE; ok++)
+            trip_record(breaker, TRIP_OK, 1000000);
+        trip_record(breaker, TRIP_FAILURE, 1000000);
+        bench_nap_us(5000);
+    }
+}
+
 static void in_reporters(void (*work)(unsigned number, uint64_t count), uint64_t count)
 {
     for (unsigned number = 0; number < REPORTERS; number++) {
@@ -74,6 +90,26 @@ static double cpu_per_million_ms(const struct bench_stage *stage, void (*work)(u
     bench_nap_us(300000); /* what is still in the lanes */
     const double spent = (double)(tripd_cpu_ns(stage) - cpu) - idle_share * bench_ns(bench_ticks() - start);
     return (spent > 0 ? spent : 0) / 1e6 / ((double)count / 1e6);
+}
+
+/* Milliseconds of tripd's CPU in a second while a process rests that has used so many breakers once. */
+static double idle_ms(unsigned breakers)
+{
+    struct bench_stage stage;
+    stage_start(&stage, "limits: {max_breakers: 10100}\n");
+    trip_client *client = stage_client();
+    for (unsigned i = 0; i < breakers; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "idle/%u", i);
+        trip_record(stage_breaker(client, name), TRIP_OK, 1000000);
+    }
+    bench_nap_us(3500000); /* what was new is seen not to go on */
+    const uint64_t cpu = tripd_cpu_ns(&stage), start = bench_ticks();
+    bench_nap_us(30000 * bench_effort + 2000000);
+    const double spent = (double)(tripd_cpu_ns(&stage) - cpu), seconds = bench_ns(bench_ticks() - start) / 1e9;
+    trip_close(client);
+    stage_stop(&stage);
+    return spent / 1e6 / seconds;
 }
 
 static uint64_t switches(pid_t pid)
@@ -170,6 +206,9 @@ void bench_daemon(void)
                  "<= 1 ms", 1);
     report_value("daemon_cpu_per_1m_failures_ms", cpu_per_million_ms(&stage, report_failures, fails, idle_share),
                  "nothing", 0, "<= 20 ms", 20);
+    const uint64_t sparse = 40 * (uint64_t)bench_effort;
+    report_value("sparse_failure_cpu", cpu_per_million_ms(&stage, report_sparse, sparse, idle_share) / 1000, "nothing",
+                 0, "<= 5 us", 5);
     crowd(pids);
     report_value("daemon_rss_mib", rss_mib(stage.keeper) + rss_mib(stage.worker), "nothing", 0,
                  "< 16 MiB with 1,000 breakers, 256 lanes", 16);
@@ -178,4 +217,5 @@ void bench_daemon(void)
         waitpid(pids[number], NULL, 0);
     }
     stage_stop(&stage);
+    report_value("idle_10000_breakers_ms", idle_ms(IDLE), "nothing", 0, "<= 1 ms/s", 1);
 }

@@ -52,6 +52,8 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     const struct core_state *const core = segment_core(segment, slot);
     breakers_watch(breakers, slot, config_settings_for(breakers->options.config, segment_name(segment, slot)));
     breaker->generation = generation_of(breakers, slot);
+    breaker->untold = true;
+    breakers_enliven(breakers, slot);
     breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
     breaker->used_ms = segment->details[slot].used_ms;
     breakers_unused(breakers, slot);

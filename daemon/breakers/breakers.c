@@ -42,7 +42,9 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->table = calloc(options->segment->max_breakers, sizeof(*breakers->table));
     breakers->sides = calloc((size_t)lanes_max(options->lanes) + 1, sizeof(*breakers->sides));
     breakers->unused_by = malloc(options->segment->max_breakers * sizeof(*breakers->unused_by));
-    int error = breakers->table && breakers->sides && breakers->unused_by ? make_drain(breakers) : -ENOMEM;
+    breakers->lively = calloc(options->segment->max_breakers / 64 + 1, sizeof(*breakers->lively));
+    int error =
+        breakers->table && breakers->sides && breakers->unused_by && breakers->lively ? make_drain(breakers) : -ENOMEM;
     for (uint32_t slot = 0; error == 0 && slot < options->segment->max_breakers; slot++)
         breakers->unused_by[slot] = NOBODY;
     if (error == 0)
@@ -69,6 +71,7 @@ struct breakers *breakers_free(struct breakers *breakers)
     for (uint32_t slot = 0; breakers->table && slot < breakers->segment->max_breakers; slot++)
         breakers_adaptive_free(&breakers->table[slot]);
     free(breakers->unused_by);
+    free(breakers->lively);
     free(breakers->sides);
     free(breakers->table);
     deadlines_free(breakers->due);
@@ -85,6 +88,11 @@ void breakers_look_at_clock(struct breakers *breakers)
 
 /* ---------------------------------------------------------------------------------------------------------- draining
  */
+
+void breakers_enliven(struct breakers *breakers, uint32_t slot)
+{
+    breakers->lively[slot / 64] |= UINT64_C(1) << slot % 64;
+}
 
 void breakers_touch(struct breakers *breakers, uint32_t slot)
 {
@@ -136,10 +144,13 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
         .now_ns = breakers->now_ns,
         .now_ticks = breakers->now_ticks,
     };
+    breakers_bell_look(breakers, slot);
     drain_breaker(breakers->drain, &turn, &found);
+    breaker->untold = found.untold;
     if (found.error)
         note_error(breakers, slot, &found);
     if (found.counted) {
+        breakers_enliven(breakers, slot);
         breakers->unused_by[slot] = NOBODY;
         breaker->latency_stale = true;
         breakers_seen(breakers, slot);
@@ -258,6 +269,7 @@ void breakers_settle(struct breakers *breakers, uint32_t slot)
     }
     if (word_state(word) == WORD_HALF_OPEN && !frozen)
         breakers_permits_renew(breakers, slot, word);
+    breakers_bell_set(breakers, slot, word);
     breakers_schedule(breakers, slot, word);
 }
 
@@ -280,7 +292,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     const uint64_t now_ms = breakers_now_ms(breakers);
     const uint64_t fresh = word_closed(next_epoch(breakers, slot), 0, 0);
     const struct pattern_slot *const pattern = segment_pattern_for(segment, name, now_ms);
-    *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed};
+    *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed, .untold = true};
     core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name));
     segment_commit(segment, breakers_store_mark, breakers);
     breakers_limits_begin(breakers, slot);
@@ -290,6 +302,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     if (pattern)
         segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, (trip_mode)pattern->mode, pattern->until_ms,
                              pattern->uid, pattern->reason, now_ms);
+    breakers_enliven(breakers, slot);
     breakers_configure(breakers, slot, breakers->options.config);
     breakers_limits_from_now(breakers, slot);
     segment_name_publish(segment, slot);

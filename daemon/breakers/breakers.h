@@ -56,9 +56,11 @@ void breakers_lane_doomed(struct breakers *breakers, uint32_t number);
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
 void breakers_rung(struct breakers *breakers);
 bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anything dirty? */
-/* Everything: all counters of all lanes (heartbeat, `sync`, before stop). The first call says that all lanes a worker
- * inherited have come: until then a permit's owner without a lane is not taken for dead. */
+/* Everything: all counters of all lanes (`sync`, before stop). The first call says that all lanes a worker inherited
+ * have come: until then a permit's owner without a lane is not taken for dead. */
 void breakers_drain_all(struct breakers *breakers);
+/* A heartbeat: what moved since the last one, and what changes by time. The first one is everything. */
+void breakers_beat(struct breakers *breakers);
 /* The last of these lanes: drains them, frees their permits and probing, drops all references. Then lanes_remove. */
 void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count);
 void breakers_lane_came(struct breakers *breakers, struct lane *lane); /* pending marks; meters it already has */

@@ -71,6 +71,7 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
     due_ns = at_most(due_ns, breaker->growth_until_ns);
     due_ns = at_most(due_ns, idle_due_ns(breakers, slot, word));
     due_ns = at_most(due_ns, breakers_adaptive_due_ns(breaker));
+    due_ns = at_most(due_ns, breaker->bell_until_ns);
     if (!breakers_frozen(breaker)) {
         due_ns = at_most(due_ns, state_due_ns(breakers, slot, word));
         due_ns = at_most(due_ns, tick_due_ns(breakers, slot, word));
@@ -107,6 +108,7 @@ void breakers_tick(struct breakers *breakers)
     uint32_t slot;
     breakers_look_at_clock(breakers);
     const uint64_t until_ns = breakers->now_ns;
+    breakers_collect_told(breakers); /* what is counted is counted in order */
     if (breakers->stall_due_ns <= until_ns)
         breakers_stall_look_all(breakers);
     while (deadlines_first(breakers->due, &slot) <= until_ns)

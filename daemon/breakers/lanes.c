@@ -86,14 +86,14 @@ static void found(void *context, struct meter_side *meter)
 /* ---------------------------------------------------------------------------------------------------------- bits of
  * lanes */
 
-static void set_bit(uint64_t *bits, uint32_t lane)
+static void set_bit(uint64_t *bits, uint32_t bit)
 {
-    bits[lane / 64] |= UINT64_C(1) << lane % 64;
+    bits[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-static void clear_bit(uint64_t *bits, uint32_t lane)
+static void clear_bit(uint64_t *bits, uint32_t bit)
 {
-    bits[lane / 64] &= ~(UINT64_C(1) << lane % 64);
+    bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
 }
 
 static uint32_t words_of(const struct breakers *breakers)
@@ -234,6 +234,12 @@ void breakers_collect(struct breakers *breakers)
         collect_round(breakers);
 }
 
+void breakers_collect_told(struct breakers *breakers)
+{
+    take_dirty(breakers);
+    breakers_collect(breakers);
+}
+
 void breakers_collect_all(struct breakers *breakers)
 {
     memcpy(breakers->ready, breakers->lanes, sizeof(breakers->ready));
@@ -295,29 +301,115 @@ void breakers_find_meters(struct breakers *breakers)
     drain_nobodys(breakers);
 }
 
+/* Those that there was no memory for. */
+static void lanes_late(struct breakers *breakers)
+{
+    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+        if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane])
+            breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
+}
+
+/* True: it may change though no call comes. */
+static bool look_at(struct breakers *breakers, uint32_t slot)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    const bool news = breakers_drain(breakers, slot);
+    const bool probed = word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN;
+    if (news || probed)
+        breakers_settle(breakers, slot);
+    if (breaker->latency_stale)
+        breakers_publish_latency(breakers, slot);
+    const bool limits = breakers_limits_look(breakers, slot);
+    if (breakers->now_ns >= breaker->steps.until_ns)
+        breakers_tell_rest(breakers, slot);
+    return news || probed || limits || breaker->steps.rest.steps;
+}
+
+static void begin_suspecting(struct breakers *breakers)
+{
+    breakers->suspect_count = 0;
+    memset(breakers->blocks, 0, sizeof(breakers->blocks));
+}
+
 void breakers_drain_all(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
     take_dirty(breakers);
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
-        if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane]) /* there was no memory for it */
-            breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
+    lanes_late(breakers);
     breakers->assembled = true;
     breakers_collect_all(breakers);
     drain_nobodys(breakers);
-    breakers->suspect_count = 0;
-    memset(breakers->blocks, 0, sizeof(breakers->blocks));
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
-        if (!breakers->table[slot].settings)
-            continue;
-        if (breakers_drain(breakers, slot) || word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN)
-            breakers_settle(breakers, slot);
-        if (breakers->table[slot].latency_stale)
-            breakers_publish_latency(breakers, slot);
-        breakers_limits_look(breakers, slot);
-        if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
-            breakers_tell_rest(breakers, slot);
-    }
+    begin_suspecting(breakers);
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+        if (breakers->table[slot].settings)
+            look_at(breakers, slot);
+    breakers_limits_reclaim(breakers);
+    breakers_turn_touched(breakers);
+}
+
+/* ------------------------------------------------------------------------------------------------------- heartbeats
+ */
+
+static void look_for_moved(struct breakers *breakers, struct lane_side *side)
+{
+    lanes_reading(breakers->options.lanes, side->number);
+    if (lane_side_moved(side))
+        set_bit(breakers->ready, side->number);
+    lanes_reading(breakers->options.lanes, 0);
+}
+
+static void is_lively(void *context, struct meter_side *meter)
+{
+    struct breakers *const breakers = context;
+    if (meter->breaker != NO_BREAKER)
+        breakers_enliven(breakers, meter->breaker);
+    else
+        breakers->nobodys_moved = true;
+}
+
+static void beat_of(struct breakers *breakers, struct lane_side *side)
+{
+    lane_side_beat(side, is_lively, breakers);
+}
+
+/* Words that are not what tripd knows: by clients who were killed before they told it, or damaged. A slot that never
+ * had a name has no mirror, and its word may have no memory. */
+static void look_at_words(struct breakers *breakers)
+{
+    const uint64_t *const mirror = breakers->segment->mirror;
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+        if (mirror[slot] &&
+            (mirror[slot] != breakers_raw_word(breakers, slot) || word_state(mirror[slot]) == WORD_HALF_OPEN))
+            breakers_enliven(breakers, slot);
+}
+
+static void look_at_lively(struct breakers *breakers)
+{
+    for (uint32_t word = 0; word <= breakers->segment->max_breakers / 64; word++)
+        for (uint64_t left = breakers->lively[word]; left; left &= left - 1) {
+            const uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(left);
+            if (!breakers->table[slot].settings || !look_at(breakers, slot))
+                clear_bit(breakers->lively, slot);
+        }
+}
+
+void breakers_beat(struct breakers *breakers)
+{
+    if (!breakers->assembled)
+        breakers_drain_all(breakers);
+    breakers_look_at_clock(breakers);
+    take_dirty(breakers);
+    lanes_late(breakers);
+    for_lanes(breakers, breakers->lanes, look_for_moved);
+    segment_round(breakers->segment); /* after the bits were taken: announce.h */
+    breakers_collect(breakers);
+    for_lanes(breakers, breakers->lanes, beat_of);
+    if (breakers->nobodys_moved)
+        drain_nobodys(breakers);
+    breakers->nobodys_moved = false;
+    look_at_words(breakers);
+    begin_suspecting(breakers);
+    look_at_lively(breakers);
     breakers_limits_reclaim(breakers);
     breakers_turn_touched(breakers);
 }
@@ -406,6 +498,7 @@ static void collect_last(struct breakers *breakers)
 /* Together: each breaker has its turns once, however many of its processes end at once. */
 void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
 {
+    breakers_collect_told(breakers); /* what others told before comes before their last */
     for (uint32_t i = 0; i < count; i++) {
         breakers_tickets_of_lane(breakers, lane_number(lanes[i]));
         set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */

@@ -307,10 +307,14 @@ static void show(struct breakers *breakers, uint32_t slot)
     segment_limits_show(breakers->segment, slot, &shown);
 }
 
-void breakers_limits_look(struct breakers *breakers, uint32_t slot)
+bool breakers_limits_look(struct breakers *breakers, uint32_t slot)
 {
+    const struct breaker *const breaker = &breakers->table[slot];
     look_at_pace(breakers, slot);
     show(breakers, slot);
+    /* Processes without a lane take tickets and rates too, and no meter shows it. */
+    return breaker->ticketed || breaker->settings->rate.limit ||
+           !budget_pace_rests(&breaker->budget, breaker->settings);
 }
 
 /* ---------------------------------------------------------------------------------------------------- coming and going

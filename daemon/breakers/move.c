@@ -37,6 +37,7 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
                      uint64_t at_ns)
 {
     struct core_state *const core = segment_begin(breakers->segment, slot);
+    breakers_enliven(breakers, slot);
     breakers->unused_by[slot] = NOBODY; /* called at least by processes that are not counted */
     const struct meter_marks step = {
         .ok = from,

@@ -9,6 +9,7 @@
  *   limits.c   limits and retries: published, budgets fed, tickets of the dead freed
  *   adaptive.c what is measured for them
  *   lanes.c    lanes that come, tell and go; whose meters are whose
+ *   bell.c     which failures wake tripd
  *   due.c      what comes due, and when
  *   reuse.c    hidden breakers, and their slots for new names
  *   operate.c  what operators do
@@ -55,9 +56,12 @@ struct breaker {
     uint64_t mode_until_ms;
     uint64_t used_ms;         /* a call was seen */
     uint64_t growth_until_ns; /* the published open time has grown, and is published anew when that is forgotten */
+    uint64_t told;            /* failures and slow calls told, before the meters were read last */
+    uint64_t bell_until_ns;   /* when it is to be asked anew which of those to come rings */
     uint32_t generation;      /* of the newest judge */
     uint32_t next;            /* of those touched */
     bool touched;
+    bool untold;               /* a failure or slow call is counted in a meter, and its event was not taken */
     bool permits_out;          /* a permit word may be somebody's */
     bool latency_stale;        /* calls were counted since the details were written */
     bool ticketed;             /* a ticket may be somebody's */
@@ -73,6 +77,7 @@ struct breakers {
     struct breaker *table;
     struct deadlines *due;
     struct drain *drain;
+    uint64_t *lively;            /* a bit a breaker: heartbeats look at it */
     uint32_t *unused_by;         /* by slot: who, other than root, made a name that had no call yet; else NOBODY */
     struct lane_side **sides;    /* by lane number */
     struct meter_side *nobodys;  /* meters of no breaker */
@@ -86,6 +91,7 @@ struct breakers {
     uint64_t now_ns, now_ticks;               /* as of breakers_look_at_clock */
     uint64_t no_room_until_ns;                /* breakers_make_room found none: it looks again then */
     bool assembled;                           /* lanes of before have come back: an owner without a lane is dead */
+    bool nobodys_moved;                       /* a meter of no breaker was announced */
     bool recovering;                          /* the journal's marks are stored once more */
     const char *note;                         /* of the operator whose transition is being recorded */
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
@@ -116,6 +122,8 @@ static inline void breakers_note_blocks(struct breakers *breakers, uint32_t lane
 /* The process behind this lane holds nothing any more. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane);
 bool breakers_frozen(const struct breaker *breaker); /* its mode keeps the state as it is */
+/* It has news, or moved: heartbeats look at it until nothing changes any more. */
+void breakers_enliven(struct breakers *breakers, uint32_t slot);
 /* It has news: drained and settled by breakers_turn_touched. */
 void breakers_touch(struct breakers *breakers, uint32_t slot);
 void breakers_turn_touched(struct breakers *breakers);
@@ -220,9 +228,9 @@ void breakers_limits_begin(struct breakers *breakers, uint32_t slot); /* words a
 void breakers_limits_configure(struct breakers *breakers, uint32_t slot);
 void breakers_limits_publish(struct breakers *breakers, uint32_t slot); /* as settings and measurements say */
 void breakers_limits_counted(struct breakers *breakers, uint32_t slot); /* a drain brought something */
-/* Once a second: how soon calls end at best, the budget's cap, tickets of lanes that are not there, what people are
- * shown. */
-void breakers_limits_look(struct breakers *breakers, uint32_t slot);
+/* Once a second: the budget's cap, tickets of lanes that are not there, what people are
+ * shown. False: without calls nothing of that will change. */
+bool breakers_limits_look(struct breakers *breakers, uint32_t slot);
 /* After the looks at all breakers: frees the tickets that no call of their lane accounts for. */
 void breakers_limits_reclaim(struct breakers *breakers);
 /* A lane is gone, and its number may be another's soon. */
@@ -250,8 +258,14 @@ void breakers_homeless(struct breakers *breakers, uint32_t slot); /* all of a br
 void breakers_find_meters(struct breakers *breakers); /* those that clients took, or gave to a breaker, until now */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);
+void breakers_collect_told(struct breakers *breakers); /* the same of all that have told something */
 /* The same of all lanes, whether they have told something or not: new meters are found. */
 void breakers_collect_all(struct breakers *breakers);
+
+/* ---- bell.c */
+void breakers_bell_look(struct breakers *breakers, uint32_t slot); /* before its meters are read */
+/* What was read is judged: says at which failure clients ring. */
+void breakers_bell_set(struct breakers *breakers, uint32_t slot, uint64_t word);
 
 /* ---- due.c */
 void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word);

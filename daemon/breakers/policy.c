@@ -201,6 +201,7 @@ void breakers_reconfigure(struct breakers *breakers, const struct config *config
             continue;
         breakers_drain(breakers, slot); /* what came before was judged by the settings before */
         breakers_look_at_mode(breakers, slot);
+        breakers_enliven(breakers, slot);
         breakers_configure_again(breakers, slot, config, &(struct breakers_actor){.by = BY_CONFIG});
         breakers_settle(breakers, slot);
     }

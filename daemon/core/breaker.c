@@ -167,6 +167,41 @@ uint64_t core_calls_until_trip(const struct core_state *core, const struct break
     return trips_after(&coming, n) ? first_that_trips(&coming, first, n) : 0;
 }
 
+static uint64_t missing(uint64_t part, uint64_t wanted)
+{
+    return part < wanted ? wanted - part : 1;
+}
+
+/* Successes make a rate smaller, once minimum_calls are reached; until then they are what it waits for. */
+static uint64_t until_rate(uint64_t part, uint64_t whole, uint64_t rate_permille)
+{
+    return rate_permille ? missing(part, (whole * rate_permille + PERMILLE - 1) / PERMILLE) : CORE_NEVER;
+}
+
+static uint64_t until_condition(const struct window_sums *window, const struct breaker_settings *settings)
+{
+    const uint64_t calls = at_least(window->calls, settings->window.minimum_calls);
+    const uint64_t failures = settings->trip.failures ? missing(window->failures, settings->trip.failures) : CORE_NEVER;
+    const uint64_t rates = at_most(until_rate(window->failures, calls, settings->trip.failure_rate),
+                                   until_rate(window->slow, calls, settings->trip.slow_rate));
+    return at_most(failures, rates);
+}
+
+/* Each moment at which the window lets go of something may be the one that counts. */
+uint64_t core_failures_until_trip(const struct core_state *core, const struct breaker_settings *settings,
+                                  uint64_t now_ns, uint64_t until_ns)
+{
+    uint64_t least = CORE_NEVER;
+    for (unsigned bucket = 0; bucket <= WINDOW_BUCKETS + 1; bucket++) {
+        const uint64_t at_ns = at_most(now_ns + bucket * (core->window.span_ns / WINDOW_BUCKETS), until_ns);
+        const struct window_sums window = window_sums_at(&core->window, at_ns);
+        least = at_most(least, until_condition(&window, settings));
+        if (at_ns == until_ns)
+            break;
+    }
+    return least;
+}
+
 enum probing_verdict { VERDICT_PENDING, VERDICT_GOOD, VERDICT_BAD };
 
 /* The rates over `sample` probes, as soon as the probes to come cannot change what they say. */

@@ -74,6 +74,12 @@ struct core_verdict core_judge(const struct core_state *core, const struct break
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
                                uint64_t now_ns, uint64_t n, bool failed, bool slow);
 
+/* How many calls that failed or were slow have to come at least, 1 or more, before one of them completes a trip
+ * condition over the window, from now_ns to until_ns, while closed? Whatever successes come beside them, and whatever a
+ * time window forgets until then. Never too many; too few at times. */
+uint64_t core_failures_until_trip(const struct core_state *core, const struct breaker_settings *settings,
+                                  uint64_t now_ns, uint64_t until_ns);
+
 /* Could a success complete a trip condition (failures are in the window, minimum_calls not reached), now or when a time
  * window has forgotten more? Are calls in flight to be looked at? While any breaker says so tripd's tick runs. */
 bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,

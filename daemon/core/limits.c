@@ -133,6 +133,12 @@ static bool move_cap(struct budget_pace *pace, const struct breaker_settings *se
     return true;
 }
 
+bool budget_pace_rests(const struct budget_pace *pace, const struct breaker_settings *settings)
+{
+    struct budget_pace idle = {.cap = pace->cap};
+    return !move_cap(&idle, settings);
+}
+
 bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
                       uint64_t now_ns)
 {

@@ -39,6 +39,8 @@ uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_setti
 
 /* calls: counted so far, retries too. Moves nothing within BUDGET_PACE_LOOK_NS of the look before. Of a longer time it
  * makes as many looks as there should have been, with the calls spread evenly over them. True: the cap moved. */
+/* Has the cap come down to what it is without calls? */
+bool budget_pace_rests(const struct budget_pace *pace, const struct breaker_settings *settings);
 bool budget_pace_look(struct budget_pace *pace, const struct breaker_settings *settings, uint64_t calls,
                       uint64_t now_ns);
 

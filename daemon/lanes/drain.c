@@ -364,9 +364,15 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         feed_waiting(&feed);
 }
 
-/* Counts the inputs, and empties them. */
-static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t in_flight)
+static bool waits(const struct source *source)
 {
+    return source->counted.failures != source->counters.failures || source->counted.slow != source->counters.slow;
+}
+
+/* Counts the inputs, and empties them. True: a failure or slow call of theirs waits for its event. */
+static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t in_flight)
+{
+    bool untold = false;
     struct core_state *const core = segment_begin(drain->segment, turn->slot);
     for (uint32_t i = 0; i < drain->input_count; i++) {
         lanes_reading(drain->lanes, drain->inputs[i].meter->lane->number);
@@ -384,12 +390,14 @@ static void flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         segment_mark(drain->segment, meter->lane->uid, meter->lane->lane_id, meter->lane->number, meter->number,
                      &marks);
         meter->marked_ticks = drain->merge[i].source.ticks;
+        untold |= waits(&drain->merge[i].source);
     }
     lanes_reading(drain->lanes, 0);
     core_show(core, turn->now_ns);
     core->head.in_flight = in_flight;
     drain->input_count = 0;
     segment_commit(drain->segment, drain->store, drain->context);
+    return untold;
 }
 
 static bool tells_failure(const struct told *told)
@@ -443,14 +451,14 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
         input->meter = meter;
         ret_found->counted = true;
         if (++drain->input_count == JOURNAL_MARKS)
-            flush(drain, turn, segment_core(drain->segment, turn->slot)->head.in_flight);
+            ret_found->untold |= flush(drain, turn, segment_core(drain->segment, turn->slot)->head.in_flight);
     }
     lanes_reading(drain->lanes, 0);
     const uint64_t calls = in_flight > 0 ? (uint64_t)in_flight : 0;
     const struct core_state *const core = segment_core(drain->segment, turn->slot);
     const bool forgets = window_sums_at(&core->window, turn->now_ns).calls != core->head.window_calls;
     if (drain->input_count || forgets || core->head.in_flight != calls)
-        flush(drain, turn, calls);
+        ret_found->untold |= flush(drain, turn, calls);
 }
 
 void drain_nobody(struct meter_side *meter)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal/announce.h"
 #include "internal/words.h"
 
 static uint64_t load(const uint64_t *word)
@@ -137,10 +138,66 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     meter->breaker = NO_BREAKER;
     meter->marked_ticks = side->looked_ticks; /* it was not in use then */
     meter->deferred_ticks = TICKS_UNKNOWN;
+    meter->announced = __atomic_load_n(&line->announced, __ATOMIC_RELAXED); /* it is read anyway */
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
     for (unsigned bucket = 0; counted_before(&meter->marks) && bucket < LATENCY_BUCKETS; bucket++) {
         /* Details: no order is needed. */
         meter->latency[bucket] = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
+    }
+}
+
+static void activate(struct meter_side *meter)
+{
+    if (!meter->active) {
+        meter->next_active = meter->lane->active;
+        meter->lane->active = meter;
+    }
+    meter->active = ANNOUNCED_BEATS;
+}
+
+/* A meter that is not known yet is found by lane_side_look, and read then. */
+static void take_group(struct lane_side *side, uint32_t first)
+{
+    for (uint32_t number = first; number < first + ANNOUNCED_METERS; number++) {
+        struct meter_side *const meter = lane_side_meter(side, number);
+        const uint32_t note = meter ? __atomic_load_n(&line_of(meter)->announced, __ATOMIC_RELAXED) : 0;
+        if (!meter || note == meter->announced)
+            continue;
+        meter->announced = note;
+        activate(meter);
+    }
+}
+
+static void take_groups(struct lane_side *side, uint64_t *bits, uint32_t first)
+{
+    if (!__atomic_load_n(bits, __ATOMIC_RELAXED))
+        return;
+    /* Pairs with the client's release: the note is there. */
+    for (uint64_t left = __atomic_exchange_n(bits, 0, __ATOMIC_ACQUIRE); left; left &= left - 1)
+        take_group(side, first + (uint32_t)__builtin_ctzll(left) * ANNOUNCED_METERS);
+}
+
+bool lane_side_moved(struct lane_side *side)
+{
+    struct lane_header *const header = side->memory;
+    /* Acquire: pairs with the client's release, the bit is there. */
+    const bool any = __atomic_load_n(&header->announced, __ATOMIC_RELAXED) &&
+                     __atomic_exchange_n(&header->announced, 0, __ATOMIC_ACQUIRE);
+    for (uint32_t word = 0; any && word < sizeof(header->moved) / sizeof(header->moved[0]); word++)
+        take_groups(side, &header->moved[word], word * 64 * ANNOUNCED_METERS);
+    return any || side->active || side->unowned < side->meters;
+}
+
+void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct meter_side *meter), void *context)
+{
+    struct meter_side **at = &side->active;
+    while (*at) {
+        struct meter_side *const meter = *at;
+        each(context, meter);
+        if (--meter->active)
+            at = &meter->next_active;
+        else
+            *at = meter->next_active;
     }
 }
 
@@ -163,6 +220,7 @@ void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(vo
             continue;
         }
         meter_adopt(side, meter, number, owner);
+        activate(meter);
         found(context, meter);
     }
     side->unowned = unowned < side->meters ? unowned : side->meters;

@@ -19,10 +19,13 @@ struct meter_side {
     struct meter_side *next;      /* of the same breaker, or of nobody's */
     struct meter_side **previous; /* what points to it in that chain */
     struct meter_side *next_told; /* of those with events in the batch */
-    uint64_t owner;               /* as it was when `breaker` was found; 0: not taken */
-    uint32_t breaker;             /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
-    uint32_t number;              /* in the lane */
-    int64_t in_flight;            /* calls begun less calls ended, when last read */
+    struct meter_side *next_active;
+    uint32_t announced; /* the client's note, as last seen */
+    uint32_t active;    /* heartbeats that are to read it */
+    uint64_t owner;     /* as it was when `breaker` was found; 0: not taken */
+    uint32_t breaker;   /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
+    uint32_t number;    /* in the lane */
+    int64_t in_flight;  /* calls begun less calls ended, when last read */
     struct meter_marks marks;
     uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
@@ -44,10 +47,11 @@ struct lane_side {
     uid_t uid;
     uint32_t number;
     uint32_t meter_count;
-    uint32_t meters;       /* in use, as of the last look */
-    uint32_t unowned;      /* the lowest that had no owner then; `meters`: all have */
-    bool short_of_room;    /* there was no room for one that has */
-    uint64_t looked_ticks; /* when meters were last looked for, or TICKS_UNKNOWN */
+    uint32_t meters;           /* in use, as of the last look */
+    uint32_t unowned;          /* the lowest that had no owner then; `meters`: all have */
+    bool short_of_room;        /* there was no room for one that has */
+    struct meter_side *active; /* those that were announced, or found, of late; a chain */
+    uint64_t looked_ticks;     /* when meters were last looked for, or TICKS_UNKNOWN */
     struct section_side sections[LANE_SECTIONS];
     uint32_t chunk_count;
     struct meter_side **chunks;
@@ -76,6 +80,10 @@ void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker);
  * room for it in its user's quota, it is looked for again. */
 void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
                     void *context);
+/* Takes what the client has announced: announce.h. True: there is something to read in the lane, or to look for. */
+bool lane_side_moved(struct lane_side *side);
+/* Calls `each` for the meters that this heartbeat is to read. */
+void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct meter_side *meter), void *context);
 /* NULL: not in use. */
 struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number);
 uint32_t meter_side_section(const struct meter_side *meter);

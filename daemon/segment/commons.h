@@ -22,9 +22,14 @@ int commons_make(uint32_t max_breakers, int *ret_fd);
 int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons);
 struct commons *commons_unmap(struct commons *commons);
 
+static inline struct state_line *commons_line(const struct commons *commons, uint32_t slot)
+{
+    return (struct state_line *)commons->words + slot;
+}
+
 static inline uint64_t *commons_word(const struct commons *commons, uint32_t slot)
 {
-    return &((struct state_line *)commons->words)[slot].word;
+    return &commons_line(commons, slot)->word;
 }
 
 static inline uint64_t *commons_permits(const struct commons *commons, uint32_t slot)

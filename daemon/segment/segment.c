@@ -184,6 +184,7 @@ static int describe(const struct segment_options *options, struct segment_header
         .max_breakers = options->max_breakers,
         .max_lanes = options->max_lanes,
         .tsc = {.sequence = clock->tsc.ns_q32 ? 2 : 0, .bases = {clock->tsc}},
+        .round = 1, /* a meter's note of 0 says that it was never announced */
     };
     if (!limits_valid(options->max_breakers, options->max_lanes))
         return -EINVAL;
@@ -444,6 +445,12 @@ void segment_tsc_publish(struct segment *segment, const struct tsc_base *base)
     __atomic_store_n(&next->ns, base->ns, __ATOMIC_RELAXED);
     __atomic_store_n(&next->ns_q32, base->ns_q32, __ATOMIC_RELAXED);
     __atomic_store_n(&line->sequence, sequence + 1, __ATOMIC_RELEASE); /* pairs with tsc_now_ns */
+}
+
+void segment_round(struct segment *segment)
+{
+    uint32_t *const round = &segment->header->round;
+    __atomic_store_n(round, *round + 1, __ATOMIC_RELEASE);
 }
 
 void segment_stopped(struct segment *segment)

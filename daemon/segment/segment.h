@@ -179,6 +179,7 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
 const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms);
 
 /* ---- header */
+void segment_round(struct segment *segment);     /* moves on: clients announce anew which meters move */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
 /* How clients read the TSC from now on; writes nothing if it stays. */
 void segment_tsc_publish(struct segment *segment, const struct tsc_base *base);

@@ -95,7 +95,7 @@ struct segment_header {
 
     struct section sections[SECTION_PLACES];
 
-    /* tripd, once a second, and at stop. Read only by clients that are not on the fast path. */
+    /* tripd, once a second, and at stop. */
     uint64_t heartbeat_mono_ns __attribute__((aligned(LAYOUT_LINE))); /* real time, also under a test clock */
     uint32_t daemon_state;                                            /* enum daemon_state; STOPPED: cleanly */
     uint32_t starts;                                                  /* workers started since creation */
@@ -103,6 +103,8 @@ struct segment_header {
     uint32_t worker_pid;
     uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
     uint64_t commons_number; /* 1, 2, ...: how many there have been */
+    uint32_t round;          /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
+    uint32_t reserved2;
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -386,14 +388,18 @@ struct commons_header {
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
     /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
-     * looked. Set by the client after its event and a full fence, before the bell. */
+     * looked. Set by the client after its event and a full fence, before the bell, if it rings: bell.h. */
     uint64_t dirty[COMMONS_LANES_MAX / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
-/* A line of its own: written only when the breaker's state or streak changes. */
+/* A line of its own: written only when the breaker's state or streak changes, and for failures. A client that tells of
+ * a call that failed or was slow while the breaker was closed adds 1 to `told`, and wakes tripd if that reaches
+ * `ring_at`: bell.h. */
 struct state_line {
-    uint64_t word; /* state_word.h */
-    uint64_t reserved[7];
+    uint64_t word;    /* state_word.h */
+    uint64_t told;    /* everyone: modular */
+    uint64_t ring_at; /* tripd */
+    uint64_t reserved[5];
 };
 
 /* What limits share: a line for each word that is written at each call, so that those who use one do not wait for those
@@ -412,14 +418,16 @@ struct limit_lines {
 
 /* -------------------------------------------------------------------------------------------------------- lane
  *
- *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers
+ *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers | announced
+ * meters
  */
 #define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
-#define LANE_SECTIONS     16   /* 0 is shared by the threads that found no section of their own */
-#define LANE_SPARE_METERS 256  /* meters beyond one a breaker: for threads of their own */
-#define LANE_EVENTS       512  /* a section's ring; a power of two */
-#define LANE_ERRORS       16   /* a section's ring of error records; a power of two */
-#define LANE_CALLS        1024 /* in-flight table of a lane */
+#define LANE_SECTIONS     16    /* 0 is shared by the threads that found no section of their own */
+#define LANE_SPARE_METERS 256   /* meters beyond one a breaker: for threads of their own */
+#define LANE_EVENTS       512   /* a section's ring; a power of two */
+#define LANE_ERRORS       16    /* a section's ring of error records; a power of two */
+#define LANE_METERS_MAX   65536 /* an event has 16 bits for a meter */
+#define LANE_CALLS        1024  /* in-flight table of a lane */
 #define LATENCY_BUCKETS   32
 
 struct lane_header {
@@ -438,11 +446,16 @@ struct lane_header {
     uint32_t sections_used; /* likewise for sections, 1 at least */
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
+    uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
+    uint32_t reserved1;
 
     /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
      * the commons in which the number is this lane's; 0: none yet */
     uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
     uint32_t detached; /* 1: tripd will not look at this lane again */
+
+    /* A bit for each 16 meters: the client announced one of them, and tripd has not taken that. announce.h */
+    uint64_t moved[LANE_METERS_MAX / 16 / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
 struct lane_section {
@@ -467,7 +480,8 @@ struct meter {
      * and ended after it was given back: no more tickets are the lane's than calls. */
     uint64_t started, finished;
     uint64_t failures, slow; /* evidence */
-    uint64_t calm; /* client's own note, section 0 has none: a closed word without a streak, of `ok`'s epoch */
+    uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
+    uint32_t announced; /* client: the segment's round when it announced the meter last */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries; /* paid from the budget */
@@ -530,7 +544,7 @@ struct lane_call {
 
 /* Where things are in a lane: offsets follow from meter_count alone. */
 #define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
-#define LANE_SECTIONS_OFFSET 256
+#define LANE_SECTIONS_OFFSET 768
 #define LANE_METERS_OFFSET   LANE_ALIGN(LANE_SECTIONS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
 
 static inline size_t lane_meters_for(uint32_t max_breakers)
@@ -684,9 +698,11 @@ LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
+LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
-LAYOUT_SIZE(lane_header, 192);
+LAYOUT_SIZE(lane_header, 704);
+_Static_assert(sizeof(struct lane_header) <= LANE_SECTIONS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
@@ -724,6 +740,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct segment_header),
         offsetof(struct segment_header, heartbeat_mono_ns),
         offsetof(struct segment_header, commons_id),
+        offsetof(struct segment_header, round),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
         offsetof(struct segment_header, tsc),
@@ -752,6 +769,8 @@ static inline uint64_t layout_digest(void)
         offsetof(struct commons_header, doorbell),
         offsetof(struct commons_header, dirty),
         sizeof(struct state_line),
+        offsetof(struct state_line, told),
+        offsetof(struct state_line, ring_at),
         sizeof(struct limit_lines),
         sizeof(struct limits_shown),
         TICKETS_MAX,
@@ -761,10 +780,13 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
+        offsetof(struct lane_header, announced),
         offsetof(struct lane_header, granted),
+        offsetof(struct lane_header, moved),
         sizeof(struct lane_section),
         offsetof(struct lane_section, tail),
         sizeof(struct meter),
+        offsetof(struct meter, rung),
         offsetof(struct meter, limited),
         offsetof(struct meter, marks),
         offsetof(struct meter, latency),

@@ -1016,6 +1016,163 @@ static void test_reopening_ends_the_ramp(void **state)
     assert_int_equal(core.head.trips[TRIP_REASON_RELAPSE], 1);
 }
 
+/* ---------------------------------------------------------------------------------------------- which failures ring */
+
+static uint64_t until_trip(void)
+{
+    return core_failures_until_trip(&core, &settings, 0, 0);
+}
+
+static void test_a_new_breaker_can_wait_for_the_failures_that_its_minimum_of_calls_needs(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    settings.window.minimum_calls = 10;
+    assert_int_equal(until_trip(), 5); /* of 10 calls */
+    failed(2);
+    assert_int_equal(until_trip(), 3);
+}
+
+static void test_a_full_window_can_wait_for_half_of_its_calls(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    ok(99);
+    failed(1);
+    assert_int_equal(until_trip(), 49); /* of 100 calls */
+}
+
+static void test_the_nearest_of_all_conditions_says_which_failure_may_trip(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    settings.trip.slow_rate = 300;
+    settings.trip.failures = 40;
+    ok(100);
+    assert_int_equal(until_trip(), 30); /* that are slow */
+    slow(20);
+    assert_int_equal(until_trip(), 10);
+    settings.trip.failures = 7;
+    assert_int_equal(until_trip(), 7);
+}
+
+static void test_without_a_condition_over_the_window_no_failure_trips(void **state)
+{
+    (void)state;
+    assert_true(until_trip() == CORE_NEVER);
+}
+
+static void test_where_successes_could_complete_a_condition_the_next_failure_may(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    failed(5);
+    assert_int_equal(until_trip(), 1);
+}
+
+static void test_what_a_time_window_may_forget_until_then_makes_it_fewer(void **state)
+{
+    (void)state;
+    settings.trip.failure_rate = 500;
+    settings.window.type = WINDOW_TIME;
+    settings.window.span = 10 * S;
+    reconfigured();
+    core_calls(&core, &settings, 0, 100, false, false);
+    core_calls(&core, &settings, 5 * S, 20, false, false);
+    assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 6 * S), 60);  /* of 120 calls */
+    assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 10 * S), 10); /* of 20 */
+    assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 100 * S), 5); /* of the minimum, 10 */
+}
+
+static uint64_t random_word = 42;
+
+static uint64_t random_below(uint64_t end)
+{
+    random_word = random_word * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (random_word >> 33) % end;
+}
+
+static void draw_settings(void)
+{
+    settings.trip.failures = random_below(3) ? 0 : 1 + random_below(20);
+    settings.trip.failure_rate = random_below(3) ? 1 + random_below(1000) : 0;
+    settings.trip.slow_rate = random_below(2) ? 1 + random_below(1000) : 0;
+    settings.window.type = random_below(2) ? WINDOW_TIME : WINDOW_COUNT;
+    settings.window.size = 1 + random_below(30);
+    settings.window.span = 10 * S;
+    settings.window.minimum_calls = 1 + random_below(30);
+}
+
+/* Mostly successes, or mostly failures, or in between. *ret_told: a call that is told came. */
+static uint64_t call_at_random(uint64_t now_ns, unsigned percent_told, bool *ret_told)
+{
+    const uint64_t at_ns = now_ns + random_below(4) / 3 * random_below(S / 2);
+    const bool told = random_below(100) < percent_told;
+    const unsigned kind = told ? 1 + (unsigned)random_below(3) : 0;
+    core_calls(&core, &settings, at_ns, 1, kind & 1, kind & 2);
+    *ret_told = told;
+    return at_ns;
+}
+
+/* Plays calls from here on until a condition holds, or for `until_ns`. How many were told until then. */
+static uint64_t told_until_it_trips(uint64_t now_ns, uint64_t until_ns, bool *ret_tripped)
+{
+    const unsigned percent = 10 + 30 * (unsigned)random_below(4);
+    uint64_t told = 0;
+    for (unsigned i = 0; i < 60 && now_ns <= until_ns; i++) {
+        *ret_tripped = core_judge(&core, &settings, WORD_CLOSED, 0, now_ns).move;
+        if (*ret_tripped)
+            return told;
+        bool one;
+        now_ns = call_at_random(now_ns, percent, &one);
+        told += one;
+    }
+    *ret_tripped = now_ns <= until_ns && core_judge(&core, &settings, WORD_CLOSED, 0, now_ns).move;
+    return told;
+}
+
+/* A closed breaker with a past; false: it would be open. */
+static bool draw_past(uint64_t *ret_now_ns)
+{
+    const unsigned percent = (unsigned)random_below(60);
+    bool told;
+    draw_settings();
+    core_init(&core, &settings);
+    *ret_now_ns = 0;
+    for (uint64_t calls = random_below(60); calls > 0; calls--)
+        *ret_now_ns = call_at_random(*ret_now_ns, percent, &told);
+    core_advance(&core, *ret_now_ns);
+    return !core_judge(&core, &settings, WORD_CLOSED, 0, *ret_now_ns).move;
+}
+
+static void test_no_condition_holds_before_as_many_failures_as_were_said(void **state)
+{
+    (void)state;
+    unsigned trips = 0, exact = 0, by_success = 0;
+    for (unsigned run = 0; run < 200000; run++) {
+        uint64_t now_ns;
+        if (!draw_past(&now_ns))
+            continue;
+        const uint64_t until_ns = now_ns + random_below(12) * S;
+        const uint64_t least = core_failures_until_trip(&core, &settings, now_ns, until_ns);
+        const bool ticks = core_wants_tick(&core, &settings, WORD_CLOSED, now_ns);
+        bool tripped;
+        const uint64_t told = told_until_it_trips(now_ns, until_ns, &tripped);
+        if (!tripped)
+            continue;
+        if (told == 0)
+            assert_true(ticks); /* the tick sees it */
+        else
+            assert_true(told >= least);
+        trips++;
+        exact += told == least;
+        by_success += told == 0;
+    }
+    assert_true(trips > 20000);
+    assert_true(exact > 2000);
+    assert_true(by_success > 100);
+}
+
 /* -------------------------------------------------------------------------------------------------------- the tick */
 
 static bool wants_tick_at(uint64_t now_ns)
@@ -1283,6 +1440,13 @@ int main(void)
         TEST(test_a_ramp_goes_on_in_the_steps_of_a_reload),
         TEST(test_the_end_of_a_ramp_keeps_the_window),
         TEST(test_reopening_ends_the_ramp),
+        TEST(test_a_new_breaker_can_wait_for_the_failures_that_its_minimum_of_calls_needs),
+        TEST(test_a_full_window_can_wait_for_half_of_its_calls),
+        TEST(test_the_nearest_of_all_conditions_says_which_failure_may_trip),
+        TEST(test_without_a_condition_over_the_window_no_failure_trips),
+        TEST(test_where_successes_could_complete_a_condition_the_next_failure_may),
+        TEST(test_what_a_time_window_may_forget_until_then_makes_it_fewer),
+        TEST(test_no_condition_holds_before_as_many_failures_as_were_said),
         TEST(test_no_tick_without_failures),
         TEST(test_a_tick_while_successes_could_complete_the_minimum),
         TEST(test_a_tick_for_slow_calls_likewise),

@@ -2,6 +2,7 @@
 #include "client_fixture.h"
 
 #include "client.h"
+#include "internal/bell.h"
 #include "internal/doorbell.h"
 #include "internal/state_word.h"
 
@@ -68,6 +69,167 @@ static void test_a_failure_is_counted_told_and_rung(void **state)
     assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_UNKNOWN, 0));
     assert_true(dirty(f, fake_lane_of(&f->fake, getpid())));
     assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_AWAKE);
+}
+
+/* Does one more failure wake a tripd that sleeps? */
+static bool rings(struct fixture *f, const trip_error *error)
+{
+    trip_call call;
+    f->fake.commons->header->doorbell = DOORBELL_ASLEEP;
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    if (error)
+        trip_end_error(&call, error);
+    else
+        trip_end(&call, TRIP_FAILURE);
+    return f->fake.commons->header->doorbell == DOORBELL_AWAKE;
+}
+
+static void no_streak_opens(struct fixture *f)
+{
+    struct fake_policy policy = fake_policy_default;
+    policy.threshold = 0;
+    fake_settings(&f->fake, f->slot, &policy);
+}
+
+/* As tripd does where so many failures cannot trip anything. */
+static void let_wait(struct fixture *f, uint32_t slot, uint64_t failures)
+{
+    struct state_line *const line = commons_line(f->fake.commons, slot);
+    line->ring_at = bell_ring_at(line->told, failures);
+}
+
+static void take_events(struct fixture *f)
+{
+    struct lane_section *const section = lane_section_at(lane_of(f), 1);
+    section->tail = section->head;
+    memset(f->fake.commons->header->dirty, 0, sizeof(f->fake.commons->header->dirty));
+}
+
+static void test_of_failures_the_one_that_tripd_waits_for_rings(void **state)
+{
+    struct fixture *const f = *state;
+    no_streak_opens(f);
+    assert_true(rings(f, NULL)); /* tripd may not know the meter yet */
+    take_events(f);
+    let_wait(f, f->slot, 4);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(rings(f, NULL));
+    assert_true(dirty(f, fake_lane_of(&f->fake, getpid()))); /* a tripd that wakes up by itself takes them */
+    assert_true(rings(f, NULL));
+    assert_true(rings(f, NULL)); /* until tripd says otherwise */
+    let_wait(f, f->slot, 2);
+    assert_false(rings(f, NULL));
+    let_wait(f, f->slot, BELL_EACH);
+    assert_true(rings(f, NULL));
+    assert_int_equal(fixture_counts(f).failures, 8);
+    assert_int_equal(events_in(lane_of(f)), 8);
+}
+
+static void test_the_failure_that_opens_rings(void **state)
+{
+    struct fixture *const f = *state;
+    assert_true(rings(f, NULL));
+    let_wait(f, f->slot, 1000);
+    for (unsigned i = 0; i < 3; i++)
+        assert_false(rings(f, NULL));
+    assert_true(rings(f, NULL)); /* the fifth in a row */
+    assert_int_equal(word_state(fixture_word(f)), WORD_OPEN);
+}
+
+static void test_a_ring_of_events_that_is_half_full_rings(void **state)
+{
+    struct fixture *const f = *state;
+    no_streak_opens(f);
+    assert_true(rings(f, NULL));
+    take_events(f);
+    let_wait(f, f->slot, 1000000);
+    for (unsigned i = 0; i < 255; i++)
+        assert_false(rings(f, NULL));
+    assert_true(rings(f, NULL)); /* 256 of 512 */
+    take_events(f);
+    assert_false(rings(f, NULL));
+}
+
+static void test_every_eighth_error_record_rings(void **state)
+{
+    struct fixture *const f = *state;
+    const trip_error error = {.type = TRIP_ERROR_NETWORK, .message = "refused"};
+    no_streak_opens(f);
+    assert_true(rings(f, NULL));
+    let_wait(f, f->slot, 1000000);
+    for (unsigned i = 0; i < 7; i++)
+        assert_false(rings(f, &error));
+    assert_true(rings(f, &error)); /* 8 of 16 */
+    for (unsigned i = 0; i < 7; i++)
+        assert_false(rings(f, &error));
+    assert_true(rings(f, &error));
+}
+
+static void test_whatever_is_told_of_a_state_that_is_not_closed_rings(void **state)
+{
+    struct fixture *const f = *state;
+    no_streak_opens(f);
+    assert_true(rings(f, NULL));
+    let_wait(f, f->slot, 1000000);
+    fixture_set(f, word_ramping(2, 1000, 0, 2));
+    assert_true(rings(f, NULL));
+    assert_true(rings(f, NULL));
+}
+
+static void test_a_slow_success_is_told_as_a_failure_is(void **state)
+{
+    struct fixture *const f = *state;
+    assert_true(rings(f, NULL));
+    let_wait(f, f->slot, 2);
+    f->fake.commons->header->doorbell = DOORBELL_ASLEEP;
+    trip_record(f->breaker, TRIP_OK, SLOW_NS);
+    assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_ASLEEP);
+    trip_record(f->breaker, TRIP_OK, SLOW_NS);
+    assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_AWAKE);
+}
+
+static bool announced(struct fixture *f)
+{
+    return lane_of(f)->announced && (lane_of(f)->moved[0] & 1);
+}
+
+/* As tripd does at a heartbeat. */
+static void take_announced(struct fixture *f)
+{
+    lane_of(f)->moved[0] = 0;
+    lane_of(f)->announced = 0;
+    segment_round(f->fake.segment);
+}
+
+static void test_what_moves_a_counter_announces_its_meter_once_in_a_round(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    trip_record(f->breaker, TRIP_OK, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    assert_false(announced(f));
+    trip_record(f->breaker, TRIP_OK, 0);
+    assert_true(announced(f));
+    lane_of(f)->moved[0] = 0;
+    record_n(f->breaker, TRIP_OK, 1000);
+    assert_false(announced(f)); /* tripd reads it once more, and the round is the same */
+    take_announced(f);
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_end(&call, TRIP_OK);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_record(f->breaker, TRIP_IGNORED, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    trip_record(f->breaker, TRIP_FAILURE, 0);
+    assert_true(announced(f));
+    take_announced(f);
+    fixture_set(f, word_open(2, 1000000));
+    assert_int_equal(trip_begin(f->breaker, &call), TRIP_DENY_OPEN);
+    assert_true(announced(f));
 }
 
 static void test_a_timeout_is_a_failure_too(void **state)
@@ -563,6 +725,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_successes_are_counted_and_not_told),
         TEST(test_a_failure_is_counted_told_and_rung),
+        TEST(test_of_failures_the_one_that_tripd_waits_for_rings),
+        TEST(test_the_failure_that_opens_rings),
+        TEST(test_a_ring_of_events_that_is_half_full_rings),
+        TEST(test_every_eighth_error_record_rings),
+        TEST(test_whatever_is_told_of_a_state_that_is_not_closed_rings),
+        TEST(test_a_slow_success_is_told_as_a_failure_is),
+        TEST(test_what_moves_a_counter_announces_its_meter_once_in_a_round),
         TEST(test_a_timeout_is_a_failure_too),
         TEST(test_neutral_outcomes_enter_totals_only),
         TEST(test_a_call_is_slow_strictly_after_slow_after),

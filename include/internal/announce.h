@@ -1,0 +1,36 @@
+/* Which meters moved: a heartbeat reads those, and no others, so that what rests costs nothing.
+ *
+ *   client, at each call                        tripd, at each heartbeat
+ *     bump a counter of the meter                 take the announced bits   (acquire exchange)
+ *     round == the meter's note?                  round + 1                 (release)
+ *       yes: done                                 read the meters that were announced now, or at the last heartbeat
+ *       no: note = round
+ *           set the bit of its 16   (release)
+ *           the lane's flag = 1     (release)
+ *
+ * There is no fence between the bump and the look at the round, so the bump may still be in a store buffer when tripd
+ * moves the round on and reads the meter. Such a bump found its meter announced for that round, in a bit that tripd
+ * takes at that heartbeat or later: tripd reads the meter once more a second after, when no store buffer holds it any
+ * longer. A thread that finds the note of another, whose bit is not set yet, has its bump read when it is. Events,
+ * permits and tickets need no announcement. What reads everything (`sync`, `show`, the end of a lane) needs none
+ * either.
+ */
+#ifndef TRIP_INTERNAL_ANNOUNCE_H
+#define TRIP_INTERNAL_ANNOUNCE_H
+
+#include "internal/layout.h"
+
+#define ANNOUNCED_BEATS  2  /* heartbeats that read a meter, from the one that takes its bit on */
+#define ANNOUNCED_METERS 16 /* share a bit: tripd finds those whose note is another one */
+
+static inline void announce(struct lane_header *lane, uint32_t number, const uint32_t *round)
+{
+    const uint32_t group = number % LANE_METERS_MAX / ANNOUNCED_METERS;
+    /* Acquire: the bit is set after tripd took the bits of the round before. */
+    const uint32_t now = __atomic_load_n(round, __ATOMIC_ACQUIRE);
+    __atomic_store_n(&lane_meter_at(lane, number)->announced, now, __ATOMIC_RELAXED);
+    __atomic_fetch_or(&lane->moved[group / 64], UINT64_C(1) << group % 64, __ATOMIC_RELEASE); /* after the note */
+    __atomic_store_n(&lane->announced, 1, __ATOMIC_RELEASE); /* after the bit: pairs with tripd's exchange */
+}
+
+#endif

@@ -1,0 +1,181 @@
+/* Heartbeats: what was announced is read, what rests is not, and what changes by time goes on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../../support/breakers_host.h"
+#include "breakers/parts.h"
+#include "internal/announce.h"
+
+#define RESTING 100
+
+static struct host *host;
+static struct client client;
+static uint32_t slot, meter;
+
+static void start(const char *settings)
+{
+    char config[1024];
+    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
+    host = host_start(config, 128);
+    slot = host_breaker(host, "db");
+    client_start(host, &client, 101);
+    meter = client_meter(host, &client, slot);
+    for (unsigned beat = 0; beat < 3; beat++) /* what is new is read a while */
+        breakers_beat(host->breakers);
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    client_free(&client);
+    host_stop(host);
+    return 0;
+}
+
+static void succeeds(uint32_t at, uint32_t breaker)
+{
+    writer_ok(&client.writer, at, word_epoch(host_word(host, breaker)), 1);
+}
+
+static void announces(uint32_t at)
+{
+    announce(client.writer.memory, at, &host->segment->header->round);
+}
+
+/* How many meters this heartbeat reads. */
+static uint64_t beat(void)
+{
+    const uint64_t before = host->breakers->drain->meters_read;
+    breakers_beat(host->breakers);
+    return host->breakers->drain->meters_read - before;
+}
+
+static uint64_t calls(void)
+{
+    return host_head(host, slot)->totals.calls;
+}
+
+static void test_a_call_is_counted_by_the_heartbeat_after_it(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    succeeds(meter, slot);
+    announces(meter);
+    assert_true(beat() > 0);
+    assert_int_equal(calls(), 1);
+}
+
+static void test_a_call_whose_counter_was_seen_late_is_counted_by_the_heartbeat_after_that(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    succeeds(meter, slot);
+    announces(meter);
+    beat();
+    succeeds(meter, slot); /* for the round before: it stood in a store buffer */
+    beat();
+    assert_int_equal(calls(), 2);
+}
+
+static void test_what_rests_is_read_no_more(void **state)
+{
+    (void)state;
+    uint32_t slots[RESTING], meters[RESTING];
+    start("trip: {}");
+    for (unsigned i = 0; i < RESTING; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "idle/%u", i);
+        slots[i] = host_breaker(host, name);
+        meters[i] = client_meter(host, &client, slots[i]);
+        succeeds(meters[i], slots[i]);
+        announces(meters[i]);
+    }
+    assert_true(beat() >= RESTING);
+    beat();
+    beat();
+    assert_int_equal(beat(), 0);
+    for (unsigned i = 0; i < RESTING; i++)
+        assert_int_equal(host_head(host, slots[i])->totals.calls, 1);
+    succeeds(meters[3], slots[3]);
+    announces(meters[3]);
+    const uint64_t read = beat();
+    assert_true(read > 0 && read < 4);
+    assert_int_equal(host_head(host, slots[3])->totals.calls, 2);
+}
+
+static void test_a_round_begins_with_each_heartbeat(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    const uint32_t round = host->segment->header->round;
+    beat();
+    beat();
+    assert_int_equal(host->segment->header->round, round + 2);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host->segment->header->round, round + 2);
+}
+
+static void test_everything_is_read_where_everything_is_asked_for(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    succeeds(meter, slot);
+    beat();
+    assert_int_equal(calls(), 0); /* it was not announced */
+    breakers_drain_all(host->breakers);
+    assert_int_equal(calls(), 1);
+}
+
+static void test_the_end_of_a_lane_takes_what_was_not_announced(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    succeeds(meter, slot);
+    client_die(host, &client);
+    assert_int_equal(calls(), 1);
+    beat();
+}
+
+static void test_the_next_worker_reads_all_that_it_finds(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    succeeds(meter, slot);
+    announces(meter);
+    lane_side_moved(host->breakers->sides[client.number]); /* the bit was taken, and the worker is killed */
+    host_kill(host, &client, 1);
+    assert_int_equal(calls(), 1);
+    succeeds(meter, slot); /* announced for that round */
+    beat();
+    assert_int_equal(calls(), 2);
+}
+
+static void test_a_word_that_a_client_moved_and_never_told_is_noticed(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
+    beat();
+    assert_int_equal(host->move_count, 1);
+    assert_int_equal(host->moves[0].to, TRIP_STATE_OPEN);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
+    const struct CMUnitTest tests[] = {
+        TEST(a_call_is_counted_by_the_heartbeat_after_it),
+        TEST(a_call_whose_counter_was_seen_late_is_counted_by_the_heartbeat_after_that),
+        TEST(what_rests_is_read_no_more),
+        TEST(a_round_begins_with_each_heartbeat),
+        TEST(everything_is_read_where_everything_is_asked_for),
+        TEST(the_end_of_a_lane_takes_what_was_not_announced),
+        TEST(the_next_worker_reads_all_that_it_finds),
+        TEST(a_word_that_a_client_moved_and_never_told_is_noticed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
