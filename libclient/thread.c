@@ -90,7 +90,7 @@ struct thread_slot *thread_take(struct trip_client *client)
     slot->lane = lane->serial;
     slot->own_lane = own_lane(slot);
     slot->lane_at = lane;
-    slot->meters = lane_meters(lane, slot->section);
+    slot->meters = lane->meters[slot->section];
     return slot;
 }
 
