@@ -40,15 +40,12 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},
-             {"limits", bench_limits},
-             {"trips", bench_trips},
-             {"daemon", bench_daemon},
-             {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls}, {"limits", bench_limits}, {"many", bench_many},
+             {"trips", bench_trips}, {"daemon", bench_daemon}, {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
-    fprintf(stream, "usage: trip-bench [--json] [--quick] [calls] [limits] [trips] [daemon] [simulate]\n"
+    fprintf(stream, "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [simulate]\n"
                     "\n"
                     "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, and how "
                     "fast a trace is\n"
