@@ -393,7 +393,6 @@ static int open_memories(struct worker *worker)
     if (error < 0)
         return error;
     const struct lanes_options options = {.max_lanes = worker->segment->header->max_lanes,
-                                          .max_breakers = worker->segment->max_breakers,
                                           .segment_id = worker->segment->header->segment_id,
                                           .memory_per_user = worker->startup->config->limits.lane_memory_per_user,
                                           .clock = worker->clock,

@@ -1,7 +1,8 @@
 /* The conversation with tripd: internal/wire.h, in steps that never block.
  *
  * A process that tripd knows already (its worker started again, or it forked) sends HELLO and its lane at once: what
- * its threads counted meanwhile stands in the lane. A first attach learns from WELCOME how large a lane is. */
+ * its threads counted meanwhile stands in the lane. A first attach learns from WELCOME whose breakers its lane is to
+ * count for. */
 #include "client.h"
 
 #include <errno.h>
@@ -79,7 +80,7 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
     if (attach->state != ATTACH_DONE || !descriptor_valid(&attach->socket))
         return false;
     struct wire_resolve packet = {.head = head_of(WIRE_RESOLVE), .serial = ++attach->resolve_serial};
-    memcpy(packet.name, breaker->name, sizeof(packet.name));
+    memcpy(packet.name, breaker->name, strlen(breaker->name) + 1);
     if (!send_packet(attach, &packet, sizeof(packet), NULL, 0))
         return false;
     breaker->resolve_serial = packet.serial;
@@ -123,13 +124,12 @@ static void use_lane(struct trip_client *client, struct lane *lane)
  * needs to be sent one. What a process counts before tripd has taken its lane is not lost: it stands there. */
 static void need_lane(struct trip_client *client)
 {
-    const size_t meter_count = lane_meters_for(client->view->max_breakers);
     struct attach *const attach = &client->attach;
     struct lane *lane = client->lane;
     const bool ours = lane && lane->view == client->view && !attach->lane_id_taken;
     if (ours && (descriptor_valid(&lane->memfd) || lane_attached(lane)))
         return;
-    const int error = lane_make(client->view, (uint32_t)meter_count, &lane);
+    const int error = lane_make(client->view, &lane);
     if (error < 0) {
         set_trouble(attach, TROUBLE_LANE, error);
         return;
@@ -294,8 +294,7 @@ static int clock_offset(const struct attach *attach, const struct wire_welcome *
 static int welcomed(struct trip_client *client, const struct wire_welcome *welcome, const int *fds, size_t fd_count)
 {
     struct attach *const attach = &client->attach;
-    if (fd_count != 2 || attach->state != ATTACH_HELLO ||
-        welcome->meter_count != lane_meters_for(welcome->max_breakers))
+    if (fd_count != 2 || attach->state != ATTACH_HELLO)
         return -EINVAL;
     uint64_t offset_ns;
     int error = clock_offset(attach, welcome, client->time_namespace, &offset_ns);

@@ -21,6 +21,30 @@ static const struct policy_retry private_retry = {.attempts = DEFAULT_RETRY_ATTE
                                                               .base_ns = DEFAULT_RETRY_BASE,
                                                               .max_ns = DEFAULT_RETRY_MAX}};
 
+/* What all breakers judge by while they are private. */
+static struct policy_slot private_policy;
+static pthread_once_t private_policy_once = PTHREAD_ONCE_INIT;
+
+static void fill_private_policy(void)
+{
+    private_policy = (struct policy_slot){
+        .admission = policy_plain(0, 0),
+        .judge = {policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0),
+                  policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0)},
+        .slow_after_ns = DEFAULT_SLOW_AFTER,
+        .next_open_ms = DEFAULT_OPEN / 1000000,
+        .longest_ms = DEFAULT_OPEN_MAX / 1000000 * (1000 + DEFAULT_OPEN_JITTER) / 1000,
+        .half_open = policy_half_open(DEFAULT_PERMITS, DEFAULT_MAX_WAIT / 1000000),
+        .retry = policy_retry_word(&private_retry),
+        .retry_base_ns = private_retry.backoff.base_ns,
+        .retry_max_ns = private_retry.backoff.max_ns,
+        .retry_on = DEFAULT_RETRY_ON,
+        .budget_floor = DEFAULT_BUDGET_PER_SECOND,
+        .budget_cap = PRIVATE_BUDGET_CAP,
+        .admit_permille = 1000,
+    };
+}
+
 /* Of breakers that did not fit, which admit everything: never written. */
 static const struct state_line full_word = {.word = (uint64_t)WORD_CLOSED << WORD_STATE_SHIFT};
 
@@ -146,8 +170,8 @@ static void bind_private(struct trip_breaker *breaker)
     if (breaker->binding == &breaker->own)
         return;
     /* A word of before is over, with whatever streak it had. */
-    const uint64_t word = __atomic_load_n(&breaker->own_word.word, __ATOMIC_RELAXED);
-    __atomic_store_n(&breaker->own_word.word, word_closed(word_epoch(word) + 1, 0, 0), __ATOMIC_RELEASE);
+    const uint64_t word = __atomic_load_n(&breaker->own_word, __ATOMIC_RELAXED);
+    __atomic_store_n(&breaker->own_word, word_closed(word_epoch(word) + 1, 0, 0), __ATOMIC_RELEASE);
     __atomic_store_n(&breaker->binding, &breaker->own, __ATOMIC_RELEASE);
 }
 
@@ -159,13 +183,45 @@ static bool same_binding(const struct binding *a, const struct binding *b)
 /* The binding and what decides in its place are one piece of memory. */
 struct binding_pair {
     struct binding binding, mirrored;
+} __attribute__((aligned(LAYOUT_LINE)));
+
+/* All that were ever made, for one may be in use as long as the client is open; by pages, so that a pair takes no more
+ * than its lines. */
+struct binding_page {
+    struct binding_page *older;
+    size_t used;
+    struct binding_pair pairs[(LAYOUT_PAGE - LAYOUT_LINE) / sizeof(struct binding_pair)];
 };
+
+/* Under the client's lock. NULL: no memory. */
+static struct binding_pair *new_pair(struct trip_client *client)
+{
+    struct binding_page *page = client->bindings;
+    if (!page || page->used == sizeof(page->pairs) / sizeof(page->pairs[0])) {
+        page = aligned_alloc(LAYOUT_LINE, sizeof(*page));
+        if (!page)
+            return NULL;
+        page->older = client->bindings;
+        page->used = 0;
+        client->bindings = page;
+    }
+    return &page->pairs[page->used++];
+}
+
+void bindings_free(struct trip_client *client)
+{
+    while (client->bindings) {
+        struct binding_page *const page = client->bindings;
+        client->bindings = page->older;
+        free(page);
+    }
+}
 
 static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
 {
-    if (breaker->binding && same_binding(breaker->binding, wanted))
+    if (same_binding(breaker->binding, wanted))
         return;
-    struct binding_pair *const pair = malloc(sizeof(*pair));
+    struct binding_pair *const pair = new_pair(breaker->client);
     if (!pair)
         return; /* goes on as it is; the next time finds memory */
     pair->binding = *wanted;
@@ -173,8 +229,6 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
         pair->mirrored = mirrored(wanted);
         pair->binding.mirrored = &pair->mirrored;
     }
-    pair->binding.older = breaker->bindings;
-    breaker->bindings = &pair->binding;
     __atomic_store_n(&breaker->binding, &pair->binding, __ATOMIC_RELEASE);
 }
 
@@ -268,49 +322,21 @@ static struct trip_breaker *registered(struct trip_client *client, const char *n
 
 static struct trip_breaker *breaker_new(struct trip_client *client, const char *name)
 {
-    struct trip_breaker *const breaker = aligned_alloc(LAYOUT_LINE, sizeof(*breaker));
+    struct trip_breaker *const breaker = calloc(1, sizeof(*breaker) + strlen(name) + 1);
     if (!breaker)
         return NULL;
-    memset(breaker, 0, sizeof(*breaker));
+    pthread_once(&private_policy_once, fill_private_policy);
     breaker->client = client;
     memcpy(breaker->name, name, strlen(name) + 1);
-    breaker->own_policy = (struct policy_slot){
-        .admission = policy_plain(0, 0),
-        .judge = {policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0),
-                  policy_judge(DEFAULT_CONSECUTIVE_FAILURES, TRIP_MODE_AUTO, false, 0)},
-        .slow_after_ns = DEFAULT_SLOW_AFTER,
-        .next_open_ms = DEFAULT_OPEN / 1000000,
-        .longest_ms = DEFAULT_OPEN_MAX / 1000000 * (1000 + DEFAULT_OPEN_JITTER) / 1000,
-        .half_open = policy_half_open(DEFAULT_PERMITS, DEFAULT_MAX_WAIT / 1000000),
-        .retry = policy_retry_word(&private_retry),
-        .retry_base_ns = private_retry.backoff.base_ns,
-        .retry_max_ns = private_retry.backoff.max_ns,
-        .retry_on = DEFAULT_RETRY_ON,
-        .budget_floor = DEFAULT_BUDGET_PER_SECOND,
-        .budget_cap = PRIVATE_BUDGET_CAP,
-        .admit_permille = 1000,
-    };
-    breaker->own_word.word = word_closed(0, 0, 0);
-    breaker->own_limits.budget = budget_make(PRIVATE_BUDGET_CAP, 0);
-    breaker->own = (struct binding){.policy = &breaker->own_policy,
-                                    .word = &breaker->own_word.word,
+    breaker->own_word = word_closed(0, 0, 0);
+    breaker->own_budget = budget_make(PRIVATE_BUDGET_CAP, 0);
+    breaker->own = (struct binding){.policy = &private_policy,
+                                    .word = &breaker->own_word,
                                     .plain = policy_plain(0, 0),
-                                    .limits = &breaker->own_limits,
                                     .view = &private_view,
                                     .kind = BINDING_PRIVATE};
     breaker->binding = &breaker->own;
     return breaker;
-}
-
-struct trip_breaker *breaker_free(struct trip_breaker *breaker)
-{
-    while (breaker->bindings) {
-        struct binding *const binding = breaker->bindings;
-        breaker->bindings = binding->older;
-        free(binding);
-    }
-    free(breaker);
-    return NULL;
 }
 
 static bool waits_for_answer(const struct trip_breaker *breaker)
@@ -344,7 +370,7 @@ static struct trip_breaker *register_breaker(struct trip_client *client, const c
     do {
         struct trip_breaker *const there = registered(client, name, chain);
         if (there) {
-            breaker_free(fresh);
+            free(fresh);
             return there;
         }
         fresh->next = first;

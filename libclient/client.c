@@ -167,8 +167,9 @@ static void free_breakers(struct trip_client *client)
         while (client->breakers[i]) {
             struct trip_breaker *const breaker = client->breakers[i];
             client->breakers[i] = breaker->next;
-            breaker_free(breaker);
+            free(breaker);
         }
+    bindings_free(client);
 }
 
 void trip_close(trip_client *client)
@@ -217,7 +218,8 @@ void client_look(struct trip_client *client)
     attach_step(client);
     __atomic_store_n(&client->settled, client->attach.state == ATTACH_DONE && lane_attached(client->lane),
                      __ATOMIC_RELAXED);
-    __atomic_store_n(&client->next_look_ns, now + ATTACH_PAUSE_NS, __ATOMIC_RELAXED);
+    const bool waits = client->attach.state != ATTACH_IDLE && client->attach.state != ATTACH_DONE;
+    __atomic_store_n(&client->next_look_ns, now + (waits ? TALK_PAUSE_NS : ATTACH_PAUSE_NS), __ATOMIC_RELAXED);
     client_unlock(client);
 }
 

@@ -51,6 +51,7 @@ static inline void errno_restore(const int *errno_was)
 #define BREAKER_CHAINS  256
 #define LANE_NONE       UINT64_MAX           /* no lane has this serial */
 #define THREAD_SLOTS    4                    /* lanes that a thread remembers its section of */
+#define TALK_PAUSE_NS   UINT64_C(8000000)    /* between two looks for tripd's answer */
 #define LOOK_EVERY      64                   /* successes between two looks at whether tripd is still the same */
 #define LANE_DUE_NS     UINT64_C(1000000000) /* a lane that was sent so long ago may never get a number */
 
@@ -145,32 +146,32 @@ struct lane {
     uint64_t serial;         /* of this process, never used again */
     const struct view *view; /* whose slots its meters are indexed by */
     struct lane_header *memory;
-    size_t size;
     struct descriptor memfd;
-    uint32_t meter_count;
-    uint32_t taken;         /* a bit a section that a thread holds */
-    uint32_t thread_meters; /* meters taken by other sections than 0 */
-    uint32_t spares[16];    /* meter + 1: taken, but another thread was faster */
-    uint32_t watch_next;    /* where to look for a place in the table of calls in flight */
+    uint64_t taken[(LANE_SECTIONS + 63) / 64]; /* a bit a section that a thread holds */
+    uint32_t thread_meters;                    /* meters taken by other sections than 0 */
+    uint32_t spares[16];                       /* meter + 1: taken, but another thread was faster */
+    uint32_t watch_next;                       /* where to look for a place in the table of calls in flight */
+    /* What of it has memory for sure: sections and meters below. */
+    uint32_t sections_present, meters_present;
+    bool calls_present;
+    uint64_t refused_until_ns; /* the kernel had no memory: it is not asked again before; 0: it never refused */
     struct lane *older;
-    size_t mapped;          /* bytes of this structure with its tables */
-    struct meter *meters[]; /* section, then breaker */
+    struct meter **meters[LANE_SECTIONS]; /* by breaker; NULL: no thread has had this section yet */
 };
 
-int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane);
+/* -ENOMEM: the kernel has no memory for one, or grants this process none. */
+int lane_make(const struct view *view, struct lane **ret_lane);
 struct lane *lane_free(struct lane *lane);
 /* In a forked child, where the lane is not mapped: drops what the child has of it. */
 struct lane *lane_forget(struct lane *lane);
-/* 0: all are taken, share section 0. */
+/* 0: all are taken, or there is no memory for one more: share section 0. */
 uint32_t lane_section_take(struct lane *lane);
 void lane_section_give(struct lane *lane, uint32_t section);
 /* The meter of this breaker in this section, taken if need be; NULL: none is left. */
 struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uint64_t owner);
 
-static inline struct meter **lane_meters(struct lane *lane, uint32_t section)
-{
-    return &lane->meters[(size_t)section * lane->view->max_breakers];
-}
+/* Is there a table of calls in flight? It gets its memory when the first call is to be watched. */
+bool lane_calls_ready(struct lane *lane);
 
 /* Says in the lane that this process has a handle bound to the slot. Before the binding is believed, the slot's
  * incarnation is to be read again: tripd may have given the slot away until now. */
@@ -209,15 +210,14 @@ struct binding {
     uint64_t *word;
     uint64_t plain; /* the admission word while nothing but the state word decides */
     uint64_t owner; /* meter_owner() for section 0; 0: has no meters */
-    uint64_t *permits;
-    struct limit_lines *limits;
-    uint64_t *tickets;
     const struct view *view;
-    struct commons_view *commons;
     uint32_t slot;
-    enum binding_kind kind;
+    enum binding_kind kind; /* a call reads what is above, a line */
+    uint64_t *permits;
+    struct limit_lines *limits; /* NULL: of retries alone, the breaker's own budget */
+    uint64_t *tickets;
+    struct commons_view *commons;
     const struct binding *mirrored; /* of a shared one: what decides in its place while it is superseded */
-    struct binding *older;
 };
 
 struct trip_breaker {
@@ -227,12 +227,10 @@ struct trip_breaker {
     uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
     bool full;               /* tripd said so */
     struct trip_breaker *next;
-    struct binding *bindings; /* all, the latest first; under the client's lock */
     struct binding own;
-    struct policy_slot own_policy __attribute__((aligned(LAYOUT_LINE)));
-    struct state_line own_word __attribute__((aligned(LAYOUT_LINE)));
-    struct limit_lines own_limits; /* its budget alone: without tripd nothing else is limited */
-    char name[TRIP_NAME_MAX + 1];
+    uint64_t own_word;
+    uint64_t own_budget; /* of retries: without tripd nothing else is limited */
+    char name[];         /* with what it takes */
 };
 
 /* The binding in force; one that went stale is replaced first, without blocking. */
@@ -245,7 +243,8 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
 /* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
 const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
                                      struct binding ret_room[2]);
-struct trip_breaker *breaker_free(struct trip_breaker *breaker);
+/* Once nobody uses the client any more. */
+void bindings_free(struct trip_client *client);
 
 /* Does the slot hold the binding's breaker still, and are its words those in force? */
 static inline bool binding_current(const struct binding *binding)
@@ -402,6 +401,7 @@ struct trip_client {
     uint64_t time_namespace; /* inode; 0: unknown */
     uint64_t next_look_ns;
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
+    struct binding_page *bindings;                 /* all that breakers were ever bound to; under the lock */
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
     struct trip_client *next;                     /* clients.lock */
@@ -492,6 +492,31 @@ static inline struct meter *meter_at_hand(const struct trip_breaker *breaker, co
     struct meter *const meter = __atomic_load_n(&slot->meters[binding->slot], __ATOMIC_RELAXED);
     *ret_slot = slot;
     return likely(meter && meter_is_of(meter, binding)) ? meter : NULL;
+}
+
+/* May calls of this thread count in section 0? Where it has no section of its own, or that one no room for more. */
+static inline bool shares_section(const struct thread_slot *slot, uint32_t breaker)
+{
+    const struct lane *const lane = slot->lane_at;
+    if (slot->section == 0)
+        return true;
+    return !slot->meters[breaker] && (__atomic_load_n(&lane->thread_meters, __ATOMIC_RELAXED) >= LANE_THREAD_METERS ||
+                                      __atomic_load_n(&lane->refused_until_ns, __ATOMIC_RELAXED) != 0);
+}
+
+/* As meter_at_hand, of threads that share section 0. */
+static inline bool shared_at_hand(const struct trip_breaker *breaker, const struct binding *binding,
+                                  struct reporter *ret_reporter)
+{
+    const struct trip_client *const client = breaker->client;
+    const struct thread_slot *const slot = &thread_self.slots[client->thread_slot];
+    if (!binding_shared(binding) || thread_self.tracking ||
+        slot->generation != __atomic_load_n(fork_page, __ATOMIC_RELAXED) || slot->generation == 0 ||
+        slot->lane != __atomic_load_n(&client->lane_serial, __ATOMIC_RELAXED) || !shares_section(slot, binding->slot))
+        return false;
+    struct meter *const meter = __atomic_load_n(&slot->lane_at->meters[0][binding->slot], __ATOMIC_ACQUIRE);
+    *ret_reporter = (struct reporter){.lane = slot->lane_at, .meter = meter, .section = 0};
+    return meter && meter_is_of(meter, binding);
 }
 
 static inline struct reporter reporter_of(const struct thread_slot *slot, struct meter *meter)

@@ -294,6 +294,29 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
     return TRIP_ALLOW;
 }
 
+/* In a section that threads share: with the clock reads of the fast path, and atomics. */
+COLD static trip_verdict begin_elsewhere(trip_breaker *breaker, struct call *call)
+{
+    const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    struct reporter reporter;
+    if (word_state(word) != WORD_CLOSED ||
+        __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
+        __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0 ||
+        judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED)) ||
+        !shared_at_hand(breaker, binding, &reporter))
+        return begin_slow(breaker, call, &as_usual);
+    *call = (struct call){.breaker = breaker,
+                          .binding = binding,
+                          .word = word,
+                          .lane = reporter.lane->serial,
+                          .generation = (uint32_t)__atomic_load_n(fork_page, __ATOMIC_RELAXED),
+                          .flags = CALL_COUNTED};
+    reporter_add(&reporter, &reporter.meter->started);
+    call->ticks = view_ticks(binding->view);
+    return TRIP_ALLOW;
+}
+
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
 {
     struct call *const call = (struct call *)public_call;
@@ -304,7 +327,7 @@ trip_verdict trip_begin(trip_breaker *breaker, trip_call *public_call)
     if (unlikely(__atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
                  word_state(word) != WORD_CLOSED || !(meter = meter_at_hand(breaker, binding, &slot)) ||
                  judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED))))
-        return begin_slow(breaker, call, &as_usual);
+        return begin_elsewhere(breaker, call);
     call->breaker = breaker;
     call->binding = binding;
     call->word = word;

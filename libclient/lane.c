@@ -11,18 +11,26 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+#define METERS_A_PAGE    (LAYOUT_PAGE / (uint32_t)sizeof(struct meter))
+#define REFUSED_PAUSE_NS UINT64_C(1000000000)
+#define TABLE_SIZE       (LANE_BREAKERS * sizeof(struct meter *))
+
 /* ------------------------------------------------------------------------------------------------------- the memory */
 
-static int sealed_memfd(size_t size)
+static int sealed_memfd(void)
 {
     struct rlimit limit;
     /* A file beyond the limit is a signal to the host program, which ends it. */
-    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < size)
+    if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur < LANE_SIZE)
         return -EFBIG;
     const int fd = descriptor_raise(memfd_create("trip-lane", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (fd < 0)
         return -errno;
-    if (ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+    if (ftruncate(fd, (off_t)LANE_SIZE) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
         const int error = -errno;
         close(fd);
         return error;
@@ -42,7 +50,7 @@ static int second_description(int fd)
  * gone, be it by an exec, which leaves the process and so its pidfd alive. Where none is to be had, through the first:
  * tripd makes one for itself, and closes ours. Then a child that no atfork handler ran for keeps the lock, too, until
  * its first call. */
-static int map_and_lock(int fd, size_t size, void **ret_memory)
+static int map_and_lock(int fd, void **ret_memory)
 {
     int second = second_description(fd);
     if (second < 0)
@@ -51,11 +59,11 @@ static int map_and_lock(int fd, size_t size, void **ret_memory)
         return -errno;
     void *memory = MAP_FAILED;
     if (flock(second, LOCK_EX | LOCK_NB) == 0)
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, second, 0);
+        memory = mmap(NULL, LANE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, second, 0);
     int error = memory == MAP_FAILED ? -errno : 0;
-    if (error == 0 && madvise(memory, size, MADV_DONTFORK) < 0) {
+    if (error == 0 && madvise(memory, LANE_SIZE, MADV_DONTFORK) < 0) {
         error = -errno;
-        munmap(memory, size);
+        munmap(memory, LANE_SIZE);
     }
     close(second);
     *ret_memory = error == 0 ? memory : NULL;
@@ -75,11 +83,10 @@ static void name_program(char *to, size_t size)
         strncpy(to, program_invocation_short_name, size - 1);
 }
 
-static void fill_header(struct lane_header *header, uint64_t segment_id, uint32_t meter_count, uint64_t lane_id)
+static void fill_header(struct lane_header *header, uint64_t segment_id, uint64_t lane_id)
 {
     header->magic = LANE_MAGIC;
     header->version = LAYOUT_VERSION;
-    header->meter_count = meter_count;
     header->digest = layout_digest();
     header->lane_id = lane_id;
     header->segment_id = segment_id;
@@ -97,37 +104,93 @@ static uint64_t random_id(void)
     return id ? id : monotonic_ns() ^ (uint64_t)getpid() << 40;
 }
 
-int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane)
+/* Linux before 5.14. A page that is allocated passes for a hole until it is looked at. */
+static int allocate(const struct lane *lane, size_t first, size_t size)
 {
-    const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * view->max_breakers * sizeof(struct meter *);
-    const size_t size = lane_size(meter_count);
+    const volatile uint8_t *const memory = (const volatile uint8_t *)lane->memory + first;
+    int result;
+    do
+        result = descriptor_valid(&lane->memfd) ? fallocate(lane->memfd.fd, 0, (off_t)first, (off_t)size) : -1;
+    while (result < 0 && errno == EINTR);
+    for (size_t at = 0; result == 0 && at < size; at += LAYOUT_PAGE)
+        (void)memory[at];
+    return result;
+}
+
+/* Gives these pages their memory now: where the kernel refuses it, a store to one of them would be a SIGBUS. */
+static int give_memory(const struct lane *lane, size_t from, size_t until)
+{
+    ERRNO_KEPT;
+    const size_t first = from / LAYOUT_PAGE * LAYOUT_PAGE, size = LANE_ALIGN(until) - first;
+    int result = madvise((uint8_t *)lane->memory + first, size, MADV_POPULATE_WRITE);
+    if (result < 0 && errno == EINVAL)
+        result = allocate(lane, first, size);
+    return result < 0 ? -ENOMEM : 0;
+}
+
+/* A kernel that refuses is asked again after a while: it looks hard for memory each time. */
+static bool may_ask(const struct lane *lane)
+{
+    const uint64_t until_ns = __atomic_load_n(&lane->refused_until_ns, __ATOMIC_RELAXED);
+    return until_ns == 0 || coarse_ns() >= until_ns;
+}
+
+static bool ask_memory(struct lane *lane, size_t from, size_t until)
+{
+    if (!may_ask(lane))
+        return false;
+    const bool given = give_memory(lane, from, until) == 0;
+    __atomic_store_n(&lane->refused_until_ns, given ? 0 : coarse_ns() + REFUSED_PAUSE_NS, __ATOMIC_RELAXED);
+    return given;
+}
+
+/* Mapped, not allocated: a child can drop it, and only what is touched takes memory. */
+static void *map_private(size_t size)
+{
+    void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* The header, and section 0, to which everything goes that finds no other place. */
+static int fill_lane(struct lane *lane)
+{
+    lane->meters[0] = map_private(TABLE_SIZE);
+    (void)madvise(lane->memory, LANE_SIZE, MADV_NOHUGEPAGE); /* of which each would count as a whole */
+    if (!lane->meters[0] || give_memory(lane, 0, LANE_FIRST_PAGES) < 0 ||
+        give_memory(lane, lane_rings_offset(0), lane_rings_offset(1)) < 0)
+        return -ENOMEM;
+    lane->sections_present = 1;
+    fill_header(lane->memory, lane->view->segment_id, random_id());
+    return 0;
+}
+
+int lane_make(const struct view *view, struct lane **ret_lane)
+{
     void *memory;
-    const int fd = sealed_memfd(size);
+    const int fd = sealed_memfd();
     if (fd < 0)
         return fd;
-    int error = map_and_lock(fd, size, &memory);
+    int error = map_and_lock(fd, &memory);
     if (error < 0) {
         close(fd);
         return error;
     }
-    /* Mapped, not allocated: pages of sections that no thread takes are never touched, and a child can drop it. */
-    struct lane *const lane =
-        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (lane == MAP_FAILED) {
-        error = -errno;
-        munmap(memory, size);
+    struct lane *const lane = map_private(sizeof(*lane));
+    if (!lane) {
+        munmap(memory, LANE_SIZE);
         close(fd);
-        return error;
+        return -ENOMEM;
     }
     lane->serial = serial_next();
     lane->view = view;
     lane->memory = memory;
-    lane->size = size;
     lane->memfd = descriptor_own(fd);
-    lane->meter_count = meter_count;
-    lane->taken = 1; /* section 0 is nobody's own */
-    lane->mapped = mapped;
-    fill_header(lane->memory, view->segment_id, meter_count, random_id());
+    lane->taken[0] = 1; /* section 0 is nobody's own */
+    error = fill_lane(lane);
+    if (error < 0) {
+        lane_free(lane);
+        return error;
+    }
     *ret_lane = lane;
     return 0;
 }
@@ -135,13 +198,16 @@ int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_l
 struct lane *lane_forget(struct lane *lane)
 {
     descriptor_close(&lane->memfd);
-    munmap(lane, lane->mapped);
+    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
+        if (lane->meters[section])
+            munmap(lane->meters[section], TABLE_SIZE);
+    munmap(lane, sizeof(*lane));
     return NULL;
 }
 
 struct lane *lane_free(struct lane *lane)
 {
-    munmap(lane->memory, lane->size);
+    munmap(lane->memory, LANE_SIZE);
     return lane_forget(lane);
 }
 
@@ -156,32 +222,84 @@ static void raise_to(uint32_t *counter, uint32_t least)
         ;
 }
 
-uint32_t lane_section_take(struct lane *lane)
+/* Sections below it have memory: a section that a thread takes, and those before it that another one is about to. */
+static bool section_present(struct lane *lane, uint32_t section)
 {
-    uint32_t taken = __atomic_load_n(&lane->taken, __ATOMIC_RELAXED);
-    for (;;) {
-        const uint32_t section = (uint32_t)__builtin_ctz(~taken);
-        if (section >= LANE_SECTIONS)
-            return 0;
-        /* Acquire: pairs with lane_section_give, the former owner's last stores are visible. */
-        if (__atomic_compare_exchange_n(&lane->taken, &taken, taken | 1u << section, true, __ATOMIC_ACQUIRE,
-                                        __ATOMIC_RELAXED)) {
-            raise_to(&lane->memory->sections_used, section + 1);
-            return section;
+    const uint32_t present = __atomic_load_n(&lane->sections_present, __ATOMIC_ACQUIRE);
+    if (section < present)
+        return true;
+    if (!ask_memory(lane, lane_rings_offset(present), lane_rings_offset(section + 1)) ||
+        !ask_memory(lane, lane_head_offset(present), lane_head_offset(section + 1)))
+        return false;
+    raise_to(&lane->sections_present, section + 1);
+    return true;
+}
+
+/* Of who holds its bit. */
+static bool section_ready(struct lane *lane, uint32_t section)
+{
+    if (!lane->meters[section])
+        lane->meters[section] = map_private(TABLE_SIZE);
+    if (!lane->meters[section] || !section_present(lane, section))
+        return false;
+    raise_to(&lane->memory->sections_used, section + 1);
+    return true;
+}
+
+/* The lowest that is free, LANE_SECTIONS if none is. */
+static uint32_t free_section(struct lane *lane)
+{
+    for (uint32_t word = 0; word < sizeof(lane->taken) / sizeof(lane->taken[0]); word++) {
+        uint64_t taken = __atomic_load_n(&lane->taken[word], __ATOMIC_RELAXED);
+        while (~taken) {
+            const uint64_t bit = ~taken & (taken + 1);
+            const uint32_t section = word * 64 + (uint32_t)__builtin_ctzll(bit);
+            if (section >= LANE_SECTIONS)
+                return LANE_SECTIONS;
+            /* Acquire: pairs with lane_section_give, the former owner's last stores are visible. */
+            if (__atomic_compare_exchange_n(&lane->taken[word], &taken, taken | bit, true, __ATOMIC_ACQUIRE,
+                                            __ATOMIC_RELAXED))
+                return section;
         }
     }
+    return LANE_SECTIONS;
+}
+
+uint32_t lane_section_take(struct lane *lane)
+{
+    const uint32_t section = free_section(lane);
+    if (section == LANE_SECTIONS)
+        return 0;
+    if (section_ready(lane, section))
+        return section;
+    lane_section_give(lane, section);
+    return 0;
 }
 
 void lane_section_give(struct lane *lane, uint32_t section)
 {
-    __atomic_fetch_and(&lane->taken, ~(1u << section), __ATOMIC_RELEASE); /* pairs with lane_section_take */
+    /* Release: pairs with free_section. */
+    __atomic_fetch_and(&lane->taken[section / 64], ~(UINT64_C(1) << section % 64), __ATOMIC_RELEASE);
+}
+
+/* -------------------------------------------------------------------------------------------------- calls in flight */
+
+bool lane_calls_ready(struct lane *lane)
+{
+    if (__atomic_load_n(&lane->calls_present, __ATOMIC_ACQUIRE))
+        return true;
+    if (!ask_memory(lane, LANE_CALLS_OFFSET, LANE_RINGS_OFFSET))
+        return false;
+    __atomic_store_n(&lane->calls_present, true, __ATOMIC_RELEASE);
+    __atomic_store_n(&lane->memory->calls_used, 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------------ resolved breakers */
 
 void lane_resolve(const struct lane *lane, uint32_t slot)
 {
-    uint64_t *const bits = lane_resolved_at(lane->memory, lane->meter_count, slot);
+    uint64_t *const bits = lane_resolved_at(lane->memory, slot);
     const uint64_t bit = UINT64_C(1) << slot % 64;
     if (!(__atomic_load_n(bits, __ATOMIC_RELAXED) & bit))
         __atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
@@ -213,29 +331,57 @@ static void spare_give(struct lane *lane, const struct meter *meter)
     }
 }
 
-static struct meter *fresh_take(struct lane *lane)
+/* With some more behind it: the kernel is asked now and then, and little memory is ahead of its use. */
+static bool meter_present(struct lane *lane, uint32_t meter)
 {
-    const uint32_t most = lane->meter_count < LANE_METERS_MAX ? lane->meter_count : LANE_METERS_MAX;
-    uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_RELAXED);
-    /* Release: pairs with tripd's acquire; the meter's owner, still 0, is written last. */
-    while (used < most && !__atomic_compare_exchange_n(&lane->memory->meters_used, &used, used + 1, true,
-                                                       __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-    return used < most ? lane_meter_at(lane->memory, used) : NULL;
+    const uint32_t present = __atomic_load_n(&lane->meters_present, __ATOMIC_ACQUIRE);
+    if (meter < present)
+        return true;
+    const uint32_t more = present / 16 > METERS_A_PAGE ? present / 16 : METERS_A_PAGE;
+    const uint32_t until = (meter + more) / METERS_A_PAGE * METERS_A_PAGE;
+    const uint32_t most = until < LANE_METERS ? until : LANE_METERS;
+    if (!ask_memory(lane, lane_meter_offset(present), lane_meter_offset(most)))
+        return false;
+    raise_to(&lane->meters_present, most);
+    return true;
 }
 
-/* There is one meter a breaker for section 0, so that every outcome finds one, and LANE_SPARE_METERS for the others. */
+static struct meter *fresh_take(struct lane *lane)
+{
+    uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_RELAXED);
+    do {
+        if (used >= LANE_METERS || !meter_present(lane, used))
+            return NULL;
+        /* Release: pairs with tripd's acquire; the meter's owner, still 0, is written last. */
+    } while (!__atomic_compare_exchange_n(&lane->memory->meters_used, &used, used + 1, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    return lane_meter_at(lane->memory, used);
+}
+
+/* Counts one more meter of a thread's. False: they have as many as they may, and the rest are section 0's. */
+static bool thread_meter_count(struct lane *lane)
+{
+    uint32_t meters = __atomic_load_n(&lane->thread_meters, __ATOMIC_RELAXED);
+    while (meters < LANE_THREAD_METERS)
+        if (__atomic_compare_exchange_n(&lane->thread_meters, &meters, meters + 1, true, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
+/* There is one meter a breaker for section 0, so that every outcome finds one, and LANE_THREAD_METERS for the others.
+ */
 static struct meter *meter_take(struct lane *lane, uint32_t section, struct meter **place)
 {
-    if (section && __atomic_fetch_add(&lane->thread_meters, 1, __ATOMIC_RELAXED) >= LANE_SPARE_METERS) {
-        __atomic_fetch_sub(&lane->thread_meters, 1, __ATOMIC_RELAXED);
+    if (section && !thread_meter_count(lane))
         return NULL;
-    }
     struct meter *meter = spare_take(lane), *none = NULL;
     if (!meter)
         meter = fresh_take(lane);
-    if (!meter)
+    if (!meter) {
+        __atomic_fetch_sub(&lane->thread_meters, section != 0, __ATOMIC_RELAXED);
         return NULL;
+    }
     /* In section 0 two threads may want the same one: the later takes the earlier's. */
     if (__atomic_compare_exchange_n(place, &none, meter, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
         return meter;
@@ -245,7 +391,7 @@ static struct meter *meter_take(struct lane *lane, uint32_t section, struct mete
 
 struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uint64_t owner)
 {
-    struct meter **const place = &lane_meters(lane, section)[slot];
+    struct meter **const place = &lane->meters[section][slot % LANE_BREAKERS];
     const uint64_t whose = owner | (uint64_t)section << 48;
     struct meter *meter = __atomic_load_n(place, __ATOMIC_ACQUIRE);
     if (!meter)

@@ -85,6 +85,25 @@ static inline void count_ok(struct trip_breaker *breaker, const struct thread_sl
         client_look(breaker->client);
 }
 
+static void tell_shared(struct trip_breaker *breaker, const struct reporter *reporter, const struct binding *binding,
+                        uint64_t word, const struct outcome *outcome)
+{
+    tell_outcome(reporter, binding, word, outcome);
+    if (look_is_due(__atomic_load_n(&reporter->meter->total_ok, __ATOMIC_RELAXED)))
+        client_look(breaker->client);
+}
+
+/* In a section that threads share. False: the breaker has no meter there yet, or the thread counts elsewhere. */
+COLD static bool record_shared(struct trip_breaker *breaker, const struct binding *binding, uint64_t word,
+                               const struct outcome *outcome)
+{
+    struct reporter reporter;
+    if (word_state(word) != WORD_CLOSED || !plain(binding) || !shared_at_hand(breaker, binding, &reporter))
+        return false;
+    tell_shared(breaker, &reporter, binding, word, outcome);
+    return true;
+}
+
 /* Whatever is not a plain success of a closed breaker, or has a latency. */
 static __attribute__((noinline)) void record_other(struct trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
 {
@@ -96,7 +115,8 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
     struct meter *const meter =
         word_state(word) == WORD_CLOSED && plain(binding) ? meter_at_hand(breaker, binding, &slot) : NULL;
     if (unlikely(!meter)) {
-        record_slow(breaker, &outcome);
+        if (!record_shared(breaker, binding, word, &outcome))
+            record_slow(breaker, &outcome);
         return;
     }
     if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
@@ -243,8 +263,32 @@ static void end_own(const struct call *ended, struct outcome *outcome)
     client_look(breaker->client);
 }
 
+/* A call that began and ends in section 0 while its breaker is closed, with no more clock reads than the fast path. */
+static bool end_shared(struct call *call, const struct outcome *outcome)
+{
+    struct trip_breaker *const breaker = call->breaker;
+    const struct binding *const binding = call->binding;
+    const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    struct reporter reporter;
+    if (call->flags != CALL_COUNTED || outcome_neutral(outcome->what) || outcome->latency_ns ||
+        __atomic_load_n(&breaker->binding, __ATOMIC_RELAXED) != binding || !plain(binding) ||
+        word_state(word) != WORD_CLOSED || word_epoch(word) != word_epoch(call->word) ||
+        !shared_at_hand(breaker, binding, &reporter) || call->lane != reporter.lane->serial ||
+        call->generation != (uint32_t)__atomic_load_n(fork_page, __ATOMIC_RELAXED))
+        return false;
+    struct outcome whole = *outcome;
+    whole.latency_ns = lasted_ns(call, outcome->ticks);
+    whole.slow = latency_slow(binding->policy, whole.latency_ns);
+    call->breaker = NULL;
+    reporter_add(&reporter, &reporter.meter->finished);
+    tell_shared(breaker, &reporter, binding, word, &whole);
+    return true;
+}
+
 COLD static void end_slow(struct call *call, struct outcome *outcome)
 {
+    if (end_shared(call, outcome))
+        return;
     struct call ended = *call;
     call->breaker = NULL;
     if (ended.generation == 0 || ended.generation != (uint32_t)fork_generation())

@@ -257,27 +257,29 @@ bool limits_take(const struct reporter *reporter, struct call *call, trip_priori
 
 /* ---------------------------------------------------------------------------------------------------------- retries */
 
-static bool take_from_budget(const struct binding *binding)
+static bool take_from_budget(struct trip_breaker *breaker, const struct binding *binding)
 {
     const struct budget budget = policy_budget(binding->policy);
     struct limit_lines *const lines = binding->limits;
-    uint64_t word = load(&lines->budget), wait_ns = 1;
+    uint64_t *const at = lines ? &lines->budget : &breaker->own_budget;
+    uint64_t word = load(at), wait_ns = 1;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         const uint64_t now_ms = view_ticks(binding->view) / 1000000; /* after the word */
         const uint64_t after = budget_after_take(word, &budget, 0, now_ms, &wait_ns);
         if (wait_ns)
             break;
-        if (__atomic_compare_exchange_n(&lines->budget, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return true;
     }
-    __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED); /* for people */
+    if (lines)
+        __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED); /* for people */
     return false;
 }
 
 /* A retry is counted where its call is: for tripd, which lets no retry earn another. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding)
 {
-    if (!take_from_budget(binding))
+    if (!take_from_budget(breaker, binding))
         return false;
     const struct thread_slot *slot;
     struct meter *const meter = meter_at_hand(breaker, binding, &slot);

@@ -110,8 +110,7 @@ static uint32_t record_error(const struct reporter *reporter, const trip_error *
     /* Relaxed: the stamp tells whether a record is whole. */
     const uint64_t index = reporter->section ? __atomic_load_n(&section->errors, __ATOMIC_RELAXED)
                                              : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
-    struct lane_error *const record =
-        lane_error_at(reporter->lane->memory, reporter->lane->meter_count, reporter->section, index);
+    struct lane_error *const record = lane_error_at(reporter->lane->memory, reporter->section, index);
     const size_t head = offsetof(struct lane_error, message);
     struct lane_error text;
     if (!record_claim(reporter, record))
@@ -169,7 +168,7 @@ static bool append_event(const struct reporter *reporter, const struct view *vie
     uint64_t index, waiting;
     if (!take_place(section, reporter->section != 0, &index, &waiting))
         return false;
-    struct lane_event *const event = lane_event_at(lane->memory, lane->meter_count, reporter->section, index);
+    struct lane_event *const event = lane_event_at(lane->memory, reporter->section, index);
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
     const uint32_t record = record_error(reporter, outcome->error);
     const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type(outcome), record);

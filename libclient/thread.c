@@ -91,7 +91,7 @@ struct thread_slot *thread_take(struct trip_client *client)
     slot->own_lane = own_lane(slot);
     slot->lane_at = lane;
     slot->round = &lane->view->segment->round;
-    slot->meters = lane_meters(lane, slot->section);
+    slot->meters = lane->meters[slot->section];
     return slot;
 }
 

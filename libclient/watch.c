@@ -5,10 +5,12 @@
 
 bool watch_begin(struct lane *lane, uint32_t meter, uint64_t ticks, struct call *call)
 {
+    if (!lane_calls_ready(lane))
+        return false;
     const uint32_t start = __atomic_fetch_add(&lane->watch_next, 1, __ATOMIC_RELAXED);
     for (uint32_t i = 0; i < WATCH_PLACES; i++) {
         const uint32_t place = (start + i) % LANE_CALLS;
-        struct lane_call *const entry = lane_call_at(lane->memory, lane->meter_count, place);
+        struct lane_call *const entry = lane_call_at(lane->memory, place);
         uint64_t state = __atomic_load_n(&entry->state, __ATOMIC_RELAXED);
         const uint32_t serial = (uint32_t)(state >> 32) + 1;
         if (lane_call_status(state) != LANE_CALL_FREE ||
@@ -27,7 +29,7 @@ bool watch_begin(struct lane *lane, uint32_t meter, uint64_t ticks, struct call 
 
 bool watch_end(struct lane *lane, const struct call *call)
 {
-    struct lane_call *const entry = lane_call_at(lane->memory, lane->meter_count, call->watched_place);
+    struct lane_call *const entry = lane_call_at(lane->memory, call->watched_place);
     uint64_t state = call->watched;
     /* Release: pairs with the acquire of who takes the place next. */
     if (__atomic_compare_exchange_n(&entry->state, &state, lane_call_with_status(state, LANE_CALL_FREE), false,

@@ -70,6 +70,7 @@ extern unsigned bench_effort; /* percent */
 /* ---- the rows, by file */
 void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone and in two processes */
 void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, alone and in two processes */
+void bench_many(void);     /* bench_many.c: many breakers, threads and processes */
 void bench_trips(void);    /* bench_trips.c: how fast another process denies */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
 void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */

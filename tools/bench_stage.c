@@ -76,6 +76,14 @@ void bench_pin(unsigned core)
         bench_fail("two cores are needed to pin to", errno);
 }
 
+/* A part that ran before may have pinned this process: tripd and others it starts may run where they like. */
+static void unpin(void)
+{
+    cpu_set_t set;
+    memset(&set, 0xff, sizeof(set));
+    (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
 void bench_nap_us(unsigned us)
 {
     const struct timespec nap = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
@@ -185,6 +193,7 @@ static bool is_up(void)
 
 void stage_start(struct bench_stage *stage, const char *config)
 {
+    unpin();
     snprintf(stage->folder, sizeof(stage->folder), "/tmp/trip-bench.XXXXXX");
     if (!mkdtemp(stage->folder))
         bench_fail("cannot make a folder in /tmp", errno);

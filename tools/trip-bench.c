@@ -62,13 +62,13 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"trips", bench_trips},
+} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"many", bench_many},        {"trips", bench_trips},
              {"daemon", bench_daemon}, {"peers", bench_peers},   {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
     fprintf(stream,
-            "usage: trip-bench [--json] [--quick] [calls] [limits] [trips] [daemon] [peers] [simulate]\n"
+            "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [peers] [simulate]\n"
             "\n"
             "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
             "mutex\n"

@@ -34,8 +34,7 @@ static void leave_chain(struct meter_side *meter)
     if (meter->next)
         meter->next->previous = meter->previous;
     if (meter->breaker != NO_BREAKER)
-        meter_side_unclaim(meter, meter->breaker);
-    meter->breaker = NO_BREAKER;
+        meter_side_unclaim(meter);
 }
 
 void breakers_home(struct breakers *breakers, struct meter_side *meter)
@@ -43,7 +42,6 @@ void breakers_home(struct breakers *breakers, struct meter_side *meter)
     const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
     const bool ours = slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
                       segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
-    meter->breaker = ours ? slot : NO_BREAKER;
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
     if (ours)
         breakers_touch(breakers, slot);
@@ -161,11 +159,10 @@ static void touch_unnamed(struct breakers *breakers, const struct lane_side *sid
 /* Takes of all rings of a lane; true: come again. */
 static bool take_lane(struct breakers *breakers, struct lane_side *side, uint32_t most)
 {
-    const uint32_t sections = lane_sections(side->lane);
     bool again = false;
     lanes_reading(breakers->options.lanes, side->number);
     lane_side_look(side, breakers->now_ticks, found, breakers);
-    for (uint32_t section = 0; section < sections; section++)
+    for (uint32_t section = 0; section < side->section_count; section++)
         again |= lane_side_take(side, section, &breakers->drain->batch, most, taken, breakers);
     touch_unnamed(breakers, side);
     lanes_reading(breakers->options.lanes, 0);
@@ -176,7 +173,7 @@ static bool take_lane(struct breakers *breakers, struct lane_side *side, uint32_
 static void release_lane(struct breakers *breakers, struct lane_side *side)
 {
     lanes_reading(breakers->options.lanes, side->number);
-    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
+    for (uint32_t section = 0; section < side->section_count; section++)
         lane_side_release(side, section);
     lanes_reading(breakers->options.lanes, 0);
 }

@@ -18,7 +18,7 @@ struct call_place {
 
 static uint64_t *state_of(const struct lane_side *side, uint32_t place)
 {
-    return &lane_call_at(side->memory, side->meter_count, place)->state;
+    return &lane_call_at(side->memory, place)->state;
 }
 
 static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t from, enum lane_call_status status)
@@ -114,7 +114,7 @@ static void look_at_place(struct breakers *breakers, struct lane_side *side, uin
     const enum lane_call_status status = lane_call_status(call.state);
     if (status != LANE_CALL_RUNNING && status != LANE_CALL_STALLING && status != LANE_CALL_RETURNED)
         return;
-    call.ticks = __atomic_load_n(&lane_call_at(side->memory, side->meter_count, place)->ticks, __ATOMIC_RELAXED);
+    call.ticks = __atomic_load_n(&lane_call_at(side->memory, place)->ticks, __ATOMIC_RELAXED);
     const uint64_t at_ns = stalls_at(breakers, &call, &slot);
     if (status == LANE_CALL_RUNNING && at_ns > breakers->now_ns) {
         breakers->stall_due_ns = at_ns < breakers->stall_due_ns ? at_ns : breakers->stall_due_ns;
@@ -146,7 +146,7 @@ static bool watches(struct breakers *breakers, const struct lane_side *side, boo
 
 void breakers_stall_look(struct breakers *breakers, struct lane_side *side)
 {
-    if (!watches(breakers, side, false))
+    if (!lane_calls(side->lane) || !watches(breakers, side, false))
         return;
     breakers_look_at_clock(breakers);
     lanes_reading(breakers->options.lanes, side->number);

@@ -179,21 +179,6 @@ void config_check_breaker(const struct breaker_settings *settings, const struct 
     config_check_load(&check);
 }
 
-void config_check_limits(const struct config_limits *limits, size_t line, struct config_problems *problems)
-{
-    const size_t lane = lane_size((uint32_t)lane_meters_for(limits->max_breakers));
-    const uint64_t mib = UINT64_C(1) << 20;
-    if (limits->lane_memory_per_user >= lane)
-        return;
-    char memory[CONFIG_TEXT_MAX], least[CONFIG_TEXT_MAX];
-    config_value_format(CONFIG_BYTES, limits->lane_memory_per_user, memory);
-    config_value_format(CONFIG_BYTES, (lane + mib - 1) / mib * mib, least);
-    config_problem(problems, line,
-                   "limits.lane_memory_per_user: %s holds not one lane of %u breakers, so no client could attach; "
-                   "write %s or more, or fewer max_breakers",
-                   memory, limits->max_breakers, least);
-}
-
 /* Matching with the other pattern as the text, where its wildcards are letters that only a wildcard as wide takes. */
 bool config_pattern_covers(const char *pattern, const char *other)
 {

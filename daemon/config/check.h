@@ -16,8 +16,6 @@ struct config_lines {
 void config_check_breaker(const struct breaker_settings *settings, const struct config_lines *lines,
                           struct config_problems *problems, struct config_problems *notes);
 
-void config_check_limits(const struct config_limits *limits, size_t line, struct config_problems *problems);
-
 /* Does this pattern match every name that the other one matches? */
 bool config_pattern_covers(const char *pattern, const char *other);
 

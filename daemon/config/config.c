@@ -152,14 +152,15 @@ static int drop_ins_first(struct config *config, size_t main_count)
     return error < 0 ? error : rotate(config->origins, sizeof(*config->origins), all, main_count);
 }
 
-static void check_limits(const struct config *config, struct config_problems *problems)
+#define LANE_MEMORY_USUAL ((uint64_t)256 << 10) /* of a process; few need as much */
+#define LANE_MEMORY_LEAST ((uint64_t)1 << 20)
+
+/* So that any one user may have all the lanes. */
+static void default_lane_memory(struct config *config)
 {
-    const struct config_origin memory = config->limit_origins[LIMIT_lane_memory_per_user];
-    const struct config_origin origin = memory.file ? memory : config->limit_origins[LIMIT_max_breakers];
-    if (!origin.file)
-        return;
-    problems->file = file_of(config, origin);
-    config_check_limits(&config->limits, origin.line, problems);
+    const uint64_t all = config->limits.max_lanes * LANE_MEMORY_USUAL;
+    if (!config->limit_origins[LIMIT_lane_memory_per_user].file)
+        config->limits.lane_memory_per_user = all > LANE_MEMORY_LEAST ? all : LANE_MEMORY_LEAST;
 }
 
 /* Each text, whatever is wrong with those before it: the problems of all are told. */
@@ -172,8 +173,7 @@ static void read_texts(struct config_reading *reading, const struct config_texts
         if (i == 0 && texts->has_main)
             *ret_main_count = reading->config->breaker_count;
     }
-    if (!reading->limits_broken)
-        check_limits(reading->config, &reading->problems);
+    default_lane_memory(reading->config);
 }
 
 static int assemble(struct config_reading *reading, const struct config_texts *texts)

@@ -259,8 +259,6 @@ static void read_limit(struct reader *reader, void *context, size_t name, const 
     (void)context;
     if (read_quantity(reader, &config_limit_keys[name], &reader->config->limits, value))
         reader->config->limit_origins[name] = origin_of(reader, line_of(key));
-    else
-        reader->reading->limits_broken = true;
 }
 
 static void read_role(struct reader *reader, void *context, size_t name, const yaml_node_t *key,

@@ -11,7 +11,6 @@ struct config_reading {
     struct config *config;
     struct config_problems problems, notes; /* their `file` is that of the text */
     uint32_t file;                          /* its number in config->files, from 1 */
-    bool limits_broken;                     /* a limit was not understood: what goes together cannot be told */
 };
 
 /* Adds what the text says to a config that began with the defaults of limits and access and no breakers; complete only

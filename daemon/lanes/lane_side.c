@@ -7,6 +7,8 @@
 #include "internal/announce.h"
 #include "internal/words.h"
 
+#define CLAIM_CHAINS_LEAST 16u
+
 static uint64_t load(const uint64_t *word)
 {
     /* Pairs with the client's release: what it did before is there. */
@@ -23,25 +25,32 @@ static void adopt_tail(struct lane_side *side, uint32_t section)
     side->sections[section].tail = head - tail <= LANE_EVENTS ? tail : head;
 }
 
+static void adopt_sections(struct lane_side *side)
+{
+    const uint32_t sections = lane_sections(side->lane);
+    for (; side->section_count < sections; side->section_count++)
+        adopt_tail(side, side->section_count);
+}
+
 int lane_side_new(struct lane *lane, struct lane_side **ret_side)
 {
     struct lane_side *side = calloc(1, sizeof(*side));
-    uint16_t *const claimed = calloc(lane_max_breakers(lane), sizeof(*claimed));
-    if (!side || !claimed) {
-        free(claimed);
+    struct meter_side **const claims = calloc(CLAIM_CHAINS_LEAST, sizeof(*claims));
+    if (!side || !claims) {
+        free(claims);
         free(side);
         return -ENOMEM;
     }
-    side->claimed = claimed;
+    side->claims = claims;
+    side->claim_chains = CLAIM_CHAINS_LEAST;
     side->lane = lane;
     side->memory = lane_memory(lane);
     side->lane_id = lane_identity(lane);
     side->uid = lane_uid(lane);
     side->number = lane_number(lane);
-    side->meter_count = lane_meter_count(lane);
     side->looked_ticks = TICKS_UNKNOWN;
-    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
-        adopt_tail(side, section);
+    lane_look(lane);
+    adopt_sections(side);
     *ret_side = side;
     return 0;
 }
@@ -53,7 +62,7 @@ struct lane_side *lane_side_free(struct lane_side *side)
     for (uint32_t chunk = 0; chunk < side->chunk_count; chunk++)
         free(side->chunks[chunk]);
     free(side->chunks);
-    free(side->claimed);
+    free(side->claims);
     free(side);
     return NULL;
 }
@@ -84,19 +93,57 @@ static struct meter *line_of(const struct meter_side *meter)
     return lane_meter_at(meter->lane->memory, meter->number);
 }
 
-bool meter_side_claim(const struct meter_side *meter, uint32_t breaker)
+static struct meter_side **claim_chain(const struct lane_side *side, uint32_t breaker, uint32_t section)
 {
-    uint16_t *const sections = &meter->lane->claimed[breaker];
-    const uint16_t bit = (uint16_t)(1u << meter_side_section(meter));
-    if (*sections & bit)
-        return false;
-    *sections |= bit;
+    const uint32_t hash = (breaker * LANE_SECTIONS + section) * UINT32_C(0x9e3779b1);
+    return &side->claims[(hash >> 8) % side->claim_chains];
+}
+
+/* As many chains as meters; without memory the chains become longer. */
+static void grow_claims(struct lane_side *side)
+{
+    struct meter_side **const few = side->claims;
+    const uint32_t count = side->claim_chains;
+    struct meter_side **const more = calloc((size_t)count * 2, sizeof(*more));
+    if (!more)
+        return;
+    side->claims = more;
+    side->claim_chains = count * 2;
+    for (uint32_t i = 0; i < count; i++)
+        for (struct meter_side *meter = few[i], *next; meter; meter = next) {
+            struct meter_side **const chain = claim_chain(side, meter->breaker, meter_side_section(meter));
+            next = meter->next_claim;
+            meter->next_claim = *chain;
+            *chain = meter;
+        }
+    free(few);
+}
+
+bool meter_side_claim(struct meter_side *meter, uint32_t breaker)
+{
+    struct lane_side *const side = meter->lane;
+    const uint32_t section = meter_side_section(meter);
+    if (side->claim_count >= side->claim_chains && side->claim_chains < LANE_METERS)
+        grow_claims(side);
+    struct meter_side **const chain = claim_chain(side, breaker, section);
+    for (const struct meter_side *other = *chain; other; other = other->next_claim)
+        if (other->breaker == breaker && meter_side_section(other) == section)
+            return false;
+    meter->breaker = breaker;
+    meter->next_claim = *chain;
+    *chain = meter;
+    side->claim_count++;
     return true;
 }
 
-void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker)
+void meter_side_unclaim(struct meter_side *meter)
 {
-    meter->lane->claimed[breaker] &= (uint16_t) ~(1u << meter_side_section(meter));
+    struct meter_side **place = claim_chain(meter->lane, meter->breaker, meter_side_section(meter));
+    while (*place != meter)
+        place = &(*place)->next_claim;
+    *place = meter->next_claim;
+    meter->lane->claim_count--;
+    meter->breaker = NO_BREAKER;
 }
 
 uint64_t meter_side_owner(const struct meter_side *meter)
@@ -204,11 +251,11 @@ void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct m
 void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
                     void *context)
 {
-    const uint32_t used = lane_look(side->lane);
     uint32_t unowned = UINT32_MAX;
     side->short_of_room = false;
-    if (used > side->meters)
-        side->meters = used;
+    lane_look(side->lane);
+    adopt_sections(side);
+    side->meters = lane_meters(side->lane);
     for (uint32_t number = side->unowned; number < side->meters; number++) {
         if (lane_side_meter(side, number))
             continue;
@@ -270,7 +317,7 @@ bool lane_side_complete(const struct lane_side *side)
 bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks)
 {
     struct meter_side *const meter = lane_side_meter(side, number);
-    if (number >= side->meter_count)
+    if (number >= lane_meters(side->lane))
         return false;
     words_store(&lane_meter_at(side->memory, number)->marks, marks, sizeof(*marks));
     if (meter)
@@ -293,7 +340,7 @@ void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKET
 
 static bool event_at(const struct lane_side *side, uint32_t section, uint64_t index, struct told *ret_told)
 {
-    const struct lane_event *const event = lane_event_at(side->memory, side->meter_count, section, index);
+    const struct lane_event *const event = lane_event_at(side->memory, section, index);
     /* Pairs with the client's release of the stamp, which it writes last. */
     if (__atomic_load_n(&event->stamp, __ATOMIC_ACQUIRE) != (uint32_t)index + 1)
         return false;
@@ -336,7 +383,7 @@ bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch 
     while (there > 0 && most > 0 && batch->count < batch->capacity) {
         struct told *const told = &batch->events[batch->count];
         const bool whole = event_at(side, section, ring->tail, told);
-        struct meter_side *const meter = whole ? lane_side_meter(side, told->what & 0xffff) : NULL;
+        struct meter_side *const meter = whole ? lane_side_meter(side, lane_event_meter(told->what)) : NULL;
         if (meter && chain(batch, meter))
             taken(context, meter);
         /* A thread may have died between taking a place and writing there; a full ring does not wait for it. */
@@ -365,9 +412,9 @@ void lane_side_release(struct lane_side *side, uint32_t section)
 bool lane_side_error(const struct lane_side *side, uint32_t section, uint32_t place,
                      char ret_message[TRIP_ERROR_MESSAGE_MAX + 1])
 {
-    const struct lane_error *const record = lane_error_at(side->memory, side->meter_count, section, place);
+    const struct lane_error *const record = lane_error_at(side->memory, section, place);
     uint64_t text[sizeof(record->message) / 8];
-    if (place >= LANE_ERRORS)
+    if (section >= side->section_count || place >= LANE_ERRORS)
         return false;
     const uint64_t stamp = load(&record->stamp);
     words_load(text, record->message, sizeof(text));

@@ -20,12 +20,13 @@ struct meter_side {
     struct meter_side **previous; /* what points to it in that chain */
     struct meter_side *next_told; /* of those with events in the batch */
     struct meter_side *next_active;
-    uint32_t announced; /* the client's note, as last seen */
-    uint32_t active;    /* heartbeats that are to read it */
-    uint64_t owner;     /* as it was when `breaker` was found; 0: not taken */
-    uint32_t breaker;   /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
-    uint32_t number;    /* in the lane */
-    int64_t in_flight;  /* calls begun less calls ended, when last read */
+    struct meter_side *next_claim; /* of those that count for a breaker, with the same hash */
+    uint32_t announced;            /* the client's note, as last seen */
+    uint32_t active;               /* heartbeats that are to read it */
+    uint64_t owner;                /* as it was when `breaker` was found; 0: not taken */
+    uint32_t breaker;              /* NO_BREAKER: nobody's: of a breaker that was forgotten, or not one */
+    uint32_t number;               /* in the lane */
+    int64_t in_flight;             /* calls begun less calls ended, when last read */
     struct meter_marks marks;
     uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
@@ -46,8 +47,8 @@ struct lane_side {
     uint64_t lane_id;
     uid_t uid;
     uint32_t number;
-    uint32_t meter_count;
-    uint32_t meters;           /* in use, as of the last look */
+    uint32_t meters; /* in use, as of the last look */
+    uint32_t section_count;
     uint32_t unowned;          /* the lowest that had no owner then; `meters`: all have */
     bool short_of_room;        /* there was no room for one that has */
     struct meter_side *active; /* those that were announced, or found, of late; a chain */
@@ -55,10 +56,10 @@ struct lane_side {
     struct section_side sections[LANE_SECTIONS];
     uint32_t chunk_count;
     struct meter_side **chunks;
-    uint16_t *claimed; /* by breaker, a bit a section: a meter counts for both */
+    struct meter_side **claims; /* chains of meters that count for a breaker, by the hash of it and their section */
+    uint32_t claim_chains;      /* a power of two */
+    uint32_t claim_count;
 };
-
-_Static_assert(LANE_SECTIONS <= 16, "a bit a section in lane_side.claimed");
 
 /* A batch of told events, of any lanes. */
 struct told_batch {
@@ -73,8 +74,8 @@ bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark)
 
 /* One meter of a lane counts for a breaker in a section: libtrip takes no more, and each one costs its breaker's turns.
  * False: another one does. */
-bool meter_side_claim(const struct meter_side *meter, uint32_t breaker);
-void meter_side_unclaim(const struct meter_side *meter, uint32_t breaker);
+bool meter_side_claim(struct meter_side *meter, uint32_t breaker);
+void meter_side_unclaim(struct meter_side *meter);
 
 /* Looks for meters that came into use; `found` is called for each one that has an owner now. Without memory for one, or
  * room for it in its user's quota, it is looked for again. */

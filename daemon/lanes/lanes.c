@@ -13,18 +13,21 @@
 #include "internal/policy.h"
 #include "log.h"
 
+#define LANE_COUNTED_LEAST                                                                     \
+    ((uint64_t)64 << 10) /* what one thread needs for its first breakers: a lane is sure of it \
+                          */
 #define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct lane {
     struct lanes *lanes;
     struct lane_header *memory;
     uint64_t lane_id;
-    size_t size;
-    uint64_t charged; /* what is kept of it on the heap */
+    uint64_t allocated; /* its memory, as last measured */
+    uint64_t charged;   /* what is kept of it on the heap */
     int fd;
     uint32_t number;
-    uint32_t meter_count;
-    uint32_t meters; /* in use, as of the last look */
+    uint32_t meters, sections; /* in use, as of the last look */
+    bool calls;                /* likewise its table of calls in flight */
     uid_t uid;
     pid_t pid;
     bool connected;
@@ -35,8 +38,6 @@ struct lanes {
     struct lanes_options options;
     struct lane **places; /* by number; place 0 is unused */
     uint32_t count;
-    uint32_t meter_count; /* that every lane must have */
-    size_t size;
     bool told_charge; /* the log has said that a quota is used up by what lanes hold */
 };
 
@@ -46,8 +47,6 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
     if (!lanes)
         return -ENOMEM;
     lanes->options = *options;
-    lanes->meter_count = (uint32_t)lane_meters_for(options->max_breakers);
-    lanes->size = lane_size(lanes->meter_count);
     lanes->places = calloc((size_t)options->max_lanes + 1, sizeof(struct lane *));
     if (!lanes->places) {
         free(lanes);
@@ -57,14 +56,18 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
     return 0;
 }
 
-static struct lane *lane_free(struct lane *lane)
+/* All but its descriptor. */
+static void lane_drop(struct lane *lane)
 {
     if (lane->memory)
-        munmap(lane->memory, lane->size);
-    if (lane->fd >= 0)
-        close(lane->fd);
+        munmap(lane->memory, LANE_SIZE);
     free(lane);
-    return NULL;
+}
+
+static void lane_free(struct lane *lane)
+{
+    close(lane->fd);
+    lane_drop(lane);
 }
 
 struct lanes *lanes_free(struct lanes *lanes)
@@ -87,7 +90,7 @@ void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user)
 /* ------------------------------------------------------------------------------------------------------- attaching */
 
 /* NULL: it can be mapped and read without a SIGBUS. */
-static const char *misfit_file(int fd, size_t size)
+static const char *misfit_file(int fd)
 {
     struct stat status;
     const int seals = fcntl(fd, F_GET_SEALS);
@@ -97,8 +100,10 @@ static const char *misfit_file(int fd, size_t size)
         return "the lane is not sealed against shrinking, growing and further seals";
     if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
         return "the lane is no file";
-    if (status.st_size < 0 || (size_t)status.st_size != size)
+    if (status.st_size < 0 || (size_t)status.st_size != LANE_SIZE)
         return "the lane has another size than this tripd's lanes";
+    if (lseek(fd, 0, SEEK_HOLE) < (off_t)LANE_FIRST_PAGES)
+        return "the lane's header has no memory";
     return NULL;
 }
 
@@ -111,8 +116,6 @@ static const char *misfit_header(const struct lanes *lanes, const struct lane_he
         return "the lane has another layout version";
     if (header->digest != layout_digest())
         return "the lane has another layout digest";
-    if (header->meter_count != lanes->meter_count)
-        return "the lane has another number of meters than this tripd's lanes";
     if (header->lane_id == 0)
         return "the lane has no id";
     if (header->lane_id != lane_id)
@@ -135,12 +138,12 @@ static void copy_program(char to[sizeof(((struct lane *)0)->program)],
 static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
 {
     struct lane_header header = {0};
-    const char *why = misfit_file(offer->fd, lanes->size);
+    const char *why = misfit_file(offer->fd);
     if (why) {
         *ret_why = why;
         return -EINVAL;
     }
-    void *const memory = mmap(NULL, lanes->size, PROT_READ | PROT_WRITE, MAP_SHARED, offer->fd, 0);
+    void *const memory = mmap(NULL, LANE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, offer->fd, 0);
     if (memory == MAP_FAILED) {
         const int error = -errno;
         *ret_why = "the lane cannot be mapped for writing";
@@ -150,25 +153,23 @@ static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, s
     header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
     why = misfit_header(lanes, &header, offer->lane_id);
     if (why) {
-        munmap(memory, lanes->size);
+        munmap(memory, LANE_SIZE);
         *ret_why = why;
         return -EINVAL;
     }
     lane->memory = memory;
-    lane->size = lanes->size;
     lane->lane_id = header.lane_id;
-    lane->meter_count = lanes->meter_count;
     copy_program(lane->program, header.program);
     return 0;
 }
 
 /* A description of our own. The sender's may be the one that holds its lock, and our mapping would keep it. A memfd
  * that the sender has put a lease on is not waited for. -1: there is none to be had, and the sender's must do. */
-static int own_description(int fd, size_t size)
+static int own_description(int fd)
 {
     char path[32];
     const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; /* with our rights it might become so */
-    if (!writable || misfit_file(fd, size))
+    if (!writable || misfit_file(fd))
         return -1;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -192,12 +193,18 @@ static bool same_memfd(int fd, int other_fd)
            status.st_ino == other.st_ino;
 }
 
+static uint64_t counted(const struct lane *lane)
+{
+    const uint64_t taken = lane->allocated + lane->charged;
+    return taken > LANE_COUNTED_LEAST ? taken : LANE_COUNTED_LEAST;
+}
+
 static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
     uint64_t memory = more;
     for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
         if (lanes->places[number] && lanes->places[number]->uid == uid)
-            memory += lanes->size + lanes->places[number]->charged;
+            memory += counted(lanes->places[number]);
     return memory <= lanes->options.memory_per_user;
 }
 
@@ -213,7 +220,8 @@ static void say_no_room(struct lanes *lanes, uid_t uid)
 
 bool lane_charge(struct lane *lane, size_t bytes)
 {
-    if (!within_quota(lane->lanes, lane->uid, bytes)) {
+    const bool sure = lane->allocated + lane->charged + bytes <= LANE_COUNTED_LEAST;
+    if (!sure && !within_quota(lane->lanes, lane->uid, bytes)) {
         say_no_room(lane->lanes, lane->uid);
         return false;
     }
@@ -244,19 +252,18 @@ static int take_up_again(struct lane *lane, int fd, pid_t pid, const char **ret_
     return 0;
 }
 
-/* Everything but the lane's memory. */
-static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t *ret_number, const char **ret_why)
+/* Gives it its number, if there is room for one more. */
+static int admit(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
 {
-    const uint32_t number = free_number(lanes, wanted);
-    if (!number) {
-        *ret_why = wanted ? "another lane has this number" : "limits.max_lanes lanes are attached";
+    lane->number = free_number(lanes, offer->number);
+    if (!lane->number) {
+        *ret_why = offer->number ? "another lane has this number" : "limits.max_lanes lanes are attached";
         return -EMFILE;
     }
-    if (!within_quota(lanes, uid, lanes->size)) {
+    if (!within_quota(lanes, offer->uid, counted(lane))) {
         *ret_why = "limits.lane_memory_per_user is used up by this user's other processes";
         return -EDQUOT;
     }
-    *ret_number = number;
     return 0;
 }
 
@@ -268,13 +275,14 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
         *ret_why = "out of memory";
         return -ENOMEM;
     }
-    lane->fd = -1;
+    lane->fd = offer->fd;
+    lane_measure(lane);
     int error = lane_map(lanes, offer, lane, ret_why);
     struct lane *const before = error == 0 ? lane_of_id(lanes, offer->uid, lane->lane_id) : NULL;
     if (before) {
         *ret_why = "another process's lane has its id";
         error = offer->number ? -EEXIST : take_up_again(before, offer->fd, offer->pid, ret_why);
-        lane_free(lane);
+        lane_drop(lane);
         if (error < 0)
             return error;
         close(offer->fd);
@@ -282,13 +290,12 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
         return 0;
     }
     if (error == 0)
-        error = admit(lanes, offer->uid, offer->number, &lane->number, ret_why);
+        error = admit(lanes, offer, lane, ret_why);
     if (error < 0) {
-        lane_free(lane);
+        lane_drop(lane);
         return error;
     }
     lane->lanes = lanes;
-    lane->fd = offer->fd;
     lane->uid = offer->uid;
     lane->pid = offer->pid;
     lane->connected = offer->number == 0;
@@ -303,7 +310,7 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
 int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
     /* What the keeper holds is a description of our own. */
-    const int own = offer->number == 0 ? own_description(offer->fd, lanes->size) : -1;
+    const int own = offer->number == 0 ? own_description(offer->fd) : -1;
     struct lane_offer ours = *offer;
     if (own >= 0)
         ours.fd = own;
@@ -403,36 +410,70 @@ void *lane_memory(const struct lane *lane)
     return lane->memory;
 }
 
-uint32_t lane_meter_count(const struct lane *lane)
-{
-    return lane->meter_count;
-}
-
-uint32_t lane_max_breakers(const struct lane *lane)
-{
-    return lane->lanes->options.max_breakers;
-}
-
 bool lane_resolved(const struct lane *lane, uint32_t breaker)
 {
     /* Relaxed: the fences of both sides order it (libtrip's lane_resolve, and who asks here). */
-    const uint64_t bits = __atomic_load_n(lane_resolved_at(lane->memory, lane->meter_count, breaker), __ATOMIC_RELAXED);
+    const uint64_t bits = __atomic_load_n(lane_resolved_at(lane->memory, breaker), __ATOMIC_RELAXED);
     return bits >> breaker % 64 & 1;
 }
 
-uint32_t lane_look(struct lane *lane)
+void lane_measure(struct lane *lane)
 {
-    /* Pairs with the client's release after it took a meter: those below are initialised. */
-    const uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_ACQUIRE);
-    lane->meters = used < lane->meter_count ? used : lane->meter_count;
-    return lane->meters;
+    struct stat status;
+    if (fstat(lane->fd, &status) == 0)
+        lane->allocated = (uint64_t)status.st_blocks * 512;
+}
+
+/* How far the lane has memory from there on. */
+static size_t memory_until(const struct lane *lane, size_t from)
+{
+    const off_t hole = lseek(lane->fd, (off_t)from, SEEK_HOLE);
+    return hole > (off_t)from ? (size_t)hole : from;
+}
+
+static uint32_t as_far_as(uint32_t marked, size_t there)
+{
+    return marked < there ? marked : (uint32_t)there;
+}
+
+static void look_for_meters(struct lane *lane, uint32_t marked)
+{
+    const size_t until = memory_until(lane, lane_meter_offset(lane->meters));
+    lane->meters = as_far_as(marked, (until - LANE_METERS_OFFSET) / sizeof(struct meter));
+}
+
+static void look_for_sections(struct lane *lane, uint32_t marked)
+{
+    const size_t rings = memory_until(lane, lane_rings_offset(lane->sections)) - LANE_RINGS_OFFSET;
+    const size_t heads = memory_until(lane, lane_head_offset(lane->sections)) - LANE_HEADS_OFFSET;
+    lane->sections = as_far_as(as_far_as(marked, rings / LANE_RINGS_SIZE), heads / sizeof(struct lane_section));
+}
+
+void lane_look(struct lane *lane)
+{
+    /* Pairs with the client's release after it took a meter or a section: those below are initialised. */
+    const uint32_t meters = as_far_as(__atomic_load_n(&lane->memory->meters_used, __ATOMIC_ACQUIRE), LANE_METERS);
+    const uint32_t sections = as_far_as(__atomic_load_n(&lane->memory->sections_used, __ATOMIC_ACQUIRE), LANE_SECTIONS);
+    if (meters <= lane->meters && sections <= lane->sections)
+        return;
+    if (meters > lane->meters)
+        look_for_meters(lane, meters);
+    if (sections > lane->sections)
+        look_for_sections(lane, sections);
+    lane_measure(lane);
 }
 
 uint32_t lane_sections(const struct lane *lane)
 {
-    /* Pairs with the client's release after it took a section. */
-    const uint32_t used = __atomic_load_n(&lane->memory->sections_used, __ATOMIC_ACQUIRE);
-    return used < 1 ? 1 : used < LANE_SECTIONS ? used : LANE_SECTIONS;
+    return lane->sections;
+}
+
+bool lane_calls(struct lane *lane)
+{
+    /* Pairs with the client's release after it gave the table its memory. */
+    if (!lane->calls && __atomic_load_n(&lane->memory->calls_used, __ATOMIC_ACQUIRE))
+        lane->calls = memory_until(lane, LANE_CALLS_OFFSET) >= LANE_RINGS_OFFSET;
+    return lane->calls;
 }
 
 void lanes_reading(const struct lanes *lanes, uint32_t number)

@@ -14,7 +14,7 @@ struct lanes;
 struct lane;
 
 struct lanes_options {
-    uint32_t max_lanes, max_breakers;
+    uint32_t max_lanes;
     uint64_t memory_per_user;
     uint64_t segment_id; /* a lane for another one's slots is refused */
     const struct clock *clock;
@@ -35,7 +35,7 @@ struct lane_offer {
     uint32_t number;  /* 0: any free one; else the one it had (a worker that inherits lanes from the keeper) */
 };
 
-/* Checks seals, exact size, header (magic, version, digest, meter_count, lane_id), maps it, gives it a number. Takes fd
+/* Checks seals, exact size, header (magic, version, digest, lane_id), maps it, gives it a number. Takes fd
  * on success, and keeps the memory by a description of its own. -EINVAL with *ret_why: not a lane; -EDQUOT: the user's
  * lane memory; -EMFILE: max_lanes; -EEXIST: a lane of this user has this lane_id (of a living client: a forged one). A
  * lane of this user and lane_id that hung up, or came with its number and has no connection yet, is taken up again
@@ -66,12 +66,15 @@ bool lane_charge(struct lane *lane, size_t bytes);
 
 /* ---- for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
-uint32_t lane_meter_count(const struct lane *lane);
-uint32_t lane_max_breakers(const struct lane *lane); /* numbers of breakers are below */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
-uint32_t lane_look(struct lane *lane);                          /* meters in use now, meter_count at most */
-uint32_t lane_sections(const struct lane *lane);                /* sections in use now, 1 to LANE_SECTIONS */
+/* Which meters and sections are in use now: those that the client marked, as far as it gave them memory, for reading a
+ * hole would allocate it on tripd's account. */
+void lane_look(struct lane *lane);
+uint32_t lane_sections(const struct lane *lane); /* in use, as of the last look */
+bool lane_calls(struct lane *lane);              /* may the table of calls in flight be read? */
+/* Reads how much memory the lane takes by now, which counts for its user's quota. */
+void lane_measure(struct lane *lane);
 void lanes_reading(const struct lanes *lanes, uint32_t number); /* *draining = number */
 
 #endif

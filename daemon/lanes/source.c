@@ -59,7 +59,7 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
 
 static unsigned kind_of(uint32_t what)
 {
-    const unsigned outcome = lane_event_outcome(what), slow = what >> 19 & 1 ? CALL_SLOW : 0;
+    const unsigned outcome = lane_event_outcome(what), slow = lane_event_slow(what) ? CALL_SLOW : 0;
     if (outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT)
         return CALL_FAILED | slow;
     return outcome == TRIP_OK ? CALL_OK | slow : STEP_NO_CALL;

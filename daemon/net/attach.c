@@ -111,7 +111,6 @@ static int welcome(struct session *session)
         .commons_id = options->commons->commons_id,
         .commons_size = options->commons->size,
         .commons_number = options->segment->header->commons_number,
-        .meter_count = (uint32_t)lane_meters_for(options->segment->max_breakers),
         .max_breakers = options->segment->max_breakers,
         .wants_pidfd = !options->peer_pidfds,
         .monotonic_ns = monotonic_ns(),

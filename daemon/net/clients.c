@@ -175,12 +175,20 @@ static void look_for_dumps(struct clients *clients)
     }
 }
 
+static void measure(const struct client *client)
+{
+    if (client->lane)
+        lane_measure(client->lane);
+}
+
 void clients_look(struct clients *clients)
 {
     look_for_dumps(clients);
     for (uint32_t number = 1; number < clients->places; number++)
-        if (clients->by_number[number])
+        if (clients->by_number[number]) {
+            measure(clients->by_number[number]);
             look(clients->by_number[number]);
+        }
 }
 
 void client_hung_up(struct client *client)

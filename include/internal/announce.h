@@ -5,7 +5,7 @@
  *     round == the meter's note?                  round + 1                 (release)
  *       yes: done                                 read the meters that were announced now, or at the last heartbeat
  *       no: note = round
- *           set the bit of its 16   (release)
+ *           set the bit of its 32   (release)
  *           the lane's flag = 1     (release)
  *
  * There is no fence between the bump and the look at the round, so the bump may still be in a store buffer when tripd
@@ -21,11 +21,11 @@
 #include "internal/layout.h"
 
 #define ANNOUNCED_BEATS  2  /* heartbeats that read a meter, from the one that takes its bit on */
-#define ANNOUNCED_METERS 16 /* share a bit: tripd finds those whose note is another one */
+#define ANNOUNCED_METERS 32 /* share a bit: tripd finds those whose note is another one */
 
 static inline void announce(struct lane_header *lane, uint32_t number, const uint32_t *round)
 {
-    const uint32_t group = number % LANE_METERS_MAX / ANNOUNCED_METERS;
+    const uint32_t group = number % LANE_METERS / ANNOUNCED_METERS;
     /* Acquire: the bit is set after tripd took the bits of the round before. */
     const uint32_t now = __atomic_load_n(round, __ATOMIC_ACQUIRE);
     __atomic_store_n(&lane_meter_at(lane, number)->announced, now, __ATOMIC_RELAXED);

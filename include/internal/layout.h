@@ -418,27 +418,28 @@ struct limit_lines {
 
 /* -------------------------------------------------------------------------------------------------------- lane
  *
- *   header | section heads | meters | event rings | error rings | in-flight table | resolved breakers | announced
- * meters
+ *   header | resolved breakers | section heads | in-flight table | sections' rings | meters
+ *
+ * Every lane is laid out for the most there can be, and is mostly holes: a page gets its memory when its client needs
+ * it. The client makes the memory of what it marks as used present before it marks it (docs/decisions/lane-size.md).
  */
-#define LANE_MAGIC        UINT64_C(0x31656e616c706972) /* "riplane1" */
-#define LANE_SECTIONS     16    /* 0 is shared by the threads that found no section of their own */
-#define LANE_SPARE_METERS 256   /* meters beyond one a breaker: for threads of their own */
-#define LANE_EVENTS       512   /* a section's ring; a power of two */
-#define LANE_ERRORS       16    /* a section's ring of error records; a power of two */
-#define LANE_METERS_MAX   65536 /* an event has 16 bits for a meter */
-#define LANE_CALLS        1024  /* in-flight table of a lane */
-#define LATENCY_BUCKETS   32
+#define LANE_MAGIC         UINT64_C(0x31656e616c706972) /* "riplane1" */
+#define LANE_BREAKERS      65536                        /* slots that a lane has a bit for */
+#define LANE_SECTIONS      257    /* 0 is shared by the threads that found no section of their own */
+#define LANE_METERS        131072 /* one a breaker for section 0, and LANE_THREAD_METERS: events have 17 bits for one */
+#define LANE_THREAD_METERS 65536  /* most meters of the sections that threads have for themselves */
+#define LANE_EVENTS        512    /* a section's ring; a power of two */
+#define LANE_ERRORS        16     /* a section's ring of error records; a power of two */
+#define LANE_CALLS         1024   /* in-flight table of a lane */
+#define LATENCY_BUCKETS    32
 
 struct lane_header {
     /* client, once, before the attach */
     uint64_t magic;
     uint32_t version;
-    uint32_t meter_count;
+    uint32_t pid; /* as the client sees it: for people only */
     uint64_t digest;
     uint64_t lane_id; /* random: among the lanes of its user, names this one for ever */
-    uint32_t pid;     /* as the client sees it: for people only */
-    uint32_t reserved0;
     char program[24];
 
     /* client, when it takes a meter: meters [0, meters_used) may be looked at, later ones are holes */
@@ -447,15 +448,15 @@ struct lane_header {
     uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
     uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
-    uint32_t reserved1;
+    uint32_t calls_used;    /* 1: the in-flight table may be looked at, else it is a hole */
 
     /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
      * the commons in which the number is this lane's; 0: none yet */
     uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
     uint32_t detached; /* 1: tripd will not look at this lane again */
 
-    /* A bit for each 16 meters: the client announced one of them, and tripd has not taken that. announce.h */
-    uint64_t moved[LANE_METERS_MAX / 16 / 64] __attribute__((aligned(LAYOUT_LINE)));
+    /* A bit for each 32 meters: the client announced one of them, and tripd has not taken that. announce.h */
+    uint64_t moved[LANE_METERS / 32 / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
 struct lane_section {
@@ -502,7 +503,7 @@ struct lane_event {
     uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
     uint32_t failures; /* low 32 bits of the evidence counts, this event included */
     uint32_t slow;
-    uint32_t what; /* meter 16, outcome 3, slow 1, error type 6, error record 6 (0: none; else place + 1) */
+    uint32_t what; /* meter 17, outcome 3, slow 1, error type 5, error record 6 (0: none; else place + 1) */
     uint32_t stamp;
 };
 
@@ -542,90 +543,91 @@ struct lane_call {
     uint64_t ticks;
 };
 
-/* Where things are in a lane: offsets follow from meter_count alone. */
+/* Where things are in a lane. What a section has for itself stands together, in pages that no other one touches. */
 #define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
-#define LANE_SECTIONS_OFFSET 768
-#define LANE_METERS_OFFSET   LANE_ALIGN(LANE_SECTIONS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+#define LANE_RESOLVED_OFFSET 768
+#define LANE_HEADS_OFFSET    (LANE_RESOLVED_OFFSET + LANE_BREAKERS / 8)
+#define LANE_FIRST_PAGES     LANE_ALIGN(LANE_HEADS_OFFSET + sizeof(struct lane_section)) /* never a hole */
+#define LANE_CALLS_OFFSET    LANE_ALIGN(LANE_HEADS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+#define LANE_RINGS_OFFSET    LANE_ALIGN(LANE_CALLS_OFFSET + LANE_CALLS * sizeof(struct lane_call))
+#define LANE_RINGS_SIZE      LANE_ALIGN(LANE_EVENTS * sizeof(struct lane_event) + LANE_ERRORS * sizeof(struct lane_error))
+#define LANE_METERS_OFFSET   (LANE_RINGS_OFFSET + LANE_SECTIONS * LANE_RINGS_SIZE)
+#define LANE_SIZE            (LANE_METERS_OFFSET + LANE_METERS * sizeof(struct meter))
 
-static inline size_t lane_meters_for(uint32_t max_breakers)
+static inline size_t lane_rings_offset(uint32_t section)
 {
-    return (size_t)max_breakers + LANE_SPARE_METERS;
+    return LANE_RINGS_OFFSET + (size_t)section * LANE_RINGS_SIZE;
 }
 
-static inline size_t lane_events_offset(uint32_t meter_count)
+static inline size_t lane_head_offset(uint32_t section)
 {
-    return LANE_ALIGN(LANE_METERS_OFFSET + (size_t)meter_count * sizeof(struct meter));
+    return LANE_HEADS_OFFSET + (size_t)section * sizeof(struct lane_section);
 }
 
-static inline size_t lane_errors_offset(uint32_t meter_count)
+static inline size_t lane_meter_offset(uint32_t meter)
 {
-    return lane_events_offset(meter_count) + (size_t)LANE_SECTIONS * LANE_EVENTS * sizeof(struct lane_event);
-}
-
-static inline size_t lane_calls_offset(uint32_t meter_count)
-{
-    return lane_errors_offset(meter_count) + (size_t)LANE_SECTIONS * LANE_ERRORS * sizeof(struct lane_error);
-}
-
-/* A bit a breaker: this process has, or had, a handle that is bound to the slot. The client sets it before it binds
- * one, and never clears it. tripd reads it before it gives a slot with limits or a mode to another name. */
-static inline size_t lane_resolved_offset(uint32_t meter_count)
-{
-    return lane_calls_offset(meter_count) + LANE_CALLS * sizeof(struct lane_call);
-}
-
-static inline size_t lane_size(uint32_t meter_count)
-{
-    return LANE_ALIGN(lane_resolved_offset(meter_count) + (meter_count + 63) / 64 * sizeof(uint64_t));
+    return LANE_METERS_OFFSET + (size_t)meter * sizeof(struct meter);
 }
 
 static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
 {
-    return (struct lane_section *)((uint8_t *)lane + LANE_SECTIONS_OFFSET) + section;
+    return (struct lane_section *)((uint8_t *)lane + lane_head_offset(section));
 }
 
 static inline struct meter *lane_meter_at(void *lane, uint32_t meter)
 {
-    return (struct meter *)((uint8_t *)lane + LANE_METERS_OFFSET) + meter;
+    return (struct meter *)((uint8_t *)lane + lane_meter_offset(meter));
 }
 
-static inline struct lane_event *lane_event_at(void *lane, uint32_t meter_count, uint32_t section, uint64_t index)
+static inline struct lane_event *lane_event_at(void *lane, uint32_t section, uint64_t index)
 {
-    return (struct lane_event *)((uint8_t *)lane + lane_events_offset(meter_count)) + (size_t)section * LANE_EVENTS +
-           index % LANE_EVENTS;
+    return (struct lane_event *)((uint8_t *)lane + lane_rings_offset(section)) + index % LANE_EVENTS;
 }
 
-static inline struct lane_error *lane_error_at(void *lane, uint32_t meter_count, uint32_t section, uint64_t index)
+static inline struct lane_error *lane_error_at(void *lane, uint32_t section, uint64_t index)
 {
-    return (struct lane_error *)((uint8_t *)lane + lane_errors_offset(meter_count)) + (size_t)section * LANE_ERRORS +
+    return (struct lane_error *)((uint8_t *)lane + lane_rings_offset(section) +
+                                 LANE_EVENTS * sizeof(struct lane_event)) +
            index % LANE_ERRORS;
 }
 
-static inline struct lane_call *lane_call_at(void *lane, uint32_t meter_count, uint32_t index)
+static inline struct lane_call *lane_call_at(void *lane, uint32_t index)
 {
-    return (struct lane_call *)((uint8_t *)lane + lane_calls_offset(meter_count)) + index;
+    return (struct lane_call *)((uint8_t *)lane + LANE_CALLS_OFFSET) + index;
 }
 
-static inline uint64_t *lane_resolved_at(void *lane, uint32_t meter_count, uint32_t breaker)
+/* A bit a breaker: this process has, or had, a handle that is bound to the slot. The client sets it before it binds
+ * one, and never clears it. tripd reads it before it gives a slot with limits or a mode to another name. */
+static inline uint64_t *lane_resolved_at(void *lane, uint32_t breaker)
 {
-    return (uint64_t *)((uint8_t *)lane + lane_resolved_offset(meter_count)) + breaker / 64;
+    return (uint64_t *)((uint8_t *)lane + LANE_RESOLVED_OFFSET) + breaker % LANE_BREAKERS / 64;
 }
 
 static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
 {
-    return (meter & 0xffff) | ((uint32_t)outcome & 7) << 16 | (uint32_t)slow << 19 | (type & 63) << 20 |
+    return meter % LANE_METERS | ((uint32_t)outcome & 7) << 17 | (uint32_t)slow << 20 | (type & 31) << 21 |
            (error & 63) << 26;
+}
+
+static inline uint32_t lane_event_meter(uint32_t what)
+{
+    return what % LANE_METERS;
 }
 
 /* The event is hostile: the outcome may be none of those that there are. */
 static inline uint32_t lane_event_outcome(uint32_t what)
 {
-    return what >> 16 & 7;
+    return what >> 17 & 7;
+}
+
+static inline _Bool lane_event_slow(uint32_t what)
+{
+    return what >> 20 & 1;
 }
 
 static inline trip_error_type lane_event_error_type(uint32_t what)
 {
-    const uint32_t type = what >> 20 & 63;
+    const uint32_t type = what >> 21 & 31;
     return type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_UNKNOWN;
 }
 
@@ -702,7 +704,7 @@ LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
 LAYOUT_SIZE(lane_header, 704);
-_Static_assert(sizeof(struct lane_header) <= LANE_SECTIONS_OFFSET, "lane_header outgrew its place");
+_Static_assert(sizeof(struct lane_header) <= LANE_RESOLVED_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
@@ -710,6 +712,8 @@ LAYOUT_AT(meter, latency, 320);
 LAYOUT_SIZE(lane_event, 32);
 LAYOUT_SIZE(lane_error, 320);
 LAYOUT_SIZE(lane_call, 16);
+_Static_assert(TRIP_ERROR_TYPE_COUNT <= 32 && LANE_METERS <= 1 << 17, "an event has no room for a type or a meter");
+_Static_assert(LANE_RINGS_SIZE % LAYOUT_PAGE == 0, "sections share pages");
 
 /* FNV-1a over what the static asserts above and the constants say: equal only for equal layouts. */
 static inline uint64_t layout_digest(void)
@@ -726,7 +730,8 @@ static inline uint64_t layout_digest(void)
         PERMITS_PER_BREAKER,
         COMMONS_LANES_MAX,
         LANE_SECTIONS,
-        LANE_SPARE_METERS,
+        LANE_METERS,
+        LANE_BREAKERS,
         LANE_EVENTS,
         LANE_ERRORS,
         LANE_CALLS,

@@ -83,8 +83,8 @@ static void make(void)
     for (uint32_t slot = 0; slot < BREAKERS; slot++)
         must(host_breaker(host, names[slot]) == slot);
     host_remember(host, &all.first);
-    writer_make(&all.hostile.writer, 101, host->max_breakers);
-    writer_make(&all.honest.writer, 102, host->max_breakers);
+    writer_make(&all.hostile.writer, 101);
+    writer_make(&all.honest.writer, 102);
     all.hostile_header = *all.hostile.writer.memory;
     all.honest_header = *all.honest.writer.memory;
     must(snapshot_open(host->dir.path, false, &all.seen, &why) == 0);
@@ -93,8 +93,9 @@ static void make(void)
 
 static void renew(struct client *client, const struct lane_header *header)
 {
-    memset(client->writer.memory, 0, client->writer.size);
+    must(fallocate(client->writer.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)client->writer.size) == 0);
     *client->writer.memory = *header;
+    writer_sections(&client->writer, 1);
     client->number = 0;
     client_attach(all.host, client);
 }
@@ -120,7 +121,7 @@ static void begin(void)
     for (uint32_t meter = 0; meter < METERS; meter++)
         own_meter(meter, meter % BREAKERS, meter % 5);
     all.hostile.writer.memory->meters_used = METERS;
-    all.hostile.writer.memory->sections_used = 5;
+    writer_sections(&all.hostile.writer, 5);
 }
 
 /* ------------------------------------------------------------------------------------------------ what is written
@@ -136,7 +137,6 @@ static uint64_t *word_of(void *memory, size_t size, uint32_t at)
 static uint64_t *any_word(struct bytes *bytes)
 {
     void *const lane = all.hostile.writer.memory;
-    const uint32_t count = all.hostile.writer.meter_count;
     const uint32_t where = bytes_below(bytes, 10), which = bytes_byte(bytes);
     struct commons *const commons = all.host->commons;
     struct lane_event *event;
@@ -150,10 +150,10 @@ static uint64_t *any_word(struct bytes *bytes)
     case 4:
         return word_of(lane_meter_at(lane, which % METERS), sizeof(struct meter), bytes_byte(bytes));
     case 5:
-        event = lane_event_at(lane, count, which % 5, bytes_byte(bytes));
+        event = lane_event_at(lane, which % 5, bytes_byte(bytes));
         return word_of(event, sizeof(*event), bytes_byte(bytes));
     case 6:
-        return word_of(lane_call_at(lane, count, which), sizeof(struct lane_call), bytes_byte(bytes));
+        return word_of(lane_call_at(lane, which), sizeof(struct lane_call), bytes_byte(bytes));
     case 7:
         return commons_word(commons, which % BREAKERS);
     case 8:

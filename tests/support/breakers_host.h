@@ -72,7 +72,6 @@ static inline struct config *host_config(const char *text)
 static inline void host_open(struct host *host)
 {
     const struct lanes_options lanes = {.max_lanes = HOST_LANES,
-                                        .max_breakers = host->max_breakers,
                                         .memory_per_user = UINT64_C(1) << 30,
                                         .clock = &host->clock,
                                         .draining = &host->draining};
@@ -211,7 +210,7 @@ static inline void client_attach(struct host *host, struct client *client)
 static inline void client_start(struct host *host, struct client *client, uint64_t lane_id)
 {
     *client = (struct client){0};
-    writer_make(&client->writer, lane_id, host->max_breakers);
+    writer_make(&client->writer, lane_id);
     client_attach(host, client);
 }
 

@@ -154,7 +154,6 @@ static void hello(struct fake_daemon *fake, struct fake_connection *connection)
                                         .commons_id = fake->commons->commons_id,
                                         .commons_size = (uint64_t)((int64_t)fake->commons->size + fake->size_error),
                                         .commons_number = fake->segment->header->commons_number,
-                                        .meter_count = (uint32_t)lane_meters_for(FAKE_BREAKERS),
                                         .max_breakers = FAKE_BREAKERS,
                                         .wants_pidfd = 1,
                                         .monotonic_ns = monotonic_ns() + fake->clock_offset_ns,
@@ -193,8 +192,7 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
         lane->fd = dup(fd);
         lane->lane_id = request->lane_id;
         lane->pid = connection->pid;
-        lane->memory =
-            mmap(NULL, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        lane->memory = mmap(NULL, LANE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         assert(lane->memory != MAP_FAILED && lane->memory->lane_id == request->lane_id);
         __atomic_store_n(&lane->memory->granted, policy_lane_grant(fake->segment->header->commons_number, number),
                          __ATOMIC_RELEASE);
@@ -375,7 +373,7 @@ static void drop_lanes(struct fake_daemon *fake)
 {
     for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
         if (fake->lanes[i].memory) {
-            munmap(fake->lanes[i].memory, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)));
+            munmap(fake->lanes[i].memory, LANE_SIZE);
             close(fake->lanes[i].fd);
             fake->lanes[i] = (struct fake_lane){0};
         }

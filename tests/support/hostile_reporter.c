@@ -65,7 +65,7 @@ static const char *attach(void)
 {
     union wire_packet packet;
     int fds[4];
-    writer_make(&lane, number(2) ? number(2) : number(1), welcome.max_breakers);
+    writer_make(&lane, number(2) ? number(2) : number(1));
     lane.memory->segment_id = welcome.segment_id;
     if (!wire_attach(connection, number(1), &lane.fd, 1) || wire_receive(connection, &packet, fds) <= 0)
         return "no answer";
@@ -167,12 +167,15 @@ static const char *crowd(void)
     return "ok";
 }
 
+/* More than tripd takes: a meter a section is one breaker's. */
+#define HOARD (2 * LANE_SECTIONS)
+
 static const char *hoard(void)
 {
     const uint32_t slot = (uint32_t)number(1);
     const uint8_t *const policies = (const uint8_t *)segment + segment->sections[SECTION_POLICY].offset;
     const struct policy_slot *const policy = (const struct policy_slot *)(const void *)policies + slot;
-    for (uint32_t meter = 0; meter < lane.meter_count; meter++)
+    for (uint32_t meter = 0; meter < HOARD; meter++)
         writer_meter(&lane, slot, policy_incarnation(policy->admission), meter % LANE_SECTIONS);
     return "ok";
 }

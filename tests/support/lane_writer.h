@@ -17,16 +17,32 @@
 struct lane_writer {
     int fd; /* -1: tripd has taken it */
     struct lane_header *memory;
-    uint32_t meter_count;
     size_t size;
 };
 
-#define WRITER_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+#define WRITER_MEMORY lane_rings_offset(1) /* of a lane that has no meter yet */
+#define WRITER_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers, size_t size,
-                                     int seals)
+/* What is marked as used must have memory: so does a section's part, told or not. */
+static inline void writer_give_memory(struct lane_writer *writer, size_t from, size_t until)
 {
-    *writer = (struct lane_writer){.meter_count = (uint32_t)lane_meters_for(max_breakers), .size = size};
+    const uint8_t *const memory = (const uint8_t *)writer->memory;
+    if (fallocate(writer->fd, 0, (off_t)from, (off_t)(until - from)) < 0)
+        abort();
+    for (size_t at = from; at < until; at += LAYOUT_PAGE) /* it passes for a hole until it is looked at */
+        (void)*(const volatile uint8_t *)(memory + at);
+    (void)*(const volatile uint8_t *)(memory + until - 1);
+}
+
+static inline void writer_sections(struct lane_writer *writer, uint32_t sections)
+{
+    writer_give_memory(writer, 0, lane_rings_offset(sections));
+    __atomic_store_n(&writer->memory->sections_used, sections, __ATOMIC_RELEASE);
+}
+
+static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_id, size_t size, int seals)
+{
+    *writer = (struct lane_writer){.size = size};
     writer->fd = memfd_create("lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (writer->fd < 0 || ftruncate(writer->fd, (off_t)size) < 0)
         abort(); /* this machine cannot run the test */
@@ -35,17 +51,18 @@ static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_i
         abort();
     writer->memory->magic = LANE_MAGIC;
     writer->memory->version = LAYOUT_VERSION;
-    writer->memory->meter_count = writer->meter_count;
     writer->memory->digest = layout_digest();
     writer->memory->lane_id = lane_id;
     writer->memory->pid = (uint32_t)getpid();
     memcpy(writer->memory->program, "writer", sizeof("writer"));
-    writer->memory->sections_used = 1;
+    writer->memory->calls_used = 1;
+    if (size == LANE_SIZE)
+        writer_sections(writer, 1);
 }
 
-static inline void writer_make(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers)
+static inline void writer_make(struct lane_writer *writer, uint64_t lane_id)
 {
-    writer_make_sized(writer, lane_id, max_breakers, lane_size((uint32_t)lane_meters_for(max_breakers)), WRITER_SEALS);
+    writer_make_sized(writer, lane_id, LANE_SIZE, WRITER_SEALS);
 }
 
 /* The descriptor that goes to tripd, which closes it. */
@@ -67,7 +84,8 @@ static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker
     const uint32_t meter = writer->memory->meters_used;
     struct lane_header *const header = writer->memory;
     if (section >= header->sections_used)
-        __atomic_store_n(&header->sections_used, section + 1, __ATOMIC_RELEASE);
+        writer_sections(writer, section + 1);
+    *((volatile uint8_t *)lane_meter_at(header, meter + 1) - 1) = 0; /* its last page is no hole */
     __atomic_store_n(&lane_meter_at(header, meter)->owner, meter_owner(breaker, incarnation, section),
                      __ATOMIC_RELEASE);
     __atomic_store_n(&header->meters_used, meter + 1, __ATOMIC_RELEASE);
@@ -124,7 +142,7 @@ static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint3
     const uint64_t index = section->head;
     if (index - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) >= LANE_EVENTS)
         return false;
-    struct lane_event *const event = lane_event_at(writer->memory, writer->meter_count, number, index);
+    struct lane_event *const event = lane_event_at(writer->memory, number, index);
     event->ticks = ticks;
     event->ok = evidence_make(epoch, writer_of_epoch(line->ok, epoch));
     event->failures = (uint32_t)writer_of_epoch(line->failures, epoch);

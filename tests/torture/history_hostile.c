@@ -67,7 +67,7 @@ static const struct segment_header *header(void)
 static void write_lane(void)
 {
     struct lane_header *const lane = self.lane.memory;
-    const uint32_t meter = below(METERS), section = below(LANE_SECTIONS), meters = self.lane.meter_count;
+    const uint32_t meter = below(METERS), section = below(LANE_SECTIONS);
     uint64_t *word = (uint64_t *)lane + below((uint32_t)(self.lane.size / 8));
     switch (below(5)) {
     case 0:
@@ -80,7 +80,7 @@ static void write_lane(void)
         word = (uint64_t *)(void *)lane_section_at(lane, section) + below(sizeof(struct lane_section) / 8);
         break;
     case 3:
-        word = (uint64_t *)(void *)lane_call_at(lane, meters, below(LANE_CALLS));
+        word = (uint64_t *)(void *)lane_call_at(lane, below(LANE_CALLS));
         break;
     default:
         break;
@@ -265,7 +265,7 @@ static bool welcome(void)
 static bool attach(void)
 {
     const uint64_t id = below(2) ? 1 + below(64) : next_random(&self.random);
-    writer_make(&self.lane, id, self.welcome.max_breakers);
+    writer_make(&self.lane, id);
     self.lane.memory->segment_id = self.welcome.segment_id;
     return wire_attach(self.connection, id, &self.lane.fd, 1);
 }

@@ -148,11 +148,8 @@ static int serve(const struct server *server, int listener, int socket)
     server_segment = segment_dir_create(&dir, MAX_BREAKERS, MAX_LANES);
     const struct keeper_birth birth = {
         .socket = socket, .keeper = getppid(), .lanes = server->lanes, .max_lanes = MAX_LANES, .draining = &draining};
-    const struct lanes_options lane_options = {.max_lanes = MAX_LANES,
-                                               .max_breakers = MAX_BREAKERS,
-                                               .memory_per_user = 3 * lane_size((uint32_t)lane_meters_for(64)),
-                                               .clock = &dir.clock,
-                                               .draining = &draining};
+    const struct lanes_options lane_options = {
+        .max_lanes = MAX_LANES, .memory_per_user = 3 * WRITER_MEMORY, .clock = &dir.clock, .draining = &draining};
     if (commons_make(MAX_BREAKERS, &commons_fd) < 0 || commons_map(commons_fd, MAX_BREAKERS, &commons) < 0 ||
         lanes_new(&lane_options, &lanes) < 0 || loop_new(&server_loop, LOOP_AUTO, &why) < 0 ||
         config_parse(server->config, strlen(server->config), "test", &config, &problems) < 0)
@@ -330,7 +327,7 @@ static void refused(int client, int error, const char *why)
 
 static void make_lane(struct lane_writer *writer, uint64_t lane_id)
 {
-    writer_make(writer, lane_id, MAX_BREAKERS);
+    writer_make(writer, lane_id);
 }
 
 /* As libtrip does: the lock is held by a second description, for as long as somebody holds that. */
@@ -366,7 +363,6 @@ static void test_a_client_is_welcomed_with_segment_and_commons(void **state)
     assert_true(wire_hello(client));
     assert_int_equal(wire_receive(client, &packet, fds), sizeof(struct wire_welcome));
     assert_int_equal(packet.welcome.max_breakers, 64);
-    assert_int_equal(packet.welcome.meter_count, 64 + 256);
     assert_int_equal(packet.welcome.wants_pidfd, 0);
     assert_int_equal(fcntl(fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
     assert_int_equal(fcntl(fds[1], F_GETFL) & O_ACCMODE, O_RDWR);
@@ -538,8 +534,7 @@ static void test_what_is_no_lane_is_refused(void **state)
     (void)state;
     serve_all();
     struct lane_writer unsealed = {0};
-    const size_t size = lane_size((uint32_t)lane_meters_for(MAX_BREAKERS));
-    writer_make_sized(&unsealed, 42, MAX_BREAKERS, size, 0);
+    writer_make_sized(&unsealed, 42, LANE_SIZE, 0);
     const int client = greeted();
     assert_true(wire_attach(client, 42, &unsealed.fd, 1));
     refused(client, -EINVAL, "not sealed");
@@ -646,7 +641,7 @@ static pid_t attached_child(uint64_t lane_id, int *ret_end)
         union wire_packet packet;
         close(ends[1]);
         const int client = wire_connect(path);
-        writer_make(&writer, lane_id, MAX_BREAKERS);
+        writer_make(&writer, lane_id);
         if (!wire_hello(client) || wire_receive(client, &packet, fds) != sizeof(struct wire_welcome) ||
             !wire_attach(client, lane_id, &writer.fd, 1) ||
             wire_receive(client, &packet, fds) != sizeof(struct wire_attached))

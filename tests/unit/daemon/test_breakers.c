@@ -677,7 +677,7 @@ static void test_a_rate_on_the_ramp_is_a_relapse(void **state)
 
 static void begin_call(struct client *of, uint32_t of_meter, uint32_t place)
 {
-    struct lane_call *const call = lane_call_at(of->writer.memory, of->writer.meter_count, place);
+    struct lane_call *const call = lane_call_at(of->writer.memory, place);
     writer_total(&lane_meter_at(of->writer.memory, of_meter)->started, 1);
     call->ticks = host->clock.test_now_ns;
     __atomic_store_n(&call->state, lane_call_state(of_meter, 7, LANE_CALL_RUNNING), __ATOMIC_RELEASE);
@@ -692,7 +692,7 @@ static void begin_call_and_ring(struct client *of, uint32_t of_meter, uint32_t p
 
 static enum lane_call_status call_status(struct client *of, uint32_t place)
 {
-    return lane_call_status(lane_call_at(of->writer.memory, of->writer.meter_count, place)->state);
+    return lane_call_status(lane_call_at(of->writer.memory, place)->state);
 }
 
 static void test_a_stalled_call_counts_once_as_a_failure(void **state)
@@ -755,7 +755,7 @@ static void test_a_call_that_returns_in_time_does_not_stall(void **state)
     start(STALLS);
     begin_call(&client, meter, 0);
     host_advance(host, 400);
-    lane_call_at(client.writer.memory, client.writer.meter_count, 0)->state = lane_call_state(meter, 7, LANE_CALL_FREE);
+    lane_call_at(client.writer.memory, 0)->state = lane_call_state(meter, 7, LANE_CALL_FREE);
     host_advance(host, 5000);
     assert_int_equal(host_head(host, slot)->window_failures, 0);
 }
@@ -781,8 +781,8 @@ static void test_a_stall_that_was_claimed_and_not_counted_is_counted_by_the_next
     start(STALLS);
     begin_call(&client, meter, 0);
     begin_call(&other, other_meter, 0);
-    struct lane_call *const call = lane_call_at(client.writer.memory, client.writer.meter_count, 0);
-    struct lane_call *const returned = lane_call_at(other.writer.memory, other.writer.meter_count, 0);
+    struct lane_call *const call = lane_call_at(client.writer.memory, 0);
+    struct lane_call *const returned = lane_call_at(other.writer.memory, 0);
     host_sleep(host, 600);
     call->state = lane_call_with_status(call->state, LANE_CALL_STALLING);
     returned->state = lane_call_with_status(returned->state, LANE_CALL_RETURNED);

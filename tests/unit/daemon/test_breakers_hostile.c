@@ -49,11 +49,11 @@ static void honest_report(const char *outcomes)
 /* ------------------------------------------------------------------------------------------------------------ meters
  */
 
-/* All the meters of a lane, given to one breaker, each with a call that went well. */
+/* Two meters a section, given to one breaker, each with a call that went well. */
 static void give_all_to_one(struct client *client)
 {
-    const uint32_t count = client->writer.meter_count, epoch = word_epoch(host_word(host, slot));
-    for (uint32_t number = 0; number < count; number++) {
+    const uint32_t epoch = word_epoch(host_word(host, slot));
+    for (uint32_t number = 0; number < 2 * LANE_SECTIONS; number++) {
         writer_meter(&client->writer, slot, segment_incarnation(host->segment, slot), number % LANE_SECTIONS);
         writer_ok(&client->writer, number, epoch, 1);
     }
@@ -99,7 +99,7 @@ static void test_a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_b
     breakers_drain_all(host->breakers);
     const uint64_t before = host->breakers->drain->meters_read;
     client_die(host, &hostile[0]);
-    /* Three turns of the one breaker, of 16 meters a lane. */
+    /* Three turns of the one breaker, of a meter a section and lane. */
     assert_true(host->breakers->drain->meters_read - before <= 3 * (HOSTILE * LANE_SECTIONS + 1));
 }
 

@@ -61,7 +61,7 @@ static uint32_t reports(const char *name, const char *outcomes)
 /* As libtrip says before it binds a handle. */
 static void says_resolved(uint32_t slot)
 {
-    *lane_resolved_at(client.writer.memory, client.writer.meter_count, slot) |= UINT64_C(1) << slot;
+    *lane_resolved_at(client.writer.memory, slot) |= UINT64_C(1) << slot;
 }
 
 static void hide_all(void)

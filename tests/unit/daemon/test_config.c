@@ -830,18 +830,18 @@ static void test_a_word_may_make_keys_of_a_limit_void(void **state)
     config_free(config);
 }
 
-static void test_lane_memory_holds_one_lane_at_least(void **state)
+static void test_by_default_a_user_has_a_quarter_of_a_mib_for_each_lane_there_may_be(void **state)
 {
     (void)state;
-    static const char text[] = "limits:\n  max_breakers: 65535\n  lane_memory_per_user: 1MiB\n";
-    struct config *config = NULL;
-    char *problems = NULL;
-    assert_int_equal(config_parse(text, strlen(text), "t.yaml", &config, &problems), -EINVAL);
-    assert_non_null(strstr(problems,
-                           "t.yaml:3: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers, "
-                           "so no client could attach; write "));
-    free(problems);
-    config_free(accepted("limits: {max_breakers: 65535}\n"));
+    struct config *config = accepted("limits: {max_lanes: 2047}\n");
+    assert_int_equal(config->limits.lane_memory_per_user, 2047 * 262144);
+    config_free(config);
+    config = accepted("limits: {max_lanes: 2}\n");
+    assert_int_equal(config->limits.lane_memory_per_user, 1048576);
+    config_free(config);
+    config = accepted("limits: {max_lanes: 2047, lane_memory_per_user: 2MiB}\n");
+    assert_int_equal(config->limits.lane_memory_per_user, 2097152);
+    config_free(config);
 }
 
 static void test_without_rates_the_minimum_of_calls_may_be_out_of_reach(void **state)
@@ -1443,7 +1443,7 @@ int main(void)
         cmocka_unit_test(test_limits_are_refused_in_the_line_that_is_wrong),
         cmocka_unit_test(test_limits_have_bounds),
         cmocka_unit_test(test_a_word_may_make_keys_of_a_limit_void),
-        cmocka_unit_test(test_lane_memory_holds_one_lane_at_least),
+        cmocka_unit_test(test_by_default_a_user_has_a_quarter_of_a_mib_for_each_lane_there_may_be),
         cmocka_unit_test(test_without_rates_the_minimum_of_calls_may_be_out_of_reach),
         cmocka_unit_test(test_what_works_but_surprises_is_a_note),
         cmocka_unit_test(test_what_goes_without_saying_is_no_note),

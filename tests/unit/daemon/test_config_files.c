@@ -144,20 +144,6 @@ static void test_problems_of_all_files_are_told_at_once(void **state)
                      "DIR/t.d/20-b.yaml:2: unknown key 'nothing'; known here: limits, access, breakers\n");
 }
 
-static void test_what_does_not_go_together_is_told_where_it_was_said_last(void **state)
-{
-    (void)state;
-    make_folder("t.d");
-    write_text("t.yaml", "limits:\n  max_breakers: 65535\n");
-    write_text("t.d/10-a.yaml", "limits:\n  lane_memory_per_user: 1MiB\n");
-    struct config *config = NULL;
-    char *problems = NULL, said[256];
-    assert_int_equal(config_load(fixture.main, &config, &problems), -EINVAL);
-    snprintf(said, sizeof(said), "%.*s", (int)strcspn(problems, ","), problems);
-    assert_says(said, "DIR/t.d/10-a.yaml:2: limits.lane_memory_per_user: 1MiB holds not one lane of 65535 breakers");
-    free(problems);
-}
-
 static void test_an_entry_that_a_drop_in_replaces_is_noted_and_left_out(void **state)
 {
     (void)state;
@@ -363,7 +349,6 @@ int main(void)
         TEST(test_entries_of_drop_ins_stand_before_the_files_in_order_of_name),
         TEST(test_of_limits_and_access_the_key_read_last_wins),
         TEST(test_problems_of_all_files_are_told_at_once),
-        TEST(test_what_does_not_go_together_is_told_where_it_was_said_last),
         TEST(test_an_entry_that_a_drop_in_replaces_is_noted_and_left_out),
         TEST(test_within_one_file_an_entry_that_is_never_reached_is_a_problem),
         TEST(test_only_yaml_files_that_are_not_hidden_are_drop_ins),

@@ -332,7 +332,7 @@ static void test_the_last_error_is_kept_for_people(void **state)
 {
     (void)state;
     start(QUIET);
-    struct lane_error *const record = lane_error_at(client.writer.memory, client.writer.meter_count, 1, 5);
+    struct lane_error *const record = lane_error_at(client.writer.memory, 1, 5);
     snprintf(record->message, sizeof(record->message), "connection refused");
     record->stamp = 5 + 1;
     writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
@@ -355,7 +355,7 @@ static void test_an_error_that_is_being_written_is_not_read(void **state)
     (void)state;
     start(QUIET);
     const uint32_t place = (LANE_ERROR_WRITING - 1) % LANE_ERRORS; /* whose stamp it would be */
-    struct lane_error *const record = lane_error_at(client.writer.memory, client.writer.meter_count, 1, place);
+    struct lane_error *const record = lane_error_at(client.writer.memory, 1, place);
     snprintf(record->message, sizeof(record->message), "half");
     record->stamp = LANE_ERROR_WRITING;
     writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
@@ -730,7 +730,7 @@ static void test_a_kill_anywhere_counts_each_probe_once(void **state)
 
 static void stall_a_call(unsigned round)
 {
-    struct lane_call *const call = lane_call_at(client.writer.memory, client.writer.meter_count, round);
+    struct lane_call *const call = lane_call_at(client.writer.memory, round);
     call->ticks = host->clock.test_now_ns;
     call->state = lane_call_state(meter, 1, LANE_CALL_RUNNING);
     host_sleep(host, 1000);
@@ -748,8 +748,7 @@ static void check_stalls(unsigned round)
     client_mark_dirty(host, &client); /* what was not claimed yet is */
     breakers_rung(host->breakers);
     assert_int_equal(window_failures(), round + 1);
-    assert_int_equal(lane_call_status(lane_call_at(client.writer.memory, client.writer.meter_count, round)->state),
-                     LANE_CALL_STALLED);
+    assert_int_equal(lane_call_status(lane_call_at(client.writer.memory, round)->state), LANE_CALL_STALLED);
 }
 
 static void test_a_kill_anywhere_counts_each_stall_once(void **state)

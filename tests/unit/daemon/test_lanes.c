@@ -5,31 +5,26 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "../../support/lane_writer.h"
 #include "lanes/lanes.h"
 
-#define BREAKERS 8
-#define USER     1000
-#define PID      4711
-#define COMMONS  UINT64_C(0xabc)
+#define USER    1000
+#define PID     4711
+#define COMMONS UINT64_C(0xabc)
 
 static uint32_t draining;
 
 static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
 {
     const struct lanes_options options = {
-        .max_lanes = max_lanes, .max_breakers = BREAKERS, .memory_per_user = memory_per_user, .draining = &draining};
+        .max_lanes = max_lanes, .memory_per_user = memory_per_user, .draining = &draining};
     struct lanes *lanes;
     assert_int_equal(lanes_new(&options, &lanes), 0);
     return lanes;
-}
-
-static size_t right_size(void)
-{
-    return lane_size((uint32_t)lane_meters_for(BREAKERS));
 }
 
 static int attach(struct lanes *lanes, struct lane_writer *writer, uint32_t number, struct lane **ret_lane)
@@ -59,7 +54,7 @@ static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_int_equal(lane_number(lane), 1);
     assert_int_equal(lane_identity(lane), 77);
@@ -85,10 +80,10 @@ static void test_each_wrong_field_of_the_header_is_refused(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
-    for (int wrong = 0; wrong < 5; wrong++) {
+    for (int wrong = 0; wrong < 4; wrong++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make(&writer, 77, BREAKERS);
+        writer_make(&writer, 77);
         switch (wrong) {
         case 0:
             writer.memory->magic++;
@@ -98,9 +93,6 @@ static void test_each_wrong_field_of_the_header_is_refused(void **state)
             break;
         case 2:
             writer.memory->digest ^= 1;
-            break;
-        case 3:
-            writer.memory->meter_count--;
             break;
         default:
             writer.memory->lane_id = 0;
@@ -120,7 +112,7 @@ static void test_a_lane_that_could_shrink_or_grow_is_refused(void **state)
     for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make_sized(&writer, 77, BREAKERS, right_size(), seals[i]);
+        writer_make_sized(&writer, 77, LANE_SIZE, seals[i]);
         assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
         writer_free(&writer);
     }
@@ -131,11 +123,11 @@ static void test_a_lane_of_another_size_is_refused(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
-    const size_t sizes[] = {LAYOUT_PAGE, right_size() - LAYOUT_PAGE, right_size() + 1, right_size() + LAYOUT_PAGE};
+    const size_t sizes[] = {LAYOUT_PAGE, LANE_SIZE - LAYOUT_PAGE, LANE_SIZE + 1, LANE_SIZE + LAYOUT_PAGE};
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make_sized(&writer, 77, BREAKERS, sizes[i], WRITER_SEALS);
+        writer_make_sized(&writer, 77, sizes[i], WRITER_SEALS);
         assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
         writer_free(&writer);
     }
@@ -164,7 +156,7 @@ static void test_a_lane_that_is_read_only_is_refused(void **state)
     struct lane *lane;
     const char *why = NULL;
     char path[64];
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(attach_fd(lanes, fd, USER, 77, &lane, &why), -EINVAL);
@@ -177,12 +169,12 @@ static void test_a_lane_that_is_read_only_is_refused(void **state)
 static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
 {
     (void)state;
-    struct lanes *lanes = new_lanes(8, 2 * right_size());
+    struct lanes *lanes = new_lanes(8, 2 * WRITER_MEMORY);
     struct lane_writer writers[4];
     struct lane *lane, *first;
     const char *why = NULL;
     for (uint64_t i = 0; i < 4; i++)
-        writer_make(&writers[i], 100 + i, BREAKERS);
+        writer_make(&writers[i], 100 + i);
     assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
@@ -191,7 +183,7 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), -EDQUOT);
-    lanes_reconfigure(lanes, 3 * right_size());
+    lanes_reconfigure(lanes, 3 * WRITER_MEMORY);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     for (uint64_t i = 0; i < 4; i++)
         writer_free(&writers[i]);
@@ -205,7 +197,7 @@ static void test_no_more_lanes_than_there_are_numbers(void **state)
     struct lane_writer writers[3];
     struct lane *lane;
     for (uint64_t i = 0; i < 3; i++)
-        writer_make(&writers[i], 100 + i, BREAKERS);
+        writer_make(&writers[i], 100 + i);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(lane_number(lane), 2);
@@ -221,8 +213,8 @@ static void test_an_attached_lane_is_not_attached_twice(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer, forger;
     struct lane *lane, *other;
-    writer_make(&writer, 77, BREAKERS);
-    writer_make(&forger, 77, BREAKERS);
+    writer_make(&writer, 77);
+    writer_make(&forger, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_int_equal(attach(lanes, &writer, 0, &other), -EEXIST);
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST);
@@ -244,8 +236,8 @@ static void test_the_id_of_another_user_s_lane_is_no_conflict(void **state)
     struct lane_writer stranger, writer;
     struct lane *squatted, *lane;
     const char *why = NULL;
-    writer_make(&stranger, 77, BREAKERS);
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&stranger, 77);
+    writer_make(&writer, 77);
     assert_int_equal(attach_fd(lanes, writer_send(&stranger), USER + 1, 77, &squatted, &why), 0);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_ptr_not_equal(lane, squatted);
@@ -265,7 +257,7 @@ static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **
     struct lane_writer writer;
     struct lane *lane;
     const char *why = NULL;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     const int fd = writer_send(&writer);
     assert_int_equal(attach_fd(lanes, fd, USER, 78, &lane, &why), -EINVAL);
     assert_string_equal(why, "the lane has another id than the packet that brought it");
@@ -278,15 +270,15 @@ static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **
 static void test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory(void **state)
 {
     (void)state;
-    struct lanes *lanes = new_lanes(4, 2 * right_size());
+    struct lanes *lanes = new_lanes(4, 2 * WRITER_MEMORY);
     struct lane_writer writers[2];
     struct lane *first, *lane;
-    writer_make(&writers[0], 77, BREAKERS);
-    writer_make(&writers[1], 78, BREAKERS);
+    writer_make(&writers[0], 77);
+    writer_make(&writers[1], 78);
     assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
     assert_true(lane_charge(first, 4096));
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), -EDQUOT);
-    assert_true(lane_charge(first, right_size() - 4096));
+    assert_true(lane_charge(first, WRITER_MEMORY - 4096));
     assert_false(lane_charge(first, 1));
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
@@ -301,8 +293,8 @@ static void test_an_inherited_lane_keeps_its_number_and_waits_for_its_client(voi
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writers[2];
     struct lane *lane, *other;
-    writer_make(&writers[0], 77, BREAKERS);
-    writer_make(&writers[1], 78, BREAKERS);
+    writer_make(&writers[0], 77);
+    writer_make(&writers[1], 78);
     assert_int_equal(attach(lanes, &writers[0], 3, &lane), 0);
     assert_int_equal(lane_number(lane), 3);
     assert_int_equal(attach(lanes, &writers[1], 3, &other), -EMFILE);
@@ -321,7 +313,7 @@ static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
     struct lane_writer writer;
     struct lane *lane;
     char path[64];
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
     const int second = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(flock(second, LOCK_EX | LOCK_NB), 0);
@@ -340,7 +332,7 @@ static void test_a_lane_may_be_locked_by_the_description_that_is_sent(void **sta
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(flock(writer.fd, LOCK_EX | LOCK_NB), 0);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_false(lane_abandoned(lane));
@@ -355,7 +347,7 @@ static void test_a_program_s_name_is_fit_for_a_terminal(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     memset(writer.memory->program, 'x', sizeof(writer.memory->program));
     writer.memory->program[1] = '\033';
     writer.memory->program[2] = (char)0x80;
@@ -365,25 +357,102 @@ static void test_a_program_s_name_is_fit_for_a_terminal(void **state)
     lanes_free(lanes);
 }
 
+static uint64_t allocated(const struct lane_writer *writer)
+{
+    struct stat status;
+    assert_int_equal(fstat(writer->fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
 static void test_what_a_lane_says_is_in_use_is_bounded(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
-    assert_int_equal(lane_look(lane), 0);
-    writer.memory->meters_used = UINT32_MAX;
-    assert_int_equal(lane_look(lane), BREAKERS + LANE_SPARE_METERS);
-    assert_int_equal(lane_meters(lane), BREAKERS + LANE_SPARE_METERS);
-    writer.memory->sections_used = 0;
+    lane_look(lane);
+    assert_int_equal(lane_meters(lane), 0);
     assert_int_equal(lane_sections(lane), 1);
+    writer_give_memory(&writer, 0, LANE_SIZE);
+    writer.memory->meters_used = UINT32_MAX;
     writer.memory->sections_used = UINT32_MAX;
+    lane_look(lane);
+    assert_int_equal(lane_meters(lane), LANE_METERS);
     assert_int_equal(lane_sections(lane), LANE_SECTIONS);
     lanes_reading(lanes, 3);
     assert_int_equal(draining, 3);
     writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77);
+    writer_sections(&writer, 3);
+    writer_meter(&writer, 0, 1, 0);
+    writer.memory->meters_used = LANE_METERS;
+    writer.memory->sections_used = LANE_SECTIONS;
+    const uint64_t before = allocated(&writer);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    lane_look(lane);
+    assert_int_equal(lane_meters(lane), LAYOUT_PAGE / sizeof(struct meter));
+    assert_int_equal(lane_sections(lane), 3);
+    assert_true(lane_calls(lane));
+    assert_int_equal(allocated(&writer), before);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_table_of_calls_that_is_a_hole_is_not_looked_at(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77);
+    assert_int_equal(fallocate(writer.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, LANE_CALLS_OFFSET, LAYOUT_PAGE),
+                     0);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
+    assert_false(lane_calls(lane));
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_a_lane_whose_header_is_a_hole_is_refused(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 1 << 30);
+    struct lane_writer writer;
+    struct lane *lane;
+    writer_make(&writer, 77);
+    assert_int_equal(fallocate(writer.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, LAYOUT_PAGE, LAYOUT_PAGE), 0);
+    assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
+    writer_free(&writer);
+    lanes_free(lanes);
+}
+
+static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 3 * WRITER_MEMORY);
+    struct lane_writer writers[3];
+    struct lane *first, *lane;
+    for (uint64_t i = 0; i < 3; i++)
+        writer_make(&writers[i], 100 + i);
+    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
+    writer_give_memory(&writers[0], lane_meter_offset(0), lane_meter_offset(0) + WRITER_MEMORY);
+    writers[0].memory->meters_used = 1;
+    lane_look(first);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
+    for (uint64_t i = 0; i < 3; i++)
+        writer_free(&writers[i]);
     lanes_free(lanes);
 }
 
@@ -407,6 +476,10 @@ int main(void)
         cmocka_unit_test(test_a_lane_may_be_locked_by_the_description_that_is_sent),
         cmocka_unit_test(test_a_program_s_name_is_fit_for_a_terminal),
         cmocka_unit_test(test_what_a_lane_says_is_in_use_is_bounded),
+        cmocka_unit_test(test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at),
+        cmocka_unit_test(test_a_table_of_calls_that_is_a_hole_is_not_looked_at),
+        cmocka_unit_test(test_a_lane_whose_header_is_a_hole_is_refused),
+        cmocka_unit_test(test_what_a_lane_takes_later_counts_for_its_user_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

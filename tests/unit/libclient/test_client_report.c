@@ -13,11 +13,6 @@ static struct lane_header *lane_of(struct fixture *fixture)
     return fake_lane(&fixture->fake, fake_lane_of(&fixture->fake, getpid()));
 }
 
-static uint32_t meter_count(void)
-{
-    return (uint32_t)lane_meters_for(FAKE_BREAKERS);
-}
-
 static uint64_t events_in(struct lane_header *lane)
 {
     uint64_t count = 0;
@@ -29,7 +24,7 @@ static uint64_t events_in(struct lane_header *lane)
 /* The event of this thread's section, which is 1: the first that was taken. */
 static struct lane_event *event_at(struct lane_header *lane, uint64_t index)
 {
-    return lane_event_at(lane, meter_count(), 1, index);
+    return lane_event_at(lane, 1, index);
 }
 
 static bool dirty(const struct fixture *fixture, uint32_t lane)
@@ -240,7 +235,7 @@ static void test_a_timeout_is_a_failure_too(void **state)
     assert_int_equal(counts.failures, 1);
     assert_int_equal(counts.total_failures, 1);
     assert_int_equal(counts.total_timeouts, 1);
-    assert_int_equal(event_at(lane_of(f), 0)->what >> 20 & 63, TRIP_ERROR_TIMEOUT);
+    assert_int_equal(event_at(lane_of(f), 0)->what >> 21 & 31, TRIP_ERROR_TIMEOUT);
 }
 
 static void test_neutral_outcomes_enter_totals_only(void **state)
@@ -271,7 +266,7 @@ static void test_a_call_is_slow_strictly_after_slow_after(void **state)
     assert_int_equal(counts.ok, 2);
     assert_int_equal(counts.failures, 1);
     assert_int_equal(events_in(lane_of(f)), 2);
-    assert_int_equal(event_at(lane_of(f), 0)->what >> 16 & 15, TRIP_OK | 1 << 3);
+    assert_int_equal(event_at(lane_of(f), 0)->what >> 17 & 15, TRIP_OK | 1 << 3);
     assert_int_equal(event_at(lane_of(f), 1)->slow, 2);
 }
 
@@ -382,7 +377,7 @@ static void test_an_error_is_recorded_with_its_texts(void **state)
     trip_end_error(&call, &error);
     const struct lane_event *const event = event_at(lane_of(f), 0);
     assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_NETWORK, 1));
-    const struct lane_error *const record = lane_error_at(lane_of(f), meter_count(), 1, 0);
+    const struct lane_error *const record = lane_error_at(lane_of(f), 1, 0);
     assert_int_equal(record->stamp, 1);
     assert_int_equal(strlen(record->message), TRIP_ERROR_MESSAGE_MAX);
     assert_string_equal(record->trace, "t-1");
@@ -476,7 +471,7 @@ static void test_watched_calls_stand_in_the_table_and_ring(void **state)
     memset(f->fake.commons->header->dirty, 0, sizeof(f->fake.commons->header->dirty));
     assert_int_equal(trip_begin(f->breaker, &second), TRIP_ALLOW);
     assert_false(dirty(f, fake_lane_of(&f->fake, getpid()))); /* others were in flight */
-    struct lane_call *const entry = lane_call_at(lane_of(f), meter_count(), 0);
+    struct lane_call *const entry = lane_call_at(lane_of(f), 0);
     assert_int_equal(entry->state, lane_call_state(0, 1, LANE_CALL_RUNNING));
     assert_int_equal(entry->ticks, UINT64_C(1000000000));
     trip_end(&first, TRIP_OK);
@@ -494,7 +489,7 @@ static void test_a_stalled_call_that_returns_enters_totals_only(void **state)
     fake_settings(&f->fake, f->slot, &policy);
     trip_begin(f->breaker, &stalling);
     trip_begin(f->breaker, &stalled);
-    struct lane_call *const entries = lane_call_at(lane_of(f), meter_count(), 0);
+    struct lane_call *const entries = lane_call_at(lane_of(f), 0);
     entries[0].state = lane_call_with_status(entries[0].state, LANE_CALL_STALLING);
     entries[1].state = lane_call_with_status(entries[1].state, LANE_CALL_STALLED);
     trip_end(&stalling, TRIP_OK);
@@ -517,7 +512,7 @@ static void test_a_full_table_of_calls_watches_no_more(void **state)
     fake_settings(&f->fake, f->slot, &policy);
     trip_record(f->breaker, TRIP_OK, 0);
     for (uint32_t i = 0; i < LANE_CALLS; i++)
-        lane_call_at(lane_of(f), meter_count(), i)->state = lane_call_state(0, 1, LANE_CALL_RUNNING);
+        lane_call_at(lane_of(f), i)->state = lane_call_state(0, 1, LANE_CALL_RUNNING);
     assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
     trip_end(&call, TRIP_OK);
     assert_int_equal(fixture_counts(f).ok, 2);
@@ -623,7 +618,7 @@ static void untime(struct fixture *f)
 static uint64_t latencies(struct fixture *f, uint64_t least_ns)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < meter_count(); i++)
+    for (uint32_t i = 0; i < lane_of(f)->meters_used; i++)
         for (uint32_t bucket = latency_bucket(least_ns); bucket < LATENCY_BUCKETS; bucket++)
             count += lane_meter_at(lane_of(f), i)->latency[bucket];
     return count;

@@ -222,7 +222,7 @@ static void test_without_tripd_a_process_has_a_budget_of_its_own(void **state)
 static void test_without_tripd_retries_are_by_its_default_settings(void **state)
 {
     struct fixture *const f = *state;
-    const struct policy_slot *const own = &f->breaker->own_policy;
+    const struct policy_slot *const own = f->breaker->own.policy;
     struct breaker_settings defaults;
     struct policy_slot published = {0};
     struct budget_pace pace = {0};
@@ -237,7 +237,7 @@ static void test_without_tripd_retries_are_by_its_default_settings(void **state)
     assert_int_equal(own->retry_on, published.retry_on);
     assert_int_equal(own->budget_floor, published.budget_floor);
     assert_int_equal(own->budget_cap, pace.cap);
-    assert_int_equal(f->breaker->own_limits.budget >> 32, 100000); /* full at first */
+    assert_int_equal(f->breaker->own_budget >> 32, 100000); /* full at first */
 }
 
 static void test_a_breaker_that_does_not_fit_is_retried_by_the_default_settings(void **state)

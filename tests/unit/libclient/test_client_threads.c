@@ -237,7 +237,6 @@ static void make_core(void)
     all.config = NULL;
     assert_int_equal(config_parse(text, strlen(text), "test", &all.config, &problems), 0);
     const struct lanes_options lanes = {.max_lanes = FAKE_CONNECTIONS - 1,
-                                        .max_breakers = FAKE_BREAKERS,
                                         .segment_id = all.fake.segment->header->segment_id,
                                         .memory_per_user = UINT64_C(1) << 30,
                                         .clock = &all.fake.clock};
@@ -446,8 +445,7 @@ static void test_no_record_of_an_error_is_of_two(void **state)
     for (unsigned lane = 0; lane < CLIENTS; lane++)
         for (uint32_t section = 0; section < LANE_SECTIONS; section++)
             for (uint32_t place = 0; place < LANE_ERRORS; place++)
-                check_record(
-                    lane_error_at(lane_memory(all.lane[lane]), lane_meter_count(all.lane[lane]), section, place));
+                check_record(lane_error_at(lane_memory(all.lane[lane]), section, place));
     assert_int_not_equal(lane_section_at(lane_memory(all.lane[1]), 0)->errors, 0); /* some were written by two */
 }
 

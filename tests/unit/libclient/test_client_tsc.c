@@ -51,7 +51,7 @@ static uint64_t time_of_a_failure(struct fixture *f)
     struct lane_header *const lane = fake_lane(&f->fake, fake_lane_of(&f->fake, getpid()));
     trip_record(f->breaker, TRIP_FAILURE, 0);
     told = lane_section_at(lane, 1)->head;
-    return lane_event_at(lane, (uint32_t)lane_meters_for(FAKE_BREAKERS), 1, told - 1)->ticks;
+    return lane_event_at(lane, 1, told - 1)->ticks;
 }
 
 static uint64_t calls_by_latency(struct fixture *f, uint32_t bucket)

@@ -360,7 +360,7 @@ static void test_a_stalled_call_is_a_failure_when_it_stalls(void **state)
     start("trip: {consecutive_failures: 3, stall_after: 2s}, " OPEN);
     trace_from_now();
     reports("FF");
-    struct lane_call *const call = lane_call_at(run.client.writer.memory, run.client.writer.meter_count, 0);
+    struct lane_call *const call = lane_call_at(run.client.writer.memory, 0);
     call->ticks = run.host->clock.test_now_ns;
     call->state = lane_call_state(run.meter, 1, LANE_CALL_RUNNING);
     client_mark_dirty(run.host, &run.client);

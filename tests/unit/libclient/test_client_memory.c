@@ -1,0 +1,220 @@
+/* Memory that a lane's parts get when they are needed: where the kernel refuses it, calls are admitted, and counted
+ * where there is room. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "client.h"
+#include "client_fixture.h"
+#include "internal/policy.h"
+
+/* ------------------------------------------------------------------------------------------------- what the kernel
+ * does
+ */
+
+int __real_madvise(void *address, size_t size, int advice);
+int __wrap_madvise(void *address, size_t size, int advice);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t size);
+
+#define POPULATE_WRITE 23
+
+static int refusal;     /* errno of each request for memory; 0: there is enough */
+static int fallocated;  /* how often */
+static bool old_kernel; /* before 5.14 */
+
+int __wrap_madvise(void *address, size_t size, int advice)
+{
+    if (advice != POPULATE_WRITE || (!refusal && !old_kernel))
+        return __real_madvise(address, size, advice);
+    errno = old_kernel ? EINVAL : refusal;
+    return -1;
+}
+
+int __real_fallocate(int fd, int mode, off_t offset, off_t size);
+int __wrap_fallocate(int fd, int mode, off_t offset, off_t size)
+{
+    fallocated++;
+    if (!refusal)
+        return __real_fallocate(fd, mode, offset, size);
+    errno = refusal;
+    return -1;
+}
+
+static int setup(void **state)
+{
+    refusal = fallocated = 0;
+    old_kernel = false;
+    return fixture_setup(state);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- threads
+ */
+
+struct crowd {
+    struct fixture *fixture;
+    trip_breaker *breakers[FAKE_BREAKERS];
+    unsigned count; /* of breakers */
+    pthread_barrier_t counted;
+};
+
+static void *call_each(void *context)
+{
+    struct crowd *const crowd = context;
+    for (unsigned i = 0; i < crowd->count; i++)
+        trip_record(crowd->breakers[i], TRIP_OK, 0);
+    pthread_barrier_wait(&crowd->counted);
+    return NULL;
+}
+
+/* All at the same time. */
+static void run_threads(struct crowd *crowd, unsigned count)
+{
+    pthread_t threads[256];
+    pthread_barrier_init(&crowd->counted, NULL, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, call_each, crowd), 0);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&crowd->counted);
+}
+
+static struct lane_header *lane_of(struct fixture *fixture)
+{
+    return fake_lane(&fixture->fake, fake_lane_of(&fixture->fake, getpid()));
+}
+
+/* Calls counted in this section, or, LANE_SECTIONS, in any. */
+static uint64_t counted_in(struct fixture *fixture, uint32_t section)
+{
+    struct lane_header *const lane = lane_of(fixture);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < lane->meters_used; i++)
+        if (section == LANE_SECTIONS || lane_meter_at(lane, i)->owner >> 48 == section)
+            sum += lane_meter_at(lane, i)->total_ok;
+    return sum;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- tests
+ */
+
+static void test_256_threads_count_each_breaker_on_lines_of_their_own(void **state)
+{
+    struct fixture *const fixture = *state;
+    struct crowd crowd = {.fixture = fixture, .count = 20};
+    char name[16];
+    for (unsigned i = 0; i < crowd.count; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_equal(trip_breaker_get(fixture->client, name, &crowd.breakers[i]), 0);
+    }
+    run_threads(&crowd, 256);
+    assert_int_equal(lane_of(fixture)->meters_used, 256 * 20);
+    for (uint32_t i = 0; i < 256 * 20; i++)
+        assert_int_equal(lane_meter_at(lane_of(fixture), i)->total_ok, 1);
+    assert_int_equal(lane_of(fixture)->sections_used, LANE_SECTIONS);
+    assert_int_equal(counted_in(fixture, 0), 0);
+}
+
+static void test_a_lane_takes_no_more_memory_than_it_uses(void **state)
+{
+    struct fixture *const fixture = *state;
+    struct stat status;
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    trip_record(fixture->breaker, TRIP_FAILURE, 0);
+    assert_int_equal(fstat(fixture->client->lane->memfd.fd, &status), 0);
+    print_message("a lane of one thread and one breaker takes %lld bytes\n", (long long)status.st_blocks * 512);
+    assert_in_range(status.st_blocks * 512, 1, 65536);
+}
+
+static void test_a_thread_whose_section_gets_no_memory_shares_another(void **state)
+{
+    struct fixture *const fixture = *state;
+    struct crowd crowd = {.fixture = fixture, .breakers = {fixture->breaker}, .count = 1};
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    refusal = ENOMEM;
+    run_threads(&crowd, 3);
+    assert_int_equal(lane_of(fixture)->sections_used, 2);
+    assert_int_equal(counted_in(fixture, 0), 3);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 4);
+    assert_int_equal(lane_of(fixture)->lost, 0);
+}
+
+static void test_an_outcome_that_finds_no_memory_is_lost_and_said_to_be(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_breaker *breakers[10];
+    char name[16];
+    trip_call call;
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_equal(trip_breaker_get(fixture->client, name, &breakers[i]), 0);
+    }
+    for (unsigned i = 0; i < 9; i++)
+        trip_record(breakers[i], TRIP_OK, 0); /* a page of meters */
+    refusal = EFAULT;                         /* what would be a SIGBUS */
+    assert_int_equal(trip_begin(breakers[9], &call), TRIP_ALLOW);
+    trip_end(&call, TRIP_OK);
+    assert_true(lane_of(fixture)->lost > 0);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 9);
+    trip_record(breakers[0], TRIP_OK, 0);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 10);
+    assert_int_equal(trip_client_status(fixture->client), TRIP_CLIENT_SHARED);
+}
+
+static void test_a_call_whose_table_gets_no_memory_goes_unwatched(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_call call;
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    struct policy_slot *const policy = &fixture->fake.segment->policies[fixture->slot];
+    policy->judge[0] = policy->judge[1] = policy_judge(5, TRIP_MODE_AUTO, true, 0);
+    refusal = ENOMEM;
+    assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_ALLOW);
+    assert_int_equal(lane_of(fixture)->calls_used, 0);
+    trip_end(&call, TRIP_OK);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 2);
+}
+
+static int lane_refused(void *context)
+{
+    struct fixture *const fixture = context;
+    char why[256];
+    refusal = ENOMEM;
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    if (!WAIT_FOR(trip_client_why(fixture->client, why, sizeof(why)) > 0 && strstr(why, "cannot make a lane")))
+        return 1;
+    return trip_allow(fixture->breaker) == TRIP_ALLOW ? 0 : 2;
+}
+
+static void test_a_process_that_gets_no_lane_at_all_says_why(void **state)
+{
+    assert_int_equal(in_child(lane_refused, *state), 0);
+}
+
+static void test_an_old_kernel_is_asked_by_fallocate(void **state)
+{
+    struct fixture *const fixture = *state;
+    struct crowd crowd = {.fixture = fixture, .breakers = {fixture->breaker}, .count = 1};
+    old_kernel = true;
+    run_threads(&crowd, 2);
+    assert_true(fallocated > 0);
+    assert_int_equal(lane_of(fixture)->sections_used, 3);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 2);
+    assert_true(lseek(fixture->client->lane->memfd.fd, LANE_RINGS_OFFSET, SEEK_HOLE) >= (off_t)lane_rings_offset(3));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(256_threads_count_each_breaker_on_lines_of_their_own),
+        TEST(a_lane_takes_no_more_memory_than_it_uses),
+        TEST(a_thread_whose_section_gets_no_memory_shares_another),
+        TEST(an_outcome_that_finds_no_memory_is_lost_and_said_to_be),
+        TEST(a_call_whose_table_gets_no_memory_goes_unwatched),
+        TEST(a_process_that_gets_no_lane_at_all_says_why),
+        TEST(an_old_kernel_is_asked_by_fallocate),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
