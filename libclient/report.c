@@ -54,7 +54,7 @@ static bool recorded_as_probe(const struct reporter *reporter, const struct bind
     return true;
 }
 
-COLD static void record_slow(struct trip_breaker *breaker, const struct outcome *outcome)
+COLD void outcome_record(struct trip_breaker *breaker, const struct outcome *outcome)
 {
     if (fork_generation() == 0)
         return;
@@ -94,7 +94,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
     struct meter *const meter =
         word_state(word) == WORD_CLOSED && plain(binding) ? meter_at_hand(breaker, binding, &slot) : NULL;
     if (unlikely(!meter)) {
-        record_slow(breaker, &outcome);
+        outcome_record(breaker, &outcome);
         return;
     }
     if (what == TRIP_OK && !outcome.slow && meter->calm == word) {
@@ -227,7 +227,7 @@ static void end_own(const struct call *ended, struct outcome *outcome)
     client_look(breaker->client);
 }
 
-COLD static void end_slow(struct call *call, struct outcome *outcome)
+COLD void outcome_end(struct call *call, struct outcome *outcome)
 {
     struct call ended = *call;
     call->breaker = NULL;
@@ -263,7 +263,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
         return;
     }
     struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 void trip_end_error(trip_call *public_call, const trip_error *error)
@@ -274,7 +274,7 @@ void trip_end_error(trip_call *public_call, const trip_error *error)
     const bool timeout = error && error->type == TRIP_ERROR_TIMEOUT;
     struct outcome outcome = {
         .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = view_ticks(call->binding->view), .error = error};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_ns)
@@ -284,7 +284,7 @@ void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_
         return;
     struct outcome outcome = {
         .what = outcome_known(what), .latency_ns = latency_ns, .ticks = view_ticks(call->binding->view)};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 unsigned trip_cancel_all(void)

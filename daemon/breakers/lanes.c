@@ -295,6 +295,28 @@ void breakers_find_meters(struct breakers *breakers)
     drain_nobodys(breakers);
 }
 
+void breakers_count(struct breakers *breakers, uint32_t slot)
+{
+    if (breakers_drain(breakers, slot) || word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN)
+        breakers_settle(breakers, slot);
+}
+
+static void look_at(struct breakers *breakers, uint32_t slot)
+{
+    breakers_count(breakers, slot);
+    if (breakers->table[slot].latency_stale)
+        breakers_publish_latency(breakers, slot);
+    breakers_limits_look(breakers, slot);
+    if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
+        breakers_tell_rest(breakers, slot);
+}
+
+void breakers_heartbeat(struct breakers *breakers, uint32_t slot)
+{
+    look_at(breakers, slot);
+    breakers_limits_reclaim(breakers);
+}
+
 void breakers_drain_all(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
@@ -307,17 +329,9 @@ void breakers_drain_all(struct breakers *breakers)
     drain_nobodys(breakers);
     breakers->suspect_count = 0;
     memset(breakers->blocks, 0, sizeof(breakers->blocks));
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
-        if (!breakers->table[slot].settings)
-            continue;
-        if (breakers_drain(breakers, slot) || word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN)
-            breakers_settle(breakers, slot);
-        if (breakers->table[slot].latency_stale)
-            breakers_publish_latency(breakers, slot);
-        breakers_limits_look(breakers, slot);
-        if (breakers->now_ns >= breakers->table[slot].steps.until_ns)
-            breakers_tell_rest(breakers, slot);
-    }
+    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+        if (breakers->table[slot].settings)
+            look_at(breakers, slot);
     breakers_limits_reclaim(breakers);
     breakers_turn_touched(breakers);
 }
