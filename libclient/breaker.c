@@ -379,6 +379,15 @@ static struct trip_breaker *register_breaker(struct trip_client *client, const c
     return fresh;
 }
 
+int breaker_of_view(trip_client *client, const char *name, trip_breaker **ret_breaker)
+{
+    struct trip_breaker *const breaker = register_breaker(client, name, names_hash(name) % BREAKER_CHAINS);
+    if (!breaker)
+        return -ENOMEM;
+    *ret_breaker = breaker;
+    return breaker_bind(breaker) ? 0 : -ENOENT;
+}
+
 int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker)
 {
     const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;

@@ -112,6 +112,32 @@ static void attach_within(struct trip_client *client, uint64_t until_ns)
         client_unlock(client);
 }
 
+int client_of_view(struct view *view, trip_client **ret_client)
+{
+    const struct trip_client like = {0};
+    struct trip_client *client = NULL;
+    struct lane *lane;
+    int error = lane_make(view, &lane);
+    if (error < 0)
+        return error;
+    pthread_mutex_lock(&clients.lock);
+    error = fork_watch();
+    if (error == 0)
+        error = client_new(&like, &client);
+    pthread_mutex_unlock(&clients.lock);
+    if (error < 0) {
+        lane_free(lane);
+        return error;
+    }
+    client->opens = 1;
+    client->view = client->views = view;
+    client->lane = client->lanes = lane;
+    client->lane_serial = lane->serial;
+    client->next_look_ns = UINT64_MAX; /* nobody is to be looked for */
+    *ret_client = client;
+    return 0;
+}
+
 int trip_open(trip_client **ret_client, const char *instance)
 {
     const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;

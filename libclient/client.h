@@ -245,6 +245,8 @@ const struct binding *breaker_glance(const struct trip_breaker *breaker, const s
                                      struct binding ret_room[2]);
 /* Once nobody uses the client any more. */
 void bindings_free(struct trip_client *client);
+/* For a client that can ask nobody: the breaker as its view has it. -ENOMEM; -ENOENT: the view does not have it. */
+int breaker_of_view(trip_client *client, const char *name, trip_breaker **ret_breaker);
 
 /* Does the slot hold the binding's breaker still, and are its words those in force? */
 static inline bool binding_current(const struct binding *binding)
@@ -415,6 +417,10 @@ struct clients {
     unsigned opened; /* ever */
 };
 extern struct clients clients;
+
+/* A client of breakers that are kept in this very process, for `tripctl simulate`: its lane is made, whoever keeps them
+ * takes it, and it speaks to nobody. Takes the view. */
+int client_of_view(struct view *view, trip_client **ret_client);
 
 uint64_t serial_next(void);
 /* Goes on with attaching if it is time for it. Never blocks. */

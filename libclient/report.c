@@ -54,7 +54,7 @@ static bool recorded_as_probe(const struct reporter *reporter, const struct bind
     return true;
 }
 
-COLD static void record_slow(struct trip_breaker *breaker, const struct outcome *outcome)
+COLD void outcome_record(struct trip_breaker *breaker, const struct outcome *outcome)
 {
     if (fork_generation() == 0)
         return;
@@ -116,7 +116,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
         word_state(word) == WORD_CLOSED && plain(binding) ? meter_at_hand(breaker, binding, &slot) : NULL;
     if (unlikely(!meter)) {
         if (!record_shared(breaker, binding, word, &outcome))
-            record_slow(breaker, &outcome);
+            outcome_record(breaker, &outcome);
         return;
     }
     if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
@@ -278,14 +278,14 @@ static bool end_shared(struct call *call, const struct outcome *outcome)
         return false;
     struct outcome whole = *outcome;
     whole.latency_ns = lasted_ns(call, outcome->ticks);
-    whole.slow = latency_slow(binding->policy, whole.latency_ns);
+    whole.slow = was_slow(binding->policy, &whole, true);
     call->breaker = NULL;
     reporter_add(&reporter, &reporter.meter->finished);
     tell_shared(breaker, &reporter, binding, word, &whole);
     return true;
 }
 
-COLD static void end_slow(struct call *call, struct outcome *outcome)
+COLD void outcome_end(struct call *call, struct outcome *outcome)
 {
     if (end_shared(call, outcome))
         return;
@@ -324,7 +324,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
         return;
     }
     struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 void trip_end_error(trip_call *public_call, const trip_error *error)
@@ -335,7 +335,7 @@ void trip_end_error(trip_call *public_call, const trip_error *error)
     const bool timeout = error && error->type == TRIP_ERROR_TIMEOUT;
     struct outcome outcome = {
         .what = timeout ? TRIP_TIMEOUT : TRIP_FAILURE, .ticks = ticks_at_end(call), .error = error};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_ns)
@@ -344,7 +344,7 @@ void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_
     if (!call->breaker)
         return;
     struct outcome outcome = {.what = outcome_known(what), .latency_ns = latency_ns, .ticks = ticks_at_end(call)};
-    end_slow(call, &outcome);
+    outcome_end(call, &outcome);
 }
 
 unsigned trip_cancel_all(void)

@@ -203,8 +203,9 @@ static bool take_token(struct call *call, trip_priority priority)
     uint64_t word = load(at), wait;
     for (unsigned tries = 0; tries < RATE_TRIES; tries++) {
         /* The word, then the clock: docs/decisions/word-before-clock.md. */
-        call->ticks = call_ticks(call);
-        const uint64_t after = policy_rate_take(call->binding->policy, word, priority, call->ticks, &wait);
+        const uint64_t now = view_ticks(call->binding->view);
+        const uint64_t after = policy_rate_take(call->binding->policy, word, priority, now, &wait);
+        call->ticks = at_least(now, 1);
         if (wait)
             return false;
         /* Relaxed: the word orders nothing but itself. */

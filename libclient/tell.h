@@ -89,6 +89,11 @@ static inline uint64_t own_ok(struct meter *meter)
     return total;
 }
 
+/* How a call ended, with all that trip_record, trip_end and their like can say of it: report.c. */
+struct call;
+void outcome_record(struct trip_breaker *breaker, const struct outcome *outcome);
+void outcome_end(struct call *call, struct outcome *outcome);
+
 /* The totals alone: for outcomes whose evidence is elsewhere (a permit), or that are none. */
 void tell_totals(const struct reporter *reporter, const struct outcome *outcome);
 /* An outcome of this state word's epoch: counted, told if it must be, and its effect on the streak. */

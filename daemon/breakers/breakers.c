@@ -158,7 +158,7 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
     }
     if (found.strayed)
         breakers_strays(breakers, &breaker->meters);
-    return found.counted;
+    return found.counted || (found.in_flight_moved && breaker->settings->trip.in_flight);
 }
 
 bool breakers_drain(struct breakers *breakers, uint32_t slot)

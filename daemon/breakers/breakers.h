@@ -28,6 +28,7 @@ struct breakers_options {
     const struct tracer *tracer; /* what is drained goes there too; NULL: nowhere */
     uint64_t seed;               /* of the jitter */
     breakers_moved_fn *moved;
+    bool tells_all; /* each step by itself, also of a breaker that moves faster than people read */
     void *context;
 };
 
@@ -56,6 +57,10 @@ void breakers_lane_doomed(struct breakers *breakers, uint32_t number);
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
 void breakers_rung(struct breakers *breakers);
 bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anything dirty? */
+/* One breaker: its counters are counted, and it moves as they demand. */
+void breakers_count(struct breakers *breakers, uint32_t slot);
+/* The same, and what each heartbeat looks at: its limits, and what people are shown. */
+void breakers_heartbeat(struct breakers *breakers, uint32_t slot);
 /* Everything: all counters of all lanes (`sync`, before stop). The first call says that all lanes a worker inherited
  * have come: until then a permit's owner without a lane is not taken for dead. */
 void breakers_drain_all(struct breakers *breakers);

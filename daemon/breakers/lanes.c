@@ -306,26 +306,43 @@ static void lanes_late(struct breakers *breakers)
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
 }
 
-/* True: it may change though no call comes. */
-static bool look_at(struct breakers *breakers, uint32_t slot)
+static bool count(struct breakers *breakers, uint32_t slot)
 {
-    const struct breaker *const breaker = &breakers->table[slot];
     const bool news = breakers_drain(breakers, slot);
     const bool probed = word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN;
     if (news || probed)
         breakers_settle(breakers, slot);
+    return news || probed;
+}
+
+void breakers_count(struct breakers *breakers, uint32_t slot)
+{
+    count(breakers, slot);
+}
+
+/* True: it may change though no call comes. */
+static bool look_at(struct breakers *breakers, uint32_t slot)
+{
+    const struct breaker *const breaker = &breakers->table[slot];
+    const bool news = count(breakers, slot);
     if (breaker->latency_stale)
         breakers_publish_latency(breakers, slot);
     const bool limits = breakers_limits_look(breakers, slot);
     if (breakers->now_ns >= breaker->steps.until_ns)
         breakers_tell_rest(breakers, slot);
-    return news || probed || limits || breaker->steps.rest.steps;
+    return news || limits || breaker->steps.rest.steps;
 }
 
 static void begin_suspecting(struct breakers *breakers)
 {
     breakers->suspect_count = 0;
     memset(breakers->blocks, 0, sizeof(breakers->blocks));
+}
+
+void breakers_heartbeat(struct breakers *breakers, uint32_t slot)
+{
+    look_at(breakers, slot);
+    breakers_limits_reclaim(breakers);
 }
 
 void breakers_drain_all(struct breakers *breakers)

@@ -91,7 +91,7 @@ static void tell_step(struct breakers *breakers, uint32_t slot, struct transitio
         breakers_tell_rest(breakers, slot);
     if (by_itself && breakers->now_ns >= steps->until_ns)
         *steps = (struct told_steps){.until_ns = breakers_after(breakers->now_ns, STEPS_WINDOW_NS)};
-    if (!by_itself || steps->told++ < STEPS_TOLD) {
+    if (!by_itself || breakers->options.tells_all || steps->told++ < STEPS_TOLD) {
         breakers_tell(breakers, slot, transition);
         return;
     }
@@ -116,7 +116,7 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
         .uid = (uint32_t)(step->slow >> 32),
         .epoch = word_epoch(to),
         .at_ms = at_ms,
-        .at_unix_ms = realtime_ms(),
+        .at_unix_ms = segment_wall_ms(segment),
     };
     if (breakers->note)
         memcpy(transition.note, breakers->note, strnlen(breakers->note, sizeof(transition.note) - 1));

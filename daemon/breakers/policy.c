@@ -112,7 +112,7 @@ static void tell_mode(struct breakers *breakers, uint32_t slot, trip_mode from, 
     const struct breaker *const breaker = &breakers->table[slot];
     if (from == breaker->mode && (actor->by != BY_OPERATOR || from == TRIP_MODE_AUTO))
         return;
-    const uint64_t now_ms = breakers_now_ms(breakers);
+    const uint64_t now_ms = breakers_now_ms(breakers), unix_ms = segment_wall_ms(breakers->segment);
     struct transition transition = {
         .of = OF_MODE,
         .breaker = slot,
@@ -121,8 +121,8 @@ static void tell_mode(struct breakers *breakers, uint32_t slot, trip_mode from, 
         .by = (uint8_t)actor->by,
         .uid = actor->uid,
         .at_ms = now_ms,
-        .at_unix_ms = realtime_ms(),
-        .until_unix_ms = breaker->mode_until_ms ? realtime_ms() + time_until(breaker->mode_until_ms, now_ms) : 0,
+        .at_unix_ms = unix_ms,
+        .until_unix_ms = breaker->mode_until_ms ? unix_ms + time_until(breaker->mode_until_ms, now_ms) : 0,
     };
     if (actor->reason)
         memcpy(transition.note, actor->reason, strnlen(actor->reason, sizeof(transition.note) - 1));

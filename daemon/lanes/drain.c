@@ -457,7 +457,8 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
     const uint64_t calls = in_flight > 0 ? (uint64_t)in_flight : 0;
     const struct core_state *const core = segment_core(drain->segment, turn->slot);
     const bool forgets = window_sums_at(&core->window, turn->now_ns).calls != core->head.window_calls;
-    if (drain->input_count || forgets || core->head.in_flight != calls)
+    ret_found->in_flight_moved = core->head.in_flight != calls;
+    if (drain->input_count || forgets || ret_found->in_flight_moved)
         ret_found->untold |= flush(drain, turn, calls);
 }
 

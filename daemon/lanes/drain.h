@@ -44,6 +44,7 @@ struct drain_turn {
 
 struct drain_found {
     bool counted;             /* there was something new */
+    bool in_flight_moved;     /* there are more calls in flight, or fewer */
     bool untold;              /* a failure or slow call is counted in a meter, and its event was not taken yet */
     bool strayed;             /* a meter says that it is another breaker's now: it was left alone */
     const struct told *error; /* the last failure told, until the batch is emptied; NULL: none */

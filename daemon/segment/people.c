@@ -27,7 +27,7 @@ void segment_transition(struct segment *segment, const struct transition *what, 
     struct transition entry = *what;
     entry.sequence = header->transition_next + 1;
     entry.at_ms = now_ms;
-    entry.at_unix_ms = realtime_ms();
+    entry.at_unix_ms = segment_wall_ms(segment);
     memcpy(entry.name, segment_name(segment, entry.breaker), sizeof(entry.name));
     entry.note[sizeof(entry.note) - 1] = '\0';
     if (event_is_act(&entry))
@@ -137,7 +137,7 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
         return -ENOSPC;
     struct pattern_slot entry = {
         .serial = pattern_serial(segment),
-        .set_unix_ms = realtime_ms(),
+        .set_unix_ms = segment_wall_ms(segment),
         .until_ms = until_ms,
         .uid = uid,
         .mode = mode,

@@ -131,7 +131,7 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->name_places = sections[SECTION_NAMES].count;
 }
 
-/* Takes fd, also when it fails. */
+/* Takes fd, also when it fails. name NULL: it has none. */
 static int map_segment(int fd, const char *path, const char *name, const struct segment_header *header,
                        struct segment **ret_segment)
 {
@@ -145,8 +145,8 @@ static int map_segment(int fd, const char *path, const char *name, const struct 
     segment->max_breakers = header->max_breakers;
     segment->size = header->size;
     snprintf(segment->path, sizeof(segment->path), "%s", path);
-    segment->read_only_fd = open_read_only(name, fd);
-    if (segment->read_only_fd < 0) {
+    segment->read_only_fd = name ? open_read_only(name, fd) : -1;
+    if (name && segment->read_only_fd < 0) {
         error = segment->read_only_fd;
         goto fail;
     }
@@ -273,6 +273,35 @@ int segment_create(const struct segment_options *options, struct clock *clock, s
     clock->created_mono_ns = header.created_mono_ns;
     *ret_segment = segment;
     return 0;
+}
+
+int segment_create_private(const struct segment_options *options, struct segment **ret_segment)
+{
+    struct segment_header header;
+    struct segment *segment;
+    int error = describe(options, &header);
+    if (error < 0)
+        return error;
+    const int fd = memfd_create("trip-segment", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)header.size) < 0) {
+        error = -errno;
+        close(fd);
+        return error;
+    }
+    error = map_segment(fd, "", NULL, &header, &segment);
+    if (error < 0)
+        return error;
+    segment->wall = options->clock;
+    fill_header(segment, &header);
+    *ret_segment = segment;
+    return 0;
+}
+
+uint64_t segment_wall_ms(const struct segment *segment)
+{
+    return segment->wall ? clock_now_ms(segment->wall) : realtime_ms();
 }
 
 /* ---------------------------------------------------------------------------------------------------- adoption */

@@ -34,6 +34,7 @@ struct segment {
     int fd;           /* read-write, tripd's own */
     int read_only_fd; /* another description, opened read-only: what clients are sent */
     char path[256];
+    const struct clock *wall; /* wall time is this clock's, counted from 1970: of segment_create_private; else NULL */
     /* segment*.c alone: */
     uint64_t *used;       /* a bit a slot; in the segment the index of names says it */
     uint32_t take_next;   /* where to look for a free slot: in turn, so that a forgotten one rests longest */
@@ -50,6 +51,11 @@ struct segment_options {
  * /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of that name is unlinked by the rename, never
  * truncated. Mode 0644 (RO for all), owner: tripd's user. -EPERM: the name is another user's. */
 int segment_create(const struct segment_options *options, struct clock *clock, struct segment **ret_segment);
+
+/* Makes a segment in memory that no other process sees. It is of a test clock, which stands in for wall time too. */
+int segment_create_private(const struct segment_options *options, struct segment **ret_segment);
+/* Wall time of what is noted in the segment, ms since 1970. */
+uint64_t segment_wall_ms(const struct segment *segment);
 
 enum segment_found {
     SEGMENT_NONE,         /* no file */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal/names.h"
+#include "internal/numbers.h"
 #include "internal/policy.h"
 #include "internal/words.h"
 
@@ -138,9 +139,9 @@ static void store_text(char *field, const char *text, size_t size)
     words_store(field, copy, size);
 }
 
-static void fresh_detail(struct detail_slot *detail, const char *name, uint64_t now_ms)
+static void fresh_detail(struct detail_slot *detail, const char *name, uint64_t now_ms, uint64_t unix_ms)
 {
-    struct detail_slot fresh = {.created_unix_ms = realtime_ms(), .used_ms = now_ms, .since_ms = now_ms};
+    struct detail_slot fresh = {.created_unix_ms = unix_ms, .used_ms = now_ms, .since_ms = now_ms};
     const size_t head = offsetof(struct detail_slot, name);
     fresh.since_unix_ms = fresh.created_unix_ms;
     memcpy(fresh.name, name, strnlen(name, TRIP_NAME_MAX));
@@ -154,7 +155,7 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
 {
     struct detail_slot *detail = &segment->details[slot];
     detail_begin(detail);
-    store_number(&detail->since_unix_ms, realtime_ms());
+    store_number(&detail->since_unix_ms, segment_wall_ms(segment));
     store_number(&detail->since_ms, now_ms);
     store_number(&detail->until_ms, until_ms);
     store_byte(&detail->reason, reason);
@@ -188,7 +189,7 @@ void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_typ
     struct detail_slot *detail = &segment->details[slot];
     detail_begin(detail);
     store_byte(&detail->error_type, type);
-    store_number(&detail->error_unix_ms, realtime_ms());
+    store_number(&detail->error_unix_ms, at_least(segment_wall_ms(segment), 1));
     store_text(detail->error_message, message, sizeof(detail->error_message));
     detail_end(detail);
 }
@@ -243,7 +244,7 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
         return error;
     }
     clear_policy(&segment->policies[slot]);
-    fresh_detail(&segment->details[slot], name, now_ms);
+    fresh_detail(&segment->details[slot], name, now_ms, segment_wall_ms(segment));
     /* After the name changed, as segment_forget moved it before: a client that compared the old name has found the
      * incarnation before this one, and its handle is stale from here on. */
     move_incarnation(segment, slot);
@@ -381,12 +382,13 @@ void segment_limits_show(struct segment *segment, uint32_t slot, const struct li
     sequence_end(&place->sequence);
 }
 
-static void detail_mode(struct detail_slot *detail, enum mode_owner owner, trip_mode mode, uint64_t until_unix_ms,
-                        uint32_t uid, const char *reason)
+static void detail_mode(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,
+                        uint64_t until_unix_ms, uint32_t uid, const char *reason)
 {
+    struct detail_slot *detail = &segment->details[slot];
     typeof(detail->modes[0]) set = {0};
     if (mode < TRIP_MODE_COUNT) {
-        set.since_unix_ms = realtime_ms();
+        set.since_unix_ms = segment_wall_ms(segment);
         set.until_unix_ms = until_unix_ms;
         set.uid = uid;
         set.mode = mode;
@@ -409,7 +411,7 @@ trip_mode segment_mode_now(struct segment *segment, uint32_t slot, uint64_t now_
         if (ends_ms == 0 || now_ms < ends_ms)
             continue;
         store_number(&policy->modes[owner], 0);
-        detail_mode(&segment->details[slot], owner, TRIP_MODE_COUNT, 0, 0, NULL);
+        detail_mode(segment, slot, owner, TRIP_MODE_COUNT, 0, 0, NULL);
     }
     const trip_mode mode = policy_mode_of(policy->modes, now_ms, &until_ms);
     store_change(&policy->admission, policy_admission(policy->admission, mode, until_ms != 0));
@@ -423,7 +425,7 @@ void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owne
 {
     const uint64_t bounded_ms = until_ms < POLICY_MS_MASK ? until_ms : POLICY_MS_MASK;
     const uint64_t left_ms = time_until(bounded_ms, now_ms);
-    detail_mode(&segment->details[slot], owner, mode, until_ms ? realtime_ms() + left_ms : 0, uid, reason);
+    detail_mode(segment, slot, owner, mode, until_ms ? segment_wall_ms(segment) + left_ms : 0, uid, reason);
     /* The owner's word is the truth; `admission` follows from it, also after a kill between the two. */
     store_number(&segment->policies[slot].modes[owner],
                  mode < TRIP_MODE_COUNT ? policy_mode_word(mode, bounded_ms) : 0);

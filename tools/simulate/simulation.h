@@ -1,9 +1,10 @@
-/* Breakers in virtual time: what tripd and its clients would do, decided by the same core (daemon/core/breaker.h), the
- * same state word and policy (include/internal/), without shared memory, processes or a clock.
+/* Breakers in virtual time: tripd's own, and libtrip's calls to them, in this process's memory, without other processes
+ * or a clock.
  *
  * Time moves by simulation_step alone; what became due before a step (open times, ramp steps, outcomes of calls,
- * stalls, ends of leases) happens first, in order of time, timers before outcomes. forget_after is not applied: an idle
- * breaker keeps its totals to the summary.
+ * stalls, ends of leases) happens first, in order of time, timers before outcomes. What a step counts is counted before
+ * the next one. Nobody waits for a ticket. No breaker gives its place to another one: an idle one keeps its totals to
+ * the summary.
  */
 #ifndef TRIP_TOOLS_SIMULATION_H
 #define TRIP_TOOLS_SIMULATION_H

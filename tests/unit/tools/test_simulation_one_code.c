@@ -1,5 +1,4 @@
-/* Where simulate has a second version of tripd's rules, it answers otherwise than tripd; with tripd's own breakers it
- * cannot. Not built until then: call this file test_simulation_one_code.c, and CMake finds it.
+/* What simulate once answered otherwise than tripd, when it had a second version of the rules.
  * tests/system/same_answers.sh asks tripd the same, with the same numbers (7 to 12 there). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +33,7 @@ static void test_calls_in_flight_are_judged_when_half_open_closes(void **state)
     play(
         "trip: {" OFF ", in_flight: 3}, " OPEN,
         LINES("0" BEGIN("1"), "0" BEGIN("2"), "0" BEGIN("3"), "100" BEGIN("4"), "110" END("4", "ok"), "111" BEGIN("5")),
-        "0 allow; 0 allow; 0 allow; 0 closed>open in_flight; 100 open>half_open none; 100 probe; "
+        "0 allow; 0 allow; 0 closed>open in_flight; 0 allow; 100 open>half_open none; 100 probe; "
         "110 half_open>closed none; 110 closed>open in_flight; 111 deny_open; ");
 }
 

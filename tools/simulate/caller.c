@@ -1,0 +1,140 @@
+#include "caller.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "call.h"
+#include "internal/numbers.h"
+#include "tell.h"
+
+int caller_new(const struct caller_offer *offer, trip_client **ret_caller)
+{
+    const struct view_offer as_attached = {.segment_fd = offer->segment_fd,
+                                           .commons_fd = offer->commons_fd,
+                                           .segment_id = offer->segment_id,
+                                           .segment_size = offer->segment_size,
+                                           .commons_id = offer->commons_id,
+                                           .commons_size = offer->commons_size,
+                                           .commons_number = offer->commons_number,
+                                           .daemon_uid = geteuid()};
+    uint64_t seed = offer->seed;
+    struct view *view;
+    int error = view_map(&as_attached, &view);
+    if (error < 0)
+        return error;
+    error = client_of_view(view, ret_caller);
+    if (error < 0) {
+        view_unmap(view);
+        return error;
+    }
+    thread_self.random = random_next(&seed) | 1;
+    thread_self.random_generation = fork_generation();
+    return 0;
+}
+
+int caller_lane(const trip_client *caller, int *ret_fd, uint64_t *ret_lane_id)
+{
+    *ret_fd = fcntl(caller->lane->memfd.fd, F_DUPFD_CLOEXEC, 0);
+    *ret_lane_id = caller->lane->memory->lane_id;
+    return *ret_fd < 0 ? -errno : 0;
+}
+
+int caller_breaker(trip_client *caller, const char *name, trip_breaker **ret_breaker)
+{
+    return breaker_of_view(caller, name, ret_breaker);
+}
+
+/* Nobody could give a ticket back while it is waited for. */
+trip_verdict caller_begin(trip_breaker *breaker, trip_call *call, trip_priority priority)
+{
+    struct call *const begun = (struct call *)call;
+    thread_self.to_sample = UINT32_MAX; /* no dice: each call is timed, below */
+    const trip_verdict verdict =
+        priority == TRIP_PRIORITY_NORMAL && !(breaker->binding->policy->limits & POLICY_LIMITS)
+            ? trip_begin(breaker, call)
+            : trip_begin_with(breaker, call, &(trip_options){.priority = priority, .no_wait = true});
+    if (begun->breaker && !begun->ticks)
+        begun->ticks = view_ticks(begun->binding->view);
+    return verdict;
+}
+
+bool caller_holds(const trip_call *call)
+{
+    return (((const struct call *)call)->flags & (uint8_t)~CALL_COUNTED) != 0;
+}
+
+static struct outcome outcome_of(const struct caller_outcome *outcome, const trip_error *error)
+{
+    return (struct outcome){.what = outcome->outcome, .latency_ns = outcome->latency_ns, .error = error};
+}
+
+void caller_end(const trip_call *call, const struct caller_outcome *outcome)
+{
+    trip_call copy = *call;
+    const trip_error error = {.type = outcome->error};
+    struct outcome told = outcome_of(outcome, &error);
+    told.ticks = view_ticks(((const struct call *)call)->binding->view);
+    outcome_end((struct call *)&copy, &told);
+}
+
+void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome)
+{
+    const trip_error error = {.type = outcome->error};
+    struct outcome told = outcome_of(outcome, &error);
+    told.slow = latency_slow(breaker->binding->policy, outcome->latency_ns);
+    outcome_record(breaker, &told);
+}
+
+void caller_rings(trip_breaker *breaker)
+{
+    tell_ring(breaker->client->lane, breaker->binding->view);
+}
+
+/* ------------------------------------------------------------------------------------------------------ many at once
+ */
+
+static struct meter *meter_of(trip_breaker *breaker)
+{
+    return reporter_find(breaker, breaker_bound(breaker)).meter;
+}
+
+struct meter caller_counted(trip_breaker *breaker)
+{
+    const struct meter *const meter = meter_of(breaker);
+    return meter ? *meter : (struct meter){0};
+}
+
+/* Evidence of a new epoch began at one. */
+static void repeat_evidence(uint64_t *evidence, uint64_t since, uint64_t times)
+{
+    if (*evidence != since)
+        *evidence += times;
+}
+
+static void repeat(uint64_t *counter, uint64_t since, uint64_t times)
+{
+    *counter += (*counter - since) * times;
+}
+
+void caller_repeat(trip_breaker *breaker, const struct meter *since, uint64_t times)
+{
+    struct meter *const meter = meter_of(breaker);
+    if (!meter)
+        return;
+    repeat_evidence(&meter->ok, since->ok, times);
+    repeat_evidence(&meter->failures, since->failures, times);
+    repeat_evidence(&meter->slow, since->slow, times);
+    repeat(&meter->total_ok, since->total_ok, times);
+    repeat(&meter->total_failures, since->total_failures, times);
+    repeat(&meter->total_timeouts, since->total_timeouts, times);
+    repeat(&meter->total_slow, since->total_slow, times);
+    repeat(&meter->ignored, since->ignored, times);
+    repeat(&meter->cancelled, since->cancelled, times);
+    repeat(&meter->late, since->late, times);
+    repeat(&meter->denied, since->denied, times);
+    repeat(&meter->started, since->started, times);
+    repeat(&meter->finished, since->finished, times);
+    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) /* modular */
+        meter->latency[bucket] += (uint32_t)((meter->latency[bucket] - since->latency[bucket]) * times);
+}

@@ -1,0 +1,47 @@
+/* A process that calls, in a simulation: libtrip itself, on the memory of an instance that is kept in this very process
+ * (instance.h). Of tripd's folders nothing is included here, for both name what they share alike.
+ */
+#ifndef TRIP_TOOLS_SIMULATE_CALLER_H
+#define TRIP_TOOLS_SIMULATE_CALLER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "internal/layout.h"
+#include "trip.h"
+
+/* What tripd would tell a client that attaches. */
+struct caller_offer {
+    int segment_fd, commons_fd; /* stay the caller's */
+    uint64_t segment_id, segment_size, commons_id, commons_size, commons_number;
+    uint64_t seed; /* of the dice of ramps, shedding and retries */
+};
+
+/* How a call ended. */
+struct caller_outcome {
+    trip_outcome outcome;
+    trip_error_type error;
+    uint64_t latency_ns;
+};
+
+int caller_new(const struct caller_offer *offer, trip_client **ret_caller);
+/* Its lane, as it would be sent to tripd: *ret_fd is to be closed, or kept. */
+int caller_lane(const trip_client *caller, int *ret_fd, uint64_t *ret_lane_id);
+int caller_breaker(trip_client *caller, const char *name, trip_breaker **ret_breaker);
+
+trip_verdict caller_begin(trip_breaker *breaker, trip_call *call, trip_priority priority);
+/* A call that holds nothing stands for any number of equal ones: each of them is ended by a copy of it. */
+bool caller_holds(const trip_call *call);
+void caller_end(const trip_call *call, const struct caller_outcome *outcome);
+void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome);
+
+/* Draws tripd's attention to the lane. */
+void caller_rings(trip_breaker *breaker);
+
+/* What the caller's lane has counted for a breaker until now. */
+struct meter caller_counted(trip_breaker *breaker);
+/* Whatever the lane has counted since then came `times` more. */
+void caller_repeat(trip_breaker *breaker, const struct meter *since, uint64_t times);
+
+#endif
