@@ -99,7 +99,7 @@ static uint64_t random_id(void)
 
 int lane_make(const struct view *view, uint32_t meter_count, struct lane **ret_lane)
 {
-    const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * view->max_breakers * sizeof(struct meter *);
+    const size_t mapped = sizeof(struct lane) + (size_t)LANE_SECTIONS * BREAKERS_MAX * sizeof(struct meter *);
     const size_t size = lane_size(meter_count);
     void *memory;
     const int fd = sealed_memfd(size);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_EVENTS 4096
-#define STEPS_MAX    8 /* of a breaker in one go: open, half-open, closed, ... */
+#define BATCH_EVENTS    4096
+#define NO_MEMORY_PAUSE UINT64_C(1000000000)
+#define STEPS_MAX       8 /* of a breaker in one go: open, half-open, closed, ... */
 
 /* ------------------------------------------------------------------------------------------------- made and unmade */
 
@@ -39,14 +40,14 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->random = options->seed;
     breakers->touched = NONE;
     breakers->stall_due_ns = DEADLINE_NEVER;
-    breakers->table = calloc(options->segment->max_breakers, sizeof(*breakers->table));
-    breakers->sides = calloc((size_t)lanes_max(options->lanes) + 1, sizeof(*breakers->sides));
-    breakers->unused_by = malloc(options->segment->max_breakers * sizeof(*breakers->unused_by));
+    breakers->table = calloc(BREAKERS_MAX, sizeof(*breakers->table));
+    breakers->sides = calloc(LANES_MAX + 1, sizeof(*breakers->sides));
+    breakers->unused_by = calloc(BREAKERS_MAX, sizeof(*breakers->unused_by));
     int error = breakers->table && breakers->sides && breakers->unused_by ? make_drain(breakers) : -ENOMEM;
-    for (uint32_t slot = 0; error == 0 && slot < options->segment->max_breakers; slot++)
-        breakers->unused_by[slot] = NOBODY;
     if (error == 0)
-        error = deadlines_new(options->segment->max_breakers, &breakers->due);
+        error = deadlines_new(BREAKERS_MAX, &breakers->due);
+    if (error == 0)
+        error = commons_reserve(options->commons, options->segment->slots);
     if (error == 0)
         error = breakers_adopt(breakers);
     if (error < 0) {
@@ -61,12 +62,12 @@ struct breakers *breakers_free(struct breakers *breakers)
 {
     if (!breakers)
         return NULL;
-    for (uint32_t lane = 1; breakers->sides && lane <= lanes_max(breakers->options.lanes); lane++)
+    for (uint32_t lane = 1; breakers->sides && lane <= LANES_MAX; lane++)
         lane_side_free(breakers->sides[lane]);
     if (breakers->drain)
         free(breakers->drain->batch.events);
     free(breakers->drain);
-    for (uint32_t slot = 0; breakers->table && slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; breakers->table && slot < breakers->segment->slots; slot++)
         breakers_adaptive_free(&breakers->table[slot]);
     free(breakers->unused_by);
     free(breakers->sides);
@@ -304,11 +305,21 @@ void breakers_unused(struct breakers *breakers, uint32_t slot)
  * of the table to the others. */
 static bool within_quota(const struct breakers *breakers, uid_t uid)
 {
-    const uint32_t most = (breakers->segment->max_breakers + 1) / 2;
+    const uint32_t most = (breakers->segment->header->max_breakers + 1) / 2;
     uint32_t unused = 0;
-    for (uint32_t slot = 0; uid != 0 && slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; uid != 0 && slot < breakers->segment->slots; slot++)
         unused += breakers->unused_by[slot] == uid;
     return unused < most;
+}
+
+/* For the slot that is next in turn. Where there is none, names share the slots that have some. */
+static void make_memory(struct breakers *breakers)
+{
+    const uint32_t slots = segment_slots_wanted(breakers->segment);
+    if (slots == breakers->segment->slots || breakers->now_ns < breakers->no_memory_until_ns)
+        return;
+    if (commons_reserve(breakers->commons, slots) < 0 || segment_reserve(breakers->segment, slots) < 0)
+        breakers->no_memory_until_ns = breakers_after(breakers->now_ns, NO_MEMORY_PAUSE);
 }
 
 int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot)
@@ -323,6 +334,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
     }
     if (!within_quota(breakers, uid))
         return -EDQUOT;
+    make_memory(breakers);
     if (segment_full(breakers->segment))
         breakers_make_room(breakers);
     const int error = segment_take(breakers->segment, name, breakers_now_ms(breakers), ret_slot);
@@ -337,7 +349,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
 void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),
                        void *context)
 {
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
         if (breakers->table[slot].settings && settings_pattern_matches(pattern, segment_name(breakers->segment, slot)))
             each(context, slot);
 }

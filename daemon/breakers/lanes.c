@@ -41,7 +41,7 @@ static void leave_chain(struct meter_side *meter)
 void breakers_home(struct breakers *breakers, struct meter_side *meter)
 {
     const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
-    const bool ours = slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
+    const bool ours = slot < breakers->segment->slots && breakers->table[slot].settings &&
                       segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
     meter->breaker = ours ? slot : NO_BREAKER;
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
@@ -98,7 +98,7 @@ static void clear_bit(uint64_t *bits, uint32_t lane)
 
 static uint32_t words_of(const struct breakers *breakers)
 {
-    return lanes_max(breakers->options.lanes) / 64 + 1;
+    return lanes_highest(breakers->options.lanes) / 64 + 1;
 }
 
 static bool any_ready(const struct breakers *breakers)
@@ -289,13 +289,13 @@ void breakers_drain_all(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
     take_dirty(breakers);
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
         if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane]) /* there was no memory for it */
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
     breakers->assembled = true;
     breakers_collect_all(breakers);
     drain_nobodys(breakers);
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;
         if (breakers_drain(breakers, slot) || word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN)

@@ -35,7 +35,7 @@ static bool protects(const struct breakers *breakers, uint32_t slot)
 
 static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)
 {
-    for (uint32_t number = 1; number <= lanes_max(breakers->options.lanes); number++) {
+    for (uint32_t number = 1; number <= lanes_highest(breakers->options.lanes); number++) {
         const struct lane *const lane = lanes_get(breakers->options.lanes, number);
         if (lane && lane_resolved(lane, slot))
             return true;
@@ -76,7 +76,7 @@ static uint64_t turn_of(const struct breakers *breakers, uint32_t slot)
 static bool find_candidate(struct breakers *breakers, uint32_t *ret_slot)
 {
     uint64_t first = UINT64_MAX;
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         const uint64_t turn = turn_of(breakers, slot);
         if (turn >= first || !same_made_anew(breakers, slot))
             continue;
@@ -93,7 +93,7 @@ static void found(void *context, struct meter_side *meter)
 
 static void look_for_meters(struct breakers *breakers)
 {
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
         if (!breakers->sides[lane])
             continue;
         lanes_reading(breakers->options.lanes, lane);

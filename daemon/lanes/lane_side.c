@@ -25,7 +25,7 @@ static void adopt_tail(struct lane_side *side, uint32_t section)
 int lane_side_new(struct lane *lane, struct lane_side **ret_side)
 {
     struct lane_side *side = calloc(1, sizeof(*side));
-    uint16_t *const claimed = calloc(lane_max_breakers(lane), sizeof(*claimed));
+    uint16_t *const claimed = calloc(BREAKERS_MAX, sizeof(*claimed));
     if (!side || !claimed) {
         free(claimed);
         free(side);

@@ -34,9 +34,10 @@ struct lane {
 struct lanes {
     struct lanes_options options;
     struct lane **places; /* by number; place 0 is unused */
-    uint32_t count;
+    uint32_t count, highest;
     uint32_t meter_count; /* that every lane must have */
     size_t size;
+    size_t charge;    /* what a quota counts a lane as */
     bool told_charge; /* the log has said that a quota is used up by what lanes hold */
 };
 
@@ -46,9 +47,10 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
     if (!lanes)
         return -ENOMEM;
     lanes->options = *options;
-    lanes->meter_count = (uint32_t)lane_meters_for(options->max_breakers);
+    lanes->meter_count = (uint32_t)lane_meters_for(BREAKERS_MAX);
     lanes->size = lane_size(lanes->meter_count);
-    lanes->places = calloc((size_t)options->max_lanes + 1, sizeof(struct lane *));
+    lanes->charge = lane_size((uint32_t)lane_meters_for(options->max_breakers));
+    lanes->places = calloc(LANES_MAX + 1, sizeof(struct lane *));
     if (!lanes->places) {
         free(lanes);
         return -ENOMEM;
@@ -71,7 +73,7 @@ struct lanes *lanes_free(struct lanes *lanes)
 {
     if (!lanes)
         return NULL;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+    for (uint32_t number = 1; number <= lanes->highest; number++)
         if (lanes->places[number])
             lane_free(lanes->places[number]);
     free(lanes->places);
@@ -79,8 +81,9 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user)
+void lanes_reconfigure(struct lanes *lanes, uint32_t max_lanes, uint64_t memory_per_user)
 {
+    lanes->options.max_lanes = max_lanes;
     lanes->options.memory_per_user = memory_per_user;
 }
 
@@ -177,7 +180,7 @@ static int own_description(int fd, size_t size)
 /* An id that another user's lane has is no conflict: whoever reads it can take it. */
 static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
 {
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++) {
+    for (uint32_t number = 1; number <= lanes->highest; number++) {
         struct lane *const lane = lanes->places[number];
         if (lane && lane->lane_id == lane_id && lane->uid == uid)
             return lane;
@@ -195,9 +198,9 @@ static bool same_memfd(int fd, int other_fd)
 static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
     uint64_t memory = more;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+    for (uint32_t number = 1; number <= lanes->highest; number++)
         if (lanes->places[number] && lanes->places[number]->uid == uid)
-            memory += lanes->size + lanes->places[number]->charged;
+            memory += lanes->charge + lanes->places[number]->charged;
     return memory <= lanes->options.memory_per_user;
 }
 
@@ -225,11 +228,13 @@ bool lane_charge(struct lane *lane, size_t bytes)
 static uint32_t free_number(const struct lanes *lanes, uint32_t wanted)
 {
     if (wanted)
-        return wanted <= lanes->options.max_lanes && !lanes->places[wanted] ? wanted : 0;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
-        if (!lanes->places[number])
-            return number;
-    return 0;
+        return wanted <= LANES_MAX && !lanes->places[wanted] ? wanted : 0;
+    if (lanes->count >= lanes->options.max_lanes)
+        return 0;
+    uint32_t number = 1; /* there are fewer lanes than numbers */
+    while (lanes->places[number])
+        number++;
+    return number;
 }
 
 /* A lane that is there already: its own process comes back, or someone claims its id. */
@@ -252,7 +257,7 @@ static int admit(const struct lanes *lanes, uid_t uid, uint32_t wanted, uint32_t
         *ret_why = wanted ? "another lane has this number" : "limits.max_lanes lanes are attached";
         return -EMFILE;
     }
-    if (!within_quota(lanes, uid, lanes->size)) {
+    if (!within_quota(lanes, uid, lanes->charge)) {
         *ret_why = "limits.lane_memory_per_user is used up by this user's other processes";
         return -EDQUOT;
     }
@@ -294,6 +299,8 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
     lane->connected = offer->number == 0;
     lanes->places[lane->number] = lane;
     lanes->count++;
+    if (lane->number > lanes->highest)
+        lanes->highest = lane->number;
     /* Pairs with the acquire of a client that asks whether its lane is looked at. */
     __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     *ret_lane = lane;
@@ -332,12 +339,14 @@ void lanes_remove(struct lanes *lanes, struct lane *lane)
     __atomic_store_n(&lane->memory->detached, 1, __ATOMIC_RELEASE);
     lanes->places[lane->number] = NULL;
     lanes->count--;
+    while (lanes->highest > 0 && !lanes->places[lanes->highest])
+        lanes->highest--;
     lane_free(lane);
 }
 
 struct lane *lanes_get(const struct lanes *lanes, uint32_t number)
 {
-    return number >= 1 && number <= lanes->options.max_lanes ? lanes->places[number] : NULL;
+    return number >= 1 && number <= LANES_MAX ? lanes->places[number] : NULL;
 }
 
 uint32_t lanes_count(const struct lanes *lanes)
@@ -345,9 +354,9 @@ uint32_t lanes_count(const struct lanes *lanes)
     return lanes->count;
 }
 
-uint32_t lanes_max(const struct lanes *lanes)
+uint32_t lanes_highest(const struct lanes *lanes)
 {
-    return lanes->options.max_lanes;
+    return lanes->highest;
 }
 
 bool lane_abandoned(const struct lane *lane)
@@ -406,11 +415,6 @@ void *lane_memory(const struct lane *lane)
 uint32_t lane_meter_count(const struct lane *lane)
 {
     return lane->meter_count;
-}
-
-uint32_t lane_max_breakers(const struct lane *lane)
-{
-    return lane->lanes->options.max_breakers;
 }
 
 bool lane_resolved(const struct lane *lane, uint32_t breaker)

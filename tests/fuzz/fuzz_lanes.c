@@ -67,8 +67,7 @@ static void at_exit(void)
     snapshot_close(all.seen);
     client_free(&all.hostile);
     client_free(&all.honest);
-    free(all.first.segment);
-    free(all.first.commons);
+    free(all.first.memory);
     config_free(all.configs[1]);
     all.host->config = all.configs[0];
     host_stop(all.host);
@@ -83,8 +82,8 @@ static void make(void)
     for (uint32_t slot = 0; slot < BREAKERS; slot++)
         must(host_breaker(host, names[slot]) == slot);
     host_remember(host, &all.first);
-    writer_make(&all.hostile.writer, 101, host->max_breakers);
-    writer_make(&all.honest.writer, 102, host->max_breakers);
+    writer_make(&all.hostile.writer, 101);
+    writer_make(&all.honest.writer, 102);
     all.hostile_header = *all.hostile.writer.memory;
     all.honest_header = *all.honest.writer.memory;
     must(snapshot_open(host->dir.path, false, &all.seen, &why) == 0);
@@ -403,7 +402,7 @@ static void ask_for_a_name(struct bytes *bytes)
     const char name[] = {'s', 'q', (char)('a' + bytes_byte(bytes) % 26), '\0'};
     uint32_t slot, unused = 0;
     breakers_resolve(all.host->breakers, 65534, name, &slot);
-    for (slot = 0; slot < all.host->max_breakers; slot++)
+    for (slot = 0; slot < all.host->segment->slots; slot++)
         unused += segment_used(all.host->segment, slot) && all.host->segment->details[slot].made_by == 65534 &&
                   segment_never_called(all.host->segment, slot);
     assert(unused <= unused_most);

@@ -94,8 +94,8 @@ static inline void host_open(struct host *host)
 static inline void host_commons(struct host *host)
 {
     int fd;
-    must(commons_make(host->max_breakers, &fd) == 0);
-    must(commons_map(fd, host->max_breakers, &host->commons) == 0);
+    must(commons_make(&fd) == 0);
+    must(commons_map(fd, &host->commons) == 0);
 }
 
 static inline struct host *host_start(const char *config, uint32_t max_breakers)
@@ -210,7 +210,7 @@ static inline void client_attach(struct host *host, struct client *client)
 static inline void client_start(struct host *host, struct client *client, uint64_t lane_id)
 {
     *client = (struct client){0};
-    writer_make(&client->writer, lane_id, host->max_breakers);
+    writer_make(&client->writer, lane_id);
     client_attach(host, client);
 }
 

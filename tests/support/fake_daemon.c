@@ -153,8 +153,8 @@ static void hello(struct fake_daemon *fake, struct fake_connection *connection)
                                         .commons_id = fake->commons->commons_id,
                                         .commons_size = (uint64_t)((int64_t)fake->commons->size + fake->size_error),
                                         .commons_number = fake->segment->header->commons_number,
-                                        .meter_count = (uint32_t)lane_meters_for(FAKE_BREAKERS),
-                                        .max_breakers = FAKE_BREAKERS,
+                                        .meter_count = (uint32_t)lane_meters_for(BREAKERS_MAX),
+                                        .slots = fake->segment->slots,
                                         .wants_pidfd = 1,
                                         .monotonic_ns = monotonic_ns() + fake->clock_offset_ns,
                                         .time_namespace = fake->time_namespace};
@@ -193,7 +193,7 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
         lane->lane_id = request->lane_id;
         lane->pid = connection->pid;
         lane->memory =
-            mmap(NULL, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+            mmap(NULL, lane_size((uint32_t)lane_meters_for(BREAKERS_MAX)), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         assert(lane->memory != MAP_FAILED && lane->memory->lane_id == request->lane_id);
         __atomic_store_n(&lane->memory->granted, policy_lane_grant(fake->segment->header->commons_number, number),
                          __ATOMIC_RELEASE);
@@ -336,8 +336,8 @@ static void make_segment(struct fake_daemon *fake, bool test_clock)
 
 static void make_commons(struct fake_daemon *fake)
 {
-    assert(commons_make(FAKE_BREAKERS, &fake->commons_fd) == 0);
-    assert(commons_map(fake->commons_fd, FAKE_BREAKERS, &fake->commons) == 0);
+    assert(commons_make(&fake->commons_fd) == 0);
+    assert(commons_map(fake->commons_fd, &fake->commons) == 0);
 }
 
 static void listen_there(struct fake_daemon *fake)
@@ -374,7 +374,7 @@ static void drop_lanes(struct fake_daemon *fake)
 {
     for (size_t i = 0; i < FAKE_CONNECTIONS; i++)
         if (fake->lanes[i].memory) {
-            munmap(fake->lanes[i].memory, lane_size((uint32_t)lane_meters_for(FAKE_BREAKERS)));
+            munmap(fake->lanes[i].memory, lane_size((uint32_t)lane_meters_for(BREAKERS_MAX)));
             close(fake->lanes[i].fd);
             fake->lanes[i] = (struct fake_lane){0};
         }

@@ -56,7 +56,7 @@ static const char *hello(void)
     welcome = packet.welcome;
     segment = mmap(NULL, welcome.segment_size, PROT_READ, MAP_SHARED, fds[0], 0);
     commons = mmap(NULL, welcome.commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
-    commons_plan(welcome.max_breakers, sections);
+    commons_plan(sections);
     return segment == MAP_FAILED || commons == MAP_FAILED ? "not mapped" : "ok";
 }
 
@@ -64,7 +64,7 @@ static const char *attach(void)
 {
     union wire_packet packet;
     int fds[4];
-    writer_make(&lane, number(2) ? number(2) : number(1), welcome.max_breakers);
+    writer_make(&lane, number(2) ? number(2) : number(1));
     lane.memory->segment_id = welcome.segment_id;
     if (!wire_attach(connection, number(1), &lane.fd, 1) || wire_receive(connection, &packet, fds) <= 0)
         return "no answer";

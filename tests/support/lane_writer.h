@@ -23,10 +23,9 @@ struct lane_writer {
 
 #define WRITER_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers, size_t size,
-                                     int seals)
+static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_id, size_t size, int seals)
 {
-    *writer = (struct lane_writer){.meter_count = (uint32_t)lane_meters_for(max_breakers), .size = size};
+    *writer = (struct lane_writer){.meter_count = (uint32_t)lane_meters_for(BREAKERS_MAX), .size = size};
     writer->fd = memfd_create("lane", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (writer->fd < 0 || ftruncate(writer->fd, (off_t)size) < 0)
         abort(); /* this machine cannot run the test */
@@ -43,9 +42,9 @@ static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_i
     writer->memory->sections_used = 1;
 }
 
-static inline void writer_make(struct lane_writer *writer, uint64_t lane_id, uint32_t max_breakers)
+static inline void writer_make(struct lane_writer *writer, uint64_t lane_id)
 {
-    writer_make_sized(writer, lane_id, max_breakers, lane_size((uint32_t)lane_meters_for(max_breakers)), WRITER_SEALS);
+    writer_make_sized(writer, lane_id, lane_size((uint32_t)lane_meters_for(BREAKERS_MAX)), WRITER_SEALS);
 }
 
 /* The descriptor that goes to tripd, which closes it. */

@@ -11,17 +11,18 @@
 #include "../../support/lane_writer.h"
 #include "lanes/lanes.h"
 
-#define BREAKERS 8
-#define USER     1000
-#define PID      4711
-#define COMMONS  UINT64_C(0xabc)
+#define USER    1000
+#define PID     4711
+#define COMMONS UINT64_C(0xabc)
 
 static uint32_t draining;
 
 static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
 {
-    const struct lanes_options options = {
-        .max_lanes = max_lanes, .max_breakers = BREAKERS, .memory_per_user = memory_per_user, .draining = &draining};
+    const struct lanes_options options = {.max_lanes = max_lanes,
+                                          .max_breakers = BREAKERS_MAX,
+                                          .memory_per_user = memory_per_user,
+                                          .draining = &draining};
     struct lanes *lanes;
     assert_int_equal(lanes_new(&options, &lanes), 0);
     return lanes;
@@ -29,7 +30,7 @@ static struct lanes *new_lanes(uint32_t max_lanes, uint64_t memory_per_user)
 
 static size_t right_size(void)
 {
-    return lane_size((uint32_t)lane_meters_for(BREAKERS));
+    return lane_size((uint32_t)lane_meters_for(BREAKERS_MAX));
 }
 
 static int attach(struct lanes *lanes, struct lane_writer *writer, uint32_t number, struct lane **ret_lane)
@@ -59,7 +60,7 @@ static void test_a_lane_is_mapped_numbered_and_told_its_number(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_int_equal(lane_number(lane), 1);
     assert_int_equal(lane_identity(lane), 77);
@@ -88,7 +89,7 @@ static void test_each_wrong_field_of_the_header_is_refused(void **state)
     for (int wrong = 0; wrong < 5; wrong++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make(&writer, 77, BREAKERS);
+        writer_make(&writer, 77);
         switch (wrong) {
         case 0:
             writer.memory->magic++;
@@ -120,7 +121,7 @@ static void test_a_lane_that_could_shrink_or_grow_is_refused(void **state)
     for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make_sized(&writer, 77, BREAKERS, right_size(), seals[i]);
+        writer_make_sized(&writer, 77, right_size(), seals[i]);
         assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
         writer_free(&writer);
     }
@@ -135,7 +136,7 @@ static void test_a_lane_of_another_size_is_refused(void **state)
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
         struct lane_writer writer;
         struct lane *lane;
-        writer_make_sized(&writer, 77, BREAKERS, sizes[i], WRITER_SEALS);
+        writer_make_sized(&writer, 77, sizes[i], WRITER_SEALS);
         assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
         writer_free(&writer);
     }
@@ -164,7 +165,7 @@ static void test_a_lane_that_is_read_only_is_refused(void **state)
     struct lane *lane;
     const char *why = NULL;
     char path[64];
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_int_equal(attach_fd(lanes, fd, USER, 77, &lane, &why), -EINVAL);
@@ -182,7 +183,7 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     struct lane *lane, *first;
     const char *why = NULL;
     for (uint64_t i = 0; i < 4; i++)
-        writer_make(&writers[i], 100 + i, BREAKERS);
+        writer_make(&writers[i], 100 + i);
     assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
@@ -191,7 +192,7 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), -EDQUOT);
-    lanes_reconfigure(lanes, 3 * right_size());
+    lanes_reconfigure(lanes, 8, 3 * right_size());
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     for (uint64_t i = 0; i < 4; i++)
         writer_free(&writers[i]);
@@ -205,7 +206,7 @@ static void test_no_more_lanes_than_there_are_numbers(void **state)
     struct lane_writer writers[3];
     struct lane *lane;
     for (uint64_t i = 0; i < 3; i++)
-        writer_make(&writers[i], 100 + i, BREAKERS);
+        writer_make(&writers[i], 100 + i);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(lane_number(lane), 2);
@@ -221,8 +222,8 @@ static void test_an_attached_lane_is_not_attached_twice(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer, forger;
     struct lane *lane, *other;
-    writer_make(&writer, 77, BREAKERS);
-    writer_make(&forger, 77, BREAKERS);
+    writer_make(&writer, 77);
+    writer_make(&forger, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_int_equal(attach(lanes, &writer, 0, &other), -EEXIST);
     assert_int_equal(attach(lanes, &forger, 0, &other), -EEXIST);
@@ -244,8 +245,8 @@ static void test_the_id_of_another_user_s_lane_is_no_conflict(void **state)
     struct lane_writer stranger, writer;
     struct lane *squatted, *lane;
     const char *why = NULL;
-    writer_make(&stranger, 77, BREAKERS);
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&stranger, 77);
+    writer_make(&writer, 77);
     assert_int_equal(attach_fd(lanes, writer_send(&stranger), USER + 1, 77, &squatted, &why), 0);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_ptr_not_equal(lane, squatted);
@@ -265,7 +266,7 @@ static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **
     struct lane_writer writer;
     struct lane *lane;
     const char *why = NULL;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     const int fd = writer_send(&writer);
     assert_int_equal(attach_fd(lanes, fd, USER, 78, &lane, &why), -EINVAL);
     assert_string_equal(why, "the lane has another id than the packet that brought it");
@@ -281,8 +282,8 @@ static void test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory(void 
     struct lanes *lanes = new_lanes(4, 2 * right_size());
     struct lane_writer writers[2];
     struct lane *first, *lane;
-    writer_make(&writers[0], 77, BREAKERS);
-    writer_make(&writers[1], 78, BREAKERS);
+    writer_make(&writers[0], 77);
+    writer_make(&writers[1], 78);
     assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
     assert_true(lane_charge(first, 4096));
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), -EDQUOT);
@@ -301,12 +302,12 @@ static void test_an_inherited_lane_keeps_its_number_and_waits_for_its_client(voi
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writers[2];
     struct lane *lane, *other;
-    writer_make(&writers[0], 77, BREAKERS);
-    writer_make(&writers[1], 78, BREAKERS);
+    writer_make(&writers[0], 77);
+    writer_make(&writers[1], 78);
     assert_int_equal(attach(lanes, &writers[0], 3, &lane), 0);
     assert_int_equal(lane_number(lane), 3);
     assert_int_equal(attach(lanes, &writers[1], 3, &other), -EMFILE);
-    assert_int_equal(attach(lanes, &writers[1], 5, &other), -EMFILE);
+    assert_int_equal(attach(lanes, &writers[1], 4096, &other), -EMFILE);
     assert_int_equal(attach(lanes, &writers[0], 0, &other), 0);
     assert_ptr_equal(other, lane);
     writer_free(&writers[0]);
@@ -321,7 +322,7 @@ static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
     struct lane_writer writer;
     struct lane *lane;
     char path[64];
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     snprintf(path, sizeof(path), "/proc/self/fd/%d", writer.fd);
     const int second = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(flock(second, LOCK_EX | LOCK_NB), 0);
@@ -340,7 +341,7 @@ static void test_a_lane_may_be_locked_by_the_description_that_is_sent(void **sta
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(flock(writer.fd, LOCK_EX | LOCK_NB), 0);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_false(lane_abandoned(lane));
@@ -355,7 +356,7 @@ static void test_a_program_s_name_is_fit_for_a_terminal(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     memset(writer.memory->program, 'x', sizeof(writer.memory->program));
     writer.memory->program[1] = '\033';
     writer.memory->program[2] = (char)0x80;
@@ -371,12 +372,12 @@ static void test_what_a_lane_says_is_in_use_is_bounded(void **state)
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77, BREAKERS);
+    writer_make(&writer, 77);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     assert_int_equal(lane_look(lane), 0);
     writer.memory->meters_used = UINT32_MAX;
-    assert_int_equal(lane_look(lane), BREAKERS + LANE_SPARE_METERS);
-    assert_int_equal(lane_meters(lane), BREAKERS + LANE_SPARE_METERS);
+    assert_int_equal(lane_look(lane), BREAKERS_MAX + LANE_SPARE_METERS);
+    assert_int_equal(lane_meters(lane), BREAKERS_MAX + LANE_SPARE_METERS);
     writer.memory->sections_used = 0;
     assert_int_equal(lane_sections(lane), 1);
     writer.memory->sections_used = UINT32_MAX;

@@ -13,7 +13,7 @@ static struct lane_header *lane_of(struct fixture *fixture)
 
 static uint32_t meter_count(void)
 {
-    return (uint32_t)lane_meters_for(FAKE_BREAKERS);
+    return (uint32_t)lane_meters_for(BREAKERS_MAX);
 }
 
 static uint64_t events_in(struct lane_header *lane)
