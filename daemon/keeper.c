@@ -59,15 +59,11 @@ const char *keeper_mend(int error)
 
 /* ---- lanes */
 
-/* With place 0, which is unused. */
-static size_t places(const struct keeper *keeper)
-{
-    return (size_t)keeper->options->max_lanes + 1 + KEEPER_ASIDE;
-}
+#define PLACES (LANES_MAX + 1 + KEEPER_ASIDE) /* with place 0, which is unused */
 
 static struct keeper_lane *lane_at(struct keeper *keeper, uint32_t number)
 {
-    return number >= 1 && number < places(keeper) ? &keeper->lanes[number] : NULL;
+    return number >= 1 && number < PLACES ? &keeper->lanes[number] : NULL;
 }
 
 /* Names in systemd's store: all that the next keeper must know of a lane. */
@@ -115,10 +111,10 @@ static void lane_put(struct keeper *keeper, const struct keeper_lane *lane)
 
 static void lane_set_aside(struct keeper *keeper, struct keeper_lane *lane)
 {
-    uint32_t number = keeper->options->max_lanes + 1;
-    while (number < places(keeper) && keeper->lanes[number].number != 0)
+    uint32_t number = LANES_MAX + 1;
+    while (number < PLACES && keeper->lanes[number].number != 0)
         number++;
-    if (number == places(keeper)) {
+    if (number == PLACES) {
         lane_drop(keeper, lane);
         return;
     }
@@ -219,7 +215,7 @@ static int keep(struct keeper *keeper, const struct keeper_lane *lane, int fds[2
 {
     if (fd_count != 2) /* there was no room for them here */
         return -EMFILE;
-    if (lane->number < 1 || lane->number > keeper->options->max_lanes)
+    if (lane->number < 1 || lane->number > LANES_MAX)
         return -ERANGE;
     lane_put(keeper, lane);
     lane_store(keeper, lane);
@@ -306,7 +302,6 @@ static void become_worker(struct keeper *keeper, pid_t parent, int socket)
     const struct keeper_birth birth = {.socket = socket,
                                        .keeper = parent,
                                        .lanes = keeper->lanes,
-                                       .max_lanes = keeper->options->max_lanes,
                                        .again = keeper->ever_ready,
                                        .draining = &keeper->shared->draining,
                                        .beats = &keeper->shared->beats};
@@ -387,7 +382,7 @@ static void blame(struct keeper *keeper, int status)
     if (!crash || !lane || lane->number == 0)
         return;
     lane->deaths++;
-    if (lane->deaths < KEEPER_DEATHS_MAX || lane->number > keeper->options->max_lanes)
+    if (lane->deaths < KEEPER_DEATHS_MAX || lane->number > LANES_MAX)
         return;
     log_error(
         "lane %u of process %d (user %u) was being drained at %u crashes of the worker: it is set aside, and what "
@@ -539,7 +534,7 @@ static void turn(struct keeper *keeper)
 
 static int set_up(struct keeper *keeper)
 {
-    keeper->lanes = calloc(places(keeper), sizeof(*keeper->lanes));
+    keeper->lanes = calloc(PLACES, sizeof(*keeper->lanes));
     keeper->shared = mmap(NULL, sizeof(*keeper->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!keeper->lanes || keeper->shared == MAP_FAILED)
         return -ENOMEM;
@@ -548,7 +543,7 @@ static int set_up(struct keeper *keeper)
 
 static void tear_down(struct keeper *keeper)
 {
-    for (size_t i = 1; keeper->lanes && i < places(keeper); i++)
+    for (size_t i = 1; keeper->lanes && i < PLACES; i++)
         if (keeper->lanes[i].number != 0) { /* systemd's store goes on holding them */
             close(keeper->lanes[i].fd);
             close(keeper->lanes[i].pidfd);

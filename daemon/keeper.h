@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "internal/layout.h"
 #include "notify.h"
 
 enum keeper_kind { KEEPER_READY = 1, KEEPER_KEEP, KEEPER_KEPT, KEEPER_DROP };
@@ -62,9 +63,8 @@ const char *keeper_mend(int error);
 struct keeper_birth {
     int socket; /* to the keeper */
     pid_t keeper;
-    const struct keeper_lane *lanes; /* by number: places 1 to max_lanes, then KEEPER_ASIDE that are set aside */
-    uint32_t max_lanes;
-    bool again; /* not the first worker of this keeper */
+    const struct keeper_lane *lanes; /* by number: places 1 to LANES_MAX, then KEEPER_ASIDE that are set aside */
+    bool again;                      /* not the first worker of this keeper */
     /* Shared with the keeper: the number of the lane that is being drained, 0: none; and the heartbeats. */
     uint32_t *draining;
     uint32_t *beats;
@@ -74,7 +74,6 @@ struct keeper_birth {
 typedef int keeper_work_fn(void *context, const struct keeper_birth *birth);
 
 struct keeper_options {
-    uint32_t max_lanes;
     const struct notify *notify;
     struct notify_fd *inherited; /* descriptors out of systemd's store: lanes are taken (fd = -1), others left */
     size_t inherited_count;

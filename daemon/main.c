@@ -45,8 +45,7 @@ int main(int argc, char **argv)
     umask(022);               /* clients of any user read the segment */
     if (startup_open(&startup, &options) < 0)
         return EXIT_FAILED;
-    const struct keeper_options keeper = {.max_lanes = startup.segment->header->max_lanes,
-                                          .notify = &startup.notify,
+    const struct keeper_options keeper = {.notify = &startup.notify,
                                           .inherited = startup.inherited,
                                           .inherited_count = startup.inherited_count,
                                           .work = worker_run,

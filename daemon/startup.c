@@ -116,23 +116,29 @@ static int take_lock(struct startup *startup)
     return error;
 }
 
-/* Room for the descriptors of every lane, and for as many connections as callers.h lets in, as far as we may. */
-static void raise_descriptors(const struct startup *startup)
+/* For every lane, and for as many connections as callers.h lets in. */
+static rlim_t descriptors_of(uint32_t lanes)
 {
-    const rlim_t wanted =
-        (rlim_t)(FDS_PER_LANE + CALLERS_SHARES * CALLERS_SHARE) * startup->segment->header->max_lanes +
-        CALLERS_STRANGERS + FDS_BESIDE;
+    return (rlim_t)(FDS_PER_LANE + CALLERS_SHARES * CALLERS_SHARE) * lanes + CALLERS_STRANGERS + FDS_BESIDE;
+}
+
+/* As far as we may, for all lanes that a reload may allow: the keeper reads no config again. */
+void startup_descriptors(const struct config *config)
+{
+    const rlim_t wanted = descriptors_of(config->limits.max_lanes), most = descriptors_of(LANES_MAX);
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= most)
         return;
-    const struct rlimit raised = {.rlim_cur = wanted, .rlim_max = limit.rlim_max > wanted ? limit.rlim_max : wanted};
+    const struct rlimit raised = {.rlim_cur = most, .rlim_max = limit.rlim_max > most ? limit.rlim_max : most};
     if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
         return;
-    const struct rlimit most = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
-    (void)setrlimit(RLIMIT_NOFILE, &most);
+    const struct rlimit allowed = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &allowed);
+    if (limit.rlim_max >= wanted)
+        return;
     log_warning("%llu descriptors are not enough for limits.max_lanes: %u processes need %llu; raise LimitNOFILE= in "
                 "the unit or `ulimit -n`",
-                (unsigned long long)limit.rlim_max, startup->segment->header->max_lanes, (unsigned long long)wanted);
+                (unsigned long long)limit.rlim_max, config->limits.max_lanes, (unsigned long long)wanted);
 }
 
 /* ---- segment and commons */
@@ -169,8 +175,8 @@ static void say_no_segment(const struct startup *startup, int error)
     const char *where = shm_folder();
     if (error == -ENOSPC)
         log_error("no room for the state segment %s%s: enlarge that file system (mount -o remount,size=..., for a "
-                  "container --shm-size), or lower limits.max_breakers, which is %u",
-                  where, startup->segment_path, startup->config->limits.max_breakers);
+                  "container --shm-size); it takes 3 MiB, and 5 KiB more for each breaker beyond 64",
+                  where, startup->segment_path);
     else if (error == -EPERM)
         log_error(
             "the state segment %s%s is another user's: run tripd as that user, remove the file, or choose another "
@@ -220,8 +226,6 @@ static int open_segment(struct startup *startup)
     }
     if (found == SEGMENT_READY) {
         log_info("adopted the state segment %s%s", shm_folder(), startup->segment_path);
-        if (why)
-            log_warning("the state segment %s%s: %s", shm_folder(), startup->segment_path, why);
         return 0;
     }
     if (found == SEGMENT_INCOMPATIBLE)
@@ -238,7 +242,7 @@ static bool inherit_commons(struct startup *startup)
 {
     struct notify_fd *stored = inherited_named(startup, "commons");
     struct commons *commons = NULL;
-    if (!stored || commons_map(stored->fd, startup->segment->max_breakers, &commons) < 0)
+    if (!stored || commons_map(stored->fd, &commons) < 0)
         return false;
     const bool current = commons->commons_id == startup->segment->header->commons_id;
     commons_unmap(commons);
@@ -253,7 +257,7 @@ static int open_commons(struct startup *startup)
 {
     if (inherit_commons(startup))
         return 0;
-    const int error = commons_make(startup->segment->max_breakers, &startup->commons);
+    const int error = commons_make(&startup->commons);
     if (error < 0) {
         log_error("cannot make the commons: %s%s", strerror(-error), keeper_mend(error));
         return error;
@@ -338,7 +342,7 @@ int startup_open(struct startup *startup, const struct options *options)
         startup_close(startup);
         return error;
     }
-    raise_descriptors(startup);
+    startup_descriptors(startup->config);
     /* Looking at the segment mapped its pages here; the keeper, which inherits them, never looks again. */
     madvise(startup->segment->header, startup->segment->size, MADV_DONTNEED);
     return 0;

@@ -38,4 +38,7 @@ void startup_close(struct startup *startup);
  * config_load. */
 int startup_config(const struct startup *startup, struct config **ret_config, char **ret_problems);
 
+/* Raises the limit of descriptors as far as may be, and says when max_lanes processes need more. */
+void startup_descriptors(const struct config *config);
+
 #endif

@@ -144,17 +144,9 @@ static int advance(void *context, uint64_t ns)
 
 /* ---- once a second */
 
-static uint32_t breakers_used(const struct worker *worker)
-{
-    uint32_t used = 0;
-    for (uint32_t slot = 0; slot < worker->segment->max_breakers; slot++)
-        used += segment_used(worker->segment, slot);
-    return used;
-}
-
 static void count(struct worker *worker)
 {
-    const uint32_t used = breakers_used(worker), lanes = lanes_count(worker->lanes);
+    const uint32_t used = worker->segment->used_count, lanes = lanes_count(worker->lanes);
     if (used == worker->breaker_count && lanes == worker->lane_count)
         return;
     worker->breaker_count = used;
@@ -222,33 +214,17 @@ static void beat(void *context, struct loop_timer *timer)
 
 /* ---- config */
 
-/* What of a new config does not come into force is put back to what is, and noted: the config says what holds. */
-static void keep_limits(const struct worker *worker, struct config *config)
-{
-    struct config_limits *limits = &config->limits;
-    const struct segment_header *header = worker->segment->header;
-    if (limits->max_breakers == header->max_breakers && limits->max_lanes == header->max_lanes)
-        return;
-    char *notes = NULL;
-    if (asprintf(&notes, "%slimits.max_breakers and limits.max_lanes stay %u and %u until the segment is made anew\n",
-                 config->notes ? config->notes : "", header->max_breakers, header->max_lanes) >= 0) {
-        free(config->notes);
-        config->notes = notes;
-    }
-    limits->max_breakers = header->max_breakers;
-    limits->max_lanes = header->max_lanes;
-}
-
 static void configure(struct worker *worker, struct config *config)
 {
     struct config *before = worker->startup->config;
-    keep_limits(worker, config);
     worker->startup->config = config;
+    segment_bounds(worker->segment, config->limits.max_breakers, config->limits.max_lanes);
     breakers_reconfigure(worker->breakers, config);
     control_reconfigure(worker->control, config);
     attach_reconfigure(worker->attach, config);
     door_reconfigure(worker->door, config);
-    lanes_reconfigure(worker->lanes, config->limits.lane_memory_per_user);
+    lanes_reconfigure(worker->lanes, config->limits.max_lanes, config->limits.lane_memory_per_user);
+    startup_descriptors(config);
     config_free(before);
     segment_configured(worker->segment);
     if (config->notes)
@@ -389,15 +365,17 @@ static bool kernel_has_peer_pidfds(void)
 
 static int open_memories(struct worker *worker)
 {
-    const int error = commons_map(worker->startup->commons, worker->segment->max_breakers, &worker->commons);
+    const struct config_limits *const limits = &worker->startup->config->limits;
+    const int error = commons_map(worker->startup->commons, &worker->commons);
     if (error < 0)
         return error;
-    const struct lanes_options options = {.max_lanes = worker->segment->header->max_lanes,
+    const struct lanes_options options = {.max_lanes = limits->max_lanes,
                                           .segment_id = worker->segment->header->segment_id,
-                                          .memory_per_user = worker->startup->config->limits.lane_memory_per_user,
+                                          .memory_per_user = limits->lane_memory_per_user,
                                           .clock = worker->clock,
                                           .draining = worker->birth->draining};
     segment_inherit(worker->segment, worker->clock);
+    segment_bounds(worker->segment, limits->max_breakers, limits->max_lanes);
     return lanes_new(&options, &worker->lanes);
 }
 
@@ -440,6 +418,10 @@ static int open_breakers(struct worker *worker)
     int error = clients_new(&clients, &worker->clients);
     if (error == 0)
         error = breakers_new(&breakers, &worker->breakers);
+    if (error == -ENOSPC || error == -ENOMEM)
+        log_error("there is no memory for %u breakers: give tripd more (MemoryMax=), or the host "
+                  "(vm.overcommit_memory=2 bounds what processes may commit)",
+                  worker->segment->slots);
     if (error < 0)
         return error;
     if (worker->segment->header->starts == 0) /* just made: a reboot, or the first time */
@@ -480,8 +462,7 @@ static int open_sockets(struct worker *worker)
                                       .listener = worker->startup->listener,
                                       .attach = worker->attach,
                                       .control = worker->control,
-                                      .config = worker->startup->config,
-                                      .max_lanes = worker->segment->header->max_lanes};
+                                      .config = worker->startup->config};
     return door_new(&door, &worker->door);
 }
 
@@ -535,7 +516,6 @@ static void close_all(struct worker *worker)
 
 static int turn(struct worker *worker)
 {
-    keep_limits(worker, worker->startup->config); /* said at the adoption */
     worker->next_beat = monotonic_ns();
     beat(worker, worker->heart);
     clients_ready(worker->clients);

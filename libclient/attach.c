@@ -84,6 +84,8 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
     if (!send_packet(attach, &packet, sizeof(packet), NULL, 0))
         return false;
     breaker->resolve_serial = packet.serial;
+    breaker->next_asked = attach->asked;
+    attach->asked = breaker;
     return true;
 }
 
@@ -161,6 +163,14 @@ static bool send_openings(struct trip_client *client, struct wire_openings *pack
     return sent;
 }
 
+/* Those that have memory in a commons that another one has followed. */
+static uint32_t slots_of(const struct view *view, const struct commons_view *commons)
+{
+    const bool next = __atomic_load_n(&view->segment->commons_number, __ATOMIC_ACQUIRE) == commons->number + 1;
+    const uint32_t slots = next ? __atomic_load_n(&view->segment->slots_before, __ATOMIC_ACQUIRE) : commons->slots;
+    return slots < BREAKERS_MAX ? slots : BREAKERS_MAX;
+}
+
 /* Of breakers that this process never asked for too: the process that opened one may be dead by now. Returns how many
  * packets were sent, each of which tripd answers, or -EAGAIN. */
 static int hand_over(struct trip_client *client, struct commons_view *commons)
@@ -169,13 +179,14 @@ static int hand_over(struct trip_client *client, struct commons_view *commons)
     struct wire_openings packet = {.head = head_of(WIRE_OPENINGS), .commons_number = commons->number};
     int packets = 0;
     __atomic_store_n(&commons->opened_late, false, __ATOMIC_RELAXED); /* before the words are read */
-    for (uint32_t slot = 0; slot < view->max_breakers; slot++) {
+    const uint32_t slots = slots_of(view, commons);
+    for (uint32_t slot = 0; slot < slots; slot++) {
         const uint64_t *const at =
             (const uint64_t *)(const void *)(commons->words.base + (size_t)slot * commons->words.stride);
         const uint64_t word = __atomic_load_n(at, __ATOMIC_SEQ_CST);
         if (word_state(word) == WORD_OPEN && word_deadline_ms(word) > view_now_ms(view))
             packet.openings[packet.count++] = (struct wire_opening){.breaker = slot, .word = word};
-        if (packet.count == 0 || (packet.count < WIRE_OPENINGS_MAX && slot + 1 < view->max_breakers))
+        if (packet.count == 0 || (packet.count < WIRE_OPENINGS_MAX && slot + 1 < slots))
             continue;
         if (!send_openings(client, &packet))
             return -EAGAIN;
@@ -219,7 +230,7 @@ static int take_commons(struct trip_client *client, const struct view_offer *off
     struct commons_view *const before = client->view->commons;
     if (before->id == offer->commons_id)
         return 0;
-    const int error = view_map_commons(client->view, offer, &attach->commons);
+    const int error = view_map_commons(offer, &attach->commons);
     if (error < 0)
         return error;
     const int packets = hand_over(client, before), late = packets < 0 ? packets : hand_over_owed(client, before->older);
@@ -307,6 +318,7 @@ static int welcomed(struct trip_client *client, const struct wire_welcome *welco
                                      .commons_id = welcome->commons_id,
                                      .commons_size = welcome->commons_size,
                                      .commons_number = welcome->commons_number,
+                                     .slots = welcome->slots,
                                      .clock_offset_ns = offset_ns,
                                      .daemon_uid = attach->daemon_uid};
     const struct lane *const sent = attach->sent_lane ? client->lane : NULL;
@@ -350,12 +362,14 @@ static int attached(struct trip_client *client, const struct wire_attached *answ
 
 static void resolved(struct trip_client *client, const struct wire_resolved *answer)
 {
-    for (size_t i = 0; i < BREAKER_CHAINS; i++)
-        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
-            if (breaker->resolve_serial && breaker->resolve_serial == answer->serial) {
-                breaker_resolved(breaker, answer->breaker, answer->incarnation, answer->error);
-                return;
-            }
+    struct trip_breaker **asked = &client->attach.asked;
+    while (*asked && (*asked)->resolve_serial != answer->serial)
+        asked = &(*asked)->next_asked;
+    struct trip_breaker *const breaker = *asked;
+    if (!breaker)
+        return;
+    *asked = breaker->next_asked;
+    breaker_resolved(breaker, answer->breaker, answer->incarnation, answer->error);
 }
 
 _Static_assert(REFUSAL_MAX == sizeof(((struct wire_refused *)0)->why), "tripd's reason has outgrown its place");
@@ -567,9 +581,8 @@ void attach_close(struct trip_client *client)
     attach->late = false;
     attach->unanswered = 0;
     lane_comes(client, 0);
-    for (size_t i = 0; i < BREAKER_CHAINS; i++)
-        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
-            breaker->resolve_serial = 0; /* no answer will come */
+    for (; attach->asked; attach->asked = attach->asked->next_asked)
+        attach->asked->resolve_serial = 0; /* no answer will come */
 }
 
 static bool must_begin_anew(const struct trip_client *client)

@@ -126,7 +126,7 @@ static bool find(const struct trip_breaker *breaker, struct binding *ret_binding
     const struct view *const view = __atomic_load_n(&breaker->client->view, __ATOMIC_ACQUIRE);
     uint32_t slot;
     if (!view || names_find((const uint64_t *)(const void *)view->names.base, view->names.count, view->details.base,
-                            view->details.stride, view->max_breakers, breaker->name, &slot, NULL) < 0)
+                            view->details.stride, BREAKERS_MAX, breaker->name, &slot, NULL) < 0)
         return false;
     const struct detail_slot *const detail =
         (const struct detail_slot *)(const void *)(view->details.base + (size_t)slot * view->details.stride);
@@ -285,7 +285,7 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
         bind_full(breaker);
         return;
     }
-    if (error != 0 || slot >= view->max_breakers)
+    if (error != 0 || slot >= BREAKERS_MAX)
         return;
     const struct binding binding = slot_binding(view, view_latest(view), slot, incarnation);
     bind_to_slot(breaker, &binding);

@@ -72,6 +72,7 @@ struct commons_view {
     struct commons_header *memory;
     size_t size;
     uint64_t id, number;
+    uint32_t slots; /* of breakers: so many had memory when it was mapped */
     struct table words, permits, limits, tickets;
     struct commons_view *older; /* the one that it took the place of */
     bool opened_late;           /* a breaker was opened in it when another commons had its place: tripd is to be told */
@@ -83,7 +84,6 @@ struct view {
     size_t segment_size;
     struct commons_view *commons; /* the latest that was mapped */
     uint64_t segment_id;
-    uint32_t max_breakers;
     struct table policies, details, cores, names, mirror, rests;
     enum ticks_kind ticks;
     uint64_t created_mono_ns;
@@ -94,6 +94,7 @@ struct view {
 struct view_offer {
     int segment_fd, commons_fd;
     uint64_t segment_id, segment_size, commons_id, commons_size, commons_number;
+    uint32_t slots;
     uint64_t clock_offset_ns;
     uid_t daemon_uid;
 };
@@ -105,7 +106,7 @@ int view_map(const struct view_offer *offer, struct view **ret_view);
 /* The same segment came with another commons. Mapped, it is used from view_use_commons on, by bindings that are made
  * then. The one before stays as it is, for calls in flight and late openings; older ones are retired: their memory is
  * given back, and reads as zeros. */
-int view_map_commons(const struct view *view, const struct view_offer *offer, struct commons_view **ret_commons);
+int view_map_commons(const struct view_offer *offer, struct commons_view **ret_commons);
 void view_use_commons(struct view *view, struct commons_view *commons);
 struct commons_view *commons_view_unmap(struct commons_view *commons);
 struct view *view_unmap(struct view *view);
@@ -226,6 +227,7 @@ struct trip_breaker {
     uint64_t next_bind_ns;   /* when to try again to find it in tripd's table */
     uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
     bool full;               /* tripd said so */
+    struct trip_breaker *next_asked;
     struct trip_breaker *next;
     struct binding own;
     uint64_t own_word;
@@ -363,6 +365,7 @@ struct attach {
     bool late;                    /* some are of the commons before the one in use, where a breaker opened late */
     uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
+    struct trip_breaker *asked; /* those whose question has no answer yet */
     uid_t daemon_uid;
     struct trouble trouble;
     size_t connected;           /* which of the client's sockets it is, or was last */

@@ -12,9 +12,7 @@
 #include <unistd.h>
 
 #include "internal/commons_plan.h"
-
-#define VIEW_BREAKERS_MAX 65535
-#define VIEW_NAMES_MAX    (1u << 20)
+#include "internal/names.h"
 
 const struct view private_view = {.ticks = TICKS_MONOTONIC};
 
@@ -50,19 +48,18 @@ static int segment_header_check(const struct segment_header *header, const struc
         return -EINVAL;
     if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
         return -EPROTO;
-    if (header->size != offer->segment_size || header->segment_id != offer->segment_id || header->max_breakers == 0 ||
-        header->max_breakers > VIEW_BREAKERS_MAX || header->clock_kind > CLOCK_KIND_TEST)
+    if (header->size != offer->segment_size || header->segment_id != offer->segment_id ||
+        header->clock_kind > CLOCK_KIND_TEST)
         return -EINVAL;
     const struct section *const sections = header->sections;
-    const uint32_t names = sections[SECTION_NAMES].count;
-    const bool fits =
-        section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), header->max_breakers) &&
-        section_fits(&sections[SECTION_MIRROR], header->size, sizeof(uint64_t), header->max_breakers) &&
-        section_fits(&sections[SECTION_RESTS], header->size, sizeof(struct breaker_rest), header->max_breakers) &&
-        section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), header->max_breakers) &&
-        section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), header->max_breakers) &&
-        section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), 1) &&
-        sections[SECTION_NAMES].stride == sizeof(uint64_t) && names <= VIEW_NAMES_MAX && (names & (names - 1)) == 0;
+    const bool fits = section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), BREAKERS_MAX) &&
+                      section_fits(&sections[SECTION_MIRROR], header->size, sizeof(uint64_t), BREAKERS_MAX) &&
+                      section_fits(&sections[SECTION_RESTS], header->size, sizeof(struct breaker_rest), BREAKERS_MAX) &&
+                      section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), BREAKERS_MAX) &&
+                      section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), BREAKERS_MAX) &&
+                      section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), NAMES_PLACES) &&
+                      sections[SECTION_NAMES].stride == sizeof(uint64_t) &&
+                      sections[SECTION_NAMES].count == NAMES_PLACES;
     return fits ? 0 : -EINVAL;
 }
 
@@ -110,7 +107,6 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     if (error < 0)
         return error;
     view->segment_id = header.segment_id;
-    view->max_breakers = header.max_breakers;
     view->policies = table_of(memory, &header.sections[SECTION_POLICY]);
     view->details = table_of(memory, &header.sections[SECTION_DETAIL]);
     view->cores = table_of(memory, &header.sections[SECTION_CORE]);
@@ -123,10 +119,10 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     return 0;
 }
 
-static int commons_map(const struct view_offer *offer, uint32_t max_breakers, struct commons_view **ret_commons)
+static int commons_map(const struct view_offer *offer, struct commons_view **ret_commons)
 {
     struct section sections[COMMONS_SECTION_COUNT];
-    const uint64_t size = commons_plan(max_breakers, sections);
+    const uint64_t size = commons_plan(sections);
     const int error = commons_file(offer, size);
     if (error < 0)
         return error;
@@ -144,6 +140,7 @@ static int commons_map(const struct view_offer *offer, uint32_t max_breakers, st
         .size = size,
         .id = offer->commons_id,
         .number = offer->commons_number,
+        .slots = offer->slots < BREAKERS_MAX ? offer->slots : BREAKERS_MAX,
         .words = table_of(memory, &sections[COMMONS_WORDS]),
         .permits = table_of(memory, &sections[COMMONS_PERMITS]),
         .limits = table_of(memory, &sections[COMMONS_LIMITS]),
@@ -160,7 +157,7 @@ int view_map(const struct view_offer *offer, struct view **ret_view)
         return -ENOMEM;
     int error = segment_map(view, offer);
     if (error == 0)
-        error = commons_map(offer, view->max_breakers, &view->commons);
+        error = commons_map(offer, &view->commons);
     if (error < 0) {
         view_unmap(view);
         return error;
@@ -179,9 +176,9 @@ static void commons_retire(struct commons_view *commons)
     __atomic_store_n(&commons->retired, zeros != MAP_FAILED, __ATOMIC_RELAXED); /* others read it without the lock */
 }
 
-int view_map_commons(const struct view *view, const struct view_offer *offer, struct commons_view **ret_commons)
+int view_map_commons(const struct view_offer *offer, struct commons_view **ret_commons)
 {
-    return commons_map(offer, view->max_breakers, ret_commons);
+    return commons_map(offer, ret_commons);
 }
 
 void view_use_commons(struct view *view, struct commons_view *commons)

@@ -26,8 +26,7 @@ struct snapshot {
     uint64_t size;
     bool mapped;                            /* else in memory of our own */
     struct section sections[SECTION_COUNT]; /* checked */
-    uint32_t max_breakers;
-    enum report_daemon daemon; /* as the tool knows it */
+    enum report_daemon daemon;              /* as the tool knows it */
 };
 
 /* ---------------------------------------------------------------------------------------------------------- checking
@@ -67,47 +66,39 @@ static bool section_ok(const struct section *section, uint32_t least, uint64_t s
            (uint64_t)section->stride * section->count <= size - section->offset;
 }
 
-static bool counts_ok(const struct section sections[SECTION_COUNT], const struct segment_header *header)
+static bool counts_ok(const struct section sections[SECTION_COUNT])
 {
     const uint32_t places = sections[SECTION_NAMES].count;
-    return header->max_breakers >= 1 && sections[SECTION_POLICY].count == header->max_breakers &&
-           sections[SECTION_MIRROR].count == header->max_breakers &&
-           sections[SECTION_DETAIL].count == header->max_breakers &&
-           sections[SECTION_CORE].count == header->max_breakers &&
-           sections[SECTION_LIMITS].count == header->max_breakers &&
-           sections[SECTION_TRANSITIONS].count == TRANSITION_RING && sections[SECTION_ACTS].count == ACTS_RING &&
-           sections[SECTION_CLIENTS].count == header->max_lanes + UINT64_C(1) &&
-           sections[SECTION_PATTERNS].count == PATTERNS_MAX && places && (places & (places - 1)) == 0;
+    bool ok = sections[SECTION_TRANSITIONS].count == TRANSITION_RING && sections[SECTION_ACTS].count == ACTS_RING &&
+              sections[SECTION_CLIENTS].count >= 1 && sections[SECTION_PATTERNS].count == PATTERNS_MAX && places &&
+              (places & (places - 1)) == 0;
+    for (unsigned i = 0; i < SECTION_COUNT; i++)
+        ok = ok && (!section_of_breakers(i) || sections[i].count >= BREAKERS_MAX);
+    return ok;
 }
 
-static int check(struct snapshot *snapshot, const char *path, char **ret_why)
+/* header: a copy. */
+static int check(struct snapshot *snapshot, const struct segment_header *header, const char *path, char **ret_why)
 {
-    const struct segment_header *mapped = (const struct segment_header *)snapshot->data;
-    if (snapshot->size < sizeof(*mapped))
-        return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd: it is too short", path);
-    /* Acquire: pairs with the release of the version, written last. */
-    const uint32_t version = __atomic_load_n(&mapped->version, __ATOMIC_ACQUIRE);
-    const struct segment_header header = *mapped;
-    if (header.magic != SEGMENT_MAGIC)
+    if (header->magic != SEGMENT_MAGIC)
         return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd", path);
-    if (version == 0)
+    if (header->version == 0)
         return wrong(ret_why, -EAGAIN, "%s is being made: try again", path);
-    if (version != LAYOUT_VERSION || header.digest != layout_digest())
+    if (header->version != LAYOUT_VERSION || header->digest != layout_digest())
         return wrong(ret_why, -EPROTO,
                      "%s has layout %u, digest %016llx; this tripctl reads layout %u, digest %016llx: install the same "
                      "version of tripd and tripctl",
-                     path, version, (unsigned long long)header.digest, LAYOUT_VERSION,
+                     path, header->version, (unsigned long long)header->digest, LAYOUT_VERSION,
                      (unsigned long long)layout_digest());
-    if (header.size > snapshot->size)
+    if (header->size > snapshot->size)
         return wrong(ret_why, -EBADMSG, "%s is cut short: %llu bytes of %llu", path, (unsigned long long)snapshot->size,
-                     (unsigned long long)header.size);
+                     (unsigned long long)header->size);
     for (unsigned i = 0; i < SECTION_COUNT; i++)
-        if (!section_ok(&header.sections[i], least_stride[i], header.size))
+        if (!section_ok(&header->sections[i], least_stride[i], header->size))
             return wrong(ret_why, -EBADMSG, "%s is damaged: section %u is not where it can be", path, i);
-    if (!counts_ok(header.sections, &header))
+    if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
-    memcpy(snapshot->sections, header.sections, sizeof(snapshot->sections));
-    snapshot->max_breakers = header.max_breakers;
+    memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
     return 0;
 }
 
@@ -130,20 +121,41 @@ static int map(struct snapshot *snapshot, int fd)
     return 0;
 }
 
-static int load(struct snapshot *snapshot, int fd)
+static bool load_at(int fd, uint8_t *to, uint64_t size, uint64_t offset)
 {
-    uint8_t *data = aligned_alloc(LAYOUT_PAGE, LANE_ALIGN(snapshot->size));
-    uint64_t loaded = 0;
-    if (!data)
-        return -ENOMEM;
-    while (loaded < snapshot->size) {
-        const ssize_t more = read(fd, data + loaded, snapshot->size - loaded);
+    for (uint64_t loaded = 0; loaded < size;) {
+        const ssize_t more = pread(fd, to + loaded, size - loaded, (off_t)(offset + loaded));
         if (more <= 0)
-            break;
+            return false;
         loaded += (uint64_t)more;
     }
+    return true;
+}
+
+/* A copy of what is in use of a checked file: it has places for many more breakers, which a copy of it may have filled
+ * with zeros. */
+static int load(struct snapshot *snapshot, int fd, const struct segment_header *header)
+{
+    uint64_t size = LAYOUT_PAGE;
+    struct section loaded[SECTION_COUNT];
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        loaded[i] = header->sections[i];
+        loaded[i].count = section_of_breakers(i) ? header->slots : loaded[i].count;
+        loaded[i].offset = size;
+        size += LANE_ALIGN((uint64_t)loaded[i].stride * loaded[i].count);
+    }
+    if (size > LAYOUT_PAGE + SECTION_COUNT * LAYOUT_PAGE + snapshot->size)
+        return -EBADMSG; /* sections lie upon each other */
+    uint8_t *const data = aligned_alloc(LAYOUT_PAGE, size);
+    if (!data)
+        return -ENOMEM;
     snapshot->data = data;
-    snapshot->size = loaded;
+    memcpy(data, header, sizeof(*header));
+    for (unsigned i = 0; i < SECTION_COUNT; i++)
+        if (!load_at(fd, data + loaded[i].offset, (uint64_t)loaded[i].stride * loaded[i].count,
+                     header->sections[i].offset))
+            return -EIO;
+    memcpy(snapshot->sections, loaded, sizeof(loaded));
     return 0;
 }
 
@@ -161,8 +173,13 @@ static int take(struct snapshot *snapshot, int fd, const char *path, bool is_fil
                      "--segment it is, if you trust it",
                      path, user_name(status.st_uid, owner));
     snapshot->size = (uint64_t)status.st_size;
-    const int error = is_file ? load(snapshot, fd) : map(snapshot, fd);
-    return error < 0 ? error : check(snapshot, path, ret_why);
+    struct segment_header header;
+    if (!load_at(fd, (uint8_t *)&header, sizeof(header), 0))
+        return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd: it is too short", path);
+    const int error = check(snapshot, &header, path, ret_why);
+    if (error < 0)
+        return error;
+    return is_file ? load(snapshot, fd, &header) : map(snapshot, fd);
 }
 
 int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why)
@@ -250,7 +267,9 @@ uint64_t snapshot_now_ms(const struct snapshot *snapshot)
 
 uint32_t snapshot_slots(const struct snapshot *snapshot)
 {
-    return snapshot->max_breakers;
+    /* Acquire: pairs with tripd's release when they have memory. */
+    const uint32_t slots = __atomic_load_n(&((const struct segment_header *)snapshot->data)->slots, __ATOMIC_ACQUIRE);
+    return slots < BREAKERS_MAX ? slots : BREAKERS_MAX;
 }
 
 /* What tripd writes under a sequence. A tripd that died within a write left it odd: what there is, is shown. */
@@ -289,7 +308,7 @@ static int find(const struct snapshot *snapshot, const char *name, uint32_t *ret
 {
     return names_find(entry(snapshot, SECTION_NAMES, 0), snapshot->sections[SECTION_NAMES].count,
                       entry(snapshot, SECTION_DETAIL, 0), snapshot->sections[SECTION_DETAIL].stride,
-                      snapshot->max_breakers, name, ret_slot, NULL);
+                      snapshot_slots(snapshot), name, ret_slot, NULL);
 }
 
 /* Since the last heartbeat; of another boot or host nobody knows. */

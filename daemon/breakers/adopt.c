@@ -79,13 +79,13 @@ int breakers_adopt(struct breakers *breakers)
     breakers->recovering = false;
     if (fresh_commons)
         segment_commons_begin(breakers->segment);
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         breakers_limits_adopt(breakers, slot);
         if (segment_used(breakers->segment, slot))
             adopt_slot(breakers, slot, fresh_commons);
     }
     segment_commons_publish(breakers->segment, commons_id);
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
         if (lanes_get(breakers->options.lanes, lane))
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
     breakers_turn_touched(breakers);
@@ -100,7 +100,7 @@ int breakers_adopt(struct breakers *breakers)
 /* Its mode decides, and keeps its state as it is. */
 static bool takes_openings(const struct breakers *breakers, uint32_t slot)
 {
-    return slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
+    return slot < breakers->segment->slots && breakers->table[slot].settings &&
            !breakers_frozen(&breakers->table[slot]);
 }
 

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH_EVENTS 4096
-#define STEPS_MAX    8 /* of a breaker in one go: open, half-open, closed, ... */
+#define BATCH_EVENTS    4096
+#define NO_MEMORY_PAUSE UINT64_C(1000000000)
+#define STEPS_MAX       8 /* of a breaker in one go: open, half-open, closed, ... */
 
 /* ------------------------------------------------------------------------------------------------- made and unmade */
 
@@ -39,16 +40,16 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->random = options->seed;
     breakers->touched = NONE;
     breakers->stall_due_ns = DEADLINE_NEVER;
-    breakers->table = calloc(options->segment->max_breakers, sizeof(*breakers->table));
-    breakers->sides = calloc((size_t)lanes_max(options->lanes) + 1, sizeof(*breakers->sides));
-    breakers->unused_by = malloc(options->segment->max_breakers * sizeof(*breakers->unused_by));
-    breakers->lively = calloc(options->segment->max_breakers / 64 + 1, sizeof(*breakers->lively));
+    breakers->table = calloc(BREAKERS_MAX, sizeof(*breakers->table));
+    breakers->sides = calloc(LANES_MAX + 1, sizeof(*breakers->sides));
+    breakers->unused_by = calloc(BREAKERS_MAX, sizeof(*breakers->unused_by));
+    breakers->lively = calloc(BREAKERS_MAX / 64 + 1, sizeof(*breakers->lively));
     int error =
         breakers->table && breakers->sides && breakers->unused_by && breakers->lively ? make_drain(breakers) : -ENOMEM;
-    for (uint32_t slot = 0; error == 0 && slot < options->segment->max_breakers; slot++)
-        breakers->unused_by[slot] = NOBODY;
     if (error == 0)
-        error = deadlines_new(options->segment->max_breakers, &breakers->due);
+        error = deadlines_new(BREAKERS_MAX, &breakers->due);
+    if (error == 0)
+        error = commons_reserve(options->commons, options->segment->slots);
     if (error == 0)
         error = breakers_adopt(breakers);
     if (error < 0) {
@@ -63,12 +64,12 @@ struct breakers *breakers_free(struct breakers *breakers)
 {
     if (!breakers)
         return NULL;
-    for (uint32_t lane = 1; breakers->sides && lane <= lanes_max(breakers->options.lanes); lane++)
+    for (uint32_t lane = 1; breakers->sides && lane <= LANES_MAX; lane++)
         lane_side_free(breakers->sides[lane]);
     if (breakers->drain)
         free(breakers->drain->batch.events);
     free(breakers->drain);
-    for (uint32_t slot = 0; breakers->table && slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; breakers->table && slot < breakers->segment->slots; slot++)
         breakers_adaptive_free(&breakers->table[slot]);
     free(breakers->unused_by);
     free(breakers->lively);
@@ -331,9 +332,19 @@ static bool within_quota(const struct breakers *breakers, uid_t uid)
     const struct segment *const segment = breakers->segment;
     const uint64_t permille = breakers->options.config->limits.breakers_per_user;
     uint64_t made = 0;
-    for (uint32_t slot = 0; uid != 0 && slot < segment->max_breakers; slot++)
+    for (uint32_t slot = 0; uid != 0 && slot < segment->slots; slot++)
         made += segment_used(segment, slot) && segment->details[slot].made_by == uid;
-    return made < (segment->max_breakers * permille + 999) / 1000;
+    return made < (segment->header->max_breakers * permille + 999) / 1000;
+}
+
+/* For the slot that is next in turn. Where there is none, names share the slots that have some. */
+static void make_memory(struct breakers *breakers)
+{
+    const uint32_t slots = segment_slots_wanted(breakers->segment);
+    if (slots == breakers->segment->slots || breakers->now_ns < breakers->no_memory_until_ns)
+        return;
+    if (commons_reserve(breakers->commons, slots) < 0 || segment_reserve(breakers->segment, slots) < 0)
+        breakers->no_memory_until_ns = breakers_after(breakers->now_ns, NO_MEMORY_PAUSE);
 }
 
 int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uint32_t *ret_slot)
@@ -348,6 +359,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
     }
     if (!within_quota(breakers, uid) && !breakers_make_room_of(breakers, uid))
         return -EDQUOT;
+    make_memory(breakers);
     if (segment_full(breakers->segment))
         breakers_make_room(breakers);
     const int error = segment_take(breakers->segment, name, breakers_now_ms(breakers), ret_slot);
@@ -362,7 +374,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
 void breakers_matching(struct breakers *breakers, const char *pattern, void (*each)(void *context, uint32_t slot),
                        void *context)
 {
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
         if (breakers->table[slot].settings && settings_pattern_matches(pattern, segment_name(breakers->segment, slot)))
             each(context, slot);
 }

@@ -40,7 +40,7 @@ static void leave_chain(struct meter_side *meter)
 void breakers_home(struct breakers *breakers, struct meter_side *meter)
 {
     const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
-    const bool ours = slot < breakers->segment->max_breakers && breakers->table[slot].settings &&
+    const bool ours = slot < breakers->segment->slots && breakers->table[slot].settings &&
                       segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
     if (ours)
@@ -96,7 +96,7 @@ static void clear_bit(uint64_t *bits, uint32_t bit)
 
 static uint32_t words_of(const struct breakers *breakers)
 {
-    return lanes_max(breakers->options.lanes) / 64 + 1;
+    return lanes_highest(breakers->options.lanes) / 64 + 1;
 }
 
 static bool any_ready(const struct breakers *breakers)
@@ -288,7 +288,7 @@ static void drain_nobodys(struct breakers *breakers)
 
 void breakers_find_meters(struct breakers *breakers)
 {
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
         if (!breakers->sides[lane])
             continue;
         lanes_reading(breakers->options.lanes, lane);
@@ -301,7 +301,7 @@ void breakers_find_meters(struct breakers *breakers)
 /* Those that there was no memory for. */
 static void lanes_late(struct breakers *breakers)
 {
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++)
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
         if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane])
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
 }
@@ -354,7 +354,7 @@ void breakers_drain_all(struct breakers *breakers)
     breakers_collect_all(breakers);
     drain_nobodys(breakers);
     begin_suspecting(breakers);
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
         if (breakers->table[slot].settings)
             look_at(breakers, slot);
     breakers_limits_reclaim(breakers);
@@ -391,7 +391,7 @@ static void beat_of(struct breakers *breakers, struct lane_side *side)
 static void look_at_words(struct breakers *breakers)
 {
     const uint64_t *const mirror = breakers->segment->mirror;
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
         if (mirror[slot] &&
             (mirror[slot] != breakers_raw_word(breakers, slot) || word_state(mirror[slot]) == WORD_HALF_OPEN))
             breakers_enliven(breakers, slot);
@@ -399,7 +399,7 @@ static void look_at_words(struct breakers *breakers)
 
 static void look_at_lively(struct breakers *breakers)
 {
-    for (uint32_t word = 0; word <= breakers->segment->max_breakers / 64; word++)
+    for (uint32_t word = 0; word <= breakers->segment->slots / 64; word++)
         for (uint64_t left = breakers->lively[word]; left; left &= left - 1) {
             const uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(left);
             if (!breakers->table[slot].settings || !look_at(breakers, slot))

@@ -10,6 +10,7 @@
 
 #include "internal/policy.h"
 #include "internal/waiters.h"
+#include "log.h"
 
 #define DEPOSIT_TRIES 64
 
@@ -20,6 +21,8 @@ static struct policy_slot wanted(const struct breaker *breaker)
 {
     struct policy_slot words = {0};
     limits_policy(&words, breaker->settings);
+    if (!breaker->ticketed)
+        words.limits &= ~(uint64_t)POLICY_TICKETS;
     words.tickets = breakers_adaptive_tickets(breaker);
     words.admit_permille = breakers_adaptive_permille(breaker);
     words.hedge_ns = breakers_adaptive_hedge_ns(breaker);
@@ -132,7 +135,7 @@ static void look_at_pace(struct breakers *breakers, uint32_t slot)
  * before he wakes, and may be killed in between. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
 {
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].ticketed)
             continue;
         ticket_reclaim(commons_tickets(breakers->commons, slot), lane);
@@ -144,7 +147,7 @@ static bool is_holder(const struct breakers *breakers, uint32_t holder)
 {
     if (holder >= TICKET_LEASE)
         return !ticket_lease_over(holder, breakers_now_ms(breakers));
-    return holder <= lanes_max(breakers->options.lanes) && !breakers_lane_dead(breakers, holder);
+    return holder <= LANES_MAX && !breakers_lane_dead(breakers, holder);
 }
 
 /* How many each lane holds, and all leases at TICKET_LEASE; returns where the last ticket ends. Lanes that are not
@@ -215,7 +218,7 @@ static unsigned surplus_of(unsigned held, uint64_t ended, uint64_t begun)
 static void note_suspects(struct breakers *breakers, uint32_t slot, const uint16_t held[TICKET_LEASE + 1],
                           const uint64_t ended[TICKET_LANE_MAX + 1], const uint64_t begun[TICKET_LANE_MAX + 1])
 {
-    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    const uint32_t last = (uint32_t)at_most(lanes_highest(breakers->options.lanes), TICKET_LANE_MAX);
     for (uint32_t lane = 1; lane <= last && breakers->suspect_count < SUSPECTS; lane++)
         if (surplus_of(held[lane], ended[lane], begun[lane]))
             breakers->suspects[breakers->suspect_count++] =
@@ -253,7 +256,7 @@ void breakers_limits_reclaim(struct breakers *breakers)
 
 static void note_blocks(struct breakers *breakers, const uint16_t held[TICKET_LEASE + 1])
 {
-    const uint32_t last = (uint32_t)at_most(lanes_max(breakers->options.lanes), TICKET_LANE_MAX);
+    const uint32_t last = (uint32_t)at_most(lanes_highest(breakers->options.lanes), TICKET_LANE_MAX);
     for (uint32_t lane = 1; lane <= last; lane++)
         if (held[lane])
             breakers_note_blocks(breakers, lane);
@@ -320,10 +323,24 @@ bool breakers_limits_look(struct breakers *breakers, uint32_t slot)
 /* ---------------------------------------------------------------------------------------------------- coming and going
  */
 
+/* Without memory for them, calls at once are not limited until a config is read again. */
+static bool make_tickets(struct breakers *breakers, uint32_t slot)
+{
+    const int error = commons_reserve_tickets(breakers->commons, slot);
+    if (error < 0 && !breakers->told_tickets)
+        log_warning(
+            "there is no memory for the tickets of \"%s\", so concurrency.max of it is not in force: give tripd "
+            "more memory, and reload the config",
+            segment_name(breakers->segment, slot));
+    breakers->told_tickets = error < 0;
+    return error == 0;
+}
+
 void breakers_limits_configure(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    breaker->ticketed = breaker->ticketed || breaker->settings->concurrency.max != 0;
+    if (breaker->settings->concurrency.max != 0 && !breaker->ticketed)
+        breaker->ticketed = make_tickets(breakers, slot);
     budget_pace_configure(&breaker->budget, breaker->settings, breakers->segment->policies[slot].budget_cap);
     breakers_adaptive_configure(breakers, slot);
     breakers_limits_publish(breakers, slot);
@@ -340,7 +357,8 @@ void breakers_limits_from_now(struct breakers *breakers, uint32_t slot)
 void breakers_limits_adopt(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
-    breaker->ticketed = breakers->segment->policies[slot].tickets != 0;
+    breaker->ticketed =
+        breakers->segment->policies[slot].tickets != 0 && commons_reserve_tickets(breakers->commons, slot) == 0;
     if (breaker->ticketed) /* clients that died while no tripd was there, or it itself, may have left some asleep */
         waiters_wake(commons_limits(breakers->commons, slot));
 }

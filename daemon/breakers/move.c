@@ -135,10 +135,10 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
 
 static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
 {
-    struct lane_side *side = mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
+    struct lane_side *side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
     if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
         side = NULL;
-        for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes) && !side; lane++)
+        for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !side; lane++)
             if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
                 side = breakers->sides[lane];
     }
@@ -155,9 +155,9 @@ bool breakers_store_mark(void *context, const struct journal_mark *mark)
     struct breakers *const breakers = context;
     if (mark->lane == 0) {
         const uint64_t slot = mark->lane_id - 1;
-        if (slot < breakers->segment->max_breakers && mark->meter == MARK_STEP)
+        if (slot < breakers->segment->slots && mark->meter == MARK_STEP)
             store_step(breakers, (uint32_t)slot, &mark->marks);
-        else if (slot < breakers->segment->max_breakers && mark->meter == MARK_PERMIT)
+        else if (slot < breakers->segment->slots && mark->meter == MARK_PERMIT)
             breakers_permits_store(breakers, mark);
         return true;
     }

@@ -7,7 +7,7 @@
 
 static bool usable(const struct breakers *breakers, uint32_t slot)
 {
-    return slot < breakers->segment->max_breakers && breakers->table[slot].settings;
+    return slot < breakers->segment->slots && breakers->table[slot].settings;
 }
 
 static struct move move_of(enum word_state to, const struct breakers_actor *actor)

@@ -29,7 +29,7 @@
 
 #define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
 #define NONE    UINT32_MAX       /* of a chain by number: its end */
-#define NOBODY  UINT32_MAX       /* no user: (uid_t)-1 */
+#define NOBODY  0                /* root, whose names are not counted, or no user */
 
 #define STEPS_TOLD      16 /* of a breaker in a window, one by one */
 #define STEPS_WINDOW_NS UINT64_C(1000000000)
@@ -90,8 +90,10 @@ struct breakers {
     uint64_t random;
     uint64_t now_ns, now_ticks;               /* as of breakers_look_at_clock */
     uint64_t no_room_until_ns;                /* breakers_make_room found none: it looks again then */
+    uint64_t no_memory_until_ns;              /* and so for the memory of further slots */
     bool assembled;                           /* lanes of before have come back: an owner without a lane is dead */
     bool nobodys_moved;                       /* a meter of no breaker was announced */
+    bool told_tickets;                        /* the log has said that there is no memory for some */
     bool recovering;                          /* the journal's marks are stored once more */
     const char *note;                         /* of the operator whose transition is being recorded */
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */

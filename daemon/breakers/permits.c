@@ -206,7 +206,7 @@ static void free_of_lane(struct breakers *breakers, uint32_t slot, uint32_t lane
 
 void breakers_permits_of_lane(struct breakers *breakers, uint32_t lane)
 {
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         const struct breaker *const breaker = &breakers->table[slot];
         if (!breaker->settings)
             continue;

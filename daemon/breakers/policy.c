@@ -196,7 +196,7 @@ void breakers_reconfigure(struct breakers *breakers, const struct config *config
 {
     breakers_look_at_clock(breakers);
     breakers->options.config = config;
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;
         breakers_drain(breakers, slot); /* what came before was judged by the settings before */

@@ -35,7 +35,7 @@ static bool protects(const struct breakers *breakers, uint32_t slot)
 
 static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)
 {
-    for (uint32_t number = 1; number <= lanes_max(breakers->options.lanes); number++) {
+    for (uint32_t number = 1; number <= lanes_highest(breakers->options.lanes); number++) {
         const struct lane *const lane = lanes_get(breakers->options.lanes, number);
         if (lane && lane_resolved(lane, slot))
             return true;
@@ -82,7 +82,7 @@ static bool hidden_of(const struct breakers *breakers, uint32_t slot, uid_t uid)
 static bool find_candidate(struct breakers *breakers, uid_t uid, uint32_t *ret_slot)
 {
     uint64_t first = UINT64_MAX;
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         const uint64_t turn = turn_of(breakers, slot);
         if (turn >= first || (uid != NOBODY && !hidden_of(breakers, slot, uid)) || !same_made_anew(breakers, slot))
             continue;

@@ -34,8 +34,7 @@ static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t fro
 /* marks.ok: the place's word, STALLING. */
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark)
 {
-    const struct lane_side *const side =
-        mark->lane <= lanes_max(breakers->options.lanes) ? breakers->sides[mark->lane] : NULL;
+    const struct lane_side *const side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
     const uint32_t place = mark->meter & ~MARK_CALL;
     const uint64_t stalling = mark->marks.ok;
     if (!side || !lane_side_of(side, mark))
@@ -159,7 +158,7 @@ void breakers_stall_look(struct breakers *breakers, struct lane_side *side)
 void breakers_stall_look_all(struct breakers *breakers)
 {
     breakers->stall_due_ns = DEADLINE_NEVER;
-    for (uint32_t lane = 1; lane <= lanes_max(breakers->options.lanes); lane++) {
+    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
         struct lane_side *const side = breakers->sides[lane];
         if (!side || !watches(breakers, side, true))
             continue;

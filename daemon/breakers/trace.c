@@ -66,7 +66,7 @@ static void tell_state(const struct breakers *breakers, uint32_t slot, struct tr
 void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber)
 {
     breakers_look_at_clock(breakers);
-    for (uint32_t slot = 0; slot < breakers->segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;
         tell_state(breakers, slot, subscriber); /* a frozen one could not be tripped */

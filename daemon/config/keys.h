@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "config/value.h"
+#include "internal/layout.h"
 
 struct config_key {
     const char *section; /* SECTION_...; "": the entry itself */
@@ -65,8 +66,8 @@ bool config_section_applies(const char *section, const struct breaker_settings *
 
 /* Of `limits:`. */
 #define CONFIG_LIMITS(X)                                                                      \
-    X(max_breakers, COUNT, 1024, 1, SETTINGS_BREAKERS_MAX)                                    \
-    X(max_lanes, COUNT, 1024, 1, SETTINGS_LANES_MAX)                                          \
+    X(max_breakers, COUNT, 1024, 1, BREAKERS_MAX)                                             \
+    X(max_lanes, COUNT, 1024, 1, LANES_MAX)                                                   \
     X(lane_memory_per_user, BYTES, UINT64_C(256) << 20, UINT64_C(1) << 20, UINT64_C(1) << 40) \
     X(breakers_per_user, RATE, 500, 1, 1000)
 

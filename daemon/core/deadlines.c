@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 struct deadlines {
-    uint32_t count; /* in the heap: those that are set */
-    uint64_t *at_ns;
+    uint32_t count;  /* in the heap: those that are set */
+    uint64_t *at_ns; /* of those in the heap */
     uint32_t *heap;  /* who, the earliest first */
-    uint32_t *place; /* in the heap, by who; UINT32_MAX: not in it */
+    uint32_t *place; /* in the heap + 1, by who; 0: not in it */
 };
 
 int deadlines_new(uint32_t count, struct deadlines **ret_deadlines)
@@ -22,10 +22,6 @@ int deadlines_new(uint32_t count, struct deadlines **ret_deadlines)
     if (!deadlines->at_ns || !deadlines->heap || !deadlines->place) {
         deadlines_free(deadlines);
         return -ENOMEM;
-    }
-    for (uint32_t which = 0; which < count; which++) {
-        deadlines->at_ns[which] = DEADLINE_NEVER;
-        deadlines->place[which] = UINT32_MAX;
     }
     *ret_deadlines = deadlines;
     return 0;
@@ -45,7 +41,7 @@ struct deadlines *deadlines_free(struct deadlines *deadlines)
 static void put(struct deadlines *deadlines, uint32_t place, uint32_t which)
 {
     deadlines->heap[place] = which;
-    deadlines->place[which] = place;
+    deadlines->place[which] = place + 1;
 }
 
 static void rise(struct deadlines *deadlines, uint32_t place, uint32_t which)
@@ -76,19 +72,19 @@ static void sink(struct deadlines *deadlines, uint32_t place, uint32_t which)
 
 static void take_out(struct deadlines *deadlines, uint32_t which)
 {
-    const uint32_t place = deadlines->place[which], last = deadlines->heap[--deadlines->count];
-    deadlines->place[which] = UINT32_MAX;
+    const uint32_t place = deadlines->place[which] - 1, last = deadlines->heap[--deadlines->count];
+    deadlines->place[which] = 0;
     if (last == which)
         return;
     put(deadlines, place, last);
     rise(deadlines, place, last);
-    sink(deadlines, deadlines->place[last], last);
+    sink(deadlines, deadlines->place[last] - 1, last);
 }
 
 void deadlines_set(struct deadlines *deadlines, uint32_t which, uint64_t at_ns)
 {
-    const bool set = deadlines->place[which] != UINT32_MAX;
-    if (deadlines->at_ns[which] == at_ns)
+    const bool set = deadlines->place[which] != 0;
+    if (set ? deadlines->at_ns[which] == at_ns : at_ns == DEADLINE_NEVER)
         return;
     deadlines->at_ns[which] = at_ns;
     if (at_ns == DEADLINE_NEVER) {
@@ -96,9 +92,9 @@ void deadlines_set(struct deadlines *deadlines, uint32_t which, uint64_t at_ns)
         return;
     }
     if (!set)
-        deadlines->place[which] = deadlines->count++;
-    rise(deadlines, deadlines->place[which], which);
-    sink(deadlines, deadlines->place[which], which);
+        deadlines->place[which] = ++deadlines->count;
+    rise(deadlines, deadlines->place[which] - 1, which);
+    sink(deadlines, deadlines->place[which] - 1, which);
 }
 
 uint64_t deadlines_first(const struct deadlines *deadlines, uint32_t *ret_which)

@@ -22,9 +22,7 @@
 #define SETTINGS_PERMITS_MAX    64   /* permit words of a breaker in the commons */
 #define SETTINGS_RAMP_STEPS_MAX 16
 #define SETTINGS_PATTERN_MAX    127
-#define SETTINGS_STREAK_MAX     32767 /* the streak's 15 bits in a ramping state word */
-#define SETTINGS_BREAKERS_MAX   65535
-#define SETTINGS_LANES_MAX      4095     /* 12 bits of lane in permits and in `probing` */
+#define SETTINGS_STREAK_MAX     32767    /* the streak's 15 bits in a ramping state word */
 #define SETTINGS_TICKETS_MAX    1024     /* TICKETS_MAX of ticket_word.h */
 #define SETTINGS_RATE_MAX       0xffffff /* SLIDING_COUNT_MAX of bucket_word.h */
 #define SETTINGS_OPEN_MAX       (30 * 24 * 3600 * TRIP_S)

@@ -37,7 +37,7 @@ struct lane {
 struct lanes {
     struct lanes_options options;
     struct lane **places; /* by number; place 0 is unused */
-    uint32_t count;
+    uint32_t count, highest;
     bool told_charge; /* the log has said that a quota is used up by what lanes hold */
 };
 
@@ -47,7 +47,7 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
     if (!lanes)
         return -ENOMEM;
     lanes->options = *options;
-    lanes->places = calloc((size_t)options->max_lanes + 1, sizeof(struct lane *));
+    lanes->places = calloc(LANES_MAX + 1, sizeof(struct lane *));
     if (!lanes->places) {
         free(lanes);
         return -ENOMEM;
@@ -74,7 +74,7 @@ struct lanes *lanes_free(struct lanes *lanes)
 {
     if (!lanes)
         return NULL;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+    for (uint32_t number = 1; number <= lanes->highest; number++)
         if (lanes->places[number])
             lane_free(lanes->places[number]);
     free(lanes->places);
@@ -82,8 +82,9 @@ struct lanes *lanes_free(struct lanes *lanes)
     return NULL;
 }
 
-void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user)
+void lanes_reconfigure(struct lanes *lanes, uint32_t max_lanes, uint64_t memory_per_user)
 {
+    lanes->options.max_lanes = max_lanes;
     lanes->options.memory_per_user = memory_per_user;
 }
 
@@ -178,7 +179,7 @@ static int own_description(int fd)
 /* An id that another user's lane has is no conflict: whoever reads it can take it. */
 static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
 {
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++) {
+    for (uint32_t number = 1; number <= lanes->highest; number++) {
         struct lane *const lane = lanes->places[number];
         if (lane && lane->lane_id == lane_id && lane->uid == uid)
             return lane;
@@ -202,7 +203,7 @@ static uint64_t counted(const struct lane *lane)
 static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
     uint64_t memory = more;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
+    for (uint32_t number = 1; number <= lanes->highest; number++)
         if (lanes->places[number] && lanes->places[number]->uid == uid)
             memory += counted(lanes->places[number]);
     return memory <= lanes->options.memory_per_user;
@@ -233,11 +234,13 @@ bool lane_charge(struct lane *lane, size_t bytes)
 static uint32_t free_number(const struct lanes *lanes, uint32_t wanted)
 {
     if (wanted)
-        return wanted <= lanes->options.max_lanes && !lanes->places[wanted] ? wanted : 0;
-    for (uint32_t number = 1; number <= lanes->options.max_lanes; number++)
-        if (!lanes->places[number])
-            return number;
-    return 0;
+        return wanted <= LANES_MAX && !lanes->places[wanted] ? wanted : 0;
+    if (lanes->count >= lanes->options.max_lanes)
+        return 0;
+    uint32_t number = 1; /* there are fewer lanes than numbers */
+    while (lanes->places[number])
+        number++;
+    return number;
 }
 
 /* A lane that is there already: its own process comes back, or someone claims its id. */
@@ -301,6 +304,8 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
     lane->connected = offer->number == 0;
     lanes->places[lane->number] = lane;
     lanes->count++;
+    if (lane->number > lanes->highest)
+        lanes->highest = lane->number;
     /* Pairs with the acquire of a client that asks whether its lane is looked at. */
     __atomic_store_n(&lane->memory->detached, 0, __ATOMIC_RELEASE);
     *ret_lane = lane;
@@ -339,12 +344,14 @@ void lanes_remove(struct lanes *lanes, struct lane *lane)
     __atomic_store_n(&lane->memory->detached, 1, __ATOMIC_RELEASE);
     lanes->places[lane->number] = NULL;
     lanes->count--;
+    while (lanes->highest > 0 && !lanes->places[lanes->highest])
+        lanes->highest--;
     lane_free(lane);
 }
 
 struct lane *lanes_get(const struct lanes *lanes, uint32_t number)
 {
-    return number >= 1 && number <= lanes->options.max_lanes ? lanes->places[number] : NULL;
+    return number >= 1 && number <= LANES_MAX ? lanes->places[number] : NULL;
 }
 
 uint32_t lanes_count(const struct lanes *lanes)
@@ -352,9 +359,9 @@ uint32_t lanes_count(const struct lanes *lanes)
     return lanes->count;
 }
 
-uint32_t lanes_max(const struct lanes *lanes)
+uint32_t lanes_highest(const struct lanes *lanes)
 {
-    return lanes->options.max_lanes;
+    return lanes->highest;
 }
 
 bool lane_abandoned(const struct lane *lane)

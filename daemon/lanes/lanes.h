@@ -25,7 +25,8 @@ struct lanes_options {
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes);
 struct lanes *lanes_free(struct lanes *lanes);
-void lanes_reconfigure(struct lanes *lanes, uint64_t memory_per_user); /* lanes that are there stay */
+/* Lanes that are there stay. */
+void lanes_reconfigure(struct lanes *lanes, uint32_t max_lanes, uint64_t memory_per_user);
 
 struct lane_offer {
     int fd;
@@ -50,7 +51,7 @@ void lane_hung_up(struct lane *lane);
 void lanes_remove(struct lanes *lanes, struct lane *lane);
 struct lane *lanes_get(const struct lanes *lanes, uint32_t number); /* NULL if none */
 uint32_t lanes_count(const struct lanes *lanes);
-uint32_t lanes_max(const struct lanes *lanes); /* the highest number there may be */
+uint32_t lanes_highest(const struct lanes *lanes); /* number of a lane that is there; 0: none is */
 
 uint32_t lane_number(const struct lane *lane);
 uint64_t lane_identity(const struct lane *lane); /* lane_id */

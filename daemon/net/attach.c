@@ -111,7 +111,7 @@ static int welcome(struct session *session)
         .commons_id = options->commons->commons_id,
         .commons_size = options->commons->size,
         .commons_number = options->segment->header->commons_number,
-        .max_breakers = options->segment->max_breakers,
+        .slots = options->commons->slots,
         .wants_pidfd = !options->peer_pidfds,
         .monotonic_ns = monotonic_ns(),
         .time_namespace = options->time_namespace,
@@ -138,7 +138,7 @@ static void say_no_lane(struct attach *attach, int error, uid_t uid)
     *told = true;
     if (error == -EMFILE)
         log_warning("limits.max_lanes is used up: %u processes are attached, and what others report is not counted; "
-                    "raise it, and stop tripd and remove the state segment for it to count",
+                    "raise it, and reload the config",
                     attach->options.segment->header->max_lanes);
     else
         log_warning("limits.lane_memory_per_user is used up by processes of uid %u, and what further ones report is "
@@ -158,10 +158,14 @@ static void say_no_place(struct session *session, const char *name, int error)
             "limits.breakers_per_user is used up by names that processes of uid %u asked for: they get no more until "
             "one is idle, and calls of \"%s\" are admitted and not counted; raise it, and reload the config",
             (unsigned)session->peer.uid, name);
-    else
+    else if (error == -ENOSPC)
         log_warning("limits.max_breakers is used up: %u breakers are there, and \"%s\" does not fit, so its calls are "
-                    "admitted and not counted; raise it, and stop tripd and remove the state segment for it to count",
-                    attach->options.segment->max_breakers, name);
+                    "admitted and not counted; raise it, and reload the config",
+                    attach->options.segment->used_count, name);
+    else
+        log_warning("there is no memory for more than the %u breakers that are there, so calls of \"%s\" are admitted "
+                    "and not counted: enlarge the file system of the state segment, or give tripd more memory",
+                    attach->options.segment->used_count, name);
 }
 
 /* ---- hello */
@@ -286,10 +290,10 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
         return -EPROTO;
     if (memchr(request->name, '\0', sizeof(request->name)))
         resolved.error = breakers_resolve(options->breakers, session->peer.uid, request->name, &slot);
-    if (resolved.error == -ENOSPC || resolved.error == -EDQUOT)
+    if (resolved.error < 0 && resolved.error != -EINVAL) {
         say_no_place(session, request->name, resolved.error);
-    if (resolved.error == -EDQUOT)
-        resolved.error = -ENOSPC; /* for the client it is the same */
+        resolved.error = -ENOSPC; /* whatever was used up */
+    }
     if (resolved.error == 0) {
         resolved.breaker = slot;
         resolved.incarnation = segment_incarnation(options->segment, slot);
@@ -403,4 +407,5 @@ struct attach *attach_free(struct attach *attach)
 void attach_reconfigure(struct attach *attach, const struct config *config)
 {
     attach->options.config = config;
+    attach->told_names = attach->told_quota = attach->told_lanes = attach->told_memory = false;
 }

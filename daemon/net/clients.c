@@ -32,7 +32,7 @@ struct clients {
     struct breakers *breakers;
     struct loop_connection *keeper;
     uint32_t places;
-    struct client **by_number; /* place 0 unused; above max_lanes those that are set aside */
+    struct client **by_number; /* place 0 unused; above LANES_MAX those that are set aside */
     struct lane **ended;       /* room for the lanes of those that end together */
     struct loop_timer *burial;
     uint32_t asked_last; /* whether it dumps core */
@@ -384,7 +384,7 @@ static void keeper_hung_up(void *context, struct loop_connection *connection, in
 static void inherit_lane(struct clients *clients, const struct keeper_lane *held)
 {
     const struct clients_options *options = &clients->options;
-    const bool aside = held->number > options->birth->max_lanes;
+    const bool aside = held->number > LANES_MAX;
     const char *why = NULL;
     struct lane *lane = NULL;
     const struct lane_offer offer = {
@@ -409,7 +409,7 @@ int clients_new(const struct clients_options *options, struct clients **ret_clie
     if (!clients)
         return -ENOMEM;
     clients->options = *options;
-    clients->places = options->birth->max_lanes + 1 + KEEPER_ASIDE;
+    clients->places = LANES_MAX + 1 + KEEPER_ASIDE;
     clients->by_number = calloc(clients->places, sizeof(*clients->by_number));
     clients->ended = calloc(clients->places, sizeof(*clients->ended));
     int error = clients->by_number && clients->ended ? 0 : -ENOMEM;
@@ -442,7 +442,7 @@ int clients_begin(struct clients *clients, struct breakers *breakers)
         if (client->lane) {
             grant(client);
             breakers_lane_came(breakers, client->lane);
-        } else if (number <= clients->options.birth->max_lanes) { /* lost: its client makes another one */
+        } else if (number <= LANES_MAX) { /* lost: its client makes another one */
             client_gone(client, true);
             continue;
         }

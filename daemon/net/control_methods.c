@@ -77,12 +77,12 @@ static struct report_breaker view(const struct control_options *options, uint32_
 static json_t *list_entry(const struct control_options *options, const char *wanted, uint64_t cursor)
 {
     const struct segment *segment = options->segment;
-    if (cursor < segment->max_breakers) {
+    if (cursor < BREAKERS_MAX) {
         const struct report_breaker breaker = view(options, (uint32_t)cursor);
         const bool listed = wanted ? name_wanted(wanted, breaker.detail->name) : breaker.detail->hidden_ms == 0;
         return segment_used(segment, (uint32_t)cursor) && listed ? report_line(&breaker) : NULL;
     }
-    const struct pattern_slot *pattern = &segment->patterns[cursor - segment->max_breakers];
+    const struct pattern_slot *pattern = &segment->patterns[cursor - BREAKERS_MAX];
     const uint64_t now_ms = clock_now_ms(options->clock);
     const bool holds = pattern->serial != 0 && (pattern->until_ms == 0 || now_ms < pattern->until_ms);
     return holds && name_wanted(wanted, pattern->pattern) ? report_pattern(pattern, now_ms) : NULL;
@@ -91,7 +91,7 @@ static json_t *list_entry(const struct control_options *options, const char *wan
 static uint32_t count_hidden(const struct segment *segment)
 {
     uint32_t hidden = 0;
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < segment->slots; slot++)
         hidden += segment_used(segment, slot) && segment->details[slot].hidden_ms != 0;
     return hidden;
 }
@@ -105,9 +105,11 @@ json_t *control_list(const struct control_options *options, const struct control
     control_drain(request->connection);
 
     json_t *breakers = json_array(), *patterns = json_array(), *next = NULL;
-    const uint64_t end = (uint64_t)options->segment->max_breakers + PATTERNS_MAX;
+    const uint64_t end = BREAKERS_MAX + PATTERNS_MAX;
     uint64_t count = 0;
     for (uint64_t cursor = param_number(request, RPC_INDEX_AFTER); cursor < end; cursor++) {
+        if (cursor >= options->segment->slots && cursor < BREAKERS_MAX)
+            cursor = BREAKERS_MAX; /* patterns come next */
         json_t *entry = list_entry(options, wanted, cursor);
         if (entry && count++ == page_limit(request)) {
             json_decref(entry);
@@ -115,7 +117,7 @@ json_t *control_list(const struct control_options *options, const struct control
             break;
         }
         if (entry)
-            json_array_append_new(cursor < options->segment->max_breakers ? breakers : patterns, entry);
+            json_array_append_new(cursor < BREAKERS_MAX ? breakers : patterns, entry);
     }
     return json_pack("{s:o, s:o, s:i, s:o*}", "breakers", breakers, "patterns", patterns, "hidden",
                      wanted ? 0 : (int)count_hidden(options->segment), "next", next);
@@ -166,7 +168,7 @@ json_t *control_clients(const struct control_options *options, const struct cont
     (void)ret_error;
     const struct segment *segment = options->segment;
     json_t *clients = json_array(), *next = NULL;
-    for (uint64_t lane = param_number(request, RPC_INDEX_AFTER); lane <= segment->header->max_lanes; lane++) {
+    for (uint64_t lane = param_number(request, RPC_INDEX_AFTER); lane <= LANES_MAX; lane++) {
         if (segment->clients[lane].lane_id == 0)
             continue;
         if (json_array_size(clients) == page_limit(request)) {
@@ -187,10 +189,10 @@ json_t *control_status(const struct control_options *options, const struct contr
                                        .daemon = REPORT_RUNNING,
                                        .now_ms = clock_now_ms(options->clock),
                                        .mono_ns = monotonic_ns()};
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < segment->slots; slot++)
         if (segment_used(segment, slot))
             report_count(&instance, &segment->policies[slot], segment->mirror[slot]);
-    for (uint32_t lane = 1; lane <= segment->header->max_lanes; lane++)
+    for (uint32_t lane = 1; lane <= LANES_MAX; lane++)
         instance.clients += segment->clients[lane].lane_id != 0;
     json_t *status = report_status(&instance);
     json_object_set_new(status, "version",
@@ -260,7 +262,7 @@ static void hit(void *context, uint32_t slot)
 /* The breakers that a name or pattern means now; none is an error only for a name. */
 static int hits_find(const struct control_options *options, const char *name, struct hits *ret_hits)
 {
-    struct hits hits = {.hits = calloc(options->segment->max_breakers, sizeof(struct hit))};
+    struct hits hits = {.hits = calloc(options->segment->slots, sizeof(struct hit))};
     if (!hits.hits)
         return -ENOMEM;
     if (is_pattern(name))

@@ -57,7 +57,7 @@ static void hung_up(void *context, struct loop_connection *connection, int error
 static uint32_t room_of(const struct door_options *options, const struct peer *peer)
 {
     const bool reports = config_allows(options->config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
-    return reports ? CALLERS_SHARE * options->max_lanes : 0;
+    return reports ? CALLERS_SHARE * options->config->limits.max_lanes : 0;
 }
 
 /* Who may not report has no lane to send. */

@@ -17,7 +17,6 @@ struct door_options {
     struct attach *attach;
     struct control *control;
     const struct config *config; /* borrowed until door_reconfigure or door_free */
-    uint32_t max_lanes;
 };
 
 int door_new(const struct door_options *options, struct door **ret_door);

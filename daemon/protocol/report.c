@@ -401,6 +401,17 @@ static const char *timer(const struct segment_header *header)
     return tsc->sequence ? "tsc_given_up" : "monotonic";
 }
 
+/* What of the segment has memory. */
+static uint64_t segment_memory(const struct segment_header *header)
+{
+    uint64_t bytes = LAYOUT_PAGE;
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        const struct section *const section = &header->sections[i];
+        bytes += (uint64_t)section->stride * (section_of_breakers(i) ? header->slots : section->count);
+    }
+    return bytes;
+}
+
 json_t *report_status(const struct report_instance *instance)
 {
     const struct segment_header *header = instance->header;
@@ -413,7 +424,7 @@ json_t *report_status(const struct report_instance *instance)
                      lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
                      header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "timer", timer(header), "now_ms",
                      number(instance->now_ms), "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
-                     number(header->config_unix_ms), "segment_bytes", number(header->size), "breakers",
+                     number(header->config_unix_ms), "segment_bytes", number(segment_memory(header)), "breakers",
                      breaker_counts(instance), "clients",
                      json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
                                number(header->max_lanes), "refused", number(header->refused), "no_lane",

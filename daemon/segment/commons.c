@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/settings.h"
+#include "segment/pages.h"
 
 #define COMMONS_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -19,19 +19,20 @@
 #define COMMONS_NAME      "tripd-commons-"
 #define COMMONS_NAME_SIZE (sizeof(COMMONS_NAME) + 16)
 
-static int fill(int fd, uint32_t max_breakers)
+static int fill(int fd)
 {
     struct section sections[COMMONS_SECTION_COUNT];
-    if (ftruncate(fd, (off_t)commons_plan(max_breakers, sections)) < 0)
+    if (ftruncate(fd, (off_t)commons_plan(sections)) < 0)
         return -errno;
+    const int error = pages_reserve(fd, 0, sizeof(struct commons_header));
+    if (error < 0)
+        return error;
     return fcntl(fd, F_ADD_SEALS, COMMONS_SEALS) < 0 ? -errno : 0;
 }
 
-int commons_make(uint32_t max_breakers, int *ret_fd)
+int commons_make(int *ret_fd)
 {
     uint64_t commons_id = 0;
-    if (max_breakers == 0 || max_breakers > SETTINGS_BREAKERS_MAX)
-        return -EINVAL;
     if (getrandom(&commons_id, sizeof(commons_id), 0) != sizeof(commons_id))
         return -EIO;
     commons_id |= 1; /* 0 stands for none */
@@ -41,7 +42,7 @@ int commons_make(uint32_t max_breakers, int *ret_fd)
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
-    const int error = fill(fd, max_breakers);
+    const int error = fill(fd);
     if (error < 0) {
         close(fd);
         return error;
@@ -76,10 +77,10 @@ static int check(int fd, uint64_t size)
     return 0;
 }
 
-int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons)
+int commons_map(int fd, struct commons **ret_commons)
 {
     struct section sections[COMMONS_SECTION_COUNT];
-    const uint64_t size = commons_plan(max_breakers, sections);
+    const uint64_t size = commons_plan(sections);
     uint64_t commons_id = 0;
     int error = check(fd, size);
     if (error == 0)
@@ -102,13 +103,34 @@ int commons_map(int fd, uint32_t max_breakers, struct commons **ret_commons)
         .permits = map + sections[COMMONS_PERMITS].offset,
         .limits = map + sections[COMMONS_LIMITS].offset,
         .tickets = map + sections[COMMONS_TICKETS].offset,
-        .max_breakers = max_breakers,
         .commons_id = commons_id,
         .size = size,
         .fd = fd,
     };
     *ret_commons = commons;
     return 0;
+}
+
+int commons_reserve(struct commons *commons, uint32_t slots)
+{
+    static const enum commons_section each_breakers[] = {COMMONS_WORDS, COMMONS_PERMITS, COMMONS_LIMITS};
+    struct section sections[COMMONS_SECTION_COUNT];
+    commons_plan(sections);
+    if (slots <= commons->slots)
+        return 0;
+    int error = 0;
+    for (unsigned i = 0; error == 0 && i < sizeof(each_breakers) / sizeof(each_breakers[0]); i++)
+        error = pages_reserve_entries(commons->fd, &sections[each_breakers[i]], commons->slots, slots);
+    if (error == 0)
+        commons->slots = slots;
+    return error;
+}
+
+int commons_reserve_tickets(const struct commons *commons, uint32_t slot)
+{
+    struct section sections[COMMONS_SECTION_COUNT];
+    commons_plan(sections);
+    return pages_reserve_entries(commons->fd, &sections[COMMONS_TICKETS], slot, slot + 1);
 }
 
 struct commons *commons_unmap(struct commons *commons)

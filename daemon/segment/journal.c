@@ -163,7 +163,7 @@ void segment_recover(struct segment *segment, segment_store_mark_fn *store, void
     segment->transaction = 0;
     if (state == 0)
         return;
-    const bool sound = state <= segment->max_breakers && journal->mark_count <= JOURNAL_MARKS &&
+    const bool sound = state <= segment->slots && journal->mark_count <= JOURNAL_MARKS &&
                        journal->commits - core_at(segment, (uint32_t)state - 1)->commits <= 1;
     if (sound)
         carry_out(segment, store, context);

@@ -210,7 +210,7 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
         put(file, json_pack("{s:i, s:o}", "tripd_snapshot", SAVED_VERSION, "written_unix_ms", number(now_unix_ms)));
     if (error == 0)
         error = put_patterns(file, segment, &times);
-    for (uint32_t slot = 0; slot < segment->max_breakers && error == 0; slot++)
+    for (uint32_t slot = 0; slot < segment->slots && error == 0; slot++)
         if (segment_used(segment, slot) && worth_saving(segment, slot, now_ms))
             error = put(file, pack_breaker(segment, slot, &times));
     return error == 0 ? put(file, json_pack("{s:b}", "end", 1)) : error;

@@ -36,7 +36,7 @@ static uint64_t what_changes(const struct segment *segment)
     MIX(segment->header->transition_next);
     for (unsigned i = 0; i < PATTERNS_MAX; i++)
         MIX(segment->patterns[i].serial);
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
         if (!segment_used(segment, slot))
             continue;
         const struct breaker_totals *totals = &segment_core(segment, slot)->head.totals;

@@ -15,31 +15,35 @@
 #include "internal/paths.h"
 #include "internal/policy.h"
 #include "internal/succession.h"
+#include "segment/pages.h"
 
 #define SHM_DIR       "/dev/shm" /* where glibc's shm_open puts its names */
 #define FILE_PATH_MAX (PATHS_MAX + sizeof(SHM_DIR))
+#define USED_WORDS    (BREAKERS_MAX / 64 + 1)
 #define BEING_MADE    "~" /* no letter of instance names: never another instance's segment */
 
 /* ------------------------------------------------------------------------------------------------------ layout */
 
-static uint64_t plan(uint32_t max_breakers, uint32_t max_lanes, struct section sections[SECTION_PLACES])
+#define SLOTS_BATCH 64 /* that get memory at once */
+
+static uint64_t plan(struct section sections[SECTION_PLACES])
 {
     const struct {
         size_t stride, count;
     } shapes[SECTION_COUNT] = {
-        [SECTION_POLICY] = {sizeof(struct policy_slot), max_breakers},
-        [SECTION_MIRROR] = {sizeof(uint64_t), max_breakers},
-        [SECTION_DETAIL] = {sizeof(struct detail_slot), max_breakers},
-        [SECTION_CORE] = {sizeof(struct core_slot), max_breakers},
-        [SECTION_NAMES] = {sizeof(uint64_t), names_places(max_breakers)},
+        [SECTION_POLICY] = {sizeof(struct policy_slot), BREAKERS_MAX},
+        [SECTION_MIRROR] = {sizeof(uint64_t), BREAKERS_MAX},
+        [SECTION_DETAIL] = {sizeof(struct detail_slot), BREAKERS_MAX},
+        [SECTION_CORE] = {sizeof(struct core_slot), BREAKERS_MAX},
+        [SECTION_NAMES] = {sizeof(uint64_t), NAMES_PLACES},
         [SECTION_TRANSITIONS] = {sizeof(struct transition), TRANSITION_RING},
         [SECTION_ACTS] = {sizeof(struct transition), ACTS_RING},
         [SECTION_JOURNAL] = {sizeof(struct journal), 1},
         [SECTION_PENDING] = {sizeof(struct journal_mark), PENDING_MARKS},
-        [SECTION_CLIENTS] = {sizeof(struct client_slot), (size_t)max_lanes + 1},
+        [SECTION_CLIENTS] = {sizeof(struct client_slot), LANES_MAX + 1},
         [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
-        [SECTION_LIMITS] = {sizeof(struct limits_shown), max_breakers},
-        [SECTION_RESTS] = {sizeof(struct breaker_rest), max_breakers},
+        [SECTION_LIMITS] = {sizeof(struct limits_shown), BREAKERS_MAX},
+        [SECTION_RESTS] = {sizeof(struct breaker_rest), BREAKERS_MAX},
     };
     uint64_t end = LAYOUT_PAGE;
     memset(sections, 0, SECTION_PLACES * sizeof(*sections));
@@ -52,12 +56,6 @@ static uint64_t plan(uint32_t max_breakers, uint32_t max_lanes, struct section s
         end += (shapes[i].stride * shapes[i].count + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
     }
     return end;
-}
-
-static bool limits_valid(uint32_t max_breakers, uint32_t max_lanes)
-{
-    return max_breakers >= 1 && max_breakers <= SETTINGS_BREAKERS_MAX && max_lanes >= 1 &&
-           max_lanes <= SETTINGS_LANES_MAX;
 }
 
 /* ------------------------------------------------------------------------------------------------------- files */
@@ -85,14 +83,37 @@ static int open_read_only(const char *path, int fd)
     return -ESTALE;
 }
 
-/* Pages are there or this fails: a page that tmpfs cannot give later is a SIGBUS. */
-static int preallocate(int fd, uint64_t size)
+/* What is there whether there are breakers or not. */
+static int reserve_rest(int fd, const struct segment_header *header)
 {
-    int error;
-    do
-        error = posix_fallocate(fd, 0, (off_t)size);
-    while (error == EINTR);
-    return -error;
+    int error = pages_reserve(fd, 0, sizeof(*header));
+    for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
+        if (!section_of_breakers(i))
+            error = pages_reserve_entries(fd, &header->sections[i], 0, header->sections[i].count);
+    return error;
+}
+
+int segment_reserve(struct segment *segment, uint32_t slots)
+{
+    if (slots <= segment->slots)
+        return 0;
+    int error = 0;
+    for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
+        if (section_of_breakers(i))
+            error = pages_reserve_entries(segment->fd, &segment->header->sections[i], segment->slots, slots);
+    if (error < 0)
+        return error;
+    segment->slots = slots;
+    /* Pairs with the acquire of those who read slots in turn. */
+    __atomic_store_n(&segment->header->slots, segment->slots, __ATOMIC_RELEASE);
+    return 0;
+}
+
+uint32_t segment_slots_wanted(const struct segment *segment)
+{
+    if (segment->take_next < segment->slots || segment->slots >= segment->header->max_breakers)
+        return segment->slots;
+    return segment->slots < BREAKERS_MAX - SLOTS_BATCH ? segment->slots + SLOTS_BATCH : BREAKERS_MAX;
 }
 
 /* ----------------------------------------------------------------------------------------------------- mapping */
@@ -128,7 +149,6 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
     segment->patterns = (struct pattern_slot *)(map + sections[SECTION_PATTERNS].offset);
     segment->limits = (struct limits_shown *)(map + sections[SECTION_LIMITS].offset);
-    segment->name_places = sections[SECTION_NAMES].count;
 }
 
 /* Takes fd, also when it fails. name NULL: it has none. */
@@ -142,7 +162,7 @@ static int map_segment(int fd, const char *path, const char *name, const struct 
         return -ENOMEM;
     }
     segment->fd = fd;
-    segment->max_breakers = header->max_breakers;
+    segment->slots = header->slots;
     segment->size = header->size;
     snprintf(segment->path, sizeof(segment->path), "%s", path);
     segment->read_only_fd = name ? open_read_only(name, fd) : -1;
@@ -151,7 +171,7 @@ static int map_segment(int fd, const char *path, const char *name, const struct 
         goto fail;
     }
     error = -ENOMEM;
-    segment->used = calloc((segment->max_breakers + 63) / 64, sizeof(*segment->used));
+    segment->used = calloc(USED_WORDS, sizeof(*segment->used));
     if (!segment->used)
         goto fail;
     uint8_t *map = mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -186,9 +206,7 @@ static int describe(const struct segment_options *options, struct segment_header
         .tsc = {.sequence = clock->tsc.ns_q32 ? 2 : 0, .bases = {clock->tsc}},
         .round = 1, /* a meter's note of 0 says that it was never announced */
     };
-    if (!limits_valid(options->max_breakers, options->max_lanes))
-        return -EINVAL;
-    header.size = plan(options->max_breakers, options->max_lanes, header.sections);
+    header.size = plan(header.sections);
     if (getrandom(&header.segment_id, sizeof(header.segment_id), 0) != sizeof(header.segment_id))
         return -EIO;
     const int error = boot_id_read(header.boot_id);
@@ -209,7 +227,7 @@ static int check_owner(const char *file)
 
 /* A file of its own under the temporary name; one that a creation left half-way is unlinked. Only the owner of the
  * instance's lock comes here, so nobody else makes one now. */
-static int open_being_made(const char *name, const char *file, uint64_t size)
+static int open_being_made(const char *name, const char *file, const struct segment_header *header)
 {
     int error = check_owner(file);
     if (error < 0)
@@ -218,7 +236,7 @@ static int open_being_made(const char *name, const char *file, uint64_t size)
     const int fd = paths_segment_open(name, O_RDWR | O_CREAT | O_EXCL, 0644);
     if (fd < 0)
         return fd;
-    error = preallocate(fd, size);
+    error = ftruncate(fd, (off_t)header->size) < 0 ? -errno : reserve_rest(fd, header);
     if (error == 0 && fchmod(fd, 0644) < 0) /* whatever the umask says */
         error = -errno;
     if (error == 0)
@@ -254,7 +272,7 @@ int segment_create(const struct segment_options *options, struct clock *clock, s
     if (error < 0)
         return error;
 
-    const int fd = open_being_made(name, made, header.size);
+    const int fd = open_being_made(name, made, &header);
     if (fd < 0)
         return fd;
     error = map_segment(fd, options->path, name, &header, &segment);
@@ -263,8 +281,10 @@ int segment_create(const struct segment_options *options, struct clock *clock, s
         return error;
     }
     fill_header(segment, &header);
-    if (rename(made, file) < 0) {
+    error = segment_reserve(segment, SLOTS_BATCH);
+    if (error == 0 && rename(made, file) < 0)
         error = -errno;
+    if (error < 0) {
         paths_segment_unlink(name);
         segment_unmap(segment);
         return error;
@@ -329,10 +349,9 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return other_layout(header);
     if (header->header_size != sizeof(*header))
         return "its header has another size";
-    if (!limits_valid(header->max_breakers, header->max_lanes))
-        return "its limits are out of range";
-    if (header->size != plan(header->max_breakers, header->max_lanes, sections) ||
-        memcmp(header->sections, sections, sizeof(sections)) != 0)
+    if (header->slots > BREAKERS_MAX)
+        return "it has more slots than places";
+    if (header->size != plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
         return "its sections are not where they should be";
     if (header->size != file_size)
         return "its file has another size than it says";
@@ -366,7 +385,7 @@ static struct clock clock_of(const struct segment_header *header)
  */
 static void restore_halves(struct segment *segment)
 {
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
         uint64_t *sequence = &segment->details[slot].sequence;
         if (segment_used(segment, slot) && (*sequence & 1))
             __atomic_store_n(sequence, *sequence + 1, __ATOMIC_RELEASE);
@@ -424,8 +443,6 @@ enum segment_found segment_adopt(const struct segment_options *options, struct c
     }
     segment_names_restore(segment);
     restore_halves(segment);
-    if (header.max_breakers != options->max_breakers || header.max_lanes != options->max_lanes)
-        *ret_why = "it keeps the limits that it was made with until it is made anew";
     *clock = clock_of(&header);
     *ret_segment = segment;
     return SEGMENT_READY;
@@ -433,7 +450,9 @@ enum segment_found segment_adopt(const struct segment_options *options, struct c
 
 void segment_inherit(struct segment *segment, struct clock *clock)
 {
-    memset(segment->used, 0, (segment->max_breakers + 63) / 64 * sizeof(*segment->used));
+    memset(segment->used, 0, USED_WORDS * sizeof(*segment->used));
+    segment->slots = segment->header->slots;
+    segment->used_count = 0;
     segment->take_next = 0;
     segment->transaction = 0;
     segment_names_restore(segment);
@@ -498,7 +517,7 @@ void segment_started(struct segment *segment, pid_t keeper, pid_t worker)
 void segment_commons_begin(struct segment *segment)
 {
     const uint64_t number = segment->header->commons_number + 1;
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
         struct breaker_rest *const rest = &segment->rests[slot];
         const uint64_t mirror = segment->mirror[slot];
         if (!segment_used(segment, slot) || (rest->since != 0 && !word_moved(rest->word, mirror)))
@@ -514,21 +533,28 @@ void segment_commons_publish(struct segment *segment, uint64_t commons_id)
     struct segment_header *const header = segment->header;
     if (header->commons_id != commons_id) {
         /* Lanes are handed on with their commons; those of an older one are gone until they attach again. */
-        for (uint32_t lane = 0; header->commons_id != 0 && lane <= header->max_lanes; lane++)
+        for (uint32_t lane = 0; header->commons_id != 0 && lane <= LANES_MAX; lane++)
             segment_client_clear(segment, lane);
         /* A worker that dies in between leaves a number that nobody uses. */
+        __atomic_store_n(&header->slots_before, header->slots, __ATOMIC_RELEASE);
         __atomic_store_n(&header->commons_number, header->commons_number + 1, __ATOMIC_RELEASE);
         __atomic_store_n(&header->commons_id, commons_id, __ATOMIC_RELEASE);
     }
     /* Also where a worker died between two of them. Sequentially consistent: pairs with a client that opens a breaker
      * in the old commons and then looks here (streak.c): it sees the new number, or tripd will be told of the opening.
      */
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++) {
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
         uint64_t *const admission = &segment->policies[slot].admission;
         const uint64_t moved = policy_with_commons(*admission, header->commons_number);
         if (segment_used(segment, slot) && *admission != moved)
             __atomic_store_n(admission, moved, __ATOMIC_SEQ_CST);
     }
+}
+
+void segment_bounds(struct segment *segment, uint32_t max_breakers, uint32_t max_lanes)
+{
+    __atomic_store_n(&segment->header->max_breakers, max_breakers, __ATOMIC_RELEASE);
+    __atomic_store_n(&segment->header->max_lanes, max_lanes, __ATOMIC_RELEASE);
 }
 
 void segment_test_now(struct segment *segment, uint64_t now_ns)

@@ -1,7 +1,8 @@
 /* The state segment: made, adopted, and written here and nowhere else. Clients and tools map it read-only.
  *
  * Everything a worker must not lose is in it, in an order that a kill between any two stores leaves whole (see
- * internal/layout.h). Slots are addressed by number, 0 to max_breakers - 1.
+ * internal/layout.h). Its tables have places for BREAKERS_MAX breakers and LANES_MAX lanes, and it is sparse: a
+ * breaker's slot gets memory before it is first used, and those below `slots` have some.
  */
 #ifndef TRIPD_SEGMENT_H
 #define TRIPD_SEGMENT_H
@@ -25,18 +26,18 @@ struct segment {
     struct transition *acts;
     struct journal *journal;
     struct journal_mark *pending;
-    struct client_slot *clients;   /* max_lanes + 1 places */
+    struct client_slot *clients;   /* LANES_MAX + 1 places */
     struct pattern_slot *patterns; /* PATTERNS_MAX places */
     struct limits_shown *limits;   /* one a breaker */
-    uint32_t name_places;
-    uint32_t max_breakers;
+    uint32_t slots;                /* of breakers: those that have memory, all that are in use among them */
     size_t size;
     int fd;           /* read-write, tripd's own */
     int read_only_fd; /* another description, opened read-only: what clients are sent */
     char path[256];
     const struct clock *wall; /* wall time is this clock's, counted from 1970: of segment_create_private; else NULL */
     /* segment*.c alone: */
-    uint64_t *used;       /* a bit a slot; in the segment the index of names says it */
+    uint64_t *used; /* a bit a slot; in the segment the index of names says it */
+    uint32_t used_count;
     uint32_t take_next;   /* where to look for a free slot: in turn, so that a forgotten one rests longest */
     uint32_t transaction; /* slot + 1 of the one that was begun; 0: none */
 };
@@ -47,9 +48,10 @@ struct segment_options {
     const struct clock *clock; /* of a new segment; created_mono_ns is filled in by segment_create */
 };
 
-/* Makes a new segment under a temporary name, fills it, and renames it into place; posix_fallocate, so that a full
- * /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of that name is unlinked by the rename, never
- * truncated. Mode 0644 (RO for all), owner: tripd's user. -EPERM: the name is another user's. */
+/* Makes a new segment under a temporary name, fills it, and renames it into place; what is there from the start, and
+ * the first slots, are reserved, so that a full /dev/shm is -ENOSPC here and never a SIGBUS later. An old segment of
+ * that name is unlinked by the rename, never truncated. Mode 0644 (RO for all), owner: tripd's user. -EPERM: the name
+ * is another user's. */
 int segment_create(const struct segment_options *options, struct clock *clock, struct segment **ret_segment);
 
 /* Makes a segment in memory that no other process sees. It is of a test clock, which stands in for wall time too. */
@@ -63,9 +65,8 @@ enum segment_found {
     SEGMENT_INCOMPATIBLE, /* other version, digest or shape, another boot's: to be replaced, *ret_why says so */
     SEGMENT_FOREIGN,      /* owned by another user, or cannot be looked at: never touch it, *ret_why says why */
 };
-/* Maps what is there and checks every field of the header against the file's size before it is used. READY: limits
- * other than the segment's own are kept as they were and said in *ret_why, else that is NULL. The clock is set from the
- * header; options->clock NULL: any kind of clock will do. */
+/* Maps what is there and checks every field of the header against the file's size before it is used. Its bounds stay as
+ * they are until segment_bounds. The clock is set from the header; options->clock NULL: any kind of clock will do. */
 enum segment_found segment_adopt(const struct segment_options *options, struct clock *clock,
                                  struct segment **ret_segment, const char **ret_why);
 /* In a worker, forked from the keeper that made or adopted it: brings up to date what earlier workers changed and the
@@ -73,12 +74,20 @@ enum segment_found segment_adopt(const struct segment_options *options, struct c
  */
 void segment_inherit(struct segment *segment, struct clock *clock);
 struct segment *segment_unmap(struct segment *segment);
+/* How many breakers and lanes there may be from now on; those that are there stay. */
+void segment_bounds(struct segment *segment, uint32_t max_breakers, uint32_t max_lanes);
 
 /* ---- names and slots */
 /* -ENOENT. */
 int segment_find(const struct segment *segment, const char *name, uint32_t *ret_slot);
+/* The least that `slots` should be for the next name: a free slot rests as long as may be, so those that were never
+ * used come first. */
+uint32_t segment_slots_wanted(const struct segment *segment);
+/* Memory for the slots [0, slots). -ENOSPC, -ENOMEM: as before. */
+int segment_reserve(struct segment *segment, uint32_t slots);
 /* A free slot for a new name: incarnation moved on, detail and core empty, policy unset; the name becomes visible to
- * clients only with segment_name_publish (after policy and state word are set). -ENOSPC: counted in header.overflow. */
+ * clients only with segment_name_publish (after policy and state word are set). -ENOSPC: there are max_breakers;
+ * -ENOMEM: those that have memory are in use. Both are counted in header.overflow. */
 int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uint32_t *ret_slot);
 void segment_name_publish(struct segment *segment, uint32_t slot);
 /* Out of the index, incarnation moved on (handles of clients turn stale), slot free. The mirror keeps its epoch. */

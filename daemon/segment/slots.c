@@ -14,18 +14,18 @@
  * A slot is in use when the index names it. Taking one fills it first and names it last, forgetting one takes the name
  * out first: whatever a kill leaves between is a free slot. */
 
+bool segment_used(const struct segment *segment, uint32_t slot)
+{
+    return slot < segment->slots && (segment->used[slot / 64] >> slot % 64 & 1);
+}
+
 static void set_used(struct segment *segment, uint32_t slot, bool used)
 {
     const uint64_t bit = UINT64_C(1) << slot % 64;
-    if (used)
-        segment->used[slot / 64] |= bit;
-    else
-        segment->used[slot / 64] &= ~bit;
-}
-
-bool segment_used(const struct segment *segment, uint32_t slot)
-{
-    return slot < segment->max_breakers && (segment->used[slot / 64] >> slot % 64 & 1);
+    if (used == segment_used(segment, slot))
+        return;
+    segment->used[slot / 64] ^= bit;
+    segment->used_count += used ? 1 : UINT32_MAX;
 }
 
 const char *segment_name(const struct segment *segment, uint32_t slot)
@@ -35,8 +35,8 @@ const char *segment_name(const struct segment *segment, uint32_t slot)
 
 static int find(const struct segment *segment, const char *name, uint32_t *ret_slot, uint32_t *ret_place)
 {
-    return names_find(segment->names, segment->name_places, segment->details, sizeof(struct detail_slot),
-                      segment->max_breakers, name, ret_slot, ret_place);
+    return names_find(segment->names, NAMES_PLACES, segment->details, sizeof(struct detail_slot), segment->slots, name,
+                      ret_slot, ret_place);
 }
 
 int segment_find(const struct segment *segment, const char *name, uint32_t *ret_slot)
@@ -44,26 +44,31 @@ int segment_find(const struct segment *segment, const char *name, uint32_t *ret_
     return find(segment, name, ret_slot, NULL);
 }
 
+/* Names are given slots below. Where max_breakers has fallen, some may be in use beyond. */
+static uint32_t end_of_slots(const struct segment *segment)
+{
+    const uint32_t most = segment->header->max_breakers;
+    return segment->slots < most ? segment->slots : most;
+}
+
 bool segment_full(const struct segment *segment)
 {
-    for (uint32_t slot = 0; slot < segment->max_breakers; slot++)
-        if (!segment_used(segment, slot))
-            return false;
-    return true;
+    return segment->used_count >= end_of_slots(segment);
 }
 
 /* Free slots come in turn, so that one just forgotten rests as long as may be. */
 static int next_free(struct segment *segment, uint32_t *ret_slot)
 {
-    for (uint32_t i = 0; i < segment->max_breakers; i++) {
-        const uint32_t slot = (segment->take_next + i) % segment->max_breakers;
+    const uint32_t end = end_of_slots(segment), first = segment->take_next < end ? segment->take_next : 0;
+    for (uint32_t i = 0; i < end && !segment_full(segment); i++) {
+        const uint32_t slot = (first + i) % end;
         if (segment_used(segment, slot))
             continue;
-        segment->take_next = (slot + 1) % segment->max_breakers;
+        segment->take_next = slot + 1;
         *ret_slot = slot;
         return 0;
     }
-    return -ENOSPC;
+    return segment->used_count < segment->header->max_breakers ? -ENOMEM : -ENOSPC;
 }
 
 uint32_t segment_incarnation(const struct segment *segment, uint32_t slot)
@@ -258,9 +263,9 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
 /* The first empty place on the name's way. There is one: the index is half empty at least. */
 static uint32_t place_for(const struct segment *segment, uint32_t hash)
 {
-    uint32_t place = hash & (segment->name_places - 1);
+    uint32_t place = hash & (NAMES_PLACES - 1);
     while (segment->names[place] != NAMES_EMPTY)
-        place = (place + 1) & (segment->name_places - 1);
+        place = (place + 1) & (NAMES_PLACES - 1);
     return place;
 }
 
@@ -275,8 +280,8 @@ void segment_name_publish(struct segment *segment, uint32_t slot)
  * gone from where it was. A kill between leaves it at both places: segment_names_restore. */
 static void close_hole(struct segment *segment, uint32_t hole)
 {
-    const uint32_t mask = segment->name_places - 1, begin = hole;
-    for (uint32_t i = 1; i < segment->name_places; i++) {
+    const uint32_t mask = NAMES_PLACES - 1, begin = hole;
+    for (uint32_t i = 1; i < NAMES_PLACES; i++) {
         const uint32_t place = (begin + i) & mask;
         const uint64_t entry = segment->names[place];
         const uint32_t way = (place - names_entry_hash(entry)) & mask; /* from where its searches begin */
@@ -295,16 +300,16 @@ static bool entry_sound(const struct segment *segment, uint32_t place)
 {
     const uint32_t slot = names_entry_slot(segment->names[place]);
     uint32_t found, first;
-    return slot < segment->max_breakers && segment_name(segment, slot)[0] != '\0' &&
+    return slot < segment->slots && segment_name(segment, slot)[0] != '\0' &&
            find(segment, segment_name(segment, slot), &found, &first) == 0 && first == place;
 }
 
 void segment_names_restore(struct segment *segment)
 {
-    for (uint32_t place = 0; place < segment->name_places; place++)
+    for (uint32_t place = 0; place < NAMES_PLACES; place++)
         while (segment->names[place] != NAMES_EMPTY && !entry_sound(segment, place))
             close_hole(segment, place);
-    for (uint32_t place = 0; place < segment->name_places; place++)
+    for (uint32_t place = 0; place < NAMES_PLACES; place++)
         if (segment->names[place] != NAMES_EMPTY)
             set_used(segment, names_entry_slot(segment->names[place]), true);
 }

@@ -1,5 +1,5 @@
-/* Where things are in a commons. Offsets follow from max_breakers alone, which stands in the read-only segment: nothing
- * of its shape, layout or identity is read from the commons itself, which every process can write. */
+/* Where things are in a commons. Offsets are constant: nothing of its shape, layout or identity is read from the
+ * commons itself, which every process can write. */
 #ifndef TRIP_INTERNAL_COMMONS_PLAN_H
 #define TRIP_INTERNAL_COMMONS_PLAN_H
 
@@ -11,7 +11,7 @@ static inline uint64_t commons_page_up(uint64_t size)
 }
 
 /* The exact size of the memfd. */
-static inline uint64_t commons_plan(uint32_t max_breakers, struct section sections[COMMONS_SECTION_COUNT])
+static inline uint64_t commons_plan(struct section sections[COMMONS_SECTION_COUNT])
 {
     static const uint32_t strides[COMMONS_SECTION_COUNT] = {
         [COMMONS_WORDS] = sizeof(struct state_line),
@@ -21,8 +21,8 @@ static inline uint64_t commons_plan(uint32_t max_breakers, struct section sectio
     };
     uint64_t end = sizeof(struct commons_header);
     for (unsigned i = 0; i < COMMONS_SECTION_COUNT; i++) {
-        sections[i] = (struct section){.offset = commons_page_up(end), .stride = strides[i], .count = max_breakers};
-        end = sections[i].offset + (uint64_t)max_breakers * strides[i];
+        sections[i] = (struct section){.offset = commons_page_up(end), .stride = strides[i], .count = BREAKERS_MAX};
+        end = sections[i].offset + (uint64_t)BREAKERS_MAX * strides[i];
     }
     return commons_page_up(end);
 }

@@ -29,6 +29,10 @@
 #define LAYOUT_LINE 64
 #define LAYOUT_PAGE 4096
 
+/* Tables have places for so many, whatever the config says; a place has memory from when it is first used. */
+#define BREAKERS_MAX 65535u
+#define LANES_MAX    4095u /* 12 bits of lane in permits and in `probing` */
+
 /* ---------------------------------------------------------------------------------------------- state segment */
 
 #define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
@@ -49,6 +53,12 @@ enum segment_section {
     SECTION_RESTS,       /* struct breaker_rest, one a breaker */
     SECTION_COUNT
 };
+/* Those with one entry a breaker, of which segment_header.slots have memory. */
+static inline _Bool section_of_breakers(unsigned section)
+{
+    return section <= SECTION_CORE || section == SECTION_LIMITS || section == SECTION_RESTS;
+}
+
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
 
 struct section {
@@ -89,9 +99,7 @@ struct segment_header {
     uint64_t segment_id; /* random; names this segment for ever */
     uint32_t owner_uid;
     uint32_t clock_kind; /* enum clock_kind */
-    uint32_t max_breakers;
-    uint32_t max_lanes;
-    uint64_t reserved0[5];
+    uint64_t reserved0[6];
 
     struct section sections[SECTION_PLACES];
 
@@ -103,8 +111,13 @@ struct segment_header {
     uint32_t worker_pid;
     uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
     uint64_t commons_number; /* 1, 2, ...: how many there have been */
-    uint32_t round;          /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
+    /* Breakers' slots that have memory, here and in the commons in force. Those behind were never used: whoever reads
+     * one has tmpfs allocate it, which may be a SIGBUS. Stored after the memory is there. */
+    uint32_t slots;
+    uint32_t slots_before; /* when the commons in force was made: so many have memory in the one before */
+    uint32_t round;        /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
     uint32_t reserved2;
+    uint32_t max_breakers, max_lanes; /* the config's bounds in force: what was there before may be more */
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -371,7 +384,7 @@ struct pattern_slot {
 
 /* ----------------------------------------------------------------------------------------------------- commons */
 
-/* What is where follows from max_breakers: commons_plan.h. */
+/* What is where: commons_plan.h. */
 #define COMMONS_LANES_MAX   4096
 #define PERMITS_PER_BREAKER 64
 
@@ -682,6 +695,7 @@ static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
 LAYOUT_AT(segment_header, version, 8);
 LAYOUT_AT(segment_header, sections, 128);
 LAYOUT_AT(segment_header, heartbeat_mono_ns, 640);
+LAYOUT_AT(segment_header, slots, 680);
 LAYOUT_AT(segment_header, test_now_ns, 704);
 LAYOUT_AT(segment_header, transition_next, 768);
 LAYOUT_AT(segment_header, tsc, 832);
@@ -728,6 +742,8 @@ static inline uint64_t layout_digest(void)
         JOURNAL_MARKS,
         PENDING_MARKS,
         PERMITS_PER_BREAKER,
+        BREAKERS_MAX,
+        LANES_MAX,
         COMMONS_LANES_MAX,
         LANE_SECTIONS,
         LANE_METERS,
@@ -746,6 +762,8 @@ static inline uint64_t layout_digest(void)
         offsetof(struct segment_header, heartbeat_mono_ns),
         offsetof(struct segment_header, commons_id),
         offsetof(struct segment_header, round),
+        offsetof(struct segment_header, slots),
+        offsetof(struct segment_header, max_breakers),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
         offsetof(struct segment_header, tsc),

@@ -42,14 +42,8 @@ static inline uint32_t names_entry_slot(uint64_t entry)
     return (uint32_t)entry - 1;
 }
 
-/* places for a table of max_breakers: half empty at least. */
-static inline uint32_t names_places(uint32_t max_breakers)
-{
-    uint32_t places = 64;
-    while (places < 2 * max_breakers)
-        places *= 2;
-    return places;
-}
+#define NAMES_PLACES (1u << 17)
+_Static_assert(NAMES_PLACES >= 2 * BREAKERS_MAX, "the index is half empty at least");
 
 /* details: of `slots` entries, `stride` bytes apart. -ENOENT. *ret_place may be NULL. */
 static inline int names_find(const uint64_t *index, uint32_t places, const void *details, uint32_t stride,

@@ -59,7 +59,7 @@ struct wire_welcome {
     uint64_t commons_id;
     uint64_t commons_size;
     uint64_t commons_number;
-    uint32_t max_breakers;
+    uint32_t slots;       /* of breakers: those that have memory in this commons */
     uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send one with ATTACH */
     uint32_t reserved0;
     /* By which the client tells that a time namespace shifts its clock, and corrects it. */

@@ -67,8 +67,7 @@ static void at_exit(void)
     snapshot_close(all.seen);
     client_free(&all.hostile);
     client_free(&all.honest);
-    free(all.first.segment);
-    free(all.first.commons);
+    free(all.first.memory);
     config_free(all.configs[1]);
     all.host->config = all.configs[0];
     host_stop(all.host);
@@ -403,7 +402,7 @@ static void ask_for_a_name(struct bytes *bytes)
     const char name[] = {'s', 'q', (char)('a' + bytes_byte(bytes) % 26), '\0'};
     uint32_t slot, made = 0;
     breakers_resolve(all.host->breakers, 65534, name, &slot);
-    for (slot = 0; slot < all.host->max_breakers; slot++)
+    for (slot = 0; slot < all.host->segment->slots; slot++)
         made += segment_used(all.host->segment, slot) && all.host->segment->details[slot].made_by == 65534;
     assert(made <= most);
 }

@@ -21,8 +21,7 @@ struct file {
 
 static void at_exit(void)
 {
-    free(first.segment);
-    free(first.commons);
+    free(first.memory);
     host_stop(host);
 }
 

@@ -93,8 +93,8 @@ static inline void host_open(struct host *host)
 static inline void host_commons(struct host *host)
 {
     int fd;
-    must(commons_make(host->max_breakers, &fd) == 0);
-    must(commons_map(fd, host->max_breakers, &host->commons) == 0);
+    must(commons_make(&fd) == 0);
+    must(commons_map(fd, &host->commons) == 0);
 }
 
 static inline struct host *host_start(const char *config, uint32_t max_breakers)

@@ -5,6 +5,8 @@
  *   status                what the client is: shared, daemon_away, unreported, private
  *   why                   why it is not shared, in words; empty: it is
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
+ *   breakers COUNT        asks for so many, names-0 and on, the last of which is the breaker of the lines that follow:
+ *                         how many of them are everyone's
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
@@ -92,6 +94,20 @@ static void step_why(void)
 static void step_breaker(void)
 {
     puts(error_name(trip_breaker_get(client, words[1], &breaker)));
+}
+
+static void step_breakers(void)
+{
+    const long count = strtol(words[1], NULL, 10);
+    long shared = 0;
+    for (long i = 0; i < count; i++) {
+        char name[32];
+        trip_info info;
+        snprintf(name, sizeof(name), "names-%ld", i);
+        shared += trip_breaker_get(client, name, &breaker) == 0 && trip_breaker_info(breaker, &info) == 0 &&
+                  info.client == TRIP_CLIENT_SHARED;
+    }
+    printf("%ld\n", shared);
 }
 
 static void step_allow(void)
@@ -480,7 +496,7 @@ static const struct {
     STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),        STEP(reported),  STEP(lose),
     STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),         STEP(rate_wait), STEP(tickets),
     STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged),      STEP(ends),      STEP(children),
-    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),    STEP(retry_after),
+    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),    STEP(retry_after), STEP(breakers),
 };
 
 static void split(char *line)

@@ -154,7 +154,7 @@ static void hello(struct fake_daemon *fake, struct fake_connection *connection)
                                         .commons_id = fake->commons->commons_id,
                                         .commons_size = (uint64_t)((int64_t)fake->commons->size + fake->size_error),
                                         .commons_number = fake->segment->header->commons_number,
-                                        .max_breakers = FAKE_BREAKERS,
+                                        .slots = fake->segment->slots,
                                         .wants_pidfd = 1,
                                         .monotonic_ns = monotonic_ns() + fake->clock_offset_ns,
                                         .time_namespace = fake->time_namespace};
@@ -335,8 +335,8 @@ static void make_segment(struct fake_daemon *fake, bool test_clock)
 
 static void make_commons(struct fake_daemon *fake)
 {
-    assert(commons_make(FAKE_BREAKERS, &fake->commons_fd) == 0);
-    assert(commons_map(fake->commons_fd, FAKE_BREAKERS, &fake->commons) == 0);
+    assert(commons_make(&fake->commons_fd) == 0);
+    assert(commons_map(fake->commons_fd, &fake->commons) == 0);
 }
 
 static void listen_there(struct fake_daemon *fake)

@@ -57,7 +57,7 @@ static const char *hello(void)
     welcome = packet.welcome;
     segment = mmap(NULL, welcome.segment_size, PROT_READ, MAP_SHARED, fds[0], 0);
     commons = mmap(NULL, welcome.commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
-    commons_plan(welcome.max_breakers, sections);
+    commons_plan(sections);
     return segment == MAP_FAILED || commons == MAP_FAILED ? "not mapped" : "ok";
 }
 

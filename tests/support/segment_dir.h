@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,21 @@ static inline struct segment *segment_dir_create(struct segment_dir *dir, uint32
     assert(segment_create(&options, &clock, &segment) == 0);
     dir->clock = clock;
     return segment;
+}
+
+/* The segment's first `size` bytes as another file, whose holes are where the segment has some. */
+static inline void segment_dir_copy(const struct segment *segment, const char *path, size_t size)
+{
+    uint8_t page[LAYOUT_PAGE];
+    const int to = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    off_t at = 0;
+    assert(to >= 0 && ftruncate(to, (off_t)size) == 0);
+    while ((at = lseek(segment->fd, at, SEEK_DATA)) >= 0 && (size_t)at < size) {
+        const size_t part = size - (size_t)at < sizeof(page) ? size - (size_t)at : sizeof(page);
+        assert(pread(segment->fd, page, part, at) == (ssize_t)part && pwrite(to, page, part, at) == (ssize_t)part);
+        at += LAYOUT_PAGE;
+    }
+    close(to);
 }
 
 #endif

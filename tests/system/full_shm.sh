@@ -12,10 +12,33 @@ export TRIP_SHM_DIR=$folder/shm
 refused 1 "$TRIPD"
 logged "no room for the state segment $folder/shm/tripd.$TRIP_INSTANCE: enlarge that file system" ||
     fail "it does not say that the file system is full"
-logged 'lower limits.max_breakers, which is 1024' || fail "it does not say what else helps"
+logged 'it takes 3 MiB, and 5 KiB more for each breaker beyond 64' || fail "it does not say how large it must be"
 [ "$(ls -A "$folder/shm")" = "tripd.$TRIP_INSTANCE~lock" ] || fail "half a segment was left: $(ls -A "$folder/shm")"
+
+# With room for some breakers, the others' calls are admitted and not counted, and nobody gets a SIGBUS.
+mount -o remount,size=4M "$folder/shm"
+segment=$folder/shm/tripd.$TRIP_INSTANCE
+start
+worker=$(worker)
+attached a
+shared=$(ask a breakers 500)
+[ "$shared" -ge 63 ] && [ "$shared" -lt 400 ] || fail "$shared breakers fit into 4 MiB"
+says a allow allow
+says a ok record failure 5
+says a allow allow
+says a ok breaker names-0
+says a ok record failure 5
+says a deny_open allow
+logged "there is no memory for more than the $((shared + 1)) breakers that are there, so calls of \"names-$shared\"" ||
+    fail "the log does not say what is missing"
+[ "$(grep -c 'no memory for more' "$log")" -eq 1 ] || fail "the log says it again and again"
+shows $((shared + 1)) breakers.count status
+[ "$(worker)" = "$worker" ] || fail "the worker was replaced"
 
 # The advice works.
 mount -o remount,size=16M "$folder/shm"
-start
+client b # a knows for 10 s that there is no room
+says b ok open
+says b ok breaker later
+await "there is room for another one" would_say b shared source
 stop

@@ -17,6 +17,7 @@
 #include "history_storm.h"
 #include "internal/commons_plan.h"
 #include "internal/doorbell.h"
+#include "internal/numbers.h"
 #include "internal/policy.h"
 #include "internal/ticket_word.h"
 #include "internal/ticks.h"
@@ -104,7 +105,7 @@ static uint32_t epoch_of(uint32_t slot)
 /* As libtrip does, of any breaker. */
 static void report(void)
 {
-    const uint32_t meter = below(METERS), slot = below(self.welcome.max_breakers);
+    const uint32_t meter = below(METERS), slot = below((uint32_t)at_least(self.welcome.slots, 1));
     const uint8_t *const policies = self.segment + header()->sections[SECTION_POLICY].offset;
     const struct policy_slot *const policy = (const struct policy_slot *)(const void *)policies + slot;
     lane_meter_at(self.lane.memory, meter)->owner =
@@ -255,7 +256,7 @@ static bool welcome(void)
     self.welcome = packet.welcome;
     self.segment = mmap(NULL, self.welcome.segment_size, PROT_READ, MAP_SHARED, fds[0], 0);
     self.commons = mmap(NULL, self.welcome.commons_size, PROT_READ | PROT_WRITE, MAP_SHARED, fds[1], 0);
-    commons_plan(self.welcome.max_breakers, self.sections);
+    commons_plan(self.sections);
     for (unsigned i = 0; i < 4; i++)
         if (fds[i] >= 0)
             close(fds[i]);

@@ -13,12 +13,11 @@ static int make_segment(struct instance *instance, const struct config *config)
 
 static int make_commons(struct instance *instance)
 {
-    const uint32_t max_breakers = instance->segment->max_breakers;
     int fd;
-    int error = commons_make(max_breakers, &fd);
+    int error = commons_make(&fd);
     if (error < 0)
         return error;
-    error = commons_map(fd, max_breakers, &instance->commons);
+    error = commons_map(fd, &instance->commons);
     if (error < 0)
         close(fd);
     return error;

@@ -90,7 +90,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
 struct server {
     const char *config;
     bool own_pidfds; /* clients send their own */
-    struct keeper_lane lanes[MAX_LANES + 1 + KEEPER_ASIDE];
+    struct keeper_lane lanes[LANES_MAX + 1 + KEEPER_ASIDE];
 };
 
 static char folder[64], path[80];
@@ -147,10 +147,10 @@ static int serve(const struct server *server, int listener, int socket)
     struct loop_timer *timer;
     server_segment = segment_dir_create(&dir, MAX_BREAKERS, MAX_LANES);
     const struct keeper_birth birth = {
-        .socket = socket, .keeper = getppid(), .lanes = server->lanes, .max_lanes = MAX_LANES, .draining = &draining};
+        .socket = socket, .keeper = getppid(), .lanes = server->lanes, .draining = &draining};
     const struct lanes_options lane_options = {
         .max_lanes = MAX_LANES, .memory_per_user = 3 * WRITER_MEMORY, .clock = &dir.clock, .draining = &draining};
-    if (commons_make(MAX_BREAKERS, &commons_fd) < 0 || commons_map(commons_fd, MAX_BREAKERS, &commons) < 0 ||
+    if (commons_make(&commons_fd) < 0 || commons_map(commons_fd, &commons) < 0 ||
         lanes_new(&lane_options, &lanes) < 0 || loop_new(&server_loop, LOOP_AUTO, &why) < 0 ||
         config_parse(server->config, strlen(server->config), "test", &config, &problems) < 0)
         return 1;
@@ -362,7 +362,7 @@ static void test_a_client_is_welcomed_with_segment_and_commons(void **state)
     const int client = wire_connect(path);
     assert_true(wire_hello(client));
     assert_int_equal(wire_receive(client, &packet, fds), sizeof(struct wire_welcome));
-    assert_int_equal(packet.welcome.max_breakers, 64);
+    assert_int_equal(packet.welcome.slots, 0);
     assert_int_equal(packet.welcome.wants_pidfd, 0);
     assert_int_equal(fcntl(fds[0], F_GETFL) & O_ACCMODE, O_RDONLY);
     assert_int_equal(fcntl(fds[1], F_GETFL) & O_ACCMODE, O_RDWR);
@@ -790,16 +790,16 @@ static void test_a_lane_that_was_set_aside_is_left_alone(void **state)
     make_lane(&fresh, 43);
     const int lock = lock_lane(&fresh);
     struct server after_crashes = {.config = "access: {report: [any]}"};
-    after_crashes.lanes[MAX_LANES + 1] = (struct keeper_lane){.lane_id = 42,
-                                                              .number = MAX_LANES + 1,
+    after_crashes.lanes[LANES_MAX + 1] = (struct keeper_lane){.lane_id = 42,
+                                                              .number = LANES_MAX + 1,
                                                               .uid = getuid(),
                                                               .pid = getpid(),
                                                               .fd = writer_send(&writer),
                                                               .pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0),
                                                               .deaths = 2};
     serve_with(&after_crashes);
-    close(after_crashes.lanes[MAX_LANES + 1].fd);
-    close(after_crashes.lanes[MAX_LANES + 1].pidfd);
+    close(after_crashes.lanes[LANES_MAX + 1].fd);
+    close(after_crashes.lanes[LANES_MAX + 1].pidfd);
     const int client = greeted();
     assert_true(wire_attach(client, 42, &writer.fd, 1));
     refused(client, -EPERM, "is set aside: restart this process");

@@ -27,18 +27,18 @@ static void test_words_and_permits_of_each_breaker_are_places_of_their_own(void 
     struct commons *commons;
     int fd;
     (void)state;
-    assert_int_equal(commons_make(3, &fd), 0);
-    assert_int_equal(commons_map(fd, 3, &commons), 0);
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_map(fd, &commons), 0);
     assert_int_equal((uint8_t *)commons_word(commons, 2) - (uint8_t *)commons_word(commons, 1), 64);
     assert_int_equal((uint8_t *)commons_permits(commons, 2) - (uint8_t *)commons_permits(commons, 1), 512);
     assert_int_equal((uint8_t *)commons_word(commons, 0) - (uint8_t *)commons->header, 4096);
-    assert_int_equal((uint8_t *)commons_permits(commons, 0) - (uint8_t *)commons->header, 8192);
+    assert_int_equal((uint8_t *)commons_permits(commons, 0) - (uint8_t *)commons->header, 4198400);
     assert_int_equal((uint8_t *)commons_limits(commons, 2) - (uint8_t *)commons_limits(commons, 1), 192);
-    assert_int_equal((uint8_t *)commons_limits(commons, 0) - (uint8_t *)commons->header, 12288);
+    assert_int_equal((uint8_t *)commons_limits(commons, 0) - (uint8_t *)commons->header, 37752832);
     assert_int_equal((uint8_t *)commons_tickets(commons, 2) - (uint8_t *)commons_tickets(commons, 1), 2048);
-    assert_int_equal((uint8_t *)commons_tickets(commons, 0) - (uint8_t *)commons->header, 16384);
+    assert_int_equal((uint8_t *)commons_tickets(commons, 0) - (uint8_t *)commons->header, 50335744);
     assert_int_equal(*commons_word(commons, 2), 0);
-    assert_int_equal(commons->size, 24576);
+    assert_int_equal(commons->size, 184553472);
     commons_unmap(commons);
     close(fd);
 }
@@ -48,14 +48,14 @@ static void test_its_plan_gives_its_size_and_where_each_section_is(void **state)
     struct section sections[COMMONS_SECTION_COUNT];
     int fd;
     (void)state;
-    assert_int_equal(commons_make(100, &fd), 0);
-    assert_int_equal(commons_plan(100, sections), size_of(fd));
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_plan(sections), size_of(fd));
     assert_int_equal(sections[COMMONS_WORDS].offset, 4096);
     assert_int_equal(sections[COMMONS_WORDS].stride, 64);
-    assert_int_equal(sections[COMMONS_WORDS].count, 100);
-    assert_int_equal(sections[COMMONS_PERMITS].offset, 12288);
+    assert_int_equal(sections[COMMONS_WORDS].count, 65535);
+    assert_int_equal(sections[COMMONS_PERMITS].offset, 4198400);
     assert_int_equal(sections[COMMONS_PERMITS].stride, 512);
-    assert_int_equal(sections[COMMONS_PERMITS].count, 100);
+    assert_int_equal(sections[COMMONS_PERMITS].count, 65535);
     close(fd);
 }
 
@@ -63,7 +63,7 @@ static void test_it_cannot_shrink_or_grow(void **state)
 {
     int fd;
     (void)state;
-    assert_int_equal(commons_make(3, &fd), 0);
+    assert_int_equal(commons_make(&fd), 0);
     assert_int_equal(ftruncate(fd, 0), -1);
     assert_int_equal(ftruncate(fd, 1 << 20), -1);
     assert_int_equal(fcntl(fd, F_GET_SEALS) & SEALS, SEALS);
@@ -75,9 +75,9 @@ static void test_another_mapping_sees_the_words(void **state)
     struct commons *one, *other;
     int fd;
     (void)state;
-    assert_int_equal(commons_make(3, &fd), 0);
-    assert_int_equal(commons_map(fd, 3, &one), 0);
-    assert_int_equal(commons_map(fd, 3, &other), 0);
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_map(fd, &one), 0);
+    assert_int_equal(commons_map(fd, &other), 0);
     *commons_word(one, 1) = 42;
     assert_int_equal(*commons_word(other, 1), 42);
     assert_true(one->commons_id == other->commons_id);
@@ -91,10 +91,10 @@ static void test_the_id_is_not_taken_from_what_clients_can_write(void **state)
     struct commons *one, *other;
     int fd;
     (void)state;
-    assert_int_equal(commons_make(3, &fd), 0);
-    assert_int_equal(commons_map(fd, 3, &one), 0);
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_map(fd, &one), 0);
     memset(one->header, 0xff, sizeof(*one->header));
-    assert_int_equal(commons_map(fd, 3, &other), 0);
+    assert_int_equal(commons_map(fd, &other), 0);
     assert_true(other->commons_id == one->commons_id);
     commons_unmap(one);
     commons_unmap(other);
@@ -106,10 +106,10 @@ static void test_two_commons_have_two_ids(void **state)
     struct commons *one, *other;
     int fd, other_fd;
     (void)state;
-    assert_int_equal(commons_make(3, &fd), 0);
-    assert_int_equal(commons_make(3, &other_fd), 0);
-    assert_int_equal(commons_map(fd, 3, &one), 0);
-    assert_int_equal(commons_map(other_fd, 3, &other), 0);
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_make(&other_fd), 0);
+    assert_int_equal(commons_map(fd, &one), 0);
+    assert_int_equal(commons_map(other_fd, &other), 0);
     assert_true(one->commons_id != other->commons_id);
     assert_true(one->commons_id != 0);
     commons_unmap(one);
@@ -118,7 +118,7 @@ static void test_two_commons_have_two_ids(void **state)
     close(other_fd);
 }
 
-/* Like one made for 3 breakers, but for what the test leaves out. */
+/* Like one that is made, but for what the test leaves out. */
 static int forge(const char *name, off_t size, int seals)
 {
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -135,22 +135,22 @@ static void test_what_is_not_whole_sealed_and_ours_is_refused(void **state)
         int seals;
         int expected;
     } cases[] = {
-        {"tripd-commons-0123456789abcdef", 24576, SEALS, 0},
-        {"tripd-commons-0123456789abcdef", 24576, 0, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_SHRINK | F_SEAL_GROW, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_SHRINK | F_SEAL_SEAL, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 24576, F_SEAL_GROW | F_SEAL_SEAL, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 20480, SEALS, -EINVAL},
-        {"tripd-commons-0123456789abcdef", 24577, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184553472, SEALS, 0},
+        {"tripd-commons-0123456789abcdef", 184553472, 0, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184553472, F_SEAL_SHRINK | F_SEAL_GROW, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184553472, F_SEAL_SHRINK | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184553472, F_SEAL_GROW | F_SEAL_SEAL, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184549376, SEALS, -EINVAL},
+        {"tripd-commons-0123456789abcdef", 184553473, SEALS, -EINVAL},
         {"tripd-commons-0123456789abcdef", 0, SEALS, -EINVAL},
-        {"something-else", 24576, SEALS, -EINVAL},
+        {"something-else", 184553472, SEALS, -EINVAL},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct commons *commons = NULL;
         const int fd = forge(cases[i].name, cases[i].size, cases[i].seals);
         assert_true(fd >= 0);
-        assert_int_equal(commons_map(fd, 3, &commons), cases[i].expected);
+        assert_int_equal(commons_map(fd, &commons), cases[i].expected);
         assert_int_equal(commons != NULL, cases[i].expected == 0);
         commons_unmap(commons);
         close(fd);
@@ -163,20 +163,41 @@ static void test_a_plain_file_is_refused(void **state)
     int pipes[2];
     (void)state;
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    assert_int_equal(commons_map(pipes[0], 3, &commons), -EINVAL);
+    assert_int_equal(commons_map(pipes[0], &commons), -EINVAL);
     assert_null(commons);
     close(pipes[0]);
     close(pipes[1]);
-    assert_int_equal(commons_map(pipes[0], 3, &commons), -EBADF);
+    assert_int_equal(commons_map(pipes[0], &commons), -EBADF);
 }
 
-static void test_numbers_of_breakers_out_of_range_are_refused(void **state)
+static uint64_t blocks_of(int fd)
 {
-    int fd = -7;
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+static void test_breakers_have_memory_once_it_is_reserved_and_their_tickets_apart(void **state)
+{
+    struct commons *commons;
+    int fd;
     (void)state;
-    assert_int_equal(commons_make(0, &fd), -EINVAL);
-    assert_int_equal(commons_make(65536, &fd), -EINVAL);
-    assert_int_equal(fd, -7);
+    assert_int_equal(commons_make(&fd), 0);
+    assert_int_equal(commons_map(fd, &commons), 0);
+    assert_int_equal(blocks_of(fd), 4096);
+    assert_int_equal(commons_reserve(commons, 64), 0);
+    assert_int_equal(commons->slots, 64);
+    assert_int_equal(blocks_of(fd), 4096 + 64 * (64 + 512 + 192));
+    assert_int_equal(commons_reserve(commons, 64), 0);
+    assert_int_equal(commons_reserve(commons, 10), 0);
+    assert_int_equal(commons->slots, 64);
+    assert_int_equal(commons_reserve(commons, 128), 0);
+    assert_int_equal(blocks_of(fd), 4096 + 128 * (64 + 512 + 192));
+    assert_int_equal(commons_reserve_tickets(commons, 64), 0);
+    assert_int_equal(commons_reserve_tickets(commons, 65), 0); /* two a page */
+    assert_int_equal(blocks_of(fd), 4096 + 128 * (64 + 512 + 192) + 4096);
+    commons_unmap(commons);
+    close(fd);
 }
 
 int main(void)
@@ -190,7 +211,7 @@ int main(void)
         cmocka_unit_test(test_two_commons_have_two_ids),
         cmocka_unit_test(test_what_is_not_whole_sealed_and_ours_is_refused),
         cmocka_unit_test(test_a_plain_file_is_refused),
-        cmocka_unit_test(test_numbers_of_breakers_out_of_range_are_refused),
+        cmocka_unit_test(test_breakers_have_memory_once_it_is_reserved_and_their_tickets_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

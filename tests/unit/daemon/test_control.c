@@ -118,7 +118,7 @@ void breakers_matching(struct breakers *breakers, const char *pattern, void (*ea
                        void *context)
 {
     (void)breakers;
-    for (uint32_t slot = 0; slot < engine.segment->max_breakers; slot++)
+    for (uint32_t slot = 0; slot < engine.segment->slots; slot++)
         if (segment_used(engine.segment, slot) && settings_pattern_matches(pattern, segment_name(engine.segment, slot)))
             each(context, slot);
 }
@@ -249,6 +249,7 @@ static int set_up(void **state)
     server = (struct server){.peer = {.uid = CONTROLLER, .groups = {1000}, .group_count = 1}};
     segment_dir_make(&server.dir);
     server.segment = segment_dir_create(&server.dir, BREAKERS, 70);
+    assert_int_equal(segment_reserve(server.segment, BREAKERS), 0);
     memset(&engine, 0, sizeof(engine));
     engine.segment = server.segment;
     assert_int_equal(config_parse(config_text, strlen(config_text), "test", &server.config, &problems), 0);

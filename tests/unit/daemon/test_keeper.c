@@ -22,7 +22,6 @@
 #include "internal/ticks.h"
 #include "keeper.h"
 
-#define MAX_LANES  4
 #define BIRTHS_MAX 8
 #define DEADLINE   (5000 * 1000)
 
@@ -113,10 +112,10 @@ static int work(void *context, const struct keeper_birth *birth)
     script->born[me].pid = getpid();
     script->born[me].at = monotonic_ns();
     script->born[me].lane = birth->lanes[2];
-    script->born[me].aside = birth->lanes[MAX_LANES + 1];
+    script->born[me].aside = birth->lanes[LANES_MAX + 1];
     if (birth->lanes[2].number != 0 && pread(birth->lanes[2].fd, &script->born[me].content, 1, 0) != 1)
         return 9;
-    if (getppid() != birth->keeper || birth->max_lanes != MAX_LANES || *birth->draining != 0)
+    if (getppid() != birth->keeper || *birth->draining != 0)
         return 9;
     __atomic_store_n(&script->births, me + 1, __ATOMIC_RELEASE); /* pairs with the acquire load in the test */
     if (script->deeds[me] == FAIL)
@@ -125,7 +124,7 @@ static int work(void *context, const struct keeper_birth *birth)
     if (script->deeds[me] == HAND_OVER)
         script->born[me].kept = hand_over(birth, 2);
     if (script->deeds[me] == HAND_OVER_BAD)
-        script->born[me].kept = hand_over(birth, MAX_LANES + 1);
+        script->born[me].kept = hand_over(birth, LANES_MAX + 1);
     if (script->deeds[me] == DROP)
         tell(birth, KEEPER_DROP, 2);
     if (script->deeds[me] == CRASH_LANE)
@@ -143,8 +142,7 @@ static int work(void *context, const struct keeper_birth *birth)
 static void start_with(struct notify_fd *inherited, size_t inherited_count)
 {
     static const struct notify nobody = {.fd = -1};
-    const struct keeper_options options = {.max_lanes = MAX_LANES,
-                                           .notify = &nobody,
+    const struct keeper_options options = {.notify = &nobody,
                                            .inherited = inherited,
                                            .inherited_count = inherited_count,
                                            .work = work,
@@ -332,7 +330,7 @@ static void test_a_lane_that_was_drained_at_two_crashes_is_set_aside(void **stat
     assert_int_equal(script->born[2].lane.deaths, 1);
     assert_int_equal(script->born[2].aside.number, 0);
     assert_int_equal(script->born[3].lane.number, 0);
-    assert_int_equal(script->born[3].aside.number, MAX_LANES + 1);
+    assert_int_equal(script->born[3].aside.number, LANES_MAX + 1);
     assert_int_equal(script->born[3].aside.lane_id, 4711);
     assert_int_equal(script->born[3].aside.deaths, 2);
     assert_int_equal(stopped(), 0);

@@ -183,7 +183,7 @@ static void test_a_user_has_no_more_lanes_than_its_memory(void **state)
     lanes_remove(lanes, first);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), -EDQUOT);
-    lanes_reconfigure(lanes, 3 * WRITER_MEMORY);
+    lanes_reconfigure(lanes, 8, 3 * WRITER_MEMORY);
     assert_int_equal(attach(lanes, &writers[0], 0, &lane), 0);
     for (uint64_t i = 0; i < 4; i++)
         writer_free(&writers[i]);
@@ -298,7 +298,7 @@ static void test_an_inherited_lane_keeps_its_number_and_waits_for_its_client(voi
     assert_int_equal(attach(lanes, &writers[0], 3, &lane), 0);
     assert_int_equal(lane_number(lane), 3);
     assert_int_equal(attach(lanes, &writers[1], 3, &other), -EMFILE);
-    assert_int_equal(attach(lanes, &writers[1], 5, &other), -EMFILE);
+    assert_int_equal(attach(lanes, &writers[1], 4096, &other), -EMFILE);
     assert_int_equal(attach(lanes, &writers[0], 0, &other), 0);
     assert_ptr_equal(other, lane);
     writer_free(&writers[0]);

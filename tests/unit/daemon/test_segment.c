@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -71,7 +72,8 @@ static void test_a_new_segment_says_what_it_is(void **state)
 static void test_sections_begin_on_pages_and_do_not_overlap(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
-    const uint32_t counts[SECTION_COUNT] = {8, 8, 8, 8, 64, 4096, 1024, 1, 1024, 5, 256, 8, 8};
+    const uint32_t counts[SECTION_COUNT] = {65535, 65535, 65535, 65535, 131072, 4096, 1024,
+                                            1,     1024,  4096,  256,   65535,  65535};
     uint64_t end = 4096;
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         const struct section *section = &segment->header->sections[i];
@@ -95,7 +97,29 @@ static void test_the_file_is_readable_by_all_and_writable_by_its_owner(void **st
     assert_int_equal(stat(dir->path, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0644);
     assert_int_equal(status.st_size, segment->size);
-    assert_true((uint64_t)status.st_blocks * 512 >= segment->size);
+    segment_unmap(segment);
+}
+
+static uint64_t memory_of(const struct segment *segment)
+{
+    struct stat status;
+    assert_int_equal(fstat(segment->fd, &status), 0);
+    return (uint64_t)status.st_blocks * 512;
+}
+
+static void test_it_has_places_for_all_and_memory_for_those_that_are_used(void **state)
+{
+    struct segment *segment = segment_dir_create(*state, 65535, 4095);
+    const uint64_t least = memory_of(segment);
+    print_message("%zu KiB of places, %" PRIu64 " KiB of memory for %u slots\n", segment->size / 1024, least / 1024,
+                  segment->slots);
+    assert_in_range(segment->size, 300 << 20, 320 << 20);
+    assert_in_range(least, 0, 3584 << 10);
+    assert_int_equal(segment->slots, 64);
+    assert_int_equal(segment->header->slots, 64);
+    assert_int_equal(segment_reserve(segment, 1064), 0);
+    assert_int_equal(segment->header->slots, 1064);
+    assert_in_range(memory_of(segment) - least, 1000 * 4808 - 6 * 4096, 1000 * 4808 + 6 * 4096);
     segment_unmap(segment);
 }
 
@@ -163,20 +187,6 @@ static void test_nothing_is_left_of_a_creation_that_died_half_way(void **state)
     struct segment *segment = segment_dir_create(dir, BREAKERS, LANES);
     assert_int_equal(access(left, F_OK), -1);
     segment_unmap(segment);
-}
-
-static void test_limits_out_of_range_are_refused(void **state)
-{
-    struct segment_dir *dir = *state;
-    const uint32_t limits[][2] = {{0, 4}, {8, 0}, {65536, 4}, {8, 4096}};
-    for (size_t i = 0; i < 4; i++) {
-        const struct segment_options options = segment_dir_options(dir, limits[i][0], limits[i][1]);
-        struct segment *segment = NULL;
-        struct clock clock;
-        assert_int_equal(segment_create(&options, &clock, &segment), -EINVAL);
-        assert_null(segment);
-    }
-    assert_int_equal(access(dir->path, F_OK), -1);
 }
 
 /* In a mount namespace of its own: 0 as it should be, 1 not, 77 where that is not allowed. */
@@ -290,17 +300,16 @@ static void test_the_other_kind_of_clock_is_incompatible(void **state)
     assert_null(segment);
 }
 
-static void test_other_limits_are_kept_as_they_were_and_said(void **state)
+static void test_bounds_are_those_of_the_last_config(void **state)
 {
     struct segment_dir *dir = *state;
-    const struct segment_options options = segment_dir_options(dir, 500, LANES);
-    struct segment *segment;
-    struct clock clock;
     const char *why = NULL;
-    segment_unmap(segment_dir_create(dir, BREAKERS, LANES));
-    assert_int_equal(segment_adopt(&options, &clock, &segment, &why), SEGMENT_READY);
-    assert_int_equal(segment->max_breakers, 8);
-    assert_string_equal(why, "it keeps the limits that it was made with until it is made anew");
+    struct segment *segment = segment_dir_create(dir, BREAKERS, LANES);
+    segment_bounds(segment, 500, 3);
+    segment_unmap(segment);
+    assert_int_equal(adopt(dir, &segment, &why), SEGMENT_READY);
+    assert_int_equal(segment->header->max_breakers, 500);
+    assert_int_equal(segment->header->max_lanes, 3);
     segment_unmap(segment);
 }
 
@@ -333,11 +342,7 @@ static void test_each_forged_field_is_incompatible(void **state)
         HEADER(version, 2, "it has layout 2, digest "),
         HEADER(digest, 0xabc, "it has layout 1, digest 0000000000000abc, this tripd layout 1, digest "),
         HEADER(header_size, 8, "its header has another size"),
-        HEADER(max_breakers, 0, "its limits are out of range"),
-        HEADER(max_breakers, 65536, "its limits are out of range"),
-        HEADER(max_lanes, 0, "its limits are out of range"),
-        HEADER(max_lanes, 4096, "its limits are out of range"),
-        HEADER(max_breakers, 9, MOVED),
+        HEADER(slots, 65536, "it has more slots than places"),
         HEADER(size, 4096, MOVED),
         HEADER(size, UINT64_MAX, MOVED),
         HEADER(created_mono_ns, UINT64_MAX, "it is of another time namespace"),
@@ -484,13 +489,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_new_segment_says_what_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sections_begin_on_pages_and_do_not_overlap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_file_is_readable_by_all_and_writable_by_its_owner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_it_has_places_for_all_and_memory_for_those_that_are_used, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_what_clients_are_sent_cannot_be_mapped_for_writing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_segment_touches_its_header_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_old_segment_is_replaced_and_lives_on_for_who_maps_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_name_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_left_of_a_creation_that_died_half_way, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_limits_out_of_range_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_tmpfs_is_an_error_at_creation_and_leaves_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_where_no_segment_is_none_is_found, set_up, tear_down),
@@ -498,7 +504,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_clock_is_the_one_that_the_segment_was_made_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_test_clock_goes_on_where_it_stood, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_other_kind_of_clock_is_incompatible, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_other_limits_are_kept_as_they_were_and_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bounds_are_those_of_the_last_config, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_forged_field_is_incompatible, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_forged_section_is_incompatible, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_of_another_size_is_incompatible, set_up, tear_down),

@@ -57,7 +57,7 @@ static void adopt_again(struct fixture *fixture)
 static uint32_t places_of(const struct segment *segment, uint64_t entry)
 {
     uint32_t count = 0;
-    for (uint32_t place = 0; place < segment->name_places; place++)
+    for (uint32_t place = 0; place < NAMES_PLACES; place++)
         count += segment->names[place] == entry;
     return count;
 }
@@ -114,6 +114,51 @@ static void test_a_full_table_is_counted(void **state)
         assert_int_equal(segment_find(segment, name, &slot), 0);
         assert_int_equal(slot, i);
     }
+}
+
+static void test_the_bound_moves_both_ways_and_those_that_are_there_stay(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char name[16];
+    uint32_t slot = 99;
+    for (unsigned i = 0; i < BREAKERS; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        add(segment, name);
+    }
+    assert_true(segment_full(segment));
+    segment_bounds(segment, BREAKERS + 1, 1);
+    assert_false(segment_full(segment));
+    assert_int_equal(add(segment, "one-more"), BREAKERS);
+    segment_bounds(segment, 2, 1);
+    assert_int_equal(segment_find(segment, "one-more", &slot), 0);
+    segment_forget(segment, 0);
+    assert_int_equal(segment_take(segment, "another", 0, &slot), -ENOSPC);
+    for (uint32_t used = 1; used < BREAKERS; used++)
+        segment_forget(segment, used);
+    assert_int_equal(segment->used_count, 1);
+    assert_int_equal(add(segment, "another"), 0); /* below the bound, though "one-more" is beyond it */
+    assert_int_equal(segment_take(segment, "third", 0, &slot), -ENOSPC);
+}
+
+static void test_slots_beyond_those_with_memory_are_not_taken(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    char name[16];
+    uint32_t slot = 99;
+    segment_bounds(segment, 1000, 1);
+    assert_int_equal(segment_slots_wanted(segment), 64);
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(name, sizeof(name), "b%u", i);
+        assert_int_equal(add(segment, name), i);
+    }
+    assert_int_equal(segment_take(segment, "beyond", 0, &slot), -ENOMEM);
+    assert_int_equal(segment->header->overflow, 1);
+    assert_int_equal(segment_slots_wanted(segment), 128);
+    assert_int_equal(segment_reserve(segment, 128), 0);
+    assert_int_equal(add(segment, "beyond"), 64);
+    segment_forget(segment, 10);
+    assert_int_equal(add(segment, "next"), 65); /* a slot that was forgotten rests as long as may be */
+    assert_int_equal(segment_slots_wanted(segment), 128);
 }
 
 static void test_a_forgotten_slot_is_reused_with_another_incarnation(void **state)
@@ -181,7 +226,7 @@ static void test_names_behind_a_forgotten_one_are_still_found(void **state)
     uint32_t slot, slots[3];
     for (unsigned i = 0; found < 3; i++) { /* three names that want the same place */
         snprintf(names[found], sizeof(names[found]), "n%u", i);
-        found += (names_hash(names[found]) & 127) == 17;
+        found += (names_hash(names[found]) & (NAMES_PLACES - 1)) == 17;
     }
     for (unsigned i = 0; i < 3; i++)
         slots[i] = add(segment, names[i]);
@@ -219,7 +264,7 @@ static void test_any_name_is_found_however_many_came_and_went(void **state)
             assert_int_equal(segment_find(segment, names[other], &found), 0);
             assert_int_equal(found, other);
         }
-        assert_int_equal(places_of(segment, NAMES_EMPTY), 128 - BREAKERS);
+        assert_int_equal(places_of(segment, NAMES_EMPTY), 131072 - BREAKERS);
     }
 }
 
@@ -227,12 +272,12 @@ static void test_a_name_that_a_kill_left_at_two_places_is_at_one_again(void **st
 {
     struct fixture *fixture = *state;
     uint32_t found;
-    const uint32_t slot = add(fixture->segment, "db"), home = names_hash("db") & 127;
-    fixture->segment->names[(home + 1) & 127] = fixture->segment->names[home];
+    const uint32_t slot = add(fixture->segment, "db"), home = names_hash("db") & (NAMES_PLACES - 1);
+    fixture->segment->names[(home + 1) % NAMES_PLACES] = fixture->segment->names[home];
     adopt_again(fixture);
     assert_int_equal(segment_find(fixture->segment, "db", &found), 0);
     assert_int_equal(found, slot);
-    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 127);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 131071);
     segment_forget(fixture->segment, slot);
     assert_int_equal(segment_find(fixture->segment, "db", &found), -ENOENT);
 }
@@ -257,13 +302,13 @@ static void test_index_entries_that_no_tripd_wrote_are_taken_out(void **state)
     const uint32_t slot = add(fixture->segment, "db");
     uint32_t found;
     uint64_t *names = fixture->segment->names;
-    names[names_hash("x") & 127] = names_entry(names_hash("x"), BREAKERS);
-    names[names_hash("y") & 127] = (uint64_t)names_hash("y") << 32;
-    names[names_hash("z") & 127] = names_entry(names_hash("z"), slot);
-    names[names_hash("unnamed") & 127] = names_entry(names_hash(""), 7);
-    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 123);
+    names[names_hash("x") & (NAMES_PLACES - 1)] = names_entry(names_hash("x"), 64);
+    names[names_hash("y") & (NAMES_PLACES - 1)] = (uint64_t)names_hash("y") << 32;
+    names[names_hash("z") & (NAMES_PLACES - 1)] = names_entry(names_hash("z"), slot);
+    names[names_hash("unnamed") & (NAMES_PLACES - 1)] = names_entry(names_hash(""), 7);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 131067);
     adopt_again(fixture);
-    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 127);
+    assert_int_equal(places_of(fixture->segment, NAMES_EMPTY), 131071);
     assert_int_equal(segment_find(fixture->segment, "db", &found), 0);
     assert_int_equal(found, slot);
     assert_false(segment_used(fixture->segment, 7));
@@ -510,6 +555,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_name_is_found_once_it_is_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_name_of_127_letters_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_table_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_bound_moves_both_ways_and_those_that_are_there_stay, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_slots_beyond_those_with_memory_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_reused_slot_knows_nothing_of_its_last_breaker, set_up, tear_down),

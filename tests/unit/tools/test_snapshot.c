@@ -69,12 +69,16 @@ static struct snapshot *opened(const char *path, bool is_file)
     return snapshot;
 }
 
-static void write_copy(const struct fixture *fixture, const void *data, size_t size)
+static void make_copy(const struct fixture *fixture, size_t size)
 {
-    FILE *file = fopen(fixture->copy, "we");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
+    segment_dir_copy(fixture->segment, fixture->copy, size);
+}
+
+static void write_at(const struct fixture *fixture, uint64_t at, const void *bytes, size_t size)
+{
+    const int fd = open(fixture->copy, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, bytes, size, (off_t)at), size);
+    close(fd);
 }
 
 static void test_a_breaker_is_found_by_its_name(void **state)
@@ -108,12 +112,12 @@ static void test_a_copy_in_a_file_says_the_same(void **state)
     struct fixture *fixture = *state;
     struct snapshot_breaker breaker;
     make_breaker(fixture->segment, "db", 17);
-    write_copy(fixture, fixture->segment->header, fixture->segment->size);
+    make_copy(fixture, fixture->segment->size);
     struct snapshot *snapshot = opened(fixture->copy, true);
     assert_true(snapshot_find(snapshot, "db", &breaker));
     assert_int_equal(breaker.core.totals.calls, 17);
-    assert_int_equal(snapshot_slots(snapshot), 8);
-    assert_int_equal(snapshot_lanes(snapshot), 4);
+    assert_int_equal(snapshot_slots(snapshot), 64);
+    assert_int_equal(snapshot_lanes(snapshot), 4095);
     snapshot_close(snapshot);
 }
 
@@ -200,7 +204,7 @@ static void test_time_goes_on_without_a_tripd_but_not_in_a_copy(void **state)
     struct fixture *fixture = *state;
     segment_unmap(fixture->segment);
     fixture->segment = make_aged(fixture);
-    write_copy(fixture, fixture->segment->header, fixture->segment->size);
+    make_copy(fixture, fixture->segment->size);
     assert_in_range(now_ms(fixture->copy, true), 29000, 31000);
     assert_in_range(now_ms(fixture->dir.path, false), 60000, 120000); /* stalled */
     segment_stopped(fixture->segment);
@@ -224,30 +228,32 @@ static void test_what_is_no_segment_is_refused_with_the_reason(void **state)
 {
     struct fixture *fixture = *state;
     const size_t size = fixture->segment->size;
-    uint8_t *copy = malloc(size);
-    struct segment_header *header = (struct segment_header *)copy;
-    memcpy(copy, fixture->segment->header, size);
+    struct segment_header header = *fixture->segment->header;
 
-    write_copy(fixture, copy, 100);
+    make_copy(fixture, 100);
     refused(fixture, -EBADMSG, "too short");
-    write_copy(fixture, copy, size - 4096);
+    make_copy(fixture, size - 4096);
     refused(fixture, -EBADMSG, "cut short");
-    header->digest++;
-    write_copy(fixture, copy, size);
+    make_copy(fixture, size);
+    header.digest++;
+    write_at(fixture, 0, &header, sizeof(header));
     refused(fixture, -EPROTO, "install the same version");
-    header->digest--;
-    header->version = 0;
-    write_copy(fixture, copy, size);
+    header.digest--;
+    header.version = 0;
+    write_at(fixture, 0, &header, sizeof(header));
     refused(fixture, -EAGAIN, "being made");
-    header->version = 1;
-    header->magic = 0;
-    write_copy(fixture, copy, size);
+    header.version = 1;
+    header.magic = 0;
+    write_at(fixture, 0, &header, sizeof(header));
     refused(fixture, -EBADMSG, "no state segment");
-    header->magic = SEGMENT_MAGIC;
-    header->sections[SECTION_CORE].offset = size - 8;
-    write_copy(fixture, copy, size);
+    header.magic = SEGMENT_MAGIC;
+    header.slots = 65536;
+    write_at(fixture, 0, &header, sizeof(header));
+    refused(fixture, -EBADMSG, "do not go together");
+    header.slots = 64;
+    header.sections[SECTION_CORE].offset = size - 8;
+    write_at(fixture, 0, &header, sizeof(header));
     refused(fixture, -EBADMSG, "section 3");
-    free(copy);
 }
 
 static void read_everything(const struct snapshot *snapshot)
@@ -276,14 +282,17 @@ static void test_damage_is_refused_or_shown_but_never_followed(void **state)
     struct transition what = {0};
     what.breaker = make_breaker(fixture->segment, "db", 1);
     segment_transition(fixture->segment, &what, 1);
-    const size_t size = fixture->segment->size;
-    uint8_t *copy = malloc(size);
+    const struct segment_header *const header = fixture->segment->header;
     unsigned seed = 1, opened_count = 0;
     for (unsigned round = 0; round < 240; round++) {
-        memcpy(copy, fixture->segment->header, size);
-        for (unsigned i = 0; i < 40; i++)
-            copy[128 + (size_t)rand_r(&seed) % (i % 4 == 0 ? 704 : size - 128)] = (uint8_t)rand_r(&seed);
-        write_copy(fixture, copy, size);
+        make_copy(fixture, fixture->segment->size);
+        for (unsigned i = 0; i < 40; i++) {
+            const struct section *const section = &header->sections[rand_r(&seed) % SECTION_COUNT];
+            const uint32_t entries = section->count == BREAKERS_MAX ? header->slots : section->count;
+            const uint64_t at = i % 4 == 0 ? 128 + (uint64_t)rand_r(&seed) % 704
+                                           : section->offset + (uint64_t)rand_r(&seed) % (section->stride * entries);
+            write_at(fixture, at, &(uint8_t){(uint8_t)rand_r(&seed)}, 1);
+        }
         struct snapshot *snapshot;
         char *why;
         if (snapshot_open(fixture->copy, true, &snapshot, &why) == 0) {
@@ -294,7 +303,6 @@ static void test_damage_is_refused_or_shown_but_never_followed(void **state)
         free(why);
     }
     assert_in_range(opened_count, 1, 240);
-    free(copy);
 }
 
 int main(void)
