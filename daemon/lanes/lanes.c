@@ -13,10 +13,9 @@
 #include "internal/policy.h"
 #include "log.h"
 
-#define LANE_COUNTED_LEAST                                                                     \
-    ((uint64_t)64 << 10) /* what one thread needs for its first breakers: a lane is sure of it \
-                          */
-#define LANE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+/* What one thread needs for its first breakers: a lane is sure of it. */
+#define LANE_COUNTED_LEAST ((uint64_t)96 << 10)
+#define LANE_SEALS         (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 struct lane {
     struct lanes *lanes;

@@ -20,7 +20,7 @@ struct lane_writer {
     size_t size;
 };
 
-#define WRITER_MEMORY lane_rings_offset(1) /* of a lane that has no meter yet */
+#define WRITER_MEMORY lane_rings_offset(2) /* of a lane that has no meter yet: more than what each is sure of */
 #define WRITER_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
 /* What is marked as used must have memory: so does a section's part, told or not. */
@@ -56,8 +56,10 @@ static inline void writer_make_sized(struct lane_writer *writer, uint64_t lane_i
     writer->memory->pid = (uint32_t)getpid();
     memcpy(writer->memory->program, "writer", sizeof("writer"));
     writer->memory->calls_used = 1;
-    if (size == LANE_SIZE)
-        writer_sections(writer, 1);
+    if (size != LANE_SIZE)
+        return;
+    writer_give_memory(writer, 0, WRITER_MEMORY);
+    writer_sections(writer, 1);
 }
 
 static inline void writer_make(struct lane_writer *writer, uint64_t lane_id)
