@@ -1,6 +1,7 @@
 /* May a call go out? */
 #include "internal/permit_word.h"
 #include "shared_limits.h"
+#include "steps.h"
 #include "tell.h"
 
 #define ADMIT_TRIES 4 /* another client may move the word under us: then once more, by what it is now */

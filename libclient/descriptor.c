@@ -1,5 +1,5 @@
 /* Descriptors that are ours only as long as the host program leaves them alone. */
-#include "client.h"
+#include "descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* A snapshot of one breaker, for the caller. */
 #include "shared_limits.h"
+#include "steps.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Who may try whether an open breaker's dependency is back: permits of a half-open one, and, while tripd is away, the
  * word itself, which one client takes (probing). The steps are internal/state_word.h's and internal/permit_word.h's. */
-#include "client.h"
+#include "steps.h"
 
 #include "internal/permit_word.h"
 

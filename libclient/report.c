@@ -1,5 +1,6 @@
 /* How did a call end? */
 #include "shared_limits.h"
+#include "steps.h"
 #include "tell.h"
 
 #include "internal/permit_word.h"

@@ -3,6 +3,7 @@
 #define TRIP_LIMITS_H
 
 #include "call.h"
+#include "reporter.h"
 
 /* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_by says by
  * what, and nothing is held. What takes a ticket is counted as begun first: tripd takes those back that no call of the

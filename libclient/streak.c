@@ -4,7 +4,7 @@
  * the streak never saw, as if it had been killed before the call failed. Each CAS starts from the very word that was
  * judged, so that each outcome counts or clears once, in an order in which the outcomes really overlapped.
  */
-#include "client.h"
+#include "steps.h"
 
 /* Another process that does nothing but change the word could hold us up: after that often the outcome goes uncounted
  * in the streak. It takes thousands of processes to lose so often by chance. */

@@ -1,4 +1,5 @@
 #include "tell.h"
+#include "steps.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 #ifndef TRIP_TELL_H
 #define TRIP_TELL_H
 
-#include "client.h"
+#include "reporter.h"
 
 struct outcome {
     trip_outcome what;

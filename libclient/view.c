@@ -1,6 +1,6 @@
 /* Mapping what tripd offers. Both descriptors come over the socket and are judged as if a stranger had sent them:
  * owner, seals, exact sizes, and every section's bounds from a copy of the segment's header. */
-#include "client.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,20 @@
+/* What the layouts of all memories go by. */
+#ifndef TRIP_INTERNAL_LAYOUT_BASE_H
+#define TRIP_INTERNAL_LAYOUT_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "trip.h"
+
+#ifndef LAYOUT_VERSION /* a test builds a tripd and a libtrip of the next one */
+#define LAYOUT_VERSION 1u
+#endif
+#define LAYOUT_LINE 64
+#define LAYOUT_PAGE 4096
+
+/* Tables have places for so many, whatever the config says; a place has memory from when it is first used. */
+#define BREAKERS_MAX 65535u
+#define LANES_MAX    4095u /* 12 bits of lane in permits and in `probing` */
+
+#endif

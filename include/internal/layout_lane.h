@@ -1,0 +1,264 @@
+/* The lane of one client process:
+ *
+ *   header | resolved breakers | section heads | in-flight table | sections' rings | meters
+ *
+ * Every lane is laid out for the most there can be, and is mostly holes: a page gets its memory when its client needs
+ * it. The client makes the memory of what it marks as used present before it marks it (docs/decisions/lane-size.md).
+ */
+#ifndef TRIP_INTERNAL_LAYOUT_LANE_H
+#define TRIP_INTERNAL_LAYOUT_LANE_H
+
+#include "internal/layout_segment.h"
+
+#define LANE_MAGIC         UINT64_C(0x31656e616c706972) /* "riplane1" */
+#define LANE_BREAKERS      65536                        /* slots that a lane has a bit for */
+#define LANE_SECTIONS      257    /* 0 is shared by the threads that found no section of their own */
+#define LANE_METERS        131072 /* one a breaker for section 0, and LANE_THREAD_METERS: events have 17 bits for one */
+#define LANE_THREAD_METERS 65536  /* most meters of the sections that threads have for themselves */
+#define LANE_EVENTS        512    /* a section's ring; a power of two */
+#define LANE_ERRORS        16     /* a section's ring of error records; a power of two */
+#define LANE_CALLS         1024   /* in-flight table of a lane */
+#define LATENCY_BUCKETS    32
+
+struct lane_header {
+    /* client, once, before the attach */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t pid; /* as the client sees it: for people only */
+    uint64_t digest;
+    uint64_t lane_id; /* random: among the lanes of its user, names this one for ever */
+    char program[24];
+
+    /* client, when it takes a meter: meters [0, meters_used) may be looked at, later ones are holes */
+    uint32_t meters_used __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t sections_used; /* likewise for sections, 1 at least */
+    uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
+    uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
+    uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
+    uint32_t calls_used;    /* 1: the in-flight table may be looked at, else it is a hole */
+
+    /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
+     * the commons in which the number is this lane's; 0: none yet */
+    uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t detached; /* 1: tripd will not look at this lane again */
+
+    /* A bit for each 32 meters: the client announced one of them, and tripd has not taken that. announce.h */
+    uint64_t moved[LANE_METERS / 32 / 64] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+struct lane_section {
+    /* client */
+    uint64_t head __attribute__((aligned(LAYOUT_LINE))); /* events appended */
+    uint64_t errors;                                     /* error records written */
+    /* tripd */
+    uint64_t tail __attribute__((aligned(LAYOUT_LINE))); /* events consumed */
+};
+
+/* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
+ * state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed with
+ * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). One outcome bumps `slow`
+ * before `ok` or `failures`, those before its event; of the totals the call itself first. Once `marks` equal the
+ * counters the client may give the meter to another breaker: what it counts from then on is that one's. */
+struct meter {
+    /* client: what a counted success touches, together with its latency bucket */
+    uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
+    uint64_t ok;                                          /* evidence */
+    uint64_t total_ok;
+    /* Calls begun and ended: in flight is the difference over all meters. A call that takes a ticket is begun before,
+     * and ended after it was given back: no more tickets are the lane's than calls. */
+    uint64_t started, finished;
+    uint64_t failures, slow; /* evidence */
+    uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
+    uint32_t announced; /* client: the segment's round when it announced the meter last */
+    /* client */
+    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t retries; /* paid from the budget */
+    /* client: local rejections */
+    uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
+    /* tripd */
+    struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
+    /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
+    uint32_t latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+/* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
+ * the order, and how many were dropped when the ring was full. `stamp` is the low 32 bits of index + 1, written last. A
+ * section's own thread writes the event, then `head`; in section 0 a thread first takes its place by a CAS of `head`,
+ * never further than `tail` + LANE_EVENTS. */
+struct lane_event {
+    uint64_t ticks;    /* when */
+    uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
+    uint32_t failures; /* low 32 bits of the evidence counts, this event included */
+    uint32_t slow;
+    uint32_t what; /* meter 17, outcome 3, slow 1, error type 5, error record 6 (0: none; else place + 1) */
+    uint32_t stamp;
+};
+
+#define LANE_ERROR_WRITING UINT64_MAX
+
+struct lane_error {
+    uint64_t stamp; /* index + 1, written last; LANE_ERROR_WRITING until then; 0: never written */
+    char message[TRIP_ERROR_MESSAGE_MAX + 1];
+    char correlation[TRIP_ERROR_ID_MAX + 1];
+    char trace[TRIP_ERROR_ID_MAX + 1];
+    char session[TRIP_ERROR_ID_MAX + 1];
+    uint8_t reserved[24];
+};
+
+/* A call in flight on a breaker whose policy watches them (stall_after). `state`: meter + 1 (32), serial (24),
+ * status (8). The client takes a free place (serial + 1), writes `ticks`, then status RUNNING. All other steps are
+ * CASes:
+ *
+ *   call ends      RUNNING  -> FREE      its outcome is evidence, as any
+ *                  STALLING -> RETURNED  tripd is counting it as a failure: the outcome enters totals only
+ *                  STALLED  -> FREE      tripd has counted it: likewise
+ *   tripd          RUNNING  -> STALLING  older than stall_after: it will be counted
+ *                  then, with the commit that counts it: STALLING -> STALLED, RETURNED -> FREE
+ *
+ * A tripd that finds STALLING or RETURNED after it carried the journal out counts it: its predecessor did not. */
+enum lane_call_status {
+    LANE_CALL_FREE,
+    LANE_CALL_TAKEN,
+    LANE_CALL_RUNNING,
+    LANE_CALL_STALLING,
+    LANE_CALL_STALLED,
+    LANE_CALL_RETURNED
+};
+
+struct lane_call {
+    uint64_t state;
+    uint64_t ticks;
+};
+
+/* Where things are in a lane. What a section has for itself stands together, in pages that no other one touches. */
+#define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
+#define LANE_RESOLVED_OFFSET 768
+#define LANE_HEADS_OFFSET    (LANE_RESOLVED_OFFSET + LANE_BREAKERS / 8)
+#define LANE_FIRST_PAGES     LANE_ALIGN(LANE_HEADS_OFFSET + sizeof(struct lane_section)) /* never a hole */
+#define LANE_CALLS_OFFSET    LANE_ALIGN(LANE_HEADS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+#define LANE_RINGS_OFFSET    LANE_ALIGN(LANE_CALLS_OFFSET + LANE_CALLS * sizeof(struct lane_call))
+#define LANE_RINGS_SIZE      LANE_ALIGN(LANE_EVENTS * sizeof(struct lane_event) + LANE_ERRORS * sizeof(struct lane_error))
+#define LANE_METERS_OFFSET   (LANE_RINGS_OFFSET + LANE_SECTIONS * LANE_RINGS_SIZE)
+#define LANE_SIZE            (LANE_METERS_OFFSET + LANE_METERS * sizeof(struct meter))
+
+static inline size_t lane_rings_offset(uint32_t section)
+{
+    return LANE_RINGS_OFFSET + (size_t)section * LANE_RINGS_SIZE;
+}
+
+static inline size_t lane_head_offset(uint32_t section)
+{
+    return LANE_HEADS_OFFSET + (size_t)section * sizeof(struct lane_section);
+}
+
+static inline size_t lane_meter_offset(uint32_t meter)
+{
+    return LANE_METERS_OFFSET + (size_t)meter * sizeof(struct meter);
+}
+
+static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
+{
+    return (struct lane_section *)((uint8_t *)lane + lane_head_offset(section));
+}
+
+static inline struct meter *lane_meter_at(void *lane, uint32_t meter)
+{
+    return (struct meter *)((uint8_t *)lane + lane_meter_offset(meter));
+}
+
+static inline struct lane_event *lane_event_at(void *lane, uint32_t section, uint64_t index)
+{
+    return (struct lane_event *)((uint8_t *)lane + lane_rings_offset(section)) + index % LANE_EVENTS;
+}
+
+static inline struct lane_error *lane_error_at(void *lane, uint32_t section, uint64_t index)
+{
+    return (struct lane_error *)((uint8_t *)lane + lane_rings_offset(section) +
+                                 LANE_EVENTS * sizeof(struct lane_event)) +
+           index % LANE_ERRORS;
+}
+
+static inline struct lane_call *lane_call_at(void *lane, uint32_t index)
+{
+    return (struct lane_call *)((uint8_t *)lane + LANE_CALLS_OFFSET) + index;
+}
+
+/* A bit a breaker: this process has, or had, a handle that is bound to the slot. The client sets it before it binds
+ * one, and never clears it. tripd reads it before it gives a slot with limits or a mode to another name. */
+static inline uint64_t *lane_resolved_at(void *lane, uint32_t breaker)
+{
+    return (uint64_t *)((uint8_t *)lane + LANE_RESOLVED_OFFSET) + breaker % LANE_BREAKERS / 64;
+}
+
+static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
+{
+    return meter % LANE_METERS | ((uint32_t)outcome & 7) << 17 | (uint32_t)slow << 20 | (type & 31) << 21 |
+           (error & 63) << 26;
+}
+
+static inline uint32_t lane_event_meter(uint32_t what)
+{
+    return what % LANE_METERS;
+}
+
+/* The event is hostile: the outcome may be none of those that there are. */
+static inline uint32_t lane_event_outcome(uint32_t what)
+{
+    return what >> 17 & 7;
+}
+
+static inline _Bool lane_event_slow(uint32_t what)
+{
+    return what >> 20 & 1;
+}
+
+static inline trip_error_type lane_event_error_type(uint32_t what)
+{
+    const uint32_t type = what >> 21 & 31;
+    return type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_UNKNOWN;
+}
+
+static inline uint64_t meter_owner(uint32_t breaker, uint32_t incarnation, uint32_t section)
+{
+    return ((uint64_t)breaker + 1) | (uint64_t)(incarnation & 0xffff) << 32 | (uint64_t)section << 48;
+}
+
+static inline uint64_t lane_call_state(uint32_t meter, uint32_t serial, enum lane_call_status status)
+{
+    return ((uint64_t)meter + 1) | (uint64_t)(serial & 0xffffff) << 32 | (uint64_t)status << 56;
+}
+
+static inline enum lane_call_status lane_call_status(uint64_t state)
+{
+    return (enum lane_call_status)(state >> 56);
+}
+
+static inline uint64_t lane_call_with_status(uint64_t state, enum lane_call_status status)
+{
+    return (state & ~(UINT64_C(0xff) << 56)) | (uint64_t)status << 56;
+}
+
+static inline uint32_t latency_bucket(uint64_t ns)
+{
+    const uint64_t units = ns >> 16; /* 65,536 ns */
+    if (units == 0)
+        return 0;
+    const uint32_t octave = 63u - (uint32_t)__builtin_clzll(units);
+    /* The half octave begins at sqrt(2), here 1.5 as one bit tells it. */
+    const uint32_t half = octave == 0 ? (uint32_t)(ns >> 15 & 1) : (uint32_t)(units >> (octave - 1) & 1);
+    const uint32_t bucket = 1 + octave * 2 + half;
+    return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
+}
+
+/* Latencies of a bucket are below; the last one's have no such end. */
+static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
+{
+    return (bucket % 2 ? UINT64_C(98304) : UINT64_C(65536)) << bucket / 2;
+}
+
+static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
+{
+    return bucket == 0 ? 0 : latency_bucket_end_ns(bucket - 1);
+}
+
+#endif

@@ -1,0 +1,354 @@
+/* The state segment: tripd alone writes it, clients map it read-only. */
+#ifndef TRIP_INTERNAL_LAYOUT_SEGMENT_H
+#define TRIP_INTERNAL_LAYOUT_SEGMENT_H
+
+#include "internal/layout_base.h"
+
+#define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
+
+enum segment_section {
+    SECTION_POLICY,      /* struct policy_slot, one a breaker */
+    SECTION_MIRROR,      /* uint64_t, the state word as tripd last saw or wrote it, one a breaker */
+    SECTION_DETAIL,      /* struct detail_slot, one a breaker */
+    SECTION_CORE,        /* struct core_slot, one a breaker: window, totals, probe counts, in two images */
+    SECTION_NAMES,       /* uint64_t, open-addressing index of names; a power of two */
+    SECTION_TRANSITIONS, /* struct transition, the last 4,096 */
+    SECTION_ACTS,        /* struct transition, the last 1,024 that were no step of a client or of tripd */
+    SECTION_JOURNAL,     /* struct journal, one */
+    SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
+    SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
+    SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
+    SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
+    SECTION_RESTS,       /* struct breaker_rest, one a breaker */
+    SECTION_COUNT
+};
+/* Those with one entry a breaker, of which segment_header.slots have memory. */
+static inline _Bool section_of_breakers(unsigned section)
+{
+    return section <= SECTION_CORE || section == SECTION_LIMITS || section == SECTION_RESTS;
+}
+
+#define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
+
+struct section {
+    uint64_t offset; /* from the segment's start; a multiple of LAYOUT_PAGE */
+    uint32_t stride; /* bytes from one entry to the next */
+    uint32_t count;
+};
+
+enum daemon_state { DAEMON_NONE, DAEMON_RUNNING, DAEMON_STOPPED };
+enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_TEST };
+
+/* At `cycles` of the TSC CLOCK_MONOTONIC was `ns`; a cycle is `ns_q32` nanoseconds, 32.32 fixed point. ns_q32 0: the
+ * TSC is not trusted. */
+struct tsc_base {
+    uint64_t cycles, ns, ns_q32;
+};
+
+/* In force is bases[sequence & 1]. tripd writes the other one, then moves `sequence`: a reader that finds the same
+ * `sequence` before and after has read a whole base. 0: the TSC was never trusted. */
+struct tsc_line {
+    uint64_t sequence __attribute__((aligned(LAYOUT_LINE)));
+    struct tsc_base bases[2];
+};
+
+/* Times: `_mono_ns` CLOCK_MONOTONIC of the boot `boot_id`; `_ms` in state words, policies and details are
+ * milliseconds since the segment's creation on the instance's clock (real or test); `_unix_ms` wall time. */
+struct segment_header {
+    /* Written once at creation; `version` last, with release: 0 means wait. */
+    uint64_t magic;
+    uint32_t version;
+    uint32_t header_size;
+    uint64_t digest;
+    uint64_t size;
+    uint64_t created_mono_ns;
+    uint64_t created_unix_ms;
+    uint8_t boot_id[16];
+
+    uint64_t segment_id; /* random; names this segment for ever */
+    uint32_t owner_uid;
+    uint32_t clock_kind; /* enum clock_kind */
+    uint64_t reserved0[6];
+
+    struct section sections[SECTION_PLACES];
+
+    /* tripd, once a second, and at stop. */
+    uint64_t heartbeat_mono_ns __attribute__((aligned(LAYOUT_LINE))); /* real time, also under a test clock */
+    uint32_t daemon_state;                                            /* enum daemon_state; STOPPED: cleanly */
+    uint32_t starts;                                                  /* workers started since creation */
+    uint32_t keeper_pid;                                              /* as tripd sees them: for people only */
+    uint32_t worker_pid;
+    uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
+    uint64_t commons_number; /* 1, 2, ...: how many there have been */
+    /* Breakers' slots that have memory, here and in the commons in force. Those behind were never used: whoever reads
+     * one has tmpfs allocate it, which may be a SIGBUS. Stored after the memory is there. */
+    uint32_t slots;
+    uint32_t slots_before; /* when the commons in force was made: so many have memory in the one before */
+    uint32_t round;        /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
+    uint32_t reserved2;
+    uint32_t max_breakers, max_lanes; /* the config's bounds in force: what was there before may be more */
+
+    /* tripd, when the test clock moves: published last, after all timers that it made due. */
+    uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
+
+    /* tripd, now and then. */
+    uint64_t transition_next __attribute__((aligned(LAYOUT_LINE))); /* index of the next entry of the ring */
+    uint64_t overflow;                                              /* names that did not fit the table */
+    uint32_t breakers;                                              /* slots in use */
+    uint32_t lanes;                                                 /* lanes attached */
+    uint64_t config_unix_ms;                                        /* when the config in force was loaded */
+    uint64_t refused;                                               /* attaches refused, since creation */
+    uint64_t refused_lanes;                                         /* of these: max_lanes were attached */
+    uint64_t refused_memory;                                        /* lane_memory_per_user was used up */
+    uint64_t acts_next;                                             /* entries that the ring of acts has had */
+
+    /* tripd, once a second: clients read it at each look at the clock. */
+    struct tsc_line tsc;
+};
+
+/* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
+#define MODE_OWNERS(X)      \
+    X(OPERATOR, "operator") \
+    X(FLEET, "fleet")       \
+    X(RULE, "rule")         \
+    X(CONFIG, "config")
+
+#define MODE_OWNER_ENUM(suffix, name) MODE_OWNER_##suffix,
+enum mode_owner { MODE_OWNERS(MODE_OWNER_ENUM) MODE_OWNER_COUNT };
+
+/* What clients judge by. Line 0 is read at each call, and written only when a setting, a mode, or the next open time
+ * changes. tripd alone writes. Words are decoded in policy.h. */
+struct policy_slot {
+    uint64_t admission;     /* the mode in force, the slot's incarnation, the commons in force: policy.h */
+    uint64_t judge[2];      /* by the parity of the state word's generation: threshold, mode, flags: policy.h */
+    uint64_t slow_after_ns; /* a call that takes strictly longer is slow; 0: none is */
+    uint64_t next_open_ms;  /* how long the next opening lasts, growth and jitter applied */
+    uint64_t longest_ms; /* the longest open time or max_wait that may be running: a deadline further away is damage */
+    uint64_t half_open;  /* permits 8, max_wait in ms 32: policy.h */
+    uint64_t limits; /* which limits there are, and whether calls are timed: enum policy_limit; no limit: the line below
+                      * is not read */
+
+    uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
+    uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
+    uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
+    uint64_t reserved;
+    uint64_t tickets_wait; /* how long an admission may wait for a ticket, ns: read when there is none */
+
+    /* Limits: read at admission where there are some; each word is whole for itself. */
+    uint64_t tickets_highest; /* none is out from here on: ticket_word.h. Stored before `tickets` */
+    uint64_t tickets;         /* calls in flight at once over all processes; moves where it is adaptive */
+    uint64_t reserves;        /* what is left to whom: policy.h */
+    uint64_t rate_step;       /* struct rate_share of bucket_word.h */
+    uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by who asks; the critical one's is the whole */
+    uint64_t admit_permille;                   /* adaptive throttling; 1000: all */
+
+    /* Retries: read when a call failed and its caller asks. */
+    uint64_t retry; /* attempts, backoff, jitter: policy.h */
+    uint64_t retry_base_ns, retry_max_ns;
+    uint64_t retry_total_ns; /* 0: no limit */
+    uint64_t retry_on;       /* a bit an error type */
+    uint64_t budget_floor;   /* tokens a second, without a deposit */
+    uint64_t budget_cap;     /* in thousandths of a token */
+    uint64_t hedge_ns;       /* when a second attempt may start; 0: never */
+};
+
+#define DETAIL_TEXT_MAX 96
+
+/* Cold: for people. tripd alone writes, under `sequence` (odd while it writes): copy, then compare. */
+struct detail_slot {
+    uint64_t sequence;
+    char name[TRIP_NAME_MAX + 1];
+    uint64_t created_unix_ms;
+    uint64_t used_ms;       /* last time a call was seen */
+    uint64_t hidden_ms;     /* since when lists leave it out, for want of calls; 0: they do not */
+    uint64_t since_unix_ms; /* of the last change of state */
+    uint64_t since_ms;
+    uint64_t until_ms;  /* open: when the next probe may come */
+    uint64_t intended;  /* the word by which tripd opens it, noted before the step: no other opening is tripd's */
+    uint8_t reason;     /* enum trip_reason, of the last opening */
+    uint8_t error_type; /* enum trip_error_type, of the last failure told */
+    uint8_t mode_by_config;
+    uint8_t by;             /* enum transition_by: who opened it last, or has closed it since */
+    uint32_t uid;           /* of an operator */
+    char note[88];          /* an operator's reason */
+    uint64_t error_unix_ms; /* 0: none yet */
+    char error_message[TRIP_ERROR_MESSAGE_MAX + 1];
+    struct {
+        uint64_t since_unix_ms; /* 0: not set */
+        uint64_t until_unix_ms; /* 0: no TTL */
+        uint32_t uid;           /* who */
+        uint32_t mode;
+        char reason[DETAIL_TEXT_MAX];
+    } modes[MODE_OWNER_COUNT];
+    uint64_t permit_due_ms; /* half-open, every permit is out: when the next one comes free; 0: not known */
+    uint32_t made_by;       /* uid of the process that asked for the name first */
+    uint8_t condition;      /* enum trip_reason: if the last opening was a relapse, which condition held; else NONE */
+    uint8_t reserved0[3];
+    char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
+    uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
+};
+
+/* Why a call was rejected though the breaker admitted it: X(ENUM_SUFFIX, "name in JSON"). */
+#define LIMITED_KINDS(X)          \
+    X(CONCURRENCY, "concurrency") \
+    X(RATE, "rate")               \
+    X(SHED, "shed")               \
+    X(DEADLINE, "deadline")
+
+#define LIMITED_ENUM(suffix, name) LIMITED_##suffix,
+enum limited { LIMITED_KINDS(LIMITED_ENUM) LIMITED_COUNT };
+
+/* Outcomes since the breaker came into being. */
+struct breaker_totals {
+    uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
+    uint64_t retries;                /* calls that the retry budget paid for */
+    uint64_t limited[LIMITED_COUNT]; /* rejected here, before the dependency was asked */
+};
+
+/* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
+ * struct core_state of daemon/core/breaker.h, of CORE_IMAGE_SIZE at most; clients and tools read only this head. */
+struct core_head {
+    struct breaker_totals totals;
+    uint64_t window_calls, window_failures, window_slow; /* as of the last commit */
+    uint64_t minimum_calls;
+    uint64_t in_flight;
+    uint64_t opens;                    /* times opened */
+    uint64_t open_ms;                  /* time spent open, ended openings only */
+    uint64_t trips[TRIP_REASON_COUNT]; /* openings by reason */
+    uint64_t probe_ok, probe_failures, probe_slow;
+    uint64_t probes_needed; /* good ones, or with a rate's verdict any, until half-open ends */
+};
+
+#define CORE_IMAGE_SIZE 1536
+
+/* `commits` selects the image in force (its lowest bit) and moves by one at each commit: a reader copies image
+ * commits & 1 and starts again, five times at most, if `commits` moved meanwhile. */
+struct core_slot {
+    uint64_t commits __attribute__((aligned(LAYOUT_LINE)));
+    struct {
+        struct core_head head;
+        uint8_t rest[CORE_IMAGE_SIZE - sizeof(struct core_head)];
+    } images[2] __attribute__((aligned(LAYOUT_LINE)));
+};
+
+/* Since when a breaker rests: internal/succession.h. tripd writes it when it makes another commons, `since` first. */
+struct breaker_rest {
+    uint64_t word;  /* the mirror, as it was then for the first time */
+    uint64_t since; /* number of the commons that was made then; 0: none was while this breaker was there */
+};
+
+#define TRANSITION_RING 4096
+#define ACTS_RING       1024
+
+/* Whose step it was. */
+#define ACTORS(X)       \
+    X(DAEMON, "tripd")  \
+    X(CLIENT, "client") \
+    MODE_OWNERS(X)
+
+#define ACTOR_ENUM(suffix, name) BY_##suffix,
+enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
+
+/* Of what: a breaker's state, or the mode in force of it. */
+enum transition_of { OF_STATE, OF_MODE };
+
+/* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. Acts are
+ * copied into a ring of their own, with their sequence, before they are in the ring of all: events.h. */
+struct transition {
+    uint64_t sequence;
+    uint64_t at_ms;
+    uint64_t at_unix_ms;
+    uint32_t breaker;
+    uint8_t from, to;  /* enum trip_state, or enum trip_mode */
+    uint8_t reason;    /* enum trip_reason */
+    uint8_t by;        /* enum transition_by */
+    uint32_t uid;      /* of an operator */
+    uint32_t epoch;    /* of a state: after it */
+    uint16_t of;       /* enum transition_of */
+    uint8_t condition; /* enum trip_reason: of a relapse, which condition held; else NONE */
+    uint8_t reserved0;
+    uint32_t steps;         /* it stands for so many, that came too fast to be told one by one; 0: for itself */
+    uint64_t until_unix_ms; /* of a mode: when it ends by itself; 0: not */
+    char name[TRIP_NAME_MAX + 1];
+    char note[88]; /* an operator's reason */
+};
+
+/* ------------------------------------------------------------------------------- the journal of the one transaction
+ *
+ * A drain changes one breaker's image and the marks ("counted up to here") in the lanes it drew from. Both or neither,
+ * wherever tripd dies: (1) the new image is written to the place not in force, the new marks into the journal;
+ * (2) state = slot + 1 with release: the commit; (3) `commits` moves, the marks are stored in their lanes; (4) state
+ * = 0. Adoption finds state != 0 and does (3) and (4) again, which changes nothing if they were done. */
+#define JOURNAL_MARKS 256
+
+/* What of a meter is counted: totals as of its client lines, evidence of one epoch. */
+struct meter_marks {
+    uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t retries;
+    uint64_t limited[LIMITED_COUNT];
+};
+
+struct journal_mark {
+    uint64_t lane_id; /* of the lane's header; 0: unused */
+    uint32_t lane;
+    uint32_t meter;
+    uint32_t uid; /* of the lane's process: an id is a lane's of this user */
+    uint32_t reserved0;
+    struct meter_marks marks;
+};
+
+struct journal {
+    uint64_t state;   /* 0: idle; slot + 1: committed, to be carried out */
+    uint64_t commits; /* what the slot's `commits` becomes */
+    uint64_t mark_count;
+    uint64_t pending_next; /* which of the pending marks gives way when there are too many */
+    uint64_t reserved[4];
+    struct journal_mark marks[JOURNAL_MARKS];
+};
+
+#define PENDING_MARKS 1024
+
+/* An attached process, at the place of its lane's number. tripd alone writes; lane_id first 0, last set. */
+struct client_slot {
+    uint64_t lane_id; /* 0: nobody */
+    uint64_t attached_unix_ms;
+    uint32_t pid, uid; /* as tripd saw them at attach: for people only */
+    uint32_t detached; /* 1: hung up, its process lives */
+    uint32_t meters;   /* in use, as of the last look */
+    char program[24];
+    uint64_t reserved0;
+};
+
+#define LIMITS_HOLDERS 8
+
+/* A breaker's limits as tripd last looked, at each heartbeat while there are some. tripd alone writes, under
+ * `sequence`, as in detail_slot. */
+struct limits_shown {
+    uint64_t sequence;
+    uint64_t tickets_taken;
+    uint64_t budget;          /* in thousandths of a token */
+    uint64_t retries_refused; /* since the commons was made */
+    uint64_t rate_free;       /* calls that could come at once */
+    struct {
+        uint32_t lane, tickets; /* lane 0: no more; TICKET_LEASE: all who have no lane */
+    } holders[LIMITS_HOLDERS];  /* who holds most */
+    uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
+    uint64_t rate_limit, rate_per_ms;
+};
+
+#define PATTERNS_MAX 256
+
+/* A mode that an operator set by pattern. tripd alone writes; serial first 0, last set. The highest serial whose
+ * pattern matches a name binds it, also if the breaker comes later, until its TTL's end. */
+struct pattern_slot {
+    uint64_t serial; /* 0: free */
+    uint64_t set_unix_ms;
+    uint64_t until_ms; /* 0: no TTL */
+    uint32_t uid;
+    uint32_t mode; /* enum trip_mode */
+    char pattern[TRIP_NAME_MAX + 1];
+    char reason[DETAIL_TEXT_MAX];
+};
+
+#endif

@@ -1,0 +1,32 @@
+/* What all parts of libtrip use. */
+#ifndef TRIP_BASE_H
+#define TRIP_BASE_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "trip.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define COLD        __attribute__((cold, noinline))
+#define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
+
+/* errno is the host program's: for the scopes that make system calls on behalf of a call that reports no error. */
+#define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore), unused)) = errno
+
+static inline void errno_restore(const int *errno_was)
+{
+    errno = *errno_was;
+}
+
+static inline uint64_t coarse_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+#endif

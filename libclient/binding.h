@@ -1,0 +1,81 @@
+/* Which policy, word and permits decide about a breaker: a slot of the view, or the breaker's own. */
+#ifndef TRIP_BINDING_H
+#define TRIP_BINDING_H
+
+#include "view.h"
+
+enum binding_kind {
+    BINDING_PRIVATE,  /* the breaker's own policy, word and budget */
+    BINDING_SHARED,   /* a slot of the view */
+    BINDING_MIRRORED, /* the same while its commons is superseded: the word is the mirror, and read-only */
+    BINDING_FULL      /* it did not fit tripd's table: as private, but admits everything, counts nothing */
+};
+
+struct binding {
+    const struct policy_slot *policy;
+    uint64_t *word;
+    uint64_t plain; /* the admission word while nothing but the state word decides */
+    uint64_t owner; /* meter_owner() for section 0; 0: has no meters */
+    const struct view *view;
+    uint32_t slot;
+    enum binding_kind kind; /* a call reads what is above, a line */
+    uint64_t *permits;
+    struct limit_lines *limits; /* NULL: of retries alone, the breaker's own budget */
+    uint64_t *tickets;
+    struct commons_view *commons;
+    const struct binding *mirrored; /* of a shared one: what decides in its place while it is superseded */
+};
+
+struct trip_breaker {
+    struct binding *binding; /* in force */
+    struct trip_client *client;
+    uint64_t next_bind_ns;   /* when to try again to find it in tripd's table */
+    uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
+    bool full;               /* tripd said so */
+    struct trip_breaker *next_asked;
+    struct trip_breaker *next;
+    struct binding own;
+    uint64_t own_word;
+    uint64_t own_budget; /* of retries: without tripd nothing else is limited */
+    char name[];         /* with what it takes */
+};
+
+/* The binding in force; one that went stale is replaced first, without blocking. */
+const struct binding *breaker_bound(struct trip_breaker *breaker);
+/* Under the client's lock: finds the breaker in the view, else lets it be private. False: tripd must be asked for it.
+ */
+bool breaker_bind(struct trip_breaker *breaker);
+/* Under the client's lock: tripd's answer. */
+void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error);
+/* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
+const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
+                                     struct binding ret_room[2]);
+/* Once nobody uses the client any more. */
+void bindings_free(struct trip_client *client);
+/* For a client that can ask nobody: the breaker as its view has it. -ENOMEM; -ENOENT: the view does not have it. */
+int breaker_of_view(trip_client *client, const char *name, trip_breaker **ret_breaker);
+
+/* Does the slot hold the binding's breaker still, and are its words those in force? */
+static inline bool binding_current(const struct binding *binding)
+{
+    /* Sequentially consistent: what was done to the words before is seen by a tripd that moves the number afterwards.
+     */
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_SEQ_CST);
+    return policy_same_breaker(admission, binding->plain) && policy_same_commons(admission, binding->plain);
+}
+
+/* Was a word that was loaded with acquire before this the binding's breaker's, and not that of the next name in its
+ * slot? *ret_admission: acquired, so that a mode's TTL that was set just now is read after it. */
+static inline bool binding_was_in_slot(const struct binding *binding, uint64_t *ret_admission)
+{
+    *ret_admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
+    return likely(policy_same_breaker(*ret_admission, binding->plain));
+}
+
+/* Is it of a slot, whose calls are reported? */
+static inline bool binding_shared(const struct binding *binding)
+{
+    return binding->kind == BINDING_SHARED || binding->kind == BINDING_MIRRORED;
+}
+
+#endif

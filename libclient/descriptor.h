@@ -1,0 +1,22 @@
+/* Descriptors of libtrip: never 0 to 2, and never taken for another one that the host opened under their number. */
+#ifndef TRIP_DESCRIPTOR_H
+#define TRIP_DESCRIPTOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* A descriptor of ours: the host may close it, and reuse its number. */
+struct descriptor {
+    int fd; /* -1: none */
+    dev_t dev;
+    ino_t ino;
+};
+
+/* What a system call returned, under a number that is no standard descriptor's. -1 and errno: there is none. */
+int descriptor_raise(int fd);
+int descriptor_copy(int fd);
+struct descriptor descriptor_own(int fd);
+bool descriptor_valid(const struct descriptor *descriptor);
+void descriptor_close(struct descriptor *descriptor);
+
+#endif
