@@ -32,7 +32,7 @@ if [ "${1-}" = --update ]; then
     cp "$folder/found" "$golden"
 elif ! diff -u "$golden" "$folder/found"; then
     echo "The layout moved. Processes of before would misread what this version writes: move LAYOUT_VERSION in" \
-        "include/internal/layout.h unless it moved since the last release. If the change is meant:" \
+        "include/internal/layout_base.h unless it moved since the last release. If the change is meant:" \
         "tests/abi/layout.sh --update" >&2
     exit 1
 fi

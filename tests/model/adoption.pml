@@ -1,4 +1,4 @@
-/* The journal (include/internal/layout.h): tripd drains a client's counter into a breaker's image and notes in the lane
+/* The journal (include/internal/layout_segment.h): tripd drains a client's counter into a breaker's image and notes in the lane
  * how far it counted. It may be killed between any two stores; the next one adopts. Nothing is lost, nothing counted
  * twice; the image in force never holds what was not reported.
  *
