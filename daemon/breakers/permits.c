@@ -37,7 +37,7 @@ static void count_answer(struct breakers *breakers, uint32_t slot, struct core_s
     const bool slow = outcome == PERMIT_SLOW_OK || outcome == PERMIT_SLOW_FAILED;
     if (outcome == PERMIT_NEUTRAL)
         return;
-    core_probes(core, 1, failed, slow);
+    core_probes(core, 1, call_kind(failed, slow));
     breakers_trace_record(breakers, slot, failed ? TRIP_FAILURE : TRIP_OK, TRIP_ERROR_UNKNOWN, slow);
 }
 

@@ -48,7 +48,7 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
 {
     const struct meter_marks mark = {.ok = lane_call_with_status(call->state, LANE_CALL_STALLING)};
     struct core_state *const core = segment_begin(breakers->segment, slot);
-    core_calls(core, breakers->table[slot].settings, breakers->now_ns, 1, true, slow);
+    core_calls(core, breakers->now_ns, 1, call_kind(true, slow));
     segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
                  &mark);
     segment_commit(breakers->segment, breakers_store_mark, breakers);

@@ -55,11 +55,9 @@ void core_reconfigure(struct core_state *core, const struct breaker_settings *se
     show_window(core);
 }
 
-void core_calls(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns, uint64_t n,
-                bool failed, bool slow)
+void core_calls(struct core_state *core, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
-    (void)settings;
-    window_add(&core->window, now_ns, n, failed, slow);
+    window_add(&core->window, now_ns, n, kind);
     show_window(core);
 }
 
@@ -77,10 +75,10 @@ void core_show(struct core_state *core, uint64_t now_ns)
     core->head.window_slow = sums.slow;
 }
 
-void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow)
+void core_probes(struct core_state *core, uint64_t n, enum call_kind kind)
 {
-    *(failed ? &core->head.probe_failures : &core->head.probe_ok) += n;
-    core->head.probe_slow += slow ? n : 0;
+    *(kind & CALL_FAILED ? &core->head.probe_failures : &core->head.probe_ok) += n;
+    core->head.probe_slow += kind & CALL_SLOW ? n : 0;
 }
 
 /* -------------------------------------------------------------------------------------------------------- judging */
@@ -121,13 +119,12 @@ struct coming {
     const struct core_state *core;
     const struct breaker_settings *settings;
     uint64_t at_ns, now_ns;
-    bool failed, slow;
+    enum call_kind kind;
 };
 
 static unsigned conditions_after(const struct coming *coming, uint64_t n, uint64_t judged_ns)
 {
-    const struct window_sums sums =
-        window_sums_after(&coming->core->window, judged_ns, n, coming->failed, coming->slow);
+    const struct window_sums sums = window_sums_after(&coming->core->window, judged_ns, n, coming->kind);
     return window_conditions(&sums, coming->settings);
 }
 
@@ -154,9 +151,9 @@ static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, ui
 /* Equal calls bring each condition steadily nearer, or further off: what holds neither when the rates begin to count
  * nor after the last call held at none. */
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
-                               uint64_t now_ns, uint64_t n, bool failed, bool slow)
+                               uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
-    const struct coming coming = {core, settings, at_ns, now_ns, failed, slow};
+    const struct coming coming = {core, settings, at_ns, now_ns, kind};
     const uint64_t calls = window_sums_at(&core->window, now_ns).calls, minimum = settings->window.minimum_calls;
     const uint64_t missing = calls < minimum ? minimum - calls : 1, first = missing < n ? missing : n;
 

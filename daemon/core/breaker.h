@@ -38,8 +38,7 @@ void core_init(struct core_state *core, const struct breaker_settings *settings)
 void core_reconfigure(struct core_state *core, const struct breaker_settings *settings);
 
 /* n equal calls ended at `now_ns` while closed or ramping. Totals are not touched: they come from the lanes. */
-void core_calls(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns, uint64_t n,
-                bool failed, bool slow);
+void core_calls(struct core_state *core, uint64_t now_ns, uint64_t n, enum call_kind kind);
 
 /* A call of now_ns is about to be counted: a time window lets go of what is older than its span. */
 void core_advance(struct core_state *core, uint64_t now_ns);
@@ -52,7 +51,7 @@ void core_show(struct core_state *core, uint64_t now_ns);
 bool core_as_new(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
 
 /* n probes answered while half-open. */
-void core_probes(struct core_state *core, uint64_t n, bool failed, bool slow);
+void core_probes(struct core_state *core, uint64_t n, enum call_kind kind);
 
 /* What should become of a breaker in this state. TRIP_REASON_NONE with move false: nothing. */
 struct core_verdict {
@@ -72,7 +71,7 @@ struct core_verdict core_judge(const struct core_state *core, const struct break
  * does a trip condition over the window hold, at at_ns and still at now_ns? 0: after none. In a handful of steps,
  * whatever n is. */
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
-                               uint64_t now_ns, uint64_t n, bool failed, bool slow);
+                               uint64_t now_ns, uint64_t n, enum call_kind kind);
 
 /* How many calls that failed or were slow have to come at least, 1 or more, before one of them completes a trip
  * condition over the window, from now_ns to until_ns, while closed? Whatever successes come beside them, and whatever a

@@ -89,23 +89,23 @@ static uint64_t sum_after(const struct window *window, const uint64_t *bits, uin
     return sum + added - count_bits(bits, window->next, first) - count_bits(bits, 0, n - first);
 }
 
-static struct window_sums count_sums_after(const struct window *window, uint64_t n, bool failed, bool slow)
+static struct window_sums count_sums_after(const struct window *window, uint64_t n, enum call_kind kind)
 {
     const uint32_t places = n < window->size ? (uint32_t)n : window->size;
 
     return (struct window_sums){
         .calls = window->calls + places < window->size ? window->calls + places : window->size,
-        .failures = sum_after(window, window->failed, window->failures, places, failed),
-        .slow = sum_after(window, window->slowed, window->slow, places, slow),
+        .failures = sum_after(window, window->failed, window->failures, places, kind & CALL_FAILED),
+        .slow = sum_after(window, window->slowed, window->slow, places, kind & CALL_SLOW),
     };
 }
 
-static void count_add(struct window *window, uint64_t n, bool failed, bool slow)
+static void count_add(struct window *window, uint64_t n, enum call_kind kind)
 {
     const uint32_t places = n < window->size ? (uint32_t)n : window->size;
 
-    replace_places(window, window->failed, &window->failures, places, failed);
-    replace_places(window, window->slowed, &window->slow, places, slow);
+    replace_places(window, window->failed, &window->failures, places, kind & CALL_FAILED);
+    replace_places(window, window->slowed, &window->slow, places, kind & CALL_SLOW);
     window->next = (window->next + places) % window->size;
     window->calls = window->calls + places < window->size ? window->calls + places : window->size;
 }
@@ -145,17 +145,17 @@ static uint32_t fitting(const struct window_bucket *bucket, uint64_t n)
     return n < room ? (uint32_t)n : room;
 }
 
-static void time_add(struct window *window, uint64_t n, bool failed, bool slow)
+static void time_add(struct window *window, uint64_t n, enum call_kind kind)
 {
     struct window_bucket *const bucket = &window->buckets[window->bucket % WINDOW_BUCKETS];
     const uint32_t added = fitting(bucket, n);
 
     bucket->calls += added;
-    bucket->failures += failed ? added : 0;
-    bucket->slow += slow ? added : 0;
+    bucket->failures += kind & CALL_FAILED ? added : 0;
+    bucket->slow += kind & CALL_SLOW ? added : 0;
     window->calls += added;
-    window->failures += failed ? added : 0;
-    window->slow += slow ? added : 0;
+    window->failures += kind & CALL_FAILED ? added : 0;
+    window->slow += kind & CALL_SLOW ? added : 0;
 }
 
 struct window_sums window_sums_at(const struct window *window, uint64_t now_ns)
@@ -174,8 +174,7 @@ struct window_sums window_sums_at(const struct window *window, uint64_t now_ns)
     return sums;
 }
 
-static struct window_sums time_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed,
-                                          bool slow)
+static struct window_sums time_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     struct window_sums sums = window_sums_at(window, now_ns);
     const uint64_t added = fitting(&window->buckets[window->bucket % WINDOW_BUCKETS], n);
@@ -183,27 +182,26 @@ static struct window_sums time_sums_after(const struct window *window, uint64_t 
     if (bucket_of(window, now_ns) >= window->bucket + WINDOW_BUCKETS) /* the newest is forgotten by then */
         return sums;
     sums.calls += added;
-    sums.failures += failed ? added : 0;
-    sums.slow += slow ? added : 0;
+    sums.failures += kind & CALL_FAILED ? added : 0;
+    sums.slow += kind & CALL_SLOW ? added : 0;
     return sums;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ both */
 
-struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow)
+struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
-    return window->type == WINDOW_COUNT ? count_sums_after(window, n, failed, slow)
-                                        : time_sums_after(window, now_ns, n, failed, slow);
+    return window->type == WINDOW_COUNT ? count_sums_after(window, n, kind) : time_sums_after(window, now_ns, n, kind);
 }
 
-void window_add(struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow)
+void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     if (window->type == WINDOW_COUNT) {
-        count_add(window, n, failed, slow);
+        count_add(window, n, kind);
         return;
     }
     window_advance(window, now_ns);
-    time_add(window, n, failed, slow);
+    time_add(window, n, kind);
 }
 
 static bool bit(const uint64_t *bits, uint32_t place)
@@ -223,7 +221,7 @@ void window_reshape(struct window *window, enum window_type type, uint32_t size,
     window_init(window, type, size, span_ns);
     for (uint64_t left = old.calls < window->size ? old.calls : window->size; left > 0; left--) {
         const uint32_t place = (old.next + old.size - (uint32_t)left) % old.size;
-        count_add(window, 1, bit(old.failed, place), bit(old.slowed, place));
+        count_add(window, 1, call_kind(bit(old.failed, place), bit(old.slowed, place)));
     }
 }
 

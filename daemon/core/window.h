@@ -27,11 +27,19 @@ struct window {
     uint64_t slowed[SETTINGS_WINDOW_MAX / 64];
 };
 
+/* How a call ended: bits. */
+enum call_kind { CALL_OK = 0, CALL_FAILED = 1, CALL_SLOW = 2, CALL_FAILED_SLOW = 3, CALL_KINDS = 4 };
+
+static inline enum call_kind call_kind(bool failed, bool slow)
+{
+    return (enum call_kind)((failed ? CALL_FAILED : 0) | (slow ? CALL_SLOW : 0));
+}
+
 void window_init(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_clear(struct window *window);
 /* Another size keeps the latest calls that fit; another type or span starts empty. */
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
-void window_add(struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow);
+void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 /* Time windows: lets go of what is older than the span. Count windows: nothing. */
 void window_advance(struct window *window, uint64_t now_ns);
 
@@ -41,7 +49,7 @@ struct window_sums {
 };
 struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
 /* Likewise, had n more equal calls come in the newest bucket. */
-struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, bool failed, bool slow);
+struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 
 /* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
 void window_copy(struct window *to, const struct window *from);

@@ -219,16 +219,15 @@ static bool could_trip(const struct feed *feed)
 static void feed_waiting(struct feed *feed)
 {
     const uint64_t at_ns = feed->in_time ? time_of(feed, feed->ticks) : feed->turn->now_ns;
-    const bool failed = feed->kind & CALL_FAILED, slow = feed->kind & CALL_SLOW;
+    const enum call_kind kind = (enum call_kind)feed->kind;
     uint64_t until = 0;
     if (feed->n == 0)
         return;
     if (feed->in_time)
         core_advance(feed->core, at_ns);
     if (feed->turn->judges && could_trip(feed))
-        until =
-            core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->turn->now_ns, feed->n, failed, slow);
-    core_calls(feed->core, feed->turn->settings, at_ns, until ? until : feed->n, failed, slow);
+        until = core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->turn->now_ns, feed->n, kind);
+    core_calls(feed->core, at_ns, until ? until : feed->n, kind);
     feed->stopped = until != 0;
     feed->n = 0;
 }
@@ -253,7 +252,7 @@ static bool feed_probes(void *context, unsigned kind, uint64_t n, uint64_t ticks
     const struct feed *const feed = context;
     (void)ticks;
     (void)what;
-    core_probes(feed->core, n, kind & CALL_FAILED, kind & CALL_SLOW);
+    core_probes(feed->core, n, (enum call_kind)kind);
     return !feed->turn->judges ||
            !core_judge(feed->core, feed->turn->settings, feed->state, 0, feed->turn->now_ns).move;
 }

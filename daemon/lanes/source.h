@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Kinds of calls: bits. */
-enum call_kind { CALL_OK = 0, CALL_FAILED = 1, CALL_SLOW = 2, CALL_KINDS = 4 };
+#include "core/window.h"
+
 #define STEP_NO_CALL CALL_KINDS
 
 /* A told event, as copied from a ring. */

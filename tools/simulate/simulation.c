@@ -292,10 +292,11 @@ static bool neutral(const struct sim_outcome *what)
 static uint64_t alike_successes(const struct simulation *simulation, const struct sim_breaker *breaker, bool slow,
                                 uint64_t n)
 {
-    const uint64_t until = breakers_keeps_state(simulation->instance.breakers, breaker->slot)
-                               ? 0
-                               : core_calls_until_trip(core_of(simulation, breaker), breaker->settings,
-                                                       now_ns(simulation), now_ns(simulation), n, false, slow);
+    const uint64_t until =
+        breakers_keeps_state(simulation->instance.breakers, breaker->slot)
+            ? 0
+            : core_calls_until_trip(core_of(simulation, breaker), breaker->settings, now_ns(simulation),
+                                    now_ns(simulation), n, call_kind(false, slow));
     return until == 0 ? n : at_least(until - 1, 1);
 }
 

@@ -35,17 +35,17 @@ static void reconfigured(void)
 
 static void ok(uint64_t n)
 {
-    core_calls(&core, &settings, 0, n, false, false);
+    core_calls(&core, 0, n, CALL_OK);
 }
 
 static void failed(uint64_t n)
 {
-    core_calls(&core, &settings, 0, n, true, false);
+    core_calls(&core, 0, n, CALL_FAILED);
 }
 
 static void slow(uint64_t n)
 {
-    core_calls(&core, &settings, 0, n, false, true);
+    core_calls(&core, 0, n, CALL_SLOW);
 }
 
 static void assert_moves(enum word_state from, uint64_t now_ns, uint64_t in_flight, enum word_state to,
@@ -93,7 +93,7 @@ static void test_a_new_breaker_stays_closed(void **state)
 static void test_conditions_that_are_off_never_trip(void **state)
 {
     (void)state;
-    core_calls(&core, &settings, 0, 1000, true, true);
+    core_calls(&core, 0, 1000, CALL_FAILED_SLOW);
     const struct core_verdict verdict = core_judge(&core, &settings, WORD_CLOSED, UINT64_MAX, 0);
     assert_false(verdict.move);
 }
@@ -144,7 +144,7 @@ static void test_the_failure_rate_counts_from_minimum_calls_on(void **state)
 
 static uint64_t calls_until_trip(uint64_t n, bool fail, bool slowly)
 {
-    return core_calls_until_trip(&core, &settings, 0, 0, n, fail, slowly);
+    return core_calls_until_trip(&core, &settings, 0, 0, n, call_kind(fail, slowly));
 }
 
 static void test_how_many_failures_it_takes_until_a_condition_holds(void **state)
@@ -206,10 +206,10 @@ static void test_a_condition_must_hold_when_the_calls_came_and_still(void **stat
     reconfigured();
     ok(20);
     core_advance(&core, 5 * S);
-    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 5 * S, 100, true, false), 20);
-    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 19, true, false), 0); /* 19 of 39 */
-    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 100, true, false), 20);
-    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 15 * S, 100, true, false), 0); /* forgotten */
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 5 * S, 100, CALL_FAILED), 20);
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 19, CALL_FAILED), 0); /* 19 of 39 */
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 12 * S, 100, CALL_FAILED), 20);
+    assert_int_equal(core_calls_until_trip(&core, &settings, 5 * S, 15 * S, 100, CALL_FAILED), 0); /* forgotten */
 }
 
 static uint64_t next_random(void)
@@ -226,7 +226,7 @@ static uint64_t one_by_one(uint64_t n, bool fail, bool slowly)
 {
     struct core_state each = core;
     for (uint64_t i = 1; i <= n; i++) {
-        core_calls(&each, &settings, 0, 1, fail, slowly);
+        core_calls(&each, 0, 1, call_kind(fail, slowly));
         if (core_judge(&each, &settings, WORD_CLOSED, 0, 0).move)
             return i;
     }
@@ -246,7 +246,7 @@ static void test_equal_calls_at_once_trip_where_each_by_itself_would(void **stat
         settings.trip.slow_rate = next_random() % 2 ? 0 : 1 + next_random() % 1000;
         core_init(&core, &settings);
         for (unsigned run = 0; run < 6; run++)
-            core_calls(&core, &settings, 0, next_random() % 60, next_random() % 2, next_random() % 2);
+            core_calls(&core, 0, next_random() % 60, call_kind(next_random() % 2, next_random() % 2));
         const uint64_t n = next_random() % 300;
         const bool fail = next_random() % 2, slowly = next_random() % 2;
         const uint64_t until = one_by_one(n, fail, slowly);
@@ -343,7 +343,7 @@ static void test_a_failed_slow_call_counts_in_both_rates(void **state)
     (void)state;
     settings.trip.slow_rate = 500;
     ok(5);
-    core_calls(&core, &settings, 0, 5, true, true);
+    core_calls(&core, 0, 5, CALL_FAILED_SLOW);
     assert_int_equal(core_failure_rate_permille(&core.head), 500);
     assert_int_equal(core_slow_rate_permille(&core.head), 500);
     assert_trips(TRIP_REASON_SLOW_RATE);
@@ -366,7 +366,7 @@ static void test_of_several_conditions_the_first_of_the_list_is_the_reason(void 
     settings.trip.failure_rate = 500;
     settings.trip.slow_rate = 500;
     settings.trip.in_flight = 1;
-    core_calls(&core, &settings, 0, 10, true, true);
+    core_calls(&core, 0, 10, CALL_FAILED_SLOW);
     assert_moves(WORD_CLOSED, 0, 1, WORD_OPEN, TRIP_REASON_FAILURES);
     settings.trip.failures = 0;
     assert_moves(WORD_CLOSED, 0, 1, WORD_OPEN, TRIP_REASON_FAILURE_RATE);
@@ -416,7 +416,7 @@ static void test_a_time_window_is_judged_at_the_time_asked(void **state)
     (void)state;
     settings.trip.failures = 3;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 5 * S, 3, true, false);
+    core_calls(&core, 5 * S, 3, CALL_FAILED);
     assert_moves(WORD_CLOSED, 14 * S, 0, WORD_OPEN, TRIP_REASON_FAILURES);
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 15 * S).move);
 }
@@ -426,8 +426,8 @@ static void test_a_time_window_that_forgot_below_the_minimum_has_no_rate(void **
     (void)state;
     settings.trip.failure_rate = 500;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 2, false, false);
-    core_calls(&core, &settings, 4 * S, 8, true, false);
+    core_calls(&core, 1 * S, 2, CALL_OK);
+    core_calls(&core, 4 * S, 8, CALL_FAILED);
     assert_moves(WORD_CLOSED, 4 * S, 0, WORD_OPEN, TRIP_REASON_FAILURE_RATE);
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move);
 }
@@ -437,14 +437,14 @@ static void test_forgetting_alone_completes_no_condition(void **state)
     (void)state;
     settings.trip.failure_rate = 500;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 12, false, false);
-    core_calls(&core, &settings, 5 * S, 10, true, false); /* 10 of 22 */
+    core_calls(&core, 1 * S, 12, CALL_OK);
+    core_calls(&core, 5 * S, 10, CALL_FAILED); /* 10 of 22 */
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 5 * S).move);
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move); /* 10 of 10 are left */
     core_show(&core, 11 * S);
     assert_int_equal(core_failure_rate_permille(&core.head), 1000);
     assert_false(core_judge(&core, &settings, WORD_CLOSED, 0, 11 * S).move);
-    core_calls(&core, &settings, 12 * S, 1, false, false); /* 10 of 11: an outcome came */
+    core_calls(&core, 12 * S, 1, CALL_OK); /* 10 of 11: an outcome came */
     assert_moves(WORD_CLOSED, 12 * S, 0, WORD_OPEN, TRIP_REASON_FAILURE_RATE);
 }
 
@@ -452,7 +452,7 @@ static void test_showing_shows_what_the_window_forgot(void **state)
 {
     (void)state;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 12, true, true);
+    core_calls(&core, 1 * S, 12, CALL_FAILED_SLOW);
     assert_int_equal(core_failure_rate_permille(&core.head), 1000);
     core_show(&core, 11 * S);
     assert_int_equal(core.head.window_calls, 0);
@@ -487,11 +487,11 @@ static void test_three_good_probes_close(void **state)
     (void)state;
     half_open();
     assert_wants(1);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_wants(1);
-    core_probes(&core, 1, false, true); /* slow is good */
+    core_probes(&core, 1, CALL_SLOW); /* slow is good */
     assert_wants(1);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -499,10 +499,10 @@ static void test_the_first_failed_probe_reopens(void **state)
 {
     (void)state;
     half_open();
-    core_probes(&core, 2, false, false);
-    core_probes(&core, 1, true, false);
+    core_probes(&core, 2, CALL_OK);
+    core_probes(&core, 1, CALL_FAILED);
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
-    core_probes(&core, 1, false, false); /* a third good one comes too late */
+    core_probes(&core, 1, CALL_OK); /* a third good one comes too late */
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
 }
 
@@ -513,7 +513,7 @@ static void test_no_more_probes_than_the_successes_still_need(void **state)
     settings.half_open.successes = 3;
     half_open();
     assert_wants(3);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_wants(2);
     settings.half_open.permits = 1;
     assert_wants(1);
@@ -523,8 +523,8 @@ static void test_half_open_begins_with_no_probes_counted(void **state)
 {
     (void)state;
     half_open();
-    core_probes(&core, 2, false, true);
-    core_probes(&core, 1, true, false);
+    core_probes(&core, 2, CALL_SLOW);
+    core_probes(&core, 1, CALL_FAILED);
     core_opened(&core, 31 * S, 60 * S, TRIP_REASON_PROBE_FAILED);
     core_half_opened(&core, 91 * S);
     assert_int_equal(core.head.probe_ok, 0);
@@ -540,7 +540,7 @@ static void test_the_window_says_nothing_about_a_half_open_breaker(void **state)
     failed(100);
     half_open();
     assert_stays_in(WORD_HALF_OPEN);
-    core_probes(&core, 3, false, false);
+    core_probes(&core, 3, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -549,7 +549,7 @@ static void test_closing_with_a_ramp_ramps(void **state)
     (void)state;
     settings.ramp.over = 10 * S;
     half_open();
-    core_probes(&core, 3, false, false);
+    core_probes(&core, 3, CALL_OK);
     assert_verdict(WORD_RAMPING, TRIP_REASON_NONE);
     settings.ramp.step_count = 0;
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
@@ -572,9 +572,9 @@ static void test_a_sample_is_good_as_soon_as_failures_cannot_reach_the_rate(void
     (void)state;
     half_open_by_rate(500, 0, 10);
     assert_wants(10);
-    core_probes(&core, 5, false, false);
+    core_probes(&core, 5, CALL_OK);
     assert_wants(5); /* five failures would be 50% */
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -582,11 +582,11 @@ static void test_a_sample_is_bad_as_soon_as_the_rate_is_certain(void **state)
 {
     (void)state;
     half_open_by_rate(500, 0, 10);
-    core_probes(&core, 4, true, false);
+    core_probes(&core, 4, CALL_FAILED);
     assert_wants(6);
-    core_probes(&core, 5, false, false);
+    core_probes(&core, 5, CALL_OK);
     assert_wants(1); /* 4 of 9: the last one decides */
-    core_probes(&core, 1, true, false);
+    core_probes(&core, 1, CALL_FAILED);
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
 }
 
@@ -594,8 +594,8 @@ static void test_the_last_of_a_sample_can_close_too(void **state)
 {
     (void)state;
     half_open_by_rate(500, 0, 10);
-    core_probes(&core, 4, true, false);
-    core_probes(&core, 6, false, false);
+    core_probes(&core, 4, CALL_FAILED);
+    core_probes(&core, 6, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -603,7 +603,7 @@ static void test_five_failures_at_once_end_a_sample_of_ten(void **state)
 {
     (void)state;
     half_open_by_rate(500, 0, 10);
-    core_probes(&core, 5, true, false);
+    core_probes(&core, 5, CALL_FAILED);
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
 }
 
@@ -611,11 +611,11 @@ static void test_a_sample_with_a_rate_that_does_not_divide_it(void **state)
 {
     (void)state;
     half_open_by_rate(334, 0, 10); /* reached by 4 of 10, not by 3 */
-    core_probes(&core, 3, true, false);
+    core_probes(&core, 3, CALL_FAILED);
     assert_wants(7);
-    core_probes(&core, 6, false, false);
+    core_probes(&core, 6, CALL_OK);
     assert_wants(1);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -623,10 +623,10 @@ static void test_slow_probes_are_judged_by_the_slow_rate(void **state)
 {
     (void)state;
     half_open_by_rate(500, 200, 10);
-    core_probes(&core, 1, false, true);
-    core_probes(&core, 8, false, false);
+    core_probes(&core, 1, CALL_SLOW);
+    core_probes(&core, 8, CALL_OK);
     assert_wants(1); /* one more slow one would be 20% */
-    core_probes(&core, 1, false, true);
+    core_probes(&core, 1, CALL_SLOW);
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
 }
 
@@ -635,10 +635,10 @@ static void test_a_sample_of_one(void **state)
     (void)state;
     half_open_by_rate(1000, 0, 1);
     assert_wants(1);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
     half_open();
-    core_probes(&core, 1, true, false);
+    core_probes(&core, 1, CALL_FAILED);
     assert_verdict(WORD_OPEN, TRIP_REASON_PROBE_FAILED);
 }
 
@@ -648,10 +648,10 @@ static void test_no_more_probes_than_the_sample_still_needs(void **state)
     half_open_by_rate(500, 0, 10);
     settings.half_open.permits = 4;
     assert_wants(4);
-    core_probes(&core, 4, true, false);
-    core_probes(&core, 3, false, false);
+    core_probes(&core, 4, CALL_FAILED);
+    core_probes(&core, 3, CALL_OK);
     assert_wants(3);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_wants(2);
 }
 
@@ -659,7 +659,7 @@ static void test_more_answers_than_the_sample_still_give_a_verdict(void **state)
 {
     (void)state;
     half_open_by_rate(500, 0, 4);
-    core_probes(&core, 9, false, false);
+    core_probes(&core, 9, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -668,7 +668,7 @@ static void test_a_sample_judged_by_no_rate_waits_for_a_probe(void **state)
     (void)state;
     half_open_by_rate(0, 0, 10); /* config refuses it; a reload of rates alone can bring it about */
     assert_wants(10);
-    core_probes(&core, 1, false, false);
+    core_probes(&core, 1, CALL_OK);
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
@@ -889,7 +889,7 @@ static void test_closing_empties_window_and_probes(void **state)
     (void)state;
     failed(50);
     half_open();
-    core_probes(&core, 3, false, true);
+    core_probes(&core, 3, CALL_SLOW);
     assert_int_equal(core.head.window_failures, 50); /* shown until then: why it opened */
     core_closed(&core, &settings, 31 * S);
     assert_int_equal(core.head.window_calls, 0);
@@ -1077,8 +1077,8 @@ static void test_what_a_time_window_may_forget_until_then_makes_it_fewer(void **
     settings.window.type = WINDOW_TIME;
     settings.window.span = 10 * S;
     reconfigured();
-    core_calls(&core, &settings, 0, 100, false, false);
-    core_calls(&core, &settings, 5 * S, 20, false, false);
+    core_calls(&core, 0, 100, CALL_OK);
+    core_calls(&core, 5 * S, 20, CALL_OK);
     assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 6 * S), 60);  /* of 120 calls */
     assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 10 * S), 10); /* of 20 */
     assert_int_equal(core_failures_until_trip(&core, &settings, 5 * S, 100 * S), 5); /* of the minimum, 10 */
@@ -1109,7 +1109,7 @@ static uint64_t call_at_random(uint64_t now_ns, unsigned percent_told, bool *ret
     const uint64_t at_ns = now_ns + random_below(4) / 3 * random_below(S / 2);
     const bool told = random_below(100) < percent_told;
     const unsigned kind = told ? 1 + (unsigned)random_below(3) : 0;
-    core_calls(&core, &settings, at_ns, 1, kind & 1, kind & 2);
+    core_calls(&core, at_ns, 1, call_kind(kind & 1, kind & 2));
     *ret_told = told;
     return at_ns;
 }
@@ -1250,14 +1250,14 @@ static void test_a_tick_while_a_time_window_could_forget_into_a_trip(void **stat
     (void)state;
     settings.trip.failure_rate = 500;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 100, false, false);
-    core_calls(&core, &settings, 2 * S, 4, true, false);
+    core_calls(&core, 1 * S, 100, CALL_OK);
+    core_calls(&core, 2 * S, 4, CALL_FAILED);
     assert_false(wants_tick()); /* 4 of 10 at best, when the hundred are forgotten */
-    core_calls(&core, &settings, 3 * S, 1, true, false);
+    core_calls(&core, 3 * S, 1, CALL_FAILED);
     assert_true(wants_tick());
-    core_calls(&core, &settings, 4 * S, 6, false, false);
+    core_calls(&core, 4 * S, 6, CALL_OK);
     assert_false(wants_tick()); /* 5 of 11 */
-    core_calls(&core, &settings, 5 * S, 20, true, false);
+    core_calls(&core, 5 * S, 20, CALL_FAILED);
     assert_true(wants_tick());
     assert_true(wants_tick_at(14 * S));
     assert_false(wants_tick_at(15 * S)); /* all is forgotten */
@@ -1268,11 +1268,11 @@ static void test_no_tick_where_the_next_success_brings_the_rate_below(void **sta
     (void)state;
     settings.trip.failure_rate = 500;
     use_time_window(10 * S);
-    core_calls(&core, &settings, 1 * S, 100, false, false);
-    core_calls(&core, &settings, 2 * S, 10, true, false);
-    core_calls(&core, &settings, 3 * S, 9, false, false);
+    core_calls(&core, 1 * S, 100, CALL_OK);
+    core_calls(&core, 2 * S, 10, CALL_FAILED);
+    core_calls(&core, 3 * S, 9, CALL_OK);
     assert_true(wants_tick()); /* 10 of 20 with the next one, when the hundred are forgotten */
-    core_calls(&core, &settings, 4 * S, 1, false, false);
+    core_calls(&core, 4 * S, 1, CALL_OK);
     assert_false(wants_tick()); /* 10 of 21 */
 }
 
@@ -1290,7 +1290,7 @@ static void test_without_a_tick_nothing_trips_by_itself(void **state)
         for (int i = 0; i < 6; i++) {
             random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
             now += (random >> 40) % 3 * S;
-            core_calls(&core, &settings, now, (random >> 50) % 4, (random >> 60) & 1, false);
+            core_calls(&core, now, (random >> 50) % 4, call_kind((random >> 60) & 1, false));
         }
         if (core_judge(&core, &settings, WORD_CLOSED, 0, now).move)
             continue;
@@ -1300,7 +1300,7 @@ static void test_without_a_tick_nothing_trips_by_itself(void **state)
             struct core_state with = core;
             for (int successes = 0; successes < 9; successes++) {
                 tripped |= core_judge(&with, &settings, WORD_CLOSED, 0, later).move;
-                core_calls(&with, &settings, later, 1, false, false);
+                core_calls(&with, later, 1, CALL_OK);
             }
         }
         assert_int_equal(tripped, wanted);
@@ -1357,7 +1357,7 @@ static void test_a_million_calls_are_judged_within_a_second(void **state)
     const clock_t began = clock();
     unsigned trips = 0;
     for (uint64_t i = 0; i < 1000000; i++) {
-        core_calls(&core, &settings, i, 1, i % 100 == 0, i % 77 == 0);
+        core_calls(&core, i, 1, call_kind(i % 100 == 0, i % 77 == 0));
         trips += core_judge(&core, &settings, WORD_CLOSED, 0, i).move;
     }
     assert_true(clock() - began < CLOCKS_PER_SEC);

@@ -16,17 +16,17 @@ static struct window window;
 
 static void ok(uint64_t n)
 {
-    window_add(&window, 0, n, false, false);
+    window_add(&window, 0, n, CALL_OK);
 }
 
 static void failed(uint64_t n)
 {
-    window_add(&window, 0, n, true, false);
+    window_add(&window, 0, n, CALL_FAILED);
 }
 
 static void slow(uint64_t n)
 {
-    window_add(&window, 0, n, false, true);
+    window_add(&window, 0, n, CALL_SLOW);
 }
 
 #define assert_window(c, f, s)                \
@@ -65,7 +65,7 @@ static void test_a_call_can_be_failed_and_slow(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_COUNT, 3, 0);
-    window_add(&window, 0, 2, true, true);
+    window_add(&window, 0, 2, CALL_FAILED_SLOW);
     assert_window(2, 2, 2);
     slow(1);
     assert_window(3, 2, 3);
@@ -118,7 +118,7 @@ static void test_clearing_empties_a_count_window(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_COUNT, 4096, 0);
-    window_add(&window, 0, 5000, true, true);
+    window_add(&window, 0, 5000, CALL_FAILED_SLOW);
     assert_window(4096, 4096, 4096);
     window_clear(&window);
     assert_window(0, 0, 0);
@@ -154,7 +154,7 @@ static void check_against_list(uint32_t size)
         const uint8_t kind = (uint8_t)random_below(4);
         memset(list + calls, kind, n);
         calls += n;
-        window_add(&window, 0, n, kind & 1, kind & 2);
+        window_add(&window, 0, n, call_kind(kind & 1, kind & 2));
 
         uint32_t failures = 0, slows = 0;
         const uint32_t in_window = calls < size ? calls : size;
@@ -180,9 +180,9 @@ static void test_a_time_window_forgets_by_tenths_of_its_span(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10 * S);
-    window_add(&window, 0 * S, 3, true, false);
-    window_add(&window, 1 * S - 1, 1, true, false);
-    window_add(&window, 1 * S, 5, false, true);
+    window_add(&window, 0 * S, 3, CALL_FAILED);
+    window_add(&window, 1 * S - 1, 1, CALL_FAILED);
+    window_add(&window, 1 * S, 5, CALL_SLOW);
     assert_window(9, 4, 5);
     window_advance(&window, 10 * S - 1);
     assert_window(9, 4, 5);
@@ -199,11 +199,11 @@ static void test_a_long_pause_forgets_everything(void **state)
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10 * S);
     for (uint64_t second = 0; second < 10; second++)
-        window_add(&window, second * S, 7, true, true);
+        window_add(&window, second * S, 7, CALL_FAILED_SLOW);
     assert_window(70, 70, 70);
     window_advance(&window, UINT64_MAX);
     assert_window(0, 0, 0);
-    window_add(&window, UINT64_MAX, 1, false, false);
+    window_add(&window, UINT64_MAX, 1, CALL_OK);
     assert_window(1, 0, 0);
 }
 
@@ -211,8 +211,8 @@ static void test_a_time_of_before_counts_as_now(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10 * S);
-    window_add(&window, 30 * S, 1, true, false);
-    window_add(&window, 2 * S, 1, true, false);
+    window_add(&window, 30 * S, 1, CALL_FAILED);
+    window_add(&window, 2 * S, 1, CALL_FAILED);
     assert_window(2, 2, 0);
     window_advance(&window, 39 * S);
     assert_window(2, 2, 0);
@@ -225,7 +225,7 @@ static void test_sums_at_a_time_are_what_advancing_leaves(void **state)
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10 * S);
     for (uint64_t second = 100; second < 110; second++)
-        window_add(&window, second * S, second - 99, second % 2, second % 3 == 0);
+        window_add(&window, second * S, second - 99, call_kind(second % 2, second % 3 == 0));
     assert_window(55, 30, 18);
     for (uint64_t now = 105 * S; now < 125 * S; now += S / 2) {
         const struct window_sums sums = window_sums_at(&window, now);
@@ -245,11 +245,11 @@ static void test_a_full_bucket_counts_no_further(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10 * S);
-    window_add(&window, 0, UINT64_C(1) << 44, true, false);
+    window_add(&window, 0, UINT64_C(1) << 44, CALL_FAILED);
     assert_window(UINT32_MAX, UINT32_MAX, 0);
-    window_add(&window, 0, UINT64_MAX, true, true);
+    window_add(&window, 0, UINT64_MAX, CALL_FAILED_SLOW);
     assert_window(UINT32_MAX, UINT32_MAX, 0);
-    window_add(&window, S, UINT64_MAX, false, true);
+    window_add(&window, S, UINT64_MAX, CALL_SLOW);
     assert_window(2 * (uint64_t)UINT32_MAX, UINT32_MAX, UINT32_MAX);
     window_advance(&window, 10 * S);
     assert_window(UINT32_MAX, 0, UINT32_MAX);
@@ -261,7 +261,7 @@ static void test_a_span_that_ten_does_not_divide(void **state)
 {
     (void)state;
     window_init(&window, WINDOW_TIME, 100, 10000009); /* buckets of 1,000,000 ns */
-    window_add(&window, 999999, 1, true, false);
+    window_add(&window, 999999, 1, CALL_FAILED);
     window_advance(&window, 9999999);
     assert_window(1, 1, 0);
     window_advance(&window, 10000000);
@@ -328,12 +328,12 @@ static void test_another_type_or_span_starts_empty(void **state)
     failed(10);
     window_reshape(&window, WINDOW_TIME, 10, 60 * S);
     assert_window(0, 0, 0);
-    window_add(&window, 100 * S, 5, true, false);
+    window_add(&window, 100 * S, 5, CALL_FAILED);
     window_reshape(&window, WINDOW_TIME, 20, 60 * S);
     assert_window(5, 5, 0);
     window_reshape(&window, WINDOW_TIME, 20, 30 * S);
     assert_window(0, 0, 0);
-    window_add(&window, 100 * S, 5, true, false);
+    window_add(&window, 100 * S, 5, CALL_FAILED);
     window_reshape(&window, WINDOW_COUNT, 20, 30 * S);
     assert_window(0, 0, 0);
     ok(20);
@@ -350,7 +350,7 @@ static void test_every_reshape_keeps_the_latest_that_fit(void **state)
             const uint32_t calls = 3 * (from + to) / 2, kept = calls < from ? calls : from, fit = kept < to ? kept : to;
             window_init(&window, WINDOW_COUNT, from, 0);
             for (uint32_t i = 0; i < calls; i++) /* every third call fails */
-                window_add(&window, 0, 1, i % 3 == 0, false);
+                window_add(&window, 0, 1, call_kind(i % 3 == 0, false));
             window_reshape(&window, WINDOW_COUNT, to, 0);
             uint32_t failures = 0;
             for (uint32_t i = calls - fit; i < calls; i++)
@@ -377,7 +377,7 @@ static void test_a_copy_goes_on_alone(void **state)
     assert_window(100, 0, 40);
 
     window_init(&window, WINDOW_TIME, 100, 10 * S);
-    window_add(&window, 5 * S, 4, true, true);
+    window_add(&window, 5 * S, 4, CALL_FAILED_SLOW);
     window_copy(&copy, &window);
     window_advance(&copy, 15 * S);
     assert_int_equal(copy.calls, 0);
@@ -389,7 +389,7 @@ static void test_a_copy_into_another_shape_is_whole(void **state)
     (void)state;
     struct window copy;
     window_init(&copy, WINDOW_COUNT, 4096, 0);
-    window_add(&copy, 0, 4096, true, true);
+    window_add(&copy, 0, 4096, CALL_FAILED_SLOW);
     window_init(&window, WINDOW_COUNT, 100, 0);
     failed(1);
     window_copy(&copy, &window);

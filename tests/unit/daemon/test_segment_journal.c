@@ -79,8 +79,7 @@ static bool store_mark(void *context, const struct journal_mark *mark)
 }
 
 /* One transaction: what the meters of a breaker report beyond their marks. */
-static void drain(struct segment *segment, struct lane_memory *lane, const struct breaker_settings *settings,
-                  uint32_t slot)
+static void drain(struct segment *segment, struct lane_memory *lane, uint32_t slot)
 {
     struct core_state *core = segment_begin(segment, slot);
     for (uint32_t meter = 0; meter < METERS; meter++) {
@@ -88,7 +87,7 @@ static void drain(struct segment *segment, struct lane_memory *lane, const struc
         const uint64_t calls = lane->reported[slot][meter] - marks.total_ok;
         core->head.totals.calls += calls;
         core->head.totals.ok += calls;
-        core_calls(core, settings, 1000, calls, false, false);
+        core_calls(core, 1000, calls, CALL_OK);
         marks.total_ok += calls;
         marks.ok = marks.denied = marks.total_ok; /* first and last of a mark: a torn one shows */
         segment_mark(segment, USER, LANE_ID, 1, slot * METERS + meter, &marks);
@@ -108,13 +107,13 @@ static void drain_both_twice(struct fixture *fixture)
     for (unsigned round = 0; round < 2; round++) {
         report(fixture->lane, 10);
         for (uint32_t slot = 0; slot < BREAKERS; slot++)
-            drain(fixture->segment, fixture->lane, &fixture->settings, slot);
+            drain(fixture->segment, fixture->lane, slot);
     }
 }
 
 static void drain_one(struct fixture *fixture)
 {
-    drain(fixture->segment, fixture->lane, &fixture->settings, 0);
+    drain(fixture->segment, fixture->lane, 0);
 }
 
 static void recover(struct fixture *fixture)
@@ -208,7 +207,7 @@ static int check_recovery(struct fixture *fixture, const struct remains *remains
         if (counted(segment, slot) != marked(lane, slot) || torn(lane, slot))
             return 2;
     for (uint32_t slot = 0; slot < BREAKERS; slot++) {
-        drain(segment, lane, &fixture->settings, slot);
+        drain(segment, lane, slot);
         const struct core_head *head = &segment_core(segment, slot)->head;
         if (head->totals.calls != reported(lane, slot) || head->totals.ok != reported(lane, slot))
             return 3;
