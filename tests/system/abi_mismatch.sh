@@ -66,7 +66,7 @@ ends 1 "$TRIPCTL" list
 # Its own clients are at home there, and see what was open before.
 client native "$next/next_client"
 says native ok open
-says native ok breaker db
+shares native db
 await "a client of the next layout is attached" would_say native shared status
 says native deny_open allow
 stop
@@ -74,7 +74,7 @@ stop
 # Back again: our client attaches again by itself.
 start
 await "our client is attached again" would_say friend shared status
-says friend ok breaker db
+shares friend db
 says friend deny_open allow
 await "the other layout's client is refused now" would_say native daemon_away status
 says native deny_open allow

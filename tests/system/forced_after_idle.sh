@@ -52,7 +52,7 @@ await "the breakers are listed again" are_listed 3
 hide
 client new
 says new ok open
-for breaker in held rate bulk; do says new ok breaker $breaker; done
+for breaker in held rate bulk; do shares new $breaker; done
 resumes new
 hide
 resumes old
