@@ -243,15 +243,21 @@ void breakers_collect_all(struct breakers *breakers)
     breakers_collect(breakers);
 }
 
-void breakers_rung(struct breakers *breakers)
+/* What the lanes that are ready tell, and which calls of theirs are in flight. */
+static void collect_and_watch(struct breakers *breakers)
 {
     uint64_t told[COMMONS_LANES_MAX / 64];
-    breakers_look_at_clock(breakers);
-    take_dirty(breakers);
     memcpy(told, breakers->ready, sizeof(told));
     breakers_collect(breakers);
     if (breakers->stall_watchers)
         for_lanes(breakers, told, breakers_stall_look);
+}
+
+void breakers_rung(struct breakers *breakers)
+{
+    breakers_look_at_clock(breakers);
+    take_dirty(breakers);
+    collect_and_watch(breakers);
 }
 
 /* --------------------------------------------------------------------------------------------------------- everything
@@ -416,7 +422,7 @@ void breakers_beat(struct breakers *breakers)
     lanes_late(breakers);
     for_lanes(breakers, breakers->lanes, look_for_moved);
     segment_round(breakers->segment); /* after the bits were taken: announce.h */
-    breakers_collect(breakers);
+    collect_and_watch(breakers);      /* a call that begins beside one that hangs rings for nobody */
     for_lanes(breakers, breakers->lanes, beat_of);
     if (breakers->nobodys_moved)
         drain_nobodys(breakers);

@@ -3,11 +3,13 @@
  *                               configuration and a test clock at 0, and compares after each step
  *
  * A step is a line of a trace (tripctl(1), simulate): the clock moves to its time, then simulate takes the line, and
- * the live tripd the same by libtrip (begin, end, record) or by its control socket (mode, trip, reset). Then both show
- * the breaker. The first difference is told with the trace that led to it, as lines that tripctl simulate takes; the
- * exit status is 1. The same seed makes the same settings and steps.
+ * the live tripd the same by libtrip (begin, end, call, record) or by its control socket (mode, trip, reset). Then all
+ * show the breaker: simulate with verdicts, which decides each call by itself, simulate without, which takes equal
+ * calls together, and tripd. The first difference is told with the trace that led to it, as lines that tripctl simulate
+ * takes; the exit status is 1. The same seed makes the same settings and steps.
  *
- * What is left to chance is left out: no jitter, ramps that admit all or nothing, no throttle. */
+ * What is left to chance is left out: no jitter, ramps that admit all or nothing, no throttle. Wall times and uids are
+ * not compared, nor latencies: where calls are not timed, simulate times each, and a program one in 16 by dice. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +21,13 @@
 #include "rpc_client.h"
 #include "simulation.h"
 
-#define STEPS     60 /* of a trace */
-#define IDS       6  /* calls in flight at the same time */
-#define PATIENCE  600
-#define ANSWER_MS 60000
-#define LINE      256
+#define STEPS      60 /* of a trace */
+#define IDS        6  /* calls in flight at the same time */
+#define MOVES_TOLD 16 /* of a breaker in a second: tripd tells of these, and of the others together */
+#define TEXT       512
+#define PATIENCE   600
+#define ANSWER_MS  60000
+#define LINE       256
 
 static uint64_t seed;
 
@@ -48,9 +52,10 @@ static const char *one_of(const char *const *choices)
 static void print_entry(unsigned trace)
 {
     printf("  - match: t%u\n", trace);
-    printf("    trip: {consecutive_failures: %s, failures: %s, failure_rate: %s, stall_after: %s, in_flight: %s}\n",
+    printf("    trip: {consecutive_failures: %s, failures: %s, failure_rate: %s, stall_after: %s, in_flight: %s,\n",
            ONE_OF("0", "2", "3"), ONE_OF("0", "0", "3"), ONE_OF("0%", "50%"), ONE_OF("0s", "50ms", "300ms"),
            ONE_OF("0", "0", "3"));
+    printf("           slow_rate: %s, slow_after: %s}\n", ONE_OF("0%", "0%", "50%"), ONE_OF("20ms", "100ms", "60s"));
     printf("    window: {%s, minimum_calls: 3}\n",
            ONE_OF("type: count, size: 4", "type: count, size: 10", "type: time, for: 1s"));
     printf("    open: {for: %s, multiplier: %s, max: 4s, jitter: 0%%, forget: %s}\n", ONE_OF("1ms", "100ms", "1s"),
@@ -60,7 +65,7 @@ static void print_entry(unsigned trace)
     printf("    ramp: {over: %s, steps: [100%%]}\n", ONE_OF("100ms", "1s"));
     printf("    concurrency: {max: %s}\n    rate: {limit: %s, per: 100ms, window: %s}\n", ONE_OF("0", "0", "2"),
            ONE_OF("0", "0", "3"), ONE_OF("bucket", "sliding"));
-    printf("    priority: {sheddable_below: 0%%, normal_below: 0%%}\n");
+    printf("    priority: {sheddable_below: %s, normal_below: 0%%}\n", ONE_OF("0%", "50%"));
 }
 
 static int print_config(unsigned traces)
@@ -71,38 +76,90 @@ static int print_config(unsigned traces)
     return 0;
 }
 
+static struct {
+    char name[16]; /* of its breaker */
+    bool in_flight[IDS];
+    char lines[1 + STEPS + IDS][LINE];
+    unsigned length;
+    bool moves_together; /* some moves are told together: no move of this trace is compared from now on */
+    uint64_t moved_ms[MOVES_TOLD];
+    unsigned moves;
+} trace;
+
 /* --------------------------------------------------------------------------------------------------------- one side */
 
-static struct {
-    struct config *config;
+static struct config *config;
+
+/* What was told in a step: of all of them the same is told. */
+struct told {
+    char verdicts[TEXT];
+    char moves[TEXT];
+};
+
+static struct simulated {
     struct simulation *simulation;
-    json_t *show;     /* of the latest step, if it was a show */
-    char verdict[32]; /* of the latest begin */
-} simulated;
+    json_t *show; /* of the latest step, if it was a show */
+    struct told told;
+} simulated[2]; /* with verdicts, and without */
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+static void add_text(char text[TEXT], const char *more)
+{
+    const size_t used = strlen(text);
+    snprintf(text + used, TEXT - used, "%s ", more);
+}
+
+static void add_move(char text[TEXT], const json_t *event)
+{
+    char move[160];
+    snprintf(move, sizeof(move), "%lld:%s>%s:%s", (long long)json_integer_value(json_object_get(event, "t_ms")),
+             text_of(event, "from"), text_of(event, "to"), text_of(event, "reason"));
+    add_text(text, move);
+}
 
 static void simulated_event(void *context, const json_t *event)
 {
-    (void)context;
-    const char *const kind = json_string_value(json_object_get(event, "event"));
+    struct simulated *const one = context;
+    const char *const kind = text_of(event, "event");
+    if (strcmp(text_of(event, "breaker"), trace.name) != 0) /* of an earlier trace */
+        return;
     if (strcmp(kind, "verdict") == 0) {
-        snprintf(simulated.verdict, sizeof(simulated.verdict), "%s",
-                 json_string_value(json_object_get(event, "verdict")));
+        add_text(one->told.verdicts, text_of(event, "verdict"));
+    } else if (strcmp(kind, "transition") == 0) {
+        add_move(one->told.moves, event);
     } else if (strcmp(kind, "show") == 0) {
-        json_decref(simulated.show);
-        simulated.show = json_deep_copy(event);
+        json_decref(one->show);
+        one->show = json_deep_copy(event);
     }
 }
 
 static int simulated_start(const char *file)
 {
     char *problems = NULL;
-    if (config_load(file, &simulated.config, &problems) < 0) {
+    int error = 0;
+    if (config_load(file, &config, &problems) < 0) {
         fprintf(stderr, "%s", problems ? problems : file);
         return -EINVAL;
     }
-    const struct simulation_options options = {
-        .config = simulated.config, .seed = 1, .verdicts = true, .event = simulated_event};
-    return simulation_new(&options, &simulated.simulation);
+    for (unsigned i = 0; i < 2 && error == 0; i++) {
+        const struct simulation_options options = {
+            .config = config, .seed = 1, .verdicts = i == 0, .event = simulated_event, .context = &simulated[i]};
+        error = simulation_new(&options, &simulated[i].simulation);
+    }
+    return error;
+}
+
+static void simulated_end(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        simulation_free(simulated[i].simulation);
+        json_decref(simulated[i].show);
+    }
+    config_free(config);
 }
 
 /* SIMULATION_REFUSED: as tripd does. */
@@ -111,8 +168,8 @@ static int simulated_step(const char *line)
     struct trace_step step;
     char problem[256] = "";
     int error = trace_step_parse(line, strlen(line), &step, problem);
-    if (!error)
-        error = simulation_step(simulated.simulation, &step, problem);
+    for (unsigned i = 0; i < 2 && error >= 0; i++)
+        error = simulation_step(simulated[i].simulation, &step, problem);
     if (error < 0)
         fprintf(stderr, "alike: simulate does not take %s: %s\n", line, problem);
     return error;
@@ -126,6 +183,8 @@ static struct {
     trip_breaker *breaker;
     trip_call calls[IDS];
     uint64_t now_ms;
+    uint64_t sequence; /* of the latest event that was read */
+    struct told told;
 } live;
 
 /* -EREMOTEIO: refused. */
@@ -179,9 +238,26 @@ static int live_advances(uint64_t at_ms)
     return by_ms ? live_asks("clock_advance", json_pack("{s:I}", "by_ms", (json_int_t)by_ms), NULL) : 0;
 }
 
+/* What tripd tells of the breaker since the last time. */
+static int live_reads_moves(void)
+{
+    json_t *page = NULL, *event;
+    size_t i;
+    const int error =
+        live_asks("events", json_pack("{s:s, s:I}", "name", trace.name, "after", (json_int_t)live.sequence), &page);
+    json_array_foreach(json_object_get(page, "events"), i, event)
+    {
+        live.sequence = (uint64_t)json_integer_value(json_object_get(event, "sequence"));
+        if (strcmp(text_of(event, "event"), "transition") == 0)
+            add_move(live.told.moves, event);
+    }
+    json_decref(page);
+    return error;
+}
+
 /* --------------------------------------------------------------------------------------------------------- a trace */
 
-enum play { PLAY_BEGIN, PLAY_END, PLAY_RECORD, PLAY_MODE, PLAY_TRIP, PLAY_RESET, PLAY_SHOW };
+enum play { PLAY_BEGIN, PLAY_END, PLAY_CALL, PLAY_RECORD, PLAY_MODE, PLAY_TRIP, PLAY_RESET, PLAY_SHOW };
 
 /* A step, as both sides take it. */
 struct turn {
@@ -190,16 +266,11 @@ struct turn {
     unsigned id;
     trip_outcome outcome;
     unsigned n;
+    uint64_t latency_ms; /* of a record */
+    trip_priority priority;
     const char *mode, *method;
     uint64_t span_ms; /* TTL, or the time that a trip is for; 0: none */
 };
-
-static struct {
-    unsigned number;
-    bool in_flight[IDS];
-    char lines[STEPS + IDS][LINE];
-    unsigned length;
-} trace;
 
 static const struct {
     const char *mode, *method;
@@ -208,9 +279,11 @@ static const struct {
 static struct turn next_turn(void)
 {
     static const uint64_t pauses_ms[] = {0, 0, 0, 0, 1, 1, 10, 50, 51, 63, 64, 100, 250, 500, 600, 1000};
-    static const enum play plays[] = {PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN,  PLAY_END,
-                                      PLAY_END,   PLAY_END,   PLAY_END,   PLAY_RECORD, PLAY_RECORD,
-                                      PLAY_MODE,  PLAY_TRIP,  PLAY_RESET, PLAY_SHOW};
+    static const enum play plays[] = {PLAY_BEGIN,  PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN, PLAY_END,  PLAY_END,
+                                      PLAY_END,    PLAY_END,   PLAY_CALL,  PLAY_CALL,  PLAY_CALL, PLAY_RECORD,
+                                      PLAY_RECORD, PLAY_MODE,  PLAY_TRIP,  PLAY_RESET, PLAY_SHOW};
+    static const trip_priority priorities[] = {TRIP_PRIORITY_NORMAL, TRIP_PRIORITY_NORMAL, TRIP_PRIORITY_CRITICAL,
+                                               TRIP_PRIORITY_SHEDDABLE};
     static const trip_outcome outcomes[] = {TRIP_OK,      TRIP_OK,      TRIP_OK,      TRIP_FAILURE,
                                             TRIP_FAILURE, TRIP_TIMEOUT, TRIP_IGNORED, TRIP_CANCELLED};
     struct turn turn = {.play = plays[pick(sizeof(plays) / sizeof(plays[0]))], .id = (unsigned)pick(IDS)};
@@ -218,6 +291,8 @@ static struct turn next_turn(void)
     turn.at_ms = live.now_ms + pauses_ms[pick(sizeof(pauses_ms) / sizeof(pauses_ms[0]))];
     turn.outcome = outcomes[pick(sizeof(outcomes) / sizeof(outcomes[0]))];
     turn.n = (unsigned)pick(3) + 1;
+    turn.latency_ms = pick(2) * 50;
+    turn.priority = priorities[pick(sizeof(priorities) / sizeof(priorities[0]))];
     turn.mode = modes[mode].mode;
     turn.method = modes[mode].method;
     turn.span_ms = mode && pick(2) ? 1 + pick(400) : 0;
@@ -228,32 +303,49 @@ static struct turn next_turn(void)
     return turn;
 }
 
+static const char *priority_name(trip_priority priority)
+{
+    static const char *const names[] = {
+#define NAME(suffix, name) [TRIP_PRIORITY_##suffix] = name,
+        TRIP_PRIORITIES(NAME)
+#undef NAME
+    };
+    return names[priority];
+}
+
 static void write_line(const struct turn *turn, char line[LINE])
 {
     char rest[160] = "";
     switch (turn->play) {
     case PLAY_BEGIN:
-        snprintf(rest, sizeof(rest), "\"op\":\"begin\",\"breaker\":\"t%u\",\"id\":\"%u\"", trace.number, turn->id);
+        snprintf(rest, sizeof(rest), "\"op\":\"begin\",\"breaker\":\"%s\",\"id\":\"%u\",\"priority\":\"%s\"",
+                 trace.name, turn->id, priority_name(turn->priority));
+        break;
+    case PLAY_CALL:
+        snprintf(rest, sizeof(rest),
+                 "\"op\":\"call\",\"breaker\":\"%s\",\"outcome\":\"%s\",\"n\":%u,\"priority\":\"%s\"", trace.name,
+                 trip_outcome_name(turn->outcome), turn->n, priority_name(turn->priority));
         break;
     case PLAY_END:
         snprintf(rest, sizeof(rest), "\"op\":\"end\",\"id\":\"%u\",\"outcome\":\"%s\"", turn->id,
                  trip_outcome_name(turn->outcome));
         break;
     case PLAY_RECORD:
-        snprintf(rest, sizeof(rest), "\"op\":\"record\",\"breaker\":\"t%u\",\"outcome\":\"%s\",\"n\":%u", trace.number,
-                 trip_outcome_name(turn->outcome), turn->n);
+        snprintf(rest, sizeof(rest),
+                 "\"op\":\"record\",\"breaker\":\"%s\",\"outcome\":\"%s\",\"latency_ms\":%llu,\"n\":%u", trace.name,
+                 trip_outcome_name(turn->outcome), (unsigned long long)turn->latency_ms, turn->n);
         break;
     case PLAY_MODE:
-        snprintf(rest, sizeof(rest), "\"op\":\"mode\",\"breaker\":\"t%u\",\"mode\":\"%s\"", trace.number, turn->mode);
+        snprintf(rest, sizeof(rest), "\"op\":\"mode\",\"breaker\":\"%s\",\"mode\":\"%s\"", trace.name, turn->mode);
         break;
     case PLAY_TRIP:
     case PLAY_RESET:
     case PLAY_SHOW:
-        snprintf(rest, sizeof(rest), "\"op\":\"%s\",\"breaker\":\"t%u\"",
+        snprintf(rest, sizeof(rest), "\"op\":\"%s\",\"breaker\":\"%s\"",
                  turn->play == PLAY_TRIP    ? "trip"
                  : turn->play == PLAY_RESET ? "reset"
                                             : "show",
-                 trace.number);
+                 trace.name);
     }
     const bool spans = turn->span_ms && (turn->play == PLAY_MODE || turn->play == PLAY_TRIP);
     char span[48] = "";
@@ -266,17 +358,52 @@ static void write_line(const struct turn *turn, char line[LINE])
 /* What tripd is asked, NULL: nothing. */
 static json_t *params_of(const struct turn *turn)
 {
-    char name[16];
-    snprintf(name, sizeof(name), "t%u", trace.number);
-    json_t *const params = json_pack("{s:s}", "name", name);
+    json_t *const params = json_pack("{s:s}", "name", trace.name);
     if (turn->span_ms && turn->play != PLAY_RESET)
         json_object_set_new(params, turn->play == PLAY_MODE ? "ttl_ms" : "for_ms",
                             json_integer((json_int_t)turn->span_ms));
     return params;
 }
 
-/* SIMULATION_REFUSED: tripd refused. The verdict of a begin stands in *ret_verdict. */
-static int live_step(const struct turn *turn, const char **ret_verdict)
+/* As simulate begins them (tools/simulate/caller.c): by trip_begin where it says all, and nobody waits for a ticket. */
+static bool live_begins(const struct turn *turn, trip_call *call)
+{
+    const trip_verdict verdict =
+        turn->priority == TRIP_PRIORITY_NORMAL
+            ? trip_begin(live.breaker, call)
+            : trip_begin_with(live.breaker, call, &(trip_options){.priority = turn->priority, .no_wait = true});
+    add_text(live.told.verdicts, trip_verdict_name(verdict));
+    return trip_admitted(verdict);
+}
+
+/* One that moves the state does so before the next. */
+static int live_calls(const struct turn *turn)
+{
+    int error = 0;
+    for (unsigned i = 0; i < turn->n && error == 0; i++) {
+        trip_call call;
+        const bool admitted = live_begins(turn, &call);
+        error = live_settles();
+        if (!admitted || error < 0)
+            continue;
+        trip_end(&call, turn->outcome);
+        error = live_settles();
+    }
+    return error;
+}
+
+static int live_records(const struct turn *turn)
+{
+    int error = 0;
+    for (unsigned i = 0; i < turn->n && error == 0; i++) {
+        trip_record(live.breaker, turn->outcome, turn->latency_ms * 1000000);
+        error = live_settles();
+    }
+    return error;
+}
+
+/* SIMULATION_REFUSED: tripd refused. */
+static int live_step(const struct turn *turn)
 {
     json_t *result = NULL;
     int error = live_advances(turn->at_ms);
@@ -284,17 +411,15 @@ static int live_step(const struct turn *turn, const char **ret_verdict)
         return error;
     switch (turn->play) {
     case PLAY_BEGIN:
-        *ret_verdict = trip_verdict_name(trip_begin(live.breaker, &live.calls[turn->id]));
+        live_begins(turn, &live.calls[turn->id]);
         break;
     case PLAY_END:
         trip_end(&live.calls[turn->id], turn->outcome);
         break;
+    case PLAY_CALL:
+        return live_calls(turn);
     case PLAY_RECORD:
-        for (unsigned i = 0; i < turn->n && error == 0; i++) { /* one that moves the state does so before the next */
-            trip_record(live.breaker, turn->outcome, 0);
-            error = live_settles();
-        }
-        return error;
+        return live_records(turn);
     case PLAY_MODE:
         return live_asks(turn->method, params_of(turn), NULL);
     case PLAY_TRIP:
@@ -313,12 +438,31 @@ static int live_step(const struct turn *turn, const char **ret_verdict)
 
 /* -------------------------------------------------------------------------------------------------------- comparing */
 
-static const char *const compared[] = {"state",          "mode",         "reason",  "condition", "window",
-                                       "retry_after_ms", "permits_free", "totals",  "probes",    "consecutive_failures",
-                                       "opens",          "trips",        "open_ms", "in_flight", "calls_until_rate",
-                                       "mode_ttl_ms",    "ramp"};
+static const char *const compared[] = {"state",
+                                       "mode",
+                                       "reason",
+                                       "condition",
+                                       "by",
+                                       "state_for_ms",
+                                       "window",
+                                       "retry_after_ms",
+                                       "totals",
+                                       "probes",
+                                       "permits_free",
+                                       "mode_ttl_ms",
+                                       "mode_owner",
+                                       "in_flight",
+                                       "opens",
+                                       "trips",
+                                       "open_ms",
+                                       "ramp",
+                                       "calls_until_rate",
+                                       "limits",
+                                       "settings",
+                                       "latency_sampled",
+                                       "consecutive_failures"};
 
-static int differs(const json_t *by_simulation, const json_t *by_tripd)
+static int differs(const char *side, const json_t *by_simulation, const json_t *by_tripd)
 {
     int differences = 0;
     for (size_t i = 0; i < sizeof(compared) / sizeof(compared[0]); i++) {
@@ -328,7 +472,7 @@ static int differs(const json_t *by_simulation, const json_t *by_tripd)
             continue;
         char *const texts[] = {json_dumps(one, JSON_COMPACT | JSON_ENCODE_ANY),
                                json_dumps(other, JSON_COMPACT | JSON_ENCODE_ANY)};
-        fprintf(stderr, "%s: simulate %s, tripd %s\n", compared[i], texts[0] ? texts[0] : "nothing",
+        fprintf(stderr, "%s: %s %s, tripd %s\n", compared[i], side, texts[0] ? texts[0] : "nothing",
                 texts[1] ? texts[1] : "nothing");
         free(texts[0]);
         free(texts[1]);
@@ -337,17 +481,48 @@ static int differs(const json_t *by_simulation, const json_t *by_tripd)
     return differences;
 }
 
+static int differs_in_words(const char *what, const char *side, const char *by_simulation, const char *by_tripd)
+{
+    if (strcmp(by_simulation, by_tripd) == 0)
+        return 0;
+    fprintf(stderr, "%s: %s %s, tripd %s\n", what, side, by_simulation, by_tripd);
+    return 1;
+}
+
+/* From the first move on that is one more than tripd tells of by itself in a second, no moves are compared: simulate
+ * tells of each, tripd of the others together (tripctl(1), events). */
+static void note_moves(const char *moves)
+{
+    for (const char *move = moves; *move; move = strchr(move, ' ') + 1) {
+        const uint64_t at_ms = strtoull(move, NULL, 10);
+        uint64_t *const before_ms = &trace.moved_ms[trace.moves++ % MOVES_TOLD];
+        trace.moves_together |= trace.moves > MOVES_TOLD && at_ms < *before_ms + 2000;
+        *before_ms = at_ms;
+    }
+}
+
 static int compare(void)
 {
+    static const char *const sides[] = {"simulate", "simulate of many"};
     char line[LINE];
     json_t *show = NULL;
     int error = live_settles();
     if (error == 0)
         error = live_asks("show", params_of(&(struct turn){0}), &show);
+    if (error == 0)
+        error = live_reads_moves();
     write_line(&(struct turn){.play = PLAY_SHOW, .at_ms = live.now_ms}, line);
     if (error == 0)
         error = simulated_step(line);
-    const int differences = error ? 0 : differs(simulated.show, show);
+    note_moves(simulated[0].told.moves);
+    int differences = 0;
+    for (unsigned i = 0; i < 2 && error == 0; i++) {
+        differences += differs(sides[i], simulated[i].show, show);
+        if (!trace.moves_together)
+            differences += differs_in_words("moves", sides[i], simulated[i].told.moves, live.told.moves);
+    }
+    if (error == 0)
+        differences += differs_in_words("verdicts", sides[0], simulated[0].told.verdicts, live.told.verdicts);
     json_decref(show);
     return error ? error : differences;
 }
@@ -355,20 +530,17 @@ static int compare(void)
 static int take(const struct turn *turn)
 {
     char *const line = trace.lines[trace.length++];
-    const char *verdict = "";
-    simulated.verdict[0] = '\0';
+    simulated[0].told = simulated[1].told = live.told = (struct told){0};
     write_line(turn, line);
-    const int one = simulated_step(line), other = live_step(turn, &verdict);
+    const int one = simulated_step(line), other = live_step(turn);
     if (one < 0 || other < 0)
         return one < 0 ? one : other;
     if (turn->play == PLAY_BEGIN || turn->play == PLAY_END)
         trace.in_flight[turn->id] = turn->play == PLAY_BEGIN;
     if (one != other)
         fprintf(stderr, "simulate %s it, tripd %s it\n", one ? "refused" : "did", other ? "refused" : "did");
-    if (strcmp(simulated.verdict, verdict) != 0)
-        fprintf(stderr, "verdict: simulate %s, tripd %s\n", simulated.verdict, verdict);
     const int differences = compare();
-    return differences < 0 ? differences : differences + (one != other) + (strcmp(simulated.verdict, verdict) != 0);
+    return differences < 0 ? differences : differences + (one != other);
 }
 
 static int end_all(void)
@@ -383,11 +555,12 @@ static int end_all(void)
 
 static int play_trace(unsigned number)
 {
-    char name[16];
-    trace.number = number;
-    trace.length = 0;
-    snprintf(name, sizeof(name), "t%u", number);
-    int differences = live_breaker(name);
+    trace.length = trace.moves = 0;
+    trace.moves_together = false;
+    snprintf(trace.name, sizeof(trace.name), "t%u", number);
+    int differences = live_breaker(trace.name);
+    if (differences == 0) /* simulate knows it from now on, too */
+        differences = take(&(struct turn){.play = PLAY_SHOW, .at_ms = live.now_ms});
     for (unsigned i = 0; i < STEPS && differences == 0; i++) {
         const struct turn turn = next_turn();
         differences = take(&turn);
@@ -419,9 +592,7 @@ static int run(unsigned traces, const char *file)
     printf("%u traces of %u steps: 0 differences\n", traces, STEPS);
     trip_close(live.client);
     rpc_client_close(live.rpc);
-    simulation_free(simulated.simulation);
-    config_free(simulated.config);
-    json_decref(simulated.show);
+    simulated_end();
     return 0;
 }
 

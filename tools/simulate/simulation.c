@@ -289,14 +289,12 @@ static bool neutral(const struct sim_outcome *what)
 }
 
 /* How many successes may be counted at once: those of which none would move the state before the last. */
-static uint64_t alike_successes(const struct simulation *simulation, const struct sim_breaker *breaker, bool slow,
-                                uint64_t n)
+static uint64_t alike_successes(const struct simulation *simulation, const struct sim_breaker *breaker, uint64_t n)
 {
-    const uint64_t until =
-        breakers_keeps_state(simulation->instance.breakers, breaker->slot)
-            ? 0
-            : core_calls_until_trip(core_of(simulation, breaker), breaker->settings, now_ns(simulation),
-                                    now_ns(simulation), n, call_kind(false, slow));
+    const uint64_t until = breakers_keeps_state(simulation->instance.breakers, breaker->slot)
+                               ? 0
+                               : core_calls_until_trip(core_of(simulation, breaker), breaker->settings,
+                                                       now_ns(simulation), now_ns(simulation), n, CALL_OK);
     return until == 0 ? n : at_least(until - 1, 1);
 }
 
@@ -315,9 +313,8 @@ static uint64_t alike(struct simulation *simulation, const struct sim_breaker *b
         return n;
     if (!word_counts_streak(word))
         return word_state(word) == WORD_HALF_OPEN && !call ? 1 : n;
-    return failed(what) || word_streak(word) || (slow && breaker->settings->trip.slow_rate)
-               ? 1
-               : alike_successes(simulation, breaker, slow, n);
+    /* A failure or a slow call is told by an event of its own, and counts when that comes. */
+    return failed(what) || word_streak(word) || slow ? 1 : alike_successes(simulation, breaker, n);
 }
 
 static void repeat(struct simulation *simulation, struct sim_breaker *breaker, const struct meter *since, uint64_t n)
@@ -384,6 +381,8 @@ static trip_verdict ask(struct simulation *simulation, struct sim_call *call, co
     const trip_verdict verdict = caller_begin(breaker->calls, &call->call, call->asking.priority);
     call->epoch = word_epoch(word_of(simulation, breaker));
     call->count = 1;
+    if (breaker->settings->trip.stall_after) /* tripd finds it at a heartbeat at the latest, here at once */
+        caller_rings(breaker->calls);
     look(simulation, breaker);
     report_verdict(simulation, breaker, verdict, id, call->asking.attempt);
     return verdict;

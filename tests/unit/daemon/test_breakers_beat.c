@@ -107,6 +107,34 @@ static void test_what_rests_is_read_no_more(void **state)
     assert_int_equal(host_head(host, slots[3])->totals.calls, 2);
 }
 
+static void begins(uint32_t place)
+{
+    struct lane_call *const call = lane_call_at(client.writer.memory, place);
+    writer_total(&lane_meter_at(client.writer.memory, meter)->started, 1);
+    call->ticks = host->clock.test_now_ns;
+    __atomic_store_n(&call->state, lane_call_state(meter, 7, LANE_CALL_RUNNING), __ATOMIC_RELEASE);
+    announces(meter);
+}
+
+/* Only the first call in flight rings. */
+static void test_a_call_that_begins_beside_one_that_hangs_stalls_too(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 0%, stall_after: 5s}");
+    begins(0);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    host_sleep(host, 6000);
+    breakers_tick(host->breakers);
+    assert_int_equal(host_head(host, slot)->window_failures, 1);
+    begins(1);
+    beat();
+    assert_int_equal(breakers_due(host->breakers), 11000000001);
+    host_sleep(host, 5001);
+    breakers_tick(host->breakers);
+    assert_int_equal(host_head(host, slot)->window_failures, 2);
+}
+
 static void test_a_round_begins_with_each_heartbeat(void **state)
 {
     (void)state;
@@ -171,6 +199,7 @@ int main(void)
         TEST(a_call_is_counted_by_the_heartbeat_after_it),
         TEST(a_call_whose_counter_was_seen_late_is_counted_by_the_heartbeat_after_that),
         TEST(what_rests_is_read_no_more),
+        TEST(a_call_that_begins_beside_one_that_hangs_stalls_too),
         TEST(a_round_begins_with_each_heartbeat),
         TEST(everything_is_read_where_everything_is_asked_for),
         TEST(the_end_of_a_lane_takes_what_was_not_announced),
