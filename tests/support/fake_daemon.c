@@ -174,6 +174,15 @@ static uint32_t number_for(const struct fake_daemon *fake, uint64_t lane_id)
     return 0;
 }
 
+/* A client that comes back offers the lane that it had, which may count for the breakers of a segment that is gone. */
+static bool of_segment(const struct fake_daemon *fake, int fd)
+{
+    uint64_t segment_id = 0;
+    return pread(fd, &segment_id, sizeof(segment_id), offsetof(struct lane_header, segment_id)) ==
+               (ssize_t)sizeof(segment_id) &&
+           segment_id == fake->segment->header->segment_id;
+}
+
 static void take_lane(struct fake_daemon *fake, struct fake_connection *connection, const struct wire_attach *request,
                       int fd)
 {
@@ -185,6 +194,10 @@ static void take_lane(struct fake_daemon *fake, struct fake_connection *connecti
     }
     if (request->lane_id == fake->taken_id) {
         refuse(connection, -EEXIST);
+        return;
+    }
+    if (!of_segment(fake, fd)) {
+        refuse(connection, -EINVAL);
         return;
     }
     struct fake_lane *const lane = &fake->lanes[number];
