@@ -188,13 +188,21 @@ static void load(struct life *life, trip_breaker *breakers[BREAKERS], uint64_t r
     }
 }
 
-/* Attached to the tripd of now: what was counted is, or will be, drained. */
-static bool settle(trip_client *client, trip_breaker *breaker)
+static bool all_shared(trip_breaker *breakers[BREAKERS])
+{
+    bool shared = true;
+    for (unsigned i = 0; i < BREAKERS; i++) {
+        trip_info info;
+        shared &= trip_breaker_info(breakers[i], &info) == 0 && info.client == TRIP_CLIENT_SHARED;
+    }
+    return shared;
+}
+
+/* Attached to the tripd of now, which has answered each breaker's name: what was counted is, or will be, drained. */
+static bool settle(trip_client *client, trip_breaker *breakers[BREAKERS])
 {
     for (unsigned tries = 0; tries < 500; tries++) {
-        trip_info info;
-        trip_breaker_info(breaker, &info);
-        if (trip_client_status(client) == TRIP_CLIENT_SHARED)
+        if (all_shared(breakers) && trip_client_status(client) == TRIP_CLIENT_SHARED)
             return true;
         nap_us(20000);
     }
@@ -207,11 +215,11 @@ static void fork_a_child(trip_client *client, trip_breaker *breakers[BREAKERS], 
     if (pid != 0)
         return;
     struct life *life = new_life();
-    if (!life || !settle(client, breakers[0]))
+    if (!life || !settle(client, breakers))
         _exit(0); /* reports nothing: what it says would be counted nowhere */
     __atomic_add_fetch(&arena->forks, 1, __ATOMIC_RELAXED);
     load(life, breakers, random, 2000);
-    _exit(settle(client, breakers[0]) ? 0 : 3);
+    _exit(settle(client, breakers) ? 0 : 3);
 }
 
 static _Noreturn void live(uint64_t random, bool forks)
@@ -225,14 +233,14 @@ static _Noreturn void live(uint64_t random, bool forks)
     for (unsigned i = 0; i < BREAKERS; i++)
         if (trip_breaker_get(client, names[i], &breakers[i]) < 0)
             _exit(2);
-    if (!settle(client, breakers[0]))
+    if (!settle(client, breakers))
         _exit(3);
     while (!__atomic_load_n(&arena->stop, __ATOMIC_RELAXED)) {
         load(life, breakers, next_random(&random), 3000);
         if (forks && next_random(&random) % 4 == 0)
             fork_a_child(client, breakers, next_random(&random));
     }
-    if (!settle(client, breakers[0]))
+    if (!settle(client, breakers))
         _exit(3);
     trip_close(client);
     _exit(0);
