@@ -140,18 +140,25 @@ static void taken(void *context, struct meter_side *meter)
         breakers_touch(breakers, meter->breaker);
 }
 
-/* Breakers that this lane's events need not name: whose ring was full, who watches calls in flight, whose word a client
- * moved after its event was read. */
+static bool watches(const struct breaker_settings *settings)
+{
+    return settings->trip.stall_after || settings->trip.in_flight;
+}
+
+/* Breakers that this lane's events need not name: who watches calls in flight, and those of a section some of whose
+ * events were not taken, be it that its ring was full or that a thread was held up while it wrote one. All others have
+ * their evidence, and each step of their word, named by an event that was taken or by the heartbeat. */
 static void touch_unnamed(struct breakers *breakers, const struct lane_side *side)
 {
+    const bool watched = breakers->stall_watchers || breakers->in_flight_watchers;
+    if (!watched && !lane_side_untaken(side))
+        return;
     for (uint32_t number = 0; number < side->meters; number++) {
         const struct meter_side *const meter = lane_side_meter(side, number);
         if (!meter || meter->breaker == NO_BREAKER)
             continue;
-        const struct breaker_settings *const settings = breakers->table[meter->breaker].settings;
-        const uint64_t mirror = breakers->segment->mirror[meter->breaker];
-        if (side->sections[meter_side_section(meter)].dropped || settings->trip.stall_after ||
-            settings->trip.in_flight || word_epoch(breakers_raw_word(breakers, meter->breaker)) != word_epoch(mirror))
+        if (section_side_untaken(&side->sections[meter_side_section(meter)]) ||
+            watches(breakers->table[meter->breaker].settings))
             breakers_touch(breakers, meter->breaker);
     }
 }

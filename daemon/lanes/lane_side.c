@@ -373,7 +373,7 @@ bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch 
     /* Pairs with the client's release of `head`: the events before it are written, but for a shared section's. */
     const uint64_t head = load(&lane_section_at(side->memory, section)->head);
     uint64_t there = head - ring->tail;
-    bool stuck = false;
+    ring->stuck = false;
     ring->dropped = ring->full || there >= LANE_EVENTS;
     ring->full = there >= LANE_EVENTS;
     if (there > LANE_EVENTS) { /* no ring is so full: what it tells is lost, what it counts is not */
@@ -387,15 +387,28 @@ bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch 
         if (meter && chain(batch, meter))
             taken(context, meter);
         /* A thread may have died between taking a place and writing there; a full ring does not wait for it. */
-        stuck = !whole && !ring->full;
-        if (stuck)
+        ring->stuck = !whole && !ring->full;
+        if (ring->stuck)
             break;
         ring->tail++;
         there--;
         most--;
     }
     ring->more = there > 0;
-    return ring->full || (there > 0 && !stuck);
+    return ring->full || (there > 0 && !ring->stuck);
+}
+
+bool section_side_untaken(const struct section_side *section)
+{
+    return section->dropped || section->stuck;
+}
+
+bool lane_side_untaken(const struct lane_side *side)
+{
+    for (uint32_t section = 0; section < side->section_count; section++)
+        if (section_side_untaken(&side->sections[section]))
+            return true;
+    return false;
 }
 
 void lane_side_release(struct lane_side *side, uint32_t section)

@@ -39,6 +39,7 @@ struct section_side {
     bool more;     /* there are events that are not read yet: what the counters say came partly after them */
     bool full;     /* it was full when last read */
     bool dropped;  /* or the time before: what the counters say beyond the events was dropped */
+    bool stuck;    /* a thread has not written the next event yet, and those behind it wait */
 };
 
 struct lane_side {
@@ -95,6 +96,9 @@ uint64_t meter_side_owner(const struct meter_side *meter); /* as it stands in th
  * lane_side_release: come again. */
 bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch *batch, uint32_t most,
                     void (*taken)(void *context, struct meter_side *meter), void *context);
+/* Did the last takes leave out events that clients told, or lost? Of a section; of any section. */
+bool section_side_untaken(const struct section_side *section);
+bool lane_side_untaken(const struct lane_side *side);
 /* The events that were taken may be overwritten. */
 void lane_side_release(struct lane_side *side, uint32_t section);
 

@@ -180,7 +180,8 @@ static void test_a_streak_goes_over_processes(void **state)
     assert_int_equal(now(), WORD_OPEN);
 }
 
-static void test_a_step_whose_event_was_read_before_it_is_noticed(void **state)
+/* libtrip tells a step after it; one that comes after its event is found as one that nobody told. */
+static void test_a_step_whose_event_was_read_before_it_is_noticed_by_the_heartbeat(void **state)
 {
     (void)state;
     start(STEADY);
@@ -190,9 +191,8 @@ static void test_a_step_whose_event_was_read_before_it_is_noticed(void **state)
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(host->move_count, 0);
-    client_streak(host, slot, epoch, true); /* the client goes on: its word, then its bell */
-    client_mark_dirty(host, &client);
-    breakers_rung(host->breakers);
+    client_streak(host, slot, epoch, true);
+    breakers_beat(host->breakers);
     assert_int_equal(host->move_count, 1);
     assert_int_equal(last_move()->reason, TRIP_REASON_CONSECUTIVE);
 }
@@ -1521,7 +1521,7 @@ int main(void)
         TEST(five_failures_in_a_row_open),
         TEST(a_success_between_breaks_the_streak),
         TEST(a_streak_goes_over_processes),
-        TEST(a_step_whose_event_was_read_before_it_is_noticed),
+        TEST(a_step_whose_event_was_read_before_it_is_noticed_by_the_heartbeat),
         TEST(a_failure_rate_opens_once_enough_calls_came),
         TEST(a_success_that_completes_minimum_calls_opens_with_the_tick),
         TEST(the_tick_comes_within_250_ms_and_only_while_it_can_help),

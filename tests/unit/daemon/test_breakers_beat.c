@@ -182,14 +182,62 @@ static void test_the_next_worker_reads_all_that_it_finds(void **state)
     assert_int_equal(calls(), 2);
 }
 
+static void moves_the_word(void)
+{
+    *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
+}
+
+static void rings(void)
+{
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+}
+
 static void test_a_word_that_a_client_moved_and_never_told_is_noticed(void **state)
 {
     (void)state;
     start("trip: {}");
-    *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
+    moves_the_word();
     beat();
     assert_int_equal(host->move_count, 1);
     assert_int_equal(host->moves[0].to, TRIP_STATE_OPEN);
+}
+
+/* A process may have 10,000 breakers, and ring for one. */
+static void test_a_lane_that_rings_has_only_breakers_looked_at_that_its_events_name(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    rings(); /* its meters are found */
+    moves_the_word();
+    rings();
+    assert_int_equal(host->move_count, 0);
+    beat();
+    assert_int_equal(host->move_count, 1);
+}
+
+static void test_a_step_whose_event_waits_behind_a_thread_that_was_held_up_is_seen_at_once(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    rings();
+    moves_the_word();
+    lane_section_at(client.writer.memory, 1)->head++; /* its event is not written yet */
+    rings();
+    assert_int_equal(host->move_count, 1);
+    beat();
+}
+
+static void test_a_step_whose_event_found_the_ring_full_is_seen_at_once(void **state)
+{
+    (void)state;
+    start("trip: {}");
+    rings();
+    moves_the_word();
+    lane_section_at(client.writer.memory, 1)->head += LANE_EVENTS;
+    rings();
+    assert_int_equal(host->move_count, 1);
+    beat();
 }
 
 int main(void)
@@ -205,6 +253,9 @@ int main(void)
         TEST(the_end_of_a_lane_takes_what_was_not_announced),
         TEST(the_next_worker_reads_all_that_it_finds),
         TEST(a_word_that_a_client_moved_and_never_told_is_noticed),
+        TEST(a_lane_that_rings_has_only_breakers_looked_at_that_its_events_name),
+        TEST(a_step_whose_event_waits_behind_a_thread_that_was_held_up_is_seen_at_once),
+        TEST(a_step_whose_event_found_the_ring_full_is_seen_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void test_each_wrong_field_of_the_header_is_refused(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
-    for (int wrong = 0; wrong < 4; wrong++) {
+    for (int wrong = 0; wrong < 5; wrong++) {
         struct lane_writer writer;
         struct lane *lane;
         writer_make(&writer, 77);
@@ -93,6 +93,9 @@ static void test_each_wrong_field_of_the_header_is_refused(void **state)
             break;
         case 2:
             writer.memory->digest ^= 1;
+            break;
+        case 3: /* its meters would count for other breakers */
+            writer.memory->segment_id++;
             break;
         default:
             writer.memory->lane_id = 0;
