@@ -47,6 +47,12 @@ breakers:
     open: {for: 10ms, jitter: 0%}
     half_open: {permits: 2, max_wait: 500ms}
     retry: {attempts: 2, backoff: fixed, base: 105ms, jitter: none}
+  - match: "limited"
+    concurrency: {max: 1}
+    rate: {limit: 2, per: 1h}
+    priority: {sheddable_below: 0%, normal_below: 0%}
+  - match: "trial"
+    mode: shadow
 END
 start "$TRIPD" -c "$folder/tripd.yaml" --test-clock
 attached a
@@ -149,6 +155,12 @@ at 171
 last ramp ramping open relapse 170
 shows failures events.-1.condition events ramp
 shows failures condition show ramp
+# An operator's trip of a ramping breaker is no relapse.
+at 400
+calls probe
+await "ramp ramps" would_say a ramping state
+ctl trip ramp
+last ramp ramping open operator 400
 
 # 8. Calls in flight are judged when half-open closes.
 case_of in_flight
@@ -252,6 +264,49 @@ says a probe begin
 at 900
 says a open retries network
 says a ok ends ok
+
+# So do those of a breaker that is forced open, with its own state closed.
+ctl reset retries/open
+ctl force-open retries/open
+says a open retries network
+ctl auto retries/open
+
+# The bulkhead is asked before the rate, and neither is a denial of the breaker's own. Shadow takes tickets and tokens as
+# auto does, counts what it would have denied, and denies nothing; disabled calls are outside the limits.
+case_of limited
+says a allow begin
+says a deny_concurrency begin
+says a ok ends ok
+calls allow deny_rate
+shows 1 limits.concurrency.rejected show limited
+shows 1 limits.rate.rejected show limited
+shows 0 totals.denied show limited
+ctl shadow limited
+calls allow
+shows 2 limits.rate.rejected show limited
+ctl disable limited
+says a allow begin
+says a allow begin
+says a ok ends ok
+shows 1 limits.concurrency.rejected show limited
+shows 2 limits.rate.rejected show limited
+case_of limited
+at 3600000
+ctl shadow limited
+says a allow begin
+says a allow begin
+shows 2 limits.concurrency.rejected show limited
+ctl trip limited
+says a allow begin
+shows 1 totals.denied show limited
+says a ok ends ok
+
+# auto sets a mode of its own where a weaker one would hold another.
+case_of trial
+shows shadow mode show trial
+ctl auto trial
+shows auto mode show trial
+shows operator mode_owner show trial
 
 # A mode that freezes the state grants no permits.
 case_of probes/frozen
