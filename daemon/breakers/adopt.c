@@ -75,7 +75,7 @@ int breakers_adopt(struct breakers *breakers)
     const bool fresh_commons = breakers->segment->header->commons_id != commons_id;
     breakers_look_at_clock(breakers);
     breakers->recovering = true;
-    segment_recover(breakers->segment, breakers_store_mark, breakers);
+    segment_recover(breakers->segment);
     breakers->recovering = false;
     if (fresh_commons)
         segment_commons_begin(breakers->segment);

@@ -22,8 +22,6 @@ static int make_drain(struct breakers *breakers)
         .clock = breakers->options.clock,
         .lanes = breakers->options.lanes,
         .tracer = breakers->options.tracer,
-        .store = breakers_store_mark,
-        .context = breakers,
         .batch = {.events = calloc(BATCH_EVENTS, sizeof(struct told)), .capacity = BATCH_EVENTS},
     };
     return drain->batch.events ? 0 : -ENOMEM;
@@ -37,6 +35,7 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->options = *options;
     breakers->segment = options->segment;
     breakers->commons = options->commons;
+    segment_store_marks_by(breakers->segment, breakers_store_mark, breakers);
     breakers->random = options->seed;
     breakers->touched = NONE;
     breakers->stall_due_ns = DEADLINE_NEVER;
@@ -64,6 +63,7 @@ struct breakers *breakers_free(struct breakers *breakers)
 {
     if (!breakers)
         return NULL;
+    segment_store_marks_by(breakers->segment, NULL, NULL);
     for (uint32_t lane = 1; breakers->sides && lane <= LANES_MAX; lane++)
         lane_side_free(breakers->sides[lane]);
     if (breakers->drain)
@@ -295,7 +295,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     const struct pattern_slot *const pattern = segment_pattern_for(segment, name, now_ms);
     *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed, .untold = true};
     core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name));
-    segment_commit(segment, breakers_store_mark, breakers);
+    segment_commit(segment);
     breakers_limits_begin(breakers, slot);
     segment_mirror(segment, slot, fresh);
     /* Release: pairs with the acquire of clients, who find the slot by its name, published later. */

@@ -437,7 +437,7 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     if (!breakers->sides[number]) {
         if (lane_side_new(lane, &breakers->sides[number]) < 0)
             return; /* breakers_drain_all tries again */
-        segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane), breakers_store_mark, breakers);
+        segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane));
         set_bit(breakers->lanes, number);
     }
     set_bit(breakers->ready, number); /* what it told before nobody was told of */

@@ -48,7 +48,7 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
     note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
     segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_STEP, &step);
     breakers->note = move->note;
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     breakers->note = NULL;
 }
 

@@ -57,7 +57,7 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
         segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
     }
     if (core)
-        segment_commit(breakers->segment, breakers_store_mark, breakers);
+        segment_commit(breakers->segment);
     return core != NULL;
 }
 

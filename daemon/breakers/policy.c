@@ -175,7 +175,7 @@ void breakers_configure(struct breakers *breakers, uint32_t slot, const struct c
     const struct breaker_settings *const settings = config_settings_for(config, segment_name(breakers->segment, slot));
     breakers_watch(breakers, slot, settings);
     core_reconfigure(segment_begin(breakers->segment, slot), settings);
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     segment_detail_match(breakers->segment, slot, settings->match);
     set_mode_by_config(breakers, slot);
     breaker->mode = segment_mode_now(breakers->segment, slot, breakers_now_ms(breakers), &breaker->mode_until_ms);

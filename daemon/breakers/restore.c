@@ -39,7 +39,7 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
     head->opens = breaker->opens;
     head->open_ms = breaker->open_ms;
     memcpy(head->trips, breaker->trips, sizeof(head->trips));
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
 }
 
 /* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */

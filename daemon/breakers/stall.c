@@ -51,7 +51,7 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
     core_calls(core, breakers->table[slot].settings, breakers->now_ns, 1, true, slow);
     segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
                  &mark);
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
     segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");
 }
