@@ -1,8 +1,12 @@
 /* After a reboot: what the snapshot on disk says, into an empty segment. */
-#include "breakers/parts.h"
-#include "segment/saved.h"
-
 #include <string.h>
+
+#include "breakers/limits.h"
+#include "breakers/move.h"
+#include "breakers/policy.h"
+#include "breakers/reconcile.h"
+#include "breakers/settle.h"
+#include "segment/saved.h"
 
 /* Wall clocks jump: what is left was never more than it was when it was written. */
 static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
