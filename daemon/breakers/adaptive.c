@@ -1,12 +1,13 @@
 /* What is measured for a breaker's limits: core/adaptive.h, fed with what was counted. All private: a worker after this
  * one begins with the tickets in force, and measures the rest anew within seconds.
  */
-#include "breakers/parts.h"
+#include "breakers/adaptive.h"
 
 #include <stdlib.h>
 
-/* ------------------------------------------------------------------------------------------------------ for the slot
- */
+#include "breakers/latency.h"
+
+/* ----------------------------------------------------------------------------------------------------- for the slot */
 
 uint64_t breakers_adaptive_tickets(const struct breaker *breaker)
 {
@@ -28,8 +29,7 @@ uint64_t breakers_adaptive_hedge_ns(const struct breaker *breaker)
     return breaker->adaptive ? breaker->adaptive->hedge_ns : 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- settings
- */
+/* --------------------------------------------------------------------------------------------------------- settings */
 
 void breakers_adaptive_configure(struct breakers *breakers, uint32_t slot)
 {
@@ -63,8 +63,7 @@ void breakers_adaptive_from_now(struct breakers *breakers, uint32_t slot)
                           breakers->segment->details[slot].latency, breakers->now_ns);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ samples
- */
+/* ---------------------------------------------------------------------------------------------------------- samples */
 
 void breakers_adaptive_counted(struct breakers *breakers, uint32_t slot)
 {
@@ -78,16 +77,16 @@ uint64_t breakers_adaptive_due_ns(const struct breaker *breaker)
     return breaker->adaptive ? adaptive_due_ns(breaker->adaptive) : DEADLINE_NEVER;
 }
 
-void breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
+bool breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
     const struct breaker_totals *const totals = &segment_core(breakers->segment, slot)->head.totals;
     if (breakers_adaptive_due_ns(breaker) > breakers->now_ns)
-        return;
+        return false;
     if (breaker->mode == TRIP_MODE_SHADOW) /* what it would have shed went out, and is among the calls */
         breaker->adaptive->totals.limited[LIMITED_SHED] = totals->limited[LIMITED_SHED];
     breakers_publish_latency(breakers, slot);
     adaptive_sample(breaker->adaptive, breaker->settings, &segment_core(breakers->segment, slot)->head,
                     breakers->segment->details[slot].latency, breakers->now_ns);
-    breakers_limits_publish(breakers, slot);
+    return true;
 }

@@ -1,8 +1,13 @@
 /* What a worker before this one left in the segment. A committed transaction is carried out; every word is looked at,
  * so that a step without a record gets one; policies are published anew, for the config may be another one; and every
  * breaker is judged again, for decisions are functions of the image. */
-#include "breakers/parts.h"
+#include "breakers/adopt.h"
 
+#include "breakers/limits.h"
+#include "breakers/move.h"
+#include "breakers/policy.h"
+#include "breakers/reconcile.h"
+#include "breakers/settle.h"
 #include "internal/succession.h"
 
 /* May a probe run that was admitted in the commons before? By a permit, or by a client that took an open breaker's next
@@ -75,7 +80,7 @@ int breakers_adopt(struct breakers *breakers)
     const bool fresh_commons = breakers->segment->header->commons_id != commons_id;
     breakers_look_at_clock(breakers);
     breakers->recovering = true;
-    segment_recover(breakers->segment, breakers_store_mark, breakers);
+    segment_recover(breakers->segment);
     breakers->recovering = false;
     if (fresh_commons)
         segment_commons_begin(breakers->segment);
@@ -92,8 +97,7 @@ int breakers_adopt(struct breakers *breakers)
     return 0;
 }
 
-/* ------------------------------------------------------------------------- what a client brings of the commons before
- */
+/* ----------------------------------------------------------------------- what a client brings of the commons before */
 
 #define TRIES 1000
 

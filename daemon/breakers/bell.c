@@ -1,7 +1,8 @@
 /* Which failures wake tripd (internal/bell.h): those that may be the last that a condition over the window needs. The
  * others wait in their rings for a drain that comes anyway, at the next heartbeat at the latest. */
-#include "breakers/parts.h"
+#include "breakers/bell.h"
 
+#include "breakers/adaptive.h"
 #include "internal/bell.h"
 #include "internal/numbers.h"
 #include "internal/ticks.h"

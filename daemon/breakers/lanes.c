@@ -1,12 +1,20 @@
-/* Lanes that come, tell and go; and whose meters are whose.
+/* Lanes that come, tell and go.
  *
  *   dirty (commons) ──> ready ──> events into a batch, by meter ──> their breakers drained and settled ──> tails
  *
  * A ring's events may be overwritten only when what they tell is counted: a kill before leaves them to the next worker.
  */
-#include "breakers/parts.h"
+#include "breakers/lanes.h"
 
 #include <string.h>
+
+#include "breakers/latency.h"
+#include "breakers/limits.h"
+#include "breakers/meters.h"
+#include "breakers/permits.h"
+#include "breakers/settle.h"
+#include "breakers/stall.h"
+#include "breakers/word.h"
 
 /* A lane that tells without end waits for its next turn of the loop, and so does what lanes tell of breakers that have
  * very many meters. */
@@ -16,83 +24,7 @@
 /* Of lanes that have ended: a full ring is read in two, and is then seen not to be full. */
 #define LAST_ROUNDS 4
 
-/* ------------------------------------------------------------------------------------------------- whose meters are
- * whose */
-
-static void link_to(struct meter_side **chain, struct meter_side *meter)
-{
-    meter->next = *chain;
-    meter->previous = chain;
-    if (meter->next)
-        meter->next->previous = &meter->next;
-    *chain = meter;
-}
-
-static void leave_chain(struct meter_side *meter)
-{
-    *meter->previous = meter->next;
-    if (meter->next)
-        meter->next->previous = meter->previous;
-    if (meter->breaker != NO_BREAKER)
-        meter_side_unclaim(meter);
-}
-
-void breakers_home(struct breakers *breakers, struct meter_side *meter)
-{
-    const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
-    const bool ours = slot < breakers->segment->slots && breakers->table[slot].settings &&
-                      segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
-    link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
-    if (ours)
-        breakers_touch(breakers, slot);
-}
-
-/* Those whose owner was written anew go to where it says now. */
-void breakers_strays(struct breakers *breakers, struct meter_side **chain)
-{
-    struct meter_side *strays = NULL;
-    for (struct meter_side *meter = *chain, *next; meter; meter = next) {
-        const uint64_t owner = meter_side_owner(meter);
-        next = meter->next;
-        if (owner == meter->owner || owner == 0)
-            continue;
-        leave_chain(meter);
-        meter->owner = owner;
-        link_to(&strays, meter);
-    }
-    while (strays) {
-        struct meter_side *const meter = strays;
-        leave_chain(meter);
-        breakers_home(breakers, meter);
-    }
-}
-
-void breakers_homeless(struct breakers *breakers, uint32_t slot)
-{
-    while (breakers->table[slot].meters) {
-        struct meter_side *const meter = breakers->table[slot].meters;
-        leave_chain(meter);
-        link_to(&breakers->nobodys, meter);
-    }
-}
-
-static void found(void *context, struct meter_side *meter)
-{
-    breakers_home(context, meter);
-}
-
-/* ---------------------------------------------------------------------------------------------------------- bits of
- * lanes */
-
-static void set_bit(uint64_t *bits, uint32_t bit)
-{
-    bits[bit / 64] |= UINT64_C(1) << bit % 64;
-}
-
-static void clear_bit(uint64_t *bits, uint32_t bit)
-{
-    bits[bit / 64] &= ~(UINT64_C(1) << bit % 64);
-}
+/* ---------------------------------------------------------------------------------------------------- bits of lanes */
 
 static uint32_t words_of(const struct breakers *breakers)
 {
@@ -116,7 +48,7 @@ bool breakers_pending(struct breakers *breakers)
     return any != 0 || any_ready(breakers);
 }
 
-static void take_dirty(struct breakers *breakers)
+void breakers_take_dirty(struct breakers *breakers)
 {
     for (uint32_t word = 0; word < words_of(breakers); word++) {
         uint64_t *const dirty = &breakers->commons->header->dirty[word];
@@ -128,8 +60,7 @@ static void take_dirty(struct breakers *breakers)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ telling
- */
+/* ---------------------------------------------------------------------------------------------------------- telling */
 
 static void taken(void *context, struct meter_side *meter)
 {
@@ -168,7 +99,7 @@ static bool take_lane(struct breakers *breakers, struct lane_side *side, uint32_
 {
     bool again = false;
     lanes_reading(breakers->options.lanes, side->number);
-    lane_side_look(side, breakers->now_ticks, found, breakers);
+    breakers_look_for_meters(breakers, side);
     for (uint32_t section = 0; section < side->section_count; section++)
         again |= lane_side_take(side, section, &breakers->drain->batch, most, taken, breakers);
     touch_unnamed(breakers, side);
@@ -193,9 +124,8 @@ static void empty_batch(struct breakers *breakers)
     breakers->drain->batch.count = 0;
 }
 
-/* Calls `each` for the lanes of these bits. */
-static void for_lanes(struct breakers *breakers, const uint64_t *bits,
-                      void (*each)(struct breakers *breakers, struct lane_side *side))
+void breakers_for_lanes(struct breakers *breakers, const uint64_t *bits,
+                        void (*each)(struct breakers *breakers, struct lane_side *side))
 {
     for (uint32_t word = 0; word < words_of(breakers); word++)
         for (uint64_t left = bits[word]; left; left &= left - 1) {
@@ -215,7 +145,7 @@ static void take_turn(struct breakers *breakers, struct lane_side *side)
     /* Each its part of the batch: the lanes' events of one batch are of about the same time. */
     const uint32_t part = breakers->drain->batch.capacity / (breakers->sections ? breakers->sections : 1);
     if (take_lane(breakers, side, part > EVENTS_LEAST ? part : EVENTS_LEAST))
-        set_bit(breakers->ready, side->number);
+        breakers_set_bit(breakers->ready, side->number);
 }
 
 static void collect_round(struct breakers *breakers)
@@ -224,10 +154,10 @@ static void collect_round(struct breakers *breakers)
     memcpy(turn, breakers->ready, sizeof(turn));
     memset(breakers->ready, 0, sizeof(breakers->ready));
     breakers->sections = 0;
-    for_lanes(breakers, turn, count_sections);
-    for_lanes(breakers, turn, take_turn);
+    breakers_for_lanes(breakers, turn, count_sections);
+    breakers_for_lanes(breakers, turn, take_turn);
     breakers_turn_touched(breakers);
-    for_lanes(breakers, turn, release_lane);
+    breakers_for_lanes(breakers, turn, release_lane);
     empty_batch(breakers);
 }
 
@@ -240,7 +170,7 @@ void breakers_collect(struct breakers *breakers)
 
 void breakers_collect_told(struct breakers *breakers)
 {
-    take_dirty(breakers);
+    breakers_take_dirty(breakers);
     breakers_collect(breakers);
 }
 
@@ -250,199 +180,23 @@ void breakers_collect_all(struct breakers *breakers)
     breakers_collect(breakers);
 }
 
-/* What the lanes that are ready tell, and which calls of theirs are in flight. */
-static void collect_and_watch(struct breakers *breakers)
+void breakers_collect_and_watch(struct breakers *breakers)
 {
     uint64_t told[COMMONS_LANES_MAX / 64];
     memcpy(told, breakers->ready, sizeof(told));
     breakers_collect(breakers);
     if (breakers->stall_watchers)
-        for_lanes(breakers, told, breakers_stall_look);
+        breakers_for_lanes(breakers, told, breakers_stall_look);
 }
 
 void breakers_rung(struct breakers *breakers)
 {
     breakers_look_at_clock(breakers);
-    take_dirty(breakers);
-    collect_and_watch(breakers);
+    breakers_take_dirty(breakers);
+    breakers_collect_and_watch(breakers);
 }
 
-/* --------------------------------------------------------------------------------------------------------- everything
- */
-
-/* Of these meters, which are all the breaker's. */
-static void publish_latency(struct breakers *breakers, uint32_t slot, struct meter_side *first, bool alone)
-{
-    uint64_t counts[LATENCY_BUCKETS];
-    memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
-    for (struct meter_side *meter = first; meter; meter = alone ? NULL : meter->next) {
-        lanes_reading(breakers->options.lanes, meter->lane->number);
-        meter_side_latency(meter, counts);
-    }
-    lanes_reading(breakers->options.lanes, 0);
-    segment_detail_latency(breakers->segment, slot, counts);
-}
-
-void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
-{
-    publish_latency(breakers, slot, breakers->table[slot].meters, false);
-    breakers->table[slot].latency_stale = false;
-}
-
-static void drain_nobodys(struct breakers *breakers)
-{
-    for (struct meter_side *meter = breakers->nobodys; meter; meter = meter->next) {
-        lanes_reading(breakers->options.lanes, meter->lane->number);
-        drain_nobody(meter);
-    }
-    lanes_reading(breakers->options.lanes, 0);
-    breakers_strays(breakers, &breakers->nobodys);
-}
-
-void breakers_find_meters(struct breakers *breakers)
-{
-    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
-        if (!breakers->sides[lane])
-            continue;
-        lanes_reading(breakers->options.lanes, lane);
-        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
-    }
-    lanes_reading(breakers->options.lanes, 0);
-    drain_nobodys(breakers);
-}
-
-/* Those that there was no memory for. */
-static void lanes_late(struct breakers *breakers)
-{
-    for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
-        if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane])
-            breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
-}
-
-static bool count(struct breakers *breakers, uint32_t slot)
-{
-    const bool news = breakers_drain(breakers, slot);
-    const bool probed = word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN;
-    if (news || probed)
-        breakers_settle(breakers, slot);
-    return news || probed;
-}
-
-void breakers_count(struct breakers *breakers, uint32_t slot)
-{
-    count(breakers, slot);
-}
-
-/* True: it may change though no call comes. */
-static bool look_at(struct breakers *breakers, uint32_t slot)
-{
-    const struct breaker *const breaker = &breakers->table[slot];
-    const bool news = count(breakers, slot);
-    if (breaker->latency_stale)
-        breakers_publish_latency(breakers, slot);
-    const bool limits = breakers_limits_look(breakers, slot);
-    if (breakers->now_ns >= breaker->steps.until_ns)
-        breakers_tell_rest(breakers, slot);
-    return news || limits || breaker->steps.rest.steps;
-}
-
-static void begin_suspecting(struct breakers *breakers)
-{
-    breakers->suspect_count = 0;
-    memset(breakers->blocks, 0, sizeof(breakers->blocks));
-}
-
-void breakers_heartbeat(struct breakers *breakers, uint32_t slot)
-{
-    look_at(breakers, slot);
-    breakers_limits_reclaim(breakers);
-}
-
-void breakers_drain_all(struct breakers *breakers)
-{
-    breakers_look_at_clock(breakers);
-    take_dirty(breakers);
-    lanes_late(breakers);
-    breakers->assembled = true;
-    breakers_collect_all(breakers);
-    drain_nobodys(breakers);
-    begin_suspecting(breakers);
-    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
-        if (breakers->table[slot].settings)
-            look_at(breakers, slot);
-    breakers_limits_reclaim(breakers);
-    breakers_turn_touched(breakers);
-}
-
-/* ------------------------------------------------------------------------------------------------------- heartbeats
- */
-
-static void look_for_moved(struct breakers *breakers, struct lane_side *side)
-{
-    lanes_reading(breakers->options.lanes, side->number);
-    if (lane_side_moved(side))
-        set_bit(breakers->ready, side->number);
-    lanes_reading(breakers->options.lanes, 0);
-}
-
-static void is_lively(void *context, struct meter_side *meter)
-{
-    struct breakers *const breakers = context;
-    if (meter->breaker != NO_BREAKER)
-        breakers_enliven(breakers, meter->breaker);
-    else
-        breakers->nobodys_moved = true;
-}
-
-static void beat_of(struct breakers *breakers, struct lane_side *side)
-{
-    lane_side_beat(side, is_lively, breakers);
-}
-
-/* Words that are not what tripd knows: by clients who were killed before they told it, or damaged. A slot that never
- * had a name has no mirror, and its word may have no memory. */
-static void look_at_words(struct breakers *breakers)
-{
-    const uint64_t *const mirror = breakers->segment->mirror;
-    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++)
-        if (mirror[slot] &&
-            (mirror[slot] != breakers_raw_word(breakers, slot) || word_state(mirror[slot]) == WORD_HALF_OPEN))
-            breakers_enliven(breakers, slot);
-}
-
-static void look_at_lively(struct breakers *breakers)
-{
-    for (uint32_t word = 0; word <= breakers->segment->slots / 64; word++)
-        for (uint64_t left = breakers->lively[word]; left; left &= left - 1) {
-            const uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(left);
-            if (!breakers->table[slot].settings || !look_at(breakers, slot))
-                clear_bit(breakers->lively, slot);
-        }
-}
-
-void breakers_beat(struct breakers *breakers)
-{
-    if (!breakers->assembled)
-        breakers_drain_all(breakers);
-    breakers_look_at_clock(breakers);
-    take_dirty(breakers);
-    lanes_late(breakers);
-    for_lanes(breakers, breakers->lanes, look_for_moved);
-    segment_round(breakers->segment); /* after the bits were taken: announce.h */
-    collect_and_watch(breakers);      /* a call that begins beside one that hangs rings for nobody */
-    for_lanes(breakers, breakers->lanes, beat_of);
-    if (breakers->nobodys_moved)
-        drain_nobodys(breakers);
-    breakers->nobodys_moved = false;
-    look_at_words(breakers);
-    begin_suspecting(breakers);
-    look_at_lively(breakers);
-    breakers_limits_reclaim(breakers);
-    breakers_turn_touched(breakers);
-}
-
-/* ----------------------------------------------------------------------------------------------------- coming and
- * going */
+/* ------------------------------------------------------------------------------------------------- coming and going */
 
 void breakers_lane_came(struct breakers *breakers, struct lane *lane)
 {
@@ -450,10 +204,10 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
     if (!breakers->sides[number]) {
         if (lane_side_new(lane, &breakers->sides[number]) < 0)
             return; /* breakers_drain_all tries again */
-        segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane), breakers_store_mark, breakers);
-        set_bit(breakers->lanes, number);
+        segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane));
+        breakers_set_bit(breakers->lanes, number);
     }
-    set_bit(breakers->ready, number); /* what it told before nobody was told of */
+    breakers_set_bit(breakers->ready, number); /* what it told before nobody was told of */
     breakers_collect(breakers);
     breakers_stall_look(breakers, breakers->sides[number]);
 }
@@ -466,7 +220,7 @@ bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number)
 /* A thread of it may go on for a moment, and take another ticket: that is nobody's, and free at the next heartbeat. */
 void breakers_lane_doomed(struct breakers *breakers, uint32_t number)
 {
-    set_bit(breakers->doomed, number);
+    breakers_set_bit(breakers->doomed, number);
     breakers_tickets_of_lane(breakers, number);
 }
 
@@ -486,17 +240,7 @@ static void publish_latencies(struct breakers *breakers, struct lane_side *side)
     for (uint32_t number = 0; number < side->meters; number++) {
         struct meter_side *const meter = lane_side_meter(side, number);
         if (meter && meter->breaker != NO_BREAKER && breakers->table[meter->breaker].latency_stale)
-            publish_latency(breakers, meter->breaker, meter, true);
-    }
-}
-
-static void unlink_meters(struct breakers *breakers, struct lane_side *side)
-{
-    (void)breakers;
-    for (uint32_t number = 0; number < side->meters; number++) {
-        struct meter_side *const meter = lane_side_meter(side, number);
-        if (meter)
-            leave_chain(meter);
+            breakers_publish_latency_of(breakers, meter);
     }
 }
 
@@ -505,9 +249,9 @@ static void forget(struct breakers *breakers, struct lane_side *side)
     const uint32_t number = side->number;
     breakers_permits_of_lane(breakers, number);
     breakers->sides[number] = NULL;
-    clear_bit(breakers->lanes, number);
-    clear_bit(breakers->ready, number);
-    clear_bit(breakers->doomed, number);
+    breakers_clear_bit(breakers->lanes, number);
+    breakers_clear_bit(breakers->ready, number);
+    breakers_clear_bit(breakers->doomed, number);
     lane_side_free(side);
 }
 
@@ -528,15 +272,15 @@ void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, u
     breakers_collect_told(breakers); /* what others told before comes before their last */
     for (uint32_t i = 0; i < count; i++) {
         breakers_tickets_of_lane(breakers, lane_number(lanes[i]));
-        set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */
+        breakers_set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */
     }
     collect_last(breakers);
-    for_lanes(breakers, breakers->leaving, touch_all);
+    breakers_for_lanes(breakers, breakers->leaving, touch_all);
     breakers_turn_touched(breakers);
-    for_lanes(breakers, breakers->leaving, touch_all);
-    for_lanes(breakers, breakers->leaving, publish_latencies);
-    for_lanes(breakers, breakers->leaving, unlink_meters);
-    for_lanes(breakers, breakers->leaving, forget);
+    breakers_for_lanes(breakers, breakers->leaving, touch_all);
+    breakers_for_lanes(breakers, breakers->leaving, publish_latencies);
+    breakers_for_lanes(breakers, breakers->leaving, breakers_unlink_meters);
+    breakers_for_lanes(breakers, breakers->leaving, forget);
     breakers_turn_touched(breakers);
     memset(breakers->leaving, 0, sizeof(breakers->leaving));
 }

@@ -4,18 +4,19 @@
  * What clients do to the words of limits needs nothing of tripd: buckets refill by the clock, tickets are given back by
  * who took them. So a tripd that is away stops deposits and what adapts, and no limit.
  */
-#include "breakers/parts.h"
+#include "breakers/limits.h"
 
 #include <string.h>
 
+#include "breakers/adaptive.h"
+#include "breakers/meters.h"
 #include "internal/policy.h"
 #include "internal/waiters.h"
 #include "log.h"
 
 #define DEPOSIT_TRIES 64
 
-/* -------------------------------------------------------------------------------------------------- what is published
- */
+/* ------------------------------------------------------------------------------------------------ what is published */
 
 static struct policy_slot wanted(const struct breaker *breaker)
 {
@@ -69,8 +70,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
         wake_waiters(breakers, slot);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the budget
- */
+/* ------------------------------------------------------------------------------------------------------- the budget */
 
 static uint64_t load_relaxed(const uint64_t *word) /* whole for itself, and judged as hostile */
 {
@@ -128,8 +128,7 @@ static void look_at_pace(struct breakers *breakers, uint32_t slot)
         breakers_limits_publish(breakers, slot);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the tickets
- */
+/* ------------------------------------------------------------------------------------------------------ the tickets */
 
 /* Others are woken though it held none and nobody says that he waits: whoever gives a ticket back clears `waiting`
  * before he wakes, and may be killed in between. */
@@ -283,9 +282,7 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
         note_blocks(breakers, held);
 }
 
-/* ------------------------------------------------------------------------------------------------ what people are
- * shown
- */
+/* -------------------------------------------------------------------------------------------- what people are shown */
 
 static uint64_t rate_free(const struct breakers *breakers, uint32_t slot)
 {
@@ -320,8 +317,7 @@ bool breakers_limits_look(struct breakers *breakers, uint32_t slot)
            !budget_pace_rests(&breaker->budget, breaker->settings);
 }
 
-/* ---------------------------------------------------------------------------------------------------- coming and going
- */
+/* ------------------------------------------------------------------------------------------------- coming and going */
 
 /* Without memory for them, calls at once are not limited until a config is read again. */
 static bool make_tickets(struct breakers *breakers, uint32_t slot)

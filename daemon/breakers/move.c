@@ -1,9 +1,13 @@
 /* A state moves. The CAS of the state word is the step; what follows from it (image, details, ring, mirror) is written
  * in one transaction of the journal, so that each step is recorded once wherever tripd dies: before the CAS nothing has
  * happened; after it, word and mirror differ and adoption records the step; from the commit on the journal does. */
-#include "breakers/parts.h"
+#include "breakers/move.h"
 
 #include <string.h>
+
+#include "breakers/policy.h"
+#include "breakers/tell.h"
+#include "breakers/word.h"
 
 /* ------------------------------------------------------------------------------------------------- recording a step */
 
@@ -48,7 +52,7 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
     note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
     segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_STEP, &step);
     breakers->note = move->note;
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     breakers->note = NULL;
 }
 
@@ -64,44 +68,7 @@ static bool in_ring(const struct segment *segment, uint32_t slot, uint32_t epoch
     return false;
 }
 
-void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition)
-{
-    segment_transition(breakers->segment, transition, transition->at_ms);
-    memcpy(transition->name, segment_name(breakers->segment, slot), sizeof(transition->name));
-    if (breakers->options.moved)
-        breakers->options.moved(breakers->options.context, transition);
-}
-
-void breakers_tell_rest(struct breakers *breakers, uint32_t slot)
-{
-    struct told_steps *const steps = &breakers->table[slot].steps;
-    struct transition rest = steps->rest;
-    if (rest.steps)
-        breakers_tell(breakers, slot, &rest);
-    steps->rest.steps = 0;
-}
-
-/* What clients do, and what follows by itself, may come as fast as anybody can write a word: in a second so many of a
- * breaker are told one by one, and the others together. */
-static void tell_step(struct breakers *breakers, uint32_t slot, struct transition *transition)
-{
-    struct told_steps *const steps = &breakers->table[slot].steps;
-    const bool by_itself = transition->by == BY_CLIENT || transition->by == BY_DAEMON;
-    if (!by_itself || breakers->now_ns >= steps->until_ns)
-        breakers_tell_rest(breakers, slot);
-    if (by_itself && breakers->now_ns >= steps->until_ns)
-        *steps = (struct told_steps){.until_ns = breakers_after(breakers->now_ns, STEPS_WINDOW_NS)};
-    if (!by_itself || breakers->options.tells_all || steps->told++ < STEPS_TOLD) {
-        breakers_tell(breakers, slot, transition);
-        return;
-    }
-    transition->steps = steps->rest.steps + 1;
-    if (steps->rest.steps)
-        transition->from = steps->rest.from;
-    steps->rest = *transition;
-}
-
-static void store_step(struct breakers *breakers, uint32_t slot, const struct meter_marks *step)
+void breakers_step_store(struct breakers *breakers, uint32_t slot, const struct meter_marks *step)
 {
     const uint64_t from = step->ok, to = step->failures, at_ms = step->total_ok;
     struct segment *const segment = breakers->segment;
@@ -129,43 +96,11 @@ static void store_step(struct breakers *breakers, uint32_t slot, const struct me
     if ((opened || word_state(to) == WORD_CLOSED) && !known) /* on the way back it stays known who opened */
         segment_detail_actor(segment, slot, transition.by, transition.uid, transition.note);
     if (shown)
-        tell_step(breakers, slot, &transition);
+        breakers_tell_step(breakers, slot, &transition);
     segment_mirror(segment, slot, to);
 }
 
-static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
-{
-    struct lane_side *side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
-    if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
-        side = NULL;
-        for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !side; lane++)
-            if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
-                side = breakers->sides[lane];
-    }
-    if (!side)
-        return false;
-    lanes_reading(breakers->options.lanes, side->number);
-    const bool marked = lane_side_mark(side, mark->meter, &mark->marks);
-    lanes_reading(breakers->options.lanes, 0);
-    return marked;
-}
-
-bool breakers_store_mark(void *context, const struct journal_mark *mark)
-{
-    struct breakers *const breakers = context;
-    if (mark->lane == 0) {
-        const uint64_t slot = mark->lane_id - 1;
-        if (slot < breakers->segment->slots && mark->meter == MARK_STEP)
-            store_step(breakers, (uint32_t)slot, &mark->marks);
-        else if (slot < breakers->segment->slots && mark->meter == MARK_PERMIT)
-            breakers_permits_store(breakers, mark);
-        return true;
-    }
-    return mark->meter & MARK_CALL ? breakers_stall_store(breakers, mark) : store_meter_mark(breakers, mark);
-}
-
-/* --------------------------------------------------------------------------------------------------- tripd's own step
- */
+/* ------------------------------------------------------------------------------------------------- tripd's own step */
 
 static uint64_t now_ms_up(const struct breakers *breakers)
 {

@@ -1,7 +1,11 @@
 /* What operators do. Each drains first, so that what was reported before counts before. */
-#include "breakers/parts.h"
-
 #include <errno.h>
+
+#include "breakers/move.h"
+#include "breakers/policy.h"
+#include "breakers/reconcile.h"
+#include "breakers/settle.h"
+#include "breakers/trace.h"
 
 #define TRIES 1000 /* clients count on the word meanwhile */
 
@@ -115,4 +119,19 @@ int breakers_mode_pattern(struct breakers *breakers, const char *pattern, trip_m
         return error;
     breakers_matching(breakers, pattern, set_one, &all);
     return 0;
+}
+
+void breakers_reconfigure(struct breakers *breakers, const struct config *config)
+{
+    breakers_look_at_clock(breakers);
+    breakers->options.config = config;
+    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
+        if (!breakers->table[slot].settings)
+            continue;
+        breakers_drain(breakers, slot); /* what came before was judged by the settings before */
+        breakers_look_at_mode(breakers, slot);
+        breakers_enliven(breakers, slot);
+        breakers_configure_again(breakers, slot, config, &(struct breakers_actor){.by = BY_CONFIG});
+        breakers_settle(breakers, slot);
+    }
 }

@@ -1,6 +1,10 @@
 /* Half-open: permits are armed here, answers counted, and what nobody holds any more taken back. Answers go into the
  * image with a mark each, so that each counts once; the word is freed by that mark, and armed again afterwards. */
-#include "breakers/parts.h"
+#include "breakers/permits.h"
+
+#include "breakers/policy.h"
+#include "breakers/trace.h"
+#include "breakers/word.h"
 
 #define ANY_EPOCH UINT32_MAX
 
@@ -22,8 +26,7 @@ static bool cas_permit(const struct breakers *breakers, uint32_t slot, uint32_t 
                                        __ATOMIC_RELAXED);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- answers
- */
+/* ---------------------------------------------------------------------------------------------------------- answers */
 
 static bool answered(uint64_t permit)
 {
@@ -57,7 +60,7 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
         segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
     }
     if (core)
-        segment_commit(breakers->segment, breakers_store_mark, breakers);
+        segment_commit(breakers->segment);
     return core != NULL;
 }
 
@@ -71,8 +74,7 @@ void breakers_permits_store(struct breakers *breakers, const struct journal_mark
                    permit_with_outcome(permit, PERMIT_FREE));
 }
 
-/* ----------------------------------------------------------------------------------------------- reclaiming and arming
- */
+/* -------------------------------------------------------------------------------------------- reclaiming and arming */
 
 struct holdings {
     uint32_t running; /* probes, of whatever epoch */
@@ -192,8 +194,7 @@ uint64_t breakers_permits_due(struct breakers *breakers, uint32_t slot)
     return first_ms ? breakers_ms_to_ns(first_ms) : DEADLINE_NEVER;
 }
 
-/* ----------------------------------------------------------------------------------------------------- a lane is gone
- */
+/* --------------------------------------------------------------------------------------------------- a lane is gone */
 
 static void free_of_lane(struct breakers *breakers, uint32_t slot, uint32_t lane)
 {

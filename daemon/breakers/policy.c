@@ -1,9 +1,12 @@
 /* What clients judge by: settings, modes, the next open time. Written to the segment here, always before the state word
  * shows that it holds. */
-#include "breakers/parts.h"
+#include "breakers/policy.h"
 
 #include <string.h>
 
+#include "breakers/limits.h"
+#include "breakers/tell.h"
+#include "breakers/word.h"
 #include "internal/numbers.h"
 
 #define TRIES                                                                                              \
@@ -15,13 +18,7 @@ static uint64_t ms_up(uint64_t ns)
     return ns / 1000000 + (ns % 1000000 != 0);
 }
 
-bool breakers_frozen(const struct breaker *breaker)
-{
-    return breaker->mode == TRIP_MODE_FORCED_OPEN || breaker->mode == TRIP_MODE_DISABLED;
-}
-
-/* ---------------------------------------------------------------------------------------------------- how long at most
- */
+/* ------------------------------------------------------------------------------------------------- how long at most */
 
 /* What is left of the word's own time: an operator's may be longer than any of the settings, or the settings before
  * these were. What was longer than the longest published before is damage, and no reason to publish more; but for the
@@ -71,8 +68,7 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
                               at_least(breakers_longest_ms(breakers, slot), at_least_ms));
 }
 
-/* ------------------------------------------------------------------------------------------------------ settings, mode
- */
+/* --------------------------------------------------------------------------------------------------- settings, mode */
 
 /* The state word's generation becomes the judge's, if it has one. */
 static void move_generation(struct breakers *breakers, uint32_t slot)
@@ -175,7 +171,7 @@ void breakers_configure(struct breakers *breakers, uint32_t slot, const struct c
     const struct breaker_settings *const settings = config_settings_for(config, segment_name(breakers->segment, slot));
     breakers_watch(breakers, slot, settings);
     core_reconfigure(segment_begin(breakers->segment, slot), settings);
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     segment_detail_match(breakers->segment, slot, settings->match);
     set_mode_by_config(breakers, slot);
     breaker->mode = segment_mode_now(breakers->segment, slot, breakers_now_ms(breakers), &breaker->mode_until_ms);
@@ -190,19 +186,4 @@ void breakers_configure_again(struct breakers *breakers, uint32_t slot, const st
     const trip_mode from = breakers->table[slot].mode;
     breakers_configure(breakers, slot, config);
     tell_mode(breakers, slot, from, actor);
-}
-
-void breakers_reconfigure(struct breakers *breakers, const struct config *config)
-{
-    breakers_look_at_clock(breakers);
-    breakers->options.config = config;
-    for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
-        if (!breakers->table[slot].settings)
-            continue;
-        breakers_drain(breakers, slot); /* what came before was judged by the settings before */
-        breakers_look_at_mode(breakers, slot);
-        breakers_enliven(breakers, slot);
-        breakers_configure_again(breakers, slot, config, &(struct breakers_actor){.by = BY_CONFIG});
-        breakers_settle(breakers, slot);
-    }
 }

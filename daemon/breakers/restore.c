@@ -1,8 +1,12 @@
 /* After a reboot: what the snapshot on disk says, into an empty segment. */
-#include "breakers/parts.h"
-#include "segment/saved.h"
-
 #include <string.h>
+
+#include "breakers/limits.h"
+#include "breakers/move.h"
+#include "breakers/policy.h"
+#include "breakers/reconcile.h"
+#include "breakers/settle.h"
+#include "segment/saved.h"
 
 /* Wall clocks jump: what is left was never more than it was when it was written. */
 static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
@@ -39,7 +43,7 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
     head->opens = breaker->opens;
     head->open_ms = breaker->open_ms;
     memcpy(head->trips, breaker->trips, sizeof(head->trips));
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
 }
 
 /* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */

@@ -12,19 +12,21 @@
  * back
  *
  * Checked with spin (tests/model/hidden.pml). */
-#include "breakers/parts.h"
+#include "breakers/reuse.h"
+
+#include "breakers/lanes.h"
+#include "breakers/limits.h"
+#include "breakers/meters.h"
+#include "breakers/move.h"
+#include "breakers/policy.h"
+#include "breakers/reconcile.h"
+#include "breakers/schedule.h"
+#include "breakers/settle.h"
+#include "breakers/trace.h"
+#include "breakers/word.h"
 
 #define EVICT_TRIES   4
 #define NO_ROOM_PAUSE UINT64_C(1000000000)
-
-bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word)
-{
-    const struct policy_slot *const policy = &breakers->segment->policies[slot];
-    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
-        if (policy->modes[owner])
-            return false;
-    return word_state(word) == WORD_CLOSED && segment_core(breakers->segment, slot)->head.in_flight == 0;
-}
 
 /* Would a process that goes on with a stale handle be let through where this breaker denies? */
 static bool protects(const struct breakers *breakers, uint32_t slot)

@@ -7,7 +7,13 @@
  * Killed before the commit, the next worker finds STALLING (or RETURNED) and counts; killed after it, the journal moves
  * the place on and nobody counts again. Between the commit and the CAS of the streak a kill leaves a stall in the
  * window that the streak never saw, as with a client killed there. */
-#include "breakers/parts.h"
+#include "breakers/stall.h"
+
+#include "breakers/move.h"
+#include "breakers/reconcile.h"
+#include "breakers/settle.h"
+#include "breakers/trace.h"
+#include "breakers/word.h"
 
 struct call_place {
     struct lane_side *side;
@@ -28,8 +34,7 @@ static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t fro
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- counting
- */
+/* --------------------------------------------------------------------------------------------------------- counting */
 
 /* marks.ok: the place's word, STALLING. */
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark)
@@ -51,7 +56,7 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
     core_calls(core, breakers->now_ns, 1, call_kind(true, slow));
     segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
                  &mark);
-    segment_commit(breakers->segment, breakers_store_mark, breakers);
+    segment_commit(breakers->segment);
     breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
     segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");
 }
@@ -83,8 +88,7 @@ static void count_stall(struct breakers *breakers, uint32_t slot, const struct c
     breakers_touch(breakers, slot);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- looking
- */
+/* ---------------------------------------------------------------------------------------------------------- looking */
 
 /* When it will have taken too long; DEADLINE_NEVER: it is of an earlier epoch, or nobody watches it. *ret_slot: whose.
  */

@@ -1,6 +1,6 @@
 /* What those who trace are told of but outcomes, which lanes/drain.c tells: how things stood when the trace began, and
  * what operators did since. */
-#include "breakers/parts.h"
+#include "breakers/trace.h"
 
 void breakers_trace(const struct breakers *breakers, uint32_t slot, const struct traced *step)
 {

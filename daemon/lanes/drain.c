@@ -395,7 +395,7 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
     core_show(core, turn->now_ns);
     core->head.in_flight = in_flight;
     drain->input_count = 0;
-    segment_commit(drain->segment, drain->store, drain->context);
+    segment_commit(drain->segment);
     return untold;
 }
 

@@ -20,8 +20,6 @@ struct drain {
     const struct clock *clock;
     const struct lanes *lanes;
     const struct tracer *tracer; /* NULL: nobody traces */
-    segment_store_mark_fn *store;
-    void *context; /* of store */
     struct told_batch batch;
     uint64_t meters_read; /* ever: what draining has cost */
     uint32_t input_count;

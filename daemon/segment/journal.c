@@ -101,12 +101,11 @@ static void pending_add(struct segment *segment, const struct journal_mark *mark
     step_done();
 }
 
-void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id, segment_store_mark_fn *store,
-                           void *context)
+void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id)
 {
     for (unsigned i = 0; i < PENDING_MARKS; i++) {
         struct journal_mark *place = &segment->pending[i];
-        if (!same_lane(place, uid, lane_id) || !store(context, place))
+        if (!same_lane(place, uid, lane_id) || !segment->store_mark(segment->store_context, place))
             continue;
         /* Only now: killed before, the next worker stores the same mark again. */
         step_done();
@@ -117,7 +116,7 @@ void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id,
 /* -------------------------------------------------------------------------------------------------- the commit */
 
 /* Steps 3 and 4 of the transaction that stands in the journal; done twice they are the same as once. */
-static void carry_out(struct segment *segment, segment_store_mark_fn *store, void *context)
+static void carry_out(struct segment *segment)
 {
     struct journal *journal = segment->journal;
     const uint32_t slot = (uint32_t)journal->state - 1;
@@ -125,14 +124,20 @@ static void carry_out(struct segment *segment, segment_store_mark_fn *store, voi
     __atomic_store_n(&core_at(segment, slot)->commits, journal->commits, __ATOMIC_RELEASE);
     step_done();
     for (uint64_t i = 0; i < journal->mark_count; i++)
-        if (!store(context, &journal->marks[i]))
+        if (!segment->store_mark(segment->store_context, &journal->marks[i]))
             pending_add(segment, &journal->marks[i]);
     step_done();
     __atomic_store_n(&journal->state, 0, __ATOMIC_RELEASE);
     step_done();
 }
 
-void segment_commit(struct segment *segment, segment_store_mark_fn *store, void *context)
+void segment_store_marks_by(struct segment *segment, segment_store_mark_fn *store, void *context)
+{
+    segment->store_mark = store;
+    segment->store_context = context;
+}
+
+void segment_commit(struct segment *segment)
 {
     struct journal *journal = segment->journal;
     const uint32_t slot = segment->transaction - 1;
@@ -144,7 +149,7 @@ void segment_commit(struct segment *segment, segment_store_mark_fn *store, void 
      * on segment_recover carries it out. */
     __atomic_store_n(&journal->state, (uint64_t)slot + 1, __ATOMIC_RELEASE);
     step_done();
-    carry_out(segment, store, context);
+    carry_out(segment);
 }
 
 void segment_core_clear(struct segment *segment, uint32_t slot)
@@ -153,10 +158,10 @@ void segment_core_clear(struct segment *segment, uint32_t slot)
     if (core_at(segment, slot)->commits == 0)
         return;
     memset(begin_image(segment, slot), 0, sizeof(struct core_state));
-    segment_commit(segment, NULL, NULL);
+    segment_commit(segment);
 }
 
-void segment_recover(struct segment *segment, segment_store_mark_fn *store, void *context)
+void segment_recover(struct segment *segment)
 {
     struct journal *journal = segment->journal;
     const uint64_t state = journal->state;
@@ -166,7 +171,7 @@ void segment_recover(struct segment *segment, segment_store_mark_fn *store, void
     const bool sound = state <= segment->slots && journal->mark_count <= JOURNAL_MARKS &&
                        journal->commits - core_at(segment, (uint32_t)state - 1)->commits <= 1;
     if (sound)
-        carry_out(segment, store, context);
+        carry_out(segment);
     else
         __atomic_store_n(&journal->state, 0, __ATOMIC_RELEASE);
 }

@@ -14,6 +14,10 @@
 #include "core/breaker.h"
 #include "internal/layout.h"
 
+/* Writes one mark to its lane; returns false if that lane is not there (at adoption): the mark goes to the pending
+ * table. */
+typedef bool segment_store_mark_fn(void *context, const struct journal_mark *mark);
+
 struct segment {
     struct segment_header *header;
     struct policy_slot *policies;
@@ -40,6 +44,8 @@ struct segment {
     uint32_t used_count;
     uint32_t take_next;   /* where to look for a free slot: in turn, so that a forgotten one rests longest */
     uint32_t transaction; /* slot + 1 of the one that was begun; 0: none */
+    segment_store_mark_fn *store_mark;
+    void *store_context;
 };
 
 struct segment_options {
@@ -172,15 +178,14 @@ void segment_core_clear(struct segment *segment, uint32_t slot);
 /* Adds a mark; false when JOURNAL_MARKS are there: commit, and begin another one. */
 bool segment_mark(struct segment *segment, uid_t uid, uint64_t lane_id, uint32_t lane, uint32_t meter,
                   const struct meter_marks *marks);
-/* Commits image and marks: after this returns both are in force. store_mark writes one mark to its lane, returns false
- * if that lane is not there (at adoption): the mark goes to the pending table. */
-typedef bool segment_store_mark_fn(void *context, const struct journal_mark *mark);
-void segment_commit(struct segment *segment, segment_store_mark_fn *store, void *context);
+/* Says, once, who writes the marks of this journal to their lanes: before the first transaction with a mark. */
+void segment_store_marks_by(struct segment *segment, segment_store_mark_fn *store, void *context);
+/* Commits image and marks: after this returns both are in force. */
+void segment_commit(struct segment *segment);
 /* Adoption: carries out a committed transaction that a dead worker left; drops one that was not committed. */
-void segment_recover(struct segment *segment, segment_store_mark_fn *store, void *context);
+void segment_recover(struct segment *segment);
 /* A lane came back: its pending marks are stored and forgotten. */
-void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id, segment_store_mark_fn *store,
-                           void *context);
+void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id);
 
 /* ---- attached processes, for people */
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);

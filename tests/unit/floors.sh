@@ -30,4 +30,31 @@ for folder in "${!may[@]}"; do
         [[ " ${may[$folder]} " == *" $of "* ]] || { echo "$file includes daemon/$included" >&2; wrong=1; }
     done < <(grep -oP '^#include "\K[^"]+' "$folder"/*.[ch])
 done
+
+# A file of daemon/breakers/ knows only the files before it. breakers.h is what tripd sees of all of them.
+floors='table word meters latency adaptive limits bell tell policy move reconcile trace permits schedule settle stall
+    marks lanes beat reuse names operate adopt restore breakers'
+diff <(ls daemon/breakers/*.c) <(printf 'daemon/breakers/%s.c\n' $floors | sort) >&2 ||
+    { echo "A file of daemon/breakers/ has no floor in $0." >&2; exit 1; }
+
+declare -A floor_of
+for floor in $floors; do
+    for function in $(grep -oP '^[a-z][^=;(]*\bbreakers_\w+(?=\()' "daemon/breakers/$floor.c" | grep -oP '\w+$'); do
+        floor_of[$function]=$floor
+    done
+done
+below=' breakers.h '
+for floor in $floors; do
+    below+="$floor $floor.h "
+    for file in "daemon/breakers/$floor".[ch]; do
+        [ -e "$file" ] || continue
+        for included in $(grep -oP '^#include "breakers/\K[^"]+' "$file"); do
+            [[ $below == *" $included "* ]] || { echo "$file includes breakers/$included" >&2; wrong=1; }
+        done
+        for function in $(grep -oP '\bbreakers_\w+(?=[(),])' "$file"); do
+            of=${floor_of[$function]:-$floor}
+            [[ $file == *.h || $below == *" $of "* ]] || { echo "$file calls $function of $of.c" >&2; wrong=1; }
+        done
+    done
+done
 exit $wrong

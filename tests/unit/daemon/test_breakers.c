@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers/parts.h"
+#include "breakers/permits.h"
 
 /* No growth, no jitter: times are literal. */
 #define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers/parts.h"
 #include "protocol/report.h"
 
 #define OPEN "open: {for: 100ms, multiplier: 1.0, jitter: 0%}"

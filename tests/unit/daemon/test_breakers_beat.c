@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers/parts.h"
+#include "breakers/table.h"
 #include "internal/announce.h"
 
 #define RESTING 100

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers/parts.h"
+#include "breakers/limits.h"
 
 #define BREAKERS 8
 #define HOSTILE  6

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "../../support/breakers_host.h"
-#include "breakers/parts.h"
 
 #define SLOTS 3
 

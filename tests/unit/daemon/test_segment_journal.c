@@ -34,6 +34,16 @@ struct fixture {
     struct breaker_settings settings;
 };
 
+/* Meter m of slot s has the number s * METERS + m. */
+static bool store_mark(void *context, const struct journal_mark *mark)
+{
+    struct lane_memory *lane = context;
+    if (lane->away)
+        return false;
+    words_store(&lane->marks[mark->meter / METERS][mark->meter % METERS], &mark->marks, sizeof(mark->marks));
+    return true;
+}
+
 static int set_up(void **state)
 {
     static struct fixture fixture;
@@ -46,10 +56,12 @@ static int set_up(void **state)
     if (fixture.lane == MAP_FAILED)
         return -1;
     fixture.scratch_lane = fixture.lane + 1;
+    segment_store_marks_by(fixture.segment, store_mark, fixture.lane);
+    segment_store_marks_by(fixture.scratch, store_mark, fixture.scratch_lane);
     breaker_settings_defaults(&fixture.settings);
     for (uint32_t slot = 0; slot < BREAKERS; slot++) {
         core_init(segment_begin(fixture.segment, slot), &fixture.settings);
-        segment_commit(fixture.segment, NULL, NULL);
+        segment_commit(fixture.segment);
     }
     *state = &fixture;
     return 0;
@@ -68,16 +80,6 @@ static int tear_down(void **state)
 
 /* --------------------------------------------------------------------------------------------- what is stepped */
 
-/* Meter m of slot s has the number s * METERS + m. */
-static bool store_mark(void *context, const struct journal_mark *mark)
-{
-    struct lane_memory *lane = context;
-    if (lane->away)
-        return false;
-    words_store(&lane->marks[mark->meter / METERS][mark->meter % METERS], &mark->marks, sizeof(mark->marks));
-    return true;
-}
-
 /* One transaction: what the meters of a breaker report beyond their marks. */
 static void drain(struct segment *segment, struct lane_memory *lane, uint32_t slot)
 {
@@ -92,7 +94,7 @@ static void drain(struct segment *segment, struct lane_memory *lane, uint32_t sl
         marks.ok = marks.denied = marks.total_ok; /* first and last of a mark: a torn one shows */
         segment_mark(segment, USER, LANE_ID, 1, slot * METERS + meter, &marks);
     }
-    segment_commit(segment, store_mark, lane);
+    segment_commit(segment);
 }
 
 static void report(struct lane_memory *lane, uint64_t calls)
@@ -118,12 +120,12 @@ static void drain_one(struct fixture *fixture)
 
 static void recover(struct fixture *fixture)
 {
-    segment_recover(fixture->segment, store_mark, fixture->lane);
+    segment_recover(fixture->segment);
 }
 
 static void store_pending(struct fixture *fixture)
 {
-    segment_pending_store(fixture->segment, USER, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(fixture->segment, USER, LANE_ID);
 }
 
 /* -------------------------------------------------------------------------------------------- what is compared */
@@ -198,11 +200,11 @@ static int check_recovery(struct fixture *fixture, const struct remains *remains
     struct segment *segment = fixture->scratch;
     struct lane_memory *lane = fixture->scratch_lane;
     put_remains(fixture, remains);
-    segment_recover(segment, store_mark, lane);
+    segment_recover(segment);
     if (segment->journal->state != 0)
         return 1;
     lane->away = false;
-    segment_pending_store(segment, USER, LANE_ID, store_mark, lane);
+    segment_pending_store(segment, USER, LANE_ID);
     for (uint32_t slot = 0; slot < BREAKERS; slot++)
         if (counted(segment, slot) != marked(lane, slot) || torn(lane, slot))
             return 2;
@@ -359,7 +361,7 @@ static void test_images_take_turns_and_readers_keep_theirs(void **state)
     assert_ptr_not_equal(draft, before);
     draft->head.totals.calls = 5;
     assert_int_equal(segment_core(segment, 0)->head.totals.calls, 0);
-    segment_commit(segment, NULL, NULL);
+    segment_commit(segment);
     assert_ptr_equal(segment_core(segment, 0), draft);
     assert_int_equal(slot->commits, commits + 1);
     assert_int_equal(before->head.totals.calls, 0);
@@ -371,12 +373,12 @@ static void test_a_transaction_that_is_not_committed_changes_nothing(void **stat
     const struct meter_marks marks = {.total_ok = 9};
     segment_begin(fixture->segment, 0)->head.totals.calls = 9;
     assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
-    segment_recover(fixture->segment, store_mark, fixture->lane);
-    segment_commit(fixture->segment, store_mark, fixture->lane);
+    segment_recover(fixture->segment);
+    segment_commit(fixture->segment);
     assert_int_equal(counted(fixture->segment, 0), 0);
     assert_int_equal(marked(fixture->lane, 0), 0);
     segment_begin(fixture->segment, 0);
-    segment_commit(fixture->segment, store_mark, fixture->lane);
+    segment_commit(fixture->segment);
     assert_int_equal(counted(fixture->segment, 0), 0);
     assert_int_equal(marked(fixture->lane, 0), 0);
 }
@@ -389,7 +391,7 @@ static void test_the_257th_mark_asks_for_another_transaction(void **state)
     for (uint32_t i = 0; i < 256; i++)
         assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, i % METERS, &marks));
     assert_false(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
-    segment_commit(fixture->segment, store_mark, fixture->lane);
+    segment_commit(fixture->segment);
     segment_begin(fixture->segment, 0);
     assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
 }
@@ -402,11 +404,11 @@ static void test_a_newer_pending_mark_takes_the_place_of_the_older(void **state)
         const struct meter_marks marks = {.total_ok = total};
         segment_begin(fixture->segment, 0);
         segment_mark(fixture->segment, USER, LANE_ID, 1, 2, &marks);
-        segment_commit(fixture->segment, store_mark, fixture->lane);
+        segment_commit(fixture->segment);
     }
     assert_int_equal(fixture->segment->pending[0].marks.total_ok, 9);
     assert_int_equal(fixture->segment->pending[1].lane_id, 0);
-    segment_pending_store(fixture->segment, USER, LANE_ID + 1, store_mark, fixture->lane);
+    segment_pending_store(fixture->segment, USER, LANE_ID + 1);
     assert_int_equal(fixture->segment->pending[0].lane_id, LANE_ID);
 }
 
@@ -421,12 +423,12 @@ static void test_a_full_pending_table_takes_one_more_and_keeps_the_others(void *
         segment->pending[i].lane_id = i + 1;
     segment_begin(segment, 0);
     segment_mark(segment, USER, LANE_ID, 1, 2, &marks);
-    segment_commit(segment, store_mark, fixture->lane);
+    segment_commit(segment);
     for (unsigned i = 0; i < PENDING_MARKS; i++)
         strangers += segment->pending[i].lane_id == i + 1;
     assert_int_equal(strangers, 1023);
     fixture->lane->away = false;
-    segment_pending_store(segment, USER, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(segment, USER, LANE_ID);
     assert_int_equal(fixture->lane->marks[0][2].total_ok, 1);
 }
 
@@ -442,13 +444,13 @@ static void test_of_a_full_pending_table_the_oldest_give_way(void **state)
         segment_begin(segment, 0);
         for (uint32_t meter = 0; meter < METERS; meter++)
             segment_mark(segment, USER, lane_id, 1, meter, &(struct meter_marks){.total_ok = 7});
-        segment_commit(segment, store_mark, fixture->lane);
+        segment_commit(segment);
     }
     assert_int_equal(segment->pending[2].lane_id, LANE_ID);
     assert_int_equal(segment->pending[5].lane_id, LANE_ID + 1);
     assert_int_equal(segment->pending[6].lane_id, 7);
     fixture->lane->away = false;
-    segment_pending_store(segment, USER, LANE_ID, store_mark, fixture->lane);
+    segment_pending_store(segment, USER, LANE_ID);
     for (uint32_t meter = 0; meter < METERS; meter++)
         assert_int_equal(fixture->lane->marks[0][meter].total_ok, 7);
 }
@@ -467,7 +469,7 @@ static void test_a_journal_that_no_tripd_wrote_is_dropped(void **state)
     for (unsigned i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]); i++) {
         struct journal *journal = fixture->segment->journal;
         *journal = forgeries[i];
-        segment_recover(fixture->segment, store_mark, fixture->lane);
+        segment_recover(fixture->segment);
         assert_int_equal(journal->state, 0);
         assert_int_equal(((const struct core_slot *)fixture->segment->cores)->commits, 1);
     }

@@ -204,7 +204,7 @@ static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
     segment_detail_error(segment, slot, TRIP_ERROR_NETWORK, "refused");
     segment_detail_latency(segment, slot, latency);
     segment_begin(segment, slot)->head.totals.calls = 8;
-    segment_commit(segment, NULL, NULL);
+    segment_commit(segment);
     segment_forget(segment, slot);
     segment->take_next = slot;
     assert_int_equal(add(segment, "cache"), slot);

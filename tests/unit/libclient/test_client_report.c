@@ -527,7 +527,7 @@ static void test_info_tells_what_tripd_published(void **state)
     core->head.window_failures = 10;
     core->head.window_slow = 3;
     core->head.minimum_calls = 20;
-    segment_commit(f->fake.segment, NULL, NULL);
+    segment_commit(f->fake.segment);
     segment_detail_state(f->fake.segment, f->slot, TRIP_REASON_FAILURE_RATE, 1000, 0);
     record_n(f->breaker, TRIP_FAILURE, 2);
     assert_int_equal(trip_breaker_info(f->breaker, &info), 0);
@@ -581,7 +581,7 @@ static void test_rates_are_unknown_before_minimum_calls(void **state)
     core->head.window_calls = 19;
     core->head.window_failures = 19;
     core->head.minimum_calls = 20;
-    segment_commit(f->fake.segment, NULL, NULL);
+    segment_commit(f->fake.segment);
     trip_breaker_info(f->breaker, &info);
     assert_int_equal(info.failure_rate_permille, -1);
     assert_int_equal(info.slow_rate_permille, -1);

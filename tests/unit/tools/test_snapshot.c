@@ -18,13 +18,6 @@ struct fixture {
     char copy[128];
 };
 
-static bool no_mark(void *context, const struct journal_mark *mark)
-{
-    (void)context;
-    (void)mark;
-    return true;
-}
-
 static uint32_t make_breaker(struct segment *segment, const char *name, uint64_t calls)
 {
     static const struct segment_policy policy = {.threshold = 5, .permits = 1};
@@ -35,7 +28,7 @@ static uint32_t make_breaker(struct segment *segment, const char *name, uint64_t
     struct core_state *core = segment_begin(segment, slot);
     core_init(core, &settings);
     core->head.totals.calls = core->head.totals.ok = calls;
-    segment_commit(segment, no_mark, NULL);
+    segment_commit(segment);
     segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0);
     segment_mirror(segment, slot, word_closed(7, 2, 1));
     segment_name_publish(segment, slot);

@@ -29,13 +29,6 @@ static struct {
 
 static char said[CAPTURE_MAX];
 
-static bool no_mark(void *context, const struct journal_mark *mark)
-{
-    (void)context;
-    (void)mark;
-    return true;
-}
-
 static uint32_t add(const char *name, uint64_t word, trip_reason reason)
 {
     static const struct segment_policy policy = {
@@ -49,7 +42,7 @@ static uint32_t add(const char *name, uint64_t word, trip_reason reason)
     core->head.totals = (struct breaker_totals){.calls = 20, .ok = 14, .failures = 6, .denied = 3};
     core->head.window_calls = 16;
     core->head.window_failures = 6;
-    segment_commit(fixture.segment, no_mark, NULL);
+    segment_commit(fixture.segment);
     segment_policy_publish(fixture.segment, slot, &policy, TRIP_MODE_AUTO, 0);
     segment_next_open_publish(fixture.segment, slot, 30000, 330000);
     segment_limits_publish(fixture.segment, slot, &(struct policy_slot){.limits = POLICY_TIMED});

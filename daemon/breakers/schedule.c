@@ -1,18 +1,10 @@
-/* What comes due, and when: open times, leases, ramps, ends of modes, open.forget, forget_after, and the tick while
- * counted successes or calls in flight could complete a condition. One deadline a breaker. */
-#include "breakers/parts.h"
+#include "breakers/schedule.h"
 
+#include "breakers/adaptive.h"
+#include "breakers/permits.h"
 #include "internal/numbers.h"
 
-uint64_t breakers_ms_to_ns(uint64_t ms)
-{
-    return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
-}
-
-uint64_t breakers_after(uint64_t ns, uint64_t by)
-{
-    return ns < UINT64_MAX - by ? ns + by : UINT64_MAX;
-}
+#define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
 
 static uint64_t probing_end_ns(const struct breakers *breakers, uint64_t word)
 {
@@ -45,8 +37,16 @@ static uint64_t state_due_ns(struct breakers *breakers, uint32_t slot, uint64_t 
     }
 }
 
-/* When the breaker will have been idle for forget_after. */
-static uint64_t idle_due_ns(const struct breakers *breakers, uint32_t slot, uint64_t word)
+bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    const struct policy_slot *const policy = &breakers->segment->policies[slot];
+    for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
+        if (policy->modes[owner])
+            return false;
+    return word_state(word) == WORD_CLOSED && segment_core(breakers->segment, slot)->head.in_flight == 0;
+}
+
+uint64_t breakers_idle_due_ns(const struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const struct breaker *const breaker = &breakers->table[slot];
     if (!breaker->settings->forget_after || breakers->segment->details[slot].hidden_ms ||
@@ -69,7 +69,7 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
     const struct breaker *const breaker = &breakers->table[slot];
     uint64_t due_ns = breaker->mode_until_ms ? breakers_ms_to_ns(breaker->mode_until_ms) : DEADLINE_NEVER;
     due_ns = at_most(due_ns, breaker->growth_until_ns);
-    due_ns = at_most(due_ns, idle_due_ns(breakers, slot, word));
+    due_ns = at_most(due_ns, breakers_idle_due_ns(breakers, slot, word));
     due_ns = at_most(due_ns, breakers_adaptive_due_ns(breaker));
     due_ns = at_most(due_ns, breaker->bell_until_ns);
     if (!breakers_frozen(breaker)) {
@@ -80,37 +80,4 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
     if (due_ns <= breakers->now_ns)
         due_ns = breakers->now_ns + 1000000;
     deadlines_set(breakers->due, slot, due_ns);
-}
-
-static void come_due(struct breakers *breakers, uint32_t slot)
-{
-    breakers_drain(breakers, slot);
-    breakers_adaptive_tick(breakers, slot);
-    if (breakers->table[slot].growth_until_ns <= breakers->now_ns)
-        breakers_publish_next_open(breakers, slot, NULL, 0);
-    breakers_settle(breakers, slot);
-    breakers_turn_touched(breakers); /* a breaker that has news is not idle: of a meter that says it is its now */
-    const uint64_t word = breakers_word(breakers, slot);
-    if (idle_due_ns(breakers, slot, word) > breakers->now_ns)
-        return;
-    segment_detail_hidden(breakers->segment, slot, at_least(breakers_now_ms(breakers), 1));
-    breakers_schedule(breakers, slot, word);
-}
-
-uint64_t breakers_due(const struct breakers *breakers)
-{
-    uint32_t slot;
-    return at_most(deadlines_first(breakers->due, &slot), breakers->stall_due_ns);
-}
-
-void breakers_tick(struct breakers *breakers)
-{
-    uint32_t slot;
-    breakers_look_at_clock(breakers);
-    const uint64_t until_ns = breakers->now_ns;
-    breakers_collect_told(breakers); /* what is counted is counted in order */
-    if (breakers->stall_due_ns <= until_ns)
-        breakers_stall_look_all(breakers);
-    while (deadlines_first(breakers->due, &slot) <= until_ns)
-        come_due(breakers, slot);
 }

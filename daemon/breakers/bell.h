@@ -1,0 +1,10 @@
+#ifndef TRIPD_BREAKERS_BELL_H
+#define TRIPD_BREAKERS_BELL_H
+
+#include "breakers/table.h"
+
+void breakers_bell_look(struct breakers *breakers, uint32_t slot); /* before its meters are read */
+/* What was read is judged: says at which failure clients ring. */
+void breakers_bell_set(struct breakers *breakers, uint32_t slot, uint64_t word);
+
+#endif

@@ -1,0 +1,10 @@
+/* The details' latencies: what the meters have counted since. */
+#ifndef TRIPD_BREAKERS_LATENCY_H
+#define TRIPD_BREAKERS_LATENCY_H
+
+#include "breakers/table.h"
+
+void breakers_publish_latency(struct breakers *breakers, uint32_t slot);
+void breakers_publish_latency_of(struct breakers *breakers, struct meter_side *meter); /* of this meter alone */
+
+#endif

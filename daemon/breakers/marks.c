@@ -1,0 +1,38 @@
+/* Carries out what stands in the journal: a step, a permit's answer, a stalled call, or the marks of a meter. Each
+ * commit calls it, as breakers_new has told the segment. */
+#include "breakers/marks.h"
+
+#include "breakers/move.h"
+#include "breakers/permits.h"
+#include "breakers/stall.h"
+
+static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
+{
+    struct lane_side *side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
+    if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
+        side = NULL;
+        for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !side; lane++)
+            if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
+                side = breakers->sides[lane];
+    }
+    if (!side)
+        return false;
+    lanes_reading(breakers->options.lanes, side->number);
+    const bool marked = lane_side_mark(side, mark->meter, &mark->marks);
+    lanes_reading(breakers->options.lanes, 0);
+    return marked;
+}
+
+bool breakers_store_mark(void *context, const struct journal_mark *mark)
+{
+    struct breakers *const breakers = context;
+    if (mark->lane == 0) {
+        const uint64_t slot = mark->lane_id - 1;
+        if (slot < breakers->segment->slots && mark->meter == MARK_STEP)
+            breakers_step_store(breakers, (uint32_t)slot, &mark->marks);
+        else if (slot < breakers->segment->slots && mark->meter == MARK_PERMIT)
+            breakers_permits_store(breakers, mark);
+        return true;
+    }
+    return mark->meter & MARK_CALL ? breakers_stall_store(breakers, mark) : store_meter_mark(breakers, mark);
+}

@@ -1,0 +1,14 @@
+/* Nothing is told where nobody traces. */
+#ifndef TRIPD_BREAKERS_TRACE_H
+#define TRIPD_BREAKERS_TRACE_H
+
+#include "breakers/move.h"
+
+void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_outcome outcome, trip_error_type error,
+                           bool slow);
+/* until_ms 0: no TTL. */
+void breakers_trace_mode(const struct breakers *breakers, uint32_t slot, trip_mode mode, uint64_t until_ms);
+/* An operator's: a trip or a reset. */
+void breakers_trace_move(const struct breakers *breakers, uint32_t slot, const struct move *move);
+
+#endif
