@@ -28,7 +28,7 @@ struct breakers_options {
     const struct tracer *tracer; /* what is drained goes there too; NULL: nowhere */
     uint64_t seed;               /* of the jitter */
     breakers_moved_fn *moved;
-    bool tells_all; /* each step by itself, also of a breaker that moves faster than people read */
+    bool simulates; /* each step is told, however fast they come; each call is counted at once, and needs no tick */
     void *context;
 };
 

@@ -58,10 +58,12 @@ uint64_t breakers_idle_due_ns(const struct breakers *breakers, uint32_t slot, ui
 static uint64_t tick_due_ns(const struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const struct core_state *const core = segment_core(breakers->segment, slot);
+    const struct breaker_settings *const settings = breakers->table[slot].settings;
+    const bool ticks = breakers->options.simulates
+                           ? core_waits_for_success(core, settings, word_state(word), breakers->now_ns)
+                           : core_wants_tick(core, settings, word_state(word), breakers->now_ns);
     /* All breakers' ticks at the same moments: one wake-up. */
-    return core_wants_tick(core, breakers->table[slot].settings, word_state(word), breakers->now_ns)
-               ? (breakers->now_ns / TICK_NS + 1) * TICK_NS
-               : DEADLINE_NEVER;
+    return ticks ? (breakers->now_ns / TICK_NS + 1) * TICK_NS : DEADLINE_NEVER;
 }
 
 void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)

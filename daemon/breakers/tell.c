@@ -32,7 +32,7 @@ void breakers_tell_step(struct breakers *breakers, uint32_t slot, struct transit
         breakers_tell_rest(breakers, slot);
     if (by_itself && breakers->now_ns >= steps->until_ns)
         *steps = (struct told_steps){.until_ns = breakers_after(breakers->now_ns, STEPS_WINDOW_NS)};
-    if (!by_itself || breakers->options.tells_all || steps->told++ < STEPS_TOLD) {
+    if (!by_itself || breakers->options.simulates || steps->told++ < STEPS_TOLD) {
         breakers_tell(breakers, slot, transition);
         return;
     }

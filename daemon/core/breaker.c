@@ -298,17 +298,23 @@ static bool could_forget_into(const struct core_state *core, const struct breake
     return false;
 }
 
-bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,
-                     uint64_t now_ns)
+bool core_waits_for_success(const struct core_state *core, const struct breaker_settings *settings,
+                            enum word_state state, uint64_t now_ns)
 {
     if (state != WORD_CLOSED && state != WORD_RAMPING)
         return false;
-    if (settings->trip.in_flight && core->head.in_flight)
-        return true;
     if (core->window.type == WINDOW_TIME)
         return could_forget_into(core, settings, now_ns);
     const struct window_sums window = {core->window.calls, core->window.failures, core->window.slow};
     return window.calls < settings->window.minimum_calls && could_fill_up(settings, &window);
+}
+
+bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,
+                     uint64_t now_ns)
+{
+    const bool counts = settings->trip.in_flight && core->head.in_flight;
+    return (counts && (state == WORD_CLOSED || state == WORD_RAMPING)) ||
+           core_waits_for_success(core, settings, state, now_ns);
 }
 
 /* ------------------------------------------------------------------------------------------------- how long it opens

@@ -80,7 +80,10 @@ uint64_t core_failures_until_trip(const struct core_state *core, const struct br
                                   uint64_t now_ns, uint64_t until_ns);
 
 /* Could a success complete a trip condition (failures are in the window, minimum_calls not reached), now or when a time
- * window has forgotten more? Are calls in flight to be looked at? While any breaker says so tripd's tick runs. */
+ * window has forgotten more? */
+bool core_waits_for_success(const struct core_state *core, const struct breaker_settings *settings,
+                            enum word_state state, uint64_t now_ns);
+/* That, or calls in flight are to be looked at. While any breaker says so tripd's tick runs. */
 bool core_wants_tick(const struct core_state *core, const struct breaker_settings *settings, enum word_state state,
                      uint64_t now_ns);
 

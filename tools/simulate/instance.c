@@ -41,7 +41,7 @@ static int make_breakers(struct instance *instance, const struct instance_option
                                               .config = options->config,
                                               .seed = options->seed,
                                               .moved = options->moved,
-                                              .tells_all = true,
+                                              .simulates = true,
                                               .context = options->context};
     const int error = breakers_new(&breakers, &instance->breakers);
     if (error < 0)
