@@ -14,12 +14,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "internal/numbers.h"
 #include "internal/wire.h"
 
 #define REFUSED_PAUSE_NS   UINT64_C(1000000000) /* after a refusal, of a connection or of a lane */
 #define LANES_REPLACED_MAX 8 /* each keeps its memory until trip_close, for threads may count into it */
 #define PACKET_FDS         4
-#define WAIT_MS            5
+#define WAIT_LEAST_NS      UINT64_C(5000000)
 #define CLOCK_EXACT_NS     UINT64_C(20000000) /* of another time namespace: a question and its answer take no longer */
 
 /* ---------------------------------------------------------------------------------------------------------- sending */
@@ -634,12 +635,22 @@ void attach_step(struct trip_client *client)
     offer_again(client, now);
 }
 
+/* Each time as long as it has waited until now: an answer may be another thread's to hear, and of a thousand processes
+ * that wait at once none is to wake up all the time. */
+static int wait_ms(uint64_t until_ns)
+{
+    const uint64_t now = monotonic_ns();
+    const uint64_t left_ns = until_ns > now ? until_ns - now : 0;
+    const uint64_t waited_ns = OPEN_WAIT_NS > left_ns ? OPEN_WAIT_NS - left_ns : 0;
+    return (int)((at_most(at_least(waited_ns, WAIT_LEAST_NS), left_ns) + 999999) / 1000000);
+}
+
 bool attach_wait(struct trip_client *client, uint64_t until_ns)
 {
     /* A description of our own: the socket may be closed meanwhile, and its number be the host's. */
     struct pollfd socket = {.fd = descriptor_copy(client->attach.socket.fd), .events = POLLIN};
     client_unlock(client);
-    poll(&socket, socket.fd >= 0 ? 1 : 0, WAIT_MS); /* not once for all: an answer may be another thread's to hear */
+    poll(&socket, socket.fd >= 0 ? 1 : 0, wait_ms(until_ns));
     if (socket.fd >= 0)
         close(socket.fd);
     return client_lock_until(client, until_ns);

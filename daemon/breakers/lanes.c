@@ -88,8 +88,7 @@ static void touch_unnamed(struct breakers *breakers, const struct lane_side *sid
         const struct meter_side *const meter = lane_side_meter(side, number);
         if (!meter || meter->breaker == NO_BREAKER)
             continue;
-        if (section_side_untaken(&side->sections[meter_side_section(meter)]) ||
-            watches(breakers->table[meter->breaker].settings))
+        if (section_side_untaken(meter_side_ring(meter)) || watches(breakers->table[meter->breaker].settings))
             breakers_touch(breakers, meter->breaker);
     }
 }

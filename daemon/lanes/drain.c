@@ -61,7 +61,7 @@ static bool takes_rest(const struct drain *drain, const struct drain_turn *turn,
 {
     struct meter_side *const meter = input->meter;
     const uint32_t section = meter_side_section(meter);
-    const struct section_side *const ring = &meter->lane->sections[section];
+    const struct section_side *const ring = meter_side_ring(meter);
     if (any_gone_on(&input->counters, &meter->marks, source->epoch))
         return false;
     const uint32_t lane = meter->lane->number;

@@ -25,11 +25,20 @@ static void adopt_tail(struct lane_side *side, uint32_t section)
     side->sections[section].tail = head - tail <= LANE_EVENTS ? tail : head;
 }
 
+/* Without memory it is tried again at the next look. */
 static void adopt_sections(struct lane_side *side)
 {
     const uint32_t sections = lane_sections(side->lane);
-    for (; side->section_count < sections; side->section_count++)
+    if (side->section_count >= sections)
+        return;
+    struct section_side *const grown = realloc(side->sections, sections * sizeof(*grown));
+    if (!grown)
+        return;
+    side->sections = grown;
+    for (; side->section_count < sections; side->section_count++) {
+        grown[side->section_count] = (struct section_side){0};
         adopt_tail(side, side->section_count);
+    }
 }
 
 int lane_side_new(struct lane *lane, struct lane_side **ret_side)
@@ -63,6 +72,7 @@ struct lane_side *lane_side_free(struct lane_side *side)
         free(side->chunks[chunk]);
     free(side->chunks);
     free(side->claims);
+    free(side->sections);
     free(side);
     return NULL;
 }
@@ -86,6 +96,14 @@ struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number
 uint32_t meter_side_section(const struct meter_side *meter)
 {
     return (uint32_t)(meter->owner >> 48) % LANE_SECTIONS;
+}
+
+/* A meter may name a section that is not in use: nothing was told there. */
+const struct section_side *meter_side_ring(const struct meter_side *meter)
+{
+    static const struct section_side none;
+    const uint32_t section = meter_side_section(meter);
+    return section < meter->lane->section_count ? &meter->lane->sections[section] : &none;
 }
 
 static struct meter *line_of(const struct meter_side *meter)

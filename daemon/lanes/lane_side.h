@@ -50,11 +50,11 @@ struct lane_side {
     uint32_t number;
     uint32_t meters; /* in use, as of the last look */
     uint32_t section_count;
-    uint32_t unowned;          /* the lowest that had no owner then; `meters`: all have */
-    bool short_of_room;        /* there was no room for one that has */
-    struct meter_side *active; /* those that were announced, or found, of late; a chain */
-    uint64_t looked_ticks;     /* when meters were last looked for, or TICKS_UNKNOWN */
-    struct section_side sections[LANE_SECTIONS];
+    uint32_t unowned;              /* the lowest that had no owner then; `meters`: all have */
+    bool short_of_room;            /* there was no room for one that has */
+    struct meter_side *active;     /* those that were announced, or found, of late; a chain */
+    uint64_t looked_ticks;         /* when meters were last looked for, or TICKS_UNKNOWN */
+    struct section_side *sections; /* `section_count`: of those in use */
     uint32_t chunk_count;
     struct meter_side **chunks;
     struct meter_side **claims; /* chains of meters that count for a breaker, by the hash of it and their section */
@@ -89,7 +89,8 @@ void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct m
 /* NULL: not in use. */
 struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number);
 uint32_t meter_side_section(const struct meter_side *meter);
-uint64_t meter_side_owner(const struct meter_side *meter); /* as it stands in the lane now */
+const struct section_side *meter_side_ring(const struct meter_side *meter); /* its section's */
+uint64_t meter_side_owner(const struct meter_side *meter);                  /* as it stands in the lane now */
 
 /* Appends up to `most` events of a section to the batch, those of each meter chained. `taken` is called for each meter
  * that got its first one. True: there is more to take, or there was no room, and outcomes may have gone untold until

@@ -181,6 +181,19 @@ static void test_threads_that_open_at_once_do_not_wait_for_one_another(void **st
     assert_int_equal(trip_open(&fixture->client, NULL), 0);
 }
 
+/* A thousand processes that open at once wait for tripd: each wakes up a few times meanwhile. */
+static void test_who_waits_for_a_silent_tripd_wakes_up_few_times(void **state)
+{
+    struct fixture *const fixture = *state;
+    struct rusage before, after;
+    trip_close(fixture->client);
+    fixture->fake.silent = true;
+    getrusage(RUSAGE_THREAD, &before);
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    getrusage(RUSAGE_THREAD, &after);
+    assert_in_range(after.ru_nvcsw - before.ru_nvcsw, 1, 10);
+}
+
 static void *open_for_ever(void *unused)
 {
     trip_client *client;
@@ -378,6 +391,7 @@ int main(void)
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
         TEST(what_shadow_admits_without_a_permit_is_no_probe),
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
+        TEST(who_waits_for_a_silent_tripd_wakes_up_few_times),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
         TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
