@@ -126,8 +126,7 @@ static bool stopped(void)
 static bool settle(const struct client *client)
 {
     for (unsigned tries = 0; tries < 500; tries++) {
-        trip_info info;
-        if (trip_breaker_info(client->breakers[0], &info) == 0 && info.client == TRIP_CLIENT_SHARED)
+        if (all_shared(client->breakers, BREAKERS))
             return true;
         nap_us(20000);
     }

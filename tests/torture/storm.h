@@ -2,8 +2,11 @@
 #ifndef TRIP_TESTS_STORM_H
 #define TRIP_TESTS_STORM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+#include "trip.h"
 
 static inline void nap_us(unsigned us)
 {
@@ -18,6 +21,17 @@ static inline uint64_t next_random(uint64_t *state)
     *state ^= *state << 25;
     *state ^= *state >> 27;
     return *state * UINT64_C(2685821657736338717);
+}
+
+/* tripd, the one of now, has answered each breaker's name: what is reported of them is, or will be, drained. */
+static inline bool all_shared(trip_breaker *const *breakers, unsigned count)
+{
+    bool shared = true;
+    for (unsigned i = 0; i < count; i++) {
+        trip_info info;
+        shared &= trip_breaker_info(breakers[i], &info) == 0 && info.client == TRIP_CLIENT_SHARED;
+    }
+    return shared;
 }
 
 #endif

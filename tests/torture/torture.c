@@ -188,21 +188,11 @@ static void load(struct life *life, trip_breaker *breakers[BREAKERS], uint64_t r
     }
 }
 
-static bool all_shared(trip_breaker *breakers[BREAKERS])
-{
-    bool shared = true;
-    for (unsigned i = 0; i < BREAKERS; i++) {
-        trip_info info;
-        shared &= trip_breaker_info(breakers[i], &info) == 0 && info.client == TRIP_CLIENT_SHARED;
-    }
-    return shared;
-}
-
-/* Attached to the tripd of now, which has answered each breaker's name: what was counted is, or will be, drained. */
+/* Attached to the tripd of now: what was counted is, or will be, drained. */
 static bool settle(trip_client *client, trip_breaker *breakers[BREAKERS])
 {
     for (unsigned tries = 0; tries < 500; tries++) {
-        if (all_shared(breakers) && trip_client_status(client) == TRIP_CLIENT_SHARED)
+        if (all_shared(breakers, BREAKERS) && trip_client_status(client) == TRIP_CLIENT_SHARED)
             return true;
         nap_us(20000);
     }
