@@ -18,7 +18,7 @@ static bool store_meter_mark(struct breakers *breakers, const struct journal_mar
     if (!side)
         return false;
     lanes_reading(breakers->options.lanes, side->number);
-    const bool marked = lane_side_mark(side, mark->meter, &mark->marks);
+    const bool marked = lane_side_mark(side, mark->place, &mark->marks);
     lanes_reading(breakers->options.lanes, 0);
     return marked;
 }
@@ -26,13 +26,17 @@ static bool store_meter_mark(struct breakers *breakers, const struct journal_mar
 bool breakers_store_mark(void *context, const struct journal_mark *mark)
 {
     struct breakers *const breakers = context;
-    if (mark->lane == 0) {
-        const uint64_t slot = mark->lane_id - 1;
-        if (slot < breakers->segment->slots && mark->meter == MARK_STEP)
-            breakers_step_store(breakers, (uint32_t)slot, &mark->marks);
-        else if (slot < breakers->segment->slots && mark->meter == MARK_PERMIT)
-            breakers_permits_store(breakers, mark);
+    switch ((enum journal_kind)mark->kind) {
+    case JOURNAL_METER:
+        return store_meter_mark(breakers, mark);
+    case JOURNAL_CALL:
+        return breakers_stall_store(breakers, mark);
+    case JOURNAL_STEP:
+        breakers_step_store(breakers, &mark->step);
+        return true;
+    case JOURNAL_PERMIT:
+        breakers_permits_store(breakers, mark);
         return true;
     }
-    return mark->meter & MARK_CALL ? breakers_stall_store(breakers, mark) : store_meter_mark(breakers, mark);
+    return true; /* no tripd wrote it */
 }

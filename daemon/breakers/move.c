@@ -43,17 +43,22 @@ void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, ui
     struct core_state *const core = segment_begin(breakers->segment, slot);
     breakers_enliven(breakers, slot);
     breakers->unused_by[slot] = NOBODY; /* called at least by processes that are not counted */
-    const struct meter_marks step = {
-        .ok = from,
-        .failures = to,
-        .slow = move->reason | (uint64_t)move->by << 8 | (uint64_t)move->condition << 16 | (uint64_t)move->uid << 32,
-        .total_ok = at_ns / 1000000,
+    struct journal_mark mark = {
+        .kind = JOURNAL_STEP,
+        .step = {.from = from,
+                 .to = to,
+                 .at_ms = at_ns / 1000000,
+                 .slot = slot,
+                 .uid = move->uid,
+                 .reason = (uint8_t)move->reason,
+                 .condition = (uint8_t)move->condition,
+                 .by = (uint8_t)move->by},
     };
+    if (move->note)
+        memcpy(mark.step.note, move->note, strnlen(move->note, sizeof(mark.step.note) - 1));
     note_in_core(core, breakers->table[slot].settings, from, to, move, at_ns);
-    segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_STEP, &step);
-    breakers->note = move->note;
+    segment_mark(breakers->segment, &mark);
     segment_commit(breakers->segment);
-    breakers->note = NULL;
 }
 
 /* Was it written before the kill? */
@@ -68,25 +73,27 @@ static bool in_ring(const struct segment *segment, uint32_t slot, uint32_t epoch
     return false;
 }
 
-void breakers_step_store(struct breakers *breakers, uint32_t slot, const struct meter_marks *step)
+void breakers_step_store(struct breakers *breakers, const struct step_mark *step)
 {
-    const uint64_t from = step->ok, to = step->failures, at_ms = step->total_ok;
+    const uint64_t from = step->from, to = step->to, at_ms = step->at_ms;
+    const uint32_t slot = step->slot;
     struct segment *const segment = breakers->segment;
+    if (slot >= segment->slots)
+        return;
     const bool opened = word_state(to) == WORD_OPEN;
     struct transition transition = {
         .breaker = slot,
         .from = (uint8_t)word_shown_state(from),
         .to = (uint8_t)word_shown_state(to),
-        .reason = (uint8_t)(opened ? step->slow & 0xff : TRIP_REASON_NONE),
-        .condition = (uint8_t)(opened ? step->slow >> 16 : TRIP_REASON_NONE),
-        .by = (uint8_t)(step->slow >> 8),
-        .uid = (uint32_t)(step->slow >> 32),
+        .reason = (uint8_t)(opened ? step->reason : TRIP_REASON_NONE),
+        .condition = (uint8_t)(opened ? step->condition : TRIP_REASON_NONE),
+        .by = step->by,
+        .uid = step->uid,
         .epoch = word_epoch(to),
         .at_ms = at_ms,
         .at_unix_ms = segment_wall_ms(segment),
     };
-    if (breakers->note)
-        memcpy(transition.note, breakers->note, strnlen(breakers->note, sizeof(transition.note) - 1));
+    memcpy(transition.note, step->note, sizeof(transition.note) - 1);
     segment_detail_state(segment, slot, opened ? transition.reason : segment->details[slot].reason, at_ms,
                          opened ? word_deadline_ms(to) : 0);
     if (opened)

@@ -28,6 +28,6 @@ bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, cons
 void breakers_record(struct breakers *breakers, uint32_t slot, uint64_t from, uint64_t to, const struct move *move,
                      uint64_t at_ns);
 /* Carries out the journal's mark of a step. */
-void breakers_step_store(struct breakers *breakers, uint32_t slot, const struct meter_marks *step);
+void breakers_step_store(struct breakers *breakers, const struct step_mark *step);
 
 #endif

@@ -53,11 +53,12 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
         const uint64_t permit = load_permit(breakers, slot, place);
         if (!answered(permit) || permit_epoch(permit) != word_epoch(word))
             continue;
-        const struct meter_marks mark = {.ok = place, .failures = permit};
+        const struct journal_mark mark = {
+            .kind = JOURNAL_PERMIT, .place = place, .permit = {.word = permit, .slot = slot}};
         if (!core)
             core = segment_begin(breakers->segment, slot);
         count_answer(breakers, slot, core, permit);
-        segment_mark(breakers->segment, 0, slot + UINT64_C(1), 0, MARK_PERMIT, &mark);
+        segment_mark(breakers->segment, &mark);
     }
     if (core)
         segment_commit(breakers->segment);
@@ -68,10 +69,9 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
  */
 void breakers_permits_store(struct breakers *breakers, const struct journal_mark *mark)
 {
-    const uint64_t place = mark->marks.ok, permit = mark->marks.failures;
-    if (place < PERMITS_PER_BREAKER)
-        cas_permit(breakers, (uint32_t)(mark->lane_id - 1), (uint32_t)place, permit,
-                   permit_with_outcome(permit, PERMIT_FREE));
+    const uint64_t permit = mark->permit.word;
+    if (mark->permit.slot < breakers->segment->slots && mark->place < PERMITS_PER_BREAKER)
+        cas_permit(breakers, mark->permit.slot, mark->place, permit, permit_with_outcome(permit, PERMIT_FREE));
 }
 
 /* -------------------------------------------------------------------------------------------- reclaiming and arming */

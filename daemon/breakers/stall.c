@@ -36,12 +36,11 @@ static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t fro
 
 /* --------------------------------------------------------------------------------------------------------- counting */
 
-/* marks.ok: the place's word, STALLING. */
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark)
 {
     const struct lane_side *const side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
-    const uint32_t place = mark->meter & ~MARK_CALL;
-    const uint64_t stalling = mark->marks.ok;
+    const uint32_t place = mark->place;
+    const uint64_t stalling = mark->call;
     if (!side || !lane_side_of(side, mark))
         return false;
     if (place < LANE_CALLS && !cas_state(side, place, stalling, LANE_CALL_STALLED))
@@ -51,11 +50,17 @@ bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *
 
 static void count_in_window(struct breakers *breakers, uint32_t slot, const struct call_place *call, bool slow)
 {
-    const struct meter_marks mark = {.ok = lane_call_with_status(call->state, LANE_CALL_STALLING)};
+    const struct journal_mark mark = {
+        .kind = JOURNAL_CALL,
+        .lane_id = call->side->lane_id,
+        .lane = call->side->number,
+        .place = call->place,
+        .uid = call->side->uid,
+        .call = lane_call_with_status(call->state, LANE_CALL_STALLING),
+    };
     struct core_state *const core = segment_begin(breakers->segment, slot);
     core_calls(core, breakers->now_ns, 1, call_kind(true, slow));
-    segment_mark(breakers->segment, call->side->uid, call->side->lane_id, call->side->number, MARK_CALL | call->place,
-                 &mark);
+    segment_mark(breakers->segment, &mark);
     segment_commit(breakers->segment);
     breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
     segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");

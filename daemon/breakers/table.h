@@ -74,7 +74,6 @@ struct breakers {
     bool nobodys_moved;                       /* a meter of no breaker was announced */
     bool told_tickets;                        /* the log has said that there is no memory for some */
     bool recovering;                          /* the journal's marks are stored once more */
-    const char *note;                         /* of the operator whose transition is being recorded */
     uint64_t lanes[COMMONS_LANES_MAX / 64];   /* a bit a lane: attached */
     uint64_t ready[COMMONS_LANES_MAX / 64];   /* a bit a lane: has told something */
     uint64_t leaving[COMMONS_LANES_MAX / 64]; /* a bit a lane: nothing more will come of it */
@@ -83,11 +82,6 @@ struct breakers {
     uint32_t suspect_count;
     struct suspect suspects[SUSPECTS]; /* in the order of their breakers */
 };
-
-/* Marks that are no meter's: lane 0, `meter` says what. */
-enum special_mark { MARK_STEP = 1, MARK_PERMIT };
-/* A stalled call's: its lane's number, `meter` this bit and its place. */
-#define MARK_CALL (UINT32_C(1) << 31)
 
 void breakers_look_at_clock(struct breakers *breakers);
 static inline uint64_t breakers_now_ms(const struct breakers *breakers)

@@ -382,12 +382,18 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         const struct drain_input *const input = &drain->inputs[i];
         struct meter_side *const meter = input->meter;
         lanes_reading(drain->lanes, meter->lane->number);
-        const struct meter_marks marks = marks_of(input, &drain->merge[i].source);
+        const struct journal_mark mark = {
+            .kind = JOURNAL_METER,
+            .lane_id = meter->lane->lane_id,
+            .lane = meter->lane->number,
+            .place = meter->number,
+            .uid = meter->lane->uid,
+            .marks = marks_of(input, &drain->merge[i].source),
+        };
         if (tracer_wanted(drain->tracer))
             trace_neutral(drain, turn, input);
         add_totals(&core->head.totals, &input->counters, &meter->marks);
-        segment_mark(drain->segment, meter->lane->uid, meter->lane->lane_id, meter->lane->number, meter->number,
-                     &marks);
+        segment_mark(drain->segment, &mark);
         meter->marked_ticks = drain->merge[i].source.ticks;
         untold |= waits(&drain->merge[i].source);
     }

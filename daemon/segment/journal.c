@@ -55,14 +55,12 @@ struct core_state *segment_begin(struct segment *segment, uint32_t slot)
     return to;
 }
 
-bool segment_mark(struct segment *segment, uid_t uid, uint64_t lane_id, uint32_t lane, uint32_t meter,
-                  const struct meter_marks *marks)
+bool segment_mark(struct segment *segment, const struct journal_mark *mark)
 {
     struct journal *journal = segment->journal;
     if (journal->mark_count >= JOURNAL_MARKS)
         return false;
-    journal->marks[journal->mark_count++] =
-        (struct journal_mark){.lane_id = lane_id, .lane = lane, .meter = meter, .uid = uid, .marks = *marks};
+    journal->marks[journal->mark_count++] = *mark;
     return true;
 }
 
@@ -78,7 +76,7 @@ static struct journal_mark *pending_place(struct segment *segment, const struct 
     struct journal_mark *free_place = NULL;
     for (unsigned i = 0; i < PENDING_MARKS; i++) {
         struct journal_mark *place = &segment->pending[i];
-        if (same_lane(place, mark->uid, mark->lane_id) && place->meter == mark->meter)
+        if (same_lane(place, mark->uid, mark->lane_id) && place->kind == mark->kind && place->place == mark->place)
             return place;
         if (place->lane_id == 0 && !free_place)
             free_place = place;

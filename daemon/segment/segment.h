@@ -176,8 +176,7 @@ struct core_state *segment_begin(struct segment *segment, uint32_t slot);
 /* Empties the image, in a transaction of its own. */
 void segment_core_clear(struct segment *segment, uint32_t slot);
 /* Adds a mark; false when JOURNAL_MARKS are there: commit, and begin another one. */
-bool segment_mark(struct segment *segment, uid_t uid, uint64_t lane_id, uint32_t lane, uint32_t meter,
-                  const struct meter_marks *marks);
+bool segment_mark(struct segment *segment, const struct journal_mark *mark);
 /* Says, once, who writes the marks of this journal to their lanes: before the first transaction with a mark. */
 void segment_store_marks_by(struct segment *segment, segment_store_mark_fn *store, void *context);
 /* Commits image and marks: after this returns both are in force. */

@@ -41,6 +41,7 @@ LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 272);
 LAYOUT_SIZE(meter_marks, 128);
+LAYOUT_SIZE(step_mark, 128);
 LAYOUT_SIZE(journal_mark, 152);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
@@ -117,6 +118,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct transition),
         sizeof(struct journal),
         sizeof(struct journal_mark),
+        offsetof(struct journal_mark, kind),
         sizeof(struct client_slot),
         sizeof(struct pattern_slot),
         PATTERNS_MAX,

@@ -289,13 +289,43 @@ struct meter_marks {
     uint64_t limited[LIMITED_COUNT];
 };
 
+/* A breaker's state has moved: from one word to another. */
+struct step_mark {
+    uint64_t from, to;
+    uint64_t at_ms;
+    uint32_t slot;
+    uint32_t uid;      /* of an operator */
+    uint8_t reason;    /* enum trip_reason */
+    uint8_t condition; /* enum trip_reason: of a relapse */
+    uint8_t by;        /* enum transition_by */
+    uint8_t reserved0;
+    char note[88]; /* an operator's reason */
+    uint32_t reserved1;
+};
+
+enum journal_kind {
+    JOURNAL_METER,  /* .marks: of the meter at `place` of a lane */
+    JOURNAL_STEP,   /* .step */
+    JOURNAL_PERMIT, /* .permit: its answer, at `place`, is counted */
+    JOURNAL_CALL,   /* .call: the word of the stalled call at `place` of a lane is counted */
+};
+
 struct journal_mark {
-    uint64_t lane_id; /* of the lane's header; 0: unused */
+    uint64_t lane_id; /* of the lane's header; 0: it is of no lane, or unused */
     uint32_t lane;
-    uint32_t meter;
+    uint32_t place;
     uint32_t uid; /* of the lane's process: an id is a lane's of this user */
-    uint32_t reserved0;
-    struct meter_marks marks;
+    uint32_t kind;
+    union {
+        struct meter_marks marks;
+        struct step_mark step;
+        struct {
+            uint64_t word;
+            uint32_t slot;
+            uint32_t reserved;
+        } permit;
+        uint64_t call;
+    };
 };
 
 struct journal {

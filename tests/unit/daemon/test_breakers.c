@@ -823,6 +823,22 @@ static void test_an_operator_trips_and_the_breaker_recovers_by_itself(void **sta
     assert_int_equal(breakers_trip(host->breakers, 7, 0, &operator), -ENOENT);
 }
 
+/* Killed when the step was committed, and before it was told. */
+static void test_an_operator_s_reason_survives_a_kill_in_the_journal(void **state)
+{
+    (void)state;
+    start(STEADY);
+    assert_int_equal(breakers_trip(host->breakers, slot, 5000, &operator), 0);
+    host->segment->transitions[(host->segment->header->transition_next - 1) % TRANSITION_RING].epoch = 0;
+    segment_detail_actor(host->segment, slot, BY_DAEMON, 0, "");
+    host->segment->journal->state = slot + 1;
+    host_kill(host, &client, 1);
+    assert_int_equal(last_move()->reason, TRIP_REASON_OPERATOR);
+    assert_int_equal(last_move()->uid, 12);
+    assert_string_equal(last_move()->note, "maintenance");
+    assert_string_equal(host->segment->details[slot].note, "maintenance");
+}
+
 static void test_an_operator_s_trip_may_be_longer_than_any_other(void **state)
 {
     (void)state;
@@ -1558,6 +1574,7 @@ int main(void)
         TEST(a_call_begun_before_the_breaker_opened_does_not_stall_after_it),
         TEST(a_stall_that_was_claimed_and_not_counted_is_counted_by_the_next_worker),
         TEST(an_operator_trips_and_the_breaker_recovers_by_itself),
+        TEST(an_operator_s_reason_survives_a_kill_in_the_journal),
         TEST(an_operator_s_trip_may_be_longer_than_any_other),
         TEST(reset_closes_and_empties_the_windows),
         TEST(forced_open_and_disabled_freeze_the_state),

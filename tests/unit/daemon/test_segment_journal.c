@@ -40,7 +40,7 @@ static bool store_mark(void *context, const struct journal_mark *mark)
     struct lane_memory *lane = context;
     if (lane->away)
         return false;
-    words_store(&lane->marks[mark->meter / METERS][mark->meter % METERS], &mark->marks, sizeof(mark->marks));
+    words_store(&lane->marks[mark->place / METERS][mark->place % METERS], &mark->marks, sizeof(mark->marks));
     return true;
 }
 
@@ -80,6 +80,14 @@ static int tear_down(void **state)
 
 /* --------------------------------------------------------------------------------------------- what is stepped */
 
+static bool mark_meter(struct segment *segment, uint64_t lane_id, uint32_t meter, const struct meter_marks *marks)
+{
+    return segment_mark(
+        segment,
+        &(struct journal_mark){
+            .kind = JOURNAL_METER, .lane_id = lane_id, .lane = 1, .place = meter, .uid = USER, .marks = *marks});
+}
+
 /* One transaction: what the meters of a breaker report beyond their marks. */
 static void drain(struct segment *segment, struct lane_memory *lane, uint32_t slot)
 {
@@ -92,7 +100,7 @@ static void drain(struct segment *segment, struct lane_memory *lane, uint32_t sl
         core_calls(core, 1000, calls, CALL_OK);
         marks.total_ok += calls;
         marks.ok = marks.denied = marks.total_ok; /* first and last of a mark: a torn one shows */
-        segment_mark(segment, USER, LANE_ID, 1, slot * METERS + meter, &marks);
+        mark_meter(segment, LANE_ID, slot * METERS + meter, &marks);
     }
     segment_commit(segment);
 }
@@ -372,7 +380,7 @@ static void test_a_transaction_that_is_not_committed_changes_nothing(void **stat
     struct fixture *fixture = *state;
     const struct meter_marks marks = {.total_ok = 9};
     segment_begin(fixture->segment, 0)->head.totals.calls = 9;
-    assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
+    assert_true(mark_meter(fixture->segment, LANE_ID, 0, &marks));
     segment_recover(fixture->segment);
     segment_commit(fixture->segment);
     assert_int_equal(counted(fixture->segment, 0), 0);
@@ -389,11 +397,11 @@ static void test_the_257th_mark_asks_for_another_transaction(void **state)
     const struct meter_marks marks = {0};
     segment_begin(fixture->segment, 0);
     for (uint32_t i = 0; i < 256; i++)
-        assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, i % METERS, &marks));
-    assert_false(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
+        assert_true(mark_meter(fixture->segment, LANE_ID, i % METERS, &marks));
+    assert_false(mark_meter(fixture->segment, LANE_ID, 0, &marks));
     segment_commit(fixture->segment);
     segment_begin(fixture->segment, 0);
-    assert_true(segment_mark(fixture->segment, USER, LANE_ID, 1, 0, &marks));
+    assert_true(mark_meter(fixture->segment, LANE_ID, 0, &marks));
 }
 
 static void test_a_newer_pending_mark_takes_the_place_of_the_older(void **state)
@@ -403,7 +411,7 @@ static void test_a_newer_pending_mark_takes_the_place_of_the_older(void **state)
     for (uint64_t total = 5; total <= 9; total += 4) {
         const struct meter_marks marks = {.total_ok = total};
         segment_begin(fixture->segment, 0);
-        segment_mark(fixture->segment, USER, LANE_ID, 1, 2, &marks);
+        mark_meter(fixture->segment, LANE_ID, 2, &marks);
         segment_commit(fixture->segment);
     }
     assert_int_equal(fixture->segment->pending[0].marks.total_ok, 9);
@@ -422,7 +430,7 @@ static void test_a_full_pending_table_takes_one_more_and_keeps_the_others(void *
     for (unsigned i = 0; i < PENDING_MARKS; i++)
         segment->pending[i].lane_id = i + 1;
     segment_begin(segment, 0);
-    segment_mark(segment, USER, LANE_ID, 1, 2, &marks);
+    mark_meter(segment, LANE_ID, 2, &marks);
     segment_commit(segment);
     for (unsigned i = 0; i < PENDING_MARKS; i++)
         strangers += segment->pending[i].lane_id == i + 1;
@@ -443,7 +451,7 @@ static void test_of_a_full_pending_table_the_oldest_give_way(void **state)
     for (uint64_t lane_id = LANE_ID; lane_id <= LANE_ID + 1; lane_id++) {
         segment_begin(segment, 0);
         for (uint32_t meter = 0; meter < METERS; meter++)
-            segment_mark(segment, USER, lane_id, 1, meter, &(struct meter_marks){.total_ok = 7});
+            mark_meter(segment, lane_id, meter, &(struct meter_marks){.total_ok = 7});
         segment_commit(segment);
     }
     assert_int_equal(segment->pending[2].lane_id, LANE_ID);
