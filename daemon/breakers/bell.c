@@ -40,7 +40,8 @@ void breakers_bell_set(struct breakers *breakers, uint32_t slot, uint64_t word)
     struct breaker *const breaker = &breakers->table[slot];
     const struct window *const window = &segment_core(breakers->segment, slot)->window;
     struct state_line *const line = commons_line(breakers->commons, slot);
-    const bool forgets = window->type == WINDOW_TIME && window->calls && word_state(word) == WORD_CLOSED;
+    const bool forgets = window->type == WINDOW_TIME && word_state(word) == WORD_CLOSED &&
+                         window_sums_at(window, breakers->now_ns).calls;
     const uint64_t holds_ns = at_least(window->span_ns / WINDOW_BUCKETS, BELL_HOLDS_NS);
     /* All breakers' at the same moments: one wake-up. */
     const uint64_t until_ns =

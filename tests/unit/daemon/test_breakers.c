@@ -288,6 +288,18 @@ static void test_slow_calls_open(void **state)
     assert_int_equal(host_head(host, slot)->totals.ok, 10);
 }
 
+static void test_a_time_window_that_has_forgotten_all_wakes_nobody(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 50%}, window: {type: time, for: 10s, minimum_calls: 10}, "
+          "forget_after: 0s");
+    client_reports(host, &client, meter, slot, "F");
+    breakers_drain_all(host->breakers);
+    assert_true(breakers_due(host->breakers) <= host->clock.test_now_ns + 10 * TRIP_S);
+    host_advance(host, 25000);
+    assert_true(breakers_due(host->breakers) > host->clock.test_now_ns + 3600 * TRIP_S);
+}
+
 static void test_a_time_window_forgets(void **state)
 {
     (void)state;
@@ -1546,6 +1558,7 @@ int main(void)
         TEST(a_number_of_failures_opens_whatever_the_rate),
         TEST(slow_calls_open),
         TEST(a_time_window_forgets),
+        TEST(a_time_window_that_has_forgotten_all_wakes_nobody),
         TEST(calls_in_flight_open),
         TEST(an_open_breaker_half_opens_at_its_deadline_and_arms_one_permit),
         TEST(good_probes_close_and_the_windows_are_empty),
