@@ -8,7 +8,7 @@
  *   hoard SLOT            gives all the meters of its lane to this breaker
  *   names COUNT           asks for so many names: how many got a place
  *   forge NAME COUNT PID  takes so many tickets of this breaker for the lane of that process: how many it got
- *   flip NAME COUNT       opens and closes this breaker by turns so many times, and rings each time: how often
+ *   flip NAME COUNT       opens and closes this breaker, which `hoard` named, so many times by turns: how often
  *   scribble              writes over all that stands at the head of the commons
  */
 #include <errno.h>
@@ -140,6 +140,7 @@ static const char *flip(void)
         __atomic_store_n(word,
                          count % 2 ? word_closed(epoch, 0, word_generation(before)) : word_open(epoch, UINT32_MAX),
                          __ATOMIC_SEQ_CST);
+        writer_tell(&lane, 0, epoch, TRIP_OK, false, 1, 0, 0); /* names the breaker: tripd looks at its word at once */
         ring_for_its_lane();
         usleep(100);
     }
