@@ -51,6 +51,8 @@ says here ok breaker db
 says here ok record failure 5
 "$TRIPCTL" shadow 'later/*' --reason trial >/dev/null
 "$TRIPCTL" force-open many/7 --reason drill >/dev/null
+settled() { "$TRIPCTL" --json clients | grep -q '"meters":1'; } # heartbeats change no answer any more
+await "a heartbeat has seen what the process uses" settled
 alike() {
     "$TRIPCTL" "$@" >"$folder/by_segment" || fail "tripctl $* ends with $?"
     TRIP_SHM_DIR=/nonexistent "$TRIPCTL" "$@" >"$folder/by_socket" || fail "over the socket tripctl $* ends with $?"
