@@ -17,13 +17,13 @@
 #include "internal/ticks.h"
 #include "log.h"
 
-#define MS            UINT64_C(1000000)
-#define BACKOFF_FIRST (50 * MS)
-#define BACKOFF_MAX   (10000 * MS)
-#define LIVED_WELL    (1000 * MS) /* a worker that lived this long did not die of starting */
-#define STOP_PATIENCE \
-    (20000 * MS) /* then a worker that should end is killed: a busy disk takes its time for the snapshot */
+#define MS              UINT64_C(1000000)
+#define BACKOFF_FIRST   (50 * MS)
+#define BACKOFF_MAX     (10000 * MS)
+#define LIVED_WELL      (1000 * MS) /* a worker that lived this long did not die of starting */
 #define SEND_TIMEOUT_US 900000
+/* Then a worker that should end is killed: a busy disk takes its time for the snapshot. */
+#define STOP_PATIENCE (20000 * MS)
 
 /* Not the segment itself: whoever owns that file can truncate it, and the keeper must not die of it. */
 struct shared {
