@@ -300,10 +300,10 @@ COLD static trip_verdict begin_elsewhere(trip_breaker *breaker, struct call *cal
 {
     const struct binding *const binding = __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE);
     const uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
+    const uint64_t limits = __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED);
     struct reporter reporter;
     if (word_state(word) != WORD_CLOSED ||
-        __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain ||
-        __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) != 0 ||
+        __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) != binding->plain || limits & POLICY_LIMITS ||
         judge_watched(__atomic_load_n(&binding->policy->judge[word & 1], __ATOMIC_RELAXED)) ||
         !shared_at_hand(breaker, binding, &reporter))
         return begin_slow(breaker, call, &as_usual);
@@ -314,7 +314,7 @@ COLD static trip_verdict begin_elsewhere(trip_breaker *breaker, struct call *cal
                           .generation = (uint32_t)__atomic_load_n(fork_page, __ATOMIC_RELAXED),
                           .flags = CALL_COUNTED};
     reporter_add(&reporter, &reporter.meter->started);
-    call->ticks = view_ticks(binding->view);
+    start_clock(call, limits);
     return TRIP_ALLOW;
 }
 

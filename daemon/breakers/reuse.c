@@ -32,7 +32,7 @@
 static bool protects(const struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
-    return policy->modes[MODE_OWNER_CONFIG] != 0 || policy->limits != 0;
+    return policy->modes[MODE_OWNER_CONFIG] != 0 || policy_limits_calls(policy);
 }
 
 static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)

@@ -247,6 +247,12 @@ static inline _Bool policy_times_calls(const struct policy_slot *slot)
     return (__atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_TIMED) != 0;
 }
 
+/* Does a call that the breaker admits meet a limit? */
+static inline _Bool policy_limits_calls(const struct policy_slot *slot)
+{
+    return (__atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_LIMITS) != 0;
+}
+
 static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t normal_permille)
 {
     return (sheddable_permille & 0x3ff) | (uint64_t)(normal_permille & 0x3ff) << 10;

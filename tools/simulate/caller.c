@@ -51,7 +51,7 @@ trip_verdict caller_begin(trip_breaker *breaker, trip_call *call, trip_priority 
     struct call *const begun = (struct call *)call;
     thread_self.to_sample = UINT32_MAX; /* no dice: each call is timed, below */
     const trip_verdict verdict =
-        priority == TRIP_PRIORITY_NORMAL && !(breaker->binding->policy->limits & POLICY_LIMITS)
+        priority == TRIP_PRIORITY_NORMAL && !policy_limits_calls(breaker->binding->policy)
             ? trip_begin(breaker, call)
             : trip_begin_with(breaker, call, &(trip_options){.priority = priority, .no_wait = true});
     if (begun->breaker && !begun->ticks)

@@ -395,7 +395,7 @@ static bool all_are_answered_alike(const struct simulation *simulation, const st
     const enum word_state state = word_state(word_of(simulation, breaker));
     return !simulation->options.verdicts && !is_retried(asking, what) && state != WORD_RAMPING &&
            !breaker->settings->trip.in_flight && !breaker->settings->trip.stall_after &&
-           !simulation->instance.segment->policies[breaker->slot].limits;
+           !policy_limits_calls(&simulation->instance.segment->policies[breaker->slot]);
 }
 
 /* The outcome comes before the next call. */

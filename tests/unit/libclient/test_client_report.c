@@ -1,6 +1,8 @@
 /* What outcomes leave in the lane: counters, evidence, events, error records, the doorbell. */
 #include "client_fixture.h"
 
+#include <pthread.h>
+
 #include "client.h"
 #include "internal/bell.h"
 #include "internal/doorbell.h"
@@ -647,6 +649,34 @@ static void test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_th
     assert_in_range(latencies(f, UINT64_C(900000000)), 250 - 107, 250 + 107);
 }
 
+/* In a thread whose destructors have run, which shares section 0. */
+static void *calls_in_the_shared_section(void *context)
+{
+    struct fixture *const f = context;
+    uint64_t now_ms = 1000;
+    thread_self.exiting = true;
+    for (unsigned i = 0; i < 16000; i++)
+        one_call(f, TRIP_OK, &now_ms, 0);
+    return NULL;
+}
+
+/* Expected are 1,000 of 16,000: bounds are seven times what chance moves them by. */
+static void test_a_section_that_threads_share_times_as_few_calls(void **state)
+{
+    struct fixture *const f = *state;
+    pthread_t thread;
+    untime(f);
+    assert_int_equal(pthread_create(&thread, NULL, calls_in_the_shared_section, f), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(fixture_counts(f).ok, 16000);
+    assert_in_range(latencies(f, 0), 1000 - 215, 1000 + 215);
+    f->fake.segment->policies[f->slot].limits = POLICY_TIMED;
+    const uint64_t before = latencies(f, 0);
+    assert_int_equal(pthread_create(&thread, NULL, calls_in_the_shared_section, f), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(latencies(f, 0) - before, 16000);
+}
+
 static void test_a_call_begun_untimed_has_no_latency_also_if_a_reload_times_it(void **state)
 {
     struct fixture *const f = *state;
@@ -751,6 +781,7 @@ int main(void)
         TEST(test_rates_are_unknown_before_minimum_calls),
         TEST(test_who_knows_better_how_long_a_call_took_says_so),
         TEST(test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_the_rhythm),
+        TEST(test_a_section_that_threads_share_times_as_few_calls),
         TEST(test_a_call_begun_untimed_has_no_latency_also_if_a_reload_times_it),
         TEST(test_a_sampled_call_has_a_latency_and_is_not_slow),
         TEST(test_a_deadline_times_its_call_and_a_known_latency_needs_no_clock),
