@@ -237,7 +237,8 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
     tell_ring(reporter->lane, binding->view);
 }
 
-/* Of a closed breaker, whose word is in the commons in force. */
+/* Counts the event on the state word's line. The bell may stay silent only for a closed breaker whose word is in the
+ * commons in force: .line is NULL for all others. */
 static struct bell count_told(const struct binding *binding, uint64_t word)
 {
     struct state_line *const line = (struct state_line *)(void *)binding->word;

@@ -17,7 +17,7 @@ static void lanes_late(struct breakers *breakers)
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
 }
 
-static bool count(struct breakers *breakers, uint32_t slot)
+bool breakers_count(struct breakers *breakers, uint32_t slot)
 {
     const bool news = breakers_drain(breakers, slot);
     const bool probed = word_state(breakers->segment->mirror[slot]) == WORD_HALF_OPEN;
@@ -26,16 +26,11 @@ static bool count(struct breakers *breakers, uint32_t slot)
     return news || probed;
 }
 
-void breakers_count(struct breakers *breakers, uint32_t slot)
-{
-    count(breakers, slot);
-}
-
 /* True: it may change though no call comes. */
 static bool look_at(struct breakers *breakers, uint32_t slot)
 {
     const struct breaker *const breaker = &breakers->table[slot];
-    const bool news = count(breakers, slot);
+    const bool news = breakers_count(breakers, slot);
     if (breaker->latency_stale)
         breakers_publish_latency(breakers, slot);
     const bool limits = breakers_limits_look(breakers, slot);

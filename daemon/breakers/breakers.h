@@ -57,8 +57,8 @@ void breakers_lane_doomed(struct breakers *breakers, uint32_t number);
 /* The doorbell rang, or something is dirty: collects told events, drains the breakers they name. */
 void breakers_rung(struct breakers *breakers);
 bool breakers_pending(struct breakers *breakers); /* for the doorbell: is anything dirty? */
-/* One breaker: its counters are counted, and it moves as they demand. */
-void breakers_count(struct breakers *breakers, uint32_t slot);
+/* One breaker: its counters are counted, and it moves as they demand. True: there was news, or it is half-open. */
+bool breakers_count(struct breakers *breakers, uint32_t slot);
 /* The same, and what each heartbeat looks at: its limits, and what people are shown. */
 void breakers_heartbeat(struct breakers *breakers, uint32_t slot);
 /* Everything: all counters of all lanes (`sync`, before stop). The first call says that all lanes a worker inherited

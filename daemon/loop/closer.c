@@ -89,7 +89,8 @@ static bool interrupter_new(timer_t *ret_timer)
            pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL) == 0;
 }
 
-/* From now on every millisecond, so that a signal that comes before the close begins is not the last; 0: no more. */
+/* The timer sends its thread a signal each `ns` from now on: one that comes before the close begins is not the last.
+ * 0 stops it. */
 static void interrupt_every(timer_t timer, long ns)
 {
     const struct timespec period = {.tv_nsec = ns};

@@ -141,7 +141,7 @@ void segment_limits_show(struct segment *segment, uint32_t slot, const struct li
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word);
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
                           uint64_t until_ms);
-/* Of a relapse: which condition held. TRIP_REASON_NONE: it was none. */
+/* The condition that held when the breaker relapsed; TRIP_REASON_NONE for any other opening. */
 void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reason condition);
 void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid,
                           const char *note);

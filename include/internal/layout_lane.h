@@ -256,9 +256,4 @@ static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
     return (bucket % 2 ? UINT64_C(98304) : UINT64_C(65536)) << bucket / 2;
 }
 
-static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
-{
-    return bucket == 0 ? 0 : latency_bucket_end_ns(bucket - 1);
-}
-
 #endif

@@ -8,8 +8,8 @@
  * calls together, and tripd. The first difference is told with the trace that led to it, as lines that tripctl simulate
  * takes; the exit status is 1. The same seed makes the same settings and steps.
  *
- * What is left to chance is left out: no jitter, ramps that admit all or nothing, no throttle. Wall times and uids are
- * not compared, nor latencies: where calls are not timed, simulate times each, and a program one in 16 by dice. */
+ * The settings leave nothing to chance: no jitter, ramps that admit all or nothing, no throttle. Wall times and uids
+ * are not compared, nor latencies: where calls are not timed, simulate times each, and a program one in 16 by dice. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -489,8 +489,8 @@ static int differs_in_words(const char *what, const char *side, const char *by_s
     return 1;
 }
 
-/* From the first move on that is one more than tripd tells of by itself in a second, no moves are compared: simulate
- * tells of each, tripd of the others together (tripctl(1), events). */
+/* tripd tells so many moves of a second one by one and the others together (tripctl(1), events), simulate tells each.
+ * The comparison leaves moves out from the first one that tripd may tell with others. */
 static void note_moves(const char *moves)
 {
     for (const char *move = moves; *move; move = strchr(move, ' ') + 1) {

@@ -223,7 +223,7 @@ attack() {
 descriptors() { find "/proc/$(worker)/fd" -mindepth 1 2>/dev/null | wc -l; }
 descriptors_are() { [ "$(descriptors)" -le "$1" ]; }
 
-# What tripd has for itself, in KiB: what lanes hold is their makers'.
+# The worker's own memory in KiB, without the lanes, which are their clients' memory.
 heap() { awk '/^RssAnon/ {print $2}' "/proc/$(worker)/status"; }
 # A sanitizer has memory of its own, and keeps what was freed.
 sanitized() { grep -q 'lib[a-z]*san' "/proc/$(worker)/maps"; }

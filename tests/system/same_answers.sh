@@ -233,7 +233,7 @@ says a ok end failure
 await "it is late" would_show 1 totals.late show growth
 shows 0 totals.calls show growth
 
-# What a time window forgets completes nothing; the next outcome does.
+# A time window that forgets successes opens no breaker by that alone; the next outcome does.
 case_of forgets
 says a ok record ok 12
 at 5000
@@ -265,7 +265,7 @@ at 900
 says a open retries network
 says a ok ends ok
 
-# So do those of a breaker that is forced open, with its own state closed.
+# Retries end at once, too, on a breaker that is forced open while its own state is closed.
 ctl reset retries/open
 ctl force-open retries/open
 says a open retries network

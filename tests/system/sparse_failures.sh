@@ -14,7 +14,7 @@ END
 start "$TRIPD" -c "$folder/tripd.yaml"
 attached a
 
-# Of all threads: how often tripd went to sleep, so how often it was woken.
+# The sum over tripd's threads of how often each went to sleep, which is how often it was woken.
 sleeps() { cat "/proc/$(worker)"/task/*/status | awk '/^voluntary_ctxt_switches/ {sum += $2} END {print sum}'; }
 
 says a ok record ok 900

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A folder of daemon/ includes only what stands below it, and tools/ and libclient/ only what they may share with tripd.
-# What is libtrip's own is for tools/simulate/ alone beside it.
+# Only libclient/ and tools/simulate/ include libtrip's own headers.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/../..}"
 

@@ -45,7 +45,7 @@ int caller_breaker(trip_client *caller, const char *name, trip_breaker **ret_bre
     return breaker_of_view(caller, name, ret_breaker);
 }
 
-/* Nobody could give a ticket back while it is waited for. */
+/* The caller never waits for a ticket: the replay is one thread, and no other call could give one back meanwhile. */
 trip_verdict caller_begin(trip_breaker *breaker, trip_call *call, trip_priority priority)
 {
     struct call *const begun = (struct call *)call;

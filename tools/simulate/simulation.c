@@ -1,8 +1,8 @@
 /* A replay: calls as a trace says, made by libtrip (caller.h) on the memory of tripd's own breakers (instance.h). What
  * is here is when who does what; what comes of it is theirs.
  *
- * Of many equal calls the first is made; as long as the others can only come to the same, the lane's counters say that
- * they came (caller_repeat), as they would after them.
+ * The replay makes the first of many equal calls. As long as the others can only come to the same, caller_repeat adds
+ * them to the lane's counters, which then stand as if each had been made.
  */
 #include "simulation.h"
 
