@@ -522,7 +522,7 @@ static void pass_time(struct keeper *keeper)
         deadline_passed(keeper);
 }
 
-static void turn(struct keeper *keeper)
+static void wait_once(struct keeper *keeper)
 {
     struct pollfd fds[2] = {{.fd = keeper->signals, .events = POLLIN}, {.fd = keeper->socket, .events = POLLIN}};
     const int ready = poll(fds, 2, timeout_ms(keeper));
@@ -566,7 +566,7 @@ int keeper_run(const struct keeper_options *options)
         inherit_lanes(&keeper);
         worker_start(&keeper);
         while (!keeper.ended)
-            turn(&keeper);
+            wait_once(&keeper);
     }
     tear_down(&keeper);
     return keeper.status;

@@ -514,7 +514,7 @@ static void close_all(struct worker *worker)
     commons_unmap(worker->commons);
 }
 
-static int turn(struct worker *worker)
+static int iterate(struct worker *worker)
 {
     worker->next_beat = monotonic_ns();
     beat(worker, worker->heart);
@@ -552,7 +552,7 @@ int worker_run(void *context, const struct keeper_birth *birth)
     if (error < 0)
         log_error("the worker cannot start: %s%s", strerror(-error), keeper_mend(error));
     else
-        status = turn(&worker);
+        status = iterate(&worker);
     close_all(&worker);
     return status;
 }

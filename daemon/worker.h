@@ -1,4 +1,4 @@
-/* The worker: puts the parts together and turns the loop. It may be killed at any instruction: what must last is in
+/* The worker: puts the parts together and runs the loop. It may be killed at any instruction: what must last is in
  * the segment, the commons and the lanes, and with the keeper. */
 #ifndef TRIPD_WORKER_H
 #define TRIPD_WORKER_H

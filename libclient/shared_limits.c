@@ -151,21 +151,21 @@ static bool still_admitted(const struct reporter *reporter, struct call *call)
     return false;
 }
 
-/* Whoever waits says so first, and then looks for a ticket. Returns the turn, which moves when one is given back. */
-static uint32_t wait_for_turn(struct limit_lines *lines)
+/* Whoever waits says so first, and then looks for a ticket. Returns `wakes`, which moves when one is given back. */
+static uint32_t say_waiting(struct limit_lines *lines)
 {
-    const uint32_t turn = __atomic_load_n(&lines->turn, __ATOMIC_ACQUIRE);
+    const uint32_t wakes = __atomic_load_n(&lines->wakes, __ATOMIC_ACQUIRE);
     __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
     /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return turn;
+    return wakes;
 }
 
 uint64_t trip_ticket_generation(trip_breaker *breaker)
 {
     const struct binding *const binding = breaker_bound(breaker);
     const uint64_t commons = binding->commons ? binding->commons->number : 0;
-    return commons << 32 | wait_for_turn(binding->limits);
+    return commons << 32 | say_waiting(binding->limits);
 }
 
 /* The only wait of an admission, and only where the settings ask for it. */
@@ -174,14 +174,14 @@ static bool ticket_wait(const struct reporter *reporter, struct call *call, trip
     struct limit_lines *const lines = call->binding->limits;
     const uint64_t until_ns = monotonic_ns() + wait_ns;
     for (;;) {
-        const uint32_t turn = wait_for_turn(lines);
+        const uint32_t wakes = say_waiting(lines);
         const bool on = load(&call->binding->policy->limits) & POLICY_TICKETS; /* a reload may end it */
         if (!on || ticket_try(reporter, call, priority))
             return still_admitted(reporter, call);
         const uint64_t now_ns = monotonic_ns();
         if (now_ns >= until_ns)
             return false;
-        futex_wait(&lines->turn, turn, at_most(until_ns - now_ns, TICKET_SLEEP_NS));
+        futex_wait(&lines->wakes, wakes, at_most(until_ns - now_ns, TICKET_SLEEP_NS));
     }
 }
 

@@ -13,7 +13,7 @@
 static void lanes_late(struct breakers *breakers)
 {
     for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
-        if (lanes_get(breakers->options.lanes, lane) && !breakers->sides[lane])
+        if (lanes_get(breakers->options.lanes, lane) && !breakers->readers[lane])
             breakers_lane_came(breakers, lanes_get(breakers->options.lanes, lane));
 }
 
@@ -69,15 +69,15 @@ void breakers_drain_all(struct breakers *breakers)
 
 /* ------------------------------------------------------------------------------------------------------- heartbeats */
 
-static void look_for_moved(struct breakers *breakers, struct lane_side *side)
+static void look_for_moved(struct breakers *breakers, struct lane_reader *reader)
 {
-    lanes_reading(breakers->options.lanes, side->number);
-    if (lane_side_moved(side))
-        breakers_set_bit(breakers->ready, side->number);
+    lanes_reading(breakers->options.lanes, reader->number);
+    if (lane_reader_moved(reader))
+        breakers_set_bit(breakers->ready, reader->number);
     lanes_reading(breakers->options.lanes, 0);
 }
 
-static void is_lively(void *context, struct meter_side *meter)
+static void is_lively(void *context, struct meter_cursor *meter)
 {
     struct breakers *const breakers = context;
     if (meter->breaker != NO_BREAKER)
@@ -86,9 +86,9 @@ static void is_lively(void *context, struct meter_side *meter)
         breakers->nobodys_moved = true;
 }
 
-static void beat_of(struct breakers *breakers, struct lane_side *side)
+static void beat_of(struct breakers *breakers, struct lane_reader *reader)
 {
-    lane_side_beat(side, is_lively, breakers);
+    lane_reader_beat(reader, is_lively, breakers);
 }
 
 /* Words that are not what tripd knows: by clients who were killed before they told it, or damaged. A slot that never

@@ -46,11 +46,11 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
     breakers->touched = NONE;
     breakers->stall_due_ns = DEADLINE_NEVER;
     breakers->table = calloc(BREAKERS_MAX, sizeof(*breakers->table));
-    breakers->sides = calloc(LANES_MAX + 1, sizeof(*breakers->sides));
+    breakers->readers = calloc(LANES_MAX + 1, sizeof(*breakers->readers));
     breakers->unused_by = calloc(BREAKERS_MAX, sizeof(*breakers->unused_by));
     breakers->lively = calloc(BREAKERS_MAX / 64 + 1, sizeof(*breakers->lively));
-    int error =
-        breakers->table && breakers->sides && breakers->unused_by && breakers->lively ? make_drain(breakers) : -ENOMEM;
+    int error = breakers->table && breakers->readers && breakers->unused_by && breakers->lively ? make_drain(breakers)
+                                                                                                : -ENOMEM;
     if (error == 0)
         error = deadlines_new(BREAKERS_MAX, &breakers->due);
     if (error == 0)
@@ -70,8 +70,8 @@ struct breakers *breakers_free(struct breakers *breakers)
     if (!breakers)
         return NULL;
     segment_store_marks_by(breakers->segment, NULL, NULL);
-    for (uint32_t lane = 1; breakers->sides && lane <= LANES_MAX; lane++)
-        lane_side_free(breakers->sides[lane]);
+    for (uint32_t lane = 1; breakers->readers && lane <= LANES_MAX; lane++)
+        lane_reader_free(breakers->readers[lane]);
     if (breakers->drain)
         free(breakers->drain->batch.events);
     free(breakers->drain);
@@ -79,7 +79,7 @@ struct breakers *breakers_free(struct breakers *breakers)
         breakers_adaptive_free(&breakers->table[slot]);
     free(breakers->unused_by);
     free(breakers->lively);
-    free(breakers->sides);
+    free(breakers->readers);
     free(breakers->table);
     deadlines_free(breakers->due);
     free(breakers);

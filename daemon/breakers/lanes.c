@@ -16,8 +16,8 @@
 #include "breakers/stall.h"
 #include "breakers/word.h"
 
-/* A lane that tells without end waits for its next turn of the loop, and so does what lanes tell of breakers that have
- * very many meters. */
+/* A lane that tells without end waits for the next iteration of the loop, and so does what lanes tell of breakers that
+ * have very many meters. */
 #define ROUNDS_MAX     64
 #define COLLECT_METERS 32768 /* read in one go; and those of one round */
 #define EVENTS_LEAST   32    /* of a section in one round */
@@ -62,7 +62,7 @@ void breakers_take_dirty(struct breakers *breakers)
 
 /* ---------------------------------------------------------------------------------------------------------- telling */
 
-static void taken(void *context, struct meter_side *meter)
+static void taken(void *context, struct meter_cursor *meter)
 {
     struct breakers *const breakers = context;
     meter->next_told = breakers->told;
@@ -79,84 +79,84 @@ static bool watches(const struct breaker_settings *settings)
 /* Breakers that this lane's events need not name: who watches calls in flight, and those of a section some of whose
  * events were not taken, be it that its ring was full or that a thread was held up while it wrote one. All others have
  * their evidence, and each step of their word, named by an event that was taken or by the heartbeat. */
-static void touch_unnamed(struct breakers *breakers, const struct lane_side *side)
+static void touch_unnamed(struct breakers *breakers, const struct lane_reader *reader)
 {
     const bool watched = breakers->stall_watchers || breakers->in_flight_watchers;
-    if (!watched && !lane_side_untaken(side))
+    if (!watched && !lane_reader_untaken(reader))
         return;
-    for (uint32_t number = 0; number < side->meters; number++) {
-        const struct meter_side *const meter = lane_side_meter(side, number);
+    for (uint32_t number = 0; number < reader->meters; number++) {
+        const struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (!meter || meter->breaker == NO_BREAKER)
             continue;
-        if (section_side_untaken(meter_side_ring(meter)) || watches(breakers->table[meter->breaker].settings))
+        if (section_cursor_untaken(meter_cursor_ring(meter)) || watches(breakers->table[meter->breaker].settings))
             breakers_touch(breakers, meter->breaker);
     }
 }
 
 /* Takes of all rings of a lane; true: come again. */
-static bool take_lane(struct breakers *breakers, struct lane_side *side, uint32_t most)
+static bool take_lane(struct breakers *breakers, struct lane_reader *reader, uint32_t most)
 {
     bool again = false;
-    lanes_reading(breakers->options.lanes, side->number);
-    breakers_look_for_meters(breakers, side);
-    for (uint32_t section = 0; section < side->section_count; section++)
-        again |= lane_side_take(side, section, &breakers->drain->batch, most, taken, breakers);
-    touch_unnamed(breakers, side);
+    lanes_reading(breakers->options.lanes, reader->number);
+    breakers_look_for_meters(breakers, reader);
+    for (uint32_t section = 0; section < reader->section_count; section++)
+        again |= lane_reader_take(reader, section, &breakers->drain->batch, most, taken, breakers);
+    touch_unnamed(breakers, reader);
     lanes_reading(breakers->options.lanes, 0);
     return again;
 }
 
 /* What was taken is counted. */
-static void release_lane(struct breakers *breakers, struct lane_side *side)
+static void release_lane(struct breakers *breakers, struct lane_reader *reader)
 {
-    lanes_reading(breakers->options.lanes, side->number);
-    for (uint32_t section = 0; section < side->section_count; section++)
-        lane_side_release(side, section);
+    lanes_reading(breakers->options.lanes, reader->number);
+    for (uint32_t section = 0; section < reader->section_count; section++)
+        lane_reader_release(reader, section);
     lanes_reading(breakers->options.lanes, 0);
 }
 
 static void empty_batch(struct breakers *breakers)
 {
-    for (struct meter_side *meter = breakers->told; meter; meter = meter->next_told)
+    for (struct meter_cursor *meter = breakers->told; meter; meter = meter->next_told)
         meter->told_first = meter->told_last = 0;
     breakers->told = NULL;
     breakers->drain->batch.count = 0;
 }
 
 void breakers_for_lanes(struct breakers *breakers, const uint64_t *bits,
-                        void (*each)(struct breakers *breakers, struct lane_side *side))
+                        void (*each)(struct breakers *breakers, struct lane_reader *reader))
 {
     for (uint32_t word = 0; word < words_of(breakers); word++)
         for (uint64_t left = bits[word]; left; left &= left - 1) {
             const uint32_t lane = word * 64 + (uint32_t)__builtin_ctzll(left);
-            if (breakers->sides[lane])
-                each(breakers, breakers->sides[lane]);
+            if (breakers->readers[lane])
+                each(breakers, breakers->readers[lane]);
         }
 }
 
-static void count_sections(struct breakers *breakers, struct lane_side *side)
+static void count_sections(struct breakers *breakers, struct lane_reader *reader)
 {
-    breakers->sections += lane_sections(side->lane);
+    breakers->sections += lane_sections(reader->lane);
 }
 
-static void take_turn(struct breakers *breakers, struct lane_side *side)
+static void take_share(struct breakers *breakers, struct lane_reader *reader)
 {
     /* Each its part of the batch: the lanes' events of one batch are of about the same time. */
     const uint32_t part = breakers->drain->batch.capacity / (breakers->sections ? breakers->sections : 1);
-    if (take_lane(breakers, side, part > EVENTS_LEAST ? part : EVENTS_LEAST))
-        breakers_set_bit(breakers->ready, side->number);
+    if (take_lane(breakers, reader, part > EVENTS_LEAST ? part : EVENTS_LEAST))
+        breakers_set_bit(breakers->ready, reader->number);
 }
 
 static void collect_round(struct breakers *breakers)
 {
-    uint64_t turn[COMMONS_LANES_MAX / 64];
-    memcpy(turn, breakers->ready, sizeof(turn));
+    uint64_t now[COMMONS_LANES_MAX / 64];
+    memcpy(now, breakers->ready, sizeof(now));
     memset(breakers->ready, 0, sizeof(breakers->ready));
     breakers->sections = 0;
-    breakers_for_lanes(breakers, turn, count_sections);
-    breakers_for_lanes(breakers, turn, take_turn);
+    breakers_for_lanes(breakers, now, count_sections);
+    breakers_for_lanes(breakers, now, take_share);
     breakers_turn_touched(breakers);
-    breakers_for_lanes(breakers, turn, release_lane);
+    breakers_for_lanes(breakers, now, release_lane);
     empty_batch(breakers);
 }
 
@@ -200,15 +200,15 @@ void breakers_rung(struct breakers *breakers)
 void breakers_lane_came(struct breakers *breakers, struct lane *lane)
 {
     const uint32_t number = lane_number(lane);
-    if (!breakers->sides[number]) {
-        if (lane_side_new(lane, &breakers->sides[number]) < 0)
+    if (!breakers->readers[number]) {
+        if (lane_reader_new(lane, &breakers->readers[number]) < 0)
             return; /* breakers_drain_all tries again */
         segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane));
         breakers_set_bit(breakers->lanes, number);
     }
     breakers_set_bit(breakers->ready, number); /* what it told before nobody was told of */
     breakers_collect(breakers);
-    breakers_stall_look(breakers, breakers->sides[number]);
+    breakers_stall_look(breakers, breakers->readers[number]);
 }
 
 bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number)
@@ -224,34 +224,34 @@ void breakers_lane_doomed(struct breakers *breakers, uint32_t number)
 }
 
 /* Its meters' breakers, so that each is settled without it. */
-static void touch_all(struct breakers *breakers, struct lane_side *side)
+static void touch_all(struct breakers *breakers, struct lane_reader *reader)
 {
-    for (uint32_t number = 0; number < side->meters; number++) {
-        const struct meter_side *const meter = lane_side_meter(side, number);
+    for (uint32_t number = 0; number < reader->meters; number++) {
+        const struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (meter && meter->breaker != NO_BREAKER)
             breakers_touch(breakers, meter->breaker);
     }
 }
 
 /* What its calls took goes with its meters. The others' follow at the next heartbeat. */
-static void publish_latencies(struct breakers *breakers, struct lane_side *side)
+static void publish_latencies(struct breakers *breakers, struct lane_reader *reader)
 {
-    for (uint32_t number = 0; number < side->meters; number++) {
-        struct meter_side *const meter = lane_side_meter(side, number);
+    for (uint32_t number = 0; number < reader->meters; number++) {
+        struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (meter && meter->breaker != NO_BREAKER && breakers->table[meter->breaker].latency_stale)
             breakers_publish_latency_of(breakers, meter);
     }
 }
 
-static void forget(struct breakers *breakers, struct lane_side *side)
+static void forget(struct breakers *breakers, struct lane_reader *reader)
 {
-    const uint32_t number = side->number;
+    const uint32_t number = reader->number;
     breakers_permits_of_lane(breakers, number);
-    breakers->sides[number] = NULL;
+    breakers->readers[number] = NULL;
     breakers_clear_bit(breakers->lanes, number);
     breakers_clear_bit(breakers->ready, number);
     breakers_clear_bit(breakers->doomed, number);
-    lane_side_free(side);
+    lane_reader_free(reader);
 }
 
 /* What they told, and they alone: others wait for their turn. */

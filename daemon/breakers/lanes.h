@@ -5,7 +5,7 @@
 
 /* Calls `each` for the lanes of these bits. */
 void breakers_for_lanes(struct breakers *breakers, const uint64_t *bits,
-                        void (*each)(struct breakers *breakers, struct lane_side *side));
+                        void (*each)(struct breakers *breakers, struct lane_reader *reader));
 void breakers_take_dirty(struct breakers *breakers); /* lanes that clients have marked are ready */
 /* Reads what lanes have told, drains and settles whom it is about, until nothing is left. */
 void breakers_collect(struct breakers *breakers);

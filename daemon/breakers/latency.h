@@ -5,6 +5,6 @@
 #include "breakers/table.h"
 
 void breakers_publish_latency(struct breakers *breakers, uint32_t slot);
-void breakers_publish_latency_of(struct breakers *breakers, struct meter_side *meter); /* of this meter alone */
+void breakers_publish_latency_of(struct breakers *breakers, struct meter_cursor *meter); /* of this meter alone */
 
 #endif

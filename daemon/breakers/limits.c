@@ -194,10 +194,10 @@ static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
 }
 
 /* Calls of each lane that have begun, or ended. */
-static void count_calls(struct breakers *breakers, uint32_t slot, uint64_t (*of)(const struct meter_side *meter),
+static void count_calls(struct breakers *breakers, uint32_t slot, uint64_t (*of)(const struct meter_cursor *meter),
                         uint64_t calls[TICKET_LANE_MAX + 1])
 {
-    for (const struct meter_side *meter = breakers->table[slot].meters; meter; meter = meter->next) {
+    for (const struct meter_cursor *meter = breakers->table[slot].meters; meter; meter = meter->next) {
         const uint32_t lane = meter->lane->number;
         lanes_reading(breakers->options.lanes, lane);
         if (lane <= TICKET_LANE_MAX) /* modular, whatever a lane claims */
@@ -226,9 +226,9 @@ static void note_suspects(struct breakers *breakers, uint32_t slot, const uint16
 
 static unsigned reclaim_from(struct breakers *breakers, const struct suspect *suspect, uint64_t begun)
 {
-    const struct lane_side *const side = breakers->sides[suspect->lane];
+    const struct lane_reader *const reader = breakers->readers[suspect->lane];
     const unsigned surplus = surplus_of(suspect->held, suspect->ended, begun);
-    return surplus && side && lane_side_complete(side)
+    return surplus && reader && lane_reader_complete(reader)
                ? ticket_reclaim_some(commons_tickets(breakers->commons, suspect->slot), suspect->lane, surplus)
                : 0;
 }
@@ -244,7 +244,7 @@ void breakers_limits_reclaim(struct breakers *breakers)
         const uint32_t slot = suspect->slot;
         uint64_t begun[TICKET_LANE_MAX + 1] = {0};
         unsigned freed = 0;
-        count_calls(breakers, slot, meter_side_begun, begun);
+        count_calls(breakers, slot, meter_cursor_begun, begun);
         for (; suspect != end && suspect->slot == slot; suspect++)
             freed += reclaim_from(breakers, suspect, begun[suspect->lane]);
         if (freed)
@@ -265,13 +265,13 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
 {
     uint16_t held[TICKET_LEASE + 1] = {0};
     uint64_t ended[TICKET_LANE_MAX + 1] = {0}, begun[TICKET_LANE_MAX + 1] = {0};
-    count_calls(breakers, slot, meter_side_ended, ended);
+    count_calls(breakers, slot, meter_cursor_ended, ended);
     /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
      * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
     segment_tickets_highest_publish(breakers->segment, slot, at_least(end, limit));
-    count_calls(breakers, slot, meter_side_begun, begun);
+    count_calls(breakers, slot, meter_cursor_begun, begun);
     note_suspects(breakers, slot, held, ended, begun);
     for (uint32_t holder = 1; holder <= TICKET_LEASE; holder++) {
         shown->tickets_taken += held[holder];

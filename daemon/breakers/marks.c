@@ -8,17 +8,17 @@
 
 static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
 {
-    struct lane_side *side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
-    if (!side || !lane_side_of(side, mark)) { /* it came back under another number */
-        side = NULL;
-        for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !side; lane++)
-            if (breakers->sides[lane] && lane_side_of(breakers->sides[lane], mark))
-                side = breakers->sides[lane];
+    struct lane_reader *reader = mark->lane <= LANES_MAX ? breakers->readers[mark->lane] : NULL;
+    if (!reader || !lane_reader_of(reader, mark)) { /* it came back under another number */
+        reader = NULL;
+        for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !reader; lane++)
+            if (breakers->readers[lane] && lane_reader_of(breakers->readers[lane], mark))
+                reader = breakers->readers[lane];
     }
-    if (!side)
+    if (!reader)
         return false;
-    lanes_reading(breakers->options.lanes, side->number);
-    const bool marked = lane_side_mark(side, mark->place, &mark->marks);
+    lanes_reading(breakers->options.lanes, reader->number);
+    const bool marked = lane_reader_mark(reader, mark->place, &mark->marks);
     lanes_reading(breakers->options.lanes, 0);
     return marked;
 }

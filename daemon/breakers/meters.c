@@ -1,6 +1,6 @@
 #include "breakers/meters.h"
 
-static void link_to(struct meter_side **chain, struct meter_side *meter)
+static void link_to(struct meter_cursor **chain, struct meter_cursor *meter)
 {
     meter->next = *chain;
     meter->previous = chain;
@@ -9,30 +9,30 @@ static void link_to(struct meter_side **chain, struct meter_side *meter)
     *chain = meter;
 }
 
-static void leave_chain(struct meter_side *meter)
+static void leave_chain(struct meter_cursor *meter)
 {
     *meter->previous = meter->next;
     if (meter->next)
         meter->next->previous = meter->previous;
     if (meter->breaker != NO_BREAKER)
-        meter_side_unclaim(meter);
+        meter_cursor_unclaim(meter);
 }
 
-void breakers_home(struct breakers *breakers, struct meter_side *meter)
+void breakers_home(struct breakers *breakers, struct meter_cursor *meter)
 {
     const uint32_t slot = (uint32_t)meter->owner - 1, incarnation = (uint32_t)(meter->owner >> 32) & 0xffff;
     const bool ours = slot < breakers->segment->slots && breakers->table[slot].settings &&
-                      segment_incarnation(breakers->segment, slot) == incarnation && meter_side_claim(meter, slot);
+                      segment_incarnation(breakers->segment, slot) == incarnation && meter_cursor_claim(meter, slot);
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
     if (ours)
         breakers_touch(breakers, slot);
 }
 
-void breakers_strays(struct breakers *breakers, struct meter_side **chain)
+void breakers_strays(struct breakers *breakers, struct meter_cursor **chain)
 {
-    struct meter_side *strays = NULL;
-    for (struct meter_side *meter = *chain, *next; meter; meter = next) {
-        const uint64_t owner = meter_side_owner(meter);
+    struct meter_cursor *strays = NULL;
+    for (struct meter_cursor *meter = *chain, *next; meter; meter = next) {
+        const uint64_t owner = meter_cursor_owner(meter);
         next = meter->next;
         if (owner == meter->owner || owner == 0)
             continue;
@@ -41,7 +41,7 @@ void breakers_strays(struct breakers *breakers, struct meter_side **chain)
         link_to(&strays, meter);
     }
     while (strays) {
-        struct meter_side *const meter = strays;
+        struct meter_cursor *const meter = strays;
         leave_chain(meter);
         breakers_home(breakers, meter);
     }
@@ -50,17 +50,17 @@ void breakers_strays(struct breakers *breakers, struct meter_side **chain)
 void breakers_homeless(struct breakers *breakers, uint32_t slot)
 {
     while (breakers->table[slot].meters) {
-        struct meter_side *const meter = breakers->table[slot].meters;
+        struct meter_cursor *const meter = breakers->table[slot].meters;
         leave_chain(meter);
         link_to(&breakers->nobodys, meter);
     }
 }
 
-void breakers_unlink_meters(struct breakers *breakers, struct lane_side *side)
+void breakers_unlink_meters(struct breakers *breakers, struct lane_reader *reader)
 {
     (void)breakers;
-    for (uint32_t number = 0; number < side->meters; number++) {
-        struct meter_side *const meter = lane_side_meter(side, number);
+    for (uint32_t number = 0; number < reader->meters; number++) {
+        struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (meter)
             leave_chain(meter);
     }
@@ -68,19 +68,19 @@ void breakers_unlink_meters(struct breakers *breakers, struct lane_side *side)
 
 /* ------------------------------------------------------------------------------------------------- looking for them */
 
-static void found(void *context, struct meter_side *meter)
+static void found(void *context, struct meter_cursor *meter)
 {
     breakers_home(context, meter);
 }
 
-void breakers_look_for_meters(struct breakers *breakers, struct lane_side *side)
+void breakers_look_for_meters(struct breakers *breakers, struct lane_reader *reader)
 {
-    lane_side_look(side, breakers->now_ticks, found, breakers);
+    lane_reader_look(reader, breakers->now_ticks, found, breakers);
 }
 
 void breakers_drain_nobodys(struct breakers *breakers)
 {
-    for (struct meter_side *meter = breakers->nobodys; meter; meter = meter->next) {
+    for (struct meter_cursor *meter = breakers->nobodys; meter; meter = meter->next) {
         lanes_reading(breakers->options.lanes, meter->lane->number);
         drain_nobody(meter);
     }
@@ -91,10 +91,10 @@ void breakers_drain_nobodys(struct breakers *breakers)
 void breakers_find_meters(struct breakers *breakers)
 {
     for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
-        if (!breakers->sides[lane])
+        if (!breakers->readers[lane])
             continue;
         lanes_reading(breakers->options.lanes, lane);
-        lane_side_look(breakers->sides[lane], breakers->now_ticks, found, breakers);
+        lane_reader_look(breakers->readers[lane], breakers->now_ticks, found, breakers);
     }
     lanes_reading(breakers->options.lanes, 0);
     breakers_drain_nobodys(breakers);

@@ -69,7 +69,7 @@ static bool same_made_anew(struct breakers *breakers, uint32_t slot)
 }
 
 /* The lower, the sooner it goes: by when it was asked for, of those without a call; then by since when it is hidden. */
-static uint64_t turn_of(const struct breakers *breakers, uint32_t slot)
+static uint64_t reuse_rank(const struct breakers *breakers, uint32_t slot)
 {
     const bool unused = breakers->unused_by[slot] != NOBODY;
     return unused ? breakers->table[slot].used_ms : UINT64_MAX / 2 + breakers->segment->details[slot].hidden_ms;
@@ -85,10 +85,10 @@ static bool find_candidate(struct breakers *breakers, uid_t uid, uint32_t *ret_s
 {
     uint64_t first = UINT64_MAX;
     for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
-        const uint64_t turn = turn_of(breakers, slot);
-        if (turn >= first || (uid != NOBODY && !hidden_of(breakers, slot, uid)) || !same_made_anew(breakers, slot))
+        const uint64_t rank = reuse_rank(breakers, slot);
+        if (rank >= first || (uid != NOBODY && !hidden_of(breakers, slot, uid)) || !same_made_anew(breakers, slot))
             continue;
-        first = turn;
+        first = rank;
         *ret_slot = slot;
     }
     return first != UINT64_MAX;
@@ -111,10 +111,10 @@ static bool any_meter(const struct breakers *breakers, uint32_t slot,
                       bool (*says)(const struct counters *now, const struct meter_marks *marks))
 {
     bool any = false;
-    for (const struct meter_side *meter = breakers->table[slot].meters; meter && !any; meter = meter->next) {
+    for (const struct meter_cursor *meter = breakers->table[slot].meters; meter && !any; meter = meter->next) {
         struct counters now;
         lanes_reading(breakers->options.lanes, meter->lane->number);
-        meter_side_read(meter, &now);
+        meter_cursor_read(meter, &now);
         any = says(&now, &meter->marks);
     }
     lanes_reading(breakers->options.lanes, 0);

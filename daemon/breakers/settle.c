@@ -22,7 +22,7 @@ static void note_error(struct breakers *breakers, uint32_t slot, const struct dr
     const uint32_t record = found->error->what >> 26 & 63;
     if (record) {
         lanes_reading(breakers->options.lanes, found->error_meter->lane->number);
-        lane_side_error(found->error_meter->lane, meter_side_section(found->error_meter), record - 1, message);
+        lane_reader_error(found->error_meter->lane, meter_cursor_section(found->error_meter), record - 1, message);
         lanes_reading(breakers->options.lanes, 0);
     }
     segment_detail_error(breakers->segment, slot, lane_event_error_type(found->error->what), message);

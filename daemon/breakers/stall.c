@@ -16,21 +16,21 @@
 #include "breakers/word.h"
 
 struct call_place {
-    struct lane_side *side;
+    struct lane_reader *reader;
     uint32_t place;
     uint64_t state;
     uint64_t ticks;
 };
 
-static uint64_t *state_of(const struct lane_side *side, uint32_t place)
+static uint64_t *state_of(const struct lane_reader *reader, uint32_t place)
 {
-    return &lane_call_at(side->memory, place)->state;
+    return &lane_call_at(reader->memory, place)->state;
 }
 
-static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t from, enum lane_call_status status)
+static bool cas_state(const struct lane_reader *reader, uint32_t place, uint64_t from, enum lane_call_status status)
 {
     /* Release: pairs with the acquire of who takes a freed place. Acquire: of the client's CAS. */
-    return __atomic_compare_exchange_n(state_of(side, place), &from, lane_call_with_status(from, status), false,
+    return __atomic_compare_exchange_n(state_of(reader, place), &from, lane_call_with_status(from, status), false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
@@ -38,13 +38,13 @@ static bool cas_state(const struct lane_side *side, uint32_t place, uint64_t fro
 
 bool breakers_stall_store(struct breakers *breakers, const struct journal_mark *mark)
 {
-    const struct lane_side *const side = mark->lane <= LANES_MAX ? breakers->sides[mark->lane] : NULL;
+    const struct lane_reader *const reader = mark->lane <= LANES_MAX ? breakers->readers[mark->lane] : NULL;
     const uint32_t place = mark->place;
     const uint64_t stalling = mark->call;
-    if (!side || !lane_side_of(side, mark))
+    if (!reader || !lane_reader_of(reader, mark))
         return false;
-    if (place < LANE_CALLS && !cas_state(side, place, stalling, LANE_CALL_STALLED))
-        cas_state(side, place, lane_call_with_status(stalling, LANE_CALL_RETURNED), LANE_CALL_FREE);
+    if (place < LANE_CALLS && !cas_state(reader, place, stalling, LANE_CALL_STALLED))
+        cas_state(reader, place, lane_call_with_status(stalling, LANE_CALL_RETURNED), LANE_CALL_FREE);
     return true;
 }
 
@@ -52,10 +52,10 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
 {
     const struct journal_mark mark = {
         .kind = JOURNAL_CALL,
-        .lane_id = call->side->lane_id,
-        .lane = call->side->number,
+        .lane_id = call->reader->lane_id,
+        .lane = call->reader->number,
         .place = call->place,
-        .uid = call->side->uid,
+        .uid = call->reader->uid,
         .call = lane_call_with_status(call->state, LANE_CALL_STALLING),
     };
     struct core_state *const core = segment_begin(breakers->segment, slot);
@@ -99,7 +99,7 @@ static void count_stall(struct breakers *breakers, uint32_t slot, const struct c
  */
 static uint64_t stalls_at(struct breakers *breakers, const struct call_place *call, uint32_t *ret_slot)
 {
-    const struct meter_side *const meter = lane_side_meter(call->side, (uint32_t)call->state - 1);
+    const struct meter_cursor *const meter = lane_reader_meter(call->reader, (uint32_t)call->state - 1);
     if (!meter || meter->breaker == NO_BREAKER)
         return DEADLINE_NEVER;
     const struct breaker_settings *const settings = breakers->table[meter->breaker].settings;
@@ -113,36 +113,36 @@ static uint64_t stalls_at(struct breakers *breakers, const struct call_place *ca
     return breakers_after(began_ns, settings->trip.stall_after + 1); /* longer than that */
 }
 
-static void look_at_place(struct breakers *breakers, struct lane_side *side, uint32_t place)
+static void look_at_place(struct breakers *breakers, struct lane_reader *reader, uint32_t place)
 {
-    struct call_place call = {.side = side, .place = place};
+    struct call_place call = {.reader = reader, .place = place};
     uint32_t slot;
     /* Pairs with the client's release of RUNNING: `ticks` is written. */
-    call.state = __atomic_load_n(state_of(side, place), __ATOMIC_ACQUIRE);
+    call.state = __atomic_load_n(state_of(reader, place), __ATOMIC_ACQUIRE);
     const enum lane_call_status status = lane_call_status(call.state);
     if (status != LANE_CALL_RUNNING && status != LANE_CALL_STALLING && status != LANE_CALL_RETURNED)
         return;
-    call.ticks = __atomic_load_n(&lane_call_at(side->memory, place)->ticks, __ATOMIC_RELAXED);
+    call.ticks = __atomic_load_n(&lane_call_at(reader->memory, place)->ticks, __ATOMIC_RELAXED);
     const uint64_t at_ns = stalls_at(breakers, &call, &slot);
     if (status == LANE_CALL_RUNNING && at_ns > breakers->now_ns) {
         breakers->stall_due_ns = at_ns < breakers->stall_due_ns ? at_ns : breakers->stall_due_ns;
         return;
     }
     /* Claimed by a worker that was killed before it counted, or claimed now. */
-    if (status == LANE_CALL_RUNNING && !cas_state(side, place, call.state, LANE_CALL_STALLING))
+    if (status == LANE_CALL_RUNNING && !cas_state(reader, place, call.state, LANE_CALL_STALLING))
         return;
     if (at_ns != DEADLINE_NEVER)
         count_stall(breakers, slot, &call);
-    else if (!cas_state(side, place, lane_call_with_status(call.state, LANE_CALL_STALLING), LANE_CALL_STALLED))
-        cas_state(side, place, lane_call_with_status(call.state, LANE_CALL_RETURNED), LANE_CALL_FREE);
+    else if (!cas_state(reader, place, lane_call_with_status(call.state, LANE_CALL_STALLING), LANE_CALL_STALLED))
+        cas_state(reader, place, lane_call_with_status(call.state, LANE_CALL_RETURNED), LANE_CALL_FREE);
 }
 
 /* Which of this lane's breakers watch calls; none: reading the table would only allocate it. */
-static bool watches(struct breakers *breakers, const struct lane_side *side, bool touch)
+static bool watches(struct breakers *breakers, const struct lane_reader *reader, bool touch)
 {
     bool any = false;
-    for (uint32_t number = 0; number < side->meters && breakers->stall_watchers; number++) {
-        const struct meter_side *const meter = lane_side_meter(side, number);
+    for (uint32_t number = 0; number < reader->meters && breakers->stall_watchers; number++) {
+        const struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (!meter || meter->breaker == NO_BREAKER || !breakers->table[meter->breaker].settings->trip.stall_after)
             continue;
         any = true;
@@ -152,14 +152,14 @@ static bool watches(struct breakers *breakers, const struct lane_side *side, boo
     return any;
 }
 
-void breakers_stall_look(struct breakers *breakers, struct lane_side *side)
+void breakers_stall_look(struct breakers *breakers, struct lane_reader *reader)
 {
-    if (!lane_calls(side->lane) || !watches(breakers, side, false))
+    if (!lane_calls(reader->lane) || !watches(breakers, reader, false))
         return;
     breakers_look_at_clock(breakers);
-    lanes_reading(breakers->options.lanes, side->number);
+    lanes_reading(breakers->options.lanes, reader->number);
     for (uint32_t place = 0; place < LANE_CALLS; place++)
-        look_at_place(breakers, side, place);
+        look_at_place(breakers, reader, place);
     lanes_reading(breakers->options.lanes, 0);
     breakers_turn_touched(breakers);
 }
@@ -168,10 +168,10 @@ void breakers_stall_look_all(struct breakers *breakers)
 {
     breakers->stall_due_ns = DEADLINE_NEVER;
     for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++) {
-        struct lane_side *const side = breakers->sides[lane];
-        if (!side || !watches(breakers, side, true))
+        struct lane_reader *const reader = breakers->readers[lane];
+        if (!reader || !watches(breakers, reader, true))
             continue;
         breakers_turn_touched(breakers); /* what ended before counts before */
-        breakers_stall_look(breakers, side);
+        breakers_stall_look(breakers, reader);
     }
 }

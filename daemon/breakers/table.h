@@ -30,7 +30,7 @@ struct suspect {
 
 struct breaker {
     const struct breaker_settings *settings; /* NULL: the slot is free */
-    struct meter_side *meters;
+    struct meter_cursor *meters;
     trip_mode mode; /* in force, as of the last look */
     uint64_t mode_until_ms;
     uint64_t used_ms;         /* a call was seen */
@@ -56,15 +56,15 @@ struct breakers {
     struct breaker *table;
     struct deadlines *due;
     struct drain *drain;
-    uint64_t *lively;            /* a bit a breaker: heartbeats look at it */
-    uint32_t *unused_by;         /* by slot: who, other than root, made a name that had no call yet; else NOBODY */
-    struct lane_side **sides;    /* by lane number */
-    struct meter_side *nobodys;  /* meters of no breaker */
-    struct meter_side *told;     /* meters with events in the batch; a chain */
-    uint32_t sections;           /* of the lanes whose turn it is */
-    uint32_t touched;            /* breakers that have news; a chain */
-    uint32_t stall_watchers;     /* breakers with stall_after */
-    uint32_t in_flight_watchers; /* breakers with in_flight */
+    uint64_t *lively;             /* a bit a breaker: heartbeats look at it */
+    uint32_t *unused_by;          /* by slot: who, other than root, made a name that had no call yet; else NOBODY */
+    struct lane_reader **readers; /* by lane number */
+    struct meter_cursor *nobodys; /* meters of no breaker */
+    struct meter_cursor *told;    /* meters with events in the batch; a chain */
+    uint32_t sections;            /* of the lanes whose turn it is */
+    uint32_t touched;             /* breakers that have news; a chain */
+    uint32_t stall_watchers;      /* breakers with stall_after */
+    uint32_t in_flight_watchers;  /* breakers with in_flight */
     uint64_t stall_due_ns;
     uint64_t random;
     uint64_t now_ns, now_ticks;               /* as of breakers_look_at_clock */

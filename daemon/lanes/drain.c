@@ -45,7 +45,7 @@ static bool any_gone_on(const struct counters *counters, const struct meter_mark
 }
 
 /* Do the counters hold no failure and no slow call that has not been told? */
-static bool all_told(const struct source *source, const struct told_batch *batch, const struct meter_side *meter)
+static bool all_told(const struct source *source, const struct told_batch *batch, const struct meter_cursor *meter)
 {
     struct evidence_counts last = source->counted;
     const struct told *const told = meter->told_last ? &batch->events[meter->told_last - 1] : NULL;
@@ -59,9 +59,9 @@ static bool all_told(const struct source *source, const struct told_batch *batch
 static bool takes_rest(const struct drain *drain, const struct drain_turn *turn, const struct drain_input *input,
                        const struct source *source)
 {
-    struct meter_side *const meter = input->meter;
-    const uint32_t section = meter_side_section(meter);
-    const struct section_side *const ring = meter_side_ring(meter);
+    struct meter_cursor *const meter = input->meter;
+    const uint32_t section = meter_cursor_section(meter);
+    const struct section_cursor *const ring = meter_cursor_ring(meter);
     if (any_gone_on(&input->counters, &meter->marks, source->epoch))
         return false;
     const uint32_t lane = meter->lane->number;
@@ -81,7 +81,7 @@ static struct source source_of(const struct drain *drain, const struct drain_tur
                                const struct drain_input *input)
 {
     const struct counters *const counters = &input->counters;
-    const struct meter_side *const meter = input->meter;
+    const struct meter_cursor *const meter = input->meter;
     const uint32_t epoch = word_epoch(turn->word);
     struct source source = {
         .batch = drain->batch.events,
@@ -353,7 +353,7 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         .remembers = feed.in_time || feed.state == WORD_HALF_OPEN ? UINT64_MAX : core->window.size,
         .apart_ticks = feed.bucket_ticks,
         .emit = traces ? trace_and_feed : feed.emit,
-        .turn = work_for,
+        .begin = work_for,
         .context = &feed,
     };
     const uint64_t forgotten = merge_sources(&options, drain->merge, drain->order, drain->input_count);
@@ -380,7 +380,7 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
     merge_inputs(drain, turn, core);
     for (uint32_t i = 0; i < drain->input_count; i++) {
         const struct drain_input *const input = &drain->inputs[i];
-        struct meter_side *const meter = input->meter;
+        struct meter_cursor *const meter = input->meter;
         lanes_reading(drain->lanes, meter->lane->number);
         const struct journal_mark mark = {
             .kind = JOURNAL_METER,
@@ -412,7 +412,7 @@ static bool tells_failure(const struct told *told)
 }
 
 /* The meter's last failure told, if it is later than what is found. Mostly it is what was told last. */
-static void find_error(const struct drain *drain, const struct meter_side *meter, struct drain_found *found)
+static void find_error(const struct drain *drain, const struct meter_cursor *meter, struct drain_found *found)
 {
     const struct told *const events = drain->batch.events, *last = NULL;
     if (meter->told_last && tells_failure(&events[meter->told_last - 1]))
@@ -439,10 +439,10 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
     int64_t in_flight = 0;
     *ret_found = (struct drain_found){0};
     drain->input_count = 0;
-    for (struct meter_side *meter = turn->meters; meter; meter = meter->next) {
+    for (struct meter_cursor *meter = turn->meters; meter; meter = meter->next) {
         struct drain_input *const input = &drain->inputs[drain->input_count];
         lanes_reading(drain->lanes, meter->lane->number);
-        meter_side_read(meter, &input->counters);
+        meter_cursor_read(meter, &input->counters);
         drain->meters_read++;
         if (input->counters.owner != meter->owner) {
             ret_found->strayed = true;
@@ -467,15 +467,15 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
         ret_found->untold |= flush(drain, turn, calls);
 }
 
-void drain_nobody(struct meter_side *meter)
+void drain_nobody(struct meter_cursor *meter)
 {
     struct drain_input input = {.meter = meter};
-    meter_side_read(meter, &input.counters);
+    meter_cursor_read(meter, &input.counters);
     if (input.counters.owner != meter->owner || !differs(&input.counters, &meter->marks))
         return;
     struct meter_marks marks = marks_of(&input, &(struct source){0});
     marks.ok = input.counters.ok;
     marks.failures = input.counters.failures;
     marks.slow = input.counters.slow;
-    lane_side_mark(meter->lane, meter->number, &marks);
+    lane_reader_mark(meter->lane, meter->number, &marks);
 }

@@ -5,12 +5,12 @@
 #define TRIPD_DRAIN_H
 
 #include "core/tracer.h"
-#include "lanes/lane_side.h"
+#include "lanes/lane_reader.h"
 #include "lanes/merge.h"
 #include "segment/segment.h"
 
 struct drain_input {
-    struct meter_side *meter;
+    struct meter_cursor *meter;
     struct counters counters;
 };
 
@@ -32,11 +32,11 @@ struct drain {
 struct drain_turn {
     uint32_t slot;
     const struct breaker_settings *settings;
-    struct meter_side *meters; /* its own, chained */
-    uint64_t word;             /* what the evidence is for: state and epoch */
-    bool judges;               /* its state may move: evidence counts up to the call at which a condition holds */
-    bool over;                 /* the word is another one by now: what is not told yet is not waited for */
-    const uint64_t *leaving;   /* a bit a lane: nothing more will come of it */
+    struct meter_cursor *meters; /* its own, chained */
+    uint64_t word;               /* what the evidence is for: state and epoch */
+    bool judges;                 /* its state may move: evidence counts up to the call at which a condition holds */
+    bool over;                   /* the word is another one by now: what is not told yet is not waited for */
+    const uint64_t *leaving;     /* a bit a lane: nothing more will come of it */
     uint64_t now_ns, now_ticks;
 };
 
@@ -46,11 +46,11 @@ struct drain_found {
     bool untold;              /* a failure or slow call is counted in a meter, and its event was not taken yet */
     bool strayed;             /* a meter says that it is another breaker's now: it was left alone */
     const struct told *error; /* the last failure told, until the batch is emptied; NULL: none */
-    const struct meter_side *error_meter;
+    const struct meter_cursor *error_meter;
 };
 
 void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct drain_found *ret_found);
 /* A meter of no breaker: what it counts is counted nowhere, and marked as counted. */
-void drain_nobody(struct meter_side *meter);
+void drain_nobody(struct meter_cursor *meter);
 
 #endif

@@ -1,5 +1,5 @@
 /* The lanes: what clients tell, one lane a process. Here they are checked, mapped, numbered and held against quotas;
- * what is in one is read by lane_side.c, as hostile memory: every value once, then checked.
+ * what is in one is read by lane_reader.c, as hostile memory: every value once, then checked.
  */
 #ifndef TRIPD_LANES_H
 #define TRIPD_LANES_H

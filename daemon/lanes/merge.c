@@ -9,7 +9,7 @@ struct merge {
     const struct merge_options *options;
     struct merge_input **heap; /* by the time of the next step */
     uint32_t active;
-    const struct merge_input *turn; /* whose it is */
+    const struct merge_input *begun; /* whose it is */
     bool stopped;
     uint64_t now_ticks;
     double rate[CALL_KINDS];   /* calls a tick, of all gaps that run */
@@ -167,12 +167,12 @@ static bool load(struct merge *merge, struct merge_input *input)
     return true;
 }
 
-static void take_turn(struct merge *merge, const struct merge_input *input)
+static void begin_with(struct merge *merge, const struct merge_input *input)
 {
-    if (merge->turn == input || !merge->options->turn)
+    if (merge->begun == input || !merge->options->begin)
         return;
-    merge->turn = input;
-    merge->options->turn(merge->options->context, input);
+    merge->begun = input;
+    merge->options->begin(merge->options->context, input);
 }
 
 /* Each source begins with a step at which nothing happened yet. */
@@ -196,7 +196,7 @@ uint64_t merge_sources(const struct merge_options *options, struct merge_input *
     start(&merge, inputs, count);
     while (merge.active) {
         struct merge_input *const first = merge.heap[0];
-        take_turn(&merge, first);
+        begin_with(&merge, first);
         if (merge.waiting)
             flow_to(&merge, first->step.ticks);
         merge.now_ticks = first->step.ticks;

@@ -17,13 +17,13 @@ struct merge_input {
 };
 
 /* What comes until the next such call comes of this input. */
-typedef void merge_turn_fn(void *context, const struct merge_input *input);
+typedef void merge_begin_fn(void *context, const struct merge_input *input);
 
 struct merge_options {
     uint64_t remembers;   /* calls before the last so many need not be given, where their order is not known */
     uint64_t apart_ticks; /* calls so far apart are given in several parts, each with its time */
     merge_emit_fn *emit;
-    merge_turn_fn *turn; /* NULL: nobody minds */
+    merge_begin_fn *begin; /* NULL: nobody minds */
     void *context;
 };
 

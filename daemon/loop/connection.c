@@ -192,7 +192,7 @@ static void farewell_due(void *context, struct loop_timer *timer)
 
 /* It is not read any more. What was answered before can still be read: a hang-up that leaves something unread is an
  * error to the peer, who may take that for the answer. */
-static void turn_deaf(struct loop_connection *connection)
+static void become_deaf(struct loop_connection *connection)
 {
     refresh(connection, connection->source.wanted & ~LOOP_INPUT);
     if (loop_timer_new(connection->source.loop, farewell_due, connection, &connection->farewell) < 0)
@@ -220,7 +220,7 @@ static bool receive_one(struct loop_connection *connection)
     bool descriptors = false;
     ssize_t size = connection->refuses_descriptors ? look(connection->source.fd, &descriptors) : 0;
     if (descriptors) {
-        turn_deaf(connection);
+        become_deaf(connection);
         return false;
     }
     if (size >= 0)

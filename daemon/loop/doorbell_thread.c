@@ -2,16 +2,16 @@
  * eventfd of tripd's own.
  *
  *   loop, before it sleeps              thread
- *     asleep = true        (seq_cst)      waits on the word as long as it is ASLEEP, and on `turn`
+ *     asleep = true        (seq_cst)      waits on the word as long as it is ASLEEP, and on `calls`
  *     waiting?             (seq_cst)      rung, or not ASLEEP:
  *     no: waiting = true,                   waiting = false       (seq_cst)
- *         turn + 1, wake the thread         asleep? poke the loop (seq_cst)
+ *         calls + 1, wake the thread         asleep? poke the loop (seq_cst)
  *
  * The thread may get to the word after the loop woke for another reason and wrote AWAKE there: that is no ring, and
  * poking would only keep the loop awake. It looks at `asleep`, which nobody else can write; each side stores before it
  * loads what the other stored, so that either the thread pokes, or the loop sees that nobody waits and asks again.
  *
- * The wait on two words is futex_waitv (Linux 5.16): `turn` calls the thread back from a word from which its wait may
+ * The wait on two words is futex_waitv (Linux 5.16): `calls` calls the thread back from a word from which its wait may
  * have been requeued. Where that is refused the thread waits on the word alone, and looks up once a second. */
 #include "loop/backend.h"
 
@@ -29,7 +29,7 @@
 
 struct doorbell_thread {
     uint32_t *word; /* shared: hostile */
-    uint32_t turn;  /* private futex: moves when the thread is to look at what follows */
+    uint32_t calls; /* private futex: moves when the thread is to look at what follows */
     bool waiting;   /* the thread waits on the word, or will */
     bool asleep;    /* the loop sleeps, or is about to */
     bool stop;
@@ -37,18 +37,18 @@ struct doorbell_thread {
     pthread_t thread;
 };
 
-static void next_turn(struct doorbell_thread *thread)
+static void call_back(struct doorbell_thread *thread)
 {
-    /* Release: what was stored before is seen by the thread that acquires this turn. */
-    __atomic_fetch_add(&thread->turn, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, &thread->turn, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    /* Release: what was stored before is seen by the thread that acquires this call. */
+    __atomic_fetch_add(&thread->calls, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &thread->calls, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-static long wait_both(struct doorbell_thread *thread, uint32_t turn)
+static long wait_both(struct doorbell_thread *thread, uint32_t calls)
 {
     struct futex_waitv words[] = {
         {.val = DOORBELL_ASLEEP, .uaddr = (uintptr_t)thread->word, .flags = FUTEX_32},
-        {.val = turn, .uaddr = (uintptr_t)&thread->turn, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
+        {.val = calls, .uaddr = (uintptr_t)&thread->calls, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG},
     };
     return syscall(SYS_futex_waitv, words, 2, 0, NULL, CLOCK_MONOTONIC);
 }
@@ -59,10 +59,10 @@ static long wait_word_alone(struct doorbell_thread *thread)
     return syscall(SYS_futex, thread->word, FUTEX_WAIT, DOORBELL_ASLEEP, &a_second, NULL, 0);
 }
 
-/* Until the word is rung or is not ASLEEP, or it is no longer `turn`. Returns true if it was rung. */
-static bool wait_rung(struct doorbell_thread *thread, uint32_t turn)
+/* Until the word is rung or is not ASLEEP, or it is no longer `calls`. Returns true if it was rung. */
+static bool wait_rung(struct doorbell_thread *thread, uint32_t calls)
 {
-    long woken = wait_both(thread, turn);
+    long woken = wait_both(thread, calls);
     if (woken < 0 && errno != EAGAIN && errno != EINTR)
         woken = wait_word_alone(thread);
     /* Relaxed: no data hangs on it; what was published is found by asking `pending`. */
@@ -81,15 +81,15 @@ static void *run(void *argument)
 {
     struct doorbell_thread *thread = argument;
     for (;;) {
-        /* Acquire: pairs with next_turn. */
-        const uint32_t turn = __atomic_load_n(&thread->turn, __ATOMIC_ACQUIRE);
-        if (__atomic_load_n(&thread->stop, __ATOMIC_RELAXED)) /* ordered by turn */
+        /* Acquire: pairs with call_back. */
+        const uint32_t calls = __atomic_load_n(&thread->calls, __ATOMIC_ACQUIRE);
+        if (__atomic_load_n(&thread->stop, __ATOMIC_RELAXED)) /* ordered by calls */
             return NULL;
         if (!__atomic_load_n(&thread->waiting, __ATOMIC_SEQ_CST)) {
-            syscall(SYS_futex, &thread->turn, FUTEX_WAIT_PRIVATE, turn, NULL, NULL, 0);
+            syscall(SYS_futex, &thread->calls, FUTEX_WAIT_PRIVATE, calls, NULL, NULL, 0);
             continue;
         }
-        if (!wait_rung(thread, turn))
+        if (!wait_rung(thread, calls))
             continue;
         /* Pairs with doorbell_thread_wait. */
         __atomic_store_n(&thread->waiting, false, __ATOMIC_SEQ_CST);
@@ -129,8 +129,8 @@ struct doorbell_thread *doorbell_thread_stop(struct doorbell_thread *thread)
 {
     if (!thread)
         return NULL;
-    __atomic_store_n(&thread->stop, true, __ATOMIC_RELAXED); /* released by next_turn */
-    next_turn(thread);
+    __atomic_store_n(&thread->stop, true, __ATOMIC_RELAXED); /* released by call_back */
+    call_back(thread);
     pthread_join(thread->thread, NULL);
     close(thread->fd);
     free(thread);
@@ -149,7 +149,7 @@ void doorbell_thread_wait(struct doorbell_thread *thread)
     if (__atomic_load_n(&thread->waiting, __ATOMIC_SEQ_CST))
         return;
     __atomic_store_n(&thread->waiting, true, __ATOMIC_SEQ_CST);
-    next_turn(thread);
+    call_back(thread);
 }
 
 void doorbell_thread_awake(struct doorbell_thread *thread)
@@ -165,5 +165,5 @@ bool doorbell_thread_rung(struct doorbell_thread *thread)
 
 void doorbell_thread_again(struct doorbell_thread *thread)
 {
-    next_turn(thread);
+    call_back(thread);
 }

@@ -121,7 +121,7 @@ static bool process_died(int pidfd)
     return poll(&fd, 1, 0) == 1;
 }
 
-/* Those that are told in one turn of the loop end together: what they share is drained once. */
+/* Those that are told in one iteration of the loop end together: what they share is drained once. */
 static void died(void *context, struct loop_watch *watch)
 {
     struct client *client = context;

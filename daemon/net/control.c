@@ -47,8 +47,8 @@ struct control {
     struct control_options options;
     struct control_connection *connections;
     struct asker *askers;
-    struct loop_timer *turn; /* armed while requests wait */
-    bool drained;            /* in this turn */
+    struct loop_timer *next; /* armed while requests wait */
+    bool drained;            /* in this iteration of the loop */
     struct refusals refusals;
     uint8_t packet[RPC_PACKET_MAX]; /* the response that is being sent */
 };
@@ -355,7 +355,7 @@ void control_reloaded(struct control *control, int error, const char *said)
     }
 }
 
-/* ---- whose turn it is */
+/* ---- whose request is next */
 
 static struct request *take_first(struct asker *asker)
 {
@@ -379,7 +379,7 @@ static void serve_one(struct asker *asker)
 }
 
 /* All requests that wait came before it, so one drain is for all of them. */
-static void turn(void *context, struct loop_timer *timer)
+static void carry_out_next(void *context, struct loop_timer *timer)
 {
     struct control *control = context;
     struct asker *next;
@@ -422,7 +422,7 @@ static bool may_be_long(const struct control_connection *connection)
                          peer->group_count);
 }
 
-static int wait_for_turn(struct control_connection *connection, const struct loop_message *packet)
+static int enqueue(struct control_connection *connection, const struct loop_message *packet)
 {
     struct asker *asker = connection->asker;
     const bool too_long = packet->size > RPC_SHORT_MAX && !may_be_long(connection);
@@ -436,7 +436,7 @@ static int wait_for_turn(struct control_connection *connection, const struct loo
     asker->last = &request->next;
     asker->waiting++;
     connection->waiting++;
-    loop_timer_arm(connection->control->turn, monotonic_ns());
+    loop_timer_arm(connection->control->next, monotonic_ns());
     return 0;
 }
 
@@ -447,7 +447,7 @@ static void received(void *context, struct loop_connection *socket, struct loop_
     struct control *control = connection->control;
     const uid_t uid = connection->peer.uid;
     if (queued_of(control, connection->asker) < RPC_QUEUED_PER_USER) {
-        if (wait_for_turn(connection, packet) < 0)
+        if (enqueue(connection, packet) < 0)
             disconnect(connection);
         return;
     }
@@ -584,7 +584,7 @@ int control_new(const struct control_options *options, struct control **ret_cont
     if (!control)
         return -ENOMEM;
     control->options = *options;
-    const int error = loop_timer_new(options->loop, turn, control, &control->turn);
+    const int error = loop_timer_new(options->loop, carry_out_next, control, &control->next);
     if (error < 0) {
         free(control);
         return error;
@@ -599,7 +599,7 @@ struct control *control_free(struct control *control)
         return NULL;
     while (control->connections)
         disconnect(control->connections);
-    loop_timer_free(control->turn);
+    loop_timer_free(control->next);
     free(control);
     return NULL;
 }

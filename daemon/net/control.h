@@ -1,7 +1,7 @@
 /* The control socket: MessagePack-RPC, one message a packet. Of a request the method is read first, then the caller's
  * role is checked, then its parameters are checked for depth and counts, unpacked, and it is carried out; nothing is
- * acknowledged that a dead tripd would forget. In a turn of the loop each user has one request carried out, and all
- * that was reported is counted once at most. Names and parameters of methods: include/internal/rpc.h. */
+ * acknowledged that a dead tripd would forget. In an iteration of the loop each user has one request carried out, and
+ * all that was reported is counted once at most. Names and parameters of methods: include/internal/rpc.h. */
 #ifndef TRIPD_CONTROL_H
 #define TRIPD_CONTROL_H
 

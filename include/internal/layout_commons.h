@@ -44,9 +44,9 @@ struct limit_lines {
     uint64_t budget __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
     uint64_t retries_refused;                              /* for people */
 
-    /* Who waits for a ticket sets `waiting` and sleeps on `turn`; who gives one back and finds it set clears it, moves
-     * `turn` on and wakes those who sleep longest: waiters.h. */
-    uint32_t turn __attribute__((aligned(LAYOUT_LINE)));
+    /* Who waits for a ticket sets `waiting` and sleeps on `wakes`; who gives one back and finds it set clears it, moves
+     * `wakes` on and wakes those who sleep longest: waiters.h. */
+    uint32_t wakes __attribute__((aligned(LAYOUT_LINE)));
     uint32_t waiting;
 };
 

@@ -1,5 +1,5 @@
 /* Text that came from others, before it reaches a log or a terminal: no control character (C0, DEL, C1) may move the
- * cursor or end a line, and none of those that turn the direction of writing may make a line read as another one. */
+ * cursor or end a line, and none of those that change the direction of writing may make a line read as another one. */
 #ifndef TRIP_INTERNAL_PRINTABLE_H
 #define TRIP_INTERNAL_PRINTABLE_H
 
@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* U+061C; U+200E, U+200F; U+2028 to U+202E, with the separators of lines; U+2066 to U+2069. */
-static inline size_t printable_turn(const unsigned char *text, size_t size)
+static inline size_t printable_direction(const unsigned char *text, size_t size)
 {
     if (size >= 2 && text[0] == 0xd8 && text[1] == 0x9c)
         return 2;
@@ -30,7 +30,7 @@ static inline size_t printable_not(const char *text, size_t size)
         return 1;
     if (size >= 2 && bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0)
         return 2;
-    return printable_turn(bytes, size);
+    return printable_direction(bytes, size);
 }
 
 static inline bool printable_all(const char *text, size_t size)

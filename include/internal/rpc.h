@@ -27,8 +27,8 @@
 #define RPC_VALUES_MAX 40   /* values in the parameters, keys included: no method has as many */
 #define RPC_SHORT_MAX  4096 /* bytes of a request of who lacks the role control: only config_check needs more */
 
-/* Quotas of a user over all connections that speak RPC. Of each user one request is carried out in a turn of tripd's
- * loop; further ones wait for the next. */
+/* Quotas of a user over all connections that speak RPC. Of each user one request is carried out in an iteration of
+ * tripd's loop; further ones wait for the next. */
 #define RPC_CONNECTIONS_PER_USER 64
 #define RPC_QUEUED_PER_USER      128 /* requests that wait for their turn, and responses that wait for their reader */
 #define RPC_TRACES_PER_USER      4

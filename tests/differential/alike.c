@@ -260,7 +260,7 @@ static int live_reads_moves(void)
 enum play { PLAY_BEGIN, PLAY_END, PLAY_CALL, PLAY_RECORD, PLAY_MODE, PLAY_TRIP, PLAY_RESET, PLAY_SHOW };
 
 /* A step, as both sides take it. */
-struct turn {
+struct round {
     enum play play;
     uint64_t at_ms;
     unsigned id;
@@ -276,7 +276,7 @@ static const struct {
     const char *mode, *method;
 } modes[] = {{"auto", "auto"}, {"forced_open", "force_open"}, {"disabled", "disable"}, {"shadow", "shadow"}};
 
-static struct turn next_turn(void)
+static struct round next_round(void)
 {
     static const uint64_t pauses_ms[] = {0, 0, 0, 0, 1, 1, 10, 50, 51, 63, 64, 100, 250, 500, 600, 1000};
     static const enum play plays[] = {PLAY_BEGIN,  PLAY_BEGIN, PLAY_BEGIN, PLAY_BEGIN, PLAY_END,  PLAY_END,
@@ -286,21 +286,21 @@ static struct turn next_turn(void)
                                                TRIP_PRIORITY_SHEDDABLE};
     static const trip_outcome outcomes[] = {TRIP_OK,      TRIP_OK,      TRIP_OK,      TRIP_FAILURE,
                                             TRIP_FAILURE, TRIP_TIMEOUT, TRIP_IGNORED, TRIP_CANCELLED};
-    struct turn turn = {.play = plays[pick(sizeof(plays) / sizeof(plays[0]))], .id = (unsigned)pick(IDS)};
+    struct round round = {.play = plays[pick(sizeof(plays) / sizeof(plays[0]))], .id = (unsigned)pick(IDS)};
     const uint64_t mode = pick(sizeof(modes) / sizeof(modes[0]));
-    turn.at_ms = live.now_ms + pauses_ms[pick(sizeof(pauses_ms) / sizeof(pauses_ms[0]))];
-    turn.outcome = outcomes[pick(sizeof(outcomes) / sizeof(outcomes[0]))];
-    turn.n = (unsigned)pick(3) + 1;
-    turn.latency_ms = pick(2) * 50;
-    turn.priority = priorities[pick(sizeof(priorities) / sizeof(priorities[0]))];
-    turn.mode = modes[mode].mode;
-    turn.method = modes[mode].method;
-    turn.span_ms = mode && pick(2) ? 1 + pick(400) : 0;
-    if (turn.play == PLAY_BEGIN && trace.in_flight[turn.id])
-        turn.play = PLAY_END;
-    else if (turn.play == PLAY_END && !trace.in_flight[turn.id])
-        turn.play = PLAY_BEGIN;
-    return turn;
+    round.at_ms = live.now_ms + pauses_ms[pick(sizeof(pauses_ms) / sizeof(pauses_ms[0]))];
+    round.outcome = outcomes[pick(sizeof(outcomes) / sizeof(outcomes[0]))];
+    round.n = (unsigned)pick(3) + 1;
+    round.latency_ms = pick(2) * 50;
+    round.priority = priorities[pick(sizeof(priorities) / sizeof(priorities[0]))];
+    round.mode = modes[mode].mode;
+    round.method = modes[mode].method;
+    round.span_ms = mode && pick(2) ? 1 + pick(400) : 0;
+    if (round.play == PLAY_BEGIN && trace.in_flight[round.id])
+        round.play = PLAY_END;
+    else if (round.play == PLAY_END && !trace.in_flight[round.id])
+        round.play = PLAY_BEGIN;
+    return round;
 }
 
 static const char *priority_name(trip_priority priority)
@@ -313,123 +313,123 @@ static const char *priority_name(trip_priority priority)
     return names[priority];
 }
 
-static void write_line(const struct turn *turn, char line[LINE])
+static void write_line(const struct round *round, char line[LINE])
 {
     char rest[160] = "";
-    switch (turn->play) {
+    switch (round->play) {
     case PLAY_BEGIN:
         snprintf(rest, sizeof(rest), "\"op\":\"begin\",\"breaker\":\"%s\",\"id\":\"%u\",\"priority\":\"%s\"",
-                 trace.name, turn->id, priority_name(turn->priority));
+                 trace.name, round->id, priority_name(round->priority));
         break;
     case PLAY_CALL:
         snprintf(rest, sizeof(rest),
                  "\"op\":\"call\",\"breaker\":\"%s\",\"outcome\":\"%s\",\"n\":%u,\"priority\":\"%s\"", trace.name,
-                 trip_outcome_name(turn->outcome), turn->n, priority_name(turn->priority));
+                 trip_outcome_name(round->outcome), round->n, priority_name(round->priority));
         break;
     case PLAY_END:
-        snprintf(rest, sizeof(rest), "\"op\":\"end\",\"id\":\"%u\",\"outcome\":\"%s\"", turn->id,
-                 trip_outcome_name(turn->outcome));
+        snprintf(rest, sizeof(rest), "\"op\":\"end\",\"id\":\"%u\",\"outcome\":\"%s\"", round->id,
+                 trip_outcome_name(round->outcome));
         break;
     case PLAY_RECORD:
         snprintf(rest, sizeof(rest),
                  "\"op\":\"record\",\"breaker\":\"%s\",\"outcome\":\"%s\",\"latency_ms\":%llu,\"n\":%u", trace.name,
-                 trip_outcome_name(turn->outcome), (unsigned long long)turn->latency_ms, turn->n);
+                 trip_outcome_name(round->outcome), (unsigned long long)round->latency_ms, round->n);
         break;
     case PLAY_MODE:
-        snprintf(rest, sizeof(rest), "\"op\":\"mode\",\"breaker\":\"%s\",\"mode\":\"%s\"", trace.name, turn->mode);
+        snprintf(rest, sizeof(rest), "\"op\":\"mode\",\"breaker\":\"%s\",\"mode\":\"%s\"", trace.name, round->mode);
         break;
     case PLAY_TRIP:
     case PLAY_RESET:
     case PLAY_SHOW:
         snprintf(rest, sizeof(rest), "\"op\":\"%s\",\"breaker\":\"%s\"",
-                 turn->play == PLAY_TRIP    ? "trip"
-                 : turn->play == PLAY_RESET ? "reset"
-                                            : "show",
+                 round->play == PLAY_TRIP    ? "trip"
+                 : round->play == PLAY_RESET ? "reset"
+                                             : "show",
                  trace.name);
     }
-    const bool spans = turn->span_ms && (turn->play == PLAY_MODE || turn->play == PLAY_TRIP);
+    const bool spans = round->span_ms && (round->play == PLAY_MODE || round->play == PLAY_TRIP);
     char span[48] = "";
     if (spans)
-        snprintf(span, sizeof(span), ",\"%s\":%llu", turn->play == PLAY_MODE ? "ttl_ms" : "for_ms",
-                 (unsigned long long)turn->span_ms);
-    snprintf(line, LINE, "{\"t_ms\":%llu,%s%s}", (unsigned long long)turn->at_ms, rest, span);
+        snprintf(span, sizeof(span), ",\"%s\":%llu", round->play == PLAY_MODE ? "ttl_ms" : "for_ms",
+                 (unsigned long long)round->span_ms);
+    snprintf(line, LINE, "{\"t_ms\":%llu,%s%s}", (unsigned long long)round->at_ms, rest, span);
 }
 
 /* What tripd is asked, NULL: nothing. */
-static json_t *params_of(const struct turn *turn)
+static json_t *params_of(const struct round *round)
 {
     json_t *const params = json_pack("{s:s}", "name", trace.name);
-    if (turn->span_ms && turn->play != PLAY_RESET)
-        json_object_set_new(params, turn->play == PLAY_MODE ? "ttl_ms" : "for_ms",
-                            json_integer((json_int_t)turn->span_ms));
+    if (round->span_ms && round->play != PLAY_RESET)
+        json_object_set_new(params, round->play == PLAY_MODE ? "ttl_ms" : "for_ms",
+                            json_integer((json_int_t)round->span_ms));
     return params;
 }
 
 /* As simulate begins them (tools/simulate/caller.c): by trip_begin where it says all, and nobody waits for a ticket. */
-static bool live_begins(const struct turn *turn, trip_call *call)
+static bool live_begins(const struct round *round, trip_call *call)
 {
     const trip_verdict verdict =
-        turn->priority == TRIP_PRIORITY_NORMAL
+        round->priority == TRIP_PRIORITY_NORMAL
             ? trip_begin(live.breaker, call)
-            : trip_begin_with(live.breaker, call, &(trip_options){.priority = turn->priority, .no_wait = true});
+            : trip_begin_with(live.breaker, call, &(trip_options){.priority = round->priority, .no_wait = true});
     add_text(live.told.verdicts, trip_verdict_name(verdict));
     return trip_admitted(verdict);
 }
 
 /* One that moves the state does so before the next. */
-static int live_calls(const struct turn *turn)
+static int live_calls(const struct round *round)
 {
     int error = 0;
-    for (unsigned i = 0; i < turn->n && error == 0; i++) {
+    for (unsigned i = 0; i < round->n && error == 0; i++) {
         trip_call call;
-        const bool admitted = live_begins(turn, &call);
+        const bool admitted = live_begins(round, &call);
         error = live_settles();
         if (!admitted || error < 0)
             continue;
-        trip_end(&call, turn->outcome);
+        trip_end(&call, round->outcome);
         error = live_settles();
     }
     return error;
 }
 
-static int live_records(const struct turn *turn)
+static int live_records(const struct round *round)
 {
     int error = 0;
-    for (unsigned i = 0; i < turn->n && error == 0; i++) {
-        trip_record(live.breaker, turn->outcome, turn->latency_ms * 1000000);
+    for (unsigned i = 0; i < round->n && error == 0; i++) {
+        trip_record(live.breaker, round->outcome, round->latency_ms * 1000000);
         error = live_settles();
     }
     return error;
 }
 
 /* SIMULATION_REFUSED: tripd refused. */
-static int live_step(const struct turn *turn)
+static int live_step(const struct round *round)
 {
     json_t *result = NULL;
-    int error = live_advances(turn->at_ms);
+    int error = live_advances(round->at_ms);
     if (error < 0)
         return error;
-    switch (turn->play) {
+    switch (round->play) {
     case PLAY_BEGIN:
-        live_begins(turn, &live.calls[turn->id]);
+        live_begins(round, &live.calls[round->id]);
         break;
     case PLAY_END:
-        trip_end(&live.calls[turn->id], turn->outcome);
+        trip_end(&live.calls[round->id], round->outcome);
         break;
     case PLAY_CALL:
-        return live_calls(turn);
+        return live_calls(round);
     case PLAY_RECORD:
-        return live_records(turn);
+        return live_records(round);
     case PLAY_MODE:
-        return live_asks(turn->method, params_of(turn), NULL);
+        return live_asks(round->method, params_of(round), NULL);
     case PLAY_TRIP:
-        error = live_asks("trip", params_of(turn), &result);
+        error = live_asks("trip", params_of(round), &result);
         if (error == 0 && json_array_size(json_object_get(result, "skipped")) > 0)
             error = -EREMOTEIO;
         json_decref(result);
         return error == -EREMOTEIO ? SIMULATION_REFUSED : error;
     case PLAY_RESET:
-        return live_asks("reset", params_of(turn), NULL);
+        return live_asks("reset", params_of(round), NULL);
     default:
         break;
     }
@@ -516,10 +516,10 @@ static int compare(void)
     json_t *show = NULL;
     int error = live_settles();
     if (error == 0)
-        error = live_asks("show", params_of(&(struct turn){0}), &show);
+        error = live_asks("show", params_of(&(struct round){0}), &show);
     if (error == 0)
         error = live_reads_moves();
-    write_line(&(struct turn){.play = PLAY_SHOW, .at_ms = live.now_ms}, line);
+    write_line(&(struct round){.play = PLAY_SHOW, .at_ms = live.now_ms}, line);
     if (error == 0)
         error = simulated_step(line);
     note_moves(simulated[0].told.moves);
@@ -537,16 +537,16 @@ static int compare(void)
     return error ? error : differences;
 }
 
-static int take(const struct turn *turn)
+static int take(const struct round *round)
 {
     char *const line = trace.lines[trace.length++];
     simulated[0].told = simulated[1].told = live.told = (struct told){0};
-    write_line(turn, line);
-    const int one = simulated_step(line), other = live_step(turn);
+    write_line(round, line);
+    const int one = simulated_step(line), other = live_step(round);
     if (one < 0 || other < 0)
         return one < 0 ? one : other;
-    if (turn->play == PLAY_BEGIN || turn->play == PLAY_END)
-        trace.in_flight[turn->id] = turn->play == PLAY_BEGIN;
+    if (round->play == PLAY_BEGIN || round->play == PLAY_END)
+        trace.in_flight[round->id] = round->play == PLAY_BEGIN;
     if (one != other)
         fprintf(stderr, "simulate %s it, tripd %s it\n", one ? "refused" : "did", other ? "refused" : "did");
     const int differences = compare();
@@ -559,7 +559,7 @@ static int end_all(void)
     for (unsigned id = 0; id < IDS && differences == 0; id++)
         if (trace.in_flight[id])
             differences =
-                take(&(struct turn){.play = PLAY_END, .at_ms = live.now_ms, .id = id, .outcome = TRIP_CANCELLED});
+                take(&(struct round){.play = PLAY_END, .at_ms = live.now_ms, .id = id, .outcome = TRIP_CANCELLED});
     return differences;
 }
 
@@ -570,10 +570,10 @@ static int play_trace(unsigned number)
     snprintf(trace.name, sizeof(trace.name), "t%u", number);
     int differences = live_breaker(trace.name);
     if (differences == 0) /* simulate knows it from now on, too */
-        differences = take(&(struct turn){.play = PLAY_SHOW, .at_ms = live.now_ms});
+        differences = take(&(struct round){.play = PLAY_SHOW, .at_ms = live.now_ms});
     for (unsigned i = 0; i < STEPS && differences == 0; i++) {
-        const struct turn turn = next_turn();
-        differences = take(&turn);
+        const struct round round = next_round();
+        differences = take(&round);
     }
     return differences ? differences : end_all();
 }

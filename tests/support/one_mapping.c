@@ -1,6 +1,6 @@
 /* Linked with --wrap=mmap,--wrap=munmap: a file that is mapped whole and shared a second time in this process is there
  * at the first one's address. So a test that runs libtrip and tripd's core as threads has one mapping of segment,
- * commons and lanes, and ThreadSanitizer, which knows addresses and not files, sees both sides of each word. */
+ * commons and lanes, and ThreadSanitizer, which knows addresses and not files, sees both readers of each word. */
 #include "one_mapping.h"
 
 #include <pthread.h>

@@ -174,7 +174,7 @@ static void test_the_next_worker_reads_all_that_it_finds(void **state)
     start("trip: {}");
     succeeds(meter, slot);
     announces(meter);
-    lane_side_moved(host->breakers->sides[client.number]); /* the bit was taken, and the worker is killed */
+    lane_reader_moved(host->breakers->readers[client.number]); /* the bit was taken, and the worker is killed */
     host_kill(host, &client, 1);
     assert_int_equal(calls(), 1);
     succeeds(meter, slot); /* announced for that round */

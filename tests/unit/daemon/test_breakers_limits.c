@@ -296,7 +296,7 @@ static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **
     assert_int_equal(taken(), 1);
     assert_true(ticket_give(commons_tickets(host->commons, slot), others));
     assert_int_equal(lines()->waiting, 0);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
 }
 
 static void test_who_blocks_others_and_will_never_return_holds_no_ticket(void **state)
@@ -314,7 +314,7 @@ static void test_who_blocks_others_and_will_never_return_holds_no_ticket(void **
     lines()->waiting = 1;
     breakers_lane_doomed(host->breakers, client.number);
     assert_int_equal(taken(), 49);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
     assert_false(breakers_lane_blocks(host->breakers, client.number));
     /* A thread of it goes on for a moment. */
     assert_int_equal(ticket_take(commons_tickets(host->commons, slot), 50, 0, client.number, 0, &ticket), 0);
@@ -331,7 +331,7 @@ static void test_who_died_before_waking_others_has_them_woken(void **state)
     assert_true(ticket_give(commons_tickets(host->commons, slot), take(&client)));
     lines()->waiting = 0; /* as limits_give leaves it before it wakes them */
     client_die(host, &client);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
 }
 
 static void test_a_worker_wakes_those_whom_the_one_before_left_asleep(void **state)
@@ -339,7 +339,7 @@ static void test_a_worker_wakes_those_whom_the_one_before_left_asleep(void **sta
     (void)state;
     start(everything);
     host_kill(host, (struct client[]){client, other}, 2);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
 }
 
 static void test_nobody_is_woken_where_there_were_never_tickets(void **state)
@@ -348,7 +348,7 @@ static void test_nobody_is_woken_where_there_were_never_tickets(void **state)
     start(none);
     client_die(host, &client);
     host_kill(host, &other, 1);
-    assert_int_equal(lines()->turn, 0);
+    assert_int_equal(lines()->wakes, 0);
 }
 
 static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
@@ -478,7 +478,7 @@ static void test_waiters_look_again_when_the_limit_rises(void **state)
     assert_int_equal(lines()->waiting, 1);
     reload(more);
     assert_int_equal(lines()->waiting, 0);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
 }
 
 static void test_waiters_look_again_when_there_is_no_limit_any_more(void **state)
@@ -488,7 +488,7 @@ static void test_waiters_look_again_when_there_is_no_limit_any_more(void **state
     lines()->waiting = 1;
     reload(none);
     assert_int_equal(lines()->waiting, 0);
-    assert_int_equal(lines()->turn, 1);
+    assert_int_equal(lines()->wakes, 1);
 }
 
 static void test_people_see_who_holds_most(void **state)

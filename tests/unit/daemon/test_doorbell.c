@@ -527,15 +527,15 @@ static void test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_t
     pthread_t threads[STRANGERS];
     lines = (struct limit_lines){.waiting = 1};
     for (unsigned i = 0; i < STRANGERS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, wait_there, &lines.turn), 0);
-    for (unsigned tries = 0; waiters_of(&lines.turn) < STRANGERS && tries < 5000; tries++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_there, &lines.wakes), 0);
+    for (unsigned tries = 0; waiters_of(&lines.wakes) < STRANGERS && tries < 5000; tries++)
         pause_for(MS);
     waiters_wake(&lines);
     assert_int_equal(lines.waiting, 1);
-    assert_int_equal(waiters_of(&lines.turn), STRANGERS - 64);
+    assert_int_equal(waiters_of(&lines.wakes), STRANGERS - 64);
     waiters_wake(&lines);
     assert_int_equal(lines.waiting, 0);
-    assert_int_equal(waiters_of(&lines.turn), 0);
+    assert_int_equal(waiters_of(&lines.wakes), 0);
     for (unsigned i = 0; i < STRANGERS; i++)
         pthread_join(threads[i], NULL);
 }

@@ -140,7 +140,7 @@ static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(voi
     assert_int_equal(pthread_create(&thread, NULL, end_a_little_later, &first), 0);
     assert_int_equal(trip_begin(f->breaker, &second), TRIP_ALLOW);
     pthread_join(thread, NULL);
-    assert_int_equal(lines(f)->turn, 1);
+    assert_int_equal(lines(f)->wakes, 1);
     trip_end(&second, TRIP_OK);
 }
 
@@ -177,8 +177,8 @@ static void *switch_tickets_off(void *context)
     struct fixture *const f = context;
     WAIT_FOR(__atomic_load_n(&lines(f)->waiting, __ATOMIC_SEQ_CST));
     __atomic_store_n(&policy(f)->limits, 0, __ATOMIC_SEQ_CST);
-    __atomic_fetch_add(&lines(f)->turn, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &lines(f)->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    __atomic_fetch_add(&lines(f)->wakes, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &lines(f)->wakes, FUTEX_WAKE, 1, NULL, NULL, 0);
     return NULL;
 }
 
@@ -204,8 +204,8 @@ static void *open_then_end(void *context)
     nanosleep(&nap, NULL);
     fixture_set(f, word_open(word_epoch(fixture_word(f)) + 1, 60000));
     ticket_give(tickets(f), (struct ticket){0, tickets_at(*tickets(f), 0)});
-    __atomic_fetch_add(&lines(f)->turn, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &lines(f)->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    __atomic_fetch_add(&lines(f)->wakes, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &lines(f)->wakes, FUTEX_WAKE, 1, NULL, NULL, 0);
     return NULL;
 }
 
@@ -241,8 +241,8 @@ static void *end_when_it_is_late(void *context)
     nanosleep(&nap, NULL);
     fake_clock(&f->fake, 11000);
     ticket_give(tickets(f), (struct ticket){0, tickets_at(*tickets(f), 0)});
-    __atomic_fetch_add(&lines(f)->turn, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &lines(f)->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+    __atomic_fetch_add(&lines(f)->wakes, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &lines(f)->wakes, FUTEX_WAKE, 1, NULL, NULL, 0);
     return NULL;
 }
 

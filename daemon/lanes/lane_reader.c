@@ -1,4 +1,4 @@
-#include "lanes/lane_side.h"
+#include "lanes/lane_reader.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,118 +18,118 @@ static uint64_t load(const uint64_t *word)
 /* ------------------------------------------------------------------------------------------------ coming and going */
 
 /* Where the last worker stopped reading. A tail that no ring can have: nothing of it is read again. */
-static void adopt_tail(struct lane_side *side, uint32_t section)
+static void adopt_tail(struct lane_reader *reader, uint32_t section)
 {
-    struct lane_section *const line = lane_section_at(side->memory, section);
+    struct lane_section *const line = lane_section_at(reader->memory, section);
     const uint64_t head = load(&line->head), tail = load(&line->tail);
-    side->sections[section].tail = head - tail <= LANE_EVENTS ? tail : head;
+    reader->sections[section].tail = head - tail <= LANE_EVENTS ? tail : head;
 }
 
 /* Without memory it is tried again at the next look. */
-static void adopt_sections(struct lane_side *side)
+static void adopt_sections(struct lane_reader *reader)
 {
-    const uint32_t sections = lane_sections(side->lane);
-    if (side->section_count >= sections)
+    const uint32_t sections = lane_sections(reader->lane);
+    if (reader->section_count >= sections)
         return;
-    struct section_side *const grown = realloc(side->sections, sections * sizeof(*grown));
+    struct section_cursor *const grown = realloc(reader->sections, sections * sizeof(*grown));
     if (!grown)
         return;
-    side->sections = grown;
-    for (; side->section_count < sections; side->section_count++) {
-        grown[side->section_count] = (struct section_side){0};
-        adopt_tail(side, side->section_count);
+    reader->sections = grown;
+    for (; reader->section_count < sections; reader->section_count++) {
+        grown[reader->section_count] = (struct section_cursor){0};
+        adopt_tail(reader, reader->section_count);
     }
 }
 
-int lane_side_new(struct lane *lane, struct lane_side **ret_side)
+int lane_reader_new(struct lane *lane, struct lane_reader **ret_side)
 {
-    struct lane_side *side = calloc(1, sizeof(*side));
-    struct meter_side **const claims = calloc(CLAIM_CHAINS_LEAST, sizeof(*claims));
-    if (!side || !claims) {
+    struct lane_reader *reader = calloc(1, sizeof(*reader));
+    struct meter_cursor **const claims = calloc(CLAIM_CHAINS_LEAST, sizeof(*claims));
+    if (!reader || !claims) {
         free(claims);
-        free(side);
+        free(reader);
         return -ENOMEM;
     }
-    side->claims = claims;
-    side->claim_chains = CLAIM_CHAINS_LEAST;
-    side->lane = lane;
-    side->memory = lane_memory(lane);
-    side->lane_id = lane_identity(lane);
-    side->uid = lane_uid(lane);
-    side->number = lane_number(lane);
-    side->looked_ticks = TICKS_UNKNOWN;
+    reader->claims = claims;
+    reader->claim_chains = CLAIM_CHAINS_LEAST;
+    reader->lane = lane;
+    reader->memory = lane_memory(lane);
+    reader->lane_id = lane_identity(lane);
+    reader->uid = lane_uid(lane);
+    reader->number = lane_number(lane);
+    reader->looked_ticks = TICKS_UNKNOWN;
     lane_look(lane);
-    adopt_sections(side);
-    *ret_side = side;
+    adopt_sections(reader);
+    *ret_side = reader;
     return 0;
 }
 
-struct lane_side *lane_side_free(struct lane_side *side)
+struct lane_reader *lane_reader_free(struct lane_reader *reader)
 {
-    if (!side)
+    if (!reader)
         return NULL;
-    for (uint32_t chunk = 0; chunk < side->chunk_count; chunk++)
-        free(side->chunks[chunk]);
-    free(side->chunks);
-    free(side->claims);
-    free(side->sections);
-    free(side);
+    for (uint32_t chunk = 0; chunk < reader->chunk_count; chunk++)
+        free(reader->chunks[chunk]);
+    free(reader->chunks);
+    free(reader->claims);
+    free(reader->sections);
+    free(reader);
     return NULL;
 }
 
-bool lane_side_of(const struct lane_side *side, const struct journal_mark *mark)
+bool lane_reader_of(const struct lane_reader *reader, const struct journal_mark *mark)
 {
-    return side->lane_id == mark->lane_id && side->uid == mark->uid;
+    return reader->lane_id == mark->lane_id && reader->uid == mark->uid;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- meters */
 
-struct meter_side *lane_side_meter(const struct lane_side *side, uint32_t number)
+struct meter_cursor *lane_reader_meter(const struct lane_reader *reader, uint32_t number)
 {
     const uint32_t chunk = number / METERS_PER_CHUNK;
-    if (number >= side->meters || chunk >= side->chunk_count || !side->chunks[chunk])
+    if (number >= reader->meters || chunk >= reader->chunk_count || !reader->chunks[chunk])
         return NULL;
-    struct meter_side *const meter = &side->chunks[chunk][number % METERS_PER_CHUNK];
+    struct meter_cursor *const meter = &reader->chunks[chunk][number % METERS_PER_CHUNK];
     return meter->owner ? meter : NULL;
 }
 
-uint32_t meter_side_section(const struct meter_side *meter)
+uint32_t meter_cursor_section(const struct meter_cursor *meter)
 {
     return (uint32_t)(meter->owner >> 48) % LANE_SECTIONS;
 }
 
 /* A meter may name a section that is not in use: nothing was told there. */
-const struct section_side *meter_side_ring(const struct meter_side *meter)
+const struct section_cursor *meter_cursor_ring(const struct meter_cursor *meter)
 {
-    static const struct section_side none;
-    const uint32_t section = meter_side_section(meter);
+    static const struct section_cursor none;
+    const uint32_t section = meter_cursor_section(meter);
     return section < meter->lane->section_count ? &meter->lane->sections[section] : &none;
 }
 
-static struct meter *line_of(const struct meter_side *meter)
+static struct meter *line_of(const struct meter_cursor *meter)
 {
     return lane_meter_at(meter->lane->memory, meter->number);
 }
 
-static struct meter_side **claim_chain(const struct lane_side *side, uint32_t breaker, uint32_t section)
+static struct meter_cursor **claim_chain(const struct lane_reader *reader, uint32_t breaker, uint32_t section)
 {
     const uint32_t hash = (breaker * LANE_SECTIONS + section) * UINT32_C(0x9e3779b1);
-    return &side->claims[(hash >> 8) % side->claim_chains];
+    return &reader->claims[(hash >> 8) % reader->claim_chains];
 }
 
 /* As many chains as meters; without memory the chains become longer. */
-static void grow_claims(struct lane_side *side)
+static void grow_claims(struct lane_reader *reader)
 {
-    struct meter_side **const few = side->claims;
-    const uint32_t count = side->claim_chains;
-    struct meter_side **const more = calloc((size_t)count * 2, sizeof(*more));
+    struct meter_cursor **const few = reader->claims;
+    const uint32_t count = reader->claim_chains;
+    struct meter_cursor **const more = calloc((size_t)count * 2, sizeof(*more));
     if (!more)
         return;
-    side->claims = more;
-    side->claim_chains = count * 2;
+    reader->claims = more;
+    reader->claim_chains = count * 2;
     for (uint32_t i = 0; i < count; i++)
-        for (struct meter_side *meter = few[i], *next; meter; meter = next) {
-            struct meter_side **const chain = claim_chain(side, meter->breaker, meter_side_section(meter));
+        for (struct meter_cursor *meter = few[i], *next; meter; meter = next) {
+            struct meter_cursor **const chain = claim_chain(reader, meter->breaker, meter_cursor_section(meter));
             next = meter->next_claim;
             meter->next_claim = *chain;
             *chain = meter;
@@ -137,26 +137,26 @@ static void grow_claims(struct lane_side *side)
     free(few);
 }
 
-bool meter_side_claim(struct meter_side *meter, uint32_t breaker)
+bool meter_cursor_claim(struct meter_cursor *meter, uint32_t breaker)
 {
-    struct lane_side *const side = meter->lane;
-    const uint32_t section = meter_side_section(meter);
-    if (side->claim_count >= side->claim_chains && side->claim_chains < LANE_METERS)
-        grow_claims(side);
-    struct meter_side **const chain = claim_chain(side, breaker, section);
-    for (const struct meter_side *other = *chain; other; other = other->next_claim)
-        if (other->breaker == breaker && meter_side_section(other) == section)
+    struct lane_reader *const reader = meter->lane;
+    const uint32_t section = meter_cursor_section(meter);
+    if (reader->claim_count >= reader->claim_chains && reader->claim_chains < LANE_METERS)
+        grow_claims(reader);
+    struct meter_cursor **const chain = claim_chain(reader, breaker, section);
+    for (const struct meter_cursor *other = *chain; other; other = other->next_claim)
+        if (other->breaker == breaker && meter_cursor_section(other) == section)
             return false;
     meter->breaker = breaker;
     meter->next_claim = *chain;
     *chain = meter;
-    side->claim_count++;
+    reader->claim_count++;
     return true;
 }
 
-void meter_side_unclaim(struct meter_side *meter)
+void meter_cursor_unclaim(struct meter_cursor *meter)
 {
-    struct meter_side **place = claim_chain(meter->lane, meter->breaker, meter_side_section(meter));
+    struct meter_cursor **place = claim_chain(meter->lane, meter->breaker, meter_cursor_section(meter));
     while (*place != meter)
         place = &(*place)->next_claim;
     *place = meter->next_claim;
@@ -164,25 +164,25 @@ void meter_side_unclaim(struct meter_side *meter)
     meter->breaker = NO_BREAKER;
 }
 
-uint64_t meter_side_owner(const struct meter_side *meter)
+uint64_t meter_cursor_owner(const struct meter_cursor *meter)
 {
     return load(&line_of(meter)->owner);
 }
 
 /* NULL: no memory, or no room in the user's quota. */
-static struct meter_side *meter_place(struct lane_side *side, uint32_t number)
+static struct meter_cursor *meter_place(struct lane_reader *reader, uint32_t number)
 {
     const uint32_t at = number / METERS_PER_CHUNK;
-    if (at >= side->chunk_count) { /* a client takes its meters one after the other */
-        void *const grown = realloc(side->chunks, (at + 1) * sizeof(*side->chunks));
+    if (at >= reader->chunk_count) { /* a client takes its meters one after the other */
+        void *const grown = realloc(reader->chunks, (at + 1) * sizeof(*reader->chunks));
         if (!grown)
             return NULL;
-        side->chunks = grown;
-        memset(&side->chunks[side->chunk_count], 0, (at + 1 - side->chunk_count) * sizeof(*side->chunks));
-        side->chunk_count = at + 1;
+        reader->chunks = grown;
+        memset(&reader->chunks[reader->chunk_count], 0, (at + 1 - reader->chunk_count) * sizeof(*reader->chunks));
+        reader->chunk_count = at + 1;
     }
-    struct meter_side **const chunk = &side->chunks[at];
-    if (!*chunk && lane_charge(side->lane, METERS_PER_CHUNK * sizeof(**chunk)))
+    struct meter_cursor **const chunk = &reader->chunks[at];
+    if (!*chunk && lane_charge(reader->lane, METERS_PER_CHUNK * sizeof(**chunk)))
         *chunk = calloc(METERS_PER_CHUNK, sizeof(**chunk));
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;
 }
@@ -194,14 +194,14 @@ static bool counted_before(const struct meter_marks *marks)
     return memcmp(marks, &none, sizeof(none)) != 0;
 }
 
-static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32_t number, uint64_t owner)
+static void meter_adopt(struct lane_reader *reader, struct meter_cursor *meter, uint32_t number, uint64_t owner)
 {
-    const struct meter *const line = lane_meter_at(side->memory, number);
-    meter->lane = side;
+    const struct meter *const line = lane_meter_at(reader->memory, number);
+    meter->lane = reader;
     meter->number = number;
     meter->owner = owner;
     meter->breaker = NO_BREAKER;
-    meter->marked_ticks = side->looked_ticks; /* it was not in use then */
+    meter->marked_ticks = reader->looked_ticks; /* it was not in use then */
     meter->deferred_ticks = TICKS_UNKNOWN;
     meter->announced = __atomic_load_n(&line->announced, __ATOMIC_RELAXED); /* it is read anyway */
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
@@ -211,7 +211,7 @@ static void meter_adopt(struct lane_side *side, struct meter_side *meter, uint32
     }
 }
 
-static void activate(struct meter_side *meter)
+static void activate(struct meter_cursor *meter)
 {
     if (!meter->active) {
         meter->next_active = meter->lane->active;
@@ -220,11 +220,11 @@ static void activate(struct meter_side *meter)
     meter->active = ANNOUNCED_BEATS;
 }
 
-/* A meter that is not known yet is found by lane_side_look, and read then. */
-static void take_group(struct lane_side *side, uint32_t first)
+/* A meter that is not known yet is found by lane_reader_look, and read then. */
+static void take_group(struct lane_reader *reader, uint32_t first)
 {
     for (uint32_t number = first; number < first + ANNOUNCED_METERS; number++) {
-        struct meter_side *const meter = lane_side_meter(side, number);
+        struct meter_cursor *const meter = lane_reader_meter(reader, number);
         const uint32_t note = meter ? __atomic_load_n(&line_of(meter)->announced, __ATOMIC_RELAXED) : 0;
         if (!meter || note == meter->announced)
             continue;
@@ -233,31 +233,32 @@ static void take_group(struct lane_side *side, uint32_t first)
     }
 }
 
-static void take_groups(struct lane_side *side, uint64_t *bits, uint32_t first)
+static void take_groups(struct lane_reader *reader, uint64_t *bits, uint32_t first)
 {
     if (!__atomic_load_n(bits, __ATOMIC_RELAXED))
         return;
     /* Pairs with the client's release: the note is there. */
     for (uint64_t left = __atomic_exchange_n(bits, 0, __ATOMIC_ACQUIRE); left; left &= left - 1)
-        take_group(side, first + (uint32_t)__builtin_ctzll(left) * ANNOUNCED_METERS);
+        take_group(reader, first + (uint32_t)__builtin_ctzll(left) * ANNOUNCED_METERS);
 }
 
-bool lane_side_moved(struct lane_side *side)
+bool lane_reader_moved(struct lane_reader *reader)
 {
-    struct lane_header *const header = side->memory;
+    struct lane_header *const header = reader->memory;
     /* Acquire: pairs with the client's release, the bit is there. */
     const bool any = __atomic_load_n(&header->announced, __ATOMIC_RELAXED) &&
                      __atomic_exchange_n(&header->announced, 0, __ATOMIC_ACQUIRE);
     for (uint32_t word = 0; any && word < sizeof(header->moved) / sizeof(header->moved[0]); word++)
-        take_groups(side, &header->moved[word], word * 64 * ANNOUNCED_METERS);
-    return any || side->active || side->unowned < side->meters;
+        take_groups(reader, &header->moved[word], word * 64 * ANNOUNCED_METERS);
+    return any || reader->active || reader->unowned < reader->meters;
 }
 
-void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct meter_side *meter), void *context)
+void lane_reader_beat(struct lane_reader *reader, void (*each)(void *context, struct meter_cursor *meter),
+                      void *context)
 {
-    struct meter_side **at = &side->active;
+    struct meter_cursor **at = &reader->active;
     while (*at) {
-        struct meter_side *const meter = *at;
+        struct meter_cursor *const meter = *at;
         each(context, meter);
         if (--meter->active)
             at = &meter->next_active;
@@ -266,33 +267,33 @@ void lane_side_beat(struct lane_side *side, void (*each)(void *context, struct m
     }
 }
 
-void lane_side_look(struct lane_side *side, uint64_t now_ticks, void (*found)(void *context, struct meter_side *meter),
-                    void *context)
+void lane_reader_look(struct lane_reader *reader, uint64_t now_ticks,
+                      void (*found)(void *context, struct meter_cursor *meter), void *context)
 {
     uint32_t unowned = UINT32_MAX;
-    side->short_of_room = false;
-    lane_look(side->lane);
-    adopt_sections(side);
-    side->meters = lane_meters(side->lane);
-    for (uint32_t number = side->unowned; number < side->meters; number++) {
-        if (lane_side_meter(side, number))
+    reader->short_of_room = false;
+    lane_look(reader->lane);
+    adopt_sections(reader);
+    reader->meters = lane_meters(reader->lane);
+    for (uint32_t number = reader->unowned; number < reader->meters; number++) {
+        if (lane_reader_meter(reader, number))
             continue;
-        const uint64_t owner = load(&lane_meter_at(side->memory, number)->owner);
-        struct meter_side *const meter = owner ? meter_place(side, number) : NULL;
+        const uint64_t owner = load(&lane_meter_at(reader->memory, number)->owner);
+        struct meter_cursor *const meter = owner ? meter_place(reader, number) : NULL;
         if (!meter) {
             unowned = number < unowned ? number : unowned;
-            side->short_of_room |= owner != 0;
+            reader->short_of_room |= owner != 0;
             continue;
         }
-        meter_adopt(side, meter, number, owner);
+        meter_adopt(reader, meter, number, owner);
         activate(meter);
         found(context, meter);
     }
-    side->unowned = unowned < side->meters ? unowned : side->meters;
-    side->looked_ticks = now_ticks;
+    reader->unowned = unowned < reader->meters ? unowned : reader->meters;
+    reader->looked_ticks = now_ticks;
 }
 
-void meter_side_read(const struct meter_side *meter, struct counters *ret_counters)
+void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_counters)
 {
     const struct meter *const line = line_of(meter);
     struct counters *const to = ret_counters;
@@ -317,33 +318,33 @@ void meter_side_read(const struct meter_side *meter, struct counters *ret_counte
         to->limited[kind] = load(&line->limited[kind]);
 }
 
-uint64_t meter_side_begun(const struct meter_side *meter)
+uint64_t meter_cursor_begun(const struct meter_cursor *meter)
 {
     return load(&line_of(meter)->started);
 }
 
-uint64_t meter_side_ended(const struct meter_side *meter)
+uint64_t meter_cursor_ended(const struct meter_cursor *meter)
 {
     return load(&line_of(meter)->finished);
 }
 
-bool lane_side_complete(const struct lane_side *side)
+bool lane_reader_complete(const struct lane_reader *reader)
 {
-    return !side->short_of_room;
+    return !reader->short_of_room;
 }
 
-bool lane_side_mark(struct lane_side *side, uint32_t number, const struct meter_marks *marks)
+bool lane_reader_mark(struct lane_reader *reader, uint32_t number, const struct meter_marks *marks)
 {
-    struct meter_side *const meter = lane_side_meter(side, number);
-    if (number >= lane_meters(side->lane))
+    struct meter_cursor *const meter = lane_reader_meter(reader, number);
+    if (number >= lane_meters(reader->lane))
         return false;
-    words_store(&lane_meter_at(side->memory, number)->marks, marks, sizeof(*marks));
+    words_store(&lane_meter_at(reader->memory, number)->marks, marks, sizeof(*marks));
     if (meter)
         meter->marks = *marks;
     return true;
 }
 
-void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKETS])
+void meter_cursor_latency(struct meter_cursor *meter, uint64_t counts[LATENCY_BUCKETS])
 {
     const struct meter *const line = line_of(meter);
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
@@ -356,9 +357,9 @@ void meter_side_latency(struct meter_side *meter, uint64_t counts[LATENCY_BUCKET
 
 /* ----------------------------------------------------------------------------------------------------------- rings */
 
-static bool event_at(const struct lane_side *side, uint32_t section, uint64_t index, struct told *ret_told)
+static bool event_at(const struct lane_reader *reader, uint32_t section, uint64_t index, struct told *ret_told)
 {
-    const struct lane_event *const event = lane_event_at(side->memory, section, index);
+    const struct lane_event *const event = lane_event_at(reader->memory, section, index);
     /* Pairs with the client's release of the stamp, which it writes last. */
     if (__atomic_load_n(&event->stamp, __ATOMIC_ACQUIRE) != (uint32_t)index + 1)
         return false;
@@ -372,7 +373,7 @@ static bool event_at(const struct lane_side *side, uint32_t section, uint64_t in
 }
 
 /* True: it is the meter's first in this batch. */
-static bool chain(struct told_batch *batch, struct meter_side *meter)
+static bool chain(struct told_batch *batch, struct meter_cursor *meter)
 {
     const uint32_t place = ++batch->count;
     const bool first = meter->told_last == 0;
@@ -384,12 +385,12 @@ static bool chain(struct told_batch *batch, struct meter_side *meter)
     return first;
 }
 
-bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch *batch, uint32_t most,
-                    void (*taken)(void *context, struct meter_side *meter), void *context)
+bool lane_reader_take(struct lane_reader *reader, uint32_t section, struct told_batch *batch, uint32_t most,
+                      void (*taken)(void *context, struct meter_cursor *meter), void *context)
 {
-    struct section_side *const ring = &side->sections[section];
+    struct section_cursor *const ring = &reader->sections[section];
     /* Pairs with the client's release of `head`: the events before it are written, but for a shared section's. */
-    const uint64_t head = load(&lane_section_at(side->memory, section)->head);
+    const uint64_t head = load(&lane_section_at(reader->memory, section)->head);
     uint64_t there = head - ring->tail;
     ring->stuck = false;
     ring->dropped = ring->full || there >= LANE_EVENTS;
@@ -400,8 +401,8 @@ bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch 
     }
     while (there > 0 && most > 0 && batch->count < batch->capacity) {
         struct told *const told = &batch->events[batch->count];
-        const bool whole = event_at(side, section, ring->tail, told);
-        struct meter_side *const meter = whole ? lane_side_meter(side, lane_event_meter(told->what)) : NULL;
+        const bool whole = event_at(reader, section, ring->tail, told);
+        struct meter_cursor *const meter = whole ? lane_reader_meter(reader, lane_event_meter(told->what)) : NULL;
         if (meter && chain(batch, meter))
             taken(context, meter);
         /* A thread may have died between taking a place and writing there; a full ring does not wait for it. */
@@ -416,23 +417,23 @@ bool lane_side_take(struct lane_side *side, uint32_t section, struct told_batch 
     return ring->full || (there > 0 && !ring->stuck);
 }
 
-bool section_side_untaken(const struct section_side *section)
+bool section_cursor_untaken(const struct section_cursor *section)
 {
     return section->dropped || section->stuck;
 }
 
-bool lane_side_untaken(const struct lane_side *side)
+bool lane_reader_untaken(const struct lane_reader *reader)
 {
-    for (uint32_t section = 0; section < side->section_count; section++)
-        if (section_side_untaken(&side->sections[section]))
+    for (uint32_t section = 0; section < reader->section_count; section++)
+        if (section_cursor_untaken(&reader->sections[section]))
             return true;
     return false;
 }
 
-void lane_side_release(struct lane_side *side, uint32_t section)
+void lane_reader_release(struct lane_reader *reader, uint32_t section)
 {
-    uint64_t *const tail = &lane_section_at(side->memory, section)->tail;
-    const uint64_t read = side->sections[section].tail;
+    uint64_t *const tail = &lane_section_at(reader->memory, section)->tail;
+    const uint64_t read = reader->sections[section].tail;
     /* Pairs with the client's acquire before it overwrites an event. */
     if (__atomic_load_n(tail, __ATOMIC_RELAXED) != read)
         __atomic_store_n(tail, read, __ATOMIC_RELEASE);
@@ -440,12 +441,12 @@ void lane_side_release(struct lane_side *side, uint32_t section)
 
 /* ---------------------------------------------------------------------------------------------------------- errors */
 
-bool lane_side_error(const struct lane_side *side, uint32_t section, uint32_t place,
-                     char ret_message[TRIP_ERROR_MESSAGE_MAX + 1])
+bool lane_reader_error(const struct lane_reader *reader, uint32_t section, uint32_t place,
+                       char ret_message[TRIP_ERROR_MESSAGE_MAX + 1])
 {
-    const struct lane_error *const record = lane_error_at(side->memory, section, place);
+    const struct lane_error *const record = lane_error_at(reader->memory, section, place);
     uint64_t text[sizeof(record->message) / 8];
-    if (section >= side->section_count || place >= LANE_ERRORS)
+    if (section >= reader->section_count || place >= LANE_ERRORS)
         return false;
     const uint64_t stamp = load(&record->stamp);
     words_load(text, record->message, sizeof(text));
