@@ -9,7 +9,7 @@
 
 #include "trip.h"
 
-#define PATIENCE_MS 3000
+#define PATIENCE_MS 6000
 
 static void be_a_client(void)
 {

@@ -9,7 +9,7 @@
 
 #include "trip.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 #define SLOW_NS     UINT64_C(2000000000)
 
 static void nap(void)

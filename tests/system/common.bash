@@ -8,7 +8,7 @@ log=$folder/log
 socket=$folder/$TRIP_INSTANCE.sock
 segment=$folder/tripd.$TRIP_INSTANCE
 keeper=
-patience=100 # tenths of a second
+patience=600 # tenths of a second
 touch "$log"
 
 fail() {
@@ -55,6 +55,13 @@ await() {
         sleep 0.1
     done
     fail "waited in vain until $what"
+}
+
+# timed COMMAND...: how long it took is printed, and no verdict.
+timed() {
+    local begun=${EPOCHREALTIME/./}
+    "$@"
+    echo "$(( (${EPOCHREALTIME/./} - begun) / 1000 )) ms: $*"
 }
 
 logged() { grep -qE -- "$1" "$log"; }

@@ -13,14 +13,14 @@ heap_before=$(heap)
 others_come() {
     attached "$1"
     says "$1" ok record ok 1
-    ends 0 timeout 10 "$TRIPCTL" reset db
+    ends 0 timeout 60 "$TRIPCTL" reset db
     kill_client "$1"
 }
 
 attack silent silent 300
 [ "$came" -le 16 ] || fail "$came connections of a stranger that says nothing are open"
 await "tripd holds 16 of them" descriptors_are $((before + 16))
-ends 3 "${nobody[@]}" timeout 10 "$folder/bin/tripctl" config show
+ends 3 "${nobody[@]}" timeout 60 "$folder/bin/tripctl" config show
 others_come first
 kill_client silent
 await "tripd has let go of the silent ones" descriptors_are "$before"

@@ -11,7 +11,7 @@ worker=$(worker)
 before=$(descriptors)
 
 goes_on() { # NAME STAYS: after this attack, of whose connections so many stay
-    ends 0 timeout 10 "$TRIPCTL" reset db
+    ends 0 timeout 60 "$TRIPCTL" reset db
     says honest ok record ok 1
     says honest shared status
     says honest ok record failure 5

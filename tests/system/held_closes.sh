@@ -17,7 +17,7 @@ for i in 1 2 3; do
     await "tripd has hung up" descriptors_are "$before"
     says honest ok record failure 5
     says honest deny_open allow
-    ends 0 timeout 10 "$TRIPCTL" reset db
+    ends 0 timeout 60 "$TRIPCTL" reset db
     attached "program$i"
     kill_client "program$i"
 done

@@ -15,7 +15,7 @@ for ((i = 0; i < 20; i++)); do
 done
 says honest ok record failure 5
 says honest deny_open allow
-ends 0 timeout 10 "$TRIPCTL" reset db
+ends 0 timeout 60 "$TRIPCTL" reset db
 shows 21 clients.count status
 kill_client hostile
 

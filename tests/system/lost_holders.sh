@@ -18,11 +18,9 @@ half_open() {
     says "$1" probe begin
     says other deny_half_open begin
 }
-# comes_back: within a second; the probe closes the breaker, without the holder's outcome.
+# comes_back: the probe closes the breaker, without the holder's outcome.
 comes_back() {
-    patience=10
-    await "the permit is back" would_say other probe begin
-    patience=100
+    timed await "the permit is back" would_say other probe begin
     says other half_open state
     says other ok end ok
     await "tripd closes the breaker" would_say other closed state

@@ -10,7 +10,7 @@ threshold() { # threshold N REPORT
 }
 goes_on() { # CLIENT: while the name service does not answer
     local beat
-    ends 0 timeout 10 "$TRIPCTL" status
+    ends 0 timeout 60 "$TRIPCTL" status
     beat=$(heartbeat)
     await "the heart beats" beaten $((beat + 2500000000))
     says "$1" ok record ok 1

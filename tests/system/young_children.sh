@@ -40,5 +40,4 @@ attached other
 shares other bulk
 says other 0 begins 12
 kill -9 "$young"
-patience=50
-await "the tickets of the killed worker are back" would_say other 4 begins 12
+timed await "the tickets of the killed worker are back" would_say other 4 begins 12

@@ -125,7 +125,7 @@ static bool stopped(void)
 /* Attached: what was counted is, or will be, drained. */
 static bool settle(const struct client *client)
 {
-    for (unsigned tries = 0; tries < 500; tries++) {
+    for (unsigned tries = 0; tries < 3000; tries++) {
         if (all_shared(client->breakers, BREAKERS))
             return true;
         nap_us(20000);

@@ -195,7 +195,7 @@ static void call_something(void)
 /* Attached to the tripd of now: what was counted is, or will be, drained. */
 static bool settle(void)
 {
-    for (unsigned tries = 0; tries < 1000; tries++) {
+    for (unsigned tries = 0; tries < 3000; tries++) {
         trip_info info;
         if (trip_breaker_info(self.breakers[COUNT], &info) == 0 && info.client == TRIP_CLIENT_SHARED)
             return true;

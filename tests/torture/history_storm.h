@@ -7,7 +7,7 @@
 #include "storm.h"
 
 #define MS           UINT64_C(1000000)
-#define PATIENCE_MS  20000 /* for what a second is enough for */
+#define PATIENCE_MS  60000 /* for what a second is enough for */
 #define ABSENCES_MAX 4096
 #define VERBS_MAX    16384
 #define HOSTILE_MAX  2

@@ -191,7 +191,7 @@ static void load(struct life *life, trip_breaker *breakers[BREAKERS], uint64_t r
 /* Attached to the tripd of now: what was counted is, or will be, drained. */
 static bool settle(trip_client *client, trip_breaker *breakers[BREAKERS])
 {
-    for (unsigned tries = 0; tries < 500; tries++) {
+    for (unsigned tries = 0; tries < 3000; tries++) {
         if (all_shared(breakers, BREAKERS) && trip_client_status(client) == TRIP_CLIENT_SHARED)
             return true;
         nap_us(20000);
@@ -483,7 +483,7 @@ static void check_permits(struct storm *storm)
         if (holders[i] == 0)
             hold_a_permit();
     }
-    for (unsigned tries = 0; tries < 1000 && __atomic_load_n(&arena->holding, __ATOMIC_ACQUIRE) < PERMITS; tries++)
+    for (unsigned tries = 0; tries < 12000 && __atomic_load_n(&arena->holding, __ATOMIC_ACQUIRE) < PERMITS; tries++)
         nap_us(5000);
     check(storm, __atomic_load_n(&arena->holding, __ATOMIC_ACQUIRE) == PERMITS, "four processes hold a permit each");
     check(storm, wait_free(breaker, 0, 1000), "no permit is free while four processes hold them");

@@ -14,7 +14,7 @@
 
 #include "loop/closer.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 
 static bool shut; /* closes wait */
 static int held;  /* that wait */

@@ -23,7 +23,7 @@
 #include "keeper.h"
 
 #define BIRTHS_MAX 8
-#define DEADLINE   (5000 * 1000)
+#define DEADLINE   (60000 * 1000)
 
 enum deed {
     WAIT,       /* until it is told to stop */

@@ -26,7 +26,7 @@
 #include "loop/loop.h"
 
 #define MS            UINT64_C(1000000)
-#define DEADLINE_NS   (5000 * MS)
+#define DEADLINE_NS   (60000 * MS)
 #define CONNECTIONS   300
 #define LONGEST       65536
 #define OVERSIZED     65537
