@@ -54,7 +54,10 @@ extern "C" {
 #define TRIP_NAME_MAX          127 /* bytes in a breaker's name, without the terminating NUL */
 #define TRIP_ERROR_MESSAGE_MAX 95  /* bytes kept of an error's message; longer ones are cut */
 #define TRIP_ERROR_ID_MAX      63  /* bytes kept of a correlation, trace or session id: a UUID has 36 */
-#define TRIP_ERROR_USER_MAX    16  /* how many error types are the user's own */
+#define TRIP_ERROR_CONTEXT_MAX 160 /* bytes kept of all context pairs together, with a NUL behind each key and value \
+                                    */
+#define TRIP_ERROR_PAIRS_MAX 8     /* context pairs kept */
+#define TRIP_ERROR_USER_MAX  16    /* how many error types are the user's own */
 
 /* ------------------------------------------------------------------------------------------------ names and numbers */
 
@@ -197,14 +200,23 @@ typedef struct trip_retry {
     uint64_t private_[7];
 } trip_retry;
 
-/* What went wrong in a call. Strings are copied (cut to the sizes above) and may be NULL. */
+/* What else is known of an error, for people: {"table", "orders"}. Pairs with a NULL in them are left out. */
+typedef struct trip_context {
+    const char *key, *value;
+} trip_context;
+
+/* What went wrong. Strings are UTF-8, copied, and may be NULL; those that are longer than the sizes above are cut at
+ * the end of a character and shown as cut. A `traceparent` header (W3C Trace Context) given as `trace` is taken apart
+ * into trace id and span id. */
 typedef struct trip_error {
     trip_error_type type;
     const char *message;
     const char *correlation;
     const char *trace;
     const char *session;
-    uint64_t reserved[4]; /* 0 */
+    const trip_context *context; /* `context_count` pairs */
+    size_t context_count;
+    uint64_t reserved[2]; /* 0 */
 } trip_error;
 
 /* A snapshot of one breaker. Rates are permille, -1 while fewer than minimum_calls calls are in the window. */
@@ -304,6 +316,10 @@ void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
 
 /* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
 void trip_end_error(trip_call *call, const trip_error *error);
+
+/* Tells of an error that no call had: a health check, a queue that is full, a connection that broke while idle. It is
+ * recorded, counted by its type and analysed, and is no evidence: the breaker's state does not move. Nothing blocks. */
+void trip_report_error(trip_breaker *breaker, const trip_error *error);
 
 /* For hosts whose threads may leave a call open: an exception, a longjmp, a request that is cut off. From now on this
  * thread's calls are noted, until `on` is false, and trip_cancel_all ends as TRIP_CANCELLED those that nobody has

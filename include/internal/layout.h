@@ -50,6 +50,9 @@ LAYOUT_SIZE(state_line, 64);
 LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
+LAYOUT_SIZE(error_record, 664);
+LAYOUT_SIZE(error_row, 64);
+LAYOUT_SIZE(correlation_shown, 64);
 LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_RESOLVED_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
@@ -57,7 +60,7 @@ LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
 LAYOUT_AT(meter, latency, 320);
 LAYOUT_SIZE(lane_event, 32);
-LAYOUT_SIZE(lane_error, 320);
+LAYOUT_SIZE(lane_error, 512);
 LAYOUT_SIZE(lane_call, 16);
 _Static_assert(TRIP_ERROR_TYPE_COUNT <= 32 && LANE_METERS <= 1 << 17, "an event has no room for a type or a meter");
 _Static_assert(LANE_RINGS_SIZE % LAYOUT_PAGE == 0, "sections share pages");
@@ -88,6 +91,13 @@ static inline uint64_t layout_digest(void)
         TRIP_NAME_MAX,
         TRIP_ERROR_MESSAGE_MAX,
         TRIP_ERROR_ID_MAX,
+        TRIP_ERROR_CONTEXT_MAX,
+        ERROR_RECORDS_MAX,
+        ERROR_ROWS,
+        sizeof(struct error_record),
+        offsetof(struct error_record, name),
+        sizeof(struct error_row),
+        sizeof(struct correlation_shown),
         TRIP_REASON_COUNT,
         TRIP_OUTCOME_COUNT,
         TRIP_ERROR_TYPE_COUNT,
@@ -150,6 +160,7 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_event),
         offsetof(struct lane_event, what),
         sizeof(struct lane_error),
+        offsetof(struct lane_error, message),
         sizeof(struct lane_call),
     };
     uint64_t digest = UINT64_C(0xcbf29ce484222325);

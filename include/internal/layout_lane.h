@@ -52,6 +52,7 @@ struct lane_section {
     uint64_t errors;                                     /* error records written */
     /* tripd */
     uint64_t tail __attribute__((aligned(LAYOUT_LINE))); /* events consumed */
+    uint64_t errors_tail;                                /* error records consumed */
 };
 
 /* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
@@ -96,13 +97,22 @@ struct lane_event {
 
 #define LANE_ERROR_WRITING UINT64_MAX
 
+/* Self-contained: tripd reads these records by `errors` of their section, whatever became of the events. */
 struct lane_error {
     uint64_t stamp; /* index + 1, written last; LANE_ERROR_WRITING until then; 0: never written */
+    uint64_t ticks; /* when */
+    uint64_t latency_ns;
+    uint32_t meter;
+    uint8_t type;    /* enum trip_error_type */
+    uint8_t outside; /* 1: of no call */
+    uint8_t cut;     /* enum error_cut, bits */
+    uint8_t pairs;   /* in `context` */
     char message[TRIP_ERROR_MESSAGE_MAX + 1];
     char correlation[TRIP_ERROR_ID_MAX + 1];
     char trace[TRIP_ERROR_ID_MAX + 1];
     char session[TRIP_ERROR_ID_MAX + 1];
-    uint8_t reserved[24];
+    char context[TRIP_ERROR_CONTEXT_MAX];
+    uint64_t reserved[4];
 };
 
 /* A call in flight on a breaker whose policy watches them (stall_after). `state`: meter + 1 (32), serial (24),

@@ -20,6 +20,9 @@ enum segment_section {
     SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
     SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
     SECTION_RESTS,       /* struct breaker_rest, one a breaker */
+    SECTION_ERRORS,      /* struct error_record, the last correlation.max_errors */
+    SECTION_ERROR_ROWS,  /* struct error_row */
+    SECTION_CORRELATION, /* struct correlation_shown, one */
     SECTION_COUNT
 };
 /* Those with one entry a breaker, of which segment_header.slots have memory. */
@@ -348,6 +351,68 @@ struct client_slot {
     uint32_t meters;   /* in use, as of the last look */
     char program[24];
     uint64_t reserved0;
+};
+
+/* ----------------------------------------------------------------------------------------- errors, for people
+ *
+ * All of it is best effort but the counts in core_head.totals, and together less than 1 MiB at the defaults. */
+#define ERROR_RECORDS_MAX 65536u /* places; correlation.max_errors of them are used, and have memory */
+#define ERROR_ROWS        2048u
+
+/* What of a record was longer than its place, and cut: bits. */
+enum error_cut {
+    ERROR_CUT_MESSAGE = 1,
+    ERROR_CUT_CORRELATION = 2,
+    ERROR_CUT_TRACE = 4,
+    ERROR_CUT_SESSION = 8,
+    ERROR_CUT_CONTEXT = 16
+};
+
+/* Context pairs of an error: key, NUL, value, NUL, one pair after the other. */
+#define ERROR_SPAN_MAX 16 /* hexadecimal digits of a span id: W3C Trace Context */
+
+/* An error as it was told. `sequence` is index + 1, written last: a record whose sequence is not what its place says is
+ * being written. The strings are any bytes: whoever shows them makes them printable. */
+struct error_record {
+    uint64_t sequence;
+    uint64_t at_ms;
+    uint64_t at_unix_ms;
+    uint64_t latency_ns; /* 0: not known */
+    uint64_t lane_id;    /* of the process that told it */
+    uint32_t breaker;
+    uint32_t pid, uid;
+    uint32_t times; /* it stands for so many errors, of which nothing else is known */
+    uint32_t reserved0;
+    uint8_t type;    /* enum trip_error_type */
+    uint8_t outside; /* 1: it was no call's, trip_report_error told it */
+    uint8_t cut;     /* enum error_cut, bits */
+    uint8_t pairs;   /* in `context` */
+    char name[TRIP_NAME_MAX + 1];
+    char message[TRIP_ERROR_MESSAGE_MAX + 1];
+    char correlation[TRIP_ERROR_ID_MAX + 1];
+    char trace[TRIP_ERROR_ID_MAX + 1];
+    char session[TRIP_ERROR_ID_MAX + 1];
+    char span[ERROR_SPAN_MAX + 8]; /* of a trace id that came as `traceparent` */
+    char context[TRIP_ERROR_CONTEXT_MAX];
+};
+
+/* Errors of late of one entity and type: error_rows.h. tripd alone writes, under `sequence` (odd while it writes). */
+struct error_row {
+    uint64_t key; /* 0: never used */
+    uint64_t latest_ns;
+    uint32_t sequence;
+    uint32_t bucket;     /* number of the newest sub-bucket */
+    uint32_t counts[10]; /* by sub-bucket, at its number modulo ten */
+};
+
+/* How errors are analysed, and what was left out. tripd alone writes; each word stands for itself. */
+struct correlation_shown {
+    uint64_t window_ns, max_errors, high_error_rate, pattern_share; /* core/correlation.h */
+    uint64_t next;                                                  /* index of the next record */
+    uint64_t untexted; /* errors whose text was overwritten before tripd took it */
+    uint64_t
+        uncounted; /* errors that found no row: the analyses of their breakers and groups say less than there was */
+    uint64_t reserved;
 };
 
 #define LIMITS_HOLDERS 8
