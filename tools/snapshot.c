@@ -57,6 +57,9 @@ static const uint32_t least_stride[SECTION_COUNT] = {
     [SECTION_PATTERNS] = sizeof(struct pattern_slot),
     [SECTION_LIMITS] = sizeof(struct limits_shown),
     [SECTION_RESTS] = sizeof(struct breaker_rest),
+    [SECTION_ERRORS] = sizeof(struct error_record),
+    [SECTION_ERROR_ROWS] = sizeof(struct error_row),
+    [SECTION_CORRELATION] = sizeof(struct correlation_shown),
 };
 
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)

@@ -40,6 +40,7 @@ static struct config *config_new(void)
 #define LIMIT_DEFAULT(field, kind, initial, ...) config->limits.field = (initial);
     CONFIG_LIMITS(LIMIT_DEFAULT)
 #undef LIMIT_DEFAULT
+    config->correlation = correlation_defaults();
     return config_access_defaults(config) < 0 ? config_free(config) : config;
 }
 

@@ -2,7 +2,7 @@
  * problem gives no config, and all problems at once, a line each: FILE:LINE: what is wrong; what would be right.
  *
  * The drop-ins of FILE.yaml are FILE.d/NAME.yaml, read after it in order of name. Their breakers entries stand before
- * the file's, in the order in which they were read; of limits and access the key that was read last wins.
+ * the file's, in the order in which they were read; of the other sections the key that was read last wins.
  *
  *   config.c         the config itself: made of its files, which settings bind a name
  *   files.c   finding and reading these files
@@ -50,7 +50,8 @@ struct config_limits {
     uint64_t lane_memory_per_user; /* bytes */
     uint32_t breakers_per_user;    /* permille of max_breakers */
 };
-#define CONFIG_LIMIT_KEYS 4
+#define CONFIG_LIMIT_KEYS       4
+#define CONFIG_CORRELATION_KEYS 4
 
 /* Where it was said. */
 struct config_origin {
@@ -61,6 +62,8 @@ struct config_origin {
 struct config {
     struct config_limits limits;
     struct config_origin limit_origins[CONFIG_LIMIT_KEYS];
+    struct correlation_settings correlation;
+    struct config_origin correlation_origins[CONFIG_CORRELATION_KEYS];
     struct {
         struct config_principal *who;
         size_t count;

@@ -78,17 +78,43 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                           AT(breaker_settings, forget_after)},
 };
 
-const struct config_key config_limit_keys[CONFIG_LIMIT_COUNT] = {
+static const struct config_key limit_keys[] = {
 #define LIMIT(name, unit, initial, low, high) \
-    [LIMIT_##name] = {.section = "limits",    \
-                      .field = #name,         \
-                      .kind = CONFIG_##unit,  \
-                      .lowest = (low),        \
-                      .highest = (high),      \
-                      AT(config_limits, name)},
+    {.section = "limits",                     \
+     .field = #name,                          \
+     .kind = CONFIG_##unit,                   \
+     .lowest = (low),                         \
+     .highest = (high),                       \
+     AT(config_limits, name)},
     CONFIG_LIMITS(LIMIT)
 #undef LIMIT
 };
+
+static const struct config_key correlation_keys[] = {
+#define SCALAR(name, unit, initial, low, high) \
+    {.section = "correlation",                 \
+     .field = #name,                           \
+     .kind = CONFIG_##unit,                    \
+     .lowest = (low),                          \
+     .highest = (high),                        \
+     AT(correlation_settings, name)},
+    CORRELATION_SCALARS(SCALAR)
+#undef SCALAR
+};
+
+#define FLAT(section, its_keys, its_origins)                             \
+    [FLAT_##section] = {.name = #section,                                \
+                        .keys = its_keys,                                \
+                        .count = sizeof(its_keys) / sizeof(its_keys[0]), \
+                        .values = offsetof(struct config, section),      \
+                        .origins = offsetof(struct config, its_origins)}
+
+const struct config_flat config_flats[CONFIG_FLAT_COUNT] = {
+    FLAT(limits, limit_keys, limit_origins),
+    FLAT(correlation, correlation_keys, correlation_origins),
+};
+_Static_assert(sizeof(correlation_keys) / sizeof(correlation_keys[0]) == CONFIG_CORRELATION_KEYS,
+               "each key of correlation has an origin");
 
 const char *config_section_name(const char *section)
 {

@@ -14,7 +14,7 @@ struct config_key {
     const char *section; /* SECTION_...; "": the entry itself */
     const char *field;   /* config_key_name gives what people write */
     enum config_kind kind;
-    size_t offset; /* in struct breaker_settings; of a limit: in struct config_limits */
+    size_t offset; /* in struct breaker_settings; of a key of the host: in its section's */
     size_t width;
     uint64_t lowest, highest;
     const char *const *words; /* CONFIG_WORD, CONFIG_ERROR_TYPES: `highest` + 1 of them */
@@ -77,7 +77,27 @@ enum config_limit_id {
 #undef LIMIT_ID
         CONFIG_LIMIT_COUNT
 };
-extern const struct config_key config_limit_keys[CONFIG_LIMIT_COUNT];
+_Static_assert(CONFIG_LIMIT_COUNT == CONFIG_LIMIT_KEYS, "each limit has an origin");
+
+/* Sections whose keys hold for the whole host, in the order in which they are shown. */
+struct config_flat {
+    const char *name;
+    const struct config_key *keys; /* of which `offset` counts from the section's own struct */
+    size_t count;
+    size_t values, origins; /* offsets in struct config */
+};
+#define CONFIG_FLAT_KEYS_MAX 8
+enum config_flat_id { FLAT_limits, FLAT_correlation, CONFIG_FLAT_COUNT };
+extern const struct config_flat config_flats[CONFIG_FLAT_COUNT];
+
+static inline void *config_flat_values(const struct config_flat *flat, struct config *config)
+{
+    return (uint8_t *)config + flat->values;
+}
+static inline struct config_origin *config_flat_origins(const struct config_flat *flat, struct config *config)
+{
+    return (struct config_origin *)(void *)((uint8_t *)config + flat->origins);
+}
 
 /* `for` is a word of C: the field is called span. */
 const char *config_key_name(const struct config_key *key);

@@ -104,11 +104,21 @@ static void write_breaker(FILE *file, const struct breaker_settings *settings)
     fputc('\n', file);
 }
 
+static const void *flat_values(const struct config_flat *flat, const struct config *config)
+{
+    return (const uint8_t *)config + flat->values;
+}
+
+static const struct config_origin *flat_origins(const struct config_flat *flat, const struct config *config)
+{
+    return (const struct config_origin *)(const void *)((const uint8_t *)config + flat->origins);
+}
+
 /* A comment line; without a key it is about the entry that follows. */
 static void write_origin(const struct config *config, FILE *file, const char *section, const char *key,
                          struct config_origin origin)
 {
-    fprintf(file, "# %s%s%s", section, key, *key ? ": " : "");
+    fprintf(file, "# %s%s%s%s", section, *section ? "." : "", key, *key ? ": " : "");
     if (origin.file)
         fprintf(file, "%s:%u\n", config->files[origin.file - 1], origin.line);
     else
@@ -117,23 +127,34 @@ static void write_origin(const struct config *config, FILE *file, const char *se
 
 static void write_origins(const struct config *config, FILE *file)
 {
-    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
-        write_origin(config, file, "limits.", config_key_name(&config_limit_keys[i]), config->limit_origins[i]);
+    for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++) {
+        const struct config_flat *const flat = &config_flats[i];
+        for (size_t key = 0; key < flat->count; key++)
+            write_origin(config, file, flat->keys[key].section, config_key_name(&flat->keys[key]),
+                         flat_origins(flat, config)[key]);
+    }
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
-        write_origin(config, file, "access.", config_role_name(role), config->access[role].origin);
+        write_origin(config, file, "access", config_role_name(role), config->access[role].origin);
+}
+
+static void write_flat(const struct config *config, FILE *file, const struct config_flat *flat)
+{
+    char text[CONFIG_TEXT_MAX];
+    fprintf(file, "%s: ", flat->name);
+    for (size_t i = 0; i < flat->count; i++)
+        fprintf(
+            file, "%s%s: %s", i ? ", " : "{", config_key_name(&flat->keys[i]),
+            config_value_format(flat->keys[i].kind, config_key_get(&flat->keys[i], flat_values(flat, config)), text));
+    fputs("}\n", file);
 }
 
 int config_write_yaml(const struct config *config, FILE *file, bool origins)
 {
-    char text[CONFIG_TEXT_MAX];
     if (origins)
         write_origins(config, file);
-    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++) {
-        const struct config_key *key = &config_limit_keys[i];
-        fprintf(file, "%s%s: %s", i ? ", " : "limits: {", config_key_name(key),
-                config_value_format(key->kind, config_key_get(key, &config->limits), text));
-    }
-    fputs("}\naccess: ", file);
+    for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
+        write_flat(config, file, &config_flats[i]);
+    fputs("access: ", file);
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
         fprintf(file, "%s%s: [", role ? ", " : "{", config_role_name(role));
         for (size_t i = 0; i < config->access[role].count; i++) {
@@ -280,37 +301,52 @@ static void visit_said(const struct config *config, const struct config_visitor 
     visitor->end(visitor->context);
 }
 
-/* The files in the order in which they were read, and of limits and roles those that one of them names. */
+static void visit_flat_said(const struct config *config, const struct config_visitor *visitor,
+                            const struct config_flat *flat)
+{
+    const char *keys[CONFIG_FLAT_KEYS_MAX];
+    for (size_t i = 0; i < flat->count; i++)
+        keys[i] = config_key_name(&flat->keys[i]);
+    visit_said(config, visitor, flat->name, flat_origins(flat, config), keys, flat->count);
+}
+
+/* The files in the order in which they were read, and of keys and roles those that one of them names. */
 static void visit_origins(const struct config *config, const struct config_visitor *visitor)
 {
-    const char *limits[CONFIG_LIMIT_COUNT], *roles[CONFIG_ROLE_COUNT];
+    const char *roles[CONFIG_ROLE_COUNT];
     struct config_origin role_origins[CONFIG_ROLE_COUNT];
-    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
-        limits[i] = config_key_name(&config_limit_keys[i]);
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
         roles[role] = config_role_name(role);
         role_origins[role] = config->access[role].origin;
     }
-    visitor->map_begin(visitor->context, "origins", 3);
+    visitor->map_begin(visitor->context, "origins", 2 + CONFIG_FLAT_COUNT);
     visitor->list_begin(visitor->context, "files", config->file_count);
     for (size_t i = 0; i < config->file_count; i++)
         visitor->text(visitor->context, NULL, config->files[i]);
     visitor->end(visitor->context);
-    visit_said(config, visitor, "limits", config->limit_origins, limits, CONFIG_LIMIT_COUNT);
+    for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
+        visit_flat_said(config, visitor, &config_flats[i]);
     visit_said(config, visitor, "access", role_origins, roles, CONFIG_ROLE_COUNT);
+    visitor->end(visitor->context);
+}
+
+static void visit_flat(const struct config *config, const struct config_visitor *visitor,
+                       const struct config_flat *flat)
+{
+    visitor->map_begin(visitor->context, flat->name, flat->count);
+    for (size_t i = 0; i < flat->count; i++)
+        visit_key(visitor, &flat->keys[i], flat_values(flat, config));
     visitor->end(visitor->context);
 }
 
 void config_visit(const struct config *config, const struct config_visitor *visitor)
 {
     void *context = visitor->context;
-    visitor->map_begin(context, NULL, 3 + (size_t)visitor->origins);
+    visitor->map_begin(context, NULL, 2 + CONFIG_FLAT_COUNT + (size_t)visitor->origins);
     if (visitor->origins)
         visit_origins(config, visitor);
-    visitor->map_begin(context, "limits", CONFIG_LIMIT_COUNT);
-    for (unsigned i = 0; i < CONFIG_LIMIT_COUNT; i++)
-        visit_key(visitor, &config_limit_keys[i], &config->limits);
-    visitor->end(context);
+    for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
+        visit_flat(config, visitor, &config_flats[i]);
     visitor->map_begin(context, "access", CONFIG_ROLE_COUNT);
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++) {
         visitor->list_begin(context, config_role_name(role), config->access[role].count);

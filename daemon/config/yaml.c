@@ -87,6 +87,14 @@ static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
     return length > 0;
 }
 
+static bool is_of_host(const char *where)
+{
+    bool is = strcmp(where, "access") == 0;
+    for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
+        is |= strcmp(where, config_flats[i].name) == 0;
+    return is;
+}
+
 /* A key that stands in the wrong place, or is a letter off, or else the list of those that there are. */
 static void unknown_key(struct reader *reader, const struct level *level, const yaml_node_t *key)
 {
@@ -95,7 +103,7 @@ static void unknown_key(struct reader *reader, const struct level *level, const 
     const char *in = level->where[0] ? " in " : "";
     const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
     /* At the top there are few names: `limit` is limits, not that of a rate. */
-    const bool in_entry = level->where[0] && strcmp(level->where, "limits") != 0 && strcmp(level->where, "access") != 0;
+    const bool in_entry = level->where[0] && !is_of_host(level->where);
     const bool misplaced = text && (in_entry || (!level->where[0] && !nearest)) && !is_section(text);
     if (misplaced && find_places(text, places)) {
         config_problem(reader->problems, line_of(key), "unknown key %s%s%s; it belongs in %s of a breakers entry",
@@ -251,14 +259,14 @@ static void read_error_types(struct reader *reader, const struct config_key *key
     config_key_set(key, settings, types);
 }
 
-/* --------------------------------------------------------------------------------------------- limits and access */
+/* --------------------------------------------------------------------------------------------- sections of the host */
 
-static void read_limit(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
-                       const yaml_node_t *value)
+static void read_flat_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                          const yaml_node_t *value)
 {
-    (void)context;
-    if (read_quantity(reader, &config_limit_keys[name], &reader->config->limits, value))
-        reader->config->limit_origins[name] = origin_of(reader, line_of(key));
+    const struct config_flat *const flat = context;
+    if (read_quantity(reader, &flat->keys[name], config_flat_values(flat, reader->config), value))
+        config_flat_origins(flat, reader->config)[name] = origin_of(reader, line_of(key));
 }
 
 static void read_role(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
@@ -294,12 +302,23 @@ static void read_role(struct reader *reader, void *context, size_t name, const y
     }
 }
 
+static void read_flat(struct reader *reader, const struct config_flat *flat, const yaml_node_t *node)
+{
+    struct config_flat of = *flat;
+    struct level level = {.where = flat->name, .read = read_flat_key};
+    for (; level.count < flat->count; level.count++)
+        level.names[level.count] = config_key_name(&flat->keys[level.count]);
+    read_mapping(reader, &level, &of, node);
+}
+
 static void read_limits(struct reader *reader, const yaml_node_t *node)
 {
-    struct level level = {.where = "limits", .read = read_limit};
-    for (; level.count < CONFIG_LIMIT_COUNT; level.count++)
-        level.names[level.count] = config_key_name(&config_limit_keys[level.count]);
-    read_mapping(reader, &level, NULL, node);
+    read_flat(reader, &config_flats[FLAT_limits], node);
+}
+
+static void read_correlation(struct reader *reader, const yaml_node_t *node)
+{
+    read_flat(reader, &config_flats[FLAT_correlation], node);
 }
 
 static void read_access(struct reader *reader, const yaml_node_t *node)
@@ -470,7 +489,8 @@ static void read_top(struct reader *reader, void *context, size_t name, const ya
 {
     (void)context;
     (void)key;
-    void (*const sections[])(struct reader *, const yaml_node_t *) = {read_limits, read_access, read_breakers};
+    void (*const sections[])(struct reader *, const yaml_node_t *) = {read_limits, read_access, read_correlation,
+                                                                      read_breakers};
     sections[name](reader, value);
 }
 
@@ -595,7 +615,7 @@ void config_yaml_read(struct config_reading *reading, const char *text, size_t l
                             .notes = &reading->notes,
                             .first = reading->config->breaker_count};
     static const struct level top = {
-        .where = "", .names = {"limits", "access", "breakers"}, .count = 3, .read = read_top};
+        .where = "", .names = {"limits", "access", "correlation", "breakers"}, .count = 4, .read = read_top};
     if (!scan(text, length, reader.problems) || !load(text, length, &reader.document, reader.problems))
         return;
     const yaml_node_t *root = yaml_document_get_root_node(&reader.document);

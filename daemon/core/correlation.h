@@ -13,23 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/settings.h"
 #include "internal/layout.h"
 
 #define CORRELATION_BUCKETS 10 /* of a window: how coarsely it slides */
-
-/* The keys of `correlation:` in the config; kinds as in core/settings.h. */
-#define CORRELATION_SCALARS(X)                                                       \
-    X(window, DURATION, 60 * TRIP_S, TRIP_S, 3600 * TRIP_S)                          \
-    X(max_errors, COUNT, 1024, 16, ERROR_RECORDS_MAX)                                \
-    X(high_error_rate, FACTOR, 10000, 1, UINT64_C(1000000000)) /* errors a second */ \
-    X(pattern_share, RATE, 500, 0, 999)
-
-struct correlation_settings {
-    uint64_t window;          /* ns */
-    uint64_t max_errors;      /* records that are kept */
-    uint64_t high_error_rate; /* thousandths of an error a second */
-    uint64_t pattern_share;   /* permille */
-};
 
 /* What is said of an entity's errors: X(ENUM_SUFFIX, "name"). The first that holds is the answer. */
 #define ANALYSES(X)                         \

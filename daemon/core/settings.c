@@ -69,3 +69,10 @@ _Bool settings_name_valid(const char *name, size_t length)
             return 0;
     return 1;
 }
+
+struct correlation_settings correlation_defaults(void)
+{
+#define INITIAL(name, kind, initial, lowest, highest) .name = (initial),
+    return (struct correlation_settings){CORRELATION_SCALARS(INITIAL)};
+#undef INITIAL
+}

@@ -24,6 +24,7 @@
 #define SETTINGS_PATTERN_MAX    127
 #define SETTINGS_STREAK_MAX     32767    /* the streak's 15 bits in a ramping state word */
 #define SETTINGS_TICKETS_MAX    1024     /* TICKETS_MAX of ticket_word.h */
+#define SETTINGS_ERRORS_MAX     16384    /* ERROR_RECORDS_MAX of layout_segment.h */
 #define SETTINGS_RATE_MAX       0xffffff /* SLIDING_COUNT_MAX of bucket_word.h */
 #define SETTINGS_OPEN_MAX       (30 * 24 * 3600 * TRIP_S)
 #define SETTINGS_WAIT_MAX       (12 * 3600 * TRIP_S) /* leases are 21 bits of 64 ms steps, modular */
@@ -128,6 +129,24 @@ struct breaker_settings {
     } priority;
     uint64_t forget_after;
 };
+
+/* The keys of `correlation:` in the config; kinds as above. */
+/* clang-format off */
+#define CORRELATION_SCALARS(X)                                                       \
+    X(window, DURATION, 60 * TRIP_S, TRIP_S, 3600 * TRIP_S)                          \
+    X(max_errors, COUNT, 1024, 16, SETTINGS_ERRORS_MAX)                                \
+    X(high_error_rate, FACTOR, 10000, 1, UINT64_C(1000000000)) /* errors a second */ \
+    X(pattern_share, RATE, 500, 0, 999)
+/* clang-format on */
+
+struct correlation_settings {
+    uint64_t window;          /* ns */
+    uint64_t max_errors;      /* records that are kept */
+    uint64_t high_error_rate; /* thousandths of an error a second */
+    uint64_t pattern_share;   /* permille */
+};
+
+struct correlation_settings correlation_defaults(void);
 
 /* The contract's defaults, match "*". */
 void breaker_settings_defaults(struct breaker_settings *ret_settings);

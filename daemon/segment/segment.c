@@ -44,6 +44,9 @@ static uint64_t plan(struct section sections[SECTION_PLACES])
         [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
         [SECTION_LIMITS] = {sizeof(struct limits_shown), BREAKERS_MAX},
         [SECTION_RESTS] = {sizeof(struct breaker_rest), BREAKERS_MAX},
+        [SECTION_ERRORS] = {sizeof(struct error_record), ERROR_RECORDS_MAX},
+        [SECTION_ERROR_ROWS] = {sizeof(struct error_row), ERROR_ROWS},
+        [SECTION_CORRELATION] = {sizeof(struct correlation_shown), 1},
     };
     uint64_t end = LAYOUT_PAGE;
     memset(sections, 0, SECTION_PLACES * sizeof(*sections));
@@ -88,7 +91,7 @@ static int reserve_rest(int fd, const struct segment_header *header)
 {
     int error = pages_reserve(fd, 0, sizeof(*header));
     for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
-        if (!section_of_breakers(i))
+        if (!section_of_breakers(i) && i != SECTION_ERRORS) /* segment_correlation_publish */
             error = pages_reserve_entries(fd, &header->sections[i], 0, header->sections[i].count);
     return error;
 }
@@ -149,6 +152,9 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
     segment->patterns = (struct pattern_slot *)(map + sections[SECTION_PATTERNS].offset);
     segment->limits = (struct limits_shown *)(map + sections[SECTION_LIMITS].offset);
+    segment->errors = (struct error_record *)(map + sections[SECTION_ERRORS].offset);
+    segment->error_rows = (struct error_row *)(map + sections[SECTION_ERROR_ROWS].offset);
+    segment->correlation = (struct correlation_shown *)(map + sections[SECTION_CORRELATION].offset);
 }
 
 /* Takes fd, also when it fails. name NULL: it has none. */

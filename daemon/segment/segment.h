@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "core/breaker.h"
+#include "core/correlation.h"
 #include "internal/layout.h"
 
 /* Writes one mark to its lane; returns false if that lane is not there (at adoption): the mark goes to the pending
@@ -33,6 +34,9 @@ struct segment {
     struct client_slot *clients;   /* LANES_MAX + 1 places */
     struct pattern_slot *patterns; /* PATTERNS_MAX places */
     struct limits_shown *limits;   /* one a breaker */
+    struct error_record *errors;   /* correlation->max_errors places have memory, or fewer */
+    struct error_row *error_rows;  /* ERROR_ROWS places */
+    struct correlation_shown *correlation;
     uint32_t slots;                /* of breakers: those that have memory, all that are in use among them */
     size_t size;
     int fd;           /* read-write, tripd's own */
@@ -185,6 +189,17 @@ void segment_commit(struct segment *segment);
 void segment_recover(struct segment *segment);
 /* A lane came back: its pending marks are stored and forgotten. */
 void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id);
+
+/* ---- errors, for people: errors.c */
+/* Memory for the records, and how errors are analysed from now on; another window begins with empty rows. -ENOSPC: as
+ * before. */
+int segment_correlation_publish(struct segment *segment, const struct correlation_settings *settings);
+/* Appends a record, whose sequence, wall time and name are filled in. */
+void segment_error(struct segment *segment, const struct error_record *what);
+/* n errors of this type came at at_ns: they are counted for the host and for the breaker with its group. */
+void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_type type, uint64_t at_ns, uint64_t n,
+                          uint64_t now_ns);
+void segment_errors_untexted(struct segment *segment, uint64_t n);
 
 /* ---- attached processes, for people */
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);

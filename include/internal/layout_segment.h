@@ -356,7 +356,7 @@ struct client_slot {
 /* ----------------------------------------------------------------------------------------- errors, for people
  *
  * All of it is best effort but the counts in core_head.totals, and together less than 1 MiB at the defaults. */
-#define ERROR_RECORDS_MAX 65536u /* places; correlation.max_errors of them are used, and have memory */
+#define ERROR_RECORDS_MAX 16384u /* places; correlation.max_errors of them are used, and have memory */
 #define ERROR_ROWS        2048u
 
 /* What of a record was longer than its place, and cut: bits. */

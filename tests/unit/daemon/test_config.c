@@ -129,6 +129,26 @@ static void test_no_file_gives_the_contracts_defaults(void **state)
     config_free(config);
 }
 
+static void test_correlation_is_read_within_its_bounds(void **state)
+{
+    (void)state;
+    struct config *config =
+        accepted("correlation: {window: 5m, max_errors: 4096, high_error_rate: 2.5, pattern_share: 80%}\n");
+    assert_int_equal(config->correlation.window, 300000000000);
+    assert_int_equal(config->correlation.max_errors, 4096);
+    assert_int_equal(config->correlation.high_error_rate, 2500);
+    assert_int_equal(config->correlation.pattern_share, 800);
+    config_free(config);
+    refused("correlation: {window: 0.5s}\n", "t.yaml:1: correlation.window: '0.5s' is less than 1s; write 1s to 1h\n");
+    refused("correlation: {max_errors: 16385}\n",
+            "t.yaml:1: correlation.max_errors: '16385' is more than 16384; write 16 to 16384\n");
+    refused("correlation: {high_error_rate: 0}\n",
+            "t.yaml:1: correlation.high_error_rate: '0' is less than 0.001; write 0.001 to 1000000.0\n");
+    refused("correlation: {pattern_share: 100%}\n",
+            "t.yaml:1: correlation.pattern_share: '100%' is more than 99.9%; write 0% to 99.9%\n");
+    refused("correlation: {windw: 1m}\n", "t.yaml:1: unknown key 'windw' in correlation; write window\n");
+}
+
 static void test_the_contracts_own_text_gives_its_defaults(void **state)
 {
     (void)state;
@@ -551,7 +571,7 @@ static void test_unknown_keys_are_refused_with_the_nearest(void **state)
 {
     (void)state;
     refused("limit: {}\n", "t.yaml:1: unknown key 'limit'; write limits\n");
-    refused("?", "t.yaml:1: unknown key nothing; known here: limits, access, breakers\n");
+    refused("?", "t.yaml:1: unknown key nothing; known here: limits, access, correlation, breakers\n");
     refused("limits: {max_breaker: 3}\n", "t.yaml:1: unknown key 'max_breaker' in limits; write max_breakers\n");
     refused("access: {admin: []}\n", "t.yaml:1: unknown key 'admin' in access; known here: observe, report, control\n");
     refused_setting("trip", "failure_rat: 50%", "unknown key 'failure_rat' in trip; write failure_rate");
@@ -573,8 +593,8 @@ static void test_a_key_in_the_wrong_place_is_sent_to_the_right_one(void **state)
                     "unknown key 'permits' in trip; it belongs in half_open: of a breakers entry");
     refused_setting("half_open", "jitter: 5%",
                     "unknown key 'jitter' in half_open; it belongs in retry: or open: of a breakers entry");
-    refused("window: {}\n", "t.yaml:1: unknown key 'window'; known here: limits, access, breakers\n");
-    refused("trip: {}\n", "t.yaml:1: unknown key 'trip'; known here: limits, access, breakers\n");
+    refused("window: {}\n", "t.yaml:1: unknown key 'window'; known here: limits, access, correlation, breakers\n");
+    refused("trip: {}\n", "t.yaml:1: unknown key 'trip'; known here: limits, access, correlation, breakers\n");
 }
 
 static void test_a_key_may_stand_only_once(void **state)
@@ -1076,10 +1096,11 @@ static void test_only_the_first_50_problems_are_shown(void **state)
 static void test_what_a_terminal_would_obey_is_not_repeated(void **state)
 {
     (void)state;
-    refused("\"\\e[31m\\n\": 1\n", "t.yaml:1: unknown key '?[31m?'; known here: limits, access, breakers\n");
+    refused("\"\\e[31m\\n\": 1\n",
+            "t.yaml:1: unknown key '?[31m?'; known here: limits, access, correlation, breakers\n");
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\n",
             "t.yaml:1: unknown key 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'; known here: limits, access, "
-            "breakers\n");
+            "correlation, breakers\n");
 }
 
 /* -------------------------------------------------------------------------------------------------------- files */
@@ -1101,7 +1122,8 @@ static void test_a_file_is_named_in_its_problems(void **state)
     char *problems = NULL;
     write_file(path, "nothing: 1\n", 11);
     assert_int_equal(config_load(path, &config, &problems), -EINVAL);
-    snprintf(lines, sizeof(lines), "%s:1: unknown key 'nothing'; known here: limits, access, breakers\n", path);
+    snprintf(lines, sizeof(lines), "%s:1: unknown key 'nothing'; known here: limits, access, correlation, breakers\n",
+             path);
     assert_string_equal(problems, lines);
     assert_null(config);
     free(problems);
@@ -1200,6 +1222,7 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
     char *text = yaml_of(config);
     assert_string_equal(
         text, "limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB, breakers_per_user: 50%}\n"
+              "correlation: {window: 1m, max_errors: 1024, high_error_rate: 10.0, pattern_share: 50%}\n"
               "access: {observe: [\"any\"], report: [\"group:tripd\"], control: [\"user:root\", \"group:tripadm\"]}\n"
               "breakers:\n"
               "  - match: \"*\"\n"
@@ -1227,6 +1250,7 @@ static void test_what_is_shown_reads_back_the_same(void **state)
     (void)state;
     struct config *config = accepted(
         "limits: {max_breakers: 65535, max_lanes: 1, lane_memory_per_user: 1000MiB, breakers_per_user: 99.9%}\n"
+        "correlation: {window: 90s, max_errors: 16, high_error_rate: 0.5, pattern_share: 33.3%}\n"
         "access: {observe: [\"user:7\"], report: [], control: [any]}\n"
         "breakers:\n"
         "- match: a.b:c/d@e-f?*\n"
@@ -1326,7 +1350,8 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
     fclose(file);
     assert_string_equal(
         text,
-        "map3( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
+        "map4( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
+        "correlation=map4( window_ms=60000 max_errors=1024 high_error_rate=10 pattern_share=50 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
         "breakers=list1( map14( match=* mode=auto forget_after_ms=3600000 "
         "trip=map7( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
@@ -1413,6 +1438,7 @@ int main(void)
         cmocka_unit_test(test_names_come_from_what_was_looked_up_before),
         cmocka_unit_test(test_names_that_are_looked_up_can_be_told),
         cmocka_unit_test(test_no_file_gives_the_contracts_defaults),
+        cmocka_unit_test(test_correlation_is_read_within_its_bounds),
         cmocka_unit_test(test_the_contracts_own_text_gives_its_defaults),
         cmocka_unit_test(test_each_setting_takes_its_unit),
         cmocka_unit_test(test_the_limits_own_text_gives_their_defaults),

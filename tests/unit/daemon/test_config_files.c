@@ -141,7 +141,7 @@ static void test_problems_of_all_files_are_told_at_once(void **state)
     write_text("t.d/20-b.yaml", "\nnothing: 1\n");
     refused(-EINVAL, "DIR/t.yaml:1: limits.max_lanes: '0' is less than 1; write 1 to 4095\n"
                      "DIR/t.d/10-a.yaml:3: trip.failures: 'x' is not understood; write a whole number, as 100\n"
-                     "DIR/t.d/20-b.yaml:2: unknown key 'nothing'; known here: limits, access, breakers\n");
+                     "DIR/t.d/20-b.yaml:2: unknown key 'nothing'; known here: limits, access, correlation, breakers\n");
 }
 
 static void test_an_entry_that_a_drop_in_replaces_is_noted_and_left_out(void **state)
@@ -308,6 +308,10 @@ static void test_show_says_which_file_gave_what(void **state)
                           "# limits.max_lanes: DIR/t.yaml:1\n"
                           "# limits.lane_memory_per_user: default\n"
                           "# limits.breakers_per_user: default\n"
+                          "# correlation.window: default\n"
+                          "# correlation.max_errors: default\n"
+                          "# correlation.high_error_rate: default\n"
+                          "# correlation.pattern_share: default\n"
                           "# access.observe: default\n"
                           "# access.report: DIR/t.d/a.yaml:2\n"
                           "# access.control: default\n"

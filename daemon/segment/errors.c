@@ -1,0 +1,124 @@
+/* What the segment keeps of errors: the last records, and the rows that are analysed (internal/error_rows.h). */
+#include "segment/segment.h"
+
+#include <string.h>
+
+#include "internal/error_rows.h"
+#include "internal/words.h"
+#include "segment/pages.h"
+
+_Static_assert(SETTINGS_ERRORS_MAX == ERROR_RECORDS_MAX, "correlation.max_errors may be as many as there are places");
+
+static void store(uint64_t *word, uint64_t value)
+{
+    /* Pairs with the acquire of readers: what was written before it is there. */
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* ----------------------------------------------------------------------------------------------------- settings */
+
+/* A record whose place is beyond the new end is shown no more. One that stays is found by its sequence, whatever its
+ * place. */
+static void forget_records_beyond(struct segment *segment, uint64_t end)
+{
+    for (uint64_t place = end; place < segment->correlation->max_errors; place++)
+        __atomic_store_n(&segment->errors[place].sequence, 0, __ATOMIC_RELAXED);
+}
+
+static void clear_rows(struct segment *segment)
+{
+    static const struct error_row none;
+    for (uint32_t place = 0; place < ERROR_ROWS; place++)
+        words_store(&segment->error_rows[place], &none, sizeof(none));
+}
+
+int segment_correlation_publish(struct segment *segment, const struct correlation_settings *settings)
+{
+    struct correlation_shown *const shown = segment->correlation;
+    const int error = pages_reserve_entries(segment->fd, &segment->header->sections[SECTION_ERRORS], 0,
+                                            (uint32_t)settings->max_errors);
+    if (error < 0)
+        return error;
+    forget_records_beyond(segment, settings->max_errors);
+    if (shown->window_ns != settings->window)
+        clear_rows(segment);
+    store(&shown->window_ns, settings->window);
+    store(&shown->high_error_rate, settings->high_error_rate);
+    store(&shown->pattern_share, settings->pattern_share);
+    store(&shown->max_errors, settings->max_errors); /* last: the records below have memory */
+    return 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ records */
+
+void segment_error(struct segment *segment, const struct error_record *what)
+{
+    struct correlation_shown *const shown = segment->correlation;
+    const size_t head = offsetof(struct error_record, at_ms);
+    if (shown->max_errors == 0) /* there was no memory for any */
+        return;
+    struct error_record *const place = &segment->errors[shown->next % shown->max_errors];
+    struct error_record record = *what;
+    record.sequence = shown->next + 1;
+    record.at_unix_ms = segment_wall_ms(segment);
+    memcpy(record.name, segment_name(segment, record.breaker), sizeof(record.name));
+    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. A worker that is killed
+     * before the last store leaves the record out. */
+    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
+    words_store((uint8_t *)place + head, (const uint8_t *)&record + head, sizeof(record) - head);
+    __atomic_store_n(&place->sequence, record.sequence, __ATOMIC_RELEASE);
+    store(&shown->next, record.sequence);
+}
+
+void segment_errors_untexted(struct segment *segment, uint64_t n)
+{
+    if (n)
+        store(&segment->correlation->untexted, segment->correlation->untexted + n);
+}
+
+/* --------------------------------------------------------------------------------------------------------- rows */
+
+/* The row with this key; else one that is to have it: never used, or with nothing left in the window. NULL: there is
+ * none. */
+static struct error_row *row_for(struct segment *segment, uint64_t key, uint64_t now_ns)
+{
+    struct error_row *free_row = NULL;
+    for (uint32_t probe = 0; probe < ERROR_ROW_PROBES; probe++) {
+        struct error_row *const row = &segment->error_rows[error_row_place(key, probe)];
+        if (row->key == key)
+            return row;
+        if (!free_row && (row->key == 0 || error_row_sum(row, segment->correlation->window_ns, now_ns) == 0))
+            free_row = row;
+    }
+    return free_row;
+}
+
+static void row_count(struct segment *segment, uint64_t key, uint64_t at_ns, uint64_t n, uint64_t now_ns)
+{
+    struct correlation_shown *const shown = segment->correlation;
+    struct error_row *const row = row_for(segment, key, now_ns);
+    if (!row) {
+        store(&shown->uncounted, shown->uncounted + n);
+        return;
+    }
+    const uint32_t sequence = row->sequence | 1; /* odd already, where a worker died here */
+    struct error_row next = row->key == key ? *row : (struct error_row){.key = key};
+    error_row_add(&next, shown->window_ns, at_ns, n);
+    next.sequence = sequence;
+    __atomic_store_n(&row->sequence, sequence, __ATOMIC_RELAXED);
+    words_store(row, &next, sizeof(next));
+    __atomic_store_n(&row->sequence, sequence + 1, __ATOMIC_RELEASE); /* pairs with error_row_find */
+}
+
+void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_type type, uint64_t at_ns, uint64_t n,
+                          uint64_t now_ns)
+{
+    const char *const name = segment_name(segment, slot);
+    const size_t group = error_group_length(name);
+    if (segment->correlation->window_ns == 0) /* not published yet */
+        return;
+    row_count(segment, error_row_key(error_entity(ERROR_SCOPE_HOST, "", 0), type), at_ns, n, now_ns);
+    row_count(segment, error_row_key(error_entity(ERROR_SCOPE_BREAKER, name, strlen(name)), type), at_ns, n, now_ns);
+    if (group)
+        row_count(segment, error_row_key(error_entity(ERROR_SCOPE_GROUP, name, group), type), at_ns, n, now_ns);
+}
