@@ -1,4 +1,5 @@
 /* How did a call end? */
+#include "error.h"
 #include "shared_limits.h"
 #include "steps.h"
 #include "tell.h"
@@ -346,6 +347,19 @@ void trip_end_after(trip_call *public_call, trip_outcome what, uint64_t latency_
         return;
     struct outcome outcome = {.what = outcome_known(what), .latency_ns = latency_ns, .ticks = ticks_at_end(call)};
     outcome_end(call, &outcome);
+}
+
+void trip_report_error(trip_breaker *breaker, const trip_error *error)
+{
+    const trip_error unknown = {.type = TRIP_ERROR_UNKNOWN};
+    const struct outcome outcome = {.what = TRIP_FAILURE, .error = error ? error : &unknown};
+    if (fork_generation() == 0)
+        return;
+    client_look(breaker->client);
+    const struct binding *const binding = breaker_bound(breaker);
+    const struct reporter reporter = reporter_find(breaker, binding);
+    if (reporter.meter && error_tell(&reporter, &outcome, true))
+        tell_ring(reporter.lane, binding->view);
 }
 
 unsigned trip_cancel_all(void)

@@ -1,4 +1,5 @@
 #include "tell.h"
+#include "error.h"
 #include "steps.h"
 
 #include <string.h>
@@ -6,7 +7,6 @@
 #include "internal/announce.h"
 #include "internal/bell.h"
 #include "internal/doorbell.h"
-#include "internal/words.h"
 
 /* An outcome that was held up between the state word and its evidence is older than the evidence by few epochs; a word
  * further away is no older one, but one that was put right. */
@@ -50,14 +50,14 @@ static void latency_add(const struct reporter *reporter, const struct outcome *o
         __atomic_fetch_add(&reporter->meter->latency[latency_bucket(outcome->latency_ns)], 1, __ATOMIC_RELAXED);
 }
 
-void tell_totals(const struct reporter *reporter, const struct outcome *outcome)
+bool tell_totals(const struct reporter *reporter, const struct outcome *outcome)
 {
     struct meter *const meter = reporter->meter;
     if (!meter)
-        return;
+        return false;
     if (outcome->what == TRIP_IGNORED || outcome->what == TRIP_CANCELLED) {
         reporter_add(reporter, outcome->what == TRIP_IGNORED ? &meter->ignored : &meter->cancelled);
-        return;
+        return false;
     }
     latency_add(reporter, outcome);
     /* The call first: tripd, who reads them the other way round, never finds more that were slow than there were. */
@@ -66,6 +66,7 @@ void tell_totals(const struct reporter *reporter, const struct outcome *outcome)
         reporter_add(reporter, &meter->total_slow);
     if (outcome->what == TRIP_TIMEOUT)
         reporter_add(reporter, &meter->total_timeouts);
+    return outcome_failed(outcome->what) && error_tell(reporter, outcome, false);
 }
 
 /* `slow` before ok or failures: tripd, who reads them the other way round, never finds more calls slow than there were
@@ -76,56 +77,6 @@ static void count_evidence(const struct reporter *reporter, uint32_t epoch, cons
     if (outcome->slow)
         evidence_add(reporter, &meter->slow, epoch);
     evidence_add(reporter, outcome_failed(outcome->what) ? &meter->failures : &meter->ok, epoch);
-}
-
-/* ----------------------------------------------------------------------------------------------------- error records
- */
-
-static void copy_text(char *to, size_t size, const char *from)
-{
-    const size_t length = from ? strnlen(from, size - 1) : 0;
-    if (length)
-        memcpy(to, from, length);
-    memset(to + length, 0, size - length);
-}
-
-/* In section 0 another thread may be at it still, LANE_ERRORS records behind. */
-static bool record_claim(const struct reporter *reporter, struct lane_error *record)
-{
-    uint64_t seen = __atomic_load_n(&record->stamp, __ATOMIC_RELAXED);
-    if (reporter->section) {
-        __atomic_store_n(&record->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
-        return true;
-    }
-    /* Acquire: pairs with the release of the stamp by whoever wrote here before. */
-    return seen != LANE_ERROR_WRITING && __atomic_compare_exchange_n(&record->stamp, &seen, LANE_ERROR_WRITING, false,
-                                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-/* The record's place + 1; 0: there is nothing to record, or no place for it. */
-static uint32_t record_error(const struct reporter *reporter, const trip_error *error)
-{
-    if (!error || (!error->message && !error->correlation && !error->trace && !error->session))
-        return 0;
-    struct lane_section *const section = lane_section_at(reporter->lane->memory, reporter->section);
-    /* Relaxed: the stamp tells whether a record is whole. */
-    const uint64_t index = reporter->section ? __atomic_load_n(&section->errors, __ATOMIC_RELAXED)
-                                             : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
-    struct lane_error *const record = lane_error_at(reporter->lane->memory, reporter->section, index);
-    const size_t head = offsetof(struct lane_error, message);
-    struct lane_error text;
-    if (!record_claim(reporter, record))
-        return 0;
-    copy_text(text.message, sizeof(text.message), error->message);
-    copy_text(text.correlation, sizeof(text.correlation), error->correlation);
-    copy_text(text.trace, sizeof(text.trace), error->trace);
-    copy_text(text.session, sizeof(text.session), error->session);
-    /* No text of the new record under the old one's stamp: words.h. */
-    words_store((uint8_t *)record + head, (const uint8_t *)&text + head, offsetof(struct lane_error, reserved) - head);
-    __atomic_store_n(&record->stamp, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
-    if (reporter->section)
-        __atomic_store_n(&section->errors, index + 1, __ATOMIC_RELAXED);
-    return (uint32_t)(index % LANE_ERRORS) + 1;
 }
 
 /* ----------------------------------------------------------------------------------------------------------- events */
@@ -152,14 +103,7 @@ static uint64_t evidence_of(const uint64_t *evidence, uint32_t epoch)
     return evidence_epoch(word) == epoch ? word : evidence_make(epoch, 0);
 }
 
-static uint32_t error_type(const struct outcome *outcome)
-{
-    if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
-        return (uint32_t)outcome->error->type;
-    return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
-}
-
-/* False: of its ring, or that of the error records, half is full. */
+/* False: half of its ring is full. */
 static bool append_event(const struct reporter *reporter, const struct view *view, uint32_t epoch,
                          const struct outcome *outcome)
 {
@@ -171,8 +115,7 @@ static bool append_event(const struct reporter *reporter, const struct view *vie
         return false;
     struct lane_event *const event = lane_event_at(lane->memory, reporter->section, index);
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
-    const uint32_t record = record_error(reporter, outcome->error);
-    const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type(outcome), record);
+    const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type_of(outcome));
     /* Relaxed: the stamp orders them. Atomic: in section 0 a thread that was held up here until tripd passed over its
      * place may meet the one who has it now. */
     __atomic_store_n(&event->ticks, outcome->ticks ? outcome->ticks : view_ticks(view), __ATOMIC_RELAXED);
@@ -184,7 +127,7 @@ static bool append_event(const struct reporter *reporter, const struct view *vie
     __atomic_store_n(&event->stamp, (uint32_t)(index + 1), __ATOMIC_RELEASE);
     if (reporter->section)
         __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire of the head */
-    return waiting < LANE_EVENTS / 2 && (record == 0 || record % (LANE_ERRORS / 2) != 0);
+    return waiting < LANE_EVENTS / 2;
 }
 
 /* ------------------------------------------------------------------------------------------------------------- ring */
@@ -280,12 +223,12 @@ void tell_outcome(const struct reporter *reporter, const struct binding *binding
         streak_failed(binding, word);
     else
         streak_succeeded(binding, word);
-    tell_totals(reporter, outcome);
+    const bool half_full = tell_totals(reporter, outcome);
     if (!told)
         return;
     const bool room = append_event(reporter, binding->view, word_epoch(word), outcome);
     struct bell bell = count_told(binding, word);
-    if (!room || first_of(reporter->meter))
+    if (!room || half_full || first_of(reporter->meter))
         bell.line = NULL;
     ring(reporter->lane, binding->view, &bell);
 }

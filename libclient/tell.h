@@ -68,6 +68,18 @@ static inline void reporter_add(const struct reporter *reporter, uint64_t *count
     meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 
+/* One more error of this type. */
+static inline void meter_error_add(const struct reporter *reporter, trip_error_type type)
+{
+    uint32_t *const errors = &reporter->meter->errors[type];
+    /* Release: pairs with tripd's acquire, the error's record is there. */
+    if (reporter->section)
+        __atomic_store_n(errors, __atomic_load_n(errors, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_add(errors, 1, __ATOMIC_RELEASE);
+    meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
+}
+
 static inline void own_latency(struct meter *meter, uint64_t latency_ns)
 {
     uint32_t *const bucket = &meter->latency[latency_bucket(latency_ns)];
@@ -94,8 +106,9 @@ struct call;
 void outcome_record(struct trip_breaker *breaker, const struct outcome *outcome);
 void outcome_end(struct call *call, struct outcome *outcome);
 
-/* The totals alone: for outcomes whose evidence is elsewhere (a permit), or that are none. */
-void tell_totals(const struct reporter *reporter, const struct outcome *outcome);
+/* The totals alone, and an error's record: for outcomes whose evidence is elsewhere (a permit), or that are none. True:
+ * half of the ring of records is full. */
+bool tell_totals(const struct reporter *reporter, const struct outcome *outcome);
 /* An outcome of this state word's epoch: counted, told if it must be, and its effect on the streak. */
 void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
                   const struct outcome *outcome);

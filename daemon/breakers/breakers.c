@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "breakers/errors.h"
 #include "breakers/adaptive.h"
 #include "breakers/adopt.h"
 #include "breakers/lanes.h"
@@ -55,8 +56,10 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
         error = deadlines_new(BREAKERS_MAX, &breakers->due);
     if (error == 0)
         error = commons_reserve(options->commons, options->segment->slots);
-    if (error == 0)
+    if (error == 0) {
+        breakers_correlate(breakers, options->config);
         error = breakers_adopt(breakers);
+    }
     if (error < 0) {
         breakers_free(breakers);
         return error;

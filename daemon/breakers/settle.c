@@ -3,6 +3,7 @@
 #include "breakers/settle.h"
 
 #include "breakers/bell.h"
+#include "breakers/errors.h"
 #include "breakers/limits.h"
 #include "breakers/meters.h"
 #include "breakers/move.h"
@@ -15,18 +16,6 @@
 #define STEPS_MAX 8 /* of a breaker in one go: open, half-open, closed, ... */
 
 /* --------------------------------------------------------------------------------------------------------- draining */
-
-static void note_error(struct breakers *breakers, uint32_t slot, const struct drain_found *found)
-{
-    char message[TRIP_ERROR_MESSAGE_MAX + 1] = "";
-    const uint32_t record = found->error->what >> 26 & 63;
-    if (record) {
-        lanes_reading(breakers->options.lanes, found->error_meter->lane->number);
-        lane_reader_error(found->error_meter->lane, meter_cursor_section(found->error_meter), record - 1, message);
-        lanes_reading(breakers->options.lanes, 0);
-    }
-    segment_detail_error(breakers->segment, slot, lane_event_error_type(found->error->what), message);
-}
 
 /* One turn, for the evidence of this word; over: which is another one by now. */
 static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool over)
@@ -44,12 +33,12 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
         .leaving = breakers->leaving,
         .now_ns = breakers->now_ns,
         .now_ticks = breakers->now_ticks,
+        .error = breakers_error_told,
+        .context = breakers,
     };
     breakers_bell_look(breakers, slot);
     drain_breaker(breakers->drain, &turn, &found);
     breaker->untold = found.untold;
-    if (found.error)
-        note_error(breakers, slot, &found);
     if (found.counted) {
         breakers_enliven(breakers, slot);
         breakers->unused_by[slot] = NOBODY;

@@ -9,6 +9,7 @@
  * window that the streak never saw, as with a client killed there. */
 #include "breakers/stall.h"
 
+#include "breakers/errors.h"
 #include "breakers/move.h"
 #include "breakers/reconcile.h"
 #include "breakers/settle.h"
@@ -63,7 +64,7 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
     segment_mark(breakers->segment, &mark);
     segment_commit(breakers->segment);
     breakers_trace_record(breakers, slot, TRIP_TIMEOUT, TRIP_ERROR_TIMEOUT, slow);
-    segment_detail_error(breakers->segment, slot, TRIP_ERROR_TIMEOUT, "stalled: in flight for longer than stall_after");
+    breakers_error_stalled(breakers, slot, call->reader->lane);
 }
 
 /* As a client's failure would: word_after_failure, but that an opening is tripd's own. */

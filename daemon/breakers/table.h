@@ -36,6 +36,7 @@ struct breaker {
     uint64_t used_ms;         /* a call was seen */
     uint64_t growth_until_ns; /* the published open time has grown, and is published anew when that is forgotten */
     uint64_t told;            /* failures and slow calls told, before the meters were read last */
+    uint64_t error_ns;        /* when the latest error came that the details name */
     uint64_t bell_until_ns;   /* when it is to be asked anew which of those to come rings */
     uint32_t generation;      /* of the newest judge */
     uint32_t next;            /* of those touched */

@@ -128,6 +128,7 @@ static struct meter_marks marks_of(const struct drain_input *input, const struct
     marks.denied = counters->denied;
     marks.retries = counters->retries;
     memcpy(marks.limited, counters->limited, sizeof(marks.limited));
+    memcpy(marks.errors, counters->errors, sizeof(marks.errors));
     return marks;
 }
 
@@ -139,7 +140,8 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->total_slow != marks->total_slow || counters->ignored != marks->ignored ||
            counters->cancelled != marks->cancelled || counters->late != marks->late ||
            counters->denied != marks->denied || counters->retries != marks->retries ||
-           memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0;
+           memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0 ||
+           memcmp(counters->errors, marks->errors, sizeof(marks->errors)) != 0;
 }
 
 /* Of `whole` calls: a client may claim more of them than there were. */
@@ -175,6 +177,71 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     add_part(&totals->retries, grown(counters->retries, marks->retries), asked(totals));
 }
 
+static uint64_t time_in_turn(const struct drain_turn *turn, uint64_t ticks)
+{
+    const uint64_t age_ns = ticks_between(ticks, turn->now_ticks);
+    return age_ns < turn->now_ns ? turn->now_ns - age_ns : 0;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- errors */
+
+/* A meter's new errors, of which fewer are left as their records are found. */
+struct new_errors {
+    const struct drain_turn *turn;
+    struct drain_error told;
+    uint64_t left[TRIP_ERROR_TYPE_COUNT];
+};
+
+/* Of a type that the meter has counted: a record that its client has not counted yet comes with the next ones. */
+static void error_with_record(void *context, const struct lane_error *record)
+{
+    struct new_errors *const errors = context;
+    const unsigned type = record->type < TRIP_ERROR_TYPE_COUNT ? record->type : TRIP_ERROR_UNKNOWN;
+    errors->left[type] -= errors->left[type] != 0;
+    errors->told.type = (trip_error_type)type;
+    errors->told.n = 1;
+    errors->told.at_ns = time_in_turn(errors->turn, record->ticks);
+    errors->told.record = record;
+    errors->turn->error(errors->turn->context, &errors->told);
+}
+
+/* The errors of which no record is left came by now at the latest: when exactly, nobody knows. */
+static void errors_without_record(struct new_errors *errors, uint64_t at_ns)
+{
+    errors->told.record = NULL;
+    errors->told.at_ns = at_ns;
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++) {
+        errors->told.type = (trip_error_type)type;
+        errors->told.n = errors->left[type];
+        if (errors->told.n)
+            errors->turn->error(errors->turn->context, &errors->told);
+    }
+}
+
+/* When the meter's last failure of the batch was told; now, if none was. */
+static uint64_t last_failure_ns(const struct drain *drain, const struct drain_turn *turn,
+                                const struct meter_cursor *meter)
+{
+    const struct told *const last = meter->told_last ? &drain->batch.events[meter->told_last - 1] : NULL;
+    return last ? time_in_turn(turn, last->ticks) : turn->now_ns;
+}
+
+static void count_errors(struct drain *drain, const struct drain_turn *turn, const struct drain_input *input,
+                         uint64_t totals[TRIP_ERROR_TYPE_COUNT])
+{
+    struct new_errors errors = {.turn = turn, .told = {.slot = turn->slot, .meter = input->meter}};
+    bool some = false;
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++) {
+        errors.left[type] = input->counters.errors[type] - input->meter->marks.errors[type];
+        totals[type] += errors.left[type];
+        some |= errors.left[type] != 0;
+    }
+    if (!some || !turn->error)
+        return;
+    segment_errors_untexted(drain->segment, meter_cursor_errors(input->meter, error_with_record, &errors));
+    errors_without_record(&errors, last_failure_ns(drain, turn, input->meter));
+}
+
 /* ------------------------------------------------------------------------------------------------- evidence to core */
 
 /* Calls of one kind in a row go into the window together. */
@@ -195,8 +262,7 @@ struct feed {
 
 static uint64_t time_of(const struct feed *feed, uint64_t ticks)
 {
-    const uint64_t age_ns = ticks_between(ticks, feed->turn->now_ticks);
-    return age_ns < feed->turn->now_ns ? feed->turn->now_ns - age_ns : 0;
+    return time_in_turn(feed->turn, ticks);
 }
 
 /* Could a condition come true at any of the waiting calls? Counted generously: a full window forgets others. */
@@ -393,6 +459,7 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         if (tracer_wanted(drain->tracer))
             trace_neutral(drain, turn, input);
         add_totals(&core->head.totals, &input->counters, &meter->marks);
+        count_errors(drain, turn, input, core->head.totals.errors);
         segment_mark(drain->segment, &mark);
         meter->marked_ticks = drain->merge[i].source.ticks;
         untold |= waits(&drain->merge[i].source);
@@ -403,27 +470,6 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
     drain->input_count = 0;
     segment_commit(drain->segment);
     return untold;
-}
-
-static bool tells_failure(const struct told *told)
-{
-    const uint32_t outcome = lane_event_outcome(told->what);
-    return outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
-}
-
-/* The meter's last failure told, if it is later than what is found. Mostly it is what was told last. */
-static void find_error(const struct drain *drain, const struct meter_cursor *meter, struct drain_found *found)
-{
-    const struct told *const events = drain->batch.events, *last = NULL;
-    if (meter->told_last && tells_failure(&events[meter->told_last - 1]))
-        last = &events[meter->told_last - 1];
-    for (uint32_t next = last ? 0 : meter->told_first; next; next = events[next - 1].next)
-        if (tells_failure(&events[next - 1]))
-            last = &events[next - 1];
-    if (!last || (found->error && last->ticks < found->error->ticks))
-        return;
-    found->error = last;
-    found->error_meter = meter;
 }
 
 /* Calls begun less calls ended; a meter that claims nonsense counts for none. A call may end in another section than
@@ -450,7 +496,6 @@ void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct dr
         }
         meter->in_flight = in_flight_of(&input->counters);
         in_flight += meter->in_flight;
-        find_error(drain, meter, ret_found);
         if (!differs(&input->counters, &meter->marks))
             continue;
         input->meter = meter;

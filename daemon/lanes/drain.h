@@ -28,6 +28,16 @@ struct drain {
     struct merge_input *order[JOURNAL_MARKS];
 };
 
+/* Errors of one type that a meter counted. */
+struct drain_error {
+    uint32_t slot;
+    const struct meter_cursor *meter;
+    trip_error_type type;
+    uint64_t n;
+    uint64_t at_ns;
+    const struct lane_error *record; /* of one error, hostile; NULL: nothing else is known of these */
+};
+
 /* One breaker's turn. */
 struct drain_turn {
     uint32_t slot;
@@ -38,6 +48,8 @@ struct drain_turn {
     bool over;                   /* the word is another one by now: what is not told yet is not waited for */
     const uint64_t *leaving;     /* a bit a lane: nothing more will come of it */
     uint64_t now_ns, now_ticks;
+    void (*error)(void *context, const struct drain_error *error);
+    void *context;
 };
 
 struct drain_found {
@@ -45,8 +57,6 @@ struct drain_found {
     bool in_flight_moved;     /* there are more calls in flight, or fewer */
     bool untold;              /* a failure or slow call is counted in a meter, and its event was not taken yet */
     bool strayed;             /* a meter says that it is another breaker's now: it was left alone */
-    const struct told *error; /* the last failure told, until the batch is emptied; NULL: none */
-    const struct meter_cursor *error_meter;
 };
 
 void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct drain_found *ret_found);

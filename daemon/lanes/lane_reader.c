@@ -8,6 +8,7 @@
 #include "internal/words.h"
 
 #define CLAIM_CHAINS_LEAST 16u
+#define ERRORS_READ_MASK   ((1u << LANE_ERRORS) - 1)
 
 static uint64_t load(const uint64_t *word)
 {
@@ -23,6 +24,9 @@ static void adopt_tail(struct lane_reader *reader, uint32_t section)
     struct lane_section *const line = lane_section_at(reader->memory, section);
     const uint64_t head = load(&line->head), tail = load(&line->tail);
     reader->sections[section].tail = head - tail <= LANE_EVENTS ? tail : head;
+    const uint64_t written = load(&line->errors), read = load(&line->errors_tail);
+    reader->sections[section].errors_tail = written - read <= LANE_ERRORS ? read : written;
+    reader->sections[section].errors_read = written - read <= LANE_ERRORS ? line->errors_read & ERRORS_READ_MASK : 0;
 }
 
 /* Without memory it is tried again at the next look. */
@@ -316,6 +320,9 @@ void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_co
     to->retries = load(&line->retries);
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
         to->limited[kind] = load(&line->limited[kind]);
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        /* Pairs with the client's release: an error that is counted has its record. */
+        to->errors[type] = __atomic_load_n(&line->errors[type], __ATOMIC_ACQUIRE);
 }
 
 uint64_t meter_cursor_begun(const struct meter_cursor *meter)
@@ -441,20 +448,61 @@ void lane_reader_release(struct lane_reader *reader, uint32_t section)
 
 /* ---------------------------------------------------------------------------------------------------------- errors */
 
-bool lane_reader_error(const struct lane_reader *reader, uint32_t section, uint32_t place,
-                       char ret_message[TRIP_ERROR_MESSAGE_MAX + 1])
+static bool copy_error(const struct lane_reader *reader, uint32_t section, uint64_t index, struct lane_error *ret_copy)
 {
-    const struct lane_error *const record = lane_error_at(reader->memory, section, place);
-    uint64_t text[sizeof(record->message) / 8];
-    if (section >= reader->section_count || place >= LANE_ERRORS)
-        return false;
+    const struct lane_error *const record = lane_error_at(reader->memory, section, index);
     const uint64_t stamp = load(&record->stamp);
-    words_load(text, record->message, sizeof(text));
-    /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another stamp. */
-    if (stamp == 0 || stamp == LANE_ERROR_WRITING || (stamp - 1) % LANE_ERRORS != place ||
-        __atomic_load_n(&record->stamp, __ATOMIC_RELAXED) != stamp)
+    if (stamp != index + 1)
         return false;
-    memcpy(ret_message, text, sizeof(text));
-    ret_message[TRIP_ERROR_MESSAGE_MAX] = '\0';
-    return true;
+    words_load(ret_copy, record, sizeof(*ret_copy));
+    /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another stamp. */
+    return __atomic_load_n(&record->stamp, __ATOMIC_RELAXED) == stamp;
+}
+
+/* Those that the client has overwritten are passed over. Returns how many were not read. */
+static uint64_t pass_overwritten(struct section_cursor *ring, uint64_t written)
+{
+    uint64_t lost = 0;
+    if (written - ring->errors_tail > LANE_ERRORS) {
+        const uint64_t passed = written - ring->errors_tail - LANE_ERRORS;
+        lost = passed - (uint64_t)__builtin_popcount(passed < LANE_ERRORS ? ring->errors_read & ((1u << passed) - 1)
+                                                                         : ring->errors_read);
+        ring->errors_read = passed < LANE_ERRORS ? ring->errors_read >> passed : 0;
+        ring->errors_tail = written - LANE_ERRORS;
+    }
+    return lost;
+}
+
+/* How far they are read, for the next worker. */
+static void note_read(const struct lane_reader *reader, uint32_t section)
+{
+    struct section_cursor *const ring = &reader->sections[section];
+    struct lane_section *const line = lane_section_at(reader->memory, section);
+    for (; ring->errors_read & 1; ring->errors_read >>= 1)
+        ring->errors_tail++;
+    __atomic_store_n(&line->errors_tail, ring->errors_tail, __ATOMIC_RELAXED);
+    __atomic_store_n(&line->errors_read, ring->errors_read, __ATOMIC_RELAXED);
+}
+
+uint64_t meter_cursor_errors(const struct meter_cursor *meter,
+                             void (*each)(void *context, const struct lane_error *record), void *context)
+{
+    const struct lane_reader *const reader = meter->lane;
+    const uint32_t section = meter_cursor_section(meter);
+    struct lane_error record;
+    if (section >= reader->section_count)
+        return 0;
+    struct section_cursor *const ring = &reader->sections[section];
+    /* Relaxed: each record's stamp says whether it is whole. */
+    const uint64_t written = __atomic_load_n(&lane_section_at(reader->memory, section)->errors, __ATOMIC_RELAXED);
+    const uint64_t lost = pass_overwritten(ring, written);
+    for (uint64_t index = ring->errors_tail; index != written; index++) {
+        const uint32_t bit = 1u << (index - ring->errors_tail);
+        if (ring->errors_read & bit || !copy_error(reader, section, index, &record) || record.meter != meter->number)
+            continue;
+        ring->errors_read |= bit;
+        each(context, &record);
+    }
+    note_read(reader, section);
+    return lost;
 }

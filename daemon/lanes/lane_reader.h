@@ -40,6 +40,9 @@ struct section_cursor {
     bool full;     /* it was full when last read */
     bool dropped;  /* or the time before: what the counters say beyond the events was dropped */
     bool stuck;    /* a thread has not written the next event yet, and those behind it wait */
+    /* Error records: those before errors_tail are read, and of the LANE_ERRORS from there on those with a bit. */
+    uint64_t errors_tail;
+    uint32_t errors_read;
 };
 
 struct lane_reader {
@@ -110,6 +113,7 @@ struct counters {
     uint64_t ok, failures, slow; /* evidence */
     uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied, retries;
     uint64_t limited[LIMITED_COUNT];
+    uint32_t errors[TRIP_ERROR_TYPE_COUNT];
     uint64_t started, finished;
     bool steady; /* no failure came while they were read: all successes they hold are later than the last one told */
 };
@@ -124,8 +128,9 @@ bool lane_reader_mark(struct lane_reader *reader, uint32_t number, const struct 
 /* Adds the calls by latency that came since the last time. */
 void meter_cursor_latency(struct meter_cursor *meter, uint64_t counts[LATENCY_BUCKETS]);
 
-/* The text of an event's error, as it stands there, which is any bytes; false: overwritten, or none. */
-bool lane_reader_error(const struct lane_reader *reader, uint32_t section, uint32_t place,
-                       char ret_message[TRIP_ERROR_MESSAGE_MAX + 1]);
+/* Calls `each` for the error records of the meter that were not read yet, as they stand there, which is any bytes.
+ * Returns how many of its section's were overwritten before they were read, since the last time. */
+uint64_t meter_cursor_errors(const struct meter_cursor *meter,
+                             void (*each)(void *context, const struct lane_error *record), void *context);
 
 #endif

@@ -149,7 +149,8 @@ void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason re
 void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reason condition);
 void segment_detail_actor(struct segment *segment, uint32_t slot, enum transition_by by, uint32_t uid,
                           const char *note);
-void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message);
+/* The latest error. `sequence` is not the caller's: the details name the record that was appended last. */
+void segment_detail_error(struct segment *segment, uint32_t slot, const struct error_record *record);
 void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms);
 void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid);
 void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms); /* 0: it is not */

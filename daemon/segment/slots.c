@@ -189,13 +189,14 @@ void segment_detail_actor(struct segment *segment, uint32_t slot, enum transitio
     detail_end(detail);
 }
 
-void segment_detail_error(struct segment *segment, uint32_t slot, trip_error_type type, const char *message)
+void segment_detail_error(struct segment *segment, uint32_t slot, const struct error_record *record)
 {
     struct detail_slot *detail = &segment->details[slot];
     detail_begin(detail);
-    store_byte(&detail->error_type, type);
+    store_byte(&detail->error_type, record->type);
     store_number(&detail->error_unix_ms, at_least(segment_wall_ms(segment), 1));
-    store_text(detail->error_message, message, sizeof(detail->error_message));
+    store_text(detail->error_message, record->message, sizeof(detail->error_message));
+    store_number(&detail->error_sequence, segment->correlation->next);
     detail_end(detail);
 }
 

@@ -52,7 +52,8 @@ struct lane_section {
     uint64_t errors;                                     /* error records written */
     /* tripd */
     uint64_t tail __attribute__((aligned(LAYOUT_LINE))); /* events consumed */
-    uint64_t errors_tail;                                /* error records consumed */
+    uint64_t errors_tail;                                /* error records consumed, before this one */
+    uint32_t errors_read;                                /* and of those from it on, a bit each */
 };
 
 /* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
@@ -78,6 +79,8 @@ struct meter {
     uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
+    /* client: errors by type, modular */
+    uint32_t errors[TRIP_ERROR_TYPE_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
     uint32_t latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
 };
@@ -91,7 +94,7 @@ struct lane_event {
     uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
     uint32_t failures; /* low 32 bits of the evidence counts, this event included */
     uint32_t slow;
-    uint32_t what; /* meter 17, outcome 3, slow 1, error type 5, error record 6 (0: none; else place + 1) */
+    uint32_t what; /* meter 17, outcome 3, slow 1, error type 5 */
     uint32_t stamp;
 };
 
@@ -200,10 +203,9 @@ static inline uint64_t *lane_resolved_at(void *lane, uint32_t breaker)
     return (uint64_t *)((uint8_t *)lane + LANE_RESOLVED_OFFSET) + breaker % LANE_BREAKERS / 64;
 }
 
-static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type, uint32_t error)
+static inline uint32_t lane_event_what(uint32_t meter, trip_outcome outcome, _Bool slow, uint32_t type)
 {
-    return meter % LANE_METERS | ((uint32_t)outcome & 7) << 17 | (uint32_t)slow << 20 | (type & 31) << 21 |
-           (error & 63) << 26;
+    return meter % LANE_METERS | ((uint32_t)outcome & 7) << 17 | (uint32_t)slow << 20 | (type & 31) << 21;
 }
 
 static inline uint32_t lane_event_meter(uint32_t what)

@@ -176,6 +176,7 @@ struct detail_slot {
     char note[88];          /* an operator's reason */
     uint64_t error_unix_ms; /* 0: none yet */
     char error_message[TRIP_ERROR_MESSAGE_MAX + 1];
+    uint64_t error_sequence; /* of its record, which may be overwritten; 0: none yet */
     struct {
         uint64_t since_unix_ms; /* 0: not set */
         uint64_t until_unix_ms; /* 0: no TTL */
@@ -206,6 +207,7 @@ struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
     uint64_t retries;                /* calls that the retry budget paid for */
     uint64_t limited[LIMITED_COUNT]; /* rejected here, before the dependency was asked */
+    uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failures, and of what was reported outside of calls */
 };
 
 /* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
@@ -290,6 +292,8 @@ struct meter_marks {
     uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries;
     uint64_t limited[LIMITED_COUNT];
+    uint32_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type, modular */
+    uint32_t reserved0;
 };
 
 /* A breaker's state has moved: from one word to another. */

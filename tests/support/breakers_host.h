@@ -326,7 +326,7 @@ static inline void client_answer(struct host *host, struct client *client, uint3
                 failed                      ? TRIP_FAILURE
                 : outcome == PERMIT_NEUTRAL ? TRIP_IGNORED
                                             : TRIP_OK,
-                false, host->clock.test_now_ns, 0, 0);
+                false, host->clock.test_now_ns, 0);
     client_mark_dirty(host, client);
 }
 

@@ -140,7 +140,7 @@ static const char *flip(void)
         __atomic_store_n(word,
                          count % 2 ? word_closed(epoch, 0, word_generation(before)) : word_open(epoch, UINT32_MAX),
                          __ATOMIC_SEQ_CST);
-        writer_tell(&lane, 0, epoch, TRIP_OK, false, 1, 0, 0); /* names the breaker: tripd looks at its word at once */
+        writer_tell(&lane, 0, epoch, TRIP_OK, false, 1, 0); /* names the breaker: tripd looks at its word at once */
         ring_for_its_lane();
         usleep(100);
     }

@@ -129,6 +129,26 @@ static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint
         writer_total(&line->total_timeouts, 1);
 }
 
+/* n errors of which nothing but their type is known. */
+static inline void writer_errors(struct lane_writer *writer, uint32_t meter, trip_error_type type, uint32_t n)
+{
+    uint32_t *const errors = &lane_meter_at(writer->memory, meter)->errors[type];
+    __atomic_store_n(errors, *errors + n, __ATOMIC_RELEASE);
+}
+
+/* An error's record, whole; `text` is all but stamp and meter. */
+static inline void writer_error_record(struct lane_writer *writer, uint32_t meter, const struct lane_error *text)
+{
+    const uint32_t number = (uint32_t)(lane_meter_at(writer->memory, meter)->owner >> 48) % LANE_SECTIONS;
+    struct lane_section *const section = lane_section_at(writer->memory, number);
+    struct lane_error *const place = lane_error_at(writer->memory, number, section->errors);
+    __atomic_store_n(&place->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
+    *place = *text;
+    place->meter = meter;
+    __atomic_store_n(&place->stamp, section->errors + 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&section->errors, section->errors + 1, __ATOMIC_RELEASE);
+}
+
 static inline uint64_t writer_of_epoch(uint64_t evidence, uint32_t epoch)
 {
     return evidence_epoch(evidence) == epoch ? evidence_count(evidence) : 0;
@@ -136,7 +156,7 @@ static inline uint64_t writer_of_epoch(uint64_t evidence, uint32_t epoch)
 
 /* Its event, with the counters as they are now. False: the ring is full, it is dropped. */
 static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
-                               bool slow, uint64_t ticks, uint32_t type, uint32_t error)
+                               bool slow, uint64_t ticks, uint32_t type)
 {
     const struct meter *const line = lane_meter_at(writer->memory, meter);
     const uint32_t number = (uint32_t)(line->owner >> 48) % LANE_SECTIONS;
@@ -149,7 +169,7 @@ static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint3
     event->ok = evidence_make(epoch, writer_of_epoch(line->ok, epoch));
     event->failures = (uint32_t)writer_of_epoch(line->failures, epoch);
     event->slow = (uint32_t)writer_of_epoch(line->slow, epoch);
-    event->what = lane_event_what(meter, outcome, slow, type, error);
+    event->what = lane_event_what(meter, outcome, slow, type);
     __atomic_store_n(&event->stamp, (uint32_t)index + 1, __ATOMIC_RELEASE);
     __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE);
     return true;
@@ -160,7 +180,7 @@ static inline bool writer_outcome(struct lane_writer *writer, uint32_t meter, ui
                                   bool slow, uint64_t ticks)
 {
     writer_count(writer, meter, epoch, outcome, slow);
-    return writer_tell(writer, meter, epoch, outcome, slow, ticks, 0, 0);
+    return writer_tell(writer, meter, epoch, outcome, slow, ticks, 0);
 }
 
 #endif

@@ -118,7 +118,7 @@ static void test_a_success_after_an_untold_failure_waits_for_it(void **state)
     assert_int_equal(host_head(host, slot)->totals.calls, 3); /* totals wait for nothing */
     /* The event says that it was before the two: as a thread that was preempted tells it. */
     line()->ok = evidence_make(epoch(), 0);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0, 0);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0);
     line()->ok = evidence_make(epoch(), 2);
     writer_ok(&client.writer, meter, epoch(), 4);
     client_mark_dirty(host, &client);
@@ -141,7 +141,7 @@ static void test_a_failure_that_is_never_told_is_counted_after_100_ms(void **sta
     breakers_drain_all(host->breakers);
     assert_int_equal(window_calls(), 3);
     assert_int_equal(window_failures(), 1);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0, 0); /* too late: counted already */
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0); /* too late: counted already */
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(window_calls(), 3);
@@ -293,7 +293,7 @@ static void test_the_failure_that_opened_is_in_the_window_though_not_told_yet(vo
     breakers_drain_all(host->breakers);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
     assert_int_equal(window_failures(), 3);
-    writer_tell(&client.writer, meter, closed_epoch, TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, 0);
+    writer_tell(&client.writer, meter, closed_epoch, TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK);
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(window_failures(), 3);
@@ -336,14 +336,14 @@ static void test_the_last_error_is_kept_for_people(void **state)
     snprintf(record->message, sizeof(record->message), "connection refused");
     record->stamp = 5 + 1;
     writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, 5 + 1);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK);
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
     assert_string_equal(host->segment->details[slot].error_message, "connection refused");
     writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
     record->stamp = 3; /* another's place */
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 63, 5 + 1);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 63);
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_UNKNOWN);
@@ -359,7 +359,7 @@ static void test_an_error_that_is_being_written_is_not_read(void **state)
     snprintf(record->message, sizeof(record->message), "half");
     record->stamp = LANE_ERROR_WRITING;
     writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK, place + 1);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK);
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
@@ -438,7 +438,7 @@ static void test_absurd_jumps_are_bounded(void **state)
     line()->total_ok = UINT64_C(1) << 60;
     line()->total_failures = UINT64_MAX;
     line()->started = UINT64_C(1) << 60;
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, true, UINT64_MAX, 0, 0);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, true, UINT64_MAX, 0);
     client_mark_dirty(host, &client);
     breakers_rung(host->breakers);
     breakers_drain_all(host->breakers);
@@ -480,7 +480,7 @@ static void claim_absurdly_much(void)
         for (uint64_t i = 0; i < LANE_EVENTS; i++) {
             claimed->ok = evidence_make(epoch(), (i + 1) * 64 * 60000);
             claimed->failures = evidence_make(epoch(), (i + 1) * 64 * 59999);
-            writer_tell(&client.writer, of, epoch(), TRIP_OK, false, host->clock.test_now_ns, 0, 0);
+            writer_tell(&client.writer, of, epoch(), TRIP_OK, false, host->clock.test_now_ns, 0);
         }
     }
     client_mark_dirty(host, &client);

@@ -73,7 +73,7 @@ static void tell(uint32_t of, uint64_t ticks, trip_outcome outcome, bool slow, u
                                        .ok = evidence_make(EPOCH, ok),
                                        .failures = failures,
                                        .slow = slows,
-                                       .what = lane_event_what(0, outcome, slow, 0, 0)};
+                                       .what = lane_event_what(0, outcome, slow, 0)};
     *(last_told[of] ? &batch[last_told[of] - 1].next : &inputs[of].source.next) = ++batch_count;
     last_told[of] = batch_count;
     counters(of, ok, failures, slows);

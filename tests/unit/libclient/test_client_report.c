@@ -63,7 +63,7 @@ static void test_a_failure_is_counted_told_and_rung(void **state)
     assert_int_equal(event->slow, 0);
     assert_int_equal(event->stamp, 1);
     assert_int_equal(event->ticks, UINT64_C(1000000000)); /* of the test clock */
-    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_UNKNOWN, 0));
+    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_UNKNOWN));
     assert_true(dirty(f, fake_lane_of(&f->fake, getpid())));
     assert_int_equal(f->fake.commons->header->doorbell, DOORBELL_AWAKE);
 }
@@ -378,7 +378,7 @@ static void test_an_error_is_recorded_with_its_texts(void **state)
     assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
     trip_end_error(&call, &error);
     const struct lane_event *const event = event_at(lane_of(f), 0);
-    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_NETWORK, 1));
+    assert_int_equal(event->what, lane_event_what(0, TRIP_FAILURE, false, TRIP_ERROR_NETWORK));
     const struct lane_error *const record = lane_error_at(lane_of(f), 1, 0);
     assert_int_equal(record->stamp, 1);
     assert_int_equal(strlen(record->message), TRIP_ERROR_MESSAGE_MAX);

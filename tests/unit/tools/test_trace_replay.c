@@ -448,9 +448,9 @@ static void test_a_told_failure_says_what_it_was(void **state)
     trace_from_now();
     host_advance(run.host, 5);
     writer_count(writer, run.meter, epoch, TRIP_TIMEOUT, true);
-    writer_tell(writer, run.meter, epoch, TRIP_TIMEOUT, true, run.host->clock.test_now_ns, TRIP_ERROR_TIMEOUT, 0);
+    writer_tell(writer, run.meter, epoch, TRIP_TIMEOUT, true, run.host->clock.test_now_ns, TRIP_ERROR_TIMEOUT);
     writer_count(writer, run.meter, epoch, TRIP_FAILURE, false);
-    writer_tell(writer, run.meter, epoch, TRIP_FAILURE, false, run.host->clock.test_now_ns, TRIP_ERROR_NETWORK, 0);
+    writer_tell(writer, run.meter, epoch, TRIP_FAILURE, false, run.host->clock.test_now_ns, TRIP_ERROR_NETWORK);
     writer_total(&lane_meter_at(writer->memory, run.meter)->ignored, 3);
     writer_total(&lane_meter_at(writer->memory, run.meter)->cancelled, 1);
     client_mark_dirty(run.host, &run.client);

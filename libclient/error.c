@@ -1,0 +1,126 @@
+#include "error.h"
+
+#include <string.h>
+
+#include "internal/words.h"
+
+trip_error_type error_type_of(const struct outcome *outcome)
+{
+    if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
+        return outcome->error->type;
+    return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ texts */
+
+/* As many bytes of a text as there is room for, up to the end of a character of UTF-8. */
+static size_t fitting(const char *text, size_t room)
+{
+    size_t length = strnlen(text, room + 1);
+    if (length <= room)
+        return length;
+    for (length = room; length > 0 && ((uint8_t)text[length] & 0xc0) == 0x80;)
+        length--;
+    return length;
+}
+
+/* size: of the field, which is 0. */
+static void put_text(char *field, size_t size, const char *text, struct lane_error *record, enum error_cut cut)
+{
+    const size_t length = text ? fitting(text, size - 1) : 0;
+    if (length)
+        memcpy(field, text, length);
+    if (text && text[length])
+        record->cut |= (uint8_t)cut;
+}
+
+/* Key and value with their NULs. A pair that does not fit is left out, with all that follow. */
+static void put_context(struct lane_error *record, const trip_error *error)
+{
+    size_t used = 0;
+    for (size_t i = 0; error->context && i < error->context_count; i++) {
+        const char *const key = error->context[i].key, *const value = error->context[i].value;
+        if (!key || !value)
+            continue;
+        const size_t room = sizeof(record->context) - used, key_size = strnlen(key, room) + 1;
+        const size_t value_size = key_size < room ? strnlen(value, room - key_size) + 1 : room;
+        if (record->pairs == TRIP_ERROR_PAIRS_MAX || key_size + value_size > room) {
+            record->cut |= ERROR_CUT_CONTEXT;
+            return;
+        }
+        memcpy(record->context + used, key, key_size);
+        memcpy(record->context + used + key_size, value, value_size);
+        used += key_size + value_size;
+        record->pairs++;
+    }
+}
+
+static void fill(struct lane_error *record, const trip_error *error)
+{
+    put_text(record->message, sizeof(record->message), error->message, record, ERROR_CUT_MESSAGE);
+    put_text(record->correlation, sizeof(record->correlation), error->correlation, record, ERROR_CUT_CORRELATION);
+    put_text(record->trace, sizeof(record->trace), error->trace, record, ERROR_CUT_TRACE);
+    put_text(record->session, sizeof(record->session), error->session, record, ERROR_CUT_SESSION);
+    put_context(record, error);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- records */
+
+/* In section 0 another thread may be at it still, LANE_ERRORS records behind. */
+static bool claim(const struct reporter *reporter, struct lane_error *place)
+{
+    uint64_t seen = __atomic_load_n(&place->stamp, __ATOMIC_RELAXED);
+    if (reporter->section) {
+        __atomic_store_n(&place->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
+        return true;
+    }
+    /* Acquire: pairs with the release of the stamp by whoever wrote here before. */
+    return seen != LANE_ERROR_WRITING && __atomic_compare_exchange_n(&place->stamp, &seen, LANE_ERROR_WRITING, false,
+                                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static void write_at(const struct reporter *reporter, uint64_t index, const struct lane_error *record)
+{
+    struct lane_error *const place = lane_error_at(reporter->lane->memory, reporter->section, index);
+    const size_t head = offsetof(struct lane_error, ticks);
+    if (!claim(reporter, place))
+        return;
+    /* No word of the new record under the old one's stamp: words.h. */
+    words_store((uint8_t *)place + head, (const uint8_t *)record + head, offsetof(struct lane_error, reserved) - head);
+    __atomic_store_n(&place->stamp, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
+}
+
+/* True: half of the ring is full. */
+static bool append(const struct reporter *reporter, const struct lane_error *record)
+{
+    struct lane_section *const section = lane_section_at(reporter->lane->memory, reporter->section);
+    /* Relaxed: the stamp tells whether a record is whole. */
+    const uint64_t index = reporter->section ? __atomic_load_n(&section->errors, __ATOMIC_RELAXED)
+                                             : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
+    write_at(reporter, index, record);
+    if (reporter->section)
+        __atomic_store_n(&section->errors, index + 1, __ATOMIC_RELAXED);
+    return (index + 1) % (LANE_ERRORS / 2) == 0;
+}
+
+/* Of an error of which nothing but its type is known the count says it all. */
+static bool has_text(const trip_error *error)
+{
+    return error && (error->message || error->correlation || error->trace || error->session || error->context);
+}
+
+bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside)
+{
+    bool half_full = false;
+    const trip_error_type type = error_type_of(outcome);
+    if (has_text(outcome->error)) {
+        struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
+        record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter->lane->view);
+        record.meter = (uint32_t)(reporter->meter - lane_meter_at(reporter->lane->memory, 0));
+        fill(&record, outcome->error);
+        half_full = append(reporter, &record);
+    }
+    /* After the record: tripd looks for records once it finds one more counted. */
+    meter_error_add(reporter, type);
+    return half_full;
+}
