@@ -103,6 +103,22 @@ static bool append(const struct reporter *reporter, const struct lane_error *rec
     return (index + 1) % (LANE_ERRORS / 2) == 0;
 }
 
+/* In the meter's room for errors, which it takes with its first one. Without memory for it the error goes uncounted. */
+static void count(const struct reporter *reporter, trip_error_type type)
+{
+    struct meter *const meter = reporter->meter;
+    const uint32_t room = lane_room(reporter->lane, &meter->errors);
+    if (!room)
+        return;
+    uint32_t *const errors = &lane_room_at(reporter->lane->memory, room - 1)->counters[type];
+    /* Release: pairs with tripd's acquire, the error's record is there. */
+    if (reporter->section)
+        __atomic_store_n(errors, __atomic_load_n(errors, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+    else
+        __atomic_fetch_add(errors, 1, __ATOMIC_RELEASE);
+    meter_moved(reporter->lane, meter, &reporter->lane->view->segment->round);
+}
+
 /* Of an error of which nothing but its type is known the count says it all. */
 static bool has_text(const trip_error *error)
 {
@@ -121,6 +137,6 @@ bool error_tell(const struct reporter *reporter, const struct outcome *outcome, 
         half_full = append(reporter, &record);
     }
     /* After the record: tripd looks for records once it finds one more counted. */
-    meter_error_add(reporter, type);
+    count(reporter, type);
     return half_full;
 }

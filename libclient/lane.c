@@ -16,6 +16,7 @@
 #endif
 
 #define METERS_A_PAGE    (LAYOUT_PAGE / (uint32_t)sizeof(struct meter))
+#define ROOMS_A_PAGE     (LAYOUT_PAGE / (uint32_t)sizeof(struct lane_room))
 #define REFUSED_PAUSE_NS UINT64_C(1000000000)
 #define TABLE_SIZE       (LANE_BREAKERS * sizeof(struct meter *))
 
@@ -331,15 +332,21 @@ static void spare_give(struct lane *lane, const struct meter *meter)
     }
 }
 
-/* With some more behind it: the kernel is asked now and then, and little memory is ahead of its use. */
+/* How many are to have memory when `next`, of which there are `a_page`, is taken: some more, so that the kernel is
+ * asked now and then, and little memory is ahead of its use. */
+static uint32_t until_next(uint32_t next, uint32_t present, uint32_t a_page, uint32_t most)
+{
+    const uint32_t more = present / 16 > a_page ? present / 16 : a_page;
+    const uint32_t until = (next + more) / a_page * a_page;
+    return until < most ? until : most;
+}
+
 static bool meter_present(struct lane *lane, uint32_t meter)
 {
     const uint32_t present = __atomic_load_n(&lane->meters_present, __ATOMIC_ACQUIRE);
     if (meter < present)
         return true;
-    const uint32_t more = present / 16 > METERS_A_PAGE ? present / 16 : METERS_A_PAGE;
-    const uint32_t until = (meter + more) / METERS_A_PAGE * METERS_A_PAGE;
-    const uint32_t most = until < LANE_METERS ? until : LANE_METERS;
+    const uint32_t most = until_next(meter, present, METERS_A_PAGE, LANE_METERS);
     if (!ask_memory(lane, lane_meter_offset(present), lane_meter_offset(most)))
         return false;
     raise_to(&lane->meters_present, most);
@@ -403,4 +410,52 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
         __atomic_store_n(&meter->owner, whose, __ATOMIC_RELEASE);
     }
     return meter;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ rooms */
+
+static bool room_present(struct lane *lane, uint32_t room)
+{
+    const uint32_t present = __atomic_load_n(&lane->rooms_present, __ATOMIC_ACQUIRE);
+    if (room < present)
+        return true;
+    const uint32_t most = until_next(room, present, ROOMS_A_PAGE, LANE_ROOMS);
+    if (!ask_memory(lane, lane_room_offset(present), lane_room_offset(most)))
+        return false;
+    raise_to(&lane->rooms_present, most);
+    return true;
+}
+
+/* Its number + 1; 0: none is left, or there is no memory for it. */
+static uint32_t room_take(struct lane *lane)
+{
+    uint32_t used = __atomic_load_n(&lane->memory->rooms_used, __ATOMIC_RELAXED);
+    do {
+        if (used >= LANE_ROOMS || !room_present(lane, used))
+            return 0;
+        /* Release: pairs with tripd's acquire, the room has its memory. */
+    } while (!__atomic_compare_exchange_n(&lane->memory->rooms_used, &used, used + 1, true, __ATOMIC_RELEASE,
+                                          __ATOMIC_RELAXED));
+    return used + 1;
+}
+
+/* A room in which nobody has counted. Where another one was taken since it is lost: a lane has rooms to spare. */
+static void room_give(struct lane *lane, uint32_t room)
+{
+    __atomic_compare_exchange_n(&lane->memory->rooms_used, &room, room - 1, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+uint32_t lane_room(struct lane *lane, uint32_t *place)
+{
+    /* Acquire: pairs with the release of whoever took it. */
+    uint32_t there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    const uint32_t room = there ? 0 : room_take(lane);
+    if (!room)
+        return there;
+    /* In section 0 two threads may want the same one: the later takes the earlier's. Release: pairs with tripd's
+     * acquire of the place, the room is below `rooms_used`. */
+    if (__atomic_compare_exchange_n(place, &there, room, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+        return room;
+    room_give(lane, room);
+    return there;
 }

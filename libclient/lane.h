@@ -16,8 +16,8 @@ struct lane {
     uint32_t thread_meters;                    /* meters taken by other sections than 0 */
     uint32_t spares[16];                       /* meter + 1: taken, but another thread was faster */
     uint32_t watch_next;                       /* where to look for a place in the table of calls in flight */
-    /* What of it has memory for sure: sections and meters below. */
-    uint32_t sections_present, meters_present;
+    /* What of it has memory for sure: sections, meters and rooms below. */
+    uint32_t sections_present, meters_present, rooms_present;
     bool calls_present;
     uint64_t refused_until_ns; /* the kernel had no memory: it is not asked again before; 0: it never refused */
     struct lane *older;
@@ -34,6 +34,10 @@ uint32_t lane_section_take(struct lane *lane);
 void lane_section_give(struct lane *lane, uint32_t section);
 /* The meter of this breaker in this section, taken if need be; NULL: none is left. */
 struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uint64_t owner);
+
+/* The room that stands in *place as its number + 1: the one that is there, or a new one, all zeros. The place is one of
+ * a meter's. 0: none is left, or there is no memory for it. */
+uint32_t lane_room(struct lane *lane, uint32_t *place);
 
 /* Is there a table of calls in flight? It gets its memory when the first call is to be watched. */
 bool lane_calls_ready(struct lane *lane);

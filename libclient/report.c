@@ -123,7 +123,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
     }
     if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
         if (latency_ns)
-            own_latency(meter, latency_ns);
+            own_latency(slot->lane_at, meter, latency_ns);
         count_ok(breaker, slot, meter);
         return;
     }
@@ -321,7 +321,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
             limits_give(call);
         own_add(&meter->finished);
         if (ns)
-            own_latency(meter, ns);
+            own_latency(slot->lane_at, meter, ns);
         count_ok(breaker, slot, meter);
         return;
     }

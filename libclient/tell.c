@@ -40,14 +40,28 @@ static void evidence_add(const struct reporter *reporter, uint64_t *evidence, ui
         shared_evidence(evidence, epoch);
 }
 
+/* Without a room the call is counted, and its latency is not. */
+static void shared_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
+{
+    const uint32_t room = lane_room(lane, &meter->rooms[bucket / LATENCY_GROUP]);
+    if (room)
+        __atomic_fetch_add(&lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP], 1,
+                           __ATOMIC_RELAXED);
+}
+
+COLD void tell_first_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
+{
+    shared_latency(lane, meter, bucket);
+}
+
 static void latency_add(const struct reporter *reporter, const struct outcome *outcome)
 {
     if (!outcome->latency_ns)
         return;
     if (reporter->section)
-        own_latency(reporter->meter, outcome->latency_ns);
+        own_latency(reporter->lane, reporter->meter, outcome->latency_ns);
     else
-        __atomic_fetch_add(&reporter->meter->latency[latency_bucket(outcome->latency_ns)], 1, __ATOMIC_RELAXED);
+        shared_latency(reporter->lane, reporter->meter, latency_bucket(outcome->latency_ns));
 }
 
 bool tell_totals(const struct reporter *reporter, const struct outcome *outcome)

@@ -68,22 +68,20 @@ static inline void reporter_add(const struct reporter *reporter, uint64_t *count
     meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 
-/* One more error of this type. */
-static inline void meter_error_add(const struct reporter *reporter, trip_error_type type)
-{
-    uint32_t *const errors = &reporter->meter->errors[type];
-    /* Release: pairs with tripd's acquire, the error's record is there. */
-    if (reporter->section)
-        __atomic_store_n(errors, __atomic_load_n(errors, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
-    else
-        __atomic_fetch_add(errors, 1, __ATOMIC_RELEASE);
-    meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
-}
+/* In a meter that knows no room for this bucket's group yet. */
+void tell_first_latency(struct lane *lane, struct meter *meter, uint32_t bucket);
 
-static inline void own_latency(struct meter *meter, uint64_t latency_ns)
+/* Relaxed: for people. A room's memory was there before its number, and stays. */
+static inline void own_latency(struct lane *lane, struct meter *meter, uint64_t latency_ns)
 {
-    uint32_t *const bucket = &meter->latency[latency_bucket(latency_ns)];
-    __atomic_store_n(bucket, __atomic_load_n(bucket, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED); /* for people */
+    const uint32_t bucket = latency_bucket(latency_ns);
+    const uint32_t room = __atomic_load_n(&meter->rooms[bucket / LATENCY_GROUP], __ATOMIC_RELAXED);
+    if (unlikely(!room)) {
+        tell_first_latency(lane, meter, bucket);
+        return;
+    }
+    uint32_t *const calls = &lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP];
+    __atomic_store_n(calls, __atomic_load_n(calls, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
 /* Closed without a streak, and the meter's successes are of its epoch: one more success changes nothing else. */

@@ -37,6 +37,7 @@ struct walk {
     trip_breaker *breakers[BREAKERS];
     uint8_t *handles[BREAKERS];
     struct meter **meters;
+    struct lane_room *rooms;
     unsigned next;
     volatile uint64_t sink;
 };
@@ -73,7 +74,7 @@ static void walk_by_hand(void *context, uint64_t times)
         add(&meter->finished);
         add(&meter->total_ok);
         add(&meter->ok);
-        (*(volatile uint32_t *)&meter->latency[1])++;
+        (*(volatile uint32_t *)&walk->rooms[meter->rooms[1]].counters[1])++;
     }
 }
 
@@ -103,12 +104,14 @@ static void lay_out(struct walk *walk)
     const struct state_line *const words = lines(sizeof(*words));
     struct meter *const meters = lines(sizeof(*meters));
     walk->meters = lines(sizeof(*walk->meters));
+    walk->rooms = lines(sizeof(*walk->rooms));
     for (unsigned i = 0; i < BREAKERS; i++) {
         struct bound_line *const bound = (void *)(bindings + (size_t)i * BINDING_STRIDE);
         walk->handles[i] = handles + (size_t)i * HANDLE_STRIDE;
         *(struct bound_line **)(void *)walk->handles[i] = bound;
         *bound = (struct bound_line){.settings = &policies[i].admission, .state = &words[i].word, .number = i};
         walk->meters[i] = &meters[i];
+        meters[i].rooms[1] = i;
     }
 }
 

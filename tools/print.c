@@ -89,14 +89,14 @@ static const char *count(const json_t *map, const char *key, char out[24])
     return out;
 }
 
-/* Below the end of a bucket, or above the last bucket that has one. */
+/* Within 5%; beyond what buckets can tell, above that. */
 static const char *latency(const json_t *map, const char *key, char out[24])
 {
     const double ms = json_number_value(json_object_get(map, key));
     if (absent(map, key))
-        snprintf(out, 24, ">2.1s");
+        snprintf(out, 24, ">137s");
     else
-        snprintf(out, 24, ms < 10 ? "<%.2fms" : "<%.0fms", ms);
+        snprintf(out, 24, ms < 10 ? "%.3gms" : "%.0fms", ms);
     return out;
 }
 

@@ -57,6 +57,7 @@ static const uint32_t least_stride[SECTION_COUNT] = {
     [SECTION_PATTERNS] = sizeof(struct pattern_slot),
     [SECTION_LIMITS] = sizeof(struct limits_shown),
     [SECTION_RESTS] = sizeof(struct breaker_rest),
+    [SECTION_LATENCY] = sizeof(struct latency_group),
     [SECTION_ERRORS] = sizeof(struct error_record),
     [SECTION_ERROR_ROWS] = sizeof(struct error_row),
     [SECTION_CORRELATION] = sizeof(struct correlation_shown),
@@ -99,7 +100,8 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
     for (unsigned i = 0; i < SECTION_COUNT; i++)
         if (!section_ok(&header->sections[i], least_stride[i], header->size))
             return wrong(ret_why, -EBADMSG, "%s is damaged: section %u is not where it can be", path, i);
-    if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX)
+    if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX ||
+        header->latency_groups > header->sections[SECTION_LATENCY].count)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
     memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
     return 0;
@@ -143,7 +145,10 @@ static int load(struct snapshot *snapshot, int fd, const struct segment_header *
     struct section loaded[SECTION_COUNT];
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         loaded[i] = header->sections[i];
-        loaded[i].count = section_of_breakers(i) ? header->slots : loaded[i].count;
+        if (section_of_breakers(i))
+            loaded[i].count = header->slots;
+        if (i == SECTION_LATENCY)
+            loaded[i].count = header->latency_groups;
         loaded[i].offset = size;
         size += LANE_ALIGN((uint64_t)loaded[i].stride * loaded[i].count);
     }
@@ -275,6 +280,17 @@ uint32_t snapshot_slots(const struct snapshot *snapshot)
     return slots < BREAKERS_MAX ? slots : BREAKERS_MAX;
 }
 
+static void copy_latency(const struct snapshot *snapshot, const uint32_t numbers[LATENCY_GROUPS],
+                         uint64_t ret_latency[LATENCY_BUCKETS])
+{
+    const struct section *const section = &snapshot->sections[SECTION_LATENCY];
+    /* Acquire: pairs with tripd's release when they have memory. */
+    const uint32_t there =
+        __atomic_load_n(&((const struct segment_header *)snapshot->data)->latency_groups, __ATOMIC_ACQUIRE);
+    latency_load(numbers, entry(snapshot, SECTION_LATENCY, 0), section->stride,
+                 there < section->count ? there : section->count, ret_latency);
+}
+
 /* What tripd writes under a sequence. A tripd that died within a write left it odd: what there is, is shown. */
 static void copy_sequenced(const uint64_t *sequence, const void *from, void *to, size_t size)
 {
@@ -288,11 +304,21 @@ static void copy_sequenced(const uint64_t *sequence, const void *from, void *to,
     }
 }
 
-static bool copy_detail(const struct detail_slot *from, struct detail_slot *ret_detail)
+/* And its calls by latency: of the same name. */
+static bool copy_detail(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
 {
-    copy_sequenced(&from->sequence, from, ret_detail, sizeof(*from));
-    ret_detail->name[TRIP_NAME_MAX] = '\0';
-    return ret_detail->name[0] != '\0';
+    const struct detail_slot *const from = entry(snapshot, SECTION_DETAIL, slot);
+    struct detail_slot *const detail = &ret_breaker->detail;
+    uint64_t after;
+    unsigned tries = 0;
+    do {
+        copy_sequenced(&from->sequence, from, detail, sizeof(*from));
+        copy_latency(snapshot, detail->latency, ret_breaker->latency);
+        __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+        after = __atomic_load_n(&from->sequence, __ATOMIC_RELAXED);
+    } while (detail->sequence != after && ++tries < TRIES);
+    detail->name[TRIP_NAME_MAX] = '\0';
+    return detail->name[0] != '\0';
 }
 
 static void copy_core(const struct core_slot *from, struct core_head *ret_core)
@@ -326,7 +352,7 @@ static uint64_t uncertain_for_ms(const struct snapshot *snapshot)
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
 {
     uint32_t found;
-    if (!copy_detail(entry(snapshot, SECTION_DETAIL, slot), &ret_breaker->detail))
+    if (!copy_detail(snapshot, slot, ret_breaker))
         return false;
     if (find(snapshot, ret_breaker->detail.name, &found) < 0 || found != slot)
         return false; /* forgotten, or not yet there */
@@ -341,6 +367,7 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
                                                   .word = __atomic_load_n(mirror, __ATOMIC_RELAXED),
                                                   .now_ms = snapshot_now_ms(snapshot),
                                                   .limits = &ret_breaker->limits,
+                                                  .latency = ret_breaker->latency,
                                                   .daemon = snapshot->daemon,
                                                   .as_of_ms = uncertain_for_ms(snapshot)};
     return true;

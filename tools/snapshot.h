@@ -37,6 +37,7 @@ struct snapshot_breaker {
     struct detail_slot detail;
     struct core_head core;
     struct limits_shown limits;
+    uint64_t latency[LATENCY_BUCKETS];
     struct report_breaker report;
 };
 /* False: the slot is free, or changed all the time while it was read. */

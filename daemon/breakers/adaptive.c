@@ -55,12 +55,21 @@ void breakers_adaptive_free(struct breaker *breaker)
     breaker->adaptive = NULL;
 }
 
+static void read_latency(const struct breakers *breakers, uint32_t slot, uint64_t ret_latency[ADAPTIVE_BUCKETS])
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(breakers->segment, slot, counts);
+    adaptive_fold(counts, ret_latency);
+}
+
 void breakers_adaptive_from_now(struct breakers *breakers, uint32_t slot)
 {
     struct adaptive *const adaptive = breakers->table[slot].adaptive;
-    if (adaptive)
-        adaptive_from_now(adaptive, &segment_core(breakers->segment, slot)->head.totals,
-                          breakers->segment->details[slot].latency, breakers->now_ns);
+    uint64_t latency[ADAPTIVE_BUCKETS];
+    if (!adaptive)
+        return;
+    read_latency(breakers, slot, latency);
+    adaptive_from_now(adaptive, &segment_core(breakers->segment, slot)->head.totals, latency, breakers->now_ns);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- samples */
@@ -81,12 +90,14 @@ bool breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
 {
     struct breaker *const breaker = &breakers->table[slot];
     const struct breaker_totals *const totals = &segment_core(breakers->segment, slot)->head.totals;
+    uint64_t latency[ADAPTIVE_BUCKETS];
     if (breakers_adaptive_due_ns(breaker) > breakers->now_ns)
         return false;
     if (breaker->mode == TRIP_MODE_SHADOW) /* what it would have shed went out, and is among the calls */
         breaker->adaptive->totals.limited[LIMITED_SHED] = totals->limited[LIMITED_SHED];
     breakers_publish_latency(breakers, slot);
-    adaptive_sample(breaker->adaptive, breaker->settings, &segment_core(breakers->segment, slot)->head,
-                    breakers->segment->details[slot].latency, breakers->now_ns);
+    read_latency(breakers, slot, latency);
+    adaptive_sample(breaker->adaptive, breaker->settings, &segment_core(breakers->segment, slot)->head, latency,
+                    breakers->now_ns);
     return true;
 }

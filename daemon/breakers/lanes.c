@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "breakers/latency.h"
 #include "breakers/limits.h"
 #include "breakers/meters.h"
 #include "breakers/permits.h"
@@ -233,16 +232,6 @@ static void touch_all(struct breakers *breakers, struct lane_reader *reader)
     }
 }
 
-/* What its calls took goes with its meters. The others' follow at the next heartbeat. */
-static void publish_latencies(struct breakers *breakers, struct lane_reader *reader)
-{
-    for (uint32_t number = 0; number < reader->meters; number++) {
-        struct meter_cursor *const meter = lane_reader_meter(reader, number);
-        if (meter && meter->breaker != NO_BREAKER && breakers->table[meter->breaker].latency_stale)
-            breakers_publish_latency_of(breakers, meter);
-    }
-}
-
 static void forget(struct breakers *breakers, struct lane_reader *reader)
 {
     const uint32_t number = reader->number;
@@ -277,7 +266,6 @@ void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, u
     breakers_for_lanes(breakers, breakers->leaving, touch_all);
     breakers_turn_touched(breakers);
     breakers_for_lanes(breakers, breakers->leaving, touch_all);
-    breakers_for_lanes(breakers, breakers->leaving, publish_latencies);
     breakers_for_lanes(breakers, breakers->leaving, breakers_unlink_meters);
     breakers_for_lanes(breakers, breakers->leaving, forget);
     breakers_turn_touched(breakers);

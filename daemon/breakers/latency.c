@@ -1,27 +1,27 @@
 #include "breakers/latency.h"
 
-#include <string.h>
+struct publishing {
+    struct segment *segment;
+    uint32_t slot;
+};
 
-/* Of these meters, which are all the breaker's. */
-static void publish_latency(struct breakers *breakers, uint32_t slot, struct meter_cursor *first, bool alone)
+static void add(void *context, uint32_t group, const uint32_t calls[LATENCY_GROUP])
 {
-    uint64_t counts[LATENCY_BUCKETS];
-    memcpy(counts, breakers->segment->details[slot].latency, sizeof(counts));
-    for (struct meter_cursor *meter = first; meter; meter = alone ? NULL : meter->next) {
-        lanes_reading(breakers->options.lanes, meter->lane->number);
-        meter_cursor_latency(meter, counts);
-    }
-    lanes_reading(breakers->options.lanes, 0);
-    segment_detail_latency(breakers->segment, slot, counts);
-}
-
-void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
-{
-    publish_latency(breakers, slot, breakers->table[slot].meters, false);
-    breakers->table[slot].latency_stale = false;
+    const struct publishing *const to = context;
+    segment_latency_add(to->segment, to->slot, group, calls);
 }
 
 void breakers_publish_latency_of(struct breakers *breakers, struct meter_cursor *meter)
 {
-    publish_latency(breakers, meter->breaker, meter, true);
+    struct publishing to = {.segment = breakers->segment, .slot = meter->breaker};
+    lanes_reading(breakers->options.lanes, meter->lane->number);
+    meter_cursor_latency(meter, add, &to);
+    lanes_reading(breakers->options.lanes, 0);
+}
+
+void breakers_publish_latency(struct breakers *breakers, uint32_t slot)
+{
+    for (struct meter_cursor *meter = breakers->table[slot].meters; meter; meter = meter->next)
+        breakers_publish_latency_of(breakers, meter);
+    breakers->table[slot].latency_stale = false;
 }

@@ -1,4 +1,4 @@
-/* The details' latencies: what the meters have counted since. */
+/* The segment's calls by latency: what the meters have counted since. */
 #ifndef TRIPD_BREAKERS_LATENCY_H
 #define TRIPD_BREAKERS_LATENCY_H
 

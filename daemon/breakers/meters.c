@@ -1,5 +1,7 @@
 #include "breakers/meters.h"
 
+#include "breakers/latency.h"
+
 static void link_to(struct meter_cursor **chain, struct meter_cursor *meter)
 {
     meter->next = *chain;
@@ -9,13 +11,17 @@ static void link_to(struct meter_cursor **chain, struct meter_cursor *meter)
     *chain = meter;
 }
 
-static void leave_chain(struct meter_cursor *meter)
+/* What its calls took stays with the breaker. */
+static void leave_chain(struct breakers *breakers, struct meter_cursor *meter)
 {
     *meter->previous = meter->next;
     if (meter->next)
         meter->next->previous = meter->previous;
-    if (meter->breaker != NO_BREAKER)
-        meter_cursor_unclaim(meter);
+    if (meter->breaker == NO_BREAKER)
+        return;
+    if (breakers->table[meter->breaker].latency_stale)
+        breakers_publish_latency_of(breakers, meter);
+    meter_cursor_unclaim(meter);
 }
 
 void breakers_home(struct breakers *breakers, struct meter_cursor *meter)
@@ -36,13 +42,13 @@ void breakers_strays(struct breakers *breakers, struct meter_cursor **chain)
         next = meter->next;
         if (owner == meter->owner || owner == 0)
             continue;
-        leave_chain(meter);
+        leave_chain(breakers, meter);
         meter->owner = owner;
         link_to(&strays, meter);
     }
     while (strays) {
         struct meter_cursor *const meter = strays;
-        leave_chain(meter);
+        leave_chain(breakers, meter);
         breakers_home(breakers, meter);
     }
 }
@@ -51,18 +57,17 @@ void breakers_homeless(struct breakers *breakers, uint32_t slot)
 {
     while (breakers->table[slot].meters) {
         struct meter_cursor *const meter = breakers->table[slot].meters;
-        leave_chain(meter);
+        leave_chain(breakers, meter);
         link_to(&breakers->nobodys, meter);
     }
 }
 
 void breakers_unlink_meters(struct breakers *breakers, struct lane_reader *reader)
 {
-    (void)breakers;
     for (uint32_t number = 0; number < reader->meters; number++) {
         struct meter_cursor *const meter = lane_reader_meter(reader, number);
         if (meter)
-            leave_chain(meter);
+            leave_chain(breakers, meter);
     }
 }
 

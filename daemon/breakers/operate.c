@@ -1,6 +1,7 @@
 /* What operators do. Each drains first, so that what was reported before counts before. */
 #include <errno.h>
 
+#include "breakers/errors.h"
 #include "breakers/move.h"
 #include "breakers/policy.h"
 #include "breakers/reconcile.h"

@@ -44,6 +44,8 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
     head->open_ms = breaker->open_ms;
     memcpy(head->trips, breaker->trips, sizeof(head->trips));
     segment_commit(breakers->segment);
+    for (size_t i = 0; i < breaker->latency_count; i++)
+        segment_latency_put(breakers->segment, slot, breaker->latency[i].bucket, breaker->latency[i].calls);
 }
 
 /* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */

@@ -7,6 +7,40 @@
 #define HEDGE_MEMORY 32 /* a sample replaces a 32nd of what is remembered: 8 s of latencies count most */
 #define HEDGE_LEAST  20 /* calls that a percentile needs */
 
+/* ----------------------------------------------------------------------------------------------------------- buckets
+ */
+
+#define FIRST_STEPS 144 /* buckets of latency.h that are in the first one: 65,536 ns */
+#define HALF_OCTAVE (LATENCY_STEPS / 2)
+
+static uint32_t bucket_of(uint32_t fine)
+{
+    const uint32_t bucket = fine < FIRST_STEPS ? 0 : 1 + (fine - FIRST_STEPS) / HALF_OCTAVE;
+    return bucket < ADAPTIVE_BUCKETS ? bucket : ADAPTIVE_BUCKETS - 1;
+}
+
+static uint64_t end_ns(uint32_t bucket)
+{
+    return latency_bucket_begin_ns(FIRST_STEPS + bucket * HALF_OCTAVE);
+}
+
+uint32_t adaptive_bucket(uint64_t latency_ns)
+{
+    return bucket_of(latency_bucket(latency_ns));
+}
+
+uint64_t adaptive_bucket_middle_ns(uint32_t bucket)
+{
+    return ((bucket == 0 ? 0 : end_ns(bucket - 1)) + end_ns(bucket)) / 2;
+}
+
+void adaptive_fold(const uint64_t counts[LATENCY_BUCKETS], uint64_t ret_latency[ADAPTIVE_BUCKETS])
+{
+    memset(ret_latency, 0, ADAPTIVE_BUCKETS * sizeof(*ret_latency));
+    for (uint32_t fine = 0; fine < LATENCY_BUCKETS; fine++)
+        ret_latency[bucket_of(fine)] += counts[fine];
+}
+
 static bool hedges_by_latency(const struct breaker_settings *settings)
 {
     return settings->hedge.set && settings->hedge.max > 0 && settings->hedge.after == 0;
@@ -46,7 +80,7 @@ void adaptive_begin(struct adaptive *adaptive)
 }
 
 void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *totals,
-                       const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns)
+                       const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns)
 {
     adaptive->totals = *totals;
     memcpy(adaptive->latency, latency, sizeof(adaptive->latency));
@@ -56,18 +90,12 @@ void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *t
 /* ------------------------------------------------------------------------------------------------------------ samples
  */
 
-static uint64_t bucket_middle_ns(uint32_t bucket)
-{
-    const uint64_t begin_ns = bucket == 0 ? 0 : latency_bucket_end_ns(bucket - 1);
-    return (begin_ns + latency_bucket_end_ns(bucket)) / 2;
-}
-
-static uint64_t mean_latency_ns(const struct adaptive *adaptive, const uint64_t counts[LATENCY_BUCKETS])
+static uint64_t mean_latency_ns(const struct adaptive *adaptive, const uint64_t counts[ADAPTIVE_BUCKETS])
 {
     double sum_ns = 0, calls = 0;
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+    for (uint32_t bucket = 0; bucket < ADAPTIVE_BUCKETS; bucket++) {
         const double came = (double)(counts[bucket] - adaptive->latency[bucket]);
-        sum_ns += came * (double)bucket_middle_ns(bucket);
+        sum_ns += came * (double)adaptive_bucket_middle_ns(bucket);
         calls += came;
     }
     return calls > 0 ? (uint64_t)(sum_ns / calls) : 0;
@@ -95,23 +123,23 @@ static void sample_throttle(struct adaptive *adaptive, const struct breaker_tota
 }
 
 /* The end of the bucket in which it lies; 0: too few calls, or it lies beyond all buckets. */
-static uint64_t percentile_ns(const double counts[LATENCY_BUCKETS], double share)
+static uint64_t percentile_ns(const double counts[ADAPTIVE_BUCKETS], double share)
 {
     double calls = 0, seen = 0;
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+    for (uint32_t bucket = 0; bucket < ADAPTIVE_BUCKETS; bucket++)
         calls += counts[bucket];
-    for (uint32_t bucket = 0; calls >= HEDGE_LEAST && bucket < LATENCY_BUCKETS - 1; bucket++) {
+    for (uint32_t bucket = 0; calls >= HEDGE_LEAST && bucket < ADAPTIVE_BUCKETS - 1; bucket++) {
         seen += counts[bucket];
         if (seen >= calls * share)
-            return latency_bucket_end_ns(bucket);
+            return end_ns(bucket);
     }
     return 0;
 }
 
-static void sample_hedge(struct adaptive *adaptive, const uint64_t counts[LATENCY_BUCKETS], enum hedge_at at)
+static void sample_hedge(struct adaptive *adaptive, const uint64_t counts[ADAPTIVE_BUCKETS], enum hedge_at at)
 {
     static const double shares[] = {[HEDGE_AT_P50] = 0.50, [HEDGE_AT_P95] = 0.95, [HEDGE_AT_P99] = 0.99};
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+    for (uint32_t bucket = 0; bucket < ADAPTIVE_BUCKETS; bucket++)
         adaptive->recent[bucket] +=
             (double)(counts[bucket] - adaptive->latency[bucket]) - adaptive->recent[bucket] / HEDGE_MEMORY;
     adaptive->hedge_ns = percentile_ns(adaptive->recent, shares[at]);
@@ -130,7 +158,7 @@ uint64_t adaptive_due_ns(const struct adaptive *adaptive)
 }
 
 void adaptive_sample(struct adaptive *adaptive, const struct breaker_settings *settings, const struct core_head *core,
-                     const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns)
+                     const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns)
 {
     const bool calls = memcmp(&adaptive->totals, &core->totals, sizeof(core->totals)) != 0;
     sample_throttle(adaptive, &core->totals, settings->throttle.k, now_ns);

@@ -15,18 +15,27 @@
 #define ADAPTIVE_ADMIT_ALL 1000                /* permille */
 #define ADAPTIVE_TICK_NS   UINT64_C(250000000) /* from one sample to the next, while calls come */
 
+/* Limits need no more than half octaves from 65,536 ns to 2.1 s: bucket 2i ends at 65,536 ns * 2^i, the one after it at
+ * 1.5 times that, and the last one holds all that took longer. */
+#define ADAPTIVE_BUCKETS 32
+
 struct adaptive {
     struct limiter_state limiter;
     struct throttle_state throttle;
-    struct breaker_totals totals;      /* as of the last sample */
-    uint64_t latency[LATENCY_BUCKETS]; /* likewise */
-    double recent[LATENCY_BUCKETS];    /* calls of late by latency */
+    struct breaker_totals totals;       /* as of the last sample */
+    uint64_t latency[ADAPTIVE_BUCKETS]; /* likewise */
+    double recent[ADAPTIVE_BUCKETS];    /* calls of late by latency */
     uint64_t sampled_ns;
     uint64_t hedge_ns;  /* 0: too few calls to tell */
     uint32_t in_flight; /* the most since the last sample */
     uint32_t permille;  /* admitted */
     bool busy;          /* calls come, or the share of the admitted is to rise again */
 };
+
+uint32_t adaptive_bucket(uint64_t latency_ns);
+uint64_t adaptive_bucket_middle_ns(uint32_t bucket);
+/* What was counted by latency, in those buckets. */
+void adaptive_fold(const uint64_t counts[LATENCY_BUCKETS], uint64_t ret_latency[ADAPTIVE_BUCKETS]);
 
 /* Do these settings ask for it? */
 bool adaptive_measures(const struct breaker_settings *settings);
@@ -37,13 +46,13 @@ void adaptive_begin(struct adaptive *adaptive);
 void adaptive_configure(struct adaptive *adaptive, const struct breaker_settings *settings, uint64_t in_force);
 /* What was counted until now is in no sample. */
 void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *totals,
-                       const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns);
+                       const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns);
 
 /* Something was counted. */
 void adaptive_counted(struct adaptive *adaptive, uint64_t in_flight);
 /* When to sample next, all breakers at the same moments; UINT64_MAX: when calls come. */
 uint64_t adaptive_due_ns(const struct adaptive *adaptive);
 void adaptive_sample(struct adaptive *adaptive, const struct breaker_settings *settings, const struct core_head *core,
-                     const uint64_t latency[LATENCY_BUCKETS], uint64_t now_ns);
+                     const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns);
 
 #endif

@@ -68,12 +68,27 @@ int lane_reader_new(struct lane *lane, struct lane_reader **ret_side)
     return 0;
 }
 
+static void free_latency(struct meter_cursor *meter)
+{
+    for (struct latency_taken *taken = meter->latency, *next; taken; taken = next) {
+        next = taken->next;
+        free(taken);
+    }
+}
+
+static void free_chunk(struct meter_cursor *chunk)
+{
+    for (uint32_t i = 0; chunk && i < METERS_PER_CHUNK; i++)
+        free_latency(&chunk[i]);
+    free(chunk);
+}
+
 struct lane_reader *lane_reader_free(struct lane_reader *reader)
 {
     if (!reader)
         return NULL;
     for (uint32_t chunk = 0; chunk < reader->chunk_count; chunk++)
-        free(reader->chunks[chunk]);
+        free_chunk(reader->chunks[chunk]);
     free(reader->chunks);
     free(reader->claims);
     free(reader->sections);
@@ -191,12 +206,91 @@ static struct meter_cursor *meter_place(struct lane_reader *reader, uint32_t num
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;
 }
 
-/* By this worker or one before, also what its calls took is in the details. */
+/* By this worker or one before, also what its calls took is in the segment. */
 static bool counted_before(const struct meter_marks *marks)
 {
     const struct meter_marks none = {0};
     return memcmp(marks, &none, sizeof(none)) != 0;
 }
+
+/* NULL: the place in the meter holds no room, or one that is not in use. That two meters name the same room harms
+ * nobody: what it counts counts twice, as if their client had counted it twice. */
+static struct lane_room *room_at(const struct meter_cursor *meter, const uint32_t *place)
+{
+    /* Acquire: pairs with the client's release, the room is below `rooms_used`. */
+    const uint32_t room = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    return room && room <= lane_rooms(meter->lane->lane) ? lane_room_at(meter->lane->memory, room - 1) : NULL;
+}
+
+/* ---------------------------------------------------------------------------------------------------- latencies */
+
+static struct lane_room *latency_room(const struct meter_cursor *meter, uint32_t group)
+{
+    return room_at(meter, &line_of(meter)->rooms[group]);
+}
+
+/* NULL: no memory, or no room in the user's quota. */
+static struct latency_taken *latency_taken(struct meter_cursor *meter, uint32_t group)
+{
+    struct latency_taken *taken = meter->latency;
+    while (taken && taken->group != group)
+        taken = taken->next;
+    if (taken || meter->lane->latency_refused)
+        return taken;
+    taken = lane_charge(meter->lane->lane, sizeof(*taken)) ? calloc(1, sizeof(*taken)) : NULL;
+    meter->lane->latency_refused = !taken;
+    if (!taken)
+        return NULL;
+    taken->group = group;
+    taken->next = meter->latency;
+    meter->latency = taken;
+    return taken;
+}
+
+/* True: `ret_calls` came since the last time, at least one. */
+static bool take_latency(struct latency_taken *taken, const struct lane_room *room, uint32_t ret_calls[LATENCY_GROUP])
+{
+    uint32_t any = 0;
+    for (unsigned i = 0; i < LATENCY_GROUP; i++) {
+        /* Details: no order is needed. The difference is modular: a counter may wrap. */
+        const uint32_t calls = __atomic_load_n(&room->counters[i], __ATOMIC_RELAXED);
+        ret_calls[i] = calls - taken->calls[i];
+        taken->calls[i] = calls;
+        any |= ret_calls[i];
+    }
+    return any != 0;
+}
+
+static void adopt_latency(struct meter_cursor *meter)
+{
+    uint32_t calls[LATENCY_GROUP];
+    for (uint32_t group = 0; group < LATENCY_GROUPS; group++) {
+        const struct lane_room *const room = latency_room(meter, group);
+        struct latency_taken *const taken = room ? latency_taken(meter, group) : NULL;
+        if (taken)
+            take_latency(taken, room, calls);
+        else if (room)
+            meter->latency_before |= UINT32_C(1) << group;
+    }
+}
+
+void meter_cursor_latency(struct meter_cursor *meter,
+                          void (*each)(void *context, uint32_t group, const uint32_t calls[LATENCY_GROUP]),
+                          void *context)
+{
+    uint32_t calls[LATENCY_GROUP];
+    for (uint32_t group = 0; group < LATENCY_GROUPS; group++) {
+        const struct lane_room *const room = latency_room(meter, group);
+        struct latency_taken *const taken = room ? latency_taken(meter, group) : NULL;
+        const uint32_t bit = UINT32_C(1) << group;
+        if (taken && take_latency(taken, room, calls) && !(meter->latency_before & bit))
+            each(context, group, calls);
+        if (taken)
+            meter->latency_before &= ~bit;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------ looking for them */
 
 static void meter_adopt(struct lane_reader *reader, struct meter_cursor *meter, uint32_t number, uint64_t owner)
 {
@@ -209,10 +303,8 @@ static void meter_adopt(struct lane_reader *reader, struct meter_cursor *meter, 
     meter->deferred_ticks = TICKS_UNKNOWN;
     meter->announced = __atomic_load_n(&line->announced, __ATOMIC_RELAXED); /* it is read anyway */
     words_load(&meter->marks, &line->marks, sizeof(meter->marks));
-    for (unsigned bucket = 0; counted_before(&meter->marks) && bucket < LATENCY_BUCKETS; bucket++) {
-        /* Details: no order is needed. */
-        meter->latency[bucket] = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
-    }
+    if (counted_before(&meter->marks))
+        adopt_latency(meter);
 }
 
 static void activate(struct meter_cursor *meter)
@@ -276,6 +368,7 @@ void lane_reader_look(struct lane_reader *reader, uint64_t now_ticks,
 {
     uint32_t unowned = UINT32_MAX;
     reader->short_of_room = false;
+    reader->latency_refused = false;
     lane_look(reader->lane);
     adopt_sections(reader);
     reader->meters = lane_meters(reader->lane);
@@ -295,6 +388,15 @@ void lane_reader_look(struct lane_reader *reader, uint64_t now_ticks,
     }
     reader->unowned = unowned < reader->meters ? unowned : reader->meters;
     reader->looked_ticks = now_ticks;
+}
+
+/* Where the meter names no room there is nothing new. */
+static void read_errors(const struct meter_cursor *meter, uint32_t errors[TRIP_ERROR_TYPE_COUNT])
+{
+    const struct lane_room *const counts = room_at(meter, &line_of(meter)->errors);
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        /* Acquire: pairs with the client's release, an error that is counted has its record. */
+        errors[type] = counts ? __atomic_load_n(&counts->counters[type], __ATOMIC_ACQUIRE) : meter->marks.errors[type];
 }
 
 void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_counters)
@@ -320,9 +422,7 @@ void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_co
     to->retries = load(&line->retries);
     for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
         to->limited[kind] = load(&line->limited[kind]);
-    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
-        /* Pairs with the client's release: an error that is counted has its record. */
-        to->errors[type] = __atomic_load_n(&line->errors[type], __ATOMIC_ACQUIRE);
+    read_errors(meter, to->errors);
 }
 
 uint64_t meter_cursor_begun(const struct meter_cursor *meter)
@@ -349,17 +449,6 @@ bool lane_reader_mark(struct lane_reader *reader, uint32_t number, const struct 
     if (meter)
         meter->marks = *marks;
     return true;
-}
-
-void meter_cursor_latency(struct meter_cursor *meter, uint64_t counts[LATENCY_BUCKETS])
-{
-    const struct meter *const line = line_of(meter);
-    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
-        /* Details: no order is needed. The difference is modular: a bucket may wrap. */
-        const uint32_t count = __atomic_load_n(&line->latency[bucket], __ATOMIC_RELAXED);
-        counts[bucket] += count - meter->latency[bucket];
-        meter->latency[bucket] = count;
-    }
 }
 
 /* ----------------------------------------------------------------------------------------------------------- rings */

@@ -12,6 +12,13 @@
 
 struct lane_reader;
 
+/* The calls of one latency group that tripd has taken of a meter: its room's counters, as they were then. */
+struct latency_taken {
+    struct latency_taken *next; /* of another group */
+    uint32_t group;
+    uint32_t calls[LATENCY_GROUP];
+};
+
 /* tripd's reader of a meter. The marks stand in the lane, for the worker after this one; these here are a copy, which
  * the client cannot change. */
 struct meter_cursor {
@@ -31,7 +38,8 @@ struct meter_cursor {
     uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
     uint32_t told_first, told_last; /* places + 1 in the batch; 0: none */
-    uint32_t latency[LATENCY_BUCKETS];
+    struct latency_taken *latency;
+    uint32_t latency_before; /* a bit a group: its calls until now were taken by a worker before this one */
 };
 
 struct section_cursor {
@@ -55,6 +63,7 @@ struct lane_reader {
     uint32_t section_count;
     uint32_t unowned;                /* the lowest that had no owner then; `meters`: all have */
     bool short_of_room;              /* there was no room for one that has */
+    bool latency_refused;            /* likewise for latencies: the quota is not asked again before the next look */
     struct meter_cursor *active;     /* those that were announced, or found, of late; a chain */
     uint64_t looked_ticks;           /* when meters were last looked for, or TICKS_UNKNOWN */
     struct section_cursor *sections; /* `section_count`: of those in use */
@@ -125,8 +134,11 @@ uint64_t meter_cursor_ended(const struct meter_cursor *meter);
 bool lane_reader_complete(const struct lane_reader *reader);
 /* The marks, into the lane and the copy. False: there is no such meter. */
 bool lane_reader_mark(struct lane_reader *reader, uint32_t number, const struct meter_marks *marks);
-/* Adds the calls by latency that came since the last time. */
-void meter_cursor_latency(struct meter_cursor *meter, uint64_t counts[LATENCY_BUCKETS]);
+/* Calls by latency that came since the last time; `each` is called for the groups that have some. What tripd cannot
+ * remember as taken, for want of memory or of room in the user's quota, it does not take. */
+void meter_cursor_latency(struct meter_cursor *meter,
+                          void (*each)(void *context, uint32_t group, const uint32_t calls[LATENCY_GROUP]),
+                          void *context);
 
 /* Calls `each` for the error records of the meter that were not read yet, as they stand there, which is any bytes.
  * Returns how many of its section's were overwritten before they were read, since the last time. */

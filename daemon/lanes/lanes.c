@@ -25,8 +25,8 @@ struct lane {
     uint64_t charged;   /* what is kept of it on the heap */
     int fd;
     uint32_t number;
-    uint32_t meters, sections; /* in use, as of the last look */
-    bool calls;                /* likewise its table of calls in flight */
+    uint32_t meters, rooms, sections; /* in use, as of the last look */
+    bool calls;                       /* likewise its table of calls in flight */
     uid_t uid;
     pid_t pid;
     bool connected;
@@ -448,6 +448,12 @@ static void look_for_meters(struct lane *lane, uint32_t marked)
     lane->meters = as_far_as(marked, (until - LANE_METERS_OFFSET) / sizeof(struct meter));
 }
 
+static void look_for_rooms(struct lane *lane, uint32_t marked)
+{
+    const size_t until = memory_until(lane, lane_room_offset(lane->rooms));
+    lane->rooms = as_far_as(marked, (until - LANE_ROOMS_OFFSET) / sizeof(struct lane_room));
+}
+
 static void look_for_sections(struct lane *lane, uint32_t marked)
 {
     const size_t rings = memory_until(lane, lane_rings_offset(lane->sections)) - LANE_RINGS_OFFSET;
@@ -457,13 +463,16 @@ static void look_for_sections(struct lane *lane, uint32_t marked)
 
 void lane_look(struct lane *lane)
 {
-    /* Pairs with the client's release after it took a meter or a section: those below are initialised. */
+    /* Pairs with the client's release after it took a meter, a room or a section: those below are initialised. */
     const uint32_t meters = as_far_as(__atomic_load_n(&lane->memory->meters_used, __ATOMIC_ACQUIRE), LANE_METERS);
     const uint32_t sections = as_far_as(__atomic_load_n(&lane->memory->sections_used, __ATOMIC_ACQUIRE), LANE_SECTIONS);
-    if (meters <= lane->meters && sections <= lane->sections)
+    const uint32_t rooms = as_far_as(__atomic_load_n(&lane->memory->rooms_used, __ATOMIC_ACQUIRE), LANE_ROOMS);
+    if (meters <= lane->meters && rooms <= lane->rooms && sections <= lane->sections)
         return;
     if (meters > lane->meters)
         look_for_meters(lane, meters);
+    if (rooms > lane->rooms)
+        look_for_rooms(lane, rooms);
     if (sections > lane->sections)
         look_for_sections(lane, sections);
     lane_measure(lane);
@@ -472,6 +481,11 @@ void lane_look(struct lane *lane)
 uint32_t lane_sections(const struct lane *lane)
 {
     return lane->sections;
+}
+
+uint32_t lane_rooms(const struct lane *lane)
+{
+    return lane->rooms;
 }
 
 bool lane_calls(struct lane *lane)

@@ -69,10 +69,11 @@ bool lane_charge(struct lane *lane, size_t bytes);
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
-/* Which meters and sections are in use now: those that the client marked, as far as it gave them memory, for reading a
- * hole would allocate it on tripd's account. */
+/* Which meters, rooms and sections are in use now: those that the client marked, as far as it gave them memory, for
+ * reading a hole would allocate it on tripd's account. */
 void lane_look(struct lane *lane);
 uint32_t lane_sections(const struct lane *lane); /* in use, as of the last look */
+uint32_t lane_rooms(const struct lane *lane);    /* likewise */
 bool lane_calls(struct lane *lane);              /* may the table of calls in flight be read? */
 /* Reads how much memory the lane takes by now, which counts for its user's quota. */
 void lane_measure(struct lane *lane);

@@ -133,7 +133,10 @@ json_t *control_show(const struct control_options *options, const struct control
         *ret_error = not_found(name);
     if (*ret_error)
         return NULL;
-    const struct report_breaker breaker = view(options, slot);
+    uint64_t latency[LATENCY_BUCKETS];
+    struct report_breaker breaker = view(options, slot);
+    segment_latency_read(options->segment, slot, latency);
+    breaker.latency = latency;
     json_t *show = report_show(&breaker);
     json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
     return show;

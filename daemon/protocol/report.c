@@ -242,34 +242,17 @@ static json_t *modes(const struct report_breaker *breaker)
     return list;
 }
 
-/* The upper end of a latency bucket (internal/layout.h: latency_bucket); null: the last one has none. */
-static json_t *bucket_end_ms(uint32_t bucket)
+/* null: no calls, or so long that no bucket holds them with those that took as long. */
+static json_t *quantile(const uint64_t counts[LATENCY_BUCKETS], uint32_t permille)
 {
-    if (bucket >= LATENCY_BUCKETS - 1)
-        return json_null();
-    const uint64_t begin = bucket == 0 ? 0 : UINT64_C(65536) << (bucket - 1) / 2;
-    const uint64_t end = bucket == 0 ? 65536 : bucket % 2 ? begin + begin / 2 : 2 * begin;
-    return json_real((double)end / 1e6);
-}
-
-static json_t *percentile(const uint64_t counts[LATENCY_BUCKETS], uint64_t calls, unsigned percent)
-{
-    uint64_t seen = 0;
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
-        seen += counts[bucket];
-        if (calls > 0 && seen * 100 >= calls * percent)
-            return bucket_end_ms(bucket);
-    }
-    return json_null();
+    const uint32_t bucket = latency_quantile_bucket(counts, permille);
+    return bucket < LATENCY_BUCKETS - 1 ? json_real((double)latency_bucket_middle_ns(bucket) / 1e6) : json_null();
 }
 
 static json_t *latency(const uint64_t counts[LATENCY_BUCKETS])
 {
-    uint64_t calls = 0;
-    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
-        calls += counts[bucket];
-    return json_pack("{s:o, s:o, s:o, s:o}", "calls", number(calls), "p50_ms", percentile(counts, calls, 50), "p95_ms",
-                     percentile(counts, calls, 95), "p99_ms", percentile(counts, calls, 99));
+    return json_pack("{s:o, s:o, s:o, s:o}", "calls", number(latency_calls(counts)), "p50_ms", quantile(counts, 500),
+                     "p95_ms", quantile(counts, 950), "p99_ms", quantile(counts, 990));
 }
 
 /* One call in how many is timed now; null: each. */
@@ -304,13 +287,13 @@ json_t *report_show(const struct report_breaker *breaker)
     const struct core_head *core = breaker->core;
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
-    json_t *rest = json_pack(
-        "{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker), "probes",
-        probes(breaker), "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core),
-        "opens", number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
-        last_error(breaker->detail), "modes", modes(breaker), "latency", latency(breaker->detail->latency),
-        "latency_sampled", latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
-        number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+    json_t *rest =
+        json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker),
+                  "probes", probes(breaker), "in_flight", number(core->in_flight), "calls_until_rate",
+                  (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
+                  "trips", trips(core), "error", last_error(breaker->detail), "modes", modes(breaker), "latency",
+                  latency(breaker->latency), "latency_sampled", latency_sampled(breaker), "settings", settings(breaker),
+                  "created_unix_ms", number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);

@@ -133,16 +133,31 @@ static json_t *pack_totals(const struct breaker_totals *totals)
     return map;
 }
 
+/* A bucket, then its calls, and the next: those that hold some. */
+static json_t *pack_latency(const struct segment *segment, uint32_t slot)
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    json_t *list = json_array();
+    segment_latency_read(segment, slot, counts);
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        if (counts[bucket] == 0)
+            continue;
+        json_array_append_new(list, json_integer(bucket));
+        json_array_append_new(list, number(counts[bucket]));
+    }
+    return list;
+}
+
 static json_t *pack_breaker(const struct segment *segment, uint32_t slot, const struct times *times)
 {
     const struct core_head head = head_of(segment, slot);
     const uint8_t reason = segment->details[slot].reason;
-    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
-                     reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot),
+                     "reason", reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
                      (json_int_t)segment->details[slot].made_by, "open_until_unix_ms",
                      number(open_until_unix_ms(segment, slot, times)), "opens", number(head.opens), "open_ms",
                      number(head.open_ms), "totals", pack_totals(&head.totals), "trips", pack_trips(&head), "modes",
-                     pack_modes(segment, slot, times));
+                     pack_modes(segment, slot, times), "latency", pack_latency(segment, slot));
 }
 
 static json_t *pack_pattern(const struct pattern_slot *pattern, const struct times *times)
@@ -318,6 +333,26 @@ static bool mode_of(const json_t *map, struct saved_mode *ret_mode)
     return true;
 }
 
+/* A snapshot of before knows none. */
+static int latency_of(const json_t *list, struct saved_breaker *breaker, const char **ret_why)
+{
+    const size_t count = json_array_size(list) / 2;
+    if (count > LATENCY_BUCKETS)
+        return bad(ret_why, "a breaker has more latencies than there are buckets");
+    breaker->latency = count ? calloc(count, sizeof(*breaker->latency)) : NULL;
+    if (count && !breaker->latency)
+        return -ENOMEM;
+    for (size_t i = 0; i < count; i++) {
+        const json_int_t bucket = json_integer_value(json_array_get(list, 2 * i));
+        const json_int_t calls = json_integer_value(json_array_get(list, 2 * i + 1));
+        if (bucket < 0 || bucket >= LATENCY_BUCKETS || calls < 0)
+            return bad(ret_why, "a breaker's latencies are in a bucket that there is not");
+        breaker->latency[i] = (struct saved_latency){.bucket = (uint32_t)bucket, .calls = (uint64_t)calls};
+    }
+    breaker->latency_count = count;
+    return 0;
+}
+
 static int breaker_of(const json_t *map, struct saved_breaker *breaker, const char **ret_why)
 {
     const json_t *modes = json_object_get(map, "modes"), *totals = json_object_get(map, "totals");
@@ -343,7 +378,7 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
         if (mode && !mode_of(mode, &breaker->modes[owner]))
             return bad(ret_why, "a breaker's mode is none of those known");
     }
-    return 0;
+    return latency_of(json_object_get(map, "latency"), breaker, ret_why);
 }
 
 static int pattern_of(const json_t *map, struct saved_pattern *pattern, const char **ret_why)
@@ -431,7 +466,7 @@ static int read_whole(const char *path, uint8_t **ret_data, size_t *ret_size, co
         return -errno;
     int error = fstat(fileno(file), &status) < 0 ? -errno : 0;
     if (error == 0 && (!S_ISREG(status.st_mode) || status.st_size > SAVED_SIZE_MAX))
-        error = bad(ret_why, "it is no regular file of 64 MiB at most");
+        error = bad(ret_why, "it is no regular file of 256 MiB at most");
     if (error == 0 && !owner_is_ours(&status))
         error = bad(ret_why, ANOTHERS);
     uint8_t *data = error == 0 ? malloc((size_t)status.st_size + 1) : NULL;
@@ -470,6 +505,8 @@ int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why
 
 void saved_clear(struct saved *saved)
 {
+    for (size_t i = 0; i < saved->breaker_count; i++)
+        free(saved->breakers[i].latency);
     free(saved->breakers);
     free(saved->patterns);
     *saved = (struct saved){0};

@@ -17,7 +17,7 @@
 #include "segment/segment.h"
 
 #define SAVED_VERSION  1
-#define SAVED_SIZE_MAX (64 * 1024 * 1024) /* bytes: a file that is longer is no snapshot */
+#define SAVED_SIZE_MAX (256 * 1024 * 1024) /* bytes: a file that is longer is no snapshot */
 
 struct saved_mode {
     bool set;
@@ -25,6 +25,12 @@ struct saved_mode {
     uint32_t uid;
     uint64_t until_unix_ms; /* 0: no TTL */
     char reason[DETAIL_TEXT_MAX];
+};
+
+/* Calls of one bucket of internal/latency.h. */
+struct saved_latency {
+    uint32_t bucket;
+    uint64_t calls;
 };
 
 struct saved_breaker {
@@ -36,6 +42,8 @@ struct saved_breaker {
     struct breaker_totals totals;
     uint64_t trips[TRIP_REASON_COUNT];
     struct saved_mode modes[MODE_OWNER_CONFIG]; /* the config's own is in the config */
+    struct saved_latency *latency;              /* the buckets that held some */
+    size_t latency_count;
 };
 
 struct saved_pattern {

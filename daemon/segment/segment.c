@@ -44,6 +44,7 @@ static uint64_t plan(struct section sections[SECTION_PLACES])
         [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
         [SECTION_LIMITS] = {sizeof(struct limits_shown), BREAKERS_MAX},
         [SECTION_RESTS] = {sizeof(struct breaker_rest), BREAKERS_MAX},
+        [SECTION_LATENCY] = {sizeof(struct latency_group), LATENCY_GROUPS_MAX},
         [SECTION_ERRORS] = {sizeof(struct error_record), ERROR_RECORDS_MAX},
         [SECTION_ERROR_ROWS] = {sizeof(struct error_row), ERROR_ROWS},
         [SECTION_CORRELATION] = {sizeof(struct correlation_shown), 1},
@@ -91,7 +92,7 @@ static int reserve_rest(int fd, const struct segment_header *header)
 {
     int error = pages_reserve(fd, 0, sizeof(*header));
     for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
-        if (!section_of_breakers(i) && i != SECTION_ERRORS) /* segment_correlation_publish */
+        if (!section_by_need(i))
             error = pages_reserve_entries(fd, &header->sections[i], 0, header->sections[i].count);
     return error;
 }
@@ -152,6 +153,7 @@ static void set_places(struct segment *segment, uint8_t *map, const struct secti
     segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
     segment->patterns = (struct pattern_slot *)(map + sections[SECTION_PATTERNS].offset);
     segment->limits = (struct limits_shown *)(map + sections[SECTION_LIMITS].offset);
+    segment->latency = (struct latency_group *)(map + sections[SECTION_LATENCY].offset);
     segment->errors = (struct error_record *)(map + sections[SECTION_ERRORS].offset);
     segment->error_rows = (struct error_row *)(map + sections[SECTION_ERROR_ROWS].offset);
     segment->correlation = (struct correlation_shown *)(map + sections[SECTION_CORRELATION].offset);
@@ -355,8 +357,8 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return other_layout(header);
     if (header->header_size != sizeof(*header))
         return "its header has another size";
-    if (header->slots > BREAKERS_MAX)
-        return "it has more slots than places";
+    if (header->slots > BREAKERS_MAX || header->latency_groups > LATENCY_GROUPS_MAX)
+        return "it has more slots or latency groups than places";
     if (header->size != plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
         return "its sections are not where they should be";
     if (header->size != file_size)
@@ -391,6 +393,7 @@ static struct clock clock_of(const struct segment_header *header)
  */
 static void restore_halves(struct segment *segment)
 {
+    segment_latency_restore(segment);
     for (uint32_t slot = 0; slot < segment->slots; slot++) {
         uint64_t *sequence = &segment->details[slot].sequence;
         if (segment_used(segment, slot) && (*sequence & 1))

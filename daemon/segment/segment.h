@@ -34,6 +34,7 @@ struct segment {
     struct client_slot *clients;   /* LANES_MAX + 1 places */
     struct pattern_slot *patterns; /* PATTERNS_MAX places */
     struct limits_shown *limits;   /* one a breaker */
+    struct latency_group *latency; /* header->latency_groups of them have memory */
     struct error_record *errors;   /* correlation->max_errors places have memory, or fewer */
     struct error_row *error_rows;  /* ERROR_ROWS places */
     struct correlation_shown *correlation;
@@ -46,8 +47,9 @@ struct segment {
     /* segment*.c alone: */
     uint64_t *used; /* a bit a slot; in the segment the index of names says it */
     uint32_t used_count;
-    uint32_t take_next;   /* where to look for a free slot: in turn, so that a forgotten one rests longest */
-    uint32_t transaction; /* slot + 1 of the one that was begun; 0: none */
+    uint32_t take_next;    /* where to look for a free slot: in turn, so that a forgotten one rests longest */
+    uint32_t latency_next; /* latency groups that are a slot's */
+    uint32_t transaction;  /* slot + 1 of the one that was begun; 0: none */
     segment_store_mark_fn *store_mark;
     void *store_context;
 };
@@ -155,7 +157,14 @@ void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms
 void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid);
 void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms); /* 0: it is not */
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);
-void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS]);
+
+/* ---- calls by latency. A group whose memory cannot be had is not shown: -ENOSPC is no error of the caller's. */
+void segment_latency_add(struct segment *segment, uint32_t slot, uint32_t group, const uint32_t calls[LATENCY_GROUP]);
+void segment_latency_put(struct segment *segment, uint32_t slot, uint32_t bucket, uint64_t calls); /* in their place */
+void segment_latency_read(const struct segment *segment, uint32_t slot, uint64_t ret_counts[LATENCY_BUCKETS]);
+/* For slots.c and segment.c: a slot gets another name; a worker finds which groups are whose. */
+void segment_latency_clear(struct segment *segment, uint32_t slot);
+void segment_latency_restore(struct segment *segment);
 
 void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
 

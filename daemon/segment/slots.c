@@ -144,13 +144,16 @@ static void store_text(char *field, const char *text, size_t size)
     words_store(field, copy, size);
 }
 
-static void fresh_detail(struct detail_slot *detail, const char *name, uint64_t now_ms, uint64_t unix_ms)
+static void fresh_detail(struct segment *segment, uint32_t slot, const char *name, uint64_t now_ms)
 {
-    struct detail_slot fresh = {.created_unix_ms = unix_ms, .used_ms = now_ms, .since_ms = now_ms};
+    struct detail_slot *const detail = &segment->details[slot];
+    struct detail_slot fresh = {.created_unix_ms = segment_wall_ms(segment), .used_ms = now_ms, .since_ms = now_ms};
     const size_t head = offsetof(struct detail_slot, name);
     fresh.since_unix_ms = fresh.created_unix_ms;
     memcpy(fresh.name, name, strnlen(name, TRIP_NAME_MAX));
+    memcpy(fresh.latency, detail->latency, sizeof(fresh.latency)); /* they stay the slot's */
     detail_begin(detail);
+    segment_latency_clear(segment, slot);
     words_store((uint8_t *)detail + head, (const uint8_t *)&fresh + head, sizeof(fresh) - head);
     detail_end(detail);
 }
@@ -224,15 +227,6 @@ void segment_detail_match(struct segment *segment, uint32_t slot, const char *ma
     detail_end(detail);
 }
 
-void segment_detail_latency(struct segment *segment, uint32_t slot, const uint64_t counts[LATENCY_BUCKETS])
-{
-    struct detail_slot *detail = &segment->details[slot];
-    _Static_assert(sizeof(detail->latency) == LATENCY_BUCKETS * sizeof(*counts), "a detail holds each bucket");
-    detail_begin(detail);
-    words_store(detail->latency, counts, sizeof(detail->latency));
-    detail_end(detail);
-}
-
 void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word)
 {
     /* Pairs with the acquire of tools: the details of a state are there before it. */
@@ -250,7 +244,7 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
         return error;
     }
     clear_policy(&segment->policies[slot]);
-    fresh_detail(&segment->details[slot], name, now_ms, segment_wall_ms(segment));
+    fresh_detail(segment, slot, name, now_ms);
     /* After the name changed, as segment_forget moved it before: a client that compared the old name has found the
      * incarnation before this one, and its handle is stale from here on. */
     move_incarnation(segment, slot);

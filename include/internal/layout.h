@@ -40,11 +40,12 @@ LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 272);
-LAYOUT_SIZE(meter_marks, 128);
+LAYOUT_SIZE(meter_marks, 232);
 LAYOUT_SIZE(step_mark, 128);
-LAYOUT_SIZE(journal_mark, 152);
+LAYOUT_SIZE(journal_mark, 256);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
+LAYOUT_SIZE(latency_group, 256);
 LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
 LAYOUT_AT(state_line, ring_at, 16);
@@ -56,13 +57,15 @@ LAYOUT_SIZE(correlation_shown, 64);
 LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_RESOLVED_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
-LAYOUT_SIZE(meter, 448);
+LAYOUT_SIZE(meter, 512);
 LAYOUT_AT(meter, marks, 192);
-LAYOUT_AT(meter, latency, 320);
+LAYOUT_AT(meter, rooms, 448);
+LAYOUT_SIZE(lane_room, 128);
 LAYOUT_SIZE(lane_event, 32);
 LAYOUT_SIZE(lane_error, 512);
 LAYOUT_SIZE(lane_call, 16);
 _Static_assert(TRIP_ERROR_TYPE_COUNT <= 32 && LANE_METERS <= 1 << 17, "an event has no room for a type or a meter");
+_Static_assert(LATENCY_GROUP == LANE_ROOM_COUNTERS, "a room holds a group");
 _Static_assert(LANE_RINGS_SIZE % LAYOUT_PAGE == 0, "sections share pages");
 
 /* FNV-1a over what the static asserts above and the constants say: equal only for equal layouts. */
@@ -87,7 +90,10 @@ static inline uint64_t layout_digest(void)
         LANE_EVENTS,
         LANE_ERRORS,
         LANE_CALLS,
-        LATENCY_BUCKETS,
+        LANE_ROOMS,
+        LATENCY_OCTAVES,
+        LATENCY_STEPS,
+        LATENCY_GROUP,
         TRIP_NAME_MAX,
         TRIP_ERROR_MESSAGE_MAX,
         TRIP_ERROR_ID_MAX,
@@ -106,6 +112,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct segment_header, commons_id),
         offsetof(struct segment_header, round),
         offsetof(struct segment_header, slots),
+        offsetof(struct segment_header, latency_groups),
         offsetof(struct segment_header, max_breakers),
         sizeof(struct breaker_rest),
         offsetof(struct segment_header, test_now_ns),
@@ -131,6 +138,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct journal_mark, kind),
         sizeof(struct client_slot),
         sizeof(struct pattern_slot),
+        sizeof(struct latency_group),
         PATTERNS_MAX,
         sizeof(struct commons_header),
         offsetof(struct commons_header, doorbell),
@@ -148,6 +156,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
         offsetof(struct lane_header, announced),
+        offsetof(struct lane_header, rooms_used),
         offsetof(struct lane_header, granted),
         offsetof(struct lane_header, moved),
         sizeof(struct lane_section),
@@ -156,7 +165,9 @@ static inline uint64_t layout_digest(void)
         offsetof(struct meter, rung),
         offsetof(struct meter, limited),
         offsetof(struct meter, marks),
-        offsetof(struct meter, latency),
+        offsetof(struct meter, rooms),
+        offsetof(struct meter, errors),
+        sizeof(struct lane_room),
         sizeof(struct lane_event),
         offsetof(struct lane_event, what),
         sizeof(struct lane_error),

@@ -1,6 +1,6 @@
 /* The lane of one client process:
  *
- *   header | resolved breakers | section heads | in-flight table | sections' rings | meters
+ *   header | resolved breakers | section heads | in-flight table | sections' rings | meters | rooms
  *
  * Every lane is laid out for the most there can be, and is mostly holes: a page gets its memory when its client needs
  * it. The client makes the memory of what it marks as used present before it marks it (docs/decisions/lane-size.md).
@@ -8,6 +8,7 @@
 #ifndef TRIP_INTERNAL_LAYOUT_LANE_H
 #define TRIP_INTERNAL_LAYOUT_LANE_H
 
+#include "internal/latency.h"
 #include "internal/layout_segment.h"
 
 #define LANE_MAGIC         UINT64_C(0x31656e616c706972) /* "riplane1" */
@@ -18,7 +19,8 @@
 #define LANE_EVENTS        512    /* a section's ring; a power of two */
 #define LANE_ERRORS        16     /* a section's ring of error records; a power of two */
 #define LANE_CALLS         1024   /* in-flight table of a lane */
-#define LATENCY_BUCKETS    32
+#define LANE_ROOMS         524288 /* four a meter: most breakers' latencies fall into two or three groups of buckets */
+#define LANE_ROOM_COUNTERS 32
 
 struct lane_header {
     /* client, once, before the attach */
@@ -36,6 +38,7 @@ struct lane_header {
     uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
     uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
     uint32_t calls_used;    /* 1: the in-flight table may be looked at, else it is a hole */
+    uint32_t rooms_used;    /* likewise for rooms, as for meters */
 
     /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
      * the commons in which the number is this lane's; 0: none yet */
@@ -62,7 +65,7 @@ struct lane_section {
  * before `ok` or `failures`, those before its event; of the totals the call itself first. Once `marks` equal the
  * counters the client may give the meter to another breaker: what it counts from then on is that one's. */
 struct meter {
-    /* client: what a counted success touches, together with its latency bucket */
+    /* client: what a counted success touches, together with its room */
     uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
     uint64_t ok;                                          /* evidence */
     uint64_t total_ok;
@@ -79,10 +82,15 @@ struct meter {
     uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
-    /* client: errors by type, modular */
-    uint32_t errors[TRIP_ERROR_TYPE_COUNT] __attribute__((aligned(LAYOUT_LINE)));
-    /* client: calls by latency: bucket i holds latencies below 64 us * 2^(i/2), the last one all above */
-    uint32_t latency[LATENCY_BUCKETS] __attribute__((aligned(LAYOUT_LINE)));
+    /* client: the room in which it counts calls of each latency group, + 1; 0: none yet. They stay the meter's. */
+    uint32_t rooms[LATENCY_GROUPS] __attribute__((aligned(LAYOUT_LINE)));
+    uint32_t errors; /* likewise the room in which it counts errors by type */
+};
+
+/* Counters that a meter needs of one kind alone, such as calls by the latencies of a group. A client takes rooms one
+ * after the other, and no two meters of its share one. A counter only grows, and wraps. */
+struct lane_room {
+    uint32_t counters[LANE_ROOM_COUNTERS] __attribute__((aligned(LAYOUT_LINE)));
 };
 
 /* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
@@ -152,7 +160,8 @@ struct lane_call {
 #define LANE_RINGS_OFFSET    LANE_ALIGN(LANE_CALLS_OFFSET + LANE_CALLS * sizeof(struct lane_call))
 #define LANE_RINGS_SIZE      LANE_ALIGN(LANE_EVENTS * sizeof(struct lane_event) + LANE_ERRORS * sizeof(struct lane_error))
 #define LANE_METERS_OFFSET   (LANE_RINGS_OFFSET + LANE_SECTIONS * LANE_RINGS_SIZE)
-#define LANE_SIZE            (LANE_METERS_OFFSET + LANE_METERS * sizeof(struct meter))
+#define LANE_ROOMS_OFFSET    LANE_ALIGN(LANE_METERS_OFFSET + LANE_METERS * sizeof(struct meter))
+#define LANE_SIZE            (LANE_ROOMS_OFFSET + LANE_ROOMS * sizeof(struct lane_room))
 
 static inline size_t lane_rings_offset(uint32_t section)
 {
@@ -169,6 +178,11 @@ static inline size_t lane_meter_offset(uint32_t meter)
     return LANE_METERS_OFFSET + (size_t)meter * sizeof(struct meter);
 }
 
+static inline size_t lane_room_offset(uint32_t room)
+{
+    return LANE_ROOMS_OFFSET + (size_t)room * sizeof(struct lane_room);
+}
+
 static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
 {
     return (struct lane_section *)((uint8_t *)lane + lane_head_offset(section));
@@ -177,6 +191,11 @@ static inline struct lane_section *lane_section_at(void *lane, uint32_t section)
 static inline struct meter *lane_meter_at(void *lane, uint32_t meter)
 {
     return (struct meter *)((uint8_t *)lane + lane_meter_offset(meter));
+}
+
+static inline struct lane_room *lane_room_at(void *lane, uint32_t room)
+{
+    return (struct lane_room *)((uint8_t *)lane + lane_room_offset(room));
 }
 
 static inline struct lane_event *lane_event_at(void *lane, uint32_t section, uint64_t index)
@@ -248,24 +267,6 @@ static inline enum lane_call_status lane_call_status(uint64_t state)
 static inline uint64_t lane_call_with_status(uint64_t state, enum lane_call_status status)
 {
     return (state & ~(UINT64_C(0xff) << 56)) | (uint64_t)status << 56;
-}
-
-static inline uint32_t latency_bucket(uint64_t ns)
-{
-    const uint64_t units = ns >> 16; /* 65,536 ns */
-    if (units == 0)
-        return 0;
-    const uint32_t octave = 63u - (uint32_t)__builtin_clzll(units);
-    /* The half octave begins at sqrt(2), here 1.5 as one bit tells it. */
-    const uint32_t half = octave == 0 ? (uint32_t)(ns >> 15 & 1) : (uint32_t)(units >> (octave - 1) & 1);
-    const uint32_t bucket = 1 + octave * 2 + half;
-    return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
-}
-
-/* Latencies of a bucket are below; the last one's have no such end. */
-static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
-{
-    return (bucket % 2 ? UINT64_C(98304) : UINT64_C(65536)) << bucket / 2;
 }
 
 #endif

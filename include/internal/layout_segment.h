@@ -2,6 +2,7 @@
 #ifndef TRIP_INTERNAL_LAYOUT_SEGMENT_H
 #define TRIP_INTERNAL_LAYOUT_SEGMENT_H
 
+#include "internal/latency.h"
 #include "internal/layout_base.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
@@ -20,6 +21,7 @@ enum segment_section {
     SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
     SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
     SECTION_RESTS,       /* struct breaker_rest, one a breaker */
+    SECTION_LATENCY,     /* struct latency_group, of which segment_header.latency_groups have memory */
     SECTION_ERRORS,      /* struct error_record, the last correlation.max_errors */
     SECTION_ERROR_ROWS,  /* struct error_row */
     SECTION_CORRELATION, /* struct correlation_shown, one */
@@ -29,6 +31,12 @@ enum segment_section {
 static inline _Bool section_of_breakers(unsigned section)
 {
     return section <= SECTION_CORE || section == SECTION_LIMITS || section == SECTION_RESTS;
+}
+
+/* Those of which the first entries alone have memory: segment_header.slots or latency_groups of them. */
+static inline _Bool section_by_need(unsigned section)
+{
+    return section_of_breakers(section) || section == SECTION_LATENCY || section == SECTION_ERRORS;
 }
 
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -86,9 +94,9 @@ struct segment_header {
     /* Breakers' slots that have memory, here and in the commons in force. Those behind were never used: whoever reads
      * one has tmpfs allocate it, which may be a SIGBUS. Stored after the memory is there. */
     uint32_t slots;
-    uint32_t slots_before; /* when the commons in force was made: so many have memory in the one before */
-    uint32_t round;        /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
-    uint32_t reserved2;
+    uint32_t slots_before;            /* when the commons in force was made: so many have memory in the one before */
+    uint32_t round;                   /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
+    uint32_t latency_groups;          /* that have memory: those behind are not to be read, as slots */
     uint32_t max_breakers, max_lanes; /* the config's bounds in force: what was there before may be more */
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
@@ -189,7 +197,16 @@ struct detail_slot {
     uint8_t condition;      /* enum trip_reason: if the last opening was a relapse, which condition held; else NONE */
     uint8_t reserved0[3];
     char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
-    uint64_t latency[LAYOUT_LINE / 2];      /* calls by latency bucket: lane.h */
+    uint32_t latency[LATENCY_GROUPS];       /* where its calls by latency are: group + 1; 0: there were none */
+    uint32_t reserved1;
+};
+
+#define LATENCY_GROUPS_MAX (BREAKERS_MAX * LATENCY_GROUPS)
+
+/* A breaker's calls by latency, of one group of buckets (internal/latency.h). A group stays its slot's for ever. tripd
+ * alone writes: each word by itself, and zeros under the detail's sequence when the slot gets another name. */
+struct latency_group {
+    uint64_t calls[LATENCY_GROUP];
 };
 
 /* Why a call was rejected though the breaker admitted it: X(ENUM_SUFFIX, "name in JSON"). */
@@ -224,7 +241,7 @@ struct core_head {
     uint64_t probes_needed; /* good ones, or with a rate's verdict any, until half-open ends */
 };
 
-#define CORE_IMAGE_SIZE 1536
+#define CORE_IMAGE_SIZE 1792
 
 /* `commits` selects the image in force (its lowest bit) and moves by one at each commit: a reader copies image
  * commits & 1 and starts again, five times at most, if `commits` moved meanwhile. */

@@ -94,6 +94,33 @@ static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker
     return meter;
 }
 
+/* Takes a room for a group of buckets. */
+static inline void writer_room(struct lane_writer *writer, uint32_t *place)
+{
+    struct lane_header *const header = writer->memory;
+    const uint32_t room = header->rooms_used + 1;
+    ((volatile struct lane_room *)lane_room_at(header, room - 1))->counters[0] = 0; /* its page is no hole */
+    __atomic_store_n(&header->rooms_used, room, __ATOMIC_RELEASE);
+    __atomic_store_n(place, room, __ATOMIC_RELEASE);
+}
+
+/* n calls that took so long. */
+static inline void writer_latency(struct lane_writer *writer, uint32_t meter, uint64_t latency_ns, uint32_t n)
+{
+    const uint32_t bucket = latency_bucket(latency_ns), group = bucket / LATENCY_GROUP;
+    const uint32_t *const room = &lane_meter_at(writer->memory, meter)->rooms[group];
+    if (!*room)
+        writer_room(writer, &lane_meter_at(writer->memory, meter)->rooms[group]);
+    __atomic_fetch_add(&lane_room_at(writer->memory, *room - 1)->counters[bucket % LATENCY_GROUP], n, __ATOMIC_RELAXED);
+}
+
+/* Calls that a meter has counted in this bucket. */
+static inline uint32_t lane_latency(void *lane, uint32_t meter, uint32_t bucket)
+{
+    const uint32_t room = lane_meter_at(lane, meter)->rooms[bucket / LATENCY_GROUP];
+    return room ? lane_room_at(lane, room - 1)->counters[bucket % LATENCY_GROUP] : 0;
+}
+
 static inline void writer_bump(uint64_t *evidence, uint32_t epoch, uint64_t n)
 {
     const uint64_t count = evidence_epoch(*evidence) == epoch ? evidence_count(*evidence) : 0;
@@ -132,8 +159,10 @@ static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint
 /* n errors of which nothing but their type is known. */
 static inline void writer_errors(struct lane_writer *writer, uint32_t meter, trip_error_type type, uint32_t n)
 {
-    uint32_t *const errors = &lane_meter_at(writer->memory, meter)->errors[type];
-    __atomic_store_n(errors, *errors + n, __ATOMIC_RELEASE);
+    uint32_t *const place = &lane_meter_at(writer->memory, meter)->errors;
+    if (!*place)
+        writer_room(writer, place);
+    __atomic_fetch_add(&lane_room_at(writer->memory, *place - 1)->counters[type], n, __ATOMIC_RELEASE);
 }
 
 /* An error's record, whole; `text` is all but stamp and meter. */

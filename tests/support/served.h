@@ -6,20 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/adaptive.h"
 #include "core/limiter.h"
 #include "internal/layout.h"
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
 #define S  UINT64_C(1000000000)
-
-/* The middle of a bucket: all that tripd knows of a latency. */
-static inline uint64_t bucket_middle(uint32_t bucket)
-{
-    if (bucket == 0)
-        return 32768;
-    return (bucket % 2 ? 5 : 7) * (UINT64_C(65536) << (bucket - 1) / 2) / 4;
-}
 
 #define CALLS_MAX 2048
 
@@ -67,7 +60,7 @@ static inline void count_end(const struct server *server, const struct call *cal
     const uint64_t lasted_ns = call->end_ns - call->start_ns;
 
     served->calls++;
-    served->latency_ns += bucket_middle(latency_bucket(lasted_ns));
+    served->latency_ns += adaptive_bucket_middle_ns(adaptive_bucket(lasted_ns)); /* all that it knows */
     served->latency[latency_bucket(lasted_ns)]++;
     served->slow += lasted_ns > server->slow_after_ns;
     *(call->ok ? &served->ok : &served->failures) += 1;

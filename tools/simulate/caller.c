@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "call.h"
@@ -94,15 +95,24 @@ void caller_rings(trip_breaker *breaker)
 /* ------------------------------------------------------------------------------------------------------ many at once
  */
 
-static struct meter *meter_of(trip_breaker *breaker)
+/* NULL: none of its calls took as long yet. */
+static uint32_t *latency_of(const struct reporter *reporter, uint32_t bucket)
 {
-    return reporter_find(breaker, breaker_bound(breaker)).meter;
+    const uint32_t room = reporter->meter->rooms[bucket / LATENCY_GROUP];
+    return room ? &lane_room_at(reporter->lane->memory, room - 1)->counters[bucket % LATENCY_GROUP] : NULL;
 }
 
-struct meter caller_counted(trip_breaker *breaker)
+void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted)
 {
-    const struct meter *const meter = meter_of(breaker);
-    return meter ? *meter : (struct meter){0};
+    const struct reporter reporter = reporter_find(breaker, breaker_bound(breaker));
+    memset(ret_counted, 0, sizeof(*ret_counted));
+    if (!reporter.meter)
+        return;
+    ret_counted->meter = *reporter.meter;
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        const uint32_t *const calls = latency_of(&reporter, bucket);
+        ret_counted->latency[bucket] = calls ? *calls : 0;
+    }
 }
 
 /* Evidence of a new epoch began at one. */
@@ -117,9 +127,20 @@ static void repeat(uint64_t *counter, uint64_t since, uint64_t times)
     *counter += (*counter - since) * times;
 }
 
-void caller_repeat(trip_breaker *breaker, const struct meter *since, uint64_t times)
+static void repeat_latency(const struct reporter *reporter, const uint32_t since[LATENCY_BUCKETS], uint64_t times)
 {
-    struct meter *const meter = meter_of(breaker);
+    for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
+        uint32_t *const calls = latency_of(reporter, bucket);
+        if (calls) /* modular */
+            *calls += (uint32_t)((*calls - since[bucket]) * times);
+    }
+}
+
+void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, uint64_t times)
+{
+    const struct reporter reporter = reporter_find(breaker, breaker_bound(breaker));
+    const struct meter *const since = &counted->meter;
+    struct meter *const meter = reporter.meter;
     if (!meter)
         return;
     repeat_evidence(&meter->ok, since->ok, times);
@@ -135,6 +156,5 @@ void caller_repeat(trip_breaker *breaker, const struct meter *since, uint64_t ti
     repeat(&meter->denied, since->denied, times);
     repeat(&meter->started, since->started, times);
     repeat(&meter->finished, since->finished, times);
-    for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++) /* modular */
-        meter->latency[bucket] += (uint32_t)((meter->latency[bucket] - since->latency[bucket]) * times);
+    repeat_latency(&reporter, counted->latency, times);
 }

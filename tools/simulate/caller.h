@@ -40,8 +40,12 @@ void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome);
 void caller_rings(trip_breaker *breaker);
 
 /* What the caller's lane has counted for a breaker until now. */
-struct meter caller_counted(trip_breaker *breaker);
+struct caller_counted {
+    struct meter meter;
+    uint32_t latency[LATENCY_BUCKETS];
+};
+void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted);
 /* Whatever the lane has counted since then came `times` more. */
-void caller_repeat(trip_breaker *breaker, const struct meter *since, uint64_t times);
+void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, uint64_t times);
 
 #endif

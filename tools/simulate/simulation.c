@@ -317,7 +317,8 @@ static uint64_t alike(struct simulation *simulation, const struct sim_breaker *b
     return failed(what) || word_streak(word) || slow ? 1 : alike_successes(simulation, breaker, n);
 }
 
-static void repeat(struct simulation *simulation, struct sim_breaker *breaker, const struct meter *since, uint64_t n)
+static void repeat(struct simulation *simulation, struct sim_breaker *breaker, const struct caller_counted *since,
+                   uint64_t n)
 {
     if (n > 1) {
         caller_repeat(breaker->calls, since, n - 1);
@@ -329,10 +330,10 @@ static void repeat(struct simulation *simulation, struct sim_breaker *breaker, c
 static uint64_t end_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
                          const struct sim_outcome *what, uint64_t n)
 {
-    struct meter since;
+    struct caller_counted since;
     n = alike(simulation, breaker, call, what, n);
     if (n > 1)
-        since = caller_counted(breaker->calls);
+        caller_counted(breaker->calls, &since);
     if (call)
         caller_end(&call->call, &what->call);
     else
@@ -399,8 +400,8 @@ static bool all_are_answered_alike(const struct simulation *simulation, const st
 }
 
 /* The outcome comes before the next call. */
-static uint64_t call_at_once(struct simulation *simulation, const struct sim_call *call, const struct meter *since,
-                             uint64_t n)
+static uint64_t call_at_once(struct simulation *simulation, const struct sim_call *call,
+                             const struct caller_counted *since, uint64_t n)
 {
     n = alike(simulation, call->breaker, call, &call->end, n);
     finish(simulation, call, &call->end);
@@ -420,11 +421,11 @@ static uint64_t call_some(struct simulation *simulation, struct sim_breaker *bre
                           const struct sim_asking *asking, uint64_t n)
 {
     struct sim_call call = {.breaker = breaker, .end = *what, .asking = *asking};
-    struct meter since;
+    struct caller_counted since;
     if (n > 1 && !all_are_answered_alike(simulation, breaker, asking, what))
         n = 1;
     if (n > 1)
-        since = caller_counted(breaker->calls);
+        caller_counted(breaker->calls, &since);
     const trip_verdict verdict = ask(simulation, &call, NULL);
     const bool admitted = trip_admitted(verdict);
     n = admitted && caller_holds(&call.call) ? 1 : n;
@@ -604,13 +605,16 @@ static int step_trip(struct simulation *simulation, struct sim_breaker *breaker,
 static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
 {
     const struct segment *const segment = simulation->instance.segment;
+    uint64_t latency[LATENCY_BUCKETS];
     breakers_heartbeat(simulation->instance.breakers, breaker->slot);
+    segment_latency_read(segment, breaker->slot, latency);
     json_t *show = report_show(&(struct report_breaker){.policy = &segment->policies[breaker->slot],
                                                         .detail = &segment->details[breaker->slot],
                                                         .core = &core_of(simulation, breaker)->head,
                                                         .word = word_of(simulation, breaker),
                                                         .now_ms = now_ms(simulation),
-                                                        .limits = &segment->limits[breaker->slot]});
+                                                        .limits = &segment->limits[breaker->slot],
+                                                        .latency = latency});
     /* The keys of every event come first. */
     json_t *event =
         json_pack("{s:I, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "show");

@@ -219,10 +219,10 @@ static void test_one_bucket_more_of_latency_is_no_queue(void **state)
 {
     (void)state;
     for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++)
-        for (uint32_t bucket = 0; bucket + 2 < LATENCY_BUCKETS; bucket++) {
+        for (uint32_t bucket = 0; bucket + 2 < ADAPTIVE_BUCKETS; bucket++) {
             start_measured(kind);
-            limiter.unloaded_ns = fmax(65536, (double)bucket_middle(bucket));
-            interval(100, 0, bucket_middle(bucket + 1), 20);
+            limiter.unloaded_ns = fmax(65536, (double)adaptive_bucket_middle_ns(bucket));
+            interval(100, 0, adaptive_bucket_middle_ns(bucket + 1), 20);
             assert_true(limiter.limit > 20);
         }
 }
@@ -231,11 +231,11 @@ static void test_three_buckets_more_of_latency_are_a_queue(void **state)
 {
     (void)state;
     for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++)
-        for (uint32_t bucket = 1; bucket + 3 < LATENCY_BUCKETS; bucket++) {
+        for (uint32_t bucket = 1; bucket + 3 < ADAPTIVE_BUCKETS; bucket++) {
             start_measured(kind);
-            limiter.unloaded_ns = (double)bucket_middle(bucket);
+            limiter.unloaded_ns = (double)adaptive_bucket_middle_ns(bucket);
             limiter.limit = 50;
-            assert_true(interval(100, 0, bucket_middle(bucket + 3), 50) < 50);
+            assert_true(interval(100, 0, adaptive_bucket_middle_ns(bucket + 3), 50) < 50);
         }
 }
 

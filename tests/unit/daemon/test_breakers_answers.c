@@ -85,12 +85,15 @@ static const struct transition *last_move(void)
 static long long shown(const char *key)
 {
     breakers_drain_all(host->breakers);
+    uint64_t latency[LATENCY_BUCKETS];
+    segment_latency_read(host->segment, slot, latency);
     json_t *const show = report_show(&(struct report_breaker){.policy = host_policy(host, slot),
                                                               .detail = &host->segment->details[slot],
                                                               .core = host_head(host, slot),
                                                               .word = host->segment->mirror[slot],
                                                               .now_ms = host_now_ms(host),
-                                                              .limits = &host->segment->limits[slot]});
+                                                              .limits = &host->segment->limits[slot],
+                                                              .latency = latency});
     const json_t *const value = json_object_get(show, key);
     const long long number = json_is_null(value) ? -1 : json_integer_value(value);
     json_decref(show);

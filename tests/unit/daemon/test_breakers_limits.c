@@ -694,7 +694,7 @@ static void start_adaptive(enum limiter_kind by)
 /* 100 of 10 ms. */
 static void calls_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
 {
-    line()->latency[latency_bucket(10 * MS)] += 100;
+    writer_latency(&client.writer, meter, 10 * MS, 100);
     line()->started = line()->finished + in_flight;
     writer_total(&line()->total_ok, 100 - failures);
     writer_total(&line()->total_failures, failures);
@@ -854,7 +854,8 @@ static struct server server;
 static uint32_t tickets_after(const struct served *served)
 {
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
-        line()->latency[bucket] += served->latency[bucket];
+        if (served->latency[bucket])
+            writer_latency(&client.writer, meter, latency_bucket_begin_ns(bucket), served->latency[bucket]);
     line()->started = line()->finished + server.in_flight;
     writer_total(&line()->total_ok, served->ok);
     writer_total(&line()->total_failures, served->failures);
@@ -974,12 +975,12 @@ static void test_a_hedge_waits_for_the_measured_percentile(void **state)
 {
     (void)state;
     start(hedge);
-    line()->latency[latency_bucket(1000000)] += 18;
+    writer_latency(&client.writer, meter, 1000000, 18);
     second(18);
     host_advance(host, SAMPLE_MS);
     assert_int_equal(policy()->hedge_ns, 0); /* too few to say */
-    line()->latency[latency_bucket(1000000)] += 76;
-    line()->latency[latency_bucket(10000000)] += 6;
+    writer_latency(&client.writer, meter, 1000000, 76);
+    writer_latency(&client.writer, meter, 10000000, 6);
     second(82);
     host_advance(host, SAMPLE_MS);
     assert_int_equal(policy()->hedge_ns, 12582912); /* the end of the bucket of 10 ms: 94 of 100 are faster */
@@ -1018,9 +1019,9 @@ static uint64_t hedge_ns_at(enum hedge_at percentile)
 {
     at = percentile;
     reload(hedge_at);
-    line()->latency[latency_bucket(1000000)] += 60;
-    line()->latency[latency_bucket(10000000)] += 38;
-    line()->latency[latency_bucket(100000000)] += 2;
+    writer_latency(&client.writer, meter, 1000000, 60);
+    writer_latency(&client.writer, meter, 10000000, 38);
+    writer_latency(&client.writer, meter, 100000000, 2);
     second(100);
     host_advance(host, SAMPLE_MS);
     return policy()->hedge_ns;
@@ -1050,10 +1051,17 @@ static void test_no_second_attempts_are_no_hedge(void **state)
 
 /* ------------------------------------------------------------------------------------------- how long calls took */
 
+static uint64_t calls_that_took(uint64_t latency_ns)
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(host->segment, slot, counts);
+    return counts[latency_bucket(latency_ns)];
+}
+
 /* Calls of one second, each of which takes so long. */
 static void calls_end(uint32_t ok, uint64_t latency_ns)
 {
-    line()->latency[latency_bucket(latency_ns)] += ok;
+    writer_latency(&client.writer, meter, latency_ns, ok);
     writer_total(&line()->total_ok, ok);
     host_advance(host, 1000);
 }
@@ -1062,11 +1070,11 @@ static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
 {
     (void)state;
     start(none);
-    line()->latency[latency_bucket(100000000)] += 20;
+    writer_latency(&client.writer, meter, 100000000, 20);
     writer_total(&line()->total_ok, 20);
     client_die(host, &client);
     host_advance(host, 1000);
-    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 20);
+    assert_int_equal(calls_that_took(100000000), 20);
 }
 
 static void test_what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known(void **state)
@@ -1075,12 +1083,12 @@ static void test_what_calls_of_a_process_took_that_came_and_went_between_two_loo
     struct client brief;
     start(none);
     client_start(host, &brief, 103);
-    struct meter *const its = lane_meter_at(brief.writer.memory, client_meter(host, &brief, slot));
-    its->latency[latency_bucket(100000000)] = 20;
-    writer_total(&its->total_ok, 20);
+    const uint32_t its = client_meter(host, &brief, slot);
+    writer_latency(&brief.writer, its, 100000000, 20);
+    writer_total(&lane_meter_at(brief.writer.memory, its)->total_ok, 20);
     client_die(host, &brief);
     client_free(&brief);
-    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 20);
+    assert_int_equal(calls_that_took(100000000), 20);
 }
 
 static void test_a_worker_after_this_one_counts_no_latency_twice(void **state)
@@ -1090,7 +1098,7 @@ static void test_a_worker_after_this_one_counts_no_latency_twice(void **state)
     calls_end(20, 100000000);
     host_kill(host, (struct client[]){client, other}, 2);
     calls_end(1, 100000000);
-    assert_int_equal(host->segment->details[slot].latency[latency_bucket(100000000)], 21);
+    assert_int_equal(calls_that_took(100000000), 21);
 }
 
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)

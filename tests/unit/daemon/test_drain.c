@@ -10,6 +10,7 @@
 
 #include "../../support/breakers_host.h"
 #include "../../support/store_kill.h"
+#include "internal/error_rows.h"
 
 #define QUIET    "trip: {consecutive_failures: 0, failure_rate: 0%}"
 #define LAST_SIX QUIET ", window: {size: 6}"
@@ -328,42 +329,141 @@ static void test_old_evidence_is_never_taken_for_a_later_epoch_s(void **state)
     assert_int_equal(host_head(host, slot)->totals.failures, 3);
 }
 
-static void test_the_last_error_is_kept_for_people(void **state)
+static const struct error_record *record_at(uint64_t index)
 {
-    (void)state;
-    start(QUIET);
-    struct lane_error *const record = lane_error_at(client.writer.memory, 1, 5);
-    snprintf(record->message, sizeof(record->message), "connection refused");
-    record->stamp = 5 + 1;
-    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK);
-    client_mark_dirty(host, &client);
-    breakers_rung(host->breakers);
-    assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
-    assert_string_equal(host->segment->details[slot].error_message, "connection refused");
-    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
-    record->stamp = 3; /* another's place */
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 63);
-    client_mark_dirty(host, &client);
-    breakers_rung(host->breakers);
-    assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_UNKNOWN);
-    assert_string_equal(host->segment->details[slot].error_message, "");
+    return &host->segment->errors[index % host->segment->correlation->max_errors];
 }
 
-static void test_an_error_that_is_being_written_is_not_read(void **state)
+static void fail_with(trip_error_type type, const char *message)
+{
+    struct lane_error text = {.type = (uint8_t)type, .ticks = host->clock.test_now_ns};
+    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
+    if (message) {
+        snprintf(text.message, sizeof(text.message), "%s", message);
+        writer_error_record(&client.writer, meter, &text);
+    }
+    writer_errors(&client.writer, meter, type, 1);
+    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, host->clock.test_now_ns, (uint32_t)type);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+}
+
+static void test_an_error_is_counted_by_its_type_recorded_and_named_in_the_details(void **state)
 {
     (void)state;
     start(QUIET);
-    const uint32_t place = (LANE_ERROR_WRITING - 1) % LANE_ERRORS; /* whose stamp it would be */
-    struct lane_error *const record = lane_error_at(client.writer.memory, 1, place);
-    snprintf(record->message, sizeof(record->message), "half");
-    record->stamp = LANE_ERROR_WRITING;
-    writer_count(&client.writer, meter, epoch(), TRIP_FAILURE, false);
-    writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, TRIP_ERROR_NETWORK);
-    client_mark_dirty(host, &client);
-    breakers_rung(host->breakers);
+    fail_with(TRIP_ERROR_NETWORK, "connection refused");
+    assert_int_equal(host_head(host, slot)->totals.errors[TRIP_ERROR_NETWORK], 1);
+    assert_int_equal(host->segment->correlation->next, 1);
+    assert_string_equal(record_at(0)->message, "connection refused");
+    assert_int_equal(record_at(0)->type, TRIP_ERROR_NETWORK);
+    assert_int_equal(record_at(0)->times, 1);
+    assert_int_equal(record_at(0)->breaker, slot);
+    assert_string_equal(record_at(0)->name, segment_name(host->segment, slot));
     assert_int_equal(host->segment->details[slot].error_type, TRIP_ERROR_NETWORK);
-    assert_string_equal(host->segment->details[slot].error_message, "");
+    assert_string_equal(host->segment->details[slot].error_message, "connection refused");
+    assert_int_equal(host->segment->details[slot].error_sequence, 1);
+}
+
+static void test_errors_without_a_text_are_one_record_that_says_how_many(void **state)
+{
+    (void)state;
+    start(QUIET);
+    writer_errors(&client.writer, meter, TRIP_ERROR_TIMEOUT, 37);
+    writer_errors(&client.writer, meter, TRIP_ERROR_INTERNAL, 2);
+    client_mark_dirty(host, &client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.errors[TRIP_ERROR_TIMEOUT], 37);
+    assert_int_equal(host_head(host, slot)->totals.errors[TRIP_ERROR_INTERNAL], 2);
+    assert_int_equal(host_head(host, slot)->totals.calls, 0); /* no evidence, and no call */
+    assert_int_equal(host->segment->correlation->next, 2);
+    assert_int_equal(record_at(0)->type, TRIP_ERROR_TIMEOUT);
+    assert_int_equal(record_at(0)->times, 37);
+    assert_int_equal(record_at(1)->times, 2);
+}
+
+static void test_an_error_that_is_being_written_is_read_once_it_is_whole(void **state)
+{
+    (void)state;
+    start(QUIET);
+    const struct lane_error text = {.type = TRIP_ERROR_NETWORK, .message = "whole"};
+    writer_error_record(&client.writer, meter, &text);
+    struct lane_error *const record = lane_error_at(client.writer.memory, 1, 0);
+    record->stamp = LANE_ERROR_WRITING;
+    writer_errors(&client.writer, meter, TRIP_ERROR_NETWORK, 1);
+    client_mark_dirty(host, &client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host->segment->correlation->next, 1);
+    assert_string_equal(record_at(0)->message, "");
+    record->stamp = 1;
+    writer_errors(&client.writer, meter, TRIP_ERROR_NETWORK, 1);
+    client_mark_dirty(host, &client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host->segment->correlation->next, 2);
+    assert_string_equal(record_at(1)->message, "whole");
+    assert_int_equal(record_at(1)->times, 1);
+}
+
+static void test_records_that_were_overwritten_are_counted_and_their_errors_too(void **state)
+{
+    (void)state;
+    start(QUIET);
+    for (unsigned i = 0; i < LANE_ERRORS + 4; i++) {
+        const struct lane_error text = {.type = TRIP_ERROR_PROTOCOL, .message = {(char)('a' + i)}};
+        writer_error_record(&client.writer, meter, &text);
+        writer_errors(&client.writer, meter, TRIP_ERROR_PROTOCOL, 1);
+    }
+    client_mark_dirty(host, &client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.errors[TRIP_ERROR_PROTOCOL], 20);
+    assert_int_equal(host->segment->correlation->untexted, 4);
+    assert_int_equal(host->segment->correlation->next, 17); /* the 16 that were there, and one for the other 4 */
+    assert_string_equal(record_at(0)->message, "e");
+    assert_string_equal(record_at(15)->message, "t");
+    assert_int_equal(record_at(16)->times, 4);
+}
+
+static void test_a_traceparent_is_taken_apart_and_hostile_texts_end_where_their_place_ends(void **state)
+{
+    (void)state;
+    start(QUIET);
+    struct lane_error text = {.type = 200, .pairs = 255, .cut = 255};
+    strcpy(text.trace, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    memset(text.message, 'x', sizeof(text.message));
+    memset(text.context, 'y', sizeof(text.context));
+    memcpy(text.context, "table\0orders\0half", sizeof("table\0orders\0half") - 1);
+    writer_error_record(&client.writer, meter, &text);
+    writer_errors(&client.writer, meter, TRIP_ERROR_UNKNOWN, 1);
+    client_mark_dirty(host, &client);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(record_at(0)->type, TRIP_ERROR_UNKNOWN);
+    assert_string_equal(record_at(0)->trace, "0af7651916cd43dd8448eb211c80319c");
+    assert_string_equal(record_at(0)->span, "b7ad6b7169203331");
+    assert_int_equal(strlen(record_at(0)->message), TRIP_ERROR_MESSAGE_MAX);
+    assert_int_equal(record_at(0)->pairs, 1);
+    assert_string_equal(record_at(0)->context, "table");
+    assert_string_equal(record_at(0)->context + 6, "orders");
+    assert_int_equal(record_at(0)->context[13], 0);
+}
+
+static void test_errors_are_counted_once_for_host_group_and_breaker(void **state)
+{
+    (void)state;
+    start(QUIET);
+    for (unsigned i = 0; i < 3; i++)
+        fail_with(TRIP_ERROR_NETWORK, NULL);
+    const char *const name = segment_name(host->segment, slot);
+    const struct correlation_settings settings = correlation_defaults();
+    const uint64_t now_ns = host->clock.test_now_ns;
+    const struct analysis whole = correlation_of_entity(host->segment->error_rows, error_entity(ERROR_SCOPE_HOST, "", 0),
+                                                        &settings, now_ns),
+                          own = correlation_of_entity(host->segment->error_rows,
+                                                      error_entity(ERROR_SCOPE_BREAKER, name, strlen(name)), &settings,
+                                                      now_ns);
+    assert_int_equal(whole.errors, 3);
+    assert_int_equal(own.errors, 3);
+    assert_int_equal(own.kind, ANALYSIS_PATTERN_DETECTED);
+    assert_int_equal(host->segment->correlation->uncounted, 0);
 }
 
 static void test_local_rejections_are_counted_once_by_kind(void **state)
@@ -389,22 +489,31 @@ static void test_local_rejections_are_counted_once_by_kind(void **state)
     assert_int_equal(window_calls(), 0);
 }
 
+static uint64_t shown_latency(uint64_t latency_ns)
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(host->segment, slot, counts);
+    return counts[latency_bucket(latency_ns)];
+}
+
 static void test_latencies_are_summed_over_lanes_that_come_and_go(void **state)
 {
     (void)state;
     start(QUIET);
-    const uint64_t *const shown = host->segment->details[slot].latency;
-    line()->latency[3] = 10;
-    lane_meter_at(other.writer.memory, other_meter)->latency[3] = 5;
+    writer_latency(&client.writer, meter, 50, 10);
+    writer_latency(&client.writer, meter, 20000000, 1);
+    writer_latency(&other.writer, other_meter, 50, 5);
     writer_ok(&client.writer, meter, epoch(), 10);
     writer_ok(&other.writer, other_meter, epoch(), 5);
     breakers_drain_all(host->breakers);
-    assert_int_equal(shown[3], 15);
+    assert_int_equal(shown_latency(50), 15);
+    assert_int_equal(shown_latency(20000000), 1);
     client_die(host, &other);
-    line()->latency[3] = 11;
+    writer_latency(&client.writer, meter, 50, 1);
     writer_ok(&client.writer, meter, epoch(), 1);
     breakers_drain_all(host->breakers);
-    assert_int_equal(shown[3], 16);
+    assert_int_equal(shown_latency(50), 16);
+    assert_int_equal(shown_latency(20000000), 1);
 }
 
 /* --------------------------------------------------------------------------------------------------------------
@@ -779,8 +888,12 @@ int main(void)
         TEST(a_dead_client_s_last_counts_are_taken_as_they_are),
         TEST(the_failure_that_opened_is_in_the_window_though_not_told_yet),
         TEST(old_evidence_is_never_taken_for_a_later_epoch_s),
-        TEST(the_last_error_is_kept_for_people),
-        TEST(an_error_that_is_being_written_is_not_read),
+        TEST(an_error_is_counted_by_its_type_recorded_and_named_in_the_details),
+        TEST(errors_without_a_text_are_one_record_that_says_how_many),
+        TEST(an_error_that_is_being_written_is_read_once_it_is_whole),
+        TEST(records_that_were_overwritten_are_counted_and_their_errors_too),
+        TEST(a_traceparent_is_taken_apart_and_hostile_texts_end_where_their_place_ends),
+        TEST(errors_are_counted_once_for_host_group_and_breaker),
         TEST(local_rejections_are_counted_once_by_kind),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
         TEST(counters_that_run_backwards_count_nothing),

@@ -195,14 +195,15 @@ static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     const struct segment_policy policy = {.threshold = 5, .permits = 3, .max_wait_ms = 10, .longest_ms = 7};
-    const uint64_t latency[LATENCY_BUCKETS] = {1, 2, 3};
+    const uint32_t calls[LATENCY_GROUP] = {1, 2, 3};
+    uint64_t latency[LATENCY_BUCKETS];
     uint32_t slot = add(segment, "db");
     segment_policy_publish(segment, slot, &policy, TRIP_MODE_SHADOW, 0);
     segment_mode_publish(segment, slot, MODE_OWNER_OPERATOR, TRIP_MODE_SHADOW, 0, 0, "why", 0);
     segment_ramp_end_publish(segment, slot, 3, 4);
     segment_next_open_publish(segment, slot, 5, 6);
-    segment_detail_error(segment, slot, TRIP_ERROR_NETWORK, "refused");
-    segment_detail_latency(segment, slot, latency);
+    segment_detail_error(segment, slot, &(struct error_record){.type = TRIP_ERROR_NETWORK, .message = "refused"});
+    segment_latency_add(segment, slot, 7, calls);
     segment_begin(segment, slot)->head.totals.calls = 8;
     segment_commit(segment);
     segment_forget(segment, slot);
@@ -213,7 +214,9 @@ static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
     assert_memory_equal(&segment->policies[slot], &unset, sizeof(unset));
     assert_string_equal(segment->details[slot].name, "cache");
     assert_string_equal(segment->details[slot].error_message, "");
-    assert_int_equal(segment->details[slot].latency[0], 0);
+    segment_latency_read(segment, slot, latency);
+    assert_int_equal(latency_calls(latency), 0);
+    assert_int_equal(segment->details[slot].latency[7], 1); /* the group stays the slot's */
     assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
     assert_int_equal(segment_core(segment, slot)->head.totals.calls, 0);
 }
@@ -443,13 +446,12 @@ static void test_details_hold_what_they_were_told(void **state)
     struct segment *segment = ((struct fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const struct detail_slot *detail = &segment->details[slot];
-    const uint64_t latency[LATENCY_BUCKETS] = {[0] = 4, [31] = 5};
     segment_detail_state(segment, slot, TRIP_REASON_SLOW_RATE, 500, 30500);
-    segment_detail_error(segment, slot, TRIP_ERROR_TIMEOUT, "no answer in 1 s");
+    segment_detail_error(segment, slot,
+                         &(struct error_record){.type = TRIP_ERROR_TIMEOUT, .message = "no answer in 1 s"});
     segment_detail_used(segment, slot, 501);
     segment_detail_actor(segment, slot, BY_OPERATOR, 12, "db failover");
     segment_detail_match(segment, slot, "payments/*");
-    segment_detail_latency(segment, slot, latency);
     assert_int_equal(detail->by, BY_OPERATOR);
     assert_int_equal(detail->uid, 12);
     assert_string_equal(detail->note, "db failover");
@@ -460,9 +462,8 @@ static void test_details_hold_what_they_were_told(void **state)
     assert_string_equal(detail->error_message, "no answer in 1 s");
     assert_int_equal(detail->used_ms, 501);
     assert_string_equal(detail->settings_match, "payments/*");
-    assert_int_equal(detail->latency[31], 5);
     assert_int_equal(detail->sequence % 2, 0);
-    segment_detail_error(segment, slot, TRIP_ERROR_UNKNOWN, NULL);
+    segment_detail_error(segment, slot, &(struct error_record){.type = TRIP_ERROR_UNKNOWN});
     assert_string_equal(detail->error_message, "");
 }
 
@@ -513,13 +514,13 @@ static void test_a_detail_is_never_read_torn(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     struct race race = {.segment = segment, .slot = add(segment, "db")};
-    char message[TRIP_ERROR_MESSAGE_MAX + 1] = {0};
+    struct error_record error = {.type = TRIP_ERROR_NETWORK};
     pthread_t reader;
     assert_int_equal(pthread_create(&reader, NULL, read_details, &race), 0);
     const uint64_t begin_ns = monotonic_ns();
     for (unsigned i = 0; monotonic_ns() - begin_ns < 300000000; i++) {
-        memset(message, 'a' + (int)(i % 26), TRIP_ERROR_MESSAGE_MAX);
-        segment_detail_error(segment, race.slot, TRIP_ERROR_NETWORK, message);
+        memset(error.message, 'a' + (int)(i % 26), TRIP_ERROR_MESSAGE_MAX);
+        segment_detail_error(segment, race.slot, &error);
         for (unsigned pause = i % 1024; pause > 0; pause--)
             __atomic_signal_fence(__ATOMIC_SEQ_CST);
     }

@@ -8,6 +8,7 @@
 #include "client.h"
 #include "client_fixture.h"
 #include "internal/policy.h"
+#include "lane_writer.h"
 
 /* ------------------------------------------------------------------------------------------------- what the kernel
  * does
@@ -142,23 +143,125 @@ static void test_a_thread_whose_section_gets_no_memory_shares_another(void **sta
 static void test_an_outcome_that_finds_no_memory_is_lost_and_said_to_be(void **state)
 {
     struct fixture *const fixture = *state;
-    trip_breaker *breakers[10];
+    enum { METERS = LAYOUT_PAGE / sizeof(struct meter) };
+    trip_breaker *breakers[METERS + 1];
     char name[16];
     trip_call call;
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i <= METERS; i++) {
         snprintf(name, sizeof(name), "b%u", i);
         assert_int_equal(trip_breaker_get(fixture->client, name, &breakers[i]), 0);
     }
-    for (unsigned i = 0; i < 9; i++)
+    for (unsigned i = 0; i < METERS; i++)
         trip_record(breakers[i], TRIP_OK, 0); /* a page of meters */
     refusal = EFAULT;                         /* what would be a SIGBUS */
-    assert_int_equal(trip_begin(breakers[9], &call), TRIP_ALLOW);
+    assert_int_equal(trip_begin(breakers[METERS], &call), TRIP_ALLOW);
     trip_end(&call, TRIP_OK);
     assert_true(lane_of(fixture)->lost > 0);
-    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 9);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), METERS);
     trip_record(breakers[0], TRIP_OK, 0);
-    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 10);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), METERS + 1);
     assert_int_equal(trip_client_status(fixture->client), TRIP_CLIENT_SHARED);
+}
+
+/* So many latencies in all rooms. */
+static uint64_t latencies(struct fixture *fixture)
+{
+    uint64_t sum = 0;
+    for (uint32_t meter = 0; meter < lane_of(fixture)->meters_used; meter++)
+        for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+            sum += lane_latency(lane_of(fixture), meter, bucket);
+    return sum;
+}
+
+static void test_a_call_whose_latency_gets_no_memory_counts_without_it(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_record(fixture->breaker, TRIP_OK, 0);
+    refusal = EFAULT; /* what would be a SIGBUS */
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    trip_record(fixture->breaker, TRIP_FAILURE, 1000);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 2);
+    assert_int_equal(fixture_counts(fixture).total_failures, 1);
+    assert_int_equal(lane_of(fixture)->rooms_used, 0);
+    assert_int_equal(lane_of(fixture)->lost, 0);
+    refusal = 0;
+    fixture->client->lane->refused_until_ns = 0; /* a second later */
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    assert_int_equal(latencies(fixture), 1);
+    assert_int_equal(lane_of(fixture)->rooms_used, 1);
+}
+
+static void test_a_latency_in_a_room_that_has_memory_is_counted_when_there_is_no_more(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    refusal = ENOMEM;
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    assert_int_equal(latencies(fixture), 2);
+}
+
+static void test_a_lane_without_rooms_left_counts_all_but_latencies(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    lane_of(fixture)->rooms_used = LANE_ROOMS;
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    trip_record(fixture->breaker, TRIP_OK, 1000000);
+    assert_int_equal(counted_in(fixture, LANE_SECTIONS), 3);
+    assert_int_equal(latencies(fixture), 2);
+}
+
+static void *call_once(void *context)
+{
+    struct fixture *const fixture = context;
+    trip_record(fixture->breaker, TRIP_OK, 1000);
+    return NULL;
+}
+
+static void test_threads_that_come_one_after_the_other_count_in_the_same_room(void **state)
+{
+    struct fixture *const fixture = *state;
+    pthread_t thread;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, call_once, fixture), 0);
+        pthread_join(thread, NULL);
+    }
+    assert_int_equal(lane_of(fixture)->meters_used, 1);
+    assert_int_equal(lane_of(fixture)->rooms_used, 1);
+    assert_int_equal(latencies(fixture), 3);
+}
+
+struct race {
+    struct fixture *fixture;
+    pthread_barrier_t *start;
+};
+
+/* In section 0: as a thread whose destructors have run. */
+static void *call_at_once(void *context)
+{
+    const struct race *const race = context;
+    thread_self.exiting = true;
+    pthread_barrier_wait(race->start);
+    for (unsigned bits = 5; bits < 37; bits++) /* each octave */
+        trip_record(race->fixture->breaker, TRIP_OK, UINT64_C(1) << bits);
+    return NULL;
+}
+
+static void test_threads_that_share_a_section_share_its_rooms_and_lose_no_latency(void **state)
+{
+    struct fixture *const fixture = *state;
+    pthread_t threads[8];
+    pthread_barrier_t start;
+    struct race race = {.fixture = fixture, .start = &start};
+    pthread_barrier_init(&start, NULL, 8);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, call_at_once, &race), 0);
+    for (unsigned i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&start);
+    assert_int_equal(latencies(fixture), 8 * 32);
+    /* A thread that came too late for a room gives its own back, if no other was taken meanwhile. */
+    assert_in_range(lane_of(fixture)->rooms_used, 15, 15 * 8);
 }
 
 static void test_a_call_whose_table_gets_no_memory_goes_unwatched(void **state)
@@ -212,6 +315,11 @@ int main(void)
         TEST(a_lane_takes_no_more_memory_than_it_uses),
         TEST(a_thread_whose_section_gets_no_memory_shares_another),
         TEST(an_outcome_that_finds_no_memory_is_lost_and_said_to_be),
+        TEST(a_call_whose_latency_gets_no_memory_counts_without_it),
+        TEST(a_latency_in_a_room_that_has_memory_is_counted_when_there_is_no_more),
+        TEST(a_lane_without_rooms_left_counts_all_but_latencies),
+        TEST(threads_that_come_one_after_the_other_count_in_the_same_room),
+        TEST(threads_that_share_a_section_share_its_rooms_and_lose_no_latency),
         TEST(a_call_whose_table_gets_no_memory_goes_unwatched),
         TEST(a_process_that_gets_no_lane_at_all_says_why),
         TEST(an_old_kernel_is_asked_by_fallocate),

@@ -7,6 +7,7 @@
 #include "internal/bell.h"
 #include "internal/doorbell.h"
 #include "internal/state_word.h"
+#include "lane_writer.h"
 
 #define SLOW_NS UINT64_C(60000000001) /* one more than slow_after */
 
@@ -286,14 +287,23 @@ static void test_latencies_fall_into_their_buckets(void **state)
 {
     struct fixture *const f = *state;
     trip_record(f->breaker, TRIP_OK, 1);
+    trip_record(f->breaker, TRIP_OK, 15);
+    trip_record(f->breaker, TRIP_OK, 16);
     trip_record(f->breaker, TRIP_OK, 65535);
     trip_record(f->breaker, TRIP_OK, 65536);
     trip_record(f->breaker, TRIP_FAILURE, 200000);
     trip_record(f->breaker, TRIP_OK, 0); /* unknown */
+    trip_record(f->breaker, TRIP_OK, UINT64_MAX);
     const struct meter *const meter = lane_meter_at(lane_of(f), 0);
-    assert_int_equal(meter->latency[0], 2);
-    assert_int_equal(meter->latency[1], 1);
-    assert_int_equal(meter->latency[4], 1);
+    static const uint32_t rooms[15] = {[0] = 1, [4] = 2, [5] = 3, [14] = 4};
+    assert_memory_equal(meter->rooms, rooms, sizeof(rooms));
+    assert_int_equal(lane_of(f)->rooms_used, 4);
+    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[0], 2);  /* below 16 ns */
+    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[1], 1);  /* below 32 ns */
+    assert_int_equal(lane_room_at(lane_of(f), 1)->counters[15], 1); /* 63.5 to 65.5 us */
+    assert_int_equal(lane_room_at(lane_of(f), 1)->counters[16], 1); /* 65.5 to 69.6 us */
+    assert_int_equal(lane_room_at(lane_of(f), 2)->counters[8], 1);  /* 196.6 to 204.8 us */
+    assert_int_equal(lane_room_at(lane_of(f), 3)->counters[31], 1); /* 133 s and more */
 }
 
 static void test_evidence_starts_anew_with_each_epoch(void **state)
@@ -414,7 +424,7 @@ static void test_begin_and_end_count_what_is_in_flight(void **state)
     assert_int_equal(counts.ok, 1);
     assert_int_equal(counts.failures, 1);
     assert_int_equal(counts.cancelled, 1);
-    assert_int_equal(lane_meter_at(lane_of(f), 0)->latency[latency_bucket(200000000)], 2);
+    assert_int_equal(lane_latency(lane_of(f), 0, latency_bucket(200000000)), 2);
 }
 
 static void test_the_second_end_of_a_call_does_nothing(void **state)
@@ -622,7 +632,7 @@ static uint64_t latencies(struct fixture *f, uint64_t least_ns)
     uint64_t count = 0;
     for (uint32_t i = 0; i < lane_of(f)->meters_used; i++)
         for (uint32_t bucket = latency_bucket(least_ns); bucket < LATENCY_BUCKETS; bucket++)
-            count += lane_meter_at(lane_of(f), i)->latency[bucket];
+            count += lane_latency(lane_of(f), i, bucket);
     return count;
 }
 
@@ -724,7 +734,7 @@ static void test_a_deadline_times_its_call_and_a_known_latency_needs_no_clock(vo
     assert_int_equal(latencies(f, 0), 1);
     assert_int_equal(trip_begin(f->breaker, &call), TRIP_ALLOW);
     trip_end_after(&call, TRIP_OK, 200000000);
-    assert_int_equal(lane_meter_at(lane_of(f), 0)->latency[latency_bucket(200000000)], 2);
+    assert_int_equal(lane_latency(lane_of(f), 0, latency_bucket(200000000)), 2);
 }
 
 static void test_a_call_that_takes_a_token_is_timed_no_more_than_others(void **state)

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "client.h"
+#include "lane_writer.h"
 #include "segment/segment.h"
 
 /* In the place of libc's, which reads the TSC itself where the kernel's clock is the TSC: a process that may not read
@@ -57,7 +58,7 @@ static uint64_t time_of_a_failure(struct fixture *f)
 static uint64_t calls_by_latency(struct fixture *f, uint32_t bucket)
 {
     struct lane_header *const lane = fake_lane(&f->fake, fake_lane_of(&f->fake, getpid()));
-    return lane_meter_at(lane, 0)->latency[bucket];
+    return lane_latency(lane, 0, bucket);
 }
 
 static void test_a_client_reads_the_tsc_by_what_tripd_published(void **state)

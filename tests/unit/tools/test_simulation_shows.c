@@ -128,12 +128,15 @@ static json_t *host_shows(void)
 {
     const struct segment *const segment = both.host->segment;
     breakers_drain_all(both.host->breakers);
+    uint64_t latency[LATENCY_BUCKETS];
+    segment_latency_read(segment, both.slot, latency);
     return report_show(&(struct report_breaker){.policy = host_policy(both.host, both.slot),
                                                 .detail = &segment->details[both.slot],
                                                 .core = host_head(both.host, both.slot),
                                                 .word = segment->mirror[both.slot],
                                                 .now_ms = host_now_ms(both.host),
-                                                .limits = &segment->limits[both.slot]});
+                                                .limits = &segment->limits[both.slot],
+                                                .latency = latency});
 }
 
 static const char *line_of(const json_t *show, char text[2048])
