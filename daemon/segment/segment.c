@@ -357,8 +357,10 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return other_layout(header);
     if (header->header_size != sizeof(*header))
         return "its header has another size";
-    if (header->slots > BREAKERS_MAX || header->latency_groups > LATENCY_GROUPS_MAX)
-        return "it has more slots or latency groups than places";
+    if (header->slots > BREAKERS_MAX)
+        return "it has more slots than places";
+    if (header->latency_groups > LATENCY_GROUPS_MAX)
+        return "it has more latency groups than places";
     if (header->size != plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
         return "its sections are not where they should be";
     if (header->size != file_size)

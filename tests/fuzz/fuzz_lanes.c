@@ -54,6 +54,7 @@ static struct {
     struct lane_header hostile_header, honest_header; /* as they were made */
     struct snapshot *seen;                            /* as tools see the segment */
     struct breaker_totals totals[BREAKERS];           /* as of the last look */
+    uint64_t latencies[BREAKERS];                     /* likewise */
     uint64_t honest_calls[BREAKERS];
     uint32_t honest_meter[BREAKERS];
     unsigned deaths;
@@ -113,6 +114,7 @@ static void begin(void)
     renew(&all.hostile, &all.hostile_header);
     renew(&all.honest, &all.honest_header);
     memset(all.totals, 0, sizeof(all.totals));
+    memset(all.latencies, 0, sizeof(all.latencies));
     memset(all.honest_calls, 0, sizeof(all.honest_calls));
     all.deaths = 0;
     for (uint32_t slot = 0; slot < FLEETING; slot++)
@@ -120,6 +122,8 @@ static void begin(void)
     for (uint32_t meter = 0; meter < METERS; meter++)
         own_meter(meter, meter % BREAKERS, meter % 5);
     all.hostile.writer.memory->meters_used = METERS;
+    for (uint32_t meter = 0; meter < METERS; meter++)
+        writer_room(&all.hostile.writer, meter, meter % LATENCY_GROUPS);
     writer_sections(&all.hostile.writer, 5);
 }
 
@@ -146,8 +150,10 @@ static uint64_t *any_word(struct bytes *bytes)
         return word_of(lane_section_at(lane, which % 5), sizeof(struct lane_section), bytes_byte(bytes));
     case 2:
     case 3:
-    case 4:
         return word_of(lane_meter_at(lane, which % METERS), sizeof(struct meter), bytes_byte(bytes));
+    case 4:
+        return bytes_byte(bytes) & 1 ? word_of(lane_room_at(lane, which % METERS), sizeof(struct lane_room), which)
+                                     : word_of(lane_meter_at(lane, which % METERS)->rooms, 64, which);
     case 5:
         event = lane_event_at(lane, which % 5, bytes_byte(bytes));
         return word_of(event, sizeof(*event), bytes_byte(bytes));
@@ -257,6 +263,7 @@ static void report_honestly(struct bytes *bytes)
     for (uint32_t i = 0; i < calls; i++)
         client_report_slow(all.host, &all.honest, all.honest_meter[slot], slot, what >> i & 1 ? TRIP_TIMEOUT : TRIP_OK,
                            what & 1);
+    writer_latency(&all.honest.writer, all.honest_meter[slot], (uint64_t)what << what % 32, calls);
     all.honest_calls[slot] += calls;
 }
 
@@ -463,6 +470,15 @@ static void check_grown(uint32_t slot, const struct breaker_totals *now)
     *before = *now;
 }
 
+static void check_latencies(uint32_t slot)
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(all.host->segment, slot, counts);
+    const uint64_t calls = latency_calls(counts);
+    assert(calls >= all.latencies[slot]);
+    all.latencies[slot] = calls;
+}
+
 static void check_sums(uint32_t slot, const struct core_head *head)
 {
     uint64_t trips = 0;
@@ -472,8 +488,10 @@ static void check_sums(uint32_t slot, const struct core_head *head)
     assert(head->totals.timeouts <= head->totals.failures && head->totals.slow <= head->totals.calls);
     assert(head->window_failures <= head->window_calls && head->window_slow <= head->window_calls);
     assert(head->opens == trips);
-    if (slot != FLEETING)
-        check_grown(slot, &head->totals);
+    if (slot == FLEETING)
+        return;
+    check_grown(slot, &head->totals);
+    check_latencies(slot);
 }
 
 static void check_all_sums(void)

@@ -6,7 +6,7 @@
 #include "breakers_host.h"
 
 struct host_first {
-    uint8_t *memory; /* what has memory of segment and commons, but the rings of transitions, which begin empty */
+    uint8_t *memory; /* what has memory of segment and commons, but transitions and latencies, which begin empty */
     const struct config *config;
 };
 
@@ -29,7 +29,7 @@ static inline size_t host_copy(const struct host *host, uint8_t *memory, bool ba
     for (unsigned i = 0; i < COMMONS_SECTION_COUNT; i++)
         bases[count++] = (uint8_t *)host->commons->header;
     for (size_t i = 0; i < count; i++) {
-        if (i == 2 + SECTION_TRANSITIONS || i == 2 + SECTION_ACTS)
+        if (i == 2 + SECTION_TRANSITIONS || i == 2 + SECTION_ACTS || i == 2 + SECTION_LATENCY)
             continue;
         const size_t size = (size_t)parts[i].stride * (parts[i].count == BREAKERS_MAX ? slots : parts[i].count);
         if (memory && back)
@@ -43,7 +43,7 @@ static inline size_t host_copy(const struct host *host, uint8_t *memory, bool ba
 
 static inline void host_remember(const struct host *host, struct host_first *first)
 {
-    must(host->segment->header->transition_next == 0);
+    must(host->segment->header->transition_next == 0 && host->segment->header->latency_groups == 0);
     *first = (struct host_first){.memory = malloc(host_copy(host, NULL, false)), .config = host->config};
     must(first->memory);
     host_copy(host, first->memory, false);
@@ -57,6 +57,7 @@ static inline void host_again(struct host *host, const struct host_first *first)
     memset(host->segment->transitions, 0,
            at_most(header->transition_next, TRANSITION_RING) * sizeof(struct transition));
     memset(host->segment->acts, 0, at_most(header->acts_next, ACTS_RING) * sizeof(struct transition));
+    memset(host->segment->latency, 0, header->latency_groups * sizeof(struct latency_group));
     host_copy(host, first->memory, true);
     host->config = (struct config *)(uintptr_t)first->config;
     host->move_count = 0;

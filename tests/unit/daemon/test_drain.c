@@ -516,8 +516,129 @@ static void test_latencies_are_summed_over_lanes_that_come_and_go(void **state)
     assert_int_equal(shown_latency(20000000), 1);
 }
 
+static void test_latencies_of_two_meters_of_a_process_are_summed(void **state)
+{
+    (void)state;
+    start(QUIET);
+    const uint32_t shared = writer_meter(&client.writer, slot, segment_incarnation(host->segment, slot), 0);
+    assert_true(shared != meter);
+    writer_latency(&client.writer, meter, 1000, 3);
+    writer_latency(&client.writer, shared, 1000, 4);
+    writer_ok(&client.writer, meter, epoch(), 3);
+    writer_ok(&client.writer, shared, epoch(), 4);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown_latency(1000), host_head(host, slot)->totals.ok);
+}
+
+static void test_latencies_that_came_while_no_worker_was_there_are_in_no_group_twice(void **state)
+{
+    (void)state;
+    start(QUIET);
+    writer_latency(&client.writer, meter, 1000, 3);
+    writer_ok(&client.writer, meter, epoch(), 3);
+    breakers_drain_all(host->breakers);
+    for (unsigned i = 0; i < 3; i++) {
+        host_kill(host, (struct client[]){client, other}, 2);
+        writer_latency(&client.writer, meter, 1000, 1);
+        writer_latency(&client.writer, meter, UINT64_C(1000000) << i * 4, 1); /* a group that it had none of */
+        writer_ok(&client.writer, meter, epoch(), 2);
+        breakers_drain_all(host->breakers);
+    }
+    assert_int_equal(shown_latency(1000), 6);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(shown_latency(UINT64_C(1000000) << i * 4), 1);
+}
+
+static void test_a_latency_counter_that_wraps_counts_on(void **state)
+{
+    (void)state;
+    start(QUIET);
+    writer_latency(&client.writer, meter, 1000, UINT32_MAX);
+    writer_ok(&client.writer, meter, epoch(), 1);
+    breakers_drain_all(host->breakers);
+    writer_latency(&client.writer, meter, 1000, 3);
+    writer_ok(&client.writer, meter, epoch(), 3);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(lane_latency(client.writer.memory, meter, latency_bucket(1000)), 2);
+    assert_int_equal(shown_latency(1000), UINT64_C(4294967298));
+}
+
+static void test_what_a_forgotten_breakers_calls_took_is_not_the_next_ones(void **state)
+{
+    (void)state;
+    start(QUIET);
+    writer_latency(&client.writer, meter, 1000, 3);
+    writer_ok(&client.writer, meter, epoch(), 3);
+    breakers_drain_all(host->breakers);
+    writer_latency(&client.writer, meter, 1000, 2);
+    writer_ok(&client.writer, meter, epoch(), 2);
+    const uint32_t next = host_breaker(host, "cache");
+    lane_meter_at(client.writer.memory, meter)->owner = meter_owner(next, segment_incarnation(host->segment, next), 1);
+    writer_latency(&client.writer, meter, 1000, 1);
+    writer_ok(&client.writer, meter, word_epoch(host_word(host, next)), 1);
+    for (unsigned i = 0; i < 3; i++)
+        breakers_drain_all(host->breakers);
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(host->segment, next, counts);
+    assert_int_equal(shown_latency(1000) + counts[latency_bucket(1000)], 6);
+    assert_in_range(counts[latency_bucket(1000)], 0, 3);
+    assert_in_range(shown_latency(1000), 3, 6);
+}
+
 /* --------------------------------------------------------------------------------------------------------------
  * hostile */
+
+static void test_a_room_that_is_not_in_use_is_not_read(void **state)
+{
+    (void)state;
+    static const uint32_t rooms[] = {2, 3, LANE_ROOMS, LANE_ROOMS + 1, UINT32_MAX};
+    start(QUIET);
+    writer_latency(&client.writer, meter, 1000, 3);
+    for (size_t i = 0; i < sizeof(rooms) / sizeof(rooms[0]); i++) {
+        line()->rooms[latency_bucket(1000) / LATENCY_GROUP] = rooms[i];
+        writer_ok(&client.writer, meter, epoch(), 1);
+        breakers_drain_all(host->breakers);
+    }
+    assert_int_equal(shown_latency(1000), 0);
+    line()->rooms[latency_bucket(1000) / LATENCY_GROUP] = 1;
+    writer_ok(&client.writer, meter, epoch(), 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown_latency(1000), 3);
+}
+
+static void test_a_room_that_two_meters_name_counts_for_both(void **state)
+{
+    (void)state;
+    start(QUIET);
+    const uint32_t second = host_breaker(host, "second");
+    const uint32_t second_meter = client_meter(host, &client, second);
+    writer_latency(&client.writer, meter, 1000, 3);
+    lane_meter_at(client.writer.memory, second_meter)->rooms[1] = 1;
+    writer_ok(&client.writer, meter, epoch(), 3);
+    writer_ok(&client.writer, second_meter, word_epoch(host_word(host, second)), 3);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown_latency(1000), 3);
+    assert_int_equal(host_head(host, slot)->totals.ok, 3);
+}
+
+/* What tripd keeps of them comes out of the user's memory. */
+static void test_latencies_beyond_a_users_memory_wait_for_room(void **state)
+{
+    (void)state;
+    start(QUIET);
+    writer_latency(&client.writer, meter, 1000, 3);
+    lanes_reconfigure(host->lanes, HOST_LANES, 0);
+    writer_give_memory(&client.writer, lane_room_offset(0), lane_room_offset(4096)); /* more than it is sure of */
+    client.writer.memory->rooms_used = 4096;
+    writer_ok(&client.writer, meter, epoch(), 3);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.ok, 3);
+    assert_int_equal(shown_latency(1000), 0);
+    lanes_reconfigure(host->lanes, HOST_LANES, 1 << 30);
+    writer_ok(&client.writer, meter, epoch(), 1);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(shown_latency(1000), 3);
+}
 
 static void test_counters_that_run_backwards_count_nothing(void **state)
 {
@@ -896,6 +1017,13 @@ int main(void)
         TEST(errors_are_counted_once_for_host_group_and_breaker),
         TEST(local_rejections_are_counted_once_by_kind),
         TEST(latencies_are_summed_over_lanes_that_come_and_go),
+        TEST(latencies_of_two_meters_of_a_process_are_summed),
+        TEST(latencies_that_came_while_no_worker_was_there_are_in_no_group_twice),
+        TEST(a_latency_counter_that_wraps_counts_on),
+        TEST(what_a_forgotten_breakers_calls_took_is_not_the_next_ones),
+        TEST(a_room_that_is_not_in_use_is_not_read),
+        TEST(a_room_that_two_meters_name_counts_for_both),
+        TEST(latencies_beyond_a_users_memory_wait_for_room),
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
         TEST(no_more_calls_timed_out_or_were_slow_than_there_were),

@@ -381,8 +381,10 @@ static void test_what_a_lane_says_is_in_use_is_bounded(void **state)
     writer_give_memory(&writer, 0, LANE_SIZE);
     writer.memory->meters_used = UINT32_MAX;
     writer.memory->sections_used = UINT32_MAX;
+    writer.memory->rooms_used = UINT32_MAX;
     lane_look(lane);
     assert_int_equal(lane_meters(lane), LANE_METERS);
+    assert_int_equal(lane_rooms(lane), LANE_ROOMS);
     assert_int_equal(lane_sections(lane), LANE_SECTIONS);
     lanes_reading(lanes, 3);
     assert_int_equal(draining, 3);
@@ -399,12 +401,15 @@ static void test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at(void **stat
     writer_make(&writer, 77);
     writer_sections(&writer, 3);
     writer_meter(&writer, 0, 1, 0);
+    writer_room(&writer, 0, 5);
     writer.memory->meters_used = LANE_METERS;
+    writer.memory->rooms_used = LANE_ROOMS;
     writer.memory->sections_used = LANE_SECTIONS;
     const uint64_t before = allocated(&writer);
     assert_int_equal(attach(lanes, &writer, 0, &lane), 0);
     lane_look(lane);
     assert_int_equal(lane_meters(lane), LAYOUT_PAGE / sizeof(struct meter));
+    assert_int_equal(lane_rooms(lane), 32);
     assert_int_equal(lane_sections(lane), 3);
     assert_true(lane_calls(lane));
     assert_int_equal(allocated(&writer), before);
@@ -459,6 +464,25 @@ static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
     lanes_free(lanes);
 }
 
+static void test_rooms_that_a_lane_takes_later_count_for_its_user_too(void **state)
+{
+    (void)state;
+    struct lanes *lanes = new_lanes(4, 3 * WRITER_MEMORY);
+    struct lane_writer writers[3];
+    struct lane *first, *lane;
+    for (uint64_t i = 0; i < 3; i++)
+        writer_make(&writers[i], 100 + i);
+    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
+    writer_give_memory(&writers[0], lane_room_offset(0), lane_room_offset(0) + WRITER_MEMORY);
+    writers[0].memory->rooms_used = 1;
+    lane_look(first);
+    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
+    assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
+    for (uint64_t i = 0; i < 3; i++)
+        writer_free(&writers[i]);
+    lanes_free(lanes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +507,7 @@ int main(void)
         cmocka_unit_test(test_a_table_of_calls_that_is_a_hole_is_not_looked_at),
         cmocka_unit_test(test_a_lane_whose_header_is_a_hole_is_refused),
         cmocka_unit_test(test_what_a_lane_takes_later_counts_for_its_user_too),
+        cmocka_unit_test(test_rooms_that_a_lane_takes_later_count_for_its_user_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,8 @@ static void test_totals_and_openings_are_counted_on(void **state)
     const uint32_t meter = client_meter(host, &client, slot);
     client_reports(host, &client, meter, slot, "SSSF");
     writer_total(&lane_meter_at(client.writer.memory, meter)->limited[LIMITED_RATE], 6);
+    writer_latency(&client.writer, meter, 1000, 3);
+    writer_latency(&client.writer, meter, UINT64_MAX, 1);
     breakers_drain_all(host->breakers);
     assert_int_equal(breakers_trip(host->breakers, slot, 1000, &by_operator), 0);
     client_free(&client);
@@ -117,6 +119,37 @@ static void test_totals_and_openings_are_counted_on(void **state)
     assert_int_equal(head->totals.limited[LIMITED_RATE], 6);
     assert_int_equal(head->opens, 1);
     assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(host->segment, host_breaker(host, "db"), counts);
+    assert_int_equal(latency_calls(counts), 4);
+    assert_int_equal(counts[latency_bucket(1000)], 3);
+    assert_int_equal(counts[479], 1);
+}
+
+static size_t packed(uint8_t *data, size_t room, json_t *map)
+{
+    size_t size;
+    assert_int_equal(packed_write(data, room, map, &size), 0);
+    json_decref(map);
+    return size;
+}
+
+static void test_a_snapshot_of_before_knows_no_latencies(void **state)
+{
+    uint8_t data[1024];
+    struct saved saved;
+    const char *why = "";
+    (void)state;
+    size_t size = packed(data, sizeof(data), json_pack("{s:i}", "tripd_snapshot", 1));
+    size += packed(data + size, sizeof(data) - size,
+                   json_pack("{s:s, s:s, s:{s:i}}", "breaker", "db", "reason", "none", "totals", "calls", 4));
+    size += packed(data + size, sizeof(data) - size, json_pack("{s:b}", "end", 1));
+    if (saved_parse(data, size, &saved, &why) < 0)
+        fail_msg("%s", why);
+    assert_int_equal(saved.breaker_count, 1);
+    assert_int_equal(saved.breakers[0].totals.calls, 4);
+    assert_int_equal(saved.breakers[0].latency_count, 0);
+    saved_clear(&saved);
 }
 
 static void test_names_that_never_had_a_call_do_not_come_back(void **state)
@@ -252,14 +285,6 @@ static void test_no_snapshot_is_no_error_but_said(void **state)
     assert_int_equal(saved_read(folder, &saved, &why), -ENOENT);
 }
 
-static size_t packed(uint8_t *data, size_t room, json_t *map)
-{
-    size_t size;
-    assert_int_equal(packed_write(data, room, map, &size), 0);
-    json_decref(map);
-    return size;
-}
-
 static void refused(const uint8_t *data, size_t size, const char *expected)
 {
     struct saved saved;
@@ -287,6 +312,10 @@ static void test_what_is_no_snapshot_is_refused_whole(void **state)
     refused(data, size + long_name, "a breaker has no valid name");
     const size_t stranger = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "what", "is this"));
     refused(data, size + stranger, "a map is neither a breaker nor a pattern");
+    const size_t bucket =
+        packed(data + size, sizeof(data) - size,
+               json_pack("{s:s, s:s, s:[i, i]}", "breaker", "db", "reason", "none", "latency", 480, 1));
+    refused(data, size + bucket, "a breaker's latencies are in a bucket that there is not");
 }
 
 int main(void)
@@ -297,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_wall_clock_that_went_back_opens_no_longer_than_before, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_count_for_who_made_them_after_a_reboot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),

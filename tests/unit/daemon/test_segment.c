@@ -343,6 +343,7 @@ static void test_each_forged_field_is_incompatible(void **state)
         HEADER(digest, 0xabc, "it has layout 1, digest 0000000000000abc, this tripd layout 1, digest "),
         HEADER(header_size, 8, "its header has another size"),
         HEADER(slots, 65536, "it has more slots than places"),
+        HEADER(latency_groups, 983026, "it has more latency groups than places"),
         HEADER(size, 4096, MOVED),
         HEADER(size, UINT64_MAX, MOVED),
         HEADER(created_mono_ns, UINT64_MAX, "it is of another time namespace"),

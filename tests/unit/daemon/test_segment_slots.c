@@ -191,6 +191,72 @@ static void test_the_incarnation_leaves_zero_out_when_it_wraps(void **state)
     assert_int_equal(segment_incarnation(segment, slot), 1);
 }
 
+static uint64_t calls_in(const struct segment *segment, uint32_t slot, uint32_t bucket)
+{
+    uint64_t counts[LATENCY_BUCKETS];
+    segment_latency_read(segment, slot, counts);
+    return counts[bucket];
+}
+
+static void test_latencies_of_each_breaker_add_up_in_groups_of_its_own(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t calls[LATENCY_GROUP] = {[0] = 1, [31] = 2}, one[LATENCY_GROUP] = {[31] = 1};
+    const uint32_t first = add(segment, "db"), second = add(segment, "cache");
+    assert_int_equal(segment->header->latency_groups, 0);
+    segment_latency_add(segment, first, 5, calls);
+    segment_latency_add(segment, second, 5, one);
+    segment_latency_add(segment, first, 14, one);
+    segment_latency_add(segment, first, 5, one);
+    assert_int_equal(segment->header->latency_groups, 16); /* a page */
+    assert_int_equal(segment->details[first].latency[5], 1);
+    assert_int_equal(segment->details[second].latency[5], 2);
+    assert_int_equal(segment->details[first].latency[14], 3);
+    assert_int_equal(calls_in(segment, first, 160), 1);
+    assert_int_equal(calls_in(segment, first, 191), 3);
+    assert_int_equal(calls_in(segment, first, 479), 1);
+    assert_int_equal(calls_in(segment, second, 191), 1);
+    assert_int_equal(calls_in(segment, second, 160), 0);
+}
+
+static void test_a_worker_after_this_one_gives_nobody_s_group_away(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct clock clock;
+    const uint32_t calls[LATENCY_GROUP] = {7};
+    const uint32_t first = add(segment, "db"), second = add(segment, "cache");
+    for (uint32_t group = 0; group < 14; group++)
+        segment_latency_add(segment, first, group, calls);
+    segment_inherit(segment, &clock);
+    for (uint32_t group = 0; group < 14; group++)
+        segment_latency_add(segment, second, group, calls);
+    assert_int_equal(segment->details[second].latency[0], 15);
+    assert_int_equal(segment->details[second].latency[13], 28);
+    assert_int_equal(segment->header->latency_groups, 32);
+    for (uint32_t group = 0; group < 14; group++)
+        assert_int_equal(calls_in(segment, first, group * 32), 7);
+}
+
+static void test_latencies_that_get_no_memory_are_not_shown(void **state)
+{
+    struct segment *segment = ((struct fixture *)*state)->segment;
+    const uint32_t calls[LATENCY_GROUP] = {7};
+    const uint32_t slot = add(segment, "db");
+    const int fd = segment->fd;
+    segment_latency_add(segment, slot, 0, calls);
+    segment->latency_next = segment->header->latency_groups; /* all of the page are somebody's */
+    segment->fd = -1;                                        /* no memory is to be had */
+    segment_latency_add(segment, slot, 1, calls);
+    segment_latency_add(segment, slot, 0, calls);
+    segment->fd = fd;
+    assert_int_equal(segment->header->latency_groups, 16);
+    assert_int_equal(segment->details[slot].latency[1], 0);
+    assert_int_equal(calls_in(segment, slot, 0), 14);
+    assert_int_equal(calls_in(segment, slot, 32), 0);
+    segment_latency_add(segment, slot, 1, calls);
+    assert_int_equal(calls_in(segment, slot, 32), 7);
+}
+
 static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
@@ -561,6 +627,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slots_beyond_those_with_memory_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_latencies_of_each_breaker_add_up_in_groups_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_worker_after_this_one_gives_nobody_s_group_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_latencies_that_get_no_memory_are_not_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_reused_slot_knows_nothing_of_its_last_breaker, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_behind_a_forgotten_one_are_still_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_any_name_is_found_however_many_came_and_went, set_up, tear_down),

@@ -114,6 +114,42 @@ static void test_a_copy_in_a_file_says_the_same(void **state)
     snapshot_close(snapshot);
 }
 
+static void test_latencies_are_read_from_a_living_segment_and_from_a_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    const uint32_t calls[LATENCY_GROUP] = {[0] = 41, [31] = 1};
+    make_breaker(fixture->segment, "cache", 1);
+    const uint32_t slot = make_breaker(fixture->segment, "db", 17);
+    segment_latency_add(fixture->segment, slot, 5, calls);
+    segment_latency_add(fixture->segment, slot, 14, calls);
+    make_copy(fixture, fixture->segment->size);
+    for (unsigned is_file = 0; is_file < 2; is_file++) {
+        struct snapshot *snapshot = opened(is_file ? fixture->copy : fixture->dir.path, is_file);
+        assert_true(snapshot_find(snapshot, "db", &breaker));
+        assert_int_equal(breaker.report.latency[160], 41);
+        assert_int_equal(breaker.report.latency[191], 1);
+        assert_int_equal(breaker.report.latency[448], 41);
+        assert_int_equal(latency_calls(breaker.report.latency), 84);
+        assert_true(snapshot_find(snapshot, "cache", &breaker));
+        assert_int_equal(latency_calls(breaker.report.latency), 0);
+        snapshot_close(snapshot);
+    }
+}
+
+static void test_a_group_that_has_no_memory_is_not_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    const uint32_t slot = make_breaker(fixture->segment, "db", 17);
+    fixture->segment->details[slot].latency[3] = UINT32_MAX;
+    fixture->segment->details[slot].latency[4] = 1;
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    assert_true(snapshot_find(snapshot, "db", &breaker));
+    assert_int_equal(latency_calls(breaker.report.latency), 0);
+    snapshot_close(snapshot);
+}
+
 static void test_transitions_come_in_order_and_only_those_the_ring_holds(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,14 +310,18 @@ static void test_damage_is_refused_or_shown_but_never_followed(void **state)
     struct fixture *fixture = *state;
     struct transition what = {0};
     what.breaker = make_breaker(fixture->segment, "db", 1);
+    segment_latency_add(fixture->segment, what.breaker, 3, (const uint32_t[LATENCY_GROUP]){5});
     segment_transition(fixture->segment, &what, 1);
     const struct segment_header *const header = fixture->segment->header;
     unsigned seed = 1, opened_count = 0;
     for (unsigned round = 0; round < 240; round++) {
         make_copy(fixture, fixture->segment->size);
         for (unsigned i = 0; i < 40; i++) {
-            const struct section *const section = &header->sections[rand_r(&seed) % SECTION_COUNT];
-            const uint32_t entries = section->count == BREAKERS_MAX ? header->slots : section->count;
+            const unsigned which = (unsigned)rand_r(&seed) % SECTION_COUNT;
+            const struct section *const section = &header->sections[which];
+            const uint32_t entries = section_of_breakers(which) ? header->slots
+                                     : which == SECTION_LATENCY ? header->latency_groups
+                                                                : section->count;
             const uint64_t at = i % 4 == 0 ? 128 + (uint64_t)rand_r(&seed) % 704
                                            : section->offset + (uint64_t)rand_r(&seed) % (section->stride * entries);
             write_at(fixture, at, &(uint8_t){(uint8_t)rand_r(&seed)}, 1);
@@ -304,6 +344,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_breaker_is_found_by_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_forgotten_breaker_is_not_shown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_copy_in_a_file_says_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_latencies_are_read_from_a_living_segment_and_from_a_copy, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_group_that_has_no_memory_is_not_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acts_that_the_ring_holds_no_more_come_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_transitions_come_in_order_and_only_those_the_ring_holds, set_up,
                                         tear_down),
