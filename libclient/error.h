@@ -1,4 +1,5 @@
-/* What went wrong, as tripd is told: counted by type in the meter, and with its texts in the section's ring of records. */
+/* What went wrong, as tripd is told: counted by type in the meter, and with its texts in the section's ring of records.
+ */
 #ifndef TRIP_ERROR_H
 #define TRIP_ERROR_H
 

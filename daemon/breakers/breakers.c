@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "breakers/errors.h"
 #include "breakers/adaptive.h"
 #include "breakers/adopt.h"
+#include "breakers/errors.h"
 #include "breakers/lanes.h"
 #include "breakers/limits.h"
 #include "breakers/marks.h"

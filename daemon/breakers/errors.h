@@ -1,4 +1,5 @@
-/* Errors that clients told: kept as records, counted for the analyses, and the last one of each breaker in its details. */
+/* Errors that clients told: kept as records, counted for the analyses, and the last one of each breaker in its details.
+ */
 #ifndef TRIPD_BREAKERS_ERRORS_H
 #define TRIPD_BREAKERS_ERRORS_H
 

@@ -205,25 +205,27 @@ static void error_with_record(void *context, const struct lane_error *record)
     errors->turn->error(errors->turn->context, &errors->told);
 }
 
-/* The errors of which no record is left came by now at the latest: when exactly, nobody knows. */
-static void errors_without_record(struct new_errors *errors, uint64_t at_ns)
+/* Of this type, of which no record is left. */
+static void errors_left(struct new_errors *errors, unsigned type)
 {
-    errors->told.record = NULL;
-    errors->told.at_ns = at_ns;
-    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++) {
-        errors->told.type = (trip_error_type)type;
-        errors->told.n = errors->left[type];
-        if (errors->told.n)
-            errors->turn->error(errors->turn->context, &errors->told);
-    }
+    errors->told.type = (trip_error_type)type;
+    errors->told.n = errors->left[type];
+    if (errors->told.n)
+        errors->turn->error(errors->turn->context, &errors->told);
+    errors->left[type] = 0;
 }
 
-/* When the meter's last failure of the batch was told; now, if none was. */
-static uint64_t last_failure_ns(const struct drain *drain, const struct drain_turn *turn,
-                                const struct meter_cursor *meter)
+/* They came by the meter's last event of the batch, or by now: when exactly, nobody knows. That event's type is told
+ * last, for it is the breaker's last error. */
+static void errors_without_record(struct new_errors *errors, const struct told *last)
 {
-    const struct told *const last = meter->told_last ? &drain->batch.events[meter->told_last - 1] : NULL;
-    return last ? time_in_turn(turn, last->ticks) : turn->now_ns;
+    errors->told.record = NULL;
+    errors->told.at_ns = last ? time_in_turn(errors->turn, last->ticks) : errors->turn->now_ns;
+    const unsigned latest = last ? lane_event_error_type(last->what) : TRIP_ERROR_UNKNOWN;
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        if (type != latest)
+            errors_left(errors, type);
+    errors_left(errors, latest);
 }
 
 static void count_errors(struct drain *drain, const struct drain_turn *turn, const struct drain_input *input,
@@ -239,7 +241,8 @@ static void count_errors(struct drain *drain, const struct drain_turn *turn, con
     if (!some || !turn->error)
         return;
     segment_errors_untexted(drain->segment, meter_cursor_errors(input->meter, error_with_record, &errors));
-    errors_without_record(&errors, last_failure_ns(drain, turn, input->meter));
+    const uint32_t last = input->meter->told_last;
+    errors_without_record(&errors, last ? &drain->batch.events[last - 1] : NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------- evidence to core */

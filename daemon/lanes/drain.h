@@ -53,10 +53,10 @@ struct drain_turn {
 };
 
 struct drain_found {
-    bool counted;             /* there was something new */
-    bool in_flight_moved;     /* there are more calls in flight, or fewer */
-    bool untold;              /* a failure or slow call is counted in a meter, and its event was not taken yet */
-    bool strayed;             /* a meter says that it is another breaker's now: it was left alone */
+    bool counted;         /* there was something new */
+    bool in_flight_moved; /* there are more calls in flight, or fewer */
+    bool untold;          /* a failure or slow call is counted in a meter, and its event was not taken yet */
+    bool strayed;         /* a meter says that it is another breaker's now: it was left alone */
 };
 
 void drain_breaker(struct drain *drain, const struct drain_turn *turn, struct drain_found *ret_found);

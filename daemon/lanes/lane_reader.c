@@ -555,7 +555,7 @@ static uint64_t pass_overwritten(struct section_cursor *ring, uint64_t written)
     if (written - ring->errors_tail > LANE_ERRORS) {
         const uint64_t passed = written - ring->errors_tail - LANE_ERRORS;
         lost = passed - (uint64_t)__builtin_popcount(passed < LANE_ERRORS ? ring->errors_read & ((1u << passed) - 1)
-                                                                         : ring->errors_read);
+                                                                          : ring->errors_read);
         ring->errors_read = passed < LANE_ERRORS ? ring->errors_read >> passed : 0;
         ring->errors_tail = written - LANE_ERRORS;
     }

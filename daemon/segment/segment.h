@@ -38,7 +38,7 @@ struct segment {
     struct error_record *errors;   /* correlation->max_errors places have memory, or fewer */
     struct error_row *error_rows;  /* ERROR_ROWS places */
     struct correlation_shown *correlation;
-    uint32_t slots;                /* of breakers: those that have memory, all that are in use among them */
+    uint32_t slots; /* of breakers: those that have memory, all that are in use among them */
     size_t size;
     int fd;           /* read-write, tripd's own */
     int read_only_fd; /* another description, opened read-only: what clients are sent */

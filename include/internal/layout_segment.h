@@ -222,8 +222,8 @@ enum limited { LIMITED_KINDS(LIMITED_ENUM) LIMITED_COUNT };
 /* Outcomes since the breaker came into being. */
 struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
-    uint64_t retries;                /* calls that the retry budget paid for */
-    uint64_t limited[LIMITED_COUNT]; /* rejected here, before the dependency was asked */
+    uint64_t retries;                       /* calls that the retry budget paid for */
+    uint64_t limited[LIMITED_COUNT];        /* rejected here, before the dependency was asked */
     uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failures, and of what was reported outside of calls */
 };
 

@@ -123,7 +123,8 @@ static void begin(void)
         own_meter(meter, meter % BREAKERS, meter % 5);
     all.hostile.writer.memory->meters_used = METERS;
     for (uint32_t meter = 0; meter < METERS; meter++)
-        writer_room(&all.hostile.writer, meter, meter % LATENCY_GROUPS);
+        writer_room(&all.hostile.writer,
+                    &lane_meter_at(all.hostile.writer.memory, meter)->rooms[meter % LATENCY_GROUPS]);
     writer_sections(&all.hostile.writer, 5);
 }
 

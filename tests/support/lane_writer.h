@@ -208,8 +208,12 @@ static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint3
 static inline bool writer_outcome(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
                                   bool slow, uint64_t ticks)
 {
+    const bool failed = outcome == TRIP_FAILURE || outcome == TRIP_TIMEOUT;
+    const trip_error_type type = outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
     writer_count(writer, meter, epoch, outcome, slow);
-    return writer_tell(writer, meter, epoch, outcome, slow, ticks, 0);
+    if (failed)
+        writer_errors(writer, meter, type, 1);
+    return writer_tell(writer, meter, epoch, outcome, slow, ticks, type);
 }
 
 #endif

@@ -102,6 +102,13 @@ static uint32_t *latency_of(const struct reporter *reporter, uint32_t bucket)
     return room ? &lane_room_at(reporter->lane->memory, room - 1)->counters[bucket % LATENCY_GROUP] : NULL;
 }
 
+/* NULL: it has counted none yet. */
+static uint32_t *errors_of(const struct reporter *reporter)
+{
+    const uint32_t room = reporter->meter->errors;
+    return room ? lane_room_at(reporter->lane->memory, room - 1)->counters : NULL;
+}
+
 void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted)
 {
     const struct reporter reporter = reporter_find(breaker, breaker_bound(breaker));
@@ -113,6 +120,8 @@ void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted)
         const uint32_t *const calls = latency_of(&reporter, bucket);
         ret_counted->latency[bucket] = calls ? *calls : 0;
     }
+    if (errors_of(&reporter))
+        memcpy(ret_counted->errors, errors_of(&reporter), sizeof(ret_counted->errors));
 }
 
 /* Evidence of a new epoch began at one. */
@@ -136,6 +145,13 @@ static void repeat_latency(const struct reporter *reporter, const uint32_t since
     }
 }
 
+static void repeat_errors(const struct reporter *reporter, const uint32_t since[TRIP_ERROR_TYPE_COUNT], uint64_t times)
+{
+    uint32_t *const errors = errors_of(reporter);
+    for (unsigned type = 0; errors && type < TRIP_ERROR_TYPE_COUNT; type++)
+        errors[type] += (uint32_t)((errors[type] - since[type]) * times); /* modular */
+}
+
 void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, uint64_t times)
 {
     const struct reporter reporter = reporter_find(breaker, breaker_bound(breaker));
@@ -157,4 +173,5 @@ void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, 
     repeat(&meter->started, since->started, times);
     repeat(&meter->finished, since->finished, times);
     repeat_latency(&reporter, counted->latency, times);
+    repeat_errors(&reporter, counted->errors, times);
 }

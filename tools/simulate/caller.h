@@ -43,6 +43,7 @@ void caller_rings(trip_breaker *breaker);
 struct caller_counted {
     struct meter meter;
     uint32_t latency[LATENCY_BUCKETS];
+    uint32_t errors[TRIP_ERROR_TYPE_COUNT];
 };
 void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted);
 /* Whatever the lane has counted since then came `times` more. */

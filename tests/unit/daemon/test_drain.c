@@ -455,8 +455,8 @@ static void test_errors_are_counted_once_for_host_group_and_breaker(void **state
     const char *const name = segment_name(host->segment, slot);
     const struct correlation_settings settings = correlation_defaults();
     const uint64_t now_ns = host->clock.test_now_ns;
-    const struct analysis whole = correlation_of_entity(host->segment->error_rows, error_entity(ERROR_SCOPE_HOST, "", 0),
-                                                        &settings, now_ns),
+    const struct analysis whole = correlation_of_entity(host->segment->error_rows,
+                                                        error_entity(ERROR_SCOPE_HOST, "", 0), &settings, now_ns),
                           own = correlation_of_entity(host->segment->error_rows,
                                                       error_entity(ERROR_SCOPE_BREAKER, name, strlen(name)), &settings,
                                                       now_ns);

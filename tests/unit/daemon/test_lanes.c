@@ -401,7 +401,7 @@ static void test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at(void **stat
     writer_make(&writer, 77);
     writer_sections(&writer, 3);
     writer_meter(&writer, 0, 1, 0);
-    writer_room(&writer, 0, 5);
+    writer_room(&writer, &lane_meter_at(writer.memory, 0)->rooms[5]);
     writer.memory->meters_used = LANE_METERS;
     writer.memory->rooms_used = LANE_ROOMS;
     writer.memory->sections_used = LANE_SECTIONS;
