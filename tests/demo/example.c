@@ -9,7 +9,7 @@ int main(void)
     trip_call call;
     if (trip_admitted(trip_begin(database, &call))) {
         const int status = 200; /* ask the database here */
-        const trip_error error = {.type = trip_error_from_http(status), .message = "no answer"};
+        const trip_error error = {trip_error_from_http(status), "no answer", NULL, NULL, NULL, NULL, 0, {0}};
         if (status < 500)
             trip_end(&call, TRIP_OK);
         else
