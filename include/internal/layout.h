@@ -51,7 +51,7 @@ LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 128);
 LAYOUT_SIZE(lane_header, 704);
-_Static_assert(sizeof(struct lane_header) <= LANE_RESOLVED_OFFSET, "lane_header outgrew its place");
+_Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 448);
 LAYOUT_AT(meter, marks, 192);
@@ -84,6 +84,11 @@ static inline uint64_t layout_digest(void)
         LANE_EVENTS,
         LANE_ERRORS,
         LANE_CALLS,
+        LANE_HEADS_OFFSET,
+        LANE_RESOLVED_OFFSET,
+        LANE_CALLS_OFFSET,
+        LANE_RINGS_OFFSET,
+        LANE_METERS_OFFSET,
         LATENCY_BUCKETS,
         TRIP_NAME_MAX,
         TRIP_ERROR_MESSAGE_MAX,
