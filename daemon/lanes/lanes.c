@@ -410,6 +410,11 @@ uint32_t lane_meters(const struct lane *lane)
     return lane->meters;
 }
 
+uint64_t lane_lost(const struct lane *lane)
+{
+    return __atomic_load_n(&lane->memory->lost, __ATOMIC_RELAXED); /* only its value counts */
+}
+
 /* -------------------------------------------------------------------------------------------------- for who reads it
  */
 
