@@ -354,7 +354,7 @@ static bool resolve_within(struct trip_breaker *breaker, uint64_t until_ns)
     bind_or_ask(breaker);
     while (locked && waits_for_answer(breaker) && monotonic_ns() < until_ns) {
         locked = attach_wait(client, until_ns);
-        if (locked)
+        if (locked && monotonic_ns() < until_ns)
             attach_step(client);
     }
     return locked;

@@ -98,15 +98,18 @@ static int client_take(const char *instance, struct trip_client **ret_client)
 }
 
 /* Until attached, refused, or the time is up; at once if nobody listens. Several threads may be at it: each takes what
- * has come. What is not done by then goes on by itself. */
+ * has come. What is not done by then goes on by itself: an answer that finds the time over is the next call's to take.
+ */
 static void attach_within(struct trip_client *client, uint64_t until_ns)
 {
     bool locked = client_lock_until(client, until_ns);
     while (locked) {
         attach_step(client);
-        if (client->attach.state == ATTACH_IDLE || client->attach.state == ATTACH_DONE || monotonic_ns() >= until_ns)
+        if (client->attach.state == ATTACH_IDLE || client->attach.state == ATTACH_DONE)
             break;
         locked = attach_wait(client, until_ns);
+        if (monotonic_ns() >= until_ns)
+            break;
     }
     if (locked)
         client_unlock(client);

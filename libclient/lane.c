@@ -152,12 +152,13 @@ static void *map_private(size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* The header, and section 0, to which everything goes that finds no other place. */
+/* The header, the bits of resolved breakers, and section 0, to which everything goes that finds no other place. */
 static int fill_lane(struct lane *lane)
 {
     lane->meters[0] = map_private(TABLE_SIZE);
     (void)madvise(lane->memory, LANE_SIZE, MADV_NOHUGEPAGE); /* of which each would count as a whole */
-    if (!lane->meters[0] || give_memory(lane, 0, LANE_FIRST_PAGES) < 0 ||
+    if (!lane->meters[0] || give_memory(lane, 0, lane_head_offset(1)) < 0 ||
+        give_memory(lane, LANE_RESOLVED_OFFSET, LANE_CALLS_OFFSET) < 0 ||
         give_memory(lane, lane_rings_offset(0), lane_rings_offset(1)) < 0)
         return -ENOMEM;
     lane->sections_present = 1;

@@ -26,8 +26,6 @@ struct reporter reporter_find(struct trip_breaker *breaker, const struct binding
     struct meter *meter = lane_meter(lane, section, binding->slot, binding->owner);
     if (!meter && section)
         meter = lane_meter(lane, section = 0, binding->slot, binding->owner);
-    if (!meter)
-        __atomic_fetch_add(&lane->memory->lost, 1, __ATOMIC_RELAXED); /* for people */
     return (struct reporter){.lane = lane, .meter = meter, .section = section};
 }
 
@@ -35,6 +33,13 @@ struct reporter reporter_find(struct trip_breaker *breaker, const struct binding
 static inline bool look_is_due(uint64_t count)
 {
     return count % LOOK_EVERY == 0;
+}
+
+/* Of an outcome: the kernel gave no memory for a meter, and nobody counts it. */
+static void count_lost(const struct reporter *reporter)
+{
+    if (reporter->lane && !reporter->meter)
+        __atomic_fetch_add(&reporter->lane->memory->lost, 1, __ATOMIC_RELAXED); /* only its value counts */
 }
 
 /* ----------------------------------------------------------------------------------------------------------- record */
@@ -65,6 +70,7 @@ COLD void outcome_record(struct trip_breaker *breaker, const struct outcome *out
     if (binding->kind == BINDING_FULL)
         return;
     const struct reporter reporter = reporter_find(breaker, binding);
+    count_lost(&reporter);
     uint64_t word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
     if (word_state(word) != WORD_CLOSED &&
         recorded_as_probe(&reporter, binding, word, reporter_lane(breaker->client, binding), outcome))
@@ -215,6 +221,7 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
     const struct binding *const binding = breaker_bound(breaker);
     const struct reporter reporter = reporter_find(breaker, binding);
     const bool same = same_slot(binding, call->binding);
+    count_lost(&reporter);
     if (same)
         count_finished(&reporter, call);
     const bool late = stalled(breaker, call) || !same;

@@ -166,14 +166,22 @@ int view_map(const struct view_offer *offer, struct view **ret_view)
     return 0;
 }
 
-/* Threads that are late still find memory at every address of it. What they swap there is nobody else's. */
+/* Threads that are late still find memory at every address of it. What they swap there is nobody else's. The zeros are
+ * made elsewhere first: where they are refused (vm.overcommit_memory=2 promises the whole size), Linux before 6.12 has
+ * already unmapped what was in their place. Then the old commons stays, and its memory with it. */
 static void commons_retire(struct commons_view *commons)
 {
     if (commons->retired)
         return;
-    const void *const zeros = mmap(commons->memory, commons->size, PROT_READ | PROT_WRITE,
-                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    __atomic_store_n(&commons->retired, zeros != MAP_FAILED, __ATOMIC_RELAXED); /* others read it without the lock */
+    void *const zeros =
+        mmap(NULL, commons->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (zeros == MAP_FAILED)
+        return;
+    const bool moved =
+        mremap(zeros, commons->size, commons->size, MREMAP_MAYMOVE | MREMAP_FIXED, commons->memory) != MAP_FAILED;
+    if (!moved)
+        munmap(zeros, commons->size);
+    __atomic_store_n(&commons->retired, moved, __ATOMIC_RELAXED); /* others read it without the lock */
 }
 
 int view_map_commons(const struct view_offer *offer, struct commons_view **ret_commons)

@@ -531,6 +531,17 @@ void print_events(FILE *out, const json_t *result)
     json_array_foreach(json_object_get(result, "events"), i, event) print_event(out, event);
 }
 
+/* What is unusual about one, if anything is. */
+static void client_mark(struct table *table, const json_t *client)
+{
+    const bool detached = json_is_true(json_object_get(client, "detached"));
+    const uint64_t lost = number(client, "lost");
+    if (lost > 0)
+        table_cell(table, "%s%llu lost", detached ? "detached, " : "", (unsigned long long)lost);
+    else
+        table_cell(table, "%s", detached ? "detached" : "");
+}
+
 void print_clients(FILE *out, const json_t *result)
 {
     static const char *const headings[] = {">LANE", ">PID", "USER", "PROGRAM", "ATTACHED", ">BREAKERS", ""};
@@ -548,7 +559,7 @@ void print_clients(FILE *out, const json_t *result)
         table_cell(table, "%s", text(client, "program"));
         table_cell(table, "%s", moment(number(client, "attached_unix_ms"), when));
         table_cell(table, "%llu", N(client, "meters"));
-        table_cell(table, "%s", json_is_true(json_object_get(client, "detached")) ? "detached" : "");
+        client_mark(table, client);
     }
     if (i > 0)
         table_print(table, out);
@@ -577,6 +588,13 @@ static void status_full(FILE *out, uint64_t times, const char *limit)
 {
     if (times > 0)
         line(out, "", "%llu time%s limits.%s was used up: raise it", (unsigned long long)times, plural(times), limit);
+}
+
+static void status_lost(FILE *out, uint64_t outcomes)
+{
+    if (outcomes > 0)
+        line(out, "", "%llu outcome%s lost: the kernel had no memory to count %s", (unsigned long long)outcomes,
+             plural(outcomes), outcomes == 1 ? "it" : "them");
 }
 
 static void status_refusals(FILE *out, const json_t *refusals)
@@ -614,6 +632,7 @@ void print_status(FILE *out, const json_t *status)
     status_refusals(out, json_object_get(clients, "refusals"));
     status_full(out, number(clients, "no_lane"), "max_lanes");
     status_full(out, number(clients, "no_memory"), "lane_memory_per_user");
+    status_lost(out, number(clients, "lost"));
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
          moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
     line(out, "config", "%s of %s", absent(status, "config_file") ? "-" : text(status, "config_file"),

@@ -323,7 +323,8 @@ static json_t *status_of(const struct snapshot *snapshot, enum report_daemon dae
         if (snapshot_breaker(snapshot, slot, &breaker))
             report_count(&instance, &breaker.policy, breaker.report.word);
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++)
-        instance.clients += snapshot_client(snapshot, lane, &client);
+        if (snapshot_client(snapshot, lane, &client))
+            report_count_client(&instance, &client);
     return report_status(&instance);
 }
 

@@ -89,6 +89,11 @@ void lanes_reconfigure(struct lanes *lanes, uint32_t max_lanes, uint64_t memory_
 
 /* ------------------------------------------------------------------------------------------------------- attaching */
 
+static bool has_memory(int fd, size_t from, size_t until)
+{
+    return lseek(fd, (off_t)from, SEEK_HOLE) >= (off_t)until;
+}
+
 /* NULL: it can be mapped and read without a SIGBUS. */
 static const char *misfit_file(int fd)
 {
@@ -102,7 +107,7 @@ static const char *misfit_file(int fd)
         return "the lane is no file";
     if (status.st_size < 0 || (size_t)status.st_size != LANE_SIZE)
         return "the lane has another size than this tripd's lanes";
-    if (lseek(fd, 0, SEEK_HOLE) < (off_t)LANE_FIRST_PAGES)
+    if (!has_memory(fd, 0, lane_head_offset(1)) || !has_memory(fd, LANE_RESOLVED_OFFSET, LANE_CALLS_OFFSET))
         return "the lane's header has no memory";
     return NULL;
 }
@@ -139,6 +144,11 @@ static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, s
 {
     struct lane_header header = {0};
     const char *why = misfit_file(offer->fd);
+    /* Not through a mapping: reading a page there first would map those around it as well, which tripd never reads. */
+    if (!why && pread(offer->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
+        why = "the lane's header cannot be read";
+    if (!why)
+        why = misfit_header(lanes, &header, offer->lane_id);
     if (why) {
         *ret_why = why;
         return -EINVAL;
@@ -148,14 +158,6 @@ static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, s
         const int error = -errno;
         *ret_why = "the lane cannot be mapped for writing";
         return error == -ENOMEM ? error : -EINVAL;
-    }
-    memcpy(&header, memory, offsetof(struct lane_header, meters_used)); /* of what is behind most may be changing */
-    header.segment_id = __atomic_load_n(&((struct lane_header *)memory)->segment_id, __ATOMIC_RELAXED);
-    why = misfit_header(lanes, &header, offer->lane_id);
-    if (why) {
-        munmap(memory, LANE_SIZE);
-        *ret_why = why;
-        return -EINVAL;
     }
     lane->memory = memory;
     lane->lane_id = header.lane_id;
@@ -406,6 +408,11 @@ int lane_fd(const struct lane *lane)
 uint32_t lane_meters(const struct lane *lane)
 {
     return lane->meters;
+}
+
+uint64_t lane_lost(const struct lane *lane)
+{
+    return __atomic_load_n(&lane->memory->lost, __ATOMIC_RELAXED); /* only its value counts */
 }
 
 /* -------------------------------------------------------------------------------------------------- for who reads it

@@ -60,6 +60,7 @@ pid_t lane_pid(const struct lane *lane);
 const char *lane_program(const struct lane *lane); /* a checked copy */
 int lane_fd(const struct lane *lane);              /* its memfd: to compare, and to hand to the keeper */
 uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the last look */
+uint64_t lane_lost(const struct lane *lane);       /* outcomes that found no meter, as the client says now */
 /* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
 bool lane_abandoned(const struct lane *lane);
 /* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */

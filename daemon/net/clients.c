@@ -74,6 +74,7 @@ static void show(struct client *client)
     slot.uid = client->uid;
     slot.detached = client->events == NULL;
     slot.meters = lane_meters(client->lane);
+    slot.lost = lane_lost(client->lane);
     snprintf(slot.program, sizeof(slot.program), "%s", lane_program(client->lane));
     if (slot.attached_unix_ms == 0)
         slot.attached_unix_ms = realtime_ms();

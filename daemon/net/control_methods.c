@@ -196,7 +196,8 @@ json_t *control_status(const struct control_options *options, const struct contr
         if (segment_used(segment, slot))
             report_count(&instance, &segment->policies[slot], segment->mirror[slot]);
     for (uint32_t lane = 1; lane <= LANES_MAX; lane++)
-        instance.clients += segment->clients[lane].lane_id != 0;
+        if (segment->clients[lane].lane_id != 0)
+            report_count_client(&instance, &segment->clients[lane]);
     json_t *status = report_status(&instance);
     json_object_set_new(status, "version",
                         json_sprintf("%d.%d.%d", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH));

@@ -337,10 +337,16 @@ json_t *report_transition(const struct transition *transition)
 
 json_t *report_client(uint32_t lane, const struct client_slot *client)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "lane", number(lane), "pid", number(client->pid), "uid",
-                     number(client->uid), "program", TEXT(client->program), "attached_unix_ms",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "lane", number(lane), "pid", number(client->pid),
+                     "uid", number(client->uid), "program", TEXT(client->program), "attached_unix_ms",
                      number(client->attached_unix_ms), "detached", client->detached != 0, "meters",
-                     number(client->meters));
+                     number(client->meters), "lost", number(client->lost));
+}
+
+void report_count_client(struct report_instance *instance, const struct client_slot *client)
+{
+    instance->clients++;
+    instance->lost += client->lost;
 }
 
 enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns, const uint8_t boot_id[16])
@@ -409,9 +415,10 @@ json_t *report_status(const struct report_instance *instance)
                      number(instance->now_ms), "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
                      number(header->config_unix_ms), "segment_bytes", number(segment_memory(header)), "breakers",
                      breaker_counts(instance), "clients",
-                     json_pack("{s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
+                     json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
                                number(header->max_lanes), "refused", number(header->refused), "no_lane",
-                               number(header->refused_lanes), "no_memory", number(header->refused_memory)),
+                               number(header->refused_lanes), "no_memory", number(header->refused_memory), "lost",
+                               number(instance->lost)),
                      "transitions", number(header->transition_next));
 }
 

@@ -54,9 +54,11 @@ struct report_instance {
     uint32_t states[TRIP_STATE_COUNT]; /* breakers by state */
     uint32_t moded;                    /* breakers whose mode is not auto */
     uint32_t clients;
+    uint64_t lost; /* their outcomes that found no meter */
 };
 /* Counts a breaker in states and moded. word: from the mirror. */
 void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word);
+void report_count_client(struct report_instance *instance, const struct client_slot *client);
 json_t *report_status(const struct report_instance *instance);
 /* Of `status`, where tripd answers: who does not take part, and why, the latest first. */
 json_t *report_refusals(const struct refusals *refusals);

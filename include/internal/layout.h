@@ -55,7 +55,7 @@ LAYOUT_SIZE(error_record, 664);
 LAYOUT_SIZE(error_row, 64);
 LAYOUT_SIZE(correlation_shown, 64);
 LAYOUT_SIZE(lane_header, 704);
-_Static_assert(sizeof(struct lane_header) <= LANE_RESOLVED_OFFSET, "lane_header outgrew its place");
+_Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 512);
 LAYOUT_AT(meter, marks, 192);
@@ -94,6 +94,11 @@ static inline uint64_t layout_digest(void)
         LATENCY_OCTAVES,
         LATENCY_STEPS,
         LATENCY_GROUP,
+        LANE_HEADS_OFFSET,
+        LANE_RESOLVED_OFFSET,
+        LANE_CALLS_OFFSET,
+        LANE_RINGS_OFFSET,
+        LANE_METERS_OFFSET,
         TRIP_NAME_MAX,
         TRIP_ERROR_MESSAGE_MAX,
         TRIP_ERROR_ID_MAX,

@@ -1,6 +1,6 @@
 /* The lane of one client process:
  *
- *   header | resolved breakers | section heads | in-flight table | sections' rings | meters | rooms
+ *   header | section heads | resolved breakers | in-flight table | sections' rings | meters | rooms
  *
  * Every lane is laid out for the most there can be, and is mostly holes: a page gets its memory when its client needs
  * it. The client makes the memory of what it marks as used present before it marks it (docs/decisions/lane-size.md).
@@ -151,12 +151,12 @@ struct lane_call {
     uint64_t ticks;
 };
 
-/* Where things are in a lane. What a section has for itself stands together, in pages that no other one touches. */
+/* Where things are in a lane. What a section has for itself stands together, in pages that no other one touches; the
+ * heads of the first sections share the header's page, so that tripd reads one page of a lane that has few threads. */
 #define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
-#define LANE_RESOLVED_OFFSET 768
-#define LANE_HEADS_OFFSET    (LANE_RESOLVED_OFFSET + LANE_BREAKERS / 8)
-#define LANE_FIRST_PAGES     LANE_ALIGN(LANE_HEADS_OFFSET + sizeof(struct lane_section)) /* never a hole */
-#define LANE_CALLS_OFFSET    LANE_ALIGN(LANE_HEADS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+#define LANE_HEADS_OFFSET    768
+#define LANE_RESOLVED_OFFSET LANE_ALIGN(LANE_HEADS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))
+#define LANE_CALLS_OFFSET    LANE_ALIGN(LANE_RESOLVED_OFFSET + LANE_BREAKERS / 8)
 #define LANE_RINGS_OFFSET    LANE_ALIGN(LANE_CALLS_OFFSET + LANE_CALLS * sizeof(struct lane_call))
 #define LANE_RINGS_SIZE      LANE_ALIGN(LANE_EVENTS * sizeof(struct lane_event) + LANE_ERRORS * sizeof(struct lane_error))
 #define LANE_METERS_OFFSET   (LANE_RINGS_OFFSET + LANE_SECTIONS * LANE_RINGS_SIZE)

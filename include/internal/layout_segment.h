@@ -371,7 +371,7 @@ struct client_slot {
     uint32_t detached; /* 1: hung up, its process lives */
     uint32_t meters;   /* in use, as of the last look */
     char program[24];
-    uint64_t reserved0;
+    uint64_t lost; /* outcomes that found no meter, as the process says: admitted, not counted */
 };
 
 /* ----------------------------------------------------------------------------------------- errors, for people

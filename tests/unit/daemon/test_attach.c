@@ -384,6 +384,7 @@ static void test_the_answer_comes_only_after_the_keeper_holds_the_lane(void **st
     union wire_packet packet;
     int fds[4];
     make_lane(&writer, 42);
+    writer.memory->lost = 3;
     const int lock = lock_lane(&writer), client = greeted();
     assert_true(wire_attach(client, 42, &writer.fd, 1));
     struct pollfd answer = {.fd = client, .events = POLLIN}, handed_over = {.fd = keeper, .events = POLLIN};
@@ -401,6 +402,7 @@ static void test_the_answer_comes_only_after_the_keeper_holds_the_lane(void **st
     assert_true(await_shown(1, false));
     assert_int_equal(counts->shown[1].pid, getpid());
     assert_string_equal(counts->shown[1].program, "writer");
+    assert_int_equal(counts->shown[1].lost, 3);
     close(client);
     close(lock);
     writer_free(&writer);

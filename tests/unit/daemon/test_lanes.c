@@ -432,16 +432,19 @@ static void test_a_table_of_calls_that_is_a_hole_is_not_looked_at(void **state)
     lanes_free(lanes);
 }
 
-static void test_a_lane_whose_header_is_a_hole_is_refused(void **state)
+static void test_a_lane_whose_header_or_bits_are_a_hole_is_refused(void **state)
 {
     (void)state;
+    static const off_t holes[] = {0, LANE_RESOLVED_OFFSET, LANE_CALLS_OFFSET - LAYOUT_PAGE};
     struct lanes *lanes = new_lanes(4, 1 << 30);
     struct lane_writer writer;
     struct lane *lane;
-    writer_make(&writer, 77);
-    assert_int_equal(fallocate(writer.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, LAYOUT_PAGE, LAYOUT_PAGE), 0);
-    assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
-    writer_free(&writer);
+    for (size_t i = 0; i < sizeof(holes) / sizeof(holes[0]); i++) {
+        writer_make(&writer, 77);
+        assert_int_equal(fallocate(writer.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, holes[i], LAYOUT_PAGE), 0);
+        assert_int_equal(attach(lanes, &writer, 0, &lane), -EINVAL);
+        writer_free(&writer);
+    }
     lanes_free(lanes);
 }
 
@@ -505,7 +508,7 @@ int main(void)
         cmocka_unit_test(test_what_a_lane_says_is_in_use_is_bounded),
         cmocka_unit_test(test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at),
         cmocka_unit_test(test_a_table_of_calls_that_is_a_hole_is_not_looked_at),
-        cmocka_unit_test(test_a_lane_whose_header_is_a_hole_is_refused),
+        cmocka_unit_test(test_a_lane_whose_header_or_bits_are_a_hole_is_refused),
         cmocka_unit_test(test_what_a_lane_takes_later_counts_for_its_user_too),
         cmocka_unit_test(test_rooms_that_a_lane_takes_later_count_for_its_user_too),
     };

@@ -435,9 +435,10 @@ static void test_a_client_and_a_pattern(void **state)
                                        .uid = 33,
                                        .detached = 1,
                                        .meters = 16,
-                                       .program = "nginx"};
+                                       .program = "nginx",
+                                       .lost = 12};
     assert_json(report_client(3, &client), "{\"lane\":3,\"pid\":4242,\"uid\":33,\"program\":\"nginx\","
-                                           "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16}");
+                                           "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16,\"lost\":12}");
     const struct pattern_slot pattern = {.serial = 1,
                                          .set_unix_ms = 1700000000000,
                                          .until_ms = 150000,
@@ -483,8 +484,10 @@ static void test_status_counts_breakers_by_state(void **state)
                                           .refused_memory = 2,
                                           .transition_next = 77};
     struct report_instance instance = {
-        .header = &header, .daemon = REPORT_RUNNING, .now_ms = 100000, .mono_ns = 10250000000, .clients = 8};
+        .header = &header, .daemon = REPORT_RUNNING, .now_ms = 100000, .mono_ns = 10250000000, .clients = 6};
     struct policy_slot policy = {0};
+    report_count_client(&instance, &(struct client_slot){.lost = 30});
+    report_count_client(&instance, &(struct client_slot){.lost = 1});
     report_count(&instance, &policy, word_closed(1, 0, 0));
     report_count(&instance, &policy, word_open(1, 5));
     policy.modes[MODE_OWNER_RULE] = policy_mode_word(TRIP_MODE_DISABLED, 0);
@@ -495,7 +498,7 @@ static void test_status_counts_breakers_by_state(void **state)
                 "\"config_unix_ms\":1700000001000,\"segment_bytes\":4096,"
                 "\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,\"open\":1,"
                 "\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
-                "\"no_memory\":2},"
+                "\"no_memory\":2,\"lost\":31},"
                 "\"transitions\":77}");
     instance.daemon = REPORT_STOPPED;
     json_t *status = report_status(&instance);

@@ -2,10 +2,12 @@
  * force, counts for the breaker it means, and holds nothing that nobody can take back. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "client.h"
 #include "client_fixture.h"
 #include "internal/ticks.h"
 
@@ -52,6 +54,60 @@ static void test_what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out(vo
     trip_close(fixture->client);
     memset(fixture->fake.commons->header, 0xff, sizeof(*fixture->fake.commons->header));
     assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    assert_int_equal(trip_breaker_get(fixture->client, "db", &fixture->breaker), 0);
+    assert_true(WAIT_FOR(fixture_shared(fixture)));
+}
+
+/* ------------------------------------------------------------------------------------------------------ time is over
+ */
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+
+static _Thread_local int asked_ms; /* that waits were allowed to take; the fake tripd polls as well */
+/* This thread gets none, from when it waits for this tripd until its time is over. */
+static _Thread_local struct fake_daemon *no_core;
+
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;
+    asked_ms += timeout_ms > 0 ? timeout_ms : 0;
+    if (no_core)
+        pthread_mutex_unlock(&no_core->lock); /* tripd answers now */
+    while (no_core && monotonic_ns() < until_ns)
+        __real_poll(NULL, 0, 1);
+    return __real_poll(fds, count, timeout_ms);
+}
+
+/* Of a process that has not attached before. */
+static void open_anew(struct fixture *fixture)
+{
+    trip_close(fixture->client);
+    asked_ms = 0;
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+}
+
+static void test_waits_for_a_tripd_that_does_not_answer_are_no_longer_than_100_ms_together(void **state)
+{
+    struct fixture *const fixture = *state;
+    fixture->fake.silent = true;
+    open_anew(fixture);
+    print_message("trip_open waited %d ms\n", asked_ms);
+    assert_in_range(asked_ms, 1, 100);
+    asked_ms = 0;
+    assert_int_equal(trip_breaker_get(fixture->client, "other", &fixture->breaker), 0);
+    assert_in_range(asked_ms, 0, 100);
+}
+
+static void test_an_answer_that_is_heard_when_the_time_is_over_is_left_for_the_next_call(void **state)
+{
+    struct fixture *const fixture = *state;
+    trip_close(fixture->client);
+    pthread_mutex_lock(&fixture->fake.lock);
+    no_core = &fixture->fake;
+    assert_int_equal(trip_open(&fixture->client, NULL), 0);
+    no_core = NULL;
+    assert_null(fixture->client->view);
     assert_int_equal(trip_breaker_get(fixture->client, "db", &fixture->breaker), 0);
     assert_true(WAIT_FOR(fixture_shared(fixture)));
 }
@@ -382,6 +438,8 @@ static void test_who_opens_with_few_descriptors_left_is_attached_once_there_are_
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(waits_for_a_tripd_that_does_not_answer_are_no_longer_than_100_ms_together),
+        TEST(an_answer_that_is_heard_when_the_time_is_over_is_left_for_the_next_call),
         TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
         TEST(a_commons_that_tripd_has_left_lends_no_permit),
         TEST(what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out),

@@ -17,12 +17,15 @@
 int __real_madvise(void *address, size_t size, int advice);
 int __wrap_madvise(void *address, size_t size, int advice);
 int __wrap_fallocate(int fd, int mode, off_t offset, off_t size);
+void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 
 #define POPULATE_WRITE 23
 
 static int refusal;     /* errno of each request for memory; 0: there is enough */
 static int fallocated;  /* how often */
 static bool old_kernel; /* before 5.14 */
+static bool committed;  /* vm.overcommit_memory=2: no more private memory of this size is promised to anyone */
 
 int __wrap_madvise(void *address, size_t size, int advice)
 {
@@ -42,10 +45,21 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t size)
     return -1;
 }
 
+/* Linux before 6.12 has taken away by then what was mapped there. */
+void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (!committed || !(flags & MAP_ANONYMOUS) || size < (size_t)1 << 20)
+        return __real_mmap(address, size, protection, flags, fd, offset);
+    if (flags & MAP_FIXED)
+        munmap(address, size);
+    errno = ENOMEM;
+    return MAP_FAILED;
+}
+
 static int setup(void **state)
 {
     refusal = fallocated = 0;
-    old_kernel = false;
+    old_kernel = committed = false;
     return fixture_setup(state);
 }
 
@@ -156,7 +170,9 @@ static void test_an_outcome_that_finds_no_memory_is_lost_and_said_to_be(void **s
     refusal = EFAULT;                         /* what would be a SIGBUS */
     assert_int_equal(trip_begin(breakers[METERS], &call), TRIP_ALLOW);
     trip_end(&call, TRIP_OK);
-    assert_true(lane_of(fixture)->lost > 0);
+    assert_int_equal(lane_of(fixture)->lost, 1);
+    trip_record(breakers[METERS], TRIP_FAILURE, 0);
+    assert_int_equal(lane_of(fixture)->lost, 2);
     assert_int_equal(counted_in(fixture, LANE_SECTIONS), METERS);
     trip_record(breakers[0], TRIP_OK, 0);
     assert_int_equal(counted_in(fixture, LANE_SECTIONS), METERS + 1);
@@ -306,6 +322,34 @@ static void test_an_old_kernel_is_asked_by_fallocate(void **state)
     assert_true(lseek(fixture->client->lane->memfd.fd, LANE_RINGS_OFFSET, SEEK_HOLE) >= (off_t)lane_rings_offset(3));
 }
 
+static bool follows_another_commons(struct fixture *fixture)
+{
+    const struct commons_view *const before = fixture->client->view->commons;
+    fake_lose_commons(&fixture->fake);
+    return WAIT_FOR(trip_client_status(fixture->client) == TRIP_CLIENT_SHARED &&
+                    fixture->client->view->commons != before);
+}
+
+static bool mapped(const void *memory)
+{
+    return msync((void *)(uintptr_t)memory, LAYOUT_PAGE, MS_ASYNC) == 0;
+}
+
+static void test_a_late_thread_finds_the_commons_of_before_though_no_memory_can_be_had_in_its_place(void **state)
+{
+    struct fixture *const fixture = *state;
+    const struct commons_view *const first = fixture->client->view->commons;
+    committed = true;
+    assert_true(follows_another_commons(fixture));
+    assert_true(follows_another_commons(fixture));
+    assert_true(mapped(first->memory));
+    assert_false(first->retired);
+    committed = false;
+    assert_true(follows_another_commons(fixture));
+    assert_true(mapped(first->memory));
+    assert_true(first->retired);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, fixture_teardown)
 
 int main(void)
@@ -323,6 +367,7 @@ int main(void)
         TEST(a_call_whose_table_gets_no_memory_goes_unwatched),
         TEST(a_process_that_gets_no_lane_at_all_says_why),
         TEST(an_old_kernel_is_asked_by_fallocate),
+        TEST(a_late_thread_finds_the_commons_of_before_though_no_memory_can_be_had_in_its_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

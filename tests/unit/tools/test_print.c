@@ -402,14 +402,18 @@ static void test_events_are_a_line_each(void **state)
 static void test_clients_are_a_table(void **state)
 {
     (void)state;
-    assert_prints(print_clients,
-                  "{\"clients\":[{\"lane\":1,\"pid\":4242,\"uid\":4000000001,\"program\":\"nginx\","
-                  "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16},{\"lane\":12,\"pid\":5,"
-                  "\"uid\":4000000002,\"program\":\"php-fpm\",\"attached_unix_ms\":1700000000000,\"detached\":false,"
-                  "\"meters\":3}]}",
-                  "LANE   PID  USER            PROGRAM  ATTACHED                 BREAKERS\n"
-                  "   1  4242  uid 4000000001  nginx    2023-11-14 22:13:20.000        16  detached\n"
-                  "  12     5  uid 4000000002  php-fpm  2023-11-14 22:13:20.000         3\n");
+    assert_prints(
+        print_clients,
+        "{\"clients\":[{\"lane\":1,\"pid\":4242,\"uid\":4000000001,\"program\":\"nginx\","
+        "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16,\"lost\":7},{\"lane\":12,\"pid\":5,"
+        "\"uid\":4000000002,\"program\":\"php-fpm\",\"attached_unix_ms\":1700000000000,\"detached\":false,"
+        "\"meters\":3,\"lost\":12},{\"lane\":13,\"pid\":6,\"uid\":4000000002,\"program\":\"php-fpm\","
+        "\"attached_unix_ms\":1700000000000,\"detached\":false,\"meters\":3,\"lost\":0}]}",
+        "LANE   PID  USER            PROGRAM  ATTACHED                 BREAKERS\n"
+        "   1  4242  uid 4000000001  nginx    2023-11-14 22:13:20.000        16\n"
+        "    detached, 7 lost\n"
+        "  12     5  uid 4000000002  php-fpm  2023-11-14 22:13:20.000         3  12 lost\n"
+        "  13     6  uid 4000000002  php-fpm  2023-11-14 22:13:20.000         3\n");
     assert_prints(print_clients, "{\"clients\":[]}", "no clients\n");
 }
 
@@ -422,7 +426,7 @@ static void assert_status(const char *daemon, const char *file, const char *more
         "unix_ms\":1700000001000,"
         "\"segment_bytes\":5242880,\"breakers\":{\"count\":3,\"most\":1024,\"overflow\":5,\"not_auto\":1,\"closed\":1,"
         "\"open\":1,\"half_open\":1,\"ramping\":0},\"clients\":{\"count\":8,\"most\":64,\"refused\":4,\"no_lane\":1,"
-        "\"no_memory\":2},\"config_file\":%s,\"transitions\":77%s}";
+        "\"no_memory\":2,\"lost\":31},\"config_file\":%s,\"transitions\":77%s}";
     static const char lines[] =
         "%s"
         "  breakers    3 of 1024: 1 open, 1 half_open, 0 ramping, 1 closed; 1 not in mode auto\n"
@@ -430,6 +434,7 @@ static void assert_status(const char *daemon, const char *file, const char *more
         "  clients     8 of 64, 4 refused\n"
         "              1 time limits.max_lanes was used up: raise it\n"
         "              2 times limits.lane_memory_per_user was used up: raise it\n"
+        "              31 outcomes lost: the kernel had no memory to count them\n"
         "  segment     5120 KiB since 2023-11-14 22:13:20.000; tripd started 2 times\n"
         "  config      %s of 2023-11-14 22:13:21.000\n"
         "  clock       real, 1m40s; the TSC was given up, calls are timed by CLOCK_MONOTONIC\n"
