@@ -10,6 +10,7 @@
 #include "internal/paths.h"
 #include "internal/printable.h"
 #include "internal/rpc.h"
+#include "protocol/report_errors.h"
 #include "trip.h"
 
 #define WAIT_MS 30000
@@ -149,6 +150,16 @@ static bool reason_ok(const char *reason)
     return true;
 }
 
+static bool error_type_ok(const char *type)
+{
+    if (report_error_type_known(type))
+        return true;
+    fprintf(stderr, "tripctl: --type: '%s' is no type of errors; unknown, network, timeout, service_unavailable, "
+                    "rate_limited, resource_exhausted, protocol, authentication, internal and user_0 to user_15 are\n",
+            type);
+    return false;
+}
+
 /* One option into *arguments. */
 static bool take(unsigned index, const char *value, struct arguments *arguments)
 {
@@ -174,6 +185,18 @@ static bool take(unsigned index, const char *value, struct arguments *arguments)
         return number("--seed: ", value, &arguments->seed);
     case OPTION_INDEX_STATE:
         return state(value, &arguments->state);
+    case OPTION_INDEX_TYPE:
+        arguments->type = value;
+        return error_type_ok(value);
+    case OPTION_INDEX_TRACE:
+        arguments->trace = value;
+        return true;
+    case OPTION_INDEX_CORRELATION:
+        arguments->correlation = value;
+        return true;
+    case OPTION_INDEX_SESSION:
+        arguments->session = value;
+        return true;
     case OPTION_INDEX_TIMEOUT:
         return duration("--timeout: ", value, &arguments->timeout_ms);
     default:

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "internal/boot.h"
+#include "internal/error_records.h"
 #include "internal/events.h"
 #include "internal/names.h"
 #include "internal/paths.h"
@@ -101,7 +102,9 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
         if (!section_ok(&header->sections[i], least_stride[i], header->size))
             return wrong(ret_why, -EBADMSG, "%s is damaged: section %u is not where it can be", path, i);
     if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX ||
-        header->latency_groups > header->sections[SECTION_LATENCY].count)
+        header->latency_groups > header->sections[SECTION_LATENCY].count ||
+        header->error_records > header->sections[SECTION_ERRORS].count ||
+        header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
     memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
     return 0;
@@ -145,10 +148,7 @@ static int load(struct snapshot *snapshot, int fd, const struct segment_header *
     struct section loaded[SECTION_COUNT];
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         loaded[i] = header->sections[i];
-        if (section_of_breakers(i))
-            loaded[i].count = header->slots;
-        if (i == SECTION_LATENCY)
-            loaded[i].count = header->latency_groups;
+        loaded[i].count = section_entries(header, i);
         loaded[i].offset = size;
         size += LANE_ALIGN((uint64_t)loaded[i].stride * loaded[i].count);
     }
@@ -376,7 +376,13 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
 bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker)
 {
     uint32_t slot;
-    return find(snapshot, name, &slot) == 0 && snapshot_breaker(snapshot, slot, ret_breaker);
+    if (find(snapshot, name, &slot) < 0 || !snapshot_breaker(snapshot, slot, ret_breaker))
+        return false;
+    const uint64_t sequence = ret_breaker->detail.error_sequence;
+    if (sequence && snapshot_error(snapshot, sequence - 1, &ret_breaker->error) &&
+        ret_breaker->error.sequence == sequence)
+        ret_breaker->report.error = &ret_breaker->error;
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------------------ all the rest
@@ -390,6 +396,34 @@ bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct
                                   .ring_stride = snapshot->sections[SECTION_TRANSITIONS].stride,
                                   .acts_stride = snapshot->sections[SECTION_ACTS].stride};
     return event_from(&events, index, ret_transition);
+}
+
+bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct error_record *ret_record)
+{
+    const struct correlation_shown *const shown = entry(snapshot, SECTION_CORRELATION, 0);
+    const struct segment_header header = snapshot_header(snapshot);
+    const uint32_t places = snapshot->sections[SECTION_ERRORS].count;
+    const struct error_records records = {.places = entry(snapshot, SECTION_ERRORS, 0),
+                                          .stride = snapshot->sections[SECTION_ERRORS].stride,
+                                          .count = header.error_records < places ? header.error_records : places,
+                                          .next = __atomic_load_n(&shown->next, __ATOMIC_ACQUIRE)};
+    return error_record_after(&records, after, ret_record);
+}
+
+/* When tripd counted last. */
+static uint64_t as_of_ms(const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    if (snapshot->daemon == REPORT_RUNNING || header.clock_kind == CLOCK_KIND_TEST)
+        return snapshot_now_ms(snapshot);
+    return time_until(header.heartbeat_mono_ns, header.created_mono_ns) / 1000000;
+}
+
+struct report_correlation snapshot_correlation(const struct snapshot *snapshot)
+{
+    return (struct report_correlation){.rows = entry(snapshot, SECTION_ERROR_ROWS, 0),
+                                       .shown = entry(snapshot, SECTION_CORRELATION, 0),
+                                       .now_ns = as_of_ms(snapshot) * 1000000};
 }
 
 uint32_t snapshot_lanes(const struct snapshot *snapshot)

@@ -12,6 +12,7 @@
 
 #include "internal/layout.h"
 #include "protocol/report.h"
+#include "protocol/report_errors.h"
 
 struct snapshot;
 
@@ -38,6 +39,7 @@ struct snapshot_breaker {
     struct core_head core;
     struct limits_shown limits;
     uint64_t latency[LATENCY_BUCKETS];
+    struct error_record error;
     struct report_breaker report;
 };
 /* False: the slot is free, or changed all the time while it was read. */
@@ -48,6 +50,11 @@ bool snapshot_find(const struct snapshot *snapshot, const char *name, struct sna
  * none.
  */
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition);
+
+/* The first error record whose sequence is more than `after`. False: there is none. */
+bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct error_record *ret_record);
+/* Points into the snapshot. As of now while tripd runs, else of its last heartbeat. */
+struct report_correlation snapshot_correlation(const struct snapshot *snapshot);
 
 /* False: nobody is there. Lanes are 1 to snapshot_lanes(). */
 uint32_t snapshot_lanes(const struct snapshot *snapshot);

@@ -24,7 +24,11 @@
     X(VERDICTS, "verdicts", 0, "", "print each admission too")                                             \
     X(STATE, "state", 0, "STATE", "the state to wait for: closed, open, half_open or ramping")             \
     X(ORIGIN, "origin", 0, "", "say which file gave what, and in which line")                              \
-    X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")
+    X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")             \
+    X(TYPE, "type", 0, "TYPE", "of this type alone: network, timeout, service_unavailable, ...")           \
+    X(TRACE, "trace", 0, "ID", "with this trace id alone")                                                 \
+    X(CORRELATION, "correlation", 0, "ID", "with this correlation id alone")                               \
+    X(SESSION, "session", 0, "ID", "with this session id alone")
 
 #define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
 enum { TRIPCTL_OPTIONS(TRIPCTL_OPTION_INDEX) OPTION_COUNT };
@@ -38,6 +42,10 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
     X(events, "events", "[NAME|PATTERN]", OPTION_SEGMENT | OPTION_FOLLOW,                                            \
       "changes of state, the last 4,096 at most, oldest first")                                                      \
     X(clients, "clients", "", OPTION_SEGMENT, "processes that are attached")                                         \
+    X(errors, "errors", "[NAME|PATTERN]",                                                                            \
+      OPTION_SEGMENT | OPTION_TYPE | OPTION_TRACE | OPTION_CORRELATION | OPTION_SESSION,                             \
+      "what went wrong: the last errors, oldest first")                                                              \
+    X(analyze, "analyze", "[NAME|GROUP]", OPTION_SEGMENT, "what the errors of the last minute have in common")       \
     X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                       \
     X(wait, "wait", "NAME", OPTION_STATE | OPTION_TIMEOUT, "until the breaker is in a state; 1: it was not in time") \
     X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open")    \
@@ -70,6 +78,7 @@ struct arguments {
     const char *instance; /* a valid name */
     unsigned given;       /* OPTION_... */
     const char *segment, *reason, *config;
+    const char *type, *trace, *correlation, *session;
     uint64_t seed;
     trip_state state;
     uint64_t for_ms, ttl_ms, timeout_ms, duration_ms; /* duration_ms: the operand */

@@ -9,7 +9,10 @@
 #include "log.h"
 #include "protocol/report.h"
 #include "protocol/report_config.h"
+#include "protocol/report_errors.h"
 #include "protocol/rpc.h"
+
+#define ANALYSES_MOST 150 /* breakers in one answer, with a group each: they fit a packet */
 
 static const char *param_text(const struct control_request *request, enum rpc_param param)
 {
@@ -137,6 +140,10 @@ json_t *control_show(const struct control_options *options, const struct control
     struct report_breaker breaker = view(options, slot);
     segment_latency_read(options->segment, slot, latency);
     breaker.latency = latency;
+    struct error_record error;
+    const uint64_t sequence = breaker.detail->error_sequence;
+    if (sequence && segment_error_after(options->segment, sequence - 1, &error) && error.sequence == sequence)
+        breaker.error = &error;
     json_t *show = report_show(&breaker);
     json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
     return show;
@@ -163,6 +170,62 @@ json_t *control_events(const struct control_options *options, const struct contr
         json_array_append_new(events, report_transition(&event));
     }
     return json_pack("{s:o, s:o*}", "events", events, "next", next);
+}
+
+json_t *control_errors(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const struct report_error_filter filter = {.breaker = param_text(request, RPC_INDEX_NAME),
+                                               .type = param_text(request, RPC_INDEX_TYPE),
+                                               .trace = param_text(request, RPC_INDEX_TRACE),
+                                               .correlation = param_text(request, RPC_INDEX_CORRELATION),
+                                               .session = param_text(request, RPC_INDEX_SESSION)};
+    *ret_error = filter.breaker ? name_check(filter.breaker) : NULL;
+    if (!*ret_error && filter.type && !report_error_type_known(filter.type))
+        *ret_error = rpc_error(RPC_CODE_INVALID, "\"%s\" is no type of errors", filter.type);
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection);
+
+    struct error_record record;
+    json_t *errors = json_array(), *next = NULL;
+    for (uint64_t after = param_number(request, RPC_INDEX_AFTER);
+         segment_error_after(options->segment, after, &record); after = record.sequence) {
+        if (!report_error_wanted(&filter, &record))
+            continue;
+        if (json_array_size(errors) == page_limit(request)) {
+            next = json_integer((json_int_t)(record.sequence - 1));
+            break;
+        }
+        json_array_append_new(errors, report_error(&record));
+    }
+    return json_pack("{s:o, s:o*}", "errors", errors, "next", next);
+}
+
+/* An answer is one packet: it looks at no further breakers once so many have errors. */
+json_t *control_analyze(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const struct segment *const segment = options->segment;
+    const char *const wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection);
+    const struct report_correlation correlation = {.rows = segment->error_rows,
+                                                   .shown = segment->correlation,
+                                                   .now_ns = clock_now_ns(options->clock)};
+    json_t *const analyses = report_analyses(&correlation);
+    const json_t *const breakers = json_object_get(analyses, "breakers");
+    uint32_t left_out = 0;
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
+        if (!segment_used(segment, slot))
+            continue;
+        if (json_array_size(breakers) < ANALYSES_MOST)
+            report_analyses_add(analyses, &correlation, segment_name(segment, slot), wanted);
+        else
+            left_out++;
+    }
+    json_object_set_new(analyses, "not_looked_at", json_integer(left_out));
+    return analyses;
 }
 
 json_t *control_clients(const struct control_options *options, const struct control_request *request,

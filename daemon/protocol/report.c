@@ -39,12 +39,12 @@ json_t *report_text(const char *from, size_t size)
 
 #define TEXT(field) report_text(field, sizeof(field))
 
-static json_t *text_or_null(const char *from, size_t size)
+json_t *report_text_or_null(const char *from, size_t size)
 {
     return from[0] ? report_text(from, size) : json_null();
 }
 
-static json_t *error_type(uint32_t type)
+json_t *report_error_type(uint32_t type)
 {
     if (type >= TRIP_ERROR_USER && type < TRIP_ERROR_TYPE_COUNT)
         return json_sprintf("user_%u", type - TRIP_ERROR_USER);
@@ -162,12 +162,12 @@ json_t *report_line(const struct report_breaker *breaker)
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
         condition(detail->condition), "by", NAME_OF(by_names, detail->by), "uid",
         detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
-        text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
+        report_text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
         "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker),
         "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
         (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
         owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
-        owned ? text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
+        owned ? report_text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
         "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "mode_uid",
         mode_uid(breaker, owner), "hidden", detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING,
         "daemon", NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
@@ -216,13 +216,19 @@ static json_t *trips(const struct core_head *core)
     return map;
 }
 
-static json_t *last_error(const struct detail_slot *detail)
+/* Whose record is overwritten has no ids any more. */
+static json_t *last_error(const struct report_breaker *breaker)
 {
+    const struct detail_slot *const detail = breaker->detail;
+    const struct error_record *const record = breaker->error;
     if (!detail->error_unix_ms)
         return json_null();
-    return json_pack("{s:o, s:o, s:o}", "type", error_type(detail->error_type), "message",
-                     text_or_null(detail->error_message, sizeof(detail->error_message)), "at_unix_ms",
-                     number(detail->error_unix_ms));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "type", report_error_type(detail->error_type), "message",
+                     report_text_or_null(detail->error_message, sizeof(detail->error_message)), "at_unix_ms",
+                     number(detail->error_unix_ms), "correlation",
+                     record ? report_text_or_null(record->correlation, sizeof(record->correlation)) : json_null(), "trace",
+                     record ? report_text_or_null(record->trace, sizeof(record->trace)) : json_null(), "session",
+                     record ? report_text_or_null(record->session, sizeof(record->session)) : json_null());
 }
 
 static json_t *modes(const struct report_breaker *breaker)
@@ -237,7 +243,7 @@ static json_t *modes(const struct report_breaker *breaker)
                                               number(breaker->detail->modes[owner].since_unix_ms), "ttl_ms",
                                               until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(),
                                               "uid", (json_int_t)breaker->detail->modes[owner].uid, "reason",
-                                              text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
+                                              report_text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
     }
     return list;
 }
@@ -291,7 +297,7 @@ json_t *report_show(const struct report_breaker *breaker)
         json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker),
                   "probes", probes(breaker), "in_flight", number(core->in_flight), "calls_until_rate",
                   (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
-                  "trips", trips(core), "error", last_error(breaker->detail), "modes", modes(breaker), "latency",
+                  "trips", trips(core), "error", last_error(breaker), "modes", modes(breaker), "latency",
                   latency(breaker->latency), "latency_sampled", latency_sampled(breaker), "settings", settings(breaker),
                   "created_unix_ms", number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
@@ -311,7 +317,7 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
     return json_pack("{s:o, s:s, s:o, s:o, s:I, s:o}", "pattern", TEXT(pattern->pattern), "mode",
                      NAME_OF(mode_names, pattern->mode), "since_unix_ms", number(pattern->set_unix_ms), "ttl_ms",
                      pattern->until_ms ? number(time_until(pattern->until_ms, now_ms)) : json_null(), "uid",
-                     (json_int_t)pattern->uid, "reason", text_or_null(pattern->reason, sizeof(pattern->reason)));
+                     (json_int_t)pattern->uid, "reason", report_text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
 json_t *report_transition(const struct transition *transition)
@@ -331,7 +337,7 @@ json_t *report_transition(const struct transition *transition)
                              : json_null(),
                      "by", NAME_OF(by_names, transition->by), "uid",
                      transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
-                     text_or_null(transition->note, sizeof(transition->note)), "steps",
+                     report_text_or_null(transition->note, sizeof(transition->note)), "steps",
                      mode ? NULL : number(transition->steps ? transition->steps : 1));
 }
 
@@ -396,7 +402,7 @@ static uint64_t segment_memory(const struct segment_header *header)
     uint64_t bytes = LAYOUT_PAGE;
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         const struct section *const section = &header->sections[i];
-        bytes += (uint64_t)section->stride * (section_of_breakers(i) ? header->slots : section->count);
+        bytes += (uint64_t)section->stride * section_entries(header, i);
     }
     return bytes;
 }
@@ -435,7 +441,7 @@ static json_t *number_or_nothing(uint64_t value)
 static json_t *error_or_nothing(const struct traced *step)
 {
     const trip_error_type plain = step->outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
-    return step->error == plain ? NULL : error_type(step->error);
+    return step->error == plain ? NULL : report_error_type(step->error);
 }
 
 static json_t *report_traced(const struct traced *step)

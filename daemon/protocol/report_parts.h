@@ -13,6 +13,9 @@ static inline json_t *number(uint64_t value)
  * become '?', C1 ones (in UTF-8: c2 80 to c2 9f) too; what is not UTF-8 keeps its ASCII. */
 json_t *report_text(const char *from, size_t size);
 
+json_t *report_text_or_null(const char *from, size_t size); /* null: it is empty */
+json_t *report_error_type(uint32_t type);
+
 /* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; those that are
  * off are null. */
 json_t *report_limits(const struct report_breaker *breaker);

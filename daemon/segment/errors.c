@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "internal/error_records.h"
 #include "internal/error_rows.h"
 #include "internal/words.h"
 #include "segment/pages.h"
@@ -21,7 +22,7 @@ static void store(uint64_t *word, uint64_t value)
  * place. */
 static void forget_records_beyond(struct segment *segment, uint64_t end)
 {
-    for (uint64_t place = end; place < segment->correlation->max_errors; place++)
+    for (uint64_t place = end; place < segment->header->error_records; place++)
         __atomic_store_n(&segment->errors[place].sequence, 0, __ATOMIC_RELAXED);
 }
 
@@ -45,7 +46,8 @@ int segment_correlation_publish(struct segment *segment, const struct correlatio
     store(&shown->window_ns, settings->window);
     store(&shown->high_error_rate, settings->high_error_rate);
     store(&shown->pattern_share, settings->pattern_share);
-    store(&shown->max_errors, settings->max_errors); /* last: the records below have memory */
+    /* Last: the records below have memory. Pairs with the acquire of readers. */
+    __atomic_store_n(&segment->header->error_records, (uint32_t)settings->max_errors, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -55,9 +57,10 @@ void segment_error(struct segment *segment, const struct error_record *what)
 {
     struct correlation_shown *const shown = segment->correlation;
     const size_t head = offsetof(struct error_record, at_ms);
-    if (shown->max_errors == 0) /* there was no memory for any */
+    const uint32_t places = segment->header->error_records;
+    if (places == 0) /* there was no memory for any */
         return;
-    struct error_record *const place = &segment->errors[shown->next % shown->max_errors];
+    struct error_record *const place = &segment->errors[shown->next % places];
     struct error_record record = *what;
     record.sequence = shown->next + 1;
     record.at_unix_ms = segment_wall_ms(segment);
@@ -121,4 +124,15 @@ void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_typ
     row_count(segment, error_row_key(error_entity(ERROR_SCOPE_BREAKER, name, strlen(name)), type), at_ns, n, now_ns);
     if (group)
         row_count(segment, error_row_key(error_entity(ERROR_SCOPE_GROUP, name, group), type), at_ns, n, now_ns);
+}
+
+/* ------------------------------------------------------------------------------------------------------- reading */
+
+bool segment_error_after(const struct segment *segment, uint64_t after, struct error_record *ret_record)
+{
+    const struct error_records records = {.places = (const uint8_t *)segment->errors,
+                                          .stride = sizeof(struct error_record),
+                                          .count = segment->header->error_records,
+                                          .next = segment->correlation->next};
+    return error_record_after(&records, after, ret_record);
 }

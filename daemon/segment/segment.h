@@ -35,7 +35,7 @@ struct segment {
     struct pattern_slot *patterns; /* PATTERNS_MAX places */
     struct limits_shown *limits;   /* one a breaker */
     struct latency_group *latency; /* header->latency_groups of them have memory */
-    struct error_record *errors;   /* correlation->max_errors places have memory, or fewer */
+    struct error_record *errors;   /* header->error_records places have memory */
     struct error_row *error_rows;  /* ERROR_ROWS places */
     struct correlation_shown *correlation;
     uint32_t slots; /* of breakers: those that have memory, all that are in use among them */
@@ -209,6 +209,8 @@ void segment_error(struct segment *segment, const struct error_record *what);
 /* n errors of this type came at at_ns: they are counted for the host and for the breaker with its group. */
 void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_type type, uint64_t at_ns, uint64_t n,
                           uint64_t now_ns);
+/* The first record whose sequence is more than `after`. False: there is none. */
+bool segment_error_after(const struct segment *segment, uint64_t after, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
 /* ---- attached processes, for people */

@@ -33,7 +33,7 @@ static inline _Bool section_of_breakers(unsigned section)
     return section <= SECTION_CORE || section == SECTION_LIMITS || section == SECTION_RESTS;
 }
 
-/* Those of which the first entries alone have memory: segment_header.slots or latency_groups of them. */
+/* Those of which the first entries alone have memory: section_entries(). */
 static inline _Bool section_by_need(unsigned section)
 {
     return section_of_breakers(section) || section == SECTION_LATENCY || section == SECTION_ERRORS;
@@ -101,6 +101,8 @@ struct segment_header {
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
+    /* tripd, when a config is read: places of the ring of error records that have memory, and are used. */
+    uint32_t error_records;
 
     /* tripd, now and then. */
     uint64_t transition_next __attribute__((aligned(LAYOUT_LINE))); /* index of the next entry of the ring */
@@ -116,6 +118,16 @@ struct segment_header {
     /* tripd, once a second: clients read it at each look at the clock. */
     struct tsc_line tsc;
 };
+
+/* Entries of a section that have memory: whoever reads one beyond has tmpfs allocate it, which may be a SIGBUS. */
+static inline uint32_t section_entries(const struct segment_header *header, unsigned section)
+{
+    if (section_of_breakers(section))
+        return header->slots;
+    if (section == SECTION_LATENCY)
+        return header->latency_groups;
+    return section == SECTION_ERRORS ? header->error_records : header->sections[section].count;
+}
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
 #define MODE_OWNERS(X)      \
@@ -428,12 +440,12 @@ struct error_row {
 
 /* How errors are analysed, and what was left out. tripd alone writes; each word stands for itself. */
 struct correlation_shown {
-    uint64_t window_ns, max_errors, high_error_rate, pattern_share; /* core/correlation.h */
+    uint64_t window_ns, high_error_rate, pattern_share; /* core/correlation.h */
     uint64_t next;                                                  /* index of the next record */
     uint64_t untexted; /* errors whose text was overwritten before tripd took it */
     uint64_t
         uncounted; /* errors that found no row: the analyses of their breakers and groups say less than there was */
-    uint64_t reserved;
+    uint64_t reserved[2];
 };
 
 #define LIMITS_HOLDERS 8

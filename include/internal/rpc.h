@@ -44,6 +44,10 @@
     X(TEXT, "text", STRING, RPC_PACKET_MAX)       \
     X(FORM, "form", STRING, 8)                    \
     X(ORIGIN, "origin", NUMBER, 1)                \
+    X(TYPE, "type", STRING, 31)                   \
+    X(TRACE, "trace", STRING, TRIP_ERROR_ID_MAX)  \
+    X(CORRELATION, "correlation", STRING, TRIP_ERROR_ID_MAX) \
+    X(SESSION, "session", STRING, TRIP_ERROR_ID_MAX) \
     X(AFTER, "after", NUMBER, INT64_MAX)          \
     X(LIMIT, "limit", NUMBER, RPC_PAGE)
 
@@ -61,6 +65,8 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(show, OBSERVE, RPC_NAME, RPC_NOTHING)                                             \
     X(events, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                   \
     X(clients, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                             \
+    X(errors, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_TYPE | RPC_TRACE | RPC_CORRELATION | RPC_SESSION | RPC_AFTER | RPC_LIMIT) \
+    X(analyze, OBSERVE, RPC_NOTHING, RPC_NAME)                                          \
     X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                        \
     X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                          \
     X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                            \

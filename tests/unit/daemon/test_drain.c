@@ -331,7 +331,7 @@ static void test_old_evidence_is_never_taken_for_a_later_epoch_s(void **state)
 
 static const struct error_record *record_at(uint64_t index)
 {
-    return &host->segment->errors[index % host->segment->correlation->max_errors];
+    return &host->segment->errors[index % host->segment->header->error_records];
 }
 
 static void fail_with(trip_error_type type, const char *message)

@@ -1,0 +1,34 @@
+/* Errors as people and programs are shown them: records, and what they have in common. */
+#ifndef TRIPD_REPORT_ERRORS_H
+#define TRIPD_REPORT_ERRORS_H
+
+#include "core/correlation.h"
+#include "protocol/report.h"
+
+/* A record; its texts are cleaned. */
+json_t *report_error(const struct error_record *record);
+
+/* Which records are wanted; NULL: any. */
+struct report_error_filter {
+    const char *breaker; /* a name, or a pattern */
+    const char *type, *trace, *correlation, *session;
+};
+bool report_error_wanted(const struct report_error_filter *filter, const struct error_record *record);
+/* Is it the name of an error type? */
+bool report_error_type_known(const char *name);
+
+/* What is analysed, and as of when. */
+struct report_correlation {
+    const struct error_row *rows;
+    const struct correlation_shown *shown;
+    uint64_t now_ns;
+};
+
+/* {"as_of_ms", "window_ms", "host", "groups": [], "breakers": []}, the last two empty. */
+json_t *report_analyses(const struct report_correlation *correlation);
+/* Adds the breaker of this name, and its group if it is not there yet; without errors in the window they are left out
+ * unless `named`: they, or it, were asked for. wanted NULL: all are. */
+void report_analyses_add(json_t *analyses, const struct report_correlation *correlation, const char *name,
+                         const char *wanted);
+
+#endif

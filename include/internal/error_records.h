@@ -1,0 +1,67 @@
+/* How the error records of a segment are read: one after the other by their sequence, which is index + 1. A record has
+ * its place by its index, unless correlation.max_errors has changed since it was written. */
+#ifndef TRIP_INTERNAL_ERROR_RECORDS_H
+#define TRIP_INTERNAL_ERROR_RECORDS_H
+
+#include <stdbool.h>
+
+#include "internal/layout.h"
+#include "internal/words.h"
+
+struct error_records {
+    const uint8_t *places;
+    uint32_t stride, count; /* count: places that have memory */
+    uint64_t next;          /* index of the record that tripd writes next */
+};
+
+static inline const struct error_record *error_record_place(const struct error_records *records, uint64_t place)
+{
+    return (const struct error_record *)(const void *)(records->places + place * records->stride);
+}
+
+/* False: another record is there, or one that is being written. */
+static inline bool error_record_copy(const struct error_record *from, uint64_t sequence, struct error_record *ret_record)
+{
+    /* Acquire: pairs with the release of the sequence, written last. */
+    if (__atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE) != sequence)
+        return false;
+    words_load(ret_record, from, sizeof(*ret_record));
+    /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another sequence. */
+    return __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence;
+}
+
+/* The place of the record with the lowest sequence that is more than `after`. NULL: there is none. */
+static inline const struct error_record *error_record_lowest(const struct error_records *records, uint64_t after,
+                                                             uint64_t *ret_sequence)
+{
+    const struct error_record *lowest = NULL;
+    *ret_sequence = UINT64_MAX;
+    for (uint32_t place = 0; place < records->count; place++) {
+        const struct error_record *const record = error_record_place(records, place);
+        const uint64_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED); /* error_record_copy looks again */
+        if (sequence > after && sequence < *ret_sequence) {
+            *ret_sequence = sequence;
+            lowest = record;
+        }
+    }
+    return lowest;
+}
+
+/* The first record whose sequence is more than `after`. False: there is none. */
+static inline bool error_record_after(const struct error_records *records, uint64_t after,
+                                      struct error_record *ret_record)
+{
+    uint64_t sequence;
+    if (records->count == 0 || after >= records->next)
+        return false;
+    if (error_record_copy(error_record_place(records, after % records->count), after + 1, ret_record))
+        return true;
+    for (unsigned tries = 0; tries < 5; tries++) { /* tripd may overwrite the one that was found */
+        const struct error_record *const lowest = error_record_lowest(records, after, &sequence);
+        if (!lowest || error_record_copy(lowest, sequence, ret_record))
+            return lowest != NULL;
+    }
+    return false;
+}
+
+#endif
