@@ -446,16 +446,13 @@ static void room_give(struct lane *lane, uint32_t room)
     __atomic_compare_exchange_n(&lane->memory->rooms_used, &room, room - 1, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
-uint32_t lane_room(struct lane *lane, uint32_t *place)
+COLD uint32_t lane_room_take(struct lane *lane, uint32_t *place)
 {
-    /* Acquire: pairs with the release of whoever took it. */
-    uint32_t there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
-    const uint32_t room = there ? 0 : room_take(lane);
-    if (!room)
-        return there;
+    const uint32_t room = room_take(lane);
+    uint32_t there = 0;
     /* In section 0 two threads may want the same one: the later takes the earlier's. Release: pairs with tripd's
      * acquire of the place, the room is below `rooms_used`. */
-    if (__atomic_compare_exchange_n(place, &there, room, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
+    if (!room || __atomic_compare_exchange_n(place, &there, room, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
         return room;
     room_give(lane, room);
     return there;

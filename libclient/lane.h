@@ -35,9 +35,17 @@ void lane_section_give(struct lane *lane, uint32_t section);
 /* The meter of this breaker in this section, taken if need be; NULL: none is left. */
 struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uint64_t owner);
 
-/* The room that stands in *place as its number + 1: the one that is there, or a new one, all zeros. The place is one of
- * a meter's. 0: none is left, or there is no memory for it. */
-uint32_t lane_room(struct lane *lane, uint32_t *place);
+/* Takes a room, all zeros, whose number + 1 stands in *place from then on: a place of a meter's, of which another
+ * thread may have taken one meanwhile. 0: none is left, or there is no memory for it. */
+uint32_t lane_room_take(struct lane *lane, uint32_t *place);
+
+/* The room that stands there, taken if need be. */
+static inline uint32_t lane_room(struct lane *lane, uint32_t *place)
+{
+    /* Acquire: pairs with the release of whoever took it. */
+    const uint32_t room = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+    return likely(room) ? room : lane_room_take(lane, place);
+}
 
 /* Is there a table of calls in flight? It gets its memory when the first call is to be watched. */
 bool lane_calls_ready(struct lane *lane);

@@ -85,9 +85,13 @@ static bool plain(const struct binding *binding)
     return __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED) == binding->plain;
 }
 
-static inline void count_ok(struct trip_breaker *breaker, const struct thread_slot *slot, struct meter *meter)
+/* latency_ns 0: unknown. It comes last of what is stored: it is what the clock's read ends with. */
+static inline void count_ok(struct trip_breaker *breaker, const struct thread_slot *slot, struct meter *meter,
+                            uint64_t latency_ns)
 {
     const uint64_t total = own_ok(meter);
+    if (latency_ns)
+        own_latency(slot->lane_at, meter, latency_ns);
     meter_moved(slot->lane_at, meter, slot->round);
     if (unlikely(look_is_due(total)))
         client_look(breaker->client);
@@ -128,9 +132,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
         return;
     }
     if (what == TRIP_OK && !outcome.slow && meter_calm(meter, word)) {
-        if (latency_ns)
-            own_latency(slot->lane_at, meter, latency_ns);
-        count_ok(breaker, slot, meter);
+        count_ok(breaker, slot, meter, latency_ns);
         return;
     }
     const struct reporter reporter = reporter_of(slot, meter);
@@ -154,7 +156,7 @@ void trip_record(trip_breaker *breaker, trip_outcome what, uint64_t latency_ns)
     struct meter *meter;
     if (likely(what == TRIP_OK && latency_ns == 0 && plain(binding) &&
                (meter = meter_at_hand(breaker, binding, &slot)) && meter_calm(meter, word)))
-        count_ok(breaker, slot, meter);
+        count_ok(breaker, slot, meter, 0);
     else
         record_elsewhere(breaker, what, latency_ns);
 }
@@ -327,9 +329,7 @@ void trip_end(trip_call *public_call, trip_outcome what)
         if (unlikely(call->flags & CALL_TICKET))
             limits_give(call);
         own_add(&meter->finished);
-        if (ns)
-            own_latency(slot->lane_at, meter, ns);
-        count_ok(breaker, slot, meter);
+        count_ok(breaker, slot, meter, ns);
         return;
     }
     struct outcome outcome = {.what = outcome_known(what), .ticks = ticks};

@@ -40,18 +40,34 @@ static void evidence_add(const struct reporter *reporter, uint64_t *evidence, ui
         shared_evidence(evidence, epoch);
 }
 
-/* Without a room the call is counted, and its latency is not. */
+static uint32_t *latency_counter(const struct lane *lane, uint32_t room, uint32_t bucket)
+{
+    return &lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP];
+}
+
+/* Where no room is to be had the call is counted, and its latency is not. */
 static void shared_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
 {
     const uint32_t room = lane_room(lane, &meter->rooms[bucket / LATENCY_GROUP]);
     if (room)
-        __atomic_fetch_add(&lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP], 1,
-                           __ATOMIC_RELAXED);
+        __atomic_fetch_add(latency_counter(lane, room, bucket), 1, __ATOMIC_RELAXED);
 }
 
-COLD void tell_first_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
+COLD static void first_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
 {
     shared_latency(lane, meter, bucket);
+}
+
+void tell_latency(struct lane *lane, struct meter *meter, uint64_t latency_ns)
+{
+    const uint32_t bucket = latency_bucket(latency_ns);
+    const uint32_t room = __atomic_load_n(&meter->rooms[bucket / LATENCY_GROUP], __ATOMIC_RELAXED);
+    if (unlikely(!room)) {
+        first_latency(lane, meter, bucket);
+        return;
+    }
+    uint32_t *const calls = latency_counter(lane, room, bucket);
+    __atomic_store_n(calls, __atomic_load_n(calls, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 
 static void latency_add(const struct reporter *reporter, const struct outcome *outcome)

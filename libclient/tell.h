@@ -68,19 +68,19 @@ static inline void reporter_add(const struct reporter *reporter, uint64_t *count
     meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 
-/* In a meter that knows no room for this bucket's group yet. */
-void tell_first_latency(struct lane *lane, struct meter *meter, uint32_t bucket);
+/* In a section that is the thread's own. */
+void tell_latency(struct lane *lane, struct meter *meter, uint64_t latency_ns);
 
-/* Relaxed: for people. A room's memory was there before its number, and stays. */
+/* Bucket 0 apart: its counter is known before the clock was read, and a processor that predicts this branch need not
+ * wait for the time to find it. Relaxed: for people, and the thread itself wrote the room's number. */
 static inline void own_latency(struct lane *lane, struct meter *meter, uint64_t latency_ns)
 {
-    const uint32_t bucket = latency_bucket(latency_ns);
-    const uint32_t room = __atomic_load_n(&meter->rooms[bucket / LATENCY_GROUP], __ATOMIC_RELAXED);
-    if (unlikely(!room)) {
-        tell_first_latency(lane, meter, bucket);
+    const uint32_t room = __atomic_load_n(&meter->rooms[0], __ATOMIC_RELAXED);
+    if (latency_ns >= LATENCY_FIRST_NS || unlikely(!room)) {
+        tell_latency(lane, meter, latency_ns);
         return;
     }
-    uint32_t *const calls = &lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP];
+    uint32_t *const calls = &lane_room_at(lane->memory, room - 1)->counters[0];
     __atomic_store_n(calls, __atomic_load_n(calls, __ATOMIC_RELAXED) + 1, __ATOMIC_RELAXED);
 }
 

@@ -154,8 +154,9 @@ static bool error_type_ok(const char *type)
 {
     if (report_error_type_known(type))
         return true;
-    fprintf(stderr, "tripctl: --type: '%s' is no type of errors; unknown, network, timeout, service_unavailable, "
-                    "rate_limited, resource_exhausted, protocol, authentication, internal and user_0 to user_15 are\n",
+    fprintf(stderr,
+            "tripctl: --type: '%s' is no type of errors; unknown, network, timeout, service_unavailable, "
+            "rate_limited, resource_exhausted, protocol, authentication, internal and user_0 to user_15 are\n",
             type);
     return false;
 }

@@ -7,24 +7,25 @@
 #include <time.h>
 
 #include "print_entry.h"
+#include "print_parts.h"
 #include "table.h"
 #include "users.h"
 
 /* ---------------------------------------------------------------------------------------------------- out of trees */
 
-static const char *text(const json_t *map, const char *key)
+const char *tree_text(const json_t *map, const char *key)
 {
     const char *value = json_string_value(json_object_get(map, key));
     return value ? value : "";
 }
 
-static uint64_t number(const json_t *map, const char *key)
+uint64_t tree_number(const json_t *map, const char *key)
 {
     const json_int_t value = json_integer_value(json_object_get(map, key));
     return value > 0 ? (uint64_t)value : 0;
 }
 
-static bool absent(const json_t *map, const char *key)
+bool tree_absent(const json_t *map, const char *key)
 {
     const json_t *value = json_object_get(map, key);
     return !value || json_is_null(value);
@@ -56,8 +57,7 @@ const char *print_span(uint64_t ms, char out[24])
     return out;
 }
 
-/* 2025-11-24 03:04:05.678 */
-static const char *moment(uint64_t unix_ms, char out[40])
+const char *print_moment(uint64_t unix_ms, char out[40])
 {
     const time_t seconds = (time_t)(unix_ms / 1000);
     struct tm parts;
@@ -72,7 +72,7 @@ static const char *moment(uint64_t unix_ms, char out[40])
 /* 37.5%, or - while unknown */
 static const char *rate(const json_t *map, const char *key, char out[24])
 {
-    if (absent(map, key))
+    if (tree_absent(map, key))
         snprintf(out, 24, "-");
     else
         snprintf(out, 24, "%.1f%%", json_number_value(json_object_get(map, key)));
@@ -85,7 +85,7 @@ static const char *count(const json_t *map, const char *key, char out[24])
     if (json_is_null(json_object_get(map, key)))
         snprintf(out, 24, "-");
     else
-        snprintf(out, 24, "%llu", (unsigned long long)number(map, key));
+        snprintf(out, 24, "%llu", (unsigned long long)tree_number(map, key));
     return out;
 }
 
@@ -93,7 +93,7 @@ static const char *count(const json_t *map, const char *key, char out[24])
 static const char *latency(const json_t *map, const char *key, char out[24])
 {
     const double ms = json_number_value(json_object_get(map, key));
-    if (absent(map, key))
+    if (tree_absent(map, key))
         snprintf(out, 24, ">137s");
     else
         snprintf(out, 24, ms < 10 ? "%.3gms" : "%.0fms", ms);
@@ -108,11 +108,12 @@ static const char *plural(uint64_t count)
 /* When the next call may be admitted. */
 static const char *next_probe(const json_t *breaker, char out[32])
 {
-    const uint64_t wait_ms = number(breaker, "retry_after_ms");
-    const bool forced = strcmp(text(breaker, "mode"), "forced_open") == 0;
-    const bool closed = strcmp(text(breaker, "state"), "closed") == 0 || strcmp(text(breaker, "state"), "ramping") == 0;
+    const uint64_t wait_ms = tree_number(breaker, "retry_after_ms");
+    const bool forced = strcmp(tree_text(breaker, "mode"), "forced_open") == 0;
+    const bool closed =
+        strcmp(tree_text(breaker, "state"), "closed") == 0 || strcmp(tree_text(breaker, "state"), "ramping") == 0;
     char span[24];
-    if (absent(breaker, "retry_after_ms"))
+    if (tree_absent(breaker, "retry_after_ms"))
         snprintf(out, 32, "never");
     else if (wait_ms > 0)
         snprintf(out, 32, "in %s", print_span(wait_ms, span));
@@ -123,12 +124,12 @@ static const char *next_probe(const json_t *breaker, char out[32])
 
 static bool is_auto(const json_t *breaker)
 {
-    return strcmp(text(breaker, "mode"), "auto") == 0;
+    return strcmp(tree_text(breaker, "mode"), "auto") == 0;
 }
 
 static bool is_closed(const json_t *breaker)
 {
-    return strcmp(text(breaker, "state"), "closed") == 0;
+    return strcmp(tree_text(breaker, "state"), "closed") == 0;
 }
 
 /* Without a living tripd clients may have moved the state since it was last seen. */
@@ -142,25 +143,25 @@ static const char *state(const json_t *breaker, char out[64])
 {
     const json_t *ramp = json_object_get(breaker, "ramp");
     if (!is_auto(breaker))
-        snprintf(out, 64, "%s (%s%s)", text(breaker, "mode"), text(breaker, "state"), doubt(breaker));
+        snprintf(out, 64, "%s (%s%s)", tree_text(breaker, "mode"), tree_text(breaker, "state"), doubt(breaker));
     else if (json_is_object(ramp))
-        snprintf(out, 64, "%s%s %g%%", text(breaker, "state"), doubt(breaker),
+        snprintf(out, 64, "%s%s %g%%", tree_text(breaker, "state"), doubt(breaker),
                  json_number_value(json_object_get(ramp, "admit")));
     else
-        snprintf(out, 64, "%s%s", text(breaker, "state"), doubt(breaker));
+        snprintf(out, 64, "%s%s", tree_text(breaker, "state"), doubt(breaker));
     return out;
 }
 
 static bool by_operator(const json_t *breaker)
 {
-    return strcmp(text(breaker, "by"), "operator") == 0;
+    return strcmp(tree_text(breaker, "by"), "operator") == 0;
 }
 
 /* operator root */
 static const char *operator_name(const json_t *breaker, char out[64])
 {
     char name[USER_NAME_MAX];
-    snprintf(out, 64, "operator %s", user_name(number(breaker, "uid"), name));
+    snprintf(out, 64, "operator %s", user_name(tree_number(breaker, "uid"), name));
     return out;
 }
 
@@ -168,9 +169,9 @@ static const char *operator_name(const json_t *breaker, char out[64])
 static const char *mode_owner(const json_t *breaker, char out[64])
 {
     char name[USER_NAME_MAX];
-    const bool named = !absent(breaker, "mode_uid");
-    snprintf(out, 64, "%s%s%s", text(breaker, "mode_owner"), named ? " " : "",
-             named ? user_name(number(breaker, "mode_uid"), name) : "");
+    const bool named = !tree_absent(breaker, "mode_uid");
+    snprintf(out, 64, "%s%s%s", tree_text(breaker, "mode_owner"), named ? " " : "",
+             named ? user_name(tree_number(breaker, "mode_uid"), name) : "");
     return out;
 }
 
@@ -179,13 +180,13 @@ static const char *whose(const json_t *breaker, char out[256])
 {
     char span[24], name[64], ttl[48] = "";
     if (!is_auto(breaker)) {
-        if (!absent(breaker, "mode_ttl_ms"))
-            snprintf(ttl, sizeof(ttl), " for %s more", print_span(number(breaker, "mode_ttl_ms"), span));
-        snprintf(out, 256, "%s%s%s%s", mode_owner(breaker, name), ttl, absent(breaker, "mode_reason") ? "" : ": ",
-                 text(breaker, "mode_reason"));
+        if (!tree_absent(breaker, "mode_ttl_ms"))
+            snprintf(ttl, sizeof(ttl), " for %s more", print_span(tree_number(breaker, "mode_ttl_ms"), span));
+        snprintf(out, 256, "%s%s%s%s", mode_owner(breaker, name), ttl, tree_absent(breaker, "mode_reason") ? "" : ": ",
+                 tree_text(breaker, "mode_reason"));
     } else if (by_operator(breaker)) {
-        snprintf(out, 256, "%s%s%s", operator_name(breaker, name), absent(breaker, "note") ? "" : ": ",
-                 text(breaker, "note"));
+        snprintf(out, 256, "%s%s%s", operator_name(breaker, name), tree_absent(breaker, "note") ? "" : ": ",
+                 tree_text(breaker, "note"));
     } else {
         snprintf(out, 256, "-");
     }
@@ -202,10 +203,10 @@ static const char *whose(const json_t *breaker, char out[256])
 static int rank(const json_t *breaker)
 {
     static const char *const order[] = {"open", "half_open", "ramping", "closed"};
-    if (strcmp(text(breaker, "mode"), "forced_open") == 0)
+    if (strcmp(tree_text(breaker, "mode"), "forced_open") == 0)
         return 0;
     for (int i = 0; i < 3; i++)
-        if (strcmp(text(breaker, "state"), order[i]) == 0)
+        if (strcmp(tree_text(breaker, "state"), order[i]) == 0)
             return i + 1;
     return is_auto(breaker) ? 5 : 4;
 }
@@ -214,7 +215,7 @@ static int by_trouble(const void *left, const void *right)
 {
     const json_t *a = *(json_t *const *)left, *b = *(json_t *const *)right;
     const int difference = rank(a) - rank(b);
-    return difference ? difference : strcmp(text(a, "breaker"), text(b, "breaker"));
+    return difference ? difference : strcmp(tree_text(a, "breaker"), tree_text(b, "breaker"));
 }
 
 static void list_row(struct table *table, const json_t *breaker)
@@ -222,13 +223,13 @@ static void list_row(struct table *table, const json_t *breaker)
     char shown[64], span[24], probe[32], failed[24], slow[24], by[256];
     const json_t *window = json_object_get(breaker, "window");
     table_cell(table, "%s", state(breaker, shown));
-    table_cell(table, "%s", text(breaker, "breaker"));
-    table_cell(table, "%s", is_closed(breaker) ? "-" : text(breaker, "reason"));
-    table_cell(table, "%s", print_span(number(breaker, "state_for_ms"), span));
+    table_cell(table, "%s", tree_text(breaker, "breaker"));
+    table_cell(table, "%s", is_closed(breaker) ? "-" : tree_text(breaker, "reason"));
+    table_cell(table, "%s", print_span(tree_number(breaker, "state_for_ms"), span));
     table_cell(table, "%s", next_probe(breaker, probe));
     table_cell(table, "%s", rate(window, "failure_rate", failed));
     table_cell(table, "%s", rate(window, "slow_rate", slow));
-    table_cell(table, "%llu", (unsigned long long)number(window, "calls"));
+    table_cell(table, "%llu", (unsigned long long)tree_number(window, "calls"));
     table_cell(table, "%s", whose(breaker, by));
 }
 
@@ -264,12 +265,12 @@ static void print_patterns(FILE *out, const json_t *patterns)
     json_array_foreach(patterns, i, pattern)
     {
         char span[24], name[USER_NAME_MAX];
-        table_cell(table, "%s", text(pattern, "pattern"));
-        table_cell(table, "%s", text(pattern, "mode"));
-        table_cell(table, "%s%s", absent(pattern, "ttl_ms") ? "never" : "in ",
-                   absent(pattern, "ttl_ms") ? "" : print_span(number(pattern, "ttl_ms"), span));
-        table_cell(table, "%s", user_name(number(pattern, "uid"), name));
-        table_cell(table, "%s", text(pattern, "reason"));
+        table_cell(table, "%s", tree_text(pattern, "pattern"));
+        table_cell(table, "%s", tree_text(pattern, "mode"));
+        table_cell(table, "%s%s", tree_absent(pattern, "ttl_ms") ? "never" : "in ",
+                   tree_absent(pattern, "ttl_ms") ? "" : print_span(tree_number(pattern, "ttl_ms"), span));
+        table_cell(table, "%s", user_name(tree_number(pattern, "uid"), name));
+        table_cell(table, "%s", tree_text(pattern, "reason"));
     }
     table_print(table, out);
     table_free(table);
@@ -286,9 +287,9 @@ void print_list(FILE *out, const json_t *result)
         fputs("\nmodes by pattern, for breakers to come too:\n", out);
         print_patterns(out, patterns);
     }
-    if (number(result, "hidden") > 0)
+    if (tree_number(result, "hidden") > 0)
         fprintf(out, "\n%llu more had no call for their forget_after: `tripctl list '*'` shows them too\n",
-                (unsigned long long)number(result, "hidden"));
+                (unsigned long long)tree_number(result, "hidden"));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- show */
@@ -305,20 +306,20 @@ static void line(FILE *out, const char *label, const char *format, ...)
     fputc('\n', out);
 }
 
-#define N(map, key) ((unsigned long long)number(map, key))
+#define N(map, key) ((unsigned long long)tree_number(map, key))
 
 /* Why it opened, or who opened or closed it: , operator root: "db failover" */
 static const char *cause(const json_t *show, char out[256])
 {
     char name[64];
-    const bool noted = !absent(show, "note");
+    const bool noted = !tree_absent(show, "note");
     out[0] = '\0';
     if (by_operator(show))
-        snprintf(out, 256, ", %s%s%s%s", operator_name(show, name), noted ? ": \"" : "", text(show, "note"),
+        snprintf(out, 256, ", %s%s%s%s", operator_name(show, name), noted ? ": \"" : "", tree_text(show, "note"),
                  noted ? "\"" : "");
     else if (!is_closed(show))
-        snprintf(out, 256, ", %s%s%s", text(show, "reason"), absent(show, "condition") ? "" : ": ",
-                 text(show, "condition"));
+        snprintf(out, 256, ", %s%s%s", tree_text(show, "reason"), tree_absent(show, "condition") ? "" : ": ",
+                 tree_text(show, "condition"));
     return out;
 }
 
@@ -334,23 +335,24 @@ static void show_half_open(FILE *out, const json_t *show)
 static void show_ramp(FILE *out, const json_t *ramp)
 {
     char span[24];
-    const bool ends = !absent(ramp, "ends_ms");
+    const bool ends = !tree_absent(ramp, "ends_ms");
     line(out, "ramp", "admits %g%%%s%s", json_number_value(json_object_get(ramp, "admit")), ends ? ", all in " : "",
-         ends ? print_span(number(ramp, "ends_ms"), span) : "");
+         ends ? print_span(tree_number(ramp, "ends_ms"), span) : "");
 }
 
 static void show_state(FILE *out, const json_t *show)
 {
     char shown[64], why[256], span[24], when[40], probe[32];
     const json_t *ramp = json_object_get(show, "ramp");
-    const bool forced = strcmp(text(show, "mode"), "forced_open") == 0;
-    fprintf(out, "%s: %s%s, for %s, since %s\n", text(show, "breaker"), state(show, shown), cause(show, why),
-            print_span(number(show, "state_for_ms"), span), moment(number(show, "since_unix_ms"), when));
+    const bool forced = strcmp(tree_text(show, "mode"), "forced_open") == 0;
+    fprintf(out, "%s: %s%s, for %s, since %s\n", tree_text(show, "breaker"), state(show, shown), cause(show, why),
+            print_span(tree_number(show, "state_for_ms"), span),
+            print_moment(tree_number(show, "since_unix_ms"), when));
     if (json_is_object(ramp))
         show_ramp(out, ramp);
     else if (!is_closed(show) || forced)
         line(out, "next probe", "%s", next_probe(show, probe));
-    if (strcmp(text(show, "state"), "half_open") == 0)
+    if (strcmp(tree_text(show, "state"), "half_open") == 0)
         show_half_open(out, show);
 }
 
@@ -363,12 +365,12 @@ static void show_modes(FILE *out, const json_t *show)
     json_array_foreach(json_object_get(show, "modes"), i, entry)
     {
         char when[40], name[USER_NAME_MAX], span[24];
-        const bool named = strcmp(text(entry, "owner"), "operator") == 0;
-        line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", text(entry, "mode"), text(entry, "owner"),
-             named ? " " : "", named ? user_name(number(entry, "uid"), name) : "",
-             moment(number(entry, "since_unix_ms"), when), absent(entry, "ttl_ms") ? "" : ", ends in ",
-             absent(entry, "ttl_ms") ? "" : print_span(number(entry, "ttl_ms"), span),
-             absent(entry, "reason") ? "" : ": ", text(entry, "reason"));
+        const bool named = strcmp(tree_text(entry, "owner"), "operator") == 0;
+        line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", tree_text(entry, "mode"),
+             tree_text(entry, "owner"), named ? " " : "", named ? user_name(tree_number(entry, "uid"), name) : "",
+             print_moment(tree_number(entry, "since_unix_ms"), when), tree_absent(entry, "ttl_ms") ? "" : ", ends in ",
+             tree_absent(entry, "ttl_ms") ? "" : print_span(tree_number(entry, "ttl_ms"), span),
+             tree_absent(entry, "reason") ? "" : ": ", tree_text(entry, "reason"));
     }
 }
 
@@ -377,16 +379,16 @@ static void show_calls(FILE *out, const json_t *show)
     const json_t *window = json_object_get(show, "window"), *totals = json_object_get(show, "totals");
     char failed[24], slow[24], slow_rate[24];
     line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %s slow (%s)", N(window, "calls"),
-         plural(number(window, "calls")), N(window, "ok"), N(window, "failures"), rate(window, "failure_rate", failed),
-         count(window, "slow", slow), rate(window, "slow_rate", slow_rate));
-    if (number(show, "calls_until_rate") > 0)
+         plural(tree_number(window, "calls")), N(window, "ok"), N(window, "failures"),
+         rate(window, "failure_rate", failed), count(window, "slow", slow), rate(window, "slow_rate", slow_rate));
+    if (tree_number(show, "calls_until_rate") > 0)
         line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
-             plural(number(show, "calls_until_rate")));
+             plural(tree_number(show, "calls_until_rate")));
     line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
     line(out, "in flight", "%llu", N(show, "in_flight"));
     line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %s slow", N(totals, "calls"),
-         plural(number(totals, "calls")), N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"),
-         plural(number(totals, "timeouts")), count(totals, "slow", slow));
+         plural(tree_number(totals, "calls")), N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"),
+         plural(tree_number(totals, "timeouts")), count(totals, "slow", slow));
     line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"), N(totals, "ignored"),
          N(totals, "cancelled"), N(totals, "late"));
 }
@@ -395,9 +397,9 @@ static void show_latency(FILE *out, const json_t *show)
 {
     const json_t *spread = json_object_get(show, "latency");
     char p50[24], p95[24], p99[24], sampled[40] = "";
-    if (!absent(show, "latency_sampled"))
+    if (!tree_absent(show, "latency_sampled"))
         snprintf(sampled, sizeof(sampled), ", of one call in %llu", N(show, "latency_sampled"));
-    if (number(spread, "calls") > 0)
+    if (tree_number(spread, "calls") > 0)
         line(out, "latency", "p50 %s, p95 %s, p99 %s%s", latency(spread, "p50_ms", p50), latency(spread, "p95_ms", p95),
              latency(spread, "p99_ms", p99), sampled);
 }
@@ -407,8 +409,8 @@ static void show_opens(FILE *out, const json_t *show)
     char span[24];
     const char *reason, *between = ": ";
     json_t *count;
-    fprintf(out, "  %-12s%llu time%s, %s in all", "opened", N(show, "opens"), plural(number(show, "opens")),
-            print_span(number(show, "open_ms"), span));
+    fprintf(out, "  %-12s%llu time%s, %s in all", "opened", N(show, "opens"), plural(tree_number(show, "opens")),
+            print_span(tree_number(show, "open_ms"), span));
     json_object_foreach(json_object_get(show, "trips"), reason, count)
     {
         if (json_integer_value(count) > 0) {
@@ -424,8 +426,8 @@ static void show_error(FILE *out, const json_t *show)
     const json_t *error = json_object_get(show, "error");
     char when[40];
     if (json_is_object(error))
-        line(out, "last error", "%s%s%s, at %s", text(error, "type"), absent(error, "message") ? "" : ": ",
-             text(error, "message"), moment(number(error, "at_unix_ms"), when));
+        line(out, "last error", "%s%s%s, at %s", tree_text(error, "type"), tree_absent(error, "message") ? "" : ": ",
+             tree_text(error, "message"), print_moment(tree_number(error, "at_unix_ms"), when));
 }
 
 static void show_concurrency(FILE *out, const json_t *tickets)
@@ -435,7 +437,7 @@ static void show_concurrency(FILE *out, const json_t *tickets)
     if (!json_is_object(tickets))
         return;
     fprintf(out, "  %-12s%llu of %llu tickets taken", "concurrency", N(tickets, "taken"), N(tickets, "limit"));
-    if (number(tickets, "max") != number(tickets, "limit"))
+    if (tree_number(tickets, "max") != tree_number(tickets, "limit"))
         fprintf(out, ", %llu at most", N(tickets, "max"));
     json_array_foreach(json_object_get(tickets, "holders"), i, holder)
     {
@@ -449,7 +451,7 @@ static void show_concurrency(FILE *out, const json_t *tickets)
 
 static void show_deadlines(FILE *out, const json_t *limits)
 {
-    if (number(limits, "deadline_rejected") == 0)
+    if (tree_number(limits, "deadline_rejected") == 0)
         return;
     line(out, "deadlines", "%llu calls not sent: their deadline had passed", N(limits, "deadline_rejected"));
 }
@@ -462,11 +464,11 @@ static void show_limits(FILE *out, const json_t *limits)
     show_concurrency(out, json_object_get(limits, "concurrency"));
     if (json_is_object(bucket))
         line(out, "rate", "%llu of %llu free, %llu in %s; %llu rejected", N(bucket, "free"), N(bucket, "burst"),
-             N(bucket, "limit"), print_span(number(bucket, "per_ms"), per), N(bucket, "rejected"));
+             N(bucket, "limit"), print_span(tree_number(bucket, "per_ms"), per), N(bucket, "rejected"));
     if (json_is_object(throttle))
-        line(out, "throttle", "admits %.1f%%; %llu shed", (double)number(throttle, "admit_permille") / 10,
+        line(out, "throttle", "admits %.1f%%; %llu shed", (double)tree_number(throttle, "admit_permille") / 10,
              N(throttle, "shed"));
-    if (number(retry, "retries") > 0 || number(retry, "refused") > 0)
+    if (tree_number(retry, "retries") > 0 || tree_number(retry, "refused") > 0)
         line(out, "retries", "%llu, %llu refused; %llu more are paid for", N(retry, "retries"), N(retry, "refused"),
              N(retry, "budget_tokens"));
     show_deadlines(out, limits);
@@ -476,17 +478,17 @@ static void show_settings(FILE *out, const json_t *show)
 {
     const json_t *settings = json_object_get(show, "settings");
     char slow[24], wait[24], next[24];
-    const uint64_t streak = number(settings, "consecutive_failures");
+    const uint64_t streak = tree_number(settings, "consecutive_failures");
     if (streak > 0)
-        line(out, "settings", "of \"%s\": opens after %llu failure%s in a row", text(settings, "match"),
+        line(out, "settings", "of \"%s\": opens after %llu failure%s in a row", tree_text(settings, "match"),
              (unsigned long long)streak, plural(streak));
     else
-        line(out, "settings", "of \"%s\": no streak opens it", text(settings, "match"));
-    line(out, "", "opens for %s next time", print_span(number(settings, "next_open_ms"), next));
+        line(out, "settings", "of \"%s\": no streak opens it", tree_text(settings, "match"));
+    line(out, "", "opens for %s next time", print_span(tree_number(settings, "next_open_ms"), next));
     line(out, "", "slow after %s, rates from %llu call%s, %llu permit%s of %s",
-         print_span(number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"),
-         plural(number(settings, "minimum_calls")), N(settings, "permits"), plural(number(settings, "permits")),
-         print_span(number(settings, "max_wait_ms"), wait));
+         print_span(tree_number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"),
+         plural(tree_number(settings, "minimum_calls")), N(settings, "permits"),
+         plural(tree_number(settings, "permits")), print_span(tree_number(settings, "max_wait_ms"), wait));
 }
 
 void print_show(FILE *out, const json_t *show)
@@ -510,18 +512,21 @@ void print_show(FILE *out, const json_t *show)
 void print_event(FILE *out, const json_t *event)
 {
     char when[40], until[40], name[USER_NAME_MAX];
-    const bool named = !absent(event, "uid");
-    const bool mode = strcmp(text(event, "event"), "mode") == 0, ends = mode && !absent(event, "until_unix_ms");
-    const bool opens = !mode && strcmp(text(event, "to"), "open") == 0;
+    const bool named = !tree_absent(event, "uid");
+    const bool mode = strcmp(tree_text(event, "event"), "mode") == 0,
+               ends = mode && !tree_absent(event, "until_unix_ms");
+    const bool opens = !mode && strcmp(tree_text(event, "to"), "open") == 0;
     char steps[56] = "";
-    if (number(event, "steps") > 1)
+    if (tree_number(event, "steps") > 1)
         snprintf(steps, sizeof(steps), ", after %llu steps too fast to tell", N(event, "steps"));
-    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s%s%s, by %s%s%s%s%s%s\n", moment(number(event, "at_unix_ms"), when),
-            text(event, "breaker"), mode ? "mode " : "", text(event, "from"), text(event, "to"), opens ? " (" : "",
-            opens ? text(event, "reason") : "", absent(event, "condition") ? "" : ": ", text(event, "condition"),
-            opens ? ")" : "", ends ? " until " : "", ends ? moment(number(event, "until_unix_ms"), until) : "",
-            text(event, "by"), named ? " " : "", named ? user_name(number(event, "uid"), name) : "",
-            absent(event, "note") ? "" : ": ", text(event, "note"), steps);
+    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s%s%s, by %s%s%s%s%s%s\n",
+            print_moment(tree_number(event, "at_unix_ms"), when), tree_text(event, "breaker"), mode ? "mode " : "",
+            tree_text(event, "from"), tree_text(event, "to"), opens ? " (" : "",
+            opens ? tree_text(event, "reason") : "", tree_absent(event, "condition") ? "" : ": ",
+            tree_text(event, "condition"), opens ? ")" : "", ends ? " until " : "",
+            ends ? print_moment(tree_number(event, "until_unix_ms"), until) : "", tree_text(event, "by"),
+            named ? " " : "", named ? user_name(tree_number(event, "uid"), name) : "",
+            tree_absent(event, "note") ? "" : ": ", tree_text(event, "note"), steps);
 }
 
 void print_events(FILE *out, const json_t *result)
@@ -535,7 +540,7 @@ void print_events(FILE *out, const json_t *result)
 static void client_mark(struct table *table, const json_t *client)
 {
     const bool detached = json_is_true(json_object_get(client, "detached"));
-    const uint64_t lost = number(client, "lost");
+    const uint64_t lost = tree_number(client, "lost");
     if (lost > 0)
         table_cell(table, "%s%llu lost", detached ? "detached, " : "", (unsigned long long)lost);
     else
@@ -555,9 +560,9 @@ void print_clients(FILE *out, const json_t *result)
         char when[40], name[USER_NAME_MAX];
         table_cell(table, "%llu", N(client, "lane"));
         table_cell(table, "%llu", N(client, "pid"));
-        table_cell(table, "%s", user_name(number(client, "uid"), name));
-        table_cell(table, "%s", text(client, "program"));
-        table_cell(table, "%s", moment(number(client, "attached_unix_ms"), when));
+        table_cell(table, "%s", user_name(tree_number(client, "uid"), name));
+        table_cell(table, "%s", tree_text(client, "program"));
+        table_cell(table, "%s", print_moment(tree_number(client, "attached_unix_ms"), when));
         table_cell(table, "%llu", N(client, "meters"));
         client_mark(table, client);
     }
@@ -568,16 +573,17 @@ void print_clients(FILE *out, const json_t *result)
 
 static void status_daemon(FILE *out, const json_t *status)
 {
-    const char *daemon = text(status, "daemon");
+    const char *daemon = tree_text(status, "daemon");
     char span[24];
     if (strcmp(daemon, "running") == 0)
         line(out, "tripd", "running, keeper %llu and worker %llu", N(status, "keeper_pid"), N(status, "worker_pid"));
     else if (strcmp(daemon, "stalled") == 0)
         line(out, "tripd", "stalled: no heartbeat for %s; keeper %llu, worker %llu",
-             print_span(number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"), N(status, "worker_pid"));
+             print_span(tree_number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"),
+             N(status, "worker_pid"));
     else if (strcmp(daemon, "dead") == 0)
         line(out, "tripd", "dead, and was not stopped: no heartbeat for %s; clients go on without it",
-             print_span(number(status, "heartbeat_age_ms"), span));
+             print_span(tree_number(status, "heartbeat_age_ms"), span));
     else
         line(out, "tripd", "%s",
              strcmp(daemon, "stopped") == 0 ? "stopped cleanly"
@@ -603,14 +609,14 @@ static void status_refusals(FILE *out, const json_t *refusals)
     json_t *refusal;
     char who[USER_NAME_MAX], when[40];
     json_array_foreach(refusals, i, refusal)
-        line(out, i == 0 ? "refused" : "", "%s, %llu time%s until %s: %s", user_name(number(refusal, "uid"), who),
-             N(refusal, "count"), plural(number(refusal, "count")), moment(number(refusal, "last_unix_ms"), when),
-             text(refusal, "why"));
+        line(out, i == 0 ? "refused" : "", "%s, %llu time%s until %s: %s", user_name(tree_number(refusal, "uid"), who),
+             N(refusal, "count"), plural(tree_number(refusal, "count")),
+             print_moment(tree_number(refusal, "last_unix_ms"), when), tree_text(refusal, "why"));
 }
 
 static const char *timed_by(const json_t *status)
 {
-    const char *const timer = text(status, "timer");
+    const char *const timer = tree_text(status, "timer");
     if (strcmp(timer, "tsc") == 0)
         return "; calls are timed by the TSC";
     return strcmp(timer, "tsc_given_up") == 0 ? "; the TSC was given up, calls are timed by CLOCK_MONOTONIC" : "";
@@ -621,23 +627,25 @@ void print_status(FILE *out, const json_t *status)
     const json_t *breakers = json_object_get(status, "breakers"), *clients = json_object_get(status, "clients");
     char when[40], span[24];
     status_daemon(out, status);
-    if (!absent(status, "version"))
-        line(out, "version", "%s, on %s, %llu wake-ups", text(status, "version"), text(status, "loop"),
+    if (!tree_absent(status, "version"))
+        line(out, "version", "%s, on %s, %llu wake-ups", tree_text(status, "version"), tree_text(status, "loop"),
              N(status, "wakeups"));
     line(out, "breakers", "%llu of %llu: %llu open, %llu half_open, %llu ramping, %llu closed; %llu not in mode auto",
          N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
          N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
-    status_full(out, number(breakers, "overflow"), "max_breakers");
+    status_full(out, tree_number(breakers, "overflow"), "max_breakers");
     line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
     status_refusals(out, json_object_get(clients, "refusals"));
-    status_full(out, number(clients, "no_lane"), "max_lanes");
-    status_full(out, number(clients, "no_memory"), "lane_memory_per_user");
-    status_lost(out, number(clients, "lost"));
+    status_full(out, tree_number(clients, "no_lane"), "max_lanes");
+    status_full(out, tree_number(clients, "no_memory"), "lane_memory_per_user");
+    status_lost(out, tree_number(clients, "lost"));
     line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
-         moment(number(status, "created_unix_ms"), when), N(status, "starts"), plural(number(status, "starts")));
-    line(out, "config", "%s of %s", absent(status, "config_file") ? "-" : text(status, "config_file"),
-         moment(number(status, "config_unix_ms"), when));
-    line(out, "clock", "%s, %s%s", text(status, "clock"), print_span(number(status, "now_ms"), span), timed_by(status));
+         print_moment(tree_number(status, "created_unix_ms"), when), N(status, "starts"),
+         plural(tree_number(status, "starts")));
+    line(out, "config", "%s of %s", tree_absent(status, "config_file") ? "-" : tree_text(status, "config_file"),
+         print_moment(tree_number(status, "config_unix_ms"), when));
+    line(out, "clock", "%s, %s%s", tree_text(status, "clock"), print_span(tree_number(status, "now_ms"), span),
+         timed_by(status));
     line(out, "transitions", "%llu", N(status, "transitions"));
 }
 
@@ -651,7 +659,7 @@ static void print_names(FILE *out, const json_t *names)
 void print_hits(FILE *out, const json_t *result, const char *done, const char *later)
 {
     const json_t *skipped = json_object_get(result, "skipped");
-    const uint64_t count = number(result, "count");
+    const uint64_t count = tree_number(result, "count");
     size_t i;
     json_t *held;
     char name[64];
@@ -662,8 +670,8 @@ void print_hits(FILE *out, const json_t *result, const char *done, const char *l
                 json_array_size(skipped));
     print_names(out, skipped);
     json_array_foreach(json_object_get(result, "held"), i, held)
-        fprintf(out, "%s stays %s by %s; `tripctl auto %s` ends that\n", text(held, "breaker"), text(held, "mode"),
-                mode_owner(held, name), text(held, "breaker"));
+        fprintf(out, "%s stays %s by %s; `tripctl auto %s` ends that\n", tree_text(held, "breaker"),
+                tree_text(held, "mode"), mode_owner(held, name), tree_text(held, "breaker"));
 }
 
 void print_reloaded(FILE *out, const json_t *result)
@@ -677,6 +685,6 @@ void print_reloaded(FILE *out, const json_t *result)
 void print_clock(FILE *out, const json_t *result)
 {
     char span[24];
-    fprintf(out, "%s clock, %s since the segment was made\n", text(result, "clock"),
-            print_span(number(result, "now_ms"), span));
+    fprintf(out, "%s clock, %s since the segment was made\n", tree_text(result, "clock"),
+            print_span(tree_number(result, "now_ms"), span));
 }

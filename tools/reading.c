@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "internal/paths.h"
+#include "print.h"
 #include "request.h"
+#include "users.h"
 
 static int not_found(const struct arguments *arguments, const char *path, int error, const char *why)
 {
@@ -158,4 +160,31 @@ bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot
     snapshot_close(another ? *snapshot : now);
     *snapshot = another ? now : *snapshot;
     return another;
+}
+
+json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_status)
+{
+    json_t *whole = json_object();
+    if (arguments->operand)
+        json_object_set_new(params, "name", json_string(arguments->operand));
+    *ret_status = request_pages(arguments, arguments->verb->method, params, request_join, whole);
+    if (*ret_status == EXIT_DONE)
+        return whole;
+    json_decref(whole);
+    return NULL;
+}
+
+int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result))
+{
+    if (!result) {
+        fputs("tripctl: no memory left\n", stderr);
+        return EXIT_REFUSED;
+    }
+    users_add(result);
+    if (arguments->given & OPTION_JSON)
+        print_json(stdout, result);
+    else
+        print(stdout, result);
+    json_decref(result);
+    return EXIT_DONE;
 }

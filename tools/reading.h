@@ -3,6 +3,7 @@
 #define TRIP_TOOLS_READING_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "snapshot.h"
 #include "verbs.h"
@@ -15,6 +16,12 @@ int reading_open(const struct arguments *arguments, struct snapshot **ret_snapsh
 int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot);
 /* The segment of this name now, if it is another one: tripd came back and made it anew. */
 bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot);
+
+/* Where there is no segment: the whole of what tripd answers to the verb's method, page by page. NULL with *ret_status:
+ * what was said. params: taken; the operand goes with them as `name`. */
+json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_status);
+/* As JSON or for people. result: taken; NULL: there was no memory. Exit status. */
+int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result));
 
 /* The parts of reading_open: the segment, a file's or the instance's. */
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot);

@@ -4,8 +4,6 @@
 
 #include "print.h"
 #include "reading.h"
-#include "request.h"
-#include "show_result.h"
 
 /* ----------------------------------------------------------------------------------------------------------- errors */
 
@@ -51,9 +49,9 @@ int verb_errors(const struct arguments *arguments)
     int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
-    json_t *errors = snapshot ? errors_of(arguments, snapshot) : ask(arguments, params_of(arguments), &status);
+    json_t *errors = snapshot ? errors_of(arguments, snapshot) : reading_ask(arguments, params_of(arguments), &status);
     snapshot_close(snapshot);
-    return status == EXIT_DONE ? show_result(arguments, errors, print_errors) : status;
+    return status == EXIT_DONE ? reading_show(arguments, errors, print_errors) : status;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- analyze */
@@ -82,7 +80,7 @@ int verb_analyze(const struct arguments *arguments)
     int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
-    json_t *analyses = snapshot ? analyses_of(arguments, snapshot) : ask(arguments, json_object(), &status);
+    json_t *analyses = snapshot ? analyses_of(arguments, snapshot) : reading_ask(arguments, json_object(), &status);
     snapshot_close(snapshot);
     if (status != EXIT_DONE)
         return status;
@@ -92,5 +90,5 @@ int verb_analyze(const struct arguments *arguments)
         json_decref(analyses);
         return EXIT_REFUSED;
     }
-    return show_result(arguments, analyses, print_analyses);
+    return reading_show(arguments, analyses, print_analyses);
 }

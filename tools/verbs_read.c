@@ -14,36 +14,6 @@
 
 #define FOLLOW_NS 100000000 /* how often new events are looked for */
 
-/* result: taken. */
-static int show_result(const struct arguments *arguments, json_t *result,
-                       void (*print)(FILE *out, const json_t *result))
-{
-    if (!result) {
-        fputs("tripctl: no memory left\n", stderr);
-        return EXIT_REFUSED;
-    }
-    users_add(result);
-    if (arguments->given & OPTION_JSON)
-        print_json(stdout, result);
-    else
-        print(stdout, result);
-    json_decref(result);
-    return EXIT_DONE;
-}
-
-/* Where there is no segment: the whole of what tripd answers, page by page. NULL with *ret_status: what was said. */
-static json_t *ask(const struct arguments *arguments, json_t *params, int *ret_status)
-{
-    json_t *whole = json_object();
-    if (arguments->operand)
-        json_object_set_new(params, "name", json_string(arguments->operand));
-    *ret_status = request_pages(arguments, arguments->verb->method, params, request_join, whole);
-    if (*ret_status == EXIT_DONE)
-        return whole;
-    json_decref(whole);
-    return NULL;
-}
-
 static bool wanted(const struct arguments *arguments, const char *name)
 {
     return !arguments->operand || settings_pattern_matches(arguments->operand, name);
@@ -99,14 +69,14 @@ static int show_list(const struct arguments *arguments, json_t *list)
     if (arguments->operand && json_array_size(json_object_get(list, "breakers")) == 0 &&
         json_array_size(json_object_get(list, "patterns")) == 0)
         status = matches_nothing(arguments);
-    const int shown = show_result(arguments, list, print_list);
+    const int shown = reading_show(arguments, list, print_list);
     return shown == EXIT_DONE ? status : shown;
 }
 
 static int list_by_socket(const struct arguments *arguments)
 {
     int status;
-    json_t *answer = NULL, *list = ask(arguments, json_object(), &status);
+    json_t *answer = NULL, *list = reading_ask(arguments, json_object(), &status);
     if (!list)
         return status;
     status = show_list(arguments, list);
@@ -156,7 +126,7 @@ static int show_from_segment(const struct arguments *arguments, const struct sna
 {
     struct snapshot_breaker breaker;
     if (snapshot && snapshot_find(snapshot, arguments->operand, &breaker))
-        return show_result(arguments, show_of(&breaker), print_show);
+        return reading_show(arguments, show_of(&breaker), print_show);
     fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
     return EXIT_REFUSED;
 }
@@ -170,7 +140,7 @@ int verb_show(const struct arguments *arguments)
     const int error =
         file ? 0 : request_quietly(arguments, "show", json_pack("{s:s}", "name", arguments->operand), &answer);
     if (!file && error == 0)
-        return show_result(arguments, answer, print_show);
+        return reading_show(arguments, answer, print_show);
     int status =
         error == -EREMOTEIO ? reading_open(arguments, &snapshot) : reading_found(arguments, error, answer, &snapshot);
     if (status == EXIT_DONE) {
@@ -236,7 +206,7 @@ static int show_events(const struct arguments *arguments, json_t *events)
 {
     if (arguments->operand && json_array_size(json_object_get(events, "events")) == 0)
         fprintf(stderr, "tripctl: no change of %s is known\n", arguments->operand);
-    return show_result(arguments, events, print_events);
+    return reading_show(arguments, events, print_events);
 }
 
 /* Until standard output, or tripd, ends. */
@@ -247,7 +217,7 @@ static int follow_by_socket(const struct arguments *arguments)
     int status = EXIT_DONE;
     while (!ferror(stdout)) {
         size_t i;
-        json_t *event, *events = ask(arguments, json_pack("{s:I}", "after", after), &status);
+        json_t *event, *events = reading_ask(arguments, json_pack("{s:I}", "after", after), &status);
         if (!events)
             return status;
         json_array_foreach(json_object_get(events, "events"), i, event)
@@ -266,7 +236,7 @@ static int events_by_socket(const struct arguments *arguments)
     int status;
     if (arguments->given & OPTION_FOLLOW)
         return follow_by_socket(arguments);
-    json_t *events = ask(arguments, json_object(), &status);
+    json_t *events = reading_ask(arguments, json_object(), &status);
     return events ? show_events(arguments, events) : status;
 }
 
@@ -299,8 +269,8 @@ int verb_clients(const struct arguments *arguments)
     if (status != EXIT_DONE)
         return status;
     if (!snapshot) {
-        json_t *clients = ask(arguments, json_object(), &status);
-        return clients ? show_result(arguments, clients, print_clients) : status;
+        json_t *clients = reading_ask(arguments, json_object(), &status);
+        return clients ? reading_show(arguments, clients, print_clients) : status;
     }
     json_t *list = json_array();
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++) {
@@ -309,7 +279,7 @@ int verb_clients(const struct arguments *arguments)
             json_array_append_new(list, report_client(lane, &client));
     }
     snapshot_close(snapshot);
-    return show_result(arguments, json_pack("{s:o}", "clients", list), print_clients);
+    return reading_show(arguments, json_pack("{s:o}", "clients", list), print_clients);
 }
 
 static json_t *status_of(const struct snapshot *snapshot, enum report_daemon daemon)
@@ -336,13 +306,13 @@ int verb_status(const struct arguments *arguments)
     const bool file = arguments->given & OPTION_SEGMENT;
     const int error = file ? 0 : request_quietly(arguments, "status", NULL, &answer);
     if (!file && error == 0)
-        return show_result(arguments, answer, print_status);
+        return reading_show(arguments, answer, print_status);
     int status = reading_segment(arguments, &snapshot);
     if (status == EXIT_DONE) {
         const enum report_daemon daemon = reading_daemon(snapshot, error);
         if (daemon == REPORT_RUNNING)
             reading_warn(error, answer);
-        status = show_result(arguments, status_of(snapshot, daemon), print_status);
+        status = reading_show(arguments, status_of(snapshot, daemon), print_status);
         snapshot_close(snapshot);
     }
     json_decref(answer);

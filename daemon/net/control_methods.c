@@ -188,8 +188,8 @@ json_t *control_errors(const struct control_options *options, const struct contr
 
     struct error_record record;
     json_t *errors = json_array(), *next = NULL;
-    for (uint64_t after = param_number(request, RPC_INDEX_AFTER);
-         segment_error_after(options->segment, after, &record); after = record.sequence) {
+    for (uint64_t after = param_number(request, RPC_INDEX_AFTER); segment_error_after(options->segment, after, &record);
+         after = record.sequence) {
         if (!report_error_wanted(&filter, &record))
             continue;
         if (json_array_size(errors) == page_limit(request)) {
@@ -202,7 +202,8 @@ json_t *control_errors(const struct control_options *options, const struct contr
 }
 
 /* An answer is one packet: it looks at no further breakers once so many have errors. */
-json_t *control_analyze(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+json_t *control_analyze(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
 {
     const struct segment *const segment = options->segment;
     const char *const wanted = param_text(request, RPC_INDEX_NAME);
@@ -210,9 +211,8 @@ json_t *control_analyze(const struct control_options *options, const struct cont
     if (*ret_error)
         return NULL;
     control_drain(request->connection);
-    const struct report_correlation correlation = {.rows = segment->error_rows,
-                                                   .shown = segment->correlation,
-                                                   .now_ns = clock_now_ns(options->clock)};
+    const struct report_correlation correlation = {
+        .rows = segment->error_rows, .shown = segment->correlation, .now_ns = clock_now_ns(options->clock)};
     json_t *const analyses = report_analyses(&correlation);
     const json_t *const breakers = json_object_get(analyses, "breakers");
     uint32_t left_out = 0;

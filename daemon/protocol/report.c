@@ -226,9 +226,9 @@ static json_t *last_error(const struct report_breaker *breaker)
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "type", report_error_type(detail->error_type), "message",
                      report_text_or_null(detail->error_message, sizeof(detail->error_message)), "at_unix_ms",
                      number(detail->error_unix_ms), "correlation",
-                     record ? report_text_or_null(record->correlation, sizeof(record->correlation)) : json_null(), "trace",
-                     record ? report_text_or_null(record->trace, sizeof(record->trace)) : json_null(), "session",
-                     record ? report_text_or_null(record->session, sizeof(record->session)) : json_null());
+                     record ? report_text_or_null(record->correlation, sizeof(record->correlation)) : json_null(),
+                     "trace", record ? report_text_or_null(record->trace, sizeof(record->trace)) : json_null(),
+                     "session", record ? report_text_or_null(record->session, sizeof(record->session)) : json_null());
 }
 
 static json_t *modes(const struct report_breaker *breaker)
@@ -238,12 +238,13 @@ static json_t *modes(const struct report_breaker *breaker)
         const uint64_t word = breaker->policy->modes[owner], until_ms = word >> 4 & POLICY_MS_MASK;
         if (!(word & 8) || (until_ms && breaker->now_ms >= until_ms))
             continue;
-        json_array_append_new(list, json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "owner", owner_names[owner], "mode",
-                                              NAME_OF(mode_names, word & 7), "since_unix_ms",
-                                              number(breaker->detail->modes[owner].since_unix_ms), "ttl_ms",
-                                              until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(),
-                                              "uid", (json_int_t)breaker->detail->modes[owner].uid, "reason",
-                                              report_text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:o, s:o, s:I, s:o}", "owner", owner_names[owner], "mode",
+                                        NAME_OF(mode_names, word & 7), "since_unix_ms",
+                                        number(breaker->detail->modes[owner].since_unix_ms), "ttl_ms",
+                                        until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "uid",
+                                        (json_int_t)breaker->detail->modes[owner].uid, "reason",
+                                        report_text_or_null(breaker->detail->modes[owner].reason, DETAIL_TEXT_MAX)));
     }
     return list;
 }

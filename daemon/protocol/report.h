@@ -25,7 +25,7 @@ struct report_breaker {
     uint64_t word; /* from the mirror */
     uint64_t now_ms;
     const struct limits_shown *limits;
-    const uint64_t *latency;   /* calls by latency bucket; for report_show alone */
+    const uint64_t *latency;          /* calls by latency bucket; for report_show alone */
     const struct error_record *error; /* the last error's; NULL: it is overwritten. For report_show alone */
     enum report_daemon daemon; /* without a running one clients may have moved the state since: `word` is a guess */
     uint64_t as_of_ms;         /* since when it is one; 0: it is certain */

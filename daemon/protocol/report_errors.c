@@ -47,10 +47,10 @@ static json_t *latency_ms(uint64_t ns)
 
 json_t *report_error(const struct error_record *record)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "sequence",
-                     number(record->sequence), "t_ms", number(record->at_ms), "at_unix_ms", number(record->at_unix_ms),
-                     "breaker", TEXT(record->name), "type", report_error_type(record->type), "times",
-                     number(record->times), "outside", record->outside != 0, "message",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "sequence", number(record->sequence), "t_ms", number(record->at_ms), "at_unix_ms",
+                     number(record->at_unix_ms), "breaker", TEXT(record->name), "type", report_error_type(record->type),
+                     "times", number(record->times), "outside", record->outside != 0, "message",
                      report_text_or_null(record->message, sizeof(record->message)), "correlation",
                      report_text_or_null(record->correlation, sizeof(record->correlation)), "trace",
                      report_text_or_null(record->trace, sizeof(record->trace)), "span",
@@ -113,7 +113,8 @@ static json_t *analysis_of(const struct report_correlation *correlation, enum er
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "name", length ? report_text(name, length) : json_null(),
                      "analysis", analysis_names[analysis.kind], "errors", number(analysis.errors), "per_second",
                      json_real((double)analysis.rate_milli / 1000), "type",
-                     some ? report_error_type(analysis.type) : json_null(), "type_errors", number(analysis.type_errors));
+                     some ? report_error_type(analysis.type) : json_null(), "type_errors",
+                     number(analysis.type_errors));
 }
 
 json_t *report_analyses(const struct report_correlation *correlation)

@@ -20,7 +20,8 @@ static inline const struct error_record *error_record_place(const struct error_r
 }
 
 /* False: another record is there, or one that is being written. */
-static inline bool error_record_copy(const struct error_record *from, uint64_t sequence, struct error_record *ret_record)
+static inline bool error_record_copy(const struct error_record *from, uint64_t sequence,
+                                     struct error_record *ret_record)
 {
     /* Acquire: pairs with the release of the sequence, written last. */
     if (__atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE) != sequence)
@@ -38,7 +39,8 @@ static inline const struct error_record *error_record_lowest(const struct error_
     *ret_sequence = UINT64_MAX;
     for (uint32_t place = 0; place < records->count; place++) {
         const struct error_record *const record = error_record_place(records, place);
-        const uint64_t sequence = __atomic_load_n(&record->sequence, __ATOMIC_RELAXED); /* error_record_copy looks again */
+        const uint64_t sequence =
+            __atomic_load_n(&record->sequence, __ATOMIC_RELAXED); /* error_record_copy looks again */
         if (sequence > after && sequence < *ret_sequence) {
             *ret_sequence = sequence;
             lowest = record;

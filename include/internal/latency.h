@@ -2,13 +2,17 @@
  *
  * The buckets are log-linear, as HdrHistogram's (G. Tene): each octave is cut into 16 steps of equal length.
  *
- *   octave 0        [0, 256) ns, in steps of 16 ns
+ *   bucket 0        [0, 128) ns; buckets 1 to 7 stay empty
+ *   octave 0        [128, 256) ns, in steps of 16 ns: buckets 8 to 15
  *   octave k        [2^(7+k), 2^(8+k)) ns, in steps of 2^(3+k) ns; k from 1 to 29, which ends at 137.4 s
  *   last bucket     likewise, and all that took longer
  *
  * A step of octave k >= 1 is a 16th of where the octave begins. So the middle of a bucket differs from any latency in
- * it by a 32nd of that latency at most: 3.2%. Not so below 160 ns, where the difference is up to 8 ns, which is more
- * than 5% of the truth; nor in the last bucket, whose latencies have no upper bound.
+ * it by a 32nd of that latency at most: 3.2%. Not so below 160 ns, where it may be more than 5%; nor in the last
+ * bucket, whose latencies have no upper bound.
+ *
+ * Bucket 0 is so wide because a client's calls that are shorter than anything one guards (a benchmark's) then fall into
+ * a place that its processor predicts, instead of one that it must wait for the clock to find.
  */
 #ifndef TRIP_INTERNAL_LATENCY_H
 #define TRIP_INTERNAL_LATENCY_H
@@ -26,14 +30,19 @@
 #define LATENCY_GROUP  32 /* buckets */
 #define LATENCY_GROUPS (LATENCY_BUCKETS / LATENCY_GROUP)
 
+#define LATENCY_FIRST_NS 128 /* where bucket 0 ends */
+
 static inline uint32_t latency_bucket(uint64_t ns)
 {
+    if (ns < LATENCY_FIRST_NS)
+        return 0;
     /* Octaves 0 and 1 have steps of the same length: both are counted from 0 on. */
     const uint32_t octave = 63u - (uint32_t)__builtin_clzll(ns | 256) - 8;
     const uint32_t bucket = octave * LATENCY_STEPS + (uint32_t)(ns >> (octave + 4));
     return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
 }
 
+/* Of those that do not stay empty. */
 static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
 {
     const uint32_t octave = bucket / LATENCY_STEPS;
@@ -43,7 +52,7 @@ static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
 /* Latencies of a bucket are below; the last one's have no such end. */
 static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
 {
-    return latency_bucket_begin_ns(bucket + 1);
+    return bucket == 0 ? LATENCY_FIRST_NS : latency_bucket_begin_ns(bucket + 1);
 }
 
 static inline uint64_t latency_bucket_middle_ns(uint32_t bucket)

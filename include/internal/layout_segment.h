@@ -441,8 +441,8 @@ struct error_row {
 /* How errors are analysed, and what was left out. tripd alone writes; each word stands for itself. */
 struct correlation_shown {
     uint64_t window_ns, high_error_rate, pattern_share; /* core/correlation.h */
-    uint64_t next;                                                  /* index of the next record */
-    uint64_t untexted; /* errors whose text was overwritten before tripd took it */
+    uint64_t next;                                      /* index of the next record */
+    uint64_t untexted;                                  /* errors whose text was overwritten before tripd took it */
     uint64_t
         uncounted; /* errors that found no row: the analyses of their breakers and groups say less than there was */
     uint64_t reserved[2];

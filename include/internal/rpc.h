@@ -35,20 +35,20 @@
 #define RPC_TRACE_QUEUED         192 /* notifications of one trace that wait: less than a connection can queue */
 
 /* X(ENUM_SUFFIX, "name on the wire", TYPE, most). TYPE: STRING, of `most` bytes; NUMBER, 0 to `most`. */
-#define RPC_PARAMS(X)                             \
-    X(NAME, "name", STRING, TRIP_NAME_MAX)        \
-    X(FOR_MS, "for_ms", NUMBER, RPC_DURATION_MAX) \
-    X(TTL_MS, "ttl_ms", NUMBER, RPC_DURATION_MAX) \
-    X(BY_MS, "by_ms", NUMBER, RPC_DURATION_MAX)   \
-    X(REASON, "reason", STRING, RPC_REASON_MAX)   \
-    X(TEXT, "text", STRING, RPC_PACKET_MAX)       \
-    X(FORM, "form", STRING, 8)                    \
-    X(ORIGIN, "origin", NUMBER, 1)                \
-    X(TYPE, "type", STRING, 31)                   \
-    X(TRACE, "trace", STRING, TRIP_ERROR_ID_MAX)  \
+#define RPC_PARAMS(X)                                        \
+    X(NAME, "name", STRING, TRIP_NAME_MAX)                   \
+    X(FOR_MS, "for_ms", NUMBER, RPC_DURATION_MAX)            \
+    X(TTL_MS, "ttl_ms", NUMBER, RPC_DURATION_MAX)            \
+    X(BY_MS, "by_ms", NUMBER, RPC_DURATION_MAX)              \
+    X(REASON, "reason", STRING, RPC_REASON_MAX)              \
+    X(TEXT, "text", STRING, RPC_PACKET_MAX)                  \
+    X(FORM, "form", STRING, 8)                               \
+    X(ORIGIN, "origin", NUMBER, 1)                           \
+    X(TYPE, "type", STRING, 31)                              \
+    X(TRACE, "trace", STRING, TRIP_ERROR_ID_MAX)             \
     X(CORRELATION, "correlation", STRING, TRIP_ERROR_ID_MAX) \
-    X(SESSION, "session", STRING, TRIP_ERROR_ID_MAX) \
-    X(AFTER, "after", NUMBER, INT64_MAX)          \
+    X(SESSION, "session", STRING, TRIP_ERROR_ID_MAX)         \
+    X(AFTER, "after", NUMBER, INT64_MAX)                     \
     X(LIMIT, "limit", NUMBER, RPC_PAGE)
 
 #define RPC_PARAM_INDEX(suffix, name, type, most) RPC_INDEX_##suffix,
@@ -60,26 +60,27 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
  * of them; show takes a name alone. A verb that changes breakers does all of it at once: with `after` it only goes on
  * naming what it hit. `form`: yaml, to get the config as {"yaml"}, in pages of bytes; `origin`: 1, to get with it
  * where each setting was said. */
-#define RPC_METHODS(X)                                                                  \
-    X(list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                     \
-    X(show, OBSERVE, RPC_NAME, RPC_NOTHING)                                             \
-    X(events, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                   \
-    X(clients, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                             \
-    X(errors, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_TYPE | RPC_TRACE | RPC_CORRELATION | RPC_SESSION | RPC_AFTER | RPC_LIMIT) \
-    X(analyze, OBSERVE, RPC_NOTHING, RPC_NAME)                                          \
-    X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                        \
-    X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                          \
-    X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                            \
-    X(trip, CONTROL, RPC_NAME, RPC_FOR_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)         \
-    X(force_open, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)   \
-    X(disable, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)      \
-    X(shadow, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)       \
-    X(auto, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                      \
-    X(reset, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                     \
-    X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* it looks up users: slow */       \
-    X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                                 \
-    X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_ORIGIN | RPC_AFTER | RPC_LIMIT) \
-    X(clock_show, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                    \
+#define RPC_METHODS(X)                                                                         \
+    X(list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                            \
+    X(show, OBSERVE, RPC_NAME, RPC_NOTHING)                                                    \
+    X(events, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                          \
+    X(clients, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                                    \
+    X(errors, OBSERVE, RPC_NOTHING,                                                            \
+      RPC_NAME | RPC_TYPE | RPC_TRACE | RPC_CORRELATION | RPC_SESSION | RPC_AFTER | RPC_LIMIT) \
+    X(analyze, OBSERVE, RPC_NOTHING, RPC_NAME)                                                 \
+    X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                               \
+    X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                                 \
+    X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                                   \
+    X(trip, CONTROL, RPC_NAME, RPC_FOR_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)                \
+    X(force_open, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)          \
+    X(disable, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)             \
+    X(shadow, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)              \
+    X(auto, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                             \
+    X(reset, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                            \
+    X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* it looks up users: slow */              \
+    X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                                        \
+    X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_ORIGIN | RPC_AFTER | RPC_LIMIT)        \
+    X(clock_show, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                           \
     X(clock_advance, CONTROL, RPC_BY_MS, RPC_NOTHING)
 
 /* X(ENUM_SUFFIX, "code"): what an error's code can be. */

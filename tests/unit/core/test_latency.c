@@ -23,8 +23,8 @@ static void test_buckets_begin_and_end_where_they_should(void **state)
         uint32_t bucket;
         uint64_t begin_ns, end_ns;
     } buckets[] = {
-        {0, 0, 16},
-        {1, 16, 32},
+        {0, 0, 128},
+        {8, 128, 144},
         {10, 160, 176},
         {15, 240, 256},
         {16, 256, 272},
@@ -51,7 +51,9 @@ static void test_buckets_begin_and_end_where_they_should(void **state)
 static void test_buckets_follow_one_another_without_a_gap(void **state)
 {
     (void)state;
-    for (uint32_t bucket = 0; bucket + 1 < 480; bucket++) {
+    assert_int_equal(latency_bucket(127), 0);
+    assert_int_equal(latency_bucket(128), 8);
+    for (uint32_t bucket = 8; bucket + 1 < 480; bucket++) {
         assert_int_equal(latency_bucket(latency_bucket_end_ns(bucket) - 1), bucket);
         assert_int_equal(latency_bucket(latency_bucket_end_ns(bucket)), bucket + 1);
     }
@@ -77,10 +79,11 @@ static void test_a_buckets_middle_is_within_a_32nd_of_all_in_it(void **state)
     }
 }
 
-static void test_below_256_nanoseconds_a_middle_is_within_8(void **state)
+static void test_below_256_nanoseconds_a_middle_is_within_8_and_below_128_within_64(void **state)
 {
     (void)state;
-    assert_int_equal(latency_bucket_middle_ns(latency_bucket(0)), 8);
+    assert_int_equal(latency_bucket_middle_ns(latency_bucket(0)), 64);
+    assert_int_equal(latency_bucket_middle_ns(latency_bucket(127)), 64);
     assert_int_equal(latency_bucket_middle_ns(latency_bucket(159)), 152);
     assert_int_equal(latency_bucket_middle_ns(latency_bucket(160)), 168); /* 5% */
     assert_int_equal(latency_bucket_middle_ns(latency_bucket(255)), 248);
@@ -186,7 +189,7 @@ int main(void)
         cmocka_unit_test(test_buckets_follow_one_another_without_a_gap),
         cmocka_unit_test(test_what_took_longer_than_137_seconds_is_in_the_last_bucket),
         cmocka_unit_test(test_a_buckets_middle_is_within_a_32nd_of_all_in_it),
-        cmocka_unit_test(test_below_256_nanoseconds_a_middle_is_within_8),
+        cmocka_unit_test(test_below_256_nanoseconds_a_middle_is_within_8_and_below_128_within_64),
         cmocka_unit_test(test_without_calls_there_is_no_quantile),
         cmocka_unit_test(test_a_quantile_is_the_first_bucket_that_reaches_its_share),
         cmocka_unit_test(test_quantiles_of_calls_that_all_take_the_same_are_true),

@@ -99,7 +99,7 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"calls_until_rate\":0,\"opens\":2,\"open_ms\":35000,"
         "\"trips\":{\"consecutive\":2,\"failures\":0,\"failure_rate\":0,\"slow_rate\":0,\"in_flight\":0,"
         "\"probe_failed\":0,\"max_wait\":0,\"rule\":0,\"operator\":0,\"fleet\":0,\"relapse\":0},"
-        "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000},\"modes\":[],"
+        "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000,\"correlation\":null,\"trace\":null,\"session\":null},\"modes\":[],"
         "\"latency\":{\"calls\":100,\"p50_ms\":0.039936,\"p95_ms\":1.99885,\"p99_ms\":1.99885},"
         "\"latency_sampled\":null,"
         "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"

@@ -287,8 +287,8 @@ static void test_latencies_fall_into_their_buckets(void **state)
 {
     struct fixture *const f = *state;
     trip_record(f->breaker, TRIP_OK, 1);
-    trip_record(f->breaker, TRIP_OK, 15);
-    trip_record(f->breaker, TRIP_OK, 16);
+    trip_record(f->breaker, TRIP_OK, 127);
+    trip_record(f->breaker, TRIP_OK, 128);
     trip_record(f->breaker, TRIP_OK, 65535);
     trip_record(f->breaker, TRIP_OK, 65536);
     trip_record(f->breaker, TRIP_FAILURE, 200000);
@@ -298,8 +298,8 @@ static void test_latencies_fall_into_their_buckets(void **state)
     static const uint32_t rooms[15] = {[0] = 1, [4] = 2, [5] = 3, [14] = 5}; /* 4 is for errors */
     assert_memory_equal(meter->rooms, rooms, sizeof(rooms));
     assert_int_equal(lane_of(f)->rooms_used, 5);
-    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[0], 2);  /* below 16 ns */
-    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[1], 1);  /* below 32 ns */
+    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[0], 2);  /* below 128 ns */
+    assert_int_equal(lane_room_at(lane_of(f), 0)->counters[8], 1);  /* below 144 ns */
     assert_int_equal(lane_room_at(lane_of(f), 1)->counters[15], 1); /* 63.5 to 65.5 us */
     assert_int_equal(lane_room_at(lane_of(f), 1)->counters[16], 1); /* 65.5 to 69.6 us */
     assert_int_equal(lane_room_at(lane_of(f), 2)->counters[8], 1);  /* 196.6 to 204.8 us */
