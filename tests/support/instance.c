@@ -19,6 +19,14 @@ static void nap_ms(unsigned ms)
     nanosleep(&nap, NULL);
 }
 
+void instance_print_log(const struct instance *instance)
+{
+    char command[128];
+    snprintf(command, sizeof(command), "tail -n 30 %s/log | sed 's/^/    log: /' >&2", instance->folder);
+    fflush(stdout);
+    (void)!system(command);
+}
+
 static _Noreturn void give_up(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
@@ -74,8 +82,7 @@ void instance_start(struct instance *instance, const char *config)
         give_up(path);
     instance_restart(instance);
     if (!instance_wait_up(instance, 5000)) {
-        snprintf(path, sizeof(path), "cat %s/log >&2", instance->folder);
-        (void)!system(path);
+        instance_print_log(instance);
         fprintf(stderr, "tripd did not come up ($TRIPD is its path)\n");
         instance_stop(instance);
         exit(1);

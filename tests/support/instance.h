@@ -27,4 +27,7 @@ int instance_stop(struct instance *instance);
 /* The JSON that `tripctl --json ARGUMENTS` prints; NULL if it failed. A new reference. */
 json_t *instance_ask(const char *arguments);
 
+/* The end of tripd's log, on standard error: for a test that failed. */
+void instance_print_log(const struct instance *instance);
+
 #endif

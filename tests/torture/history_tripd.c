@@ -71,6 +71,8 @@ void check(bool holds, const char *what)
     if (holds)
         return;
     printf("FAILED: %s\n", what);
+    if (!storm.failed)
+        instance_print_log(&storm.instance);
     storm.failed = true;
 }
 
