@@ -119,21 +119,23 @@ static void count(const struct reporter *reporter, trip_error_type type)
     meter_moved(reporter->lane, meter, &reporter->lane->view->segment->round);
 }
 
-/* Of an error of which nothing but its type is known the count says it all. */
-static bool has_text(const trip_error *error)
+/* Of a call's error of which nothing but its type is known the count says it all. */
+static bool has_more(const trip_error *error, bool outside)
 {
-    return error && (error->message || error->correlation || error->trace || error->session || error->context);
+    return outside ||
+           (error && (error->message || error->correlation || error->trace || error->session || error->context));
 }
 
 bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside)
 {
     bool half_full = false;
     const trip_error_type type = error_type_of(outcome);
-    if (has_text(outcome->error)) {
+    if (has_more(outcome->error, outside)) {
         struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
         record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter->lane->view);
         record.meter = (uint32_t)(reporter->meter - lane_meter_at(reporter->lane->memory, 0));
-        fill(&record, outcome->error);
+        if (outcome->error)
+            fill(&record, outcome->error);
         half_full = append(reporter, &record);
     }
     /* After the record: tripd looks for records once it finds one more counted. */

@@ -423,11 +423,15 @@ static void show_opens(FILE *out, const json_t *show)
 
 static void show_error(FILE *out, const json_t *show)
 {
+    static const char *const ids[] = {"correlation", "trace", "session"};
     const json_t *error = json_object_get(show, "error");
     char when[40];
     if (json_is_object(error))
         line(out, "last error", "%s%s%s, at %s", tree_text(error, "type"), tree_absent(error, "message") ? "" : ": ",
              tree_text(error, "message"), print_moment(tree_number(error, "at_unix_ms"), when));
+    for (size_t i = 0; json_is_object(error) && i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (!tree_absent(error, ids[i]))
+            line(out, "", "%s %s", ids[i], tree_text(error, ids[i]));
 }
 
 static void show_concurrency(FILE *out, const json_t *tickets)

@@ -44,10 +44,15 @@ static void print_error(FILE *out, const json_t *error)
     char when[40], times[32] = "";
     if (tree_number(error, "times") > 1)
         snprintf(times, sizeof(times), " %" PRIu64 " times", tree_number(error, "times"));
-    fprintf(out, "%s  %s: %s%s%s%s%s\n", print_moment(tree_number(error, "at_unix_ms"), when),
-            tree_text(error, "breaker"), tree_text(error, "type"), times,
-            json_is_true(json_object_get(error, "outside")) ? " outside of a call" : "",
-            tree_absent(error, "message") ? "" : ": ", tree_text(error, "message"));
+    char *text = NULL;
+    if (asprintf(&text, "%s  %s: %s%s%s%s%s", print_moment(tree_number(error, "at_unix_ms"), when),
+                 tree_text(error, "breaker"), tree_text(error, "type"), times,
+                 json_is_true(json_object_get(error, "outside")) ? " outside of a call" : "",
+                 tree_absent(error, "message") ? "" : ": ", tree_text(error, "message")) < 0)
+        return;
+    wrap_print(out, text, 0, 4);
+    fputc('\n', out);
+    free(text);
     more(out, error);
 }
 

@@ -207,7 +207,7 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
         !read_count(reader, TRACE_FIELD_T_MS, 0, TRACE_T_MS_MAX, &step->t_ms))
         return false;
     step->op = (enum trace_op)op;
-    if (step->op != TRACE_END && !read_breaker(reader, step))
+    if (step->op != TRACE_END && step->op != TRACE_ANALYZE && !read_breaker(reader, step))
         return false;
     switch (step->op) {
     case TRACE_CALL:
@@ -220,6 +220,9 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
         return read_id(reader, step) && read_outcome(reader, step);
     case TRACE_MODE:
         return read_mode(reader, step);
+    case TRACE_ERROR:
+        step->error = TRIP_ERROR_UNKNOWN;
+        return read_error(reader, step) && read_count_if_given(reader, TRACE_FIELD_N, TRACE_N_MAX, &step->n);
     case TRACE_TRIP:
         return read_count_if_given(reader, TRACE_FIELD_FOR_MS, TRACE_T_MS_MAX, &step->span_ms);
     default:

@@ -5,7 +5,8 @@
  *   {"t_ms":2,"op":"begin","breaker":"db","id":"a"}      {"t_ms":3,"op":"end","id":"a","outcome":"ok"}
  *   {"t_ms":4,"op":"mode","breaker":"db","mode":"forced_open","ttl_ms":5000}
  *   {"t_ms":5,"op":"trip","breaker":"db","for_ms":5000}  {"t_ms":6,"op":"reset","breaker":"db"}
- *   {"t_ms":7,"op":"show","breaker":"db"}
+ *   {"t_ms":7,"op":"show","breaker":"db"}                {"t_ms":8,"op":"analyze"}
+ *   {"t_ms":8,"op":"error","breaker":"db","error":"network","n":3}
  *
  * A call may have "priority" (normal if not given), as a begin may, and "retry":true, with "retry_after_ms".
  * n stands for that many equal lines. Keys that are not known are allowed; `tripctl trace` has "lost" on the first line
@@ -28,7 +29,9 @@
     X(MODE, "mode")     \
     X(TRIP, "trip")     \
     X(RESET, "reset")   \
-    X(SHOW, "show")
+    X(SHOW, "show")     \
+    X(ERROR, "error")   \
+    X(ANALYZE, "analyze")
 
 #define TRACE_ENUM(suffix, name) TRACE_##suffix,
 enum trace_op { TRACE_OPS(TRACE_ENUM) TRACE_OP_COUNT };

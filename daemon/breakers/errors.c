@@ -102,6 +102,15 @@ static void of_process(struct error_record *record, const struct lane *lane)
     record->lane_id = lane_identity(lane);
 }
 
+/* The errors of calls are traced with their outcomes. */
+static void trace_outside(const struct breakers *breakers, const struct drain_error *error)
+{
+    const struct traced step = {
+        .op = TRACED_ERROR, .at_ms = error->at_ns / 1000000, .error = error->type, .n = error->n};
+    if (tracer_wanted(breakers->drain->tracer))
+        tracer_step(breakers->drain->tracer, segment_name(breakers->segment, error->slot), &step);
+}
+
 void breakers_error_told(void *context, const struct drain_error *error)
 {
     struct breakers *const breakers = context;
@@ -110,6 +119,8 @@ void breakers_error_told(void *context, const struct drain_error *error)
     of_process(&record, error->meter->lane->lane);
     if (error->record)
         take_record(&record, error->record);
+    if (record.outside)
+        trace_outside(breakers, error);
     keep(breakers, error->slot, &record, error->at_ns);
 }
 

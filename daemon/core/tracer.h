@@ -16,7 +16,8 @@
 #define TRACER_BATCH 64                   /* steps: each is shown in 250 bytes at most */
 #define TRACER_N_MAX UINT64_C(1000000000) /* outcomes of one step: more at once is no client's truth */
 
-enum traced_op { TRACED_RECORD, TRACED_MODE, TRACED_TRIP, TRACED_RESET };
+/* ERROR: of no call, as trip_report_error tells it. */
+enum traced_op { TRACED_RECORD, TRACED_MODE, TRACED_TRIP, TRACED_RESET, TRACED_ERROR };
 
 /* Fields that the op does not use are 0. */
 struct traced {

@@ -14,7 +14,7 @@ static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
-static const char *const op_names[] = {"record", "mode", "trip", "reset"}; /* enum traced_op */
+static const char *const op_names[] = {"record", "mode", "trip", "reset", "error"}; /* enum traced_op */
 static const char *const owner_names[] = {MODE_OWNERS(REPORT_NAME)};
 static const char *const by_names[] = {ACTORS(REPORT_NAME)};
 static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
@@ -464,6 +464,10 @@ static json_t *report_traced(const struct traced *step)
         json_object_update_new(line, json_pack("{s:o*}", "for_ms", number_or_nothing(step->span_ms)));
         break;
     case TRACED_RESET:
+        break;
+    case TRACED_ERROR:
+        json_object_update_new(line, json_pack("{s:o, s:o*}", "error", report_error_type(step->error), "n",
+                                               number_or_nothing(step->n > 1 ? step->n : 0)));
         break;
     }
     return line;

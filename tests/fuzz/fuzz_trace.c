@@ -108,13 +108,31 @@ static void check_window(const json_t *window)
     assert(number(window, "calls") <= CALLS_MAX);
 }
 
+/* One type has no more errors than all have, and a breaker no more than the host. */
+static void check_analysis(const json_t *event)
+{
+    const json_t *const host = json_object_get(event, "host"), *breaker;
+    size_t i;
+    assert(number(host, "type_errors") <= number(host, "errors"));
+    assert((number(host, "errors") == 0) == is(json_string_value(json_object_get(host, "analysis")), "no_errors"));
+    json_array_foreach(json_object_get(event, "breakers"), i, breaker)
+    {
+        assert(number(breaker, "errors") > 0 && number(breaker, "errors") <= number(host, "errors"));
+        assert(number(breaker, "type_errors") <= number(breaker, "errors"));
+    }
+}
+
 static void check_event(void *context, const json_t *event)
 {
     struct story *story = context;
     const char *kind = json_string_value(json_object_get(event, "event"));
-    const char **state = state_place(story, json_string_value(json_object_get(event, "breaker")));
     assert(number(event, "t_ms") >= story->t_ms);
     story->t_ms = number(event, "t_ms");
+    if (is(kind, "analysis")) {
+        check_analysis(event);
+        return;
+    }
+    const char **state = state_place(story, json_string_value(json_object_get(event, "breaker")));
     if (is(kind, "transition")) {
         check_transition(story, event, state);
     } else if (is(kind, "verdict")) {
@@ -154,7 +172,7 @@ static int parse(const char *line, size_t length, struct trace_step *ret_step, c
 /* At most. */
 static uint64_t calls_of(const struct trace_step *step)
 {
-    const uint64_t n = step->op == TRACE_CALL || step->op == TRACE_RECORD ? step->n : 1;
+    const uint64_t n = step->op == TRACE_CALL || step->op == TRACE_RECORD || step->op == TRACE_ERROR ? step->n : 1;
     return step->retry ? ATTEMPTS_MAX * n : n;
 }
 

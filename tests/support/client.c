@@ -20,6 +20,8 @@
  *   end OUTCOME           ends the latest call in flight
  *   ends OUTCOME          ends all of them
  *   record OUTCOME COUNT  reports so many
+ *   error TYPE MESSAGE CORRELATION TRACE KEY=VALUE  begins a call and ends it with this error; `_` stands for a space,
+ *   report TYPE MESSAGE ...                         and `-` for nothing; the same of no call
  *   state, mode, reason   of the breaker, as this process sees it
  *   retry_after           milliseconds until a call may be admitted, and how many permits are free
  *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
@@ -58,7 +60,7 @@
 
 #define CALLS_MAX 64
 #define PAIRS     16
-#define WORDS     3
+#define WORDS     6
 
 static trip_client *client;
 static trip_breaker *breaker;
@@ -244,6 +246,49 @@ static trip_outcome outcome(const char *name)
     while (value < TRIP_OUTCOME_COUNT && strcmp(trip_outcome_name((trip_outcome)value), name) != 0)
         value++;
     return (trip_outcome)value;
+}
+
+/* NULL for `-`; `_` stands for a space. */
+static char *text(char *word)
+{
+    for (char *at = word; *at; at++)
+        if (*at == '_')
+            *at = ' ';
+    return *word && strcmp(word, "-") != 0 ? word : NULL;
+}
+
+static trip_error error_of_words(trip_context *pair)
+{
+    char *const value = strchr(words[5], '=');
+    if (value)
+        *value = '\0';
+    *pair = (trip_context){words[5], value ? value + 1 : NULL};
+    const trip_error_type type = error_type(words[1]);
+    return (trip_error){.type = type,
+                        .message = text(words[2]),
+                        .correlation = text(words[3]),
+                        .trace = text(words[4]),
+                        .context = pair,
+                        .context_count = value != NULL};
+}
+
+static void step_error(void)
+{
+    trip_context pair;
+    trip_call call;
+    const trip_error error = error_of_words(&pair);
+    trip_begin(breaker, &call);
+    trip_end_error(&call, &error);
+    reported++;
+    puts("ok");
+}
+
+static void step_report(void)
+{
+    trip_context pair;
+    const trip_error error = error_of_words(&pair);
+    trip_report_error(breaker, &error);
+    puts("ok");
 }
 
 static void step_end(void)
@@ -492,11 +537,12 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),       STEP(end),       STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),        STEP(reported),  STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),         STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged),      STEP(ends),      STEP(children),
-    STEP(user),     STEP(leave),  STEP(why),      STEP(dump),    STEP(retry_after), STEP(breakers),
+    STEP(open),     STEP(status),    STEP(breaker),     STEP(allow),    STEP(begin),    STEP(end),
+    STEP(record),   STEP(state),     STEP(mode),        STEP(reason),   STEP(source),   STEP(load),
+    STEP(reported), STEP(lose),      STEP(harmed),      STEP(fork),     STEP(raw_fork), STEP(exec),
+    STEP(ask),      STEP(rate_wait), STEP(tickets),     STEP(attempts), STEP(begins),   STEP(calls),
+    STEP(retries),  STEP(hedged),    STEP(ends),        STEP(children), STEP(user),     STEP(leave),
+    STEP(why),      STEP(dump),      STEP(retry_after), STEP(breakers), STEP(error),    STEP(report),
 };
 
 static void split(char *line)

@@ -87,6 +87,16 @@ void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome)
     outcome_record(breaker, &told);
 }
 
+/* All after the first are counted alone. */
+void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n)
+{
+    const trip_error error = {.type = type};
+    struct caller_counted before;
+    caller_counted(breaker, &before);
+    trip_report_error(breaker, &error);
+    caller_repeat(breaker, &before, n - 1);
+}
+
 void caller_rings(trip_breaker *breaker)
 {
     tell_ring(breaker->client->lane, breaker->binding->view);

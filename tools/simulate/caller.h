@@ -36,6 +36,9 @@ bool caller_holds(const trip_call *call);
 void caller_end(const trip_call *call, const struct caller_outcome *outcome);
 void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome);
 
+/* n errors of no call. */
+void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n);
+
 /* Draws tripd's attention to the lane. */
 void caller_rings(trip_breaker *breaker);
 

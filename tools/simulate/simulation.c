@@ -17,6 +17,7 @@
 #include "instance.h"
 #include "internal/numbers.h"
 #include "protocol/report.h"
+#include "protocol/report_errors.h"
 
 #define NEVER              UINT64_MAX
 #define TIME_MAX_NS        (2 * TRACE_T_MS_MAX * TRIP_MS) /* what a state word can say; no retry goes beyond */
@@ -623,6 +624,22 @@ static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
     return event;
 }
 
+static json_t *analyses(struct simulation *simulation)
+{
+    const struct segment *const segment = simulation->instance.segment;
+    const struct report_correlation correlation = {
+        .rows = segment->error_rows, .shown = segment->correlation, .now_ns = simulation->instance.clock.test_now_ns};
+    for (uint32_t i = 0; i < simulation->breaker_count; i++)
+        breakers_heartbeat(simulation->instance.breakers, simulation->breakers[i]->slot);
+    json_t *event = json_pack("{s:I, s:s}", "t_ms", (json_int_t)now_ms(simulation), "event", "analysis");
+    json_t *found = report_analyses(&correlation);
+    for (uint32_t i = 0; i < simulation->breaker_count; i++)
+        report_analyses_add(found, &correlation, simulation->breakers[i]->name, NULL);
+    json_object_update(event, found);
+    json_decref(found);
+    return event;
+}
+
 /* Calls come together as long as they are alike; else one by one, as with limits: of these a line has a bounded number.
  */
 static bool is_too_much(const struct trace_step *step, uint64_t pieces, char problem[256])
@@ -667,6 +684,10 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
                                      .retry_after_ns = step->retry_after_ms * TRIP_MS};
     if (step->op == TRACE_END)
         return step_end(simulation, step, problem);
+    if (step->op == TRACE_ANALYZE) {
+        report(simulation, analyses(simulation));
+        return 0;
+    }
     struct sim_breaker *breaker = breaker_of(simulation, step->breaker, problem);
     if (!breaker)
         return simulation->out_of_memory ? -ENOMEM : -EINVAL;
@@ -685,6 +706,10 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         return step_trip(simulation, breaker, step, problem);
     case TRACE_RESET:
         breakers_reset(simulation->instance.breakers, breaker->slot, &by_trace);
+        return 0;
+    case TRACE_ERROR:
+        caller_errors(breaker->calls, step->error, step->n);
+        breakers_heartbeat(simulation->instance.breakers, breaker->slot);
         return 0;
     default:
         report(simulation, shown(simulation, breaker));
@@ -724,6 +749,8 @@ void simulation_end(struct simulation *simulation)
 {
     while (simulation->event_count)
         advance(simulation, simulation->events[0].at_ns);
+    if (simulation->instance.segment->correlation->next > 0) /* there were errors */
+        report(simulation, analyses(simulation));
     for (uint32_t i = 0; i < simulation->breaker_count; i++)
         summarize(simulation, simulation->breakers[i]);
 }

@@ -348,7 +348,7 @@ static void test_a_step_that_is_wrong_says_what_would_be_right(void **state)
     (void)state;
     refused("{\"op\":\"show\",\"breaker\":\"db\"}", "\"t_ms\" must be an integer from 0 to 1099511627776");
     refused("{\"t_ms\":0,\"op\":\"shout\",\"breaker\":\"db\"}",
-            "\"op\" is none of those known; it is one of call, record, begin, end, mode, trip, reset, show");
+            "\"op\" is none of those known; it is one of call, record, begin, end, mode, trip, reset, show, error, analyze");
     refused("{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"a b\"}",
             "\"breaker\" must be 1 to 127 of letters, digits and . _ : / @ -");
     refused("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\"}",
