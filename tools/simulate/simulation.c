@@ -709,7 +709,8 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         return 0;
     case TRACE_ERROR:
         caller_errors(breaker->calls, step->error, step->n);
-        breakers_heartbeat(simulation->instance.breakers, breaker->slot);
+        caller_rings(breaker->calls);
+        breakers_rung(simulation->instance.breakers);
         return 0;
     default:
         report(simulation, shown(simulation, breaker));
