@@ -106,7 +106,4 @@ void print_analyses(FILE *out, const json_t *result)
     if (tree_number(result, "uncounted") > 0)
         fprintf(out, "%" PRIu64 " errors found no room in the tables: groups and breakers may have had more\n",
                 tree_number(result, "uncounted"));
-    if (tree_number(result, "not_looked_at") > 0)
-        fprintf(out, "%" PRIu64 " further breakers do not fit the answer: name one, or read the segment\n",
-                tree_number(result, "not_looked_at"));
 }

@@ -63,8 +63,7 @@ static json_t *analyses_of(const struct arguments *arguments, const struct snaps
     struct snapshot_breaker breaker;
     for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++)
         if (snapshot_breaker(snapshot, slot, &breaker))
-            report_analyses_add(analyses, &correlation, breaker.detail.name, arguments->operand);
-    json_object_set_new(analyses, "not_looked_at", json_integer(0));
+            report_analyses_add(analyses, &correlation, breaker.detail.name, arguments->operand, true);
     return analyses;
 }
 

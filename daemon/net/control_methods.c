@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "internal/error_rows.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "log.h"
@@ -11,8 +12,6 @@
 #include "protocol/report_config.h"
 #include "protocol/report_errors.h"
 #include "protocol/rpc.h"
-
-#define ANALYSES_MOST 150 /* breakers in one answer, with a group each: they fit a packet */
 
 static const char *param_text(const struct control_request *request, enum rpc_param param)
 {
@@ -201,12 +200,24 @@ json_t *control_errors(const struct control_options *options, const struct contr
     return json_pack("{s:o, s:o*}", "errors", errors, "next", next);
 }
 
-/* An answer is one packet: it looks at no further breakers once so many have errors. */
+/* Did an earlier page tell of the group of this breaker? */
+static bool group_told(const struct segment *segment, uint32_t slot, uint64_t page)
+{
+    const char *const name = segment_name(segment, slot);
+    const size_t length = error_group_length(name);
+    for (uint32_t earlier = 0; length && earlier < page && earlier < segment->slots; earlier++)
+        if (segment_used(segment, earlier) && error_group_length(segment_name(segment, earlier)) == length &&
+            memcmp(segment_name(segment, earlier), name, length) == 0)
+            return true;
+    return false;
+}
+
 json_t *control_analyze(const struct control_options *options, const struct control_request *request,
                         json_t **ret_error)
 {
     const struct segment *const segment = options->segment;
     const char *const wanted = param_text(request, RPC_INDEX_NAME);
+    const uint64_t after = param_number(request, RPC_INDEX_AFTER);
     *ret_error = wanted ? name_check(wanted) : NULL;
     if (*ret_error)
         return NULL;
@@ -215,16 +226,16 @@ json_t *control_analyze(const struct control_options *options, const struct cont
         .rows = segment->error_rows, .shown = segment->correlation, .now_ns = clock_now_ns(options->clock)};
     json_t *const analyses = report_analyses(&correlation);
     const json_t *const breakers = json_object_get(analyses, "breakers");
-    uint32_t left_out = 0;
-    for (uint32_t slot = 0; slot < segment->slots; slot++) {
-        if (!segment_used(segment, slot))
+    for (uint64_t slot = after; slot < segment->slots; slot++) {
+        if (!segment_used(segment, (uint32_t)slot))
             continue;
-        if (json_array_size(breakers) < ANALYSES_MOST)
-            report_analyses_add(analyses, &correlation, segment_name(segment, slot), wanted);
-        else
-            left_out++;
+        if (json_array_size(breakers) == page_limit(request)) {
+            json_object_set_new(analyses, "next", json_integer((json_int_t)slot));
+            break;
+        }
+        report_analyses_add(analyses, &correlation, segment_name(segment, (uint32_t)slot), wanted,
+                            !group_told(segment, (uint32_t)slot, after));
     }
-    json_object_set_new(analyses, "not_looked_at", json_integer(left_out));
     return analyses;
 }
 

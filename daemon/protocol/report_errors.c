@@ -153,12 +153,12 @@ static void add(json_t *list, const struct report_correlation *correlation, enum
 }
 
 void report_analyses_add(json_t *analyses, const struct report_correlation *correlation, const char *name,
-                         const char *wanted)
+                         const char *wanted, bool groups)
 {
     const size_t group = error_group_length(name), length = wanted ? strlen(wanted) : 0;
     const bool group_named = wanted && length == group && memcmp(wanted, name, group) == 0;
     const bool named = wanted && settings_pattern_matches(wanted, name);
-    if (group && (!wanted || group_named))
+    if (groups && group && (!wanted || group_named))
         add(json_object_get(analyses, "groups"), correlation, ERROR_SCOPE_GROUP, name, group, group_named);
     if (!wanted || named || group_named)
         add(json_object_get(analyses, "breakers"), correlation, ERROR_SCOPE_BREAKER, name, strlen(name), named);

@@ -26,9 +26,9 @@ struct report_correlation {
 
 /* {"as_of_ms", "window_ms", "host", "groups": [], "breakers": []}, the last two empty. */
 json_t *report_analyses(const struct report_correlation *correlation);
-/* Adds the breaker of this name, and its group if it is not there yet; without errors in the window they are left out
- * unless `named`: they, or it, were asked for. wanted NULL: all are. */
+/* Adds the breaker of this name, and (groups) its group if it is not there yet. One without errors in the window is
+ * left out unless it is what was asked for. wanted: a name, a pattern or a group; NULL: all are. */
 void report_analyses_add(json_t *analyses, const struct report_correlation *correlation, const char *name,
-                         const char *wanted);
+                         const char *wanted, bool groups);
 
 #endif

@@ -634,7 +634,7 @@ static json_t *analyses(struct simulation *simulation)
     json_t *event = json_pack("{s:I, s:s}", "t_ms", (json_int_t)now_ms(simulation), "event", "analysis");
     json_t *found = report_analyses(&correlation);
     for (uint32_t i = 0; i < simulation->breaker_count; i++)
-        report_analyses_add(found, &correlation, simulation->breakers[i]->name, NULL);
+        report_analyses_add(found, &correlation, simulation->breakers[i]->name, NULL, true);
     json_object_update(event, found);
     json_decref(found);
     return event;
