@@ -216,6 +216,19 @@ static json_t *trips(const struct core_head *core)
     return map;
 }
 
+/* Those that there were. */
+static json_t *errors_by_type(const struct breaker_totals *sums)
+{
+    json_t *map = json_object();
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++) {
+        json_t *const name = sums->errors[type] ? report_error_type(type) : NULL;
+        if (name)
+            json_object_set_new(map, json_string_value(name), number(sums->errors[type]));
+        json_decref(name);
+    }
+    return map;
+}
+
 /* Whose record is overwritten has no ids any more. */
 static json_t *last_error(const struct report_breaker *breaker)
 {
@@ -295,12 +308,13 @@ json_t *report_show(const struct report_breaker *breaker)
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
     json_t *rest =
-        json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker),
-                  "probes", probes(breaker), "in_flight", number(core->in_flight), "calls_until_rate",
-                  (int)core_calls_until_rate(core), "opens", number(core->opens), "open_ms", number(open_ms(breaker)),
-                  "trips", trips(core), "error", last_error(breaker), "modes", modes(breaker), "latency",
-                  latency(breaker->latency), "latency_sampled", latency_sampled(breaker), "settings", settings(breaker),
-                  "created_unix_ms", number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+        json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals",
+                  totals(breaker), "errors", errors_by_type(&core->totals), "probes", probes(breaker), "in_flight",
+                  number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
+                  number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
+                  last_error(breaker), "modes", modes(breaker), "latency", latency(breaker->latency), "latency_sampled",
+                  latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
+                  number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);

@@ -396,6 +396,89 @@ static void test_an_error_is_recorded_with_its_texts(void **state)
     assert_string_equal(record->session, "");
 }
 
+/* The record of the calling thread that was written so many before the last. */
+static const struct lane_error *record_of(struct fixture *f, uint64_t before_last)
+{
+    const uint64_t written = lane_section_at(lane_of(f), 1)->errors;
+    return lane_error_at(lane_of(f), 1, written - 1 - before_last);
+}
+
+static uint32_t errors_of(struct fixture *f, trip_error_type type)
+{
+    const struct meter *const meter = lane_meter_at(lane_of(f), 0);
+    return meter->errors ? lane_room_at(lane_of(f), meter->errors - 1)->counters[type] : 0;
+}
+
+static void test_a_text_is_cut_at_the_end_of_a_character_and_marked_as_cut(void **state)
+{
+    struct fixture *const f = *state;
+    char message[TRIP_ERROR_MESSAGE_MAX + 2] = {0}, id[TRIP_ERROR_ID_MAX + 1] = {0};
+    memset(message, 'x', TRIP_ERROR_MESSAGE_MAX - 1);
+    memcpy(message + TRIP_ERROR_MESSAGE_MAX - 1, "\xc3\xa9", 2); /* an e acute, half of which there is room for */
+    memset(id, 'i', TRIP_ERROR_ID_MAX);
+    trip_report_error(f->breaker, &(trip_error){.message = message, .correlation = id});
+    assert_int_equal(strlen(record_of(f, 0)->message), TRIP_ERROR_MESSAGE_MAX - 1);
+    assert_int_equal(strlen(record_of(f, 0)->correlation), TRIP_ERROR_ID_MAX);
+    assert_int_equal(record_of(f, 0)->cut, ERROR_CUT_MESSAGE);
+}
+
+static void test_context_pairs_are_kept_whole_as_far_as_they_fit(void **state)
+{
+    struct fixture *const f = *state;
+    char long_value[200] = {0};
+    memset(long_value, 'v', sizeof(long_value) - 1);
+    const trip_context fits[] = {{"table", "orders"}, {NULL, "no key"}, {"no value", NULL}, {"shard", "7"}},
+                       too_long[] = {{"a", "1"}, {"b", long_value}, {"c", "3"}};
+    trip_context nine[9];
+    for (unsigned i = 0; i < 9; i++)
+        nine[i] = (trip_context){"k", "v"};
+    trip_report_error(f->breaker, &(trip_error){.context = fits, .context_count = 4});
+    assert_int_equal(record_of(f, 0)->pairs, 2);
+    assert_memory_equal(record_of(f, 0)->context,
+                        "table\0orders\0shard\0"
+                        "7\0",
+                        22);
+    assert_int_equal(record_of(f, 0)->cut, 0);
+    trip_report_error(f->breaker, &(trip_error){.context = too_long, .context_count = 3});
+    assert_int_equal(record_of(f, 0)->pairs, 1);
+    assert_int_equal(record_of(f, 0)->cut, ERROR_CUT_CONTEXT);
+    trip_report_error(f->breaker, &(trip_error){.context = nine, .context_count = 9});
+    assert_int_equal(record_of(f, 0)->pairs, 8);
+    assert_int_equal(record_of(f, 0)->cut, ERROR_CUT_CONTEXT);
+}
+
+static void test_an_error_of_no_call_is_counted_and_recorded_and_no_evidence(void **state)
+{
+    struct fixture *const f = *state;
+    const uint64_t word = fixture_word(f);
+    for (unsigned i = 0; i < 5; i++)
+        trip_report_error(f->breaker, &(trip_error){.type = TRIP_ERROR_NETWORK, .message = "health check"});
+    trip_report_error(f->breaker, NULL);
+    assert_int_equal(errors_of(f, TRIP_ERROR_NETWORK), 5);
+    assert_int_equal(errors_of(f, TRIP_ERROR_UNKNOWN), 1);
+    assert_int_equal(record_of(f, 1)->outside, 1);
+    assert_string_equal(record_of(f, 1)->message, "health check");
+    assert_int_equal(fixture_word(f), word);
+    assert_int_equal(fixture_counts(f).failures, 0);
+    assert_int_equal(fixture_counts(f).total_failures, 0);
+    assert_int_equal(events_in(lane_of(f)), 0);
+}
+
+static void test_each_failure_is_counted_by_its_type(void **state)
+{
+    struct fixture *const f = *state;
+    trip_call call;
+    record_n(f->breaker, TRIP_FAILURE, 2);
+    record_n(f->breaker, TRIP_TIMEOUT, 1);
+    record_n(f->breaker, TRIP_IGNORED, 1);
+    trip_begin(f->breaker, &call);
+    trip_end_error(&call, &(trip_error){.type = TRIP_ERROR_USER + 15});
+    assert_int_equal(errors_of(f, TRIP_ERROR_UNKNOWN), 2);
+    assert_int_equal(errors_of(f, TRIP_ERROR_TIMEOUT), 1);
+    assert_int_equal(errors_of(f, TRIP_ERROR_USER + 15), 1);
+    assert_int_equal(lane_section_at(lane_of(f), 1)->errors, 0); /* of which nothing else is known */
+}
+
 static void test_an_error_of_type_timeout_ends_as_a_timeout(void **state)
 {
     struct fixture *const f = *state;
@@ -404,7 +487,7 @@ static void test_an_error_of_type_timeout_ends_as_a_timeout(void **state)
     trip_begin(f->breaker, &call);
     trip_end_error(&call, &error);
     assert_int_equal(fixture_counts(f).total_timeouts, 1);
-    assert_int_equal(event_at(lane_of(f), 0)->what >> 26, 0); /* no texts, no record */
+    assert_int_equal(errors_of(f, TRIP_ERROR_TIMEOUT), 1);
 }
 
 static void test_begin_and_end_count_what_is_in_flight(void **state)
@@ -778,6 +861,10 @@ int main(void)
         TEST(test_a_tail_that_no_tripd_wrote_stops_events_alone),
         TEST(test_the_streak_saturates_without_being_written_on),
         TEST(test_an_error_is_recorded_with_its_texts),
+        TEST(test_a_text_is_cut_at_the_end_of_a_character_and_marked_as_cut),
+        TEST(test_context_pairs_are_kept_whole_as_far_as_they_fit),
+        TEST(test_an_error_of_no_call_is_counted_and_recorded_and_no_evidence),
+        TEST(test_each_failure_is_counted_by_its_type),
         TEST(test_an_error_of_type_timeout_ends_as_a_timeout),
         TEST(test_begin_and_end_count_what_is_in_flight),
         TEST(test_the_second_end_of_a_call_does_nothing),
