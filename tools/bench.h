@@ -73,6 +73,7 @@ void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, a
 void bench_many(void);     /* bench_many.c: many breakers, threads and processes */
 void bench_trips(void);    /* bench_trips.c: how fast another process denies */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
+void bench_errors(void);   /* bench_errors.c: what an error costs tripd, and what asking of them costs */
 void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
 

@@ -62,23 +62,24 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"many", bench_many},        {"trips", bench_trips},
-             {"daemon", bench_daemon}, {"peers", bench_peers},   {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"many", bench_many},   {"trips", bench_trips},
+             {"daemon", bench_daemon}, {"errors", bench_errors}, {"peers", bench_peers}, {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
-    fprintf(stream,
-            "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [peers] [simulate]\n"
-            "\n"
-            "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
-            "mutex\n"
-            "and Redis where it is installed, and how fast a trace is replayed.\n"
-            "Needs two cores that are otherwise idle. Without a part: all.\n"
-            "\n"
-            "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met, clock_reads,\n"
-            "            clock_read_ns\n"
-            "  --quick   a tenth of the samples\n"
-            "  --strict  exit status 1 when a target is missed\n");
+    fprintf(
+        stream,
+        "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [errors] [peers] [simulate]\n"
+        "\n"
+        "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
+        "mutex\n"
+        "and Redis where it is installed, and how fast a trace is replayed.\n"
+        "Needs two cores that are otherwise idle. Without a part: all.\n"
+        "\n"
+        "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met, clock_reads,\n"
+        "            clock_read_ns\n"
+        "  --quick   a tenth of the samples\n"
+        "  --strict  exit status 1 when a target is missed\n");
 }
 
 static bool wanted(const char *part, int argc, char **argv)
