@@ -151,9 +151,8 @@ static void bind_all(struct trip_client *client)
             breaker_bind(breaker);
 }
 
-/* -------------------------------------------------------------------------------------------------------- openings
- *
- * A client tells the tripd that made a new commons which breakers opened in the old one while no tripd served it:
+/* -------------------------------------------------------------------------------------------------------- openings */
+/* A client tells the tripd that made a new commons which breakers opened in the old one while no tripd served it:
  * internal/succession.h.
  */
 
@@ -473,8 +472,7 @@ static int receive_one(struct trip_client *client)
     return error < 0 ? error : 1;
 }
 
-/* -------------------------------------------------------------------------------------------------------- connecting
- */
+/* ------------------------------------------------------------------------------------------------------ connecting */
 
 static int connect_to(const char *path)
 {

@@ -66,8 +66,7 @@ trip_verdict trip_allow(trip_breaker *breaker)
     return question(breaker, binding);
 }
 
-/* --------------------------------------------------------------------------------------------------------- admission
- */
+/* ------------------------------------------------------------------------------------------------------- admission */
 
 static bool take_permit(struct call *call, uint64_t word, uint64_t now_ms)
 {

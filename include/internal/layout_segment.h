@@ -295,9 +295,8 @@ struct transition {
     char note[88]; /* an operator's reason */
 };
 
-/* ------------------------------------------------------------------------------- the journal of the one transaction
- *
- * A drain changes one breaker's image and the marks ("counted up to here") in the lanes it drew from. Both or neither,
+/* ------------------------------------------------------------------------------ the journal of the one transaction */
+/* A drain changes one breaker's image and the marks ("counted up to here") in the lanes it drew from. Both or neither,
  * wherever tripd dies: (1) the new image is written to the place not in force, the new marks into the journal;
  * (2) state = slot + 1 with release: the commit; (3) `commits` moves, the marks are stored in their lanes; (4) state
  * = 0. Adoption finds state != 0 and does (3) and (4) again, which changes nothing if they were done. */
@@ -374,9 +373,8 @@ struct client_slot {
     uint64_t lost; /* outcomes that found no meter, as the process says: admitted, not counted */
 };
 
-/* ----------------------------------------------------------------------------------------- errors, for people
- *
- * All of it is best effort but the counts in core_head.totals, and together less than 1 MiB at the defaults. */
+/* ---------------------------------------------------------------------------------------------- errors, for people */
+/* All of it is best effort but the counts in core_head.totals, and together less than 1 MiB at the defaults. */
 #define ERROR_RECORDS_MAX 16384u /* places; correlation.max_errors of them are used, and have memory */
 #define ERROR_ROWS        2048u
 

@@ -160,8 +160,7 @@ static inline uint64_t tickets_of_holders(uint64_t word, const uint64_t holders[
     return held;
 }
 
-/* --------------------------------------------------------------------------------------- a breaker's, in the commons
- */
+/* ------------------------------------------------------------------------------------- a breaker's, in the commons */
 
 /* Taken ones among [first, end). */
 static inline unsigned ticket_count(const uint64_t *words, unsigned first, unsigned end)
