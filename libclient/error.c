@@ -119,7 +119,7 @@ static void count(const struct reporter *reporter, trip_error_type type)
     meter_moved(reporter->lane, meter, &reporter->lane->view->segment->round);
 }
 
-/* Of an error of which nothing but its type is known the count says it all. */
+/* An error without texts needs no record: the count of its type says all that is known. */
 static bool has_text(const trip_error *error)
 {
     return error && (error->message || error->correlation || error->trace || error->session || error->context);
