@@ -1,39 +1,41 @@
 /* libtrip: circuit breakers that every process of a host shares.
  *
- * A breaker's state lives in shared memory that tripd owns. Asking it costs two loads; a success costs a few
- * stores to memory of the calling thread's own. Allow, record, begin and end do not block, but for a begin where
- * concurrency.wait is set and the caller did not say no_wait. No function installs a signal handler, logs, exits, or
- * touches a descriptor that it did not open; its own are never 0 to 2. None starts a thread but a hedged
- * trip_run_with.
+ * A breaker's state lives in shared memory that tripd owns. Asking a breaker costs two loads; a success costs a few
+ * stores to the calling thread's own memory. Allow, record, begin and end do not block, except that a begin waits for a
+ * ticket where concurrency.wait is set and the caller did not say no_wait. No function installs a signal handler, logs,
+ * exits, or touches a descriptor that libtrip did not open; libtrip's descriptors are never 0 to 2. Only a hedged
+ * trip_run_with starts threads.
  *
  * Conventions
- *   Errors      Functions return 0 or a negative errno. `ret_` parameters are written only on success. What returns
- *               neither (allow, record, begin, end, close ...) leaves the variable errno alone.
+ *   Errors      A function that can fail returns 0 or a negative errno; its comment lists the errors. `ret_` parameters
+ *               are written only on success, unless the comment says otherwise. Functions that return no error (allow,
+ *               record, begin, end, close ...) leave the variable errno alone.
  *   Units       Times ending in _ns are nanoseconds, in _ms milliseconds; rates are permille (0 to 1000).
- *   Ownership   trip_open gives a client to be closed with trip_close. A breaker belongs to its client, is valid
- *               until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
- *   Threads     Every function may be called from any thread at any time, but trip_close, which must be the
- *               last call that touches the client and its breakers.
+ *   Ownership   The caller closes the client that trip_open returned with trip_close. A breaker belongs to its client,
+ *               is valid until trip_close, and is never freed alone; asking for a name twice gives the same pointer.
+ *   Threads     Any thread may call any function at any time, except that trip_close must be the last call that
+ *               touches the client and its breakers.
  *   Cancelling  A thread may be cancelled (deferred) in the operation or the backoff of trip_run: the call ends as
- *               cancelled, holds nothing, and `release` is called. A hedged one is not cancelled before trip_run
- *               returns; an operation that ends a thread of libtrip's was cancelled.
- *   Exceptions  The same for a C++ exception that leaves an operation which is not hedged. A longjmp out of it harms
- *               nothing else, but its call stays out, with its ticket, until trip_cancel_all or the process's end.
+ *               cancelled, holds nothing, and `release` is called. A hedged trip_run_with defers the cancellation until
+ *               it returns. If an operation ends the thread that libtrip runs it in, its call ends as cancelled.
+ *   Exceptions  A C++ exception that leaves an operation which is not hedged has the same effect. A longjmp out of an
+ *               operation leaves its call in flight, with its ticket, until trip_cancel_all or the process's end.
  *   fork        A child may go on using client and breakers; it attaches by itself as a client of its own. A
  *               trip_call that the parent began is the parent's: trip_end on it in the child does nothing.
- *               Forked in a hedged operation, it has libtrip's thread alone: it is to exec or _exit there, ends
- *               (exit status 0) when the operation returns, and does not call `release`.
- *   dlopen      Once loaded, the library stays until the process ends: dlclose leaves its clients as they are, and the
- *               next trip_open of the same instance gives the same client.
- *   Signals     trip_allow is async-signal-safe. The others are not.
- *   No daemon   Everything works without tripd. Attached once, a client goes on with the shared state words while tripd
- *               is stopped, stalled or dead, and attaches to the next one by itself, unless that has another layout;
- *               never attached, its breakers are private to the process, with the default settings.
+ *               A child forked in a hedged operation has only the thread that libtrip started: it should exec or _exit
+ *               there. It ends with exit status 0 when the operation returns, and does not call `release`.
+ *   dlopen      The library stays loaded until the process ends: dlclose leaves its clients as they are, and the next
+ *               trip_open of the same instance returns the same client.
+ *   Signals     trip_allow is async-signal-safe. The other functions are not.
+ *   No daemon   Everything works without tripd. A client that attached once goes on with the shared state words while
+ *               tripd is stopped, stalled or dead, and attaches to the next tripd by itself, unless that tripd has
+ *               another layout. The breakers of a client that never attached are private to the process and have the
+ *               default settings.
  */
 #ifndef TRIP_H
 #define TRIP_H
 
-#ifndef TRIP_CDEF /* the preprocessor makes trip.cdef of what follows: for bindings that parse declarations alone */
+#ifndef TRIP_CDEF /* the build preprocesses this header to trip.cdef, for bindings that parse declarations alone */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,10 +56,9 @@ extern "C" {
 #define TRIP_NAME_MAX          127 /* bytes in a breaker's name, without the terminating NUL */
 #define TRIP_ERROR_MESSAGE_MAX 95  /* bytes kept of an error's message; longer ones are cut */
 #define TRIP_ERROR_ID_MAX      63  /* bytes kept of a correlation, trace or session id: a UUID has 36 */
-#define TRIP_ERROR_CONTEXT_MAX 160 /* bytes kept of all context pairs together, with a NUL behind each key and value \
-                                    */
-#define TRIP_ERROR_PAIRS_MAX 8     /* context pairs kept */
-#define TRIP_ERROR_USER_MAX  16    /* how many error types are the user's own */
+#define TRIP_ERROR_CONTEXT_MAX 160 /* bytes kept of all context pairs, with the NUL after each key and value */
+#define TRIP_ERROR_PAIRS_MAX   8   /* context pairs kept */
+#define TRIP_ERROR_USER_MAX    16  /* error types that the user may define */
 
 /* ------------------------------------------------------------------------------------------------ names and numbers */
 
@@ -74,8 +75,9 @@ extern "C" {
     X(DISABLED, "disabled")       \
     X(SHADOW, "shadow")
 
-/* Admitted are ALLOW and PROBE; all others are denials. The last four are local: a limit that all processes share was
- * reached (bulkhead, rate), the call was shed (adaptive throttling), or its deadline had passed. */
+/* ALLOW and PROBE admit the call; all others deny it. The last four come from a limit, not from the breaker's state:
+ * all tickets of the bulkhead are out, the rate is used up, throttling shed the call, or the call's deadline had
+ * passed. */
 #define TRIP_VERDICTS(X)                    \
     X(ALLOW, "allow")                       \
     X(PROBE, "probe")                       \
@@ -88,8 +90,8 @@ extern "C" {
     X(DENY_SHED, "deny_shed")               \
     X(DENY_DEADLINE, "deny_deadline")
 
-/* calls = ok + failures; a timeout is a failure too. Ignored (the caller's own fault: a 4xx, bad input) and
- * cancelled calls are no evidence about the dependency. */
+/* calls = ok + failures; a timeout counts as a failure. An ignored call (the caller's own fault: a 4xx, bad input) and
+ * a cancelled call are no evidence about the dependency. */
 #define TRIP_OUTCOMES(X)  \
     X(OK, "ok")           \
     X(FAILURE, "failure") \
@@ -108,7 +110,7 @@ extern "C" {
     X(AUTHENTICATION, "authentication")           \
     X(INTERNAL, "internal")
 
-/* Why a breaker last opened. NONE: it never did. */
+/* Why a breaker last opened. NONE: it never opened. */
 #define TRIP_REASONS(X)             \
     X(NONE, "none")                 \
     X(CONSECUTIVE, "consecutive")   \
@@ -123,30 +125,30 @@ extern "C" {
     X(FLEET, "fleet")               \
     X(RELAPSE, "relapse")
 
-/* SHARED: attached, tripd alive. DAEMON_AWAY: attached once, tripd's heartbeat is stale or it was stopped; the
- * shared state words go on. UNREPORTED: the state words are mapped, but this process has no lane (limits.max_lanes or
- * its user's quota is used up, it may make no file as large, a forked child lacks the role or does not reach the
- * socket): decisions, streaks and limits of the breakers that tripd knows are shared, all else that it reports is not
- * counted, and what it holds when it dies comes back when a lease ends. PRIVATE: never attached. trip_client_why says
- * more. */
+/* SHARED: the client is attached and tripd is alive. DAEMON_AWAY: the client attached once, but tripd was stopped or
+ * its heartbeat is stale; processes go on with the shared state words. UNREPORTED: the state words are mapped, but this
+ * process has no lane (limits.max_lanes or its user's quota is used up, its file size limit is too small, or a forked
+ * child lacks the role or does not reach the socket). It shares decisions, streaks and limits of the breakers that
+ * tripd knows; tripd does not count its other reports, and gets back the permits and tickets of a dead process only
+ * when their leases end. PRIVATE: the client never attached. trip_client_why says more. */
 #define TRIP_CLIENT_STATUSES(X)   \
     X(SHARED, "shared")           \
     X(DAEMON_AWAY, "daemon_away") \
     X(UNREPORTED, "unreported")   \
     X(PRIVATE, "private")
 
-/* How important a call is: SHEDDABLE ones are turned away first, CRITICAL ones last. */
+/* How important a call is: libtrip denies SHEDDABLE calls first and CRITICAL calls last. */
 #define TRIP_PRIORITIES(X)  \
     X(NORMAL, "normal")     \
     X(CRITICAL, "critical") \
     X(SHEDDABLE, "sheddable")
 
-/* What trip_retry_next answers: AGAIN, after a delay; all others end the retries. ATTEMPTS: all are used up. TIME: the
- * delay would end after retry.total, or the server asks for more than retry.max. NOT_RETRYABLE: this type of error is
- * not in retry.on. OPEN: the breaker is open or forced open, or half-open with probes of which every lease outlasts
- * the delay. BUDGET: the breaker's retry budget is dry. DEADLINE: the delay would end with the caller's deadline or
- * after it. LIMIT: trip_run's alone, for a retry whose admission a limit denied (bulkhead, rate) or that was shed; an
- * event loop reads the same in the verdict of its retry's trip_begin. */
+/* The answers of trip_retry_next. AGAIN: retry after the delay; all other answers end the retries. ATTEMPTS: all
+ * attempts are used up. TIME: the delay would end after retry.total, or the server asks for more than retry.max.
+ * NOT_RETRYABLE: retry.on does not list this type of error. OPEN: the breaker is open or forced open, or it is
+ * half-open and every probe's lease outlasts the delay. BUDGET: the breaker's retry budget is empty. DEADLINE: the
+ * delay would not end before the caller's deadline. LIMIT: only trip_run gives it, when a limit (bulkhead, rate) denied
+ * the retry or throttling shed it; an event loop reads the same in the verdict of its retry's trip_begin. */
 #define TRIP_RETRIES(X)               \
     X(AGAIN, "again")                 \
     X(ATTEMPTS, "attempts")           \
@@ -176,7 +178,7 @@ typedef enum trip_client_state { TRIP_CLIENT_STATUSES(TRIP_ENUM_CLIENT) TRIP_CLI
 typedef enum trip_priority { TRIP_PRIORITIES(TRIP_ENUM_PRIORITY) TRIP_PRIORITY_COUNT } trip_priority;
 typedef enum trip_retry_answer { TRIP_RETRIES(TRIP_ENUM_RETRY) TRIP_RETRY_COUNT } trip_retry_answer;
 
-/* The user's own types are TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */
+/* Users define their own types as TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */
 typedef enum trip_error_type {
     TRIP_ERROR_TYPES(TRIP_ENUM_ERROR) TRIP_ERROR_USER,
     TRIP_ERROR_TYPE_COUNT = TRIP_ERROR_USER + TRIP_ERROR_USER_MAX
@@ -187,27 +189,28 @@ typedef enum trip_error_type {
 typedef struct trip_client trip_client;
 typedef struct trip_breaker trip_breaker;
 
-/* One admitted (or denied) call. Of fixed size, on the caller's stack or in its own structure; may be moved with
- * memcpy, and ended once, on any thread of the process that began it. The content is libtrip's. */
+/* One admitted (or denied) call. It has a fixed size; the caller keeps it on the stack or in a structure, may move it
+ * with memcpy, and ends it once, on any thread of the process that began it. Only libtrip reads the content. */
 typedef struct trip_call {
     trip_breaker *breaker;
     uint64_t private_[9];
 } trip_call;
 
-/* The retries of one operation: of fixed size, used by one thread at a time. The content is libtrip's. */
+/* The retries of one operation. It has a fixed size, and one thread at a time uses it. Only libtrip reads the content.
+ */
 typedef struct trip_retry {
     trip_breaker *breaker;
     uint64_t private_[7];
 } trip_retry;
 
-/* What else is known of an error, for people: {"table", "orders"}. Pairs with a NULL in them are left out. */
+/* One more fact about an error, for people: {"table", "orders"}. libtrip leaves out a pair that has a NULL in it. */
 typedef struct trip_context {
     const char *key, *value;
 } trip_context;
 
-/* What went wrong. Strings are UTF-8, copied, and may be NULL; those that are longer than the sizes above are cut at
- * the end of a character and shown as cut. A `traceparent` header (W3C Trace Context) given as `trace` is taken apart
- * into trace id and span id. */
+/* What went wrong. Strings are UTF-8 and may be NULL. libtrip copies them, and cuts a string that is longer than the
+ * sizes above at the end of a character; tools show it as cut. If `trace` is a `traceparent` header (W3C Trace
+ * Context), tripd splits it into trace id and span id. */
 typedef struct trip_error {
     trip_error_type type;
     const char *message;
@@ -224,14 +227,14 @@ typedef struct trip_info {
     trip_state state;
     trip_mode mode;
     trip_reason reason;       /* of the last opening */
-    trip_client_state client; /* where this answer comes from */
-    uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: not by itself */
+    trip_client_state client; /* as trip_client_status, but of this breaker */
+    uint64_t retry_after_ms;  /* until the next probe may be admitted; 0: now; UINT64_MAX: forced open without a TTL */
     uint32_t consecutive_failures;
     uint32_t permits_free; /* half-open: probes that would be granted now; 0 while a mode keeps the state as it is */
     uint64_t window_calls, window_failures, window_slow; /* slow: 0, and its rate -1, where calls are not timed */
     int32_t failure_rate_permille, slow_rate_permille;
     uint32_t calls_until_rate;                  /* calls missing to minimum_calls; 0: the rates count */
-    uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: there is none */
+    uint32_t tickets, tickets_free;             /* of the bulkhead, by the limit in force; 0 tickets: no bulkhead */
     uint64_t rate_wait_ms[TRIP_PRIORITY_COUNT]; /* until the rate admits the next call of that priority; 0: now */
     uint32_t admit_permille;                    /* adaptive throttling; 1000: nothing is shed */
     uint64_t reserved[8];
@@ -239,170 +242,195 @@ typedef struct trip_info {
 
 /* --------------------------------------------------------------------------------------------- clients and breakers */
 
-/* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). Succeeds without a daemon and takes 100 ms
- * at the most; attaching later happens by itself, in non-blocking steps at most every 100 ms.
- * -EINVAL: the instance's name is not one; -ENOMEM. Why there is nothing shared yet, or never will be (tripd refuses
- * this user, or is of another version), trip_client_why says. */
+/* Opens a client of the instance (NULL: $TRIP_INSTANCE, else "default"). It succeeds without tripd and takes at most
+ * 100 ms; the client then attaches by itself, in non-blocking steps, at most one every 100 ms. trip_client_why says why
+ * a client is not attached (tripd is not running, refuses this user, or has another version).
+ *
+ * Returns 0, or
+ *   -EINVAL   `instance` is not a valid instance name
+ *   -ENOMEM   there is no memory for the client */
 int trip_open(trip_client **ret_client, const char *instance);
 
-/* The process's own client of $TRIP_INSTANCE: opened by the first who asks, the same for all, and never closed. For
- * libraries and plugins that have nobody who would close it. Errors as trip_open. */
+/* Gives the process's own client of $TRIP_INSTANCE, for libraries and plugins that cannot tell when to close a client.
+ * The first caller opens it, all callers get the same one, and nobody closes it. Returns what trip_open returns:
+ * 0, -EINVAL or -ENOMEM. */
 int trip_default(trip_client **ret_client);
 
-/* Detaches and frees; NULL is fine. Calls that are still in flight must not be ended afterwards. */
+/* Detaches the client and frees it and its breakers; NULL is fine. The caller must not end calls in flight afterwards.
+ */
 void trip_close(trip_client *client);
 
-/* Gives the breaker of this name, which comes into being when first named. Takes 100 ms at the most, and only the
- * first time. -EINVAL: not 1 to 127 of letters, digits and . _ : / @ -; -ENOMEM. */
+/* Gives the breaker of this name, and creates it if it does not exist. The first call for a name takes at most 100 ms;
+ * later calls do not block.
+ *
+ * Returns 0, or
+ *   -EINVAL   `name` is not 1 to 127 letters, digits and . _ : / @ -
+ *   -ENOMEM   there is no memory for the breaker */
 int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker);
 
 /* -------------------------------------------------------------------------------------------------------- admission */
 
-/* Would a call be admitted now? Takes nothing and changes nothing; in half-open it answers TRIP_PROBE while a permit
- * is free. Two loads while closed. Async-signal-safe. */
+/* Returns the verdict that the breaker's state would give a call now. It takes no permit and changes nothing; while
+ * half-open it returns TRIP_PROBE as long as a permit is free. It costs two loads while the breaker is closed, and is
+ * async-signal-safe. */
 trip_verdict trip_allow(trip_breaker *breaker);
 
-/* Asks for admission. If admitted, a permit may be held, and the clock runs where the settings need to know how long
- * calls take (man tripd.yaml: slow_rate), else for one call in 16: end the call with trip_end or
- * trip_end_error. If denied, ending does nothing. */
+/* Asks for admission and returns the verdict. An admitted call may hold a permit or a ticket: end it with trip_end,
+ * trip_end_after or trip_end_error. Ending a denied call does nothing. libtrip times each call where the settings need
+ * latencies (man tripd.yaml: slow_rate), else one call in 16. */
 trip_verdict trip_begin(trip_breaker *breaker, trip_call *call);
 
-/* What a call asks for beyond trip_begin. All zero is what trip_begin does; set what you need by name:
+/* Options of a call. With all of them zero, trip_begin_with does what trip_begin does; set what you need by name:
  *
  *     trip_begin_with(database, &call, &(trip_options){.within_ns = 2000000000});
  */
 typedef struct trip_options {
     trip_priority priority;
-    uint64_t within_ns; /* the call must be done so soon from now; 0: no deadline, 1: it has passed */
-    bool no_wait; /* where concurrency.wait is set: denied at once instead, for event loops, which must not sleep */
-    /* Of trip_run_with alone: the operation may be sent twice, in threads that libtrip starts (the only ones), where
-     * the `hedge` settings say so. It may still run when trip_run_with has returned; `release` is called with its
-     * argument when the last attempt is over, on whatever thread; NULL: the argument lives for ever. */
+    uint64_t within_ns; /* time from now to the call's deadline; 0: no deadline, 1: it has passed */
+    bool no_wait;       /* for event loops: deny at once where concurrency.wait would let the call wait for a ticket */
+    /* For trip_run_with alone: libtrip may run the operation twice at once, in threads that it starts, where the
+     * `hedge` settings say so. An attempt may still run when trip_run_with has returned. The thread that ends the last
+     * attempt calls `release` with the operation's argument; NULL: nobody frees the argument. */
     bool idempotent;
     void (*release)(void *arg);
     uint64_t reserved[4]; /* 0 */
 } trip_options;
 
-/* trip_begin with options; NULL: without. Less important calls are turned away first when tickets or tokens run low
- * (priority.sheddable_below, priority.normal_below) or the dependency is overloaded (throttle); critical calls are
- * never shed. A call whose deadline has passed is not sent (TRIP_DENY_DEADLINE), and says nothing about the dependency.
- * Where concurrency.wait is set, trip_begin and this wait for a ticket, unless with no_wait, until the deadline at the
- * latest: the only wait there is in an admission. */
+/* Does what trip_begin does, with options (NULL: none), and returns the verdict. Less important calls are denied first
+ * when tickets or tokens run low (priority.sheddable_below, priority.normal_below) or the dependency is overloaded
+ * (throttle); throttling never sheds critical calls. A call whose deadline has passed is denied (TRIP_DENY_DEADLINE),
+ * which is no evidence about the dependency. Where concurrency.wait is set, trip_begin and trip_begin_with wait for a
+ * ticket, until the deadline at the latest and not at all with no_wait; an admission waits for nothing else. */
 trip_verdict trip_begin_with(trip_breaker *breaker, trip_call *call, const trip_options *options);
 
-/* For event loops: a number that moves when a ticket of the bulkhead is given back, by whatever process, so that a call
- * that was denied for TRIP_DENY_CONCURRENCY may find one. Take it, then ask with no_wait; if that is denied, compare it
- * at each tick of a timer, and ask again once it is another one (first take it anew: it says that somebody waits). It
- * may move for nothing, and another may be faster. A few loads and stores; nothing blocks. */
+/* For event loops: returns a number that changes when any process gives back a ticket of the bulkhead. Read it, then
+ * call trip_begin_with with no_wait. If the verdict is TRIP_DENY_CONCURRENCY, compare the number at each tick of a
+ * timer; once it has changed, read it anew and ask again. Reading also announces that this process waits for a ticket.
+ * The number may change without a free ticket, and another caller may take the ticket first. It does not block. */
 uint64_t trip_ticket_generation(trip_breaker *breaker);
 
-/* What is left of an admitted call's time: for the time-out of whatever it does. UINT64_MAX: it has no deadline. */
+/* Returns the time until an admitted call's deadline, for the time-out of its request; UINT64_MAX: no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);
 
 /* --------------------------------------------------------------------------------------------------------- outcomes */
 
-/* Reports the outcome of a call that was not admitted by trip_begin. latency_ns: how long it took, 0 if unknown; more
- * than slow_after is slow. Moves nothing while open; in half-open it counts as a probe's outcome: a caller that must
- * not over-probe uses begin and end. */
+/* Reports the outcome of a call for which trip_begin was not asked. latency_ns: how long the call took, 0 if unknown; a
+ * call that took longer than slow_after is slow. The outcome changes no state while the breaker is open. While it is
+ * half-open the outcome counts as a probe's, without a permit: callers that must not exceed the permits use trip_begin
+ * and trip_end. */
 void trip_record(trip_breaker *breaker, trip_outcome outcome, uint64_t latency_ns);
 
-/* Ends a call. A second end of the same call, and an end in a forked child, do nothing. An outcome that is none of the
- * enumeration is TRIP_CANCELLED. */
+/* Ends a call. A second end of the same call does nothing, nor does an end in a forked child. A value that is not in
+ * the enumeration counts as TRIP_CANCELLED. */
 void trip_end(trip_call *call, trip_outcome outcome);
 
-/* Ends a call that took latency_ns, of which the caller knows better: a time to the first byte, or without its own
- * queue. 0: as trip_end. */
+/* Ends a call with the caller's own measurement: a time to the first byte, or a time without the caller's queue.
+ * latency_ns 0: as trip_end. */
 void trip_end_after(trip_call *call, trip_outcome outcome, uint64_t latency_ns);
 
-/* Ends a call with an error: as a timeout for TRIP_ERROR_TIMEOUT, else as a failure. NULL: of unknown type. */
+/* Ends a call with an error: TRIP_ERROR_TIMEOUT ends it as a timeout, any other type as a failure. NULL: the type is
+ * TRIP_ERROR_UNKNOWN. */
 void trip_end_error(trip_call *call, const trip_error *error);
 
-/* Tells of an error that no call had: a health check, a queue that is full, a connection that broke while idle. It is
- * recorded, counted by its type and analysed, and is no evidence: the breaker's state does not move. Nothing blocks. */
+/* Reports an error outside of any call: a failed health check, a full queue, a connection that broke while idle. tripd
+ * records the error, counts it by type and analyses it, but the breaker's state does not move. It does not block. */
 void trip_report_error(trip_breaker *breaker, const trip_error *error);
 
-/* For hosts whose threads may leave a call open: an exception, a longjmp, a request that is cut off. From now on this
- * thread's calls are noted, until `on` is false, and trip_cancel_all ends as TRIP_CANCELLED those that nobody has
- * ended: at a request's end, and before the thread's. Returns how many. A call that was moved to another thread is this
- * one's still, unless it is a hedged attempt of trip_run's. A call of this thread then takes some 150 ns
- * longer; those of other threads cost what they did. */
+/* For hosts whose threads may leave a call open (an exception, a longjmp, a request that is cut off): `on` makes
+ * libtrip track the calls that this thread begins from now on. A tracked call takes some 150 ns longer; calls of other
+ * threads cost the same as before. */
 void trip_thread_track(bool on);
+
+/* Ends, as TRIP_CANCELLED, the tracked calls that this thread began and nobody has ended, and returns their number.
+ * Call it at a request's end, and before the thread ends. A call that was moved to another thread still belongs to the
+ * thread that began it, unless it is a hedged attempt of trip_run_with. */
 unsigned trip_cancel_all(void);
 
 /* ---------------------------------------------------- retries: by the breaker's `retry` settings, which change live */
 
-/* Begins an operation's retries, before its first attempt; nothing is counted yet. */
+/* Initialises an operation's retries, before its first attempt. It charges nothing. */
 void trip_retry_start(trip_breaker *breaker, trip_retry *retry);
-/* All attempts must be done so soon from now: no retry begins that could not, as trip_begin_with says. 0: no
- * deadline.
- */
+
+/* Sets the deadline of all attempts together, within_ns from now: trip_retry_next grants no retry whose delay would not
+ * end before it. 0: no deadline. */
 void trip_retry_within(trip_retry *retry, uint64_t within_ns);
 
-/* After a failed attempt: once more, and after how long? hint_ns: the server's Retry-After, 0 without one; a longer
- * delay than the backoff's is honoured, and one beyond retry.max ends the retries. *ret_delay_ns is written with
- * TRIP_RETRY_AGAIN only. Nothing blocks: an event loop sets a timer, and asks for the retry's admission when it is
- * over: the breaker and the limits may still deny it. The breaker's retry budget, one for all processes of the host
- * (without tripd: the process's own), is charged here, so ask once for each retry. */
+/* Call it after a failed attempt: returns TRIP_RETRY_AGAIN and writes the delay before the next attempt, or returns why
+ * the retries end and writes nothing. hint_ns: the server's Retry-After, 0 without one; libtrip waits that long if it
+ * is longer than the backoff's delay, and ends the retries if it is longer than retry.max. It does not block: an event
+ * loop sets a timer, and asks for the retry's admission when the timer ends; the breaker and the limits may still deny
+ * it. Each granted retry charges the breaker's retry budget, which all processes of the host share (without tripd the
+ * process has its own), so ask once for each retry. */
 trip_retry_answer trip_retry_next(trip_retry *retry, trip_error_type error, uint64_t hint_ns, uint64_t *ret_delay_ns);
 
-/* For event loops and idempotent operations, by the `hedge` settings: after how long a second attempt may be sent while
- * the first is still out. False: hedging is off. Charge it with trip_hedge_take, then ask for its
- * admission: one that is not paid is not begun. */
+/* For event loops with idempotent operations: writes after how long a second attempt may be sent while the first is
+ * still in flight, and returns true. False: the `hedge` settings allow none. Before the second attempt call
+ * trip_hedge_take, then ask for its admission. */
 bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
-/* False: the breaker's retry budget is dry, send none. */
+
+/* Charges the second attempt to the breaker's retry budget and returns true. False: the budget is empty, and the second
+ * attempt must not be sent. */
 bool trip_hedge_take(trip_breaker *breaker);
 
 /* One attempt of trip_run's operation. */
 typedef struct trip_attempt {
     unsigned number;         /* 1, 2, ... */
-    uint64_t remaining_ns;   /* of the deadline; UINT64_MAX: none */
+    uint64_t remaining_ns;   /* until the deadline; UINT64_MAX: no deadline */
     trip_error error;        /* written by the operation when it fails; after TRIP_TIMEOUT the type is a timeout's */
-    uint64_t retry_after_ns; /* likewise: the server's Retry-After; 0: none */
+    uint64_t retry_after_ns; /* written by the operation when it fails: the server's Retry-After; 0: none */
     uint64_t reserved[4];
 } trip_attempt;
 
-/* Does the work, and says how it ended; what is none of trip_outcome is TRIP_CANCELLED, as in trip_end. */
+/* The caller's operation: makes one attempt and returns its outcome, as for trip_end. */
 typedef trip_outcome trip_operation(void *arg, trip_attempt *attempt);
 
 typedef struct trip_result {
-    unsigned attempts;            /* that were sent */
-    trip_outcome outcome;         /* of the last one; TRIP_CANCELLED if none was sent */
+    unsigned attempts;            /* attempts that were sent */
+    trip_outcome outcome;         /* of the last attempt; TRIP_CANCELLED if none was sent */
     trip_verdict verdict;         /* of the last admission */
     trip_error_type error;        /* of the last failure; UNKNOWN if there was none */
-    trip_retry_answer stopped_by; /* why there was no further retry, also OPEN, LIMIT, DEADLINE by the `verdict` of a
-                                   * retry that was not admitted; AGAIN: none was needed */
+    trip_retry_answer stopped_by; /* why there was no further retry; OPEN, LIMIT or DEADLINE also if the retry was
+                                   * denied by `verdict`; AGAIN: no retry was needed */
     uint64_t elapsed_ns;
     uint64_t reserved[4];
 } trip_result;
 
-/* For blocking code: admission, attempt, outcome, backoff (asleep), until the operation succeeds or is not to be tried
- * again. 0: its last outcome was ok or ignored; -EAGAIN: the first attempt was not admitted (ret_result->verdict);
- * -EIO: it failed; -ECANCELED: it said so. ret_result is written in every case, and may be NULL. */
+/* For blocking code: asks for admission, runs the operation, reports its outcome and sleeps for the backoff, until the
+ * operation succeeds or may not be retried. ret_result may be NULL, and is written also when an error is returned.
+ *
+ * Returns 0 if the last outcome was ok or ignored, or
+ *   -EAGAIN      the first attempt was denied: ret_result->verdict says by what
+ *   -EIO         the last attempt failed
+ *   -ECANCELED   the last attempt returned TRIP_CANCELLED */
 int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_result *ret_result);
-/* The same with options; NULL: without. */
+
+/* Does what trip_run does, with options (NULL: none). Returns what trip_run returns. */
 int trip_run_with(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg,
                   trip_result *ret_result);
 
 /* ---------------------------------------------------------------------------------------------------- what is known */
 
-/* State, mode, reason, rates and limits of a breaker, as this process sees them: a few loads, nothing blocks. 0,
- * always.
- */
+/* Writes state, mode, reason, rates and limits of a breaker as this process sees them. It does not block, and always
+ * returns 0. */
 int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 
+/* Returns whether the client shares its breakers with other processes. It does not block. */
 trip_client_state trip_client_status(trip_client *client);
-/* Why is the client not SHARED? Writes words for people, for a log or a health check, cut to `size` bytes with their
- * NUL: nobody listens at that path; tripd refuses this process, in tripd's own words; the layouts differ, with both
- * versions; tripd was stopped, is dead or stalled; this process has no descriptors left; it is still attaching. Returns
- * their length, as snprintf; 0 and "" when it is SHARED. May take as long as trip_open. */
+
+/* Writes why the client is not SHARED, for a log or a health check: nobody listens at the socket's path; tripd refuses
+ * this process, with tripd's reason; the layouts differ, with both versions; tripd was stopped, is dead or stalled;
+ * this process has no descriptors left; the client is still attaching. The text is cut to `size` bytes with its NUL.
+ * Returns the length of the whole text, as snprintf does; 0 and "" if the client is SHARED. It may take as long as
+ * trip_open. */
 int trip_client_why(trip_client *client, char *buffer, size_t size);
 
-/* Of the library that is loaded, as "0.1.0": TRIP_VERSION_ is what the program was compiled with. */
+/* Returns the version of the loaded library, as "0.1.0"; the macros TRIP_VERSION_* are the header's. */
 const char *trip_version(void);
 
+/* Returns true for TRIP_ALLOW and TRIP_PROBE, false for all denials. */
 bool trip_admitted(trip_verdict verdict);
 
-/* Names as shown in JSON; "invalid" for a value outside the enumeration. Static storage. */
+/* Return the name that JSON shows, or "invalid" for a value outside the enumeration. The caller does not free it. */
 const char *trip_verdict_name(trip_verdict verdict);
 const char *trip_state_name(trip_state state);
 const char *trip_mode_name(trip_mode mode);
@@ -413,8 +441,8 @@ const char *trip_reason_name(trip_reason reason);
 const char *trip_error_type_name(trip_error_type type);
 const char *trip_client_state_name(trip_client_state state);
 
-/* Maps errno (positive or negative) and HTTP status codes; what has no better place is TRIP_ERROR_UNKNOWN. A status
- * below 400 has no error: UNKNOWN. 4xx other than 401, 403, 407, 408, 429 is the caller's own fault: end such a call
+/* Return the error type of an errno (positive or negative) or of an HTTP status; TRIP_ERROR_UNKNOWN if no type fits, or
+ * if the status is below 400. A 4xx other than 401, 403, 407, 408 and 429 is the caller's own fault: end such a call
  * with TRIP_IGNORED. */
 trip_error_type trip_error_from_errno(int error);
 trip_error_type trip_error_from_http(int status);

@@ -92,7 +92,7 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
 
 /* ------------------------------------------------------------------------------------------------------------- lane */
 
-/* Others read it without the lock. */
+/* Other threads read `refused` without the lock. */
 static void set_refused(struct attach *attach, int error)
 {
     __atomic_store_n(&attach->refused, error, __ATOMIC_RELAXED);
@@ -104,7 +104,7 @@ static void set_trouble(struct attach *attach, enum trouble_kind kind, int error
     attach->trouble.error = error;
 }
 
-/* 0: no lane is on its way, be it that it has a number or that none will come. */
+/* due_ns 0: this process waits for no lane, because the lane has its number or will get none. */
 static void lane_comes(struct trip_client *client, uint64_t due_ns)
 {
     __atomic_store_n(&client->lane_due_ns, due_ns, __ATOMIC_RELAXED);
@@ -151,9 +151,8 @@ static void bind_all(struct trip_client *client)
             breaker_bind(breaker);
 }
 
-/* -------------------------------------------------------------------------------------------------------- openings
- *
- * A client tells the tripd that made a new commons which breakers opened in the old one while no tripd served it:
+/* -------------------------------------------------------------------------------------------------------- openings */
+/* A client tells the tripd that made a new commons which breakers opened in the old one while no tripd served it:
  * internal/succession.h.
  */
 
@@ -164,7 +163,7 @@ static bool send_openings(struct trip_client *client, struct wire_openings *pack
     return sent;
 }
 
-/* Those that have memory in a commons that another one has followed. */
+/* How many breakers have memory in a commons that another commons has followed. */
 static uint32_t slots_of(const struct view *view, const struct commons_view *commons)
 {
     const bool next = __atomic_load_n(&view->segment->commons_number, __ATOMIC_ACQUIRE) == commons->number + 1;
@@ -172,8 +171,8 @@ static uint32_t slots_of(const struct view *view, const struct commons_view *com
     return slots < BREAKERS_MAX ? slots : BREAKERS_MAX;
 }
 
-/* Of breakers that this process never asked for too: the process that opened one may be dead by now. Returns how many
- * packets were sent, each of which tripd answers, or -EAGAIN. */
+/* Sends the openings of all breakers, also of those that this process never asked for: the process that opened one may
+ * be dead by now. Returns how many packets it sent, each of which tripd answers, or -EAGAIN. */
 static int hand_over(struct trip_client *client, struct commons_view *commons)
 {
     const struct view *const view = client->view;
@@ -196,13 +195,13 @@ static int hand_over(struct trip_client *client, struct commons_view *commons)
     return packets;
 }
 
-/* Of a commons in which a breaker opened after it was superseded. */
+/* Sends the openings of a commons in which a breaker opened after that commons was superseded. */
 static int hand_over_owed(struct trip_client *client, struct commons_view *commons)
 {
     return commons && __atomic_load_n(&commons->opened_late, __ATOMIC_ACQUIRE) ? hand_over(client, commons) : 0;
 }
 
-/* A thread opened a breaker in a commons that was superseded a moment before. Until tripd has answered it is owed. */
+/* Sends openings that a thread made in a commons superseded a moment before; repeated until tripd has answered. */
 static void hand_over_late(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
@@ -223,8 +222,8 @@ static void use_commons(struct trip_client *client)
     client->attach.commons = NULL;
 }
 
-/* The same segment. A tripd that has made another commons has no lanes of the one before, and no openings: until it has
- * taken them over, this process goes on deciding by what it has. */
+/* tripd offers the same segment. A tripd that made another commons does not know the lanes and openings of the old one:
+ * until it has taken them over, this process goes on deciding by the old commons. */
 static int take_commons(struct trip_client *client, const struct view_offer *offer)
 {
     struct attach *const attach = &client->attach;
@@ -246,7 +245,7 @@ static int take_commons(struct trip_client *client, const struct view_offer *off
     return 0;
 }
 
-/* Another segment has other slots: nothing that was counted for the old one may be taken for its own. */
+/* tripd offers another segment. Its slots belong to other breakers, so counts for the old slots must not reach it. */
 static int take_view(struct trip_client *client, const struct view_offer *offer)
 {
     struct view *view = client->view;
@@ -272,7 +271,7 @@ static void settle(struct trip_client *client)
     bind_all(client);
 }
 
-/* tripd has the view's segment; now it is to have the lane. `sent`: the one that went with HELLO. */
+/* Offers the lane to tripd, which has the view's segment. sent: the lane that went with HELLO. */
 static int offer_lane(struct trip_client *client, const struct lane *sent)
 {
     struct attach *const attach = &client->attach;
@@ -298,7 +297,7 @@ static int clock_offset(const struct attach *attach, const struct wire_welcome *
     if (same || (welcome->monotonic_ns >= attach->hello_ns && welcome->monotonic_ns <= now_ns))
         return 0;
     if (now_ns - attach->hello_ns > CLOCK_EXACT_NS)
-        return -EAGAIN; /* one of both was held up: the next attempt is faster */
+        return -EAGAIN; /* one of the two processes was held up; the next attempt may be faster */
     *ret_offset_ns = welcome->monotonic_ns - now_ns;
     return 0;
 }
@@ -419,7 +418,7 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
     }
 }
 
-/* -1 where there is no number left for one. */
+/* An entry of fds is -1 if this process had no descriptor left for it. */
 static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
 {
     size_t count = 0;
@@ -436,7 +435,7 @@ static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
     return count;
 }
 
-/* This process has no number left for one: it may have later. */
+/* This process has no descriptor left for the one that tripd sent; it may have one later. */
 static bool descriptors_lost(const struct msghdr *message, const int *fds, size_t fd_count)
 {
     for (size_t i = 0; i < fd_count; i++)
@@ -473,8 +472,7 @@ static int receive_one(struct trip_client *client)
     return error < 0 ? error : 1;
 }
 
-/* -------------------------------------------------------------------------------------------------------- connecting
- */
+/* ------------------------------------------------------------------------------------------------------ connecting */
 
 static int connect_to(const char *path)
 {
@@ -539,8 +537,8 @@ static bool connect_any(struct trip_client *client)
     return true;
 }
 
-/* Does the tripd that listens surely use the segment that is mapped? Only then may a lane for it be sent unasked. That
- * it has another commons is no matter: a lane counts for the segment. */
+/* Does the tripd that listens certainly use the mapped segment? Only then may HELLO carry a lane. The commons may
+ * differ, because a lane counts for the segment. */
 static bool same_segment(const struct view *view)
 {
     return view && !view_away(view);
@@ -635,8 +633,8 @@ void attach_step(struct trip_client *client)
     offer_again(client, now);
 }
 
-/* Each time as long as it has waited until now: an answer may be another thread's to hear, and of a thousand processes
- * that wait at once none is to wake up all the time. */
+/* Each wait is as long as all waits before it: another thread may receive the answer, and a thousand processes that
+ * wait at once must not wake up all the time. */
 static int wait_ms(uint64_t until_ns)
 {
     const uint64_t now = monotonic_ns();
@@ -647,7 +645,7 @@ static int wait_ms(uint64_t until_ns)
 
 bool attach_wait(struct trip_client *client, uint64_t until_ns)
 {
-    /* A description of our own: the socket may be closed meanwhile, and its number be the host's. */
+    /* A duplicate: the host program may close the socket meanwhile and reuse its number. */
     struct pollfd socket = {.fd = descriptor_copy(client->attach.socket.fd), .events = POLLIN};
     client_unlock(client);
     poll(&socket, socket.fd >= 0 ? 1 : 0, wait_ms(until_ns));

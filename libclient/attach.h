@@ -19,7 +19,7 @@ enum attach_state {
 
 #define REFUSAL_MAX 256 /* bytes of tripd's reason */
 
-/* What is in the way of attaching, for people; the latest. */
+/* The latest reason why attaching failed, for people. */
 struct trouble {
     enum trouble_kind {
         TROUBLE_NONE,
@@ -43,11 +43,11 @@ struct attach {
     int refused;                  /* tripd's last refusal, -errno */
     uint64_t next_ns;             /* no new connection before */
     struct commons_view *commons; /* to be used once tripd has taken the openings */
-    int unanswered;               /* packets of openings */
-    bool late;                    /* some are of the commons before the one in use, where a breaker opened late */
+    int unanswered;               /* packets of openings that tripd has not answered */
+    bool late;                    /* these packets are of the commons before the one in use */
     uint64_t hello_ns;            /* when HELLO was sent */
     uint64_t resolve_serial;
-    struct trip_breaker *asked; /* those whose question has no answer yet */
+    struct trip_breaker *asked; /* breakers for which tripd has not answered RESOLVE */
     uid_t daemon_uid;
     struct trouble trouble;
     size_t connected;           /* which of the client's sockets it is, or was last */
@@ -58,7 +58,7 @@ struct attach {
 /* One step, without blocking. */
 void attach_step(struct trip_client *client);
 void attach_close(struct trip_client *client);
-/* False: it could not be sent now. */
+/* Asks tripd for the breaker's slot. False: the packet could not be sent now. */
 bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker);
 /* Under the lock, which it gives up meanwhile: waits until tripd has said something, a few milliseconds at most. False:
  * the lock could not be had again until then. */

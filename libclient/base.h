@@ -14,7 +14,7 @@
 #define COLD        __attribute__((cold, noinline))
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
-/* errno is the host program's: for the scopes that make system calls on behalf of a call that reports no error. */
+/* Restores errno at the end of a scope: a public function that reports no error must not change the host's errno. */
 #define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore), unused)) = errno
 
 static inline void errno_restore(const int *errno_was)

@@ -23,7 +23,7 @@ struct binding {
     struct limit_lines *limits; /* NULL: of retries alone, the breaker's own budget */
     uint64_t *tickets;
     struct commons_view *commons;
-    const struct binding *mirrored; /* of a shared one: what decides in its place while it is superseded */
+    const struct binding *mirrored; /* of a shared binding: the one that decides while it is superseded */
 };
 
 struct trip_breaker {
@@ -36,13 +36,13 @@ struct trip_breaker {
     struct trip_breaker *next;
     struct binding own;
     uint64_t own_word;
-    uint64_t own_budget; /* of retries: without tripd nothing else is limited */
-    char name[];         /* with what it takes */
+    uint64_t own_budget; /* the retry budget without tripd, when no other limit holds */
+    char name[];         /* allocated with the struct */
 };
 
 /* The binding in force; one that went stale is replaced first, without blocking. */
 const struct binding *breaker_bound(struct trip_breaker *breaker);
-/* Under the client's lock: finds the breaker in the view, else lets it be private. False: tripd must be asked for it.
+/* Under the client's lock: binds the breaker to its slot in the view, else keeps it private. False: ask tripd for it.
  */
 bool breaker_bind(struct trip_breaker *breaker);
 /* Under the client's lock: tripd's answer. */
@@ -50,15 +50,15 @@ void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t inca
 /* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
 const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
                                      struct binding ret_room[2]);
-/* Once nobody uses the client any more. */
+/* Frees all bindings, once no thread uses the client any more. */
 void bindings_free(struct trip_client *client);
-/* For a client that can ask nobody: the breaker as its view has it. -ENOMEM; -ENOENT: the view does not have it. */
+/* For a client that has no tripd: gives the breaker of its view. -ENOMEM; -ENOENT: the view does not have it. */
 int breaker_of_view(trip_client *client, const char *name, trip_breaker **ret_breaker);
 
 /* Does the slot hold the binding's breaker still, and are its words those in force? */
 static inline bool binding_current(const struct binding *binding)
 {
-    /* Sequentially consistent: what was done to the words before is seen by a tripd that moves the number afterwards.
+    /* Sequentially consistent: a tripd that moves the number afterwards sees this thread's earlier stores to the words.
      */
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_SEQ_CST);
     return policy_same_breaker(admission, binding->plain) && policy_same_commons(admission, binding->plain);
@@ -72,7 +72,7 @@ static inline bool binding_was_in_slot(const struct binding *binding, uint64_t *
     return likely(policy_same_breaker(*ret_admission, binding->plain));
 }
 
-/* Is it of a slot, whose calls are reported? */
+/* Is the breaker bound to a slot, so that its calls are reported? */
 static inline bool binding_shared(const struct binding *binding)
 {
     return binding->kind == BINDING_SHARED || binding->kind == BINDING_MIRRORED;

@@ -21,7 +21,7 @@ static const struct policy_retry private_retry = {.attempts = DEFAULT_RETRY_ATTE
                                                               .base_ns = DEFAULT_RETRY_BASE,
                                                               .max_ns = DEFAULT_RETRY_MAX}};
 
-/* What all breakers judge by while they are private. */
+/* The policy of all private breakers. */
 static struct policy_slot private_policy;
 static pthread_once_t private_policy_once = PTHREAD_ONCE_INIT;
 
@@ -45,7 +45,7 @@ static void fill_private_policy(void)
     };
 }
 
-/* Of breakers that did not fit, which admit everything: never written. */
+/* The state word of breakers that did not fit tripd's table. They admit everything, so nobody writes it. */
 static const struct state_line full_word = {.word = (uint64_t)WORD_CLOSED << WORD_STATE_SHIFT};
 
 static bool name_valid(const char *name)
@@ -61,7 +61,7 @@ static uint64_t *word_at(const struct table *table, uint32_t slot)
     return (uint64_t *)(uintptr_t)(table->base + (size_t)slot * table->stride);
 }
 
-/* Of a slot, by the words of this commons. */
+/* A binding to a slot, with the words of this commons. */
 static struct binding slot_binding(const struct view *view, struct commons_view *commons, uint32_t slot,
                                    uint32_t incarnation)
 {
@@ -80,7 +80,7 @@ static struct binding slot_binding(const struct view *view, struct commons_view 
     };
 }
 
-/* What decides in its place while it is superseded. It lends no permit: those of its commons count for nothing. */
+/* The binding that decides while `binding` is superseded. Permits of an outdated commons are void, so it has none. */
 static struct binding mirrored(const struct binding *binding)
 {
     struct binding mirrored = *binding;
@@ -91,8 +91,9 @@ static struct binding mirrored(const struct binding *binding)
     return mirrored;
 }
 
-/* A superseded binding. The mirror is what tripd knows; what its own commons knows beyond that, tripd has not been told
- * yet. While tripd is away again nobody mirrors: what the mirror does not deny, the own commons decides. */
+/* Chooses what decides for a superseded binding: the mirror, which shows what tripd knows, or the binding's own commons
+ * if a breaker opened there without tripd's knowledge. While tripd is away nobody updates the mirror, so the own
+ * commons decides unless the mirror is open. */
 static const struct binding *superseded(const struct binding *binding)
 {
     const struct policy_slot *const policy = binding->policy;
@@ -185,8 +186,8 @@ struct binding_pair {
     struct binding binding, mirrored;
 } __attribute__((aligned(LAYOUT_LINE)));
 
-/* All that were ever made, for one may be in use as long as the client is open; by pages, so that a pair takes no more
- * than its lines. */
+/* All bindings that were ever made: a thread may use one as long as the client is open. They are allocated by the page,
+ * so that a pair takes no more than its cache lines. */
 struct binding_page {
     struct binding_page *older;
     size_t used;
@@ -223,7 +224,7 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
         return;
     struct binding_pair *const pair = new_pair(breaker->client);
     if (!pair)
-        return; /* goes on as it is; the next time finds memory */
+        return; /* no memory: the breaker keeps its binding, and a later call tries again */
     pair->binding = *wanted;
     if (wanted->kind == BINDING_SHARED) {
         pair->mirrored = mirrored(wanted);
@@ -232,8 +233,8 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
     __atomic_store_n(&breaker->binding, &pair->binding, __ATOMIC_RELEASE);
 }
 
-/* tripd gives no slot with a mode or limits away that a lane says is resolved: said first, then looked at once more. An
- * unset word tells that tripd may have looked at the lane before. */
+/* tripd does not reuse a slot with a mode or limits that a lane marks as resolved. So this process marks the slot first
+ * and checks it again afterwards. An unset word tells that tripd may have read the lane before the mark. */
 static bool bind_to_slot(struct trip_breaker *breaker, const struct binding *found)
 {
     const struct lane *const lane = breaker->client->lane;
@@ -267,7 +268,8 @@ bool breaker_bind(struct trip_breaker *breaker)
     return false;
 }
 
-/* The same, and tripd is asked where it must be: when it is used, not when a thousand of them lose their places. */
+/* Resolves the breaker and asks tripd if needed. Only a breaker in use asks, so that a thousand breakers which lose
+ * their slots at once do not. */
 static void bind_or_ask(struct trip_breaker *breaker)
 {
     __atomic_store_n(&breaker->next_bind_ns, coarse_ns() + (breaker->full ? FULL_PAUSE_NS : ATTACH_PAUSE_NS),
@@ -306,7 +308,7 @@ const struct binding *breaker_bound(struct trip_breaker *breaker)
         client_unlock(client);
     }
     const struct binding *const decides = in_force(__atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE));
-    /* Stale: another thread is at it. Meanwhile by a rule of this process's own. */
+    /* Stale, while another thread looks the name up: until then the private binding decides. */
     return decides ? without_probe(breaker, decides) : &breaker->own;
 }
 
@@ -344,8 +346,8 @@ static bool waits_for_answer(const struct trip_breaker *breaker)
     return breaker->binding == &breaker->own && breaker->resolve_serial != 0;
 }
 
-/* Under the lock but while it waits: others may ask for other breakers, and hear the answer to this one. False: the
- * lock was not had again. */
+/* Under the lock, except while it waits: other threads may then ask for other breakers, and receive the answer to this
+ * question. False: the lock could not be taken again in time. */
 static bool resolve_within(struct trip_breaker *breaker, uint64_t until_ns)
 {
     struct trip_client *const client = breaker->client;

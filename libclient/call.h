@@ -8,7 +8,7 @@ enum call_flag {
     CALL_COUNTED = 1, /* in the meter's `started` */
     CALL_PERMIT = 2,  /* holds a permit of a half-open breaker */
     CALL_PROBING = 4, /* holds the state word itself */
-    CALL_WATCHED = 8, /* stands in the lane's table of calls in flight */
+    CALL_WATCHED = 8, /* listed in the lane's table of calls in flight */
     CALL_TICKET = 16, /* holds a ticket of the bulkhead */
     CALL_TRACKED = 32 /* its content is in track.c */
 };
@@ -49,11 +49,11 @@ static inline uint64_t call_ticks(const struct call *call)
 
 /* ---- track.c: calls of threads that asked for it */
 struct tracked;
-/* The call has been admitted: notes it, and leaves in it where it is noted. */
+/* Moves an admitted call's content to track.c, and leaves its place and serial in the call. */
 void track_begin(struct call *call);
-/* Before a call is ended, or goes to a thread of libtrip's: makes it an untracked one. False: it is over already. */
+/* Makes the call an untracked one, before it is ended or moves to a thread of libtrip. False: the call has ended. */
 bool track_take(struct call *call);
-/* One that the calling thread began and nobody has ended. */
+/* Gives a call that the calling thread began and nobody has ended. */
 bool track_take_own(struct call *ret_call);
 void track_close(const struct trip_client *client);
 

@@ -29,7 +29,8 @@ bool client_try_lock(struct trip_client *client)
     return false;
 }
 
-/* By trying: who holds it waits for tripd without it, and does no more than a few system calls with it. */
+/* Tries until then: a thread that holds the lock makes a few system calls at most, and gives it up to wait for tripd.
+ */
 bool client_lock_until(struct trip_client *client, uint64_t until_ns)
 {
     static const struct timespec nap = {.tv_nsec = 500000};
@@ -97,9 +98,8 @@ static int client_take(const char *instance, struct trip_client **ret_client)
     return error;
 }
 
-/* Until attached, refused, or the time is up; at once if nobody listens. Several threads may be at it: each takes what
- * has come. What is not done by then goes on by itself: an answer that finds the time over is the next call's to take.
- */
+/* Attaches until it is done, refused, or the time is up; returns at once if nobody listens. Several threads may attach
+ * at once: each handles the packets that have come. After the time is up, the next call handles the answer. */
 static void attach_within(struct trip_client *client, uint64_t until_ns)
 {
     bool locked = client_lock_until(client, until_ns);
@@ -166,7 +166,7 @@ int trip_default(trip_client **ret_client)
         if (error < 0)
             return error;
         if (!__atomic_compare_exchange_n(&own, &none, client, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
-            trip_close(client); /* another thread was faster, with the same one */
+            trip_close(client); /* another thread has stored the same client first */
             client = none;
         }
     }
@@ -228,7 +228,7 @@ void trip_close(trip_client *client)
 
 /* ---------------------------------------------------------------------------------------------------------- status */
 
-/* Once attached there is only a hang-up to be noticed, for which tripd keeps the lane: no hurry. */
+/* Once attached, the client only has to notice a hang-up. tripd keeps the lane over a hang-up, so there is no hurry. */
 static uint64_t look_later_ns(const struct trip_client *client)
 {
     const struct view *const view = __atomic_load_n(&client->view, __ATOMIC_ACQUIRE);

@@ -42,7 +42,7 @@ struct trip_client {
     unsigned thread_slot;
     unsigned opens; /* trip_open less trip_close; under clients.lock */
     pthread_mutex_t lock;
-    int cancel_state; /* of the thread that holds the lock, as it was before */
+    int cancel_state; /* the lock holder's cancel state before it took the lock */
     struct attach attach;
     bool settled; /* attached as far as it goes: no hurry to look again. Read without the lock */
     /* Read without the lock. Until then a lane is on its way, and what this process takes waits for its number. */
@@ -65,8 +65,8 @@ struct clients {
 };
 extern struct clients clients;
 
-/* A client of breakers that are kept in this very process, for `tripctl simulate`: its lane is made, whoever keeps them
- * takes it, and it speaks to nobody. Takes the view. */
+/* For `tripctl simulate`: a client whose breakers are kept in this very process. It makes a lane, which the keeper of
+ * the breakers reads, and connects to no tripd. It owns the view. */
 int client_of_view(struct view *view, trip_client **ret_client);
 
 uint64_t serial_next(void);
@@ -74,8 +74,8 @@ uint64_t serial_next(void);
 void client_look(struct trip_client *client);
 /* In a forked child. */
 void client_forked(struct trip_client *client);
-/* The lock; false: not at once, or not until then (monotonic). Who holds it is not cancelled: what it does are
- * cancellation points, and nobody would give the lock back. */
+/* Takes the lock; false: not at once, or not until then (monotonic). The lock holder cannot be cancelled: its system
+ * calls are cancellation points, and a cancelled holder would never give the lock back. */
 bool client_try_lock(struct trip_client *client);
 bool client_lock_until(struct trip_client *client, uint64_t until_ns);
 void client_unlock(struct trip_client *client);

@@ -4,7 +4,7 @@
 #include "steps.h"
 #include "tell.h"
 
-#define ADMIT_TRIES 4 /* another client may move the word under us: then once more, by what it is now */
+#define ADMIT_TRIES 4 /* another client may move the word meanwhile: then libtrip judges the new word */
 
 bool trip_admitted(trip_verdict verdict)
 {
@@ -66,8 +66,7 @@ trip_verdict trip_allow(trip_breaker *breaker)
     return question(breaker, binding);
 }
 
-/* --------------------------------------------------------------------------------------------------------- admission
- */
+/* ------------------------------------------------------------------------------------------------------- admission */
 
 static bool take_permit(struct call *call, uint64_t word, uint64_t now_ms)
 {
@@ -89,7 +88,7 @@ static bool take_word(struct call *call, uint64_t word, uint64_t now_ms)
     return true;
 }
 
-/* Takes what the state demands. *ret_again: the word moved meanwhile. */
+/* Takes the permit or the step that the state demands. *ret_again: the word moved meanwhile. */
 static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret_again)
 {
     const uint64_t word = call->word;
@@ -161,7 +160,7 @@ static void count_started(const struct reporter *reporter, struct call *call)
         tell_ring(reporter->lane, call->binding->view);
 }
 
-/* What the breaker lent to a call that is not sent after all. */
+/* Gives back the permit or the probing word of a call that is not sent after all. */
 static void give_back_unsent(const struct call *call)
 {
     const struct permit permit = {.index = call->permit_index, .word = call->permit};
@@ -185,8 +184,8 @@ static trip_verdict reject(const struct reporter *reporter, struct call *call, e
 
 #define PASSED_NS 1 /* a deadline so near has passed */
 
-/* In shadow a call takes what there is, as in auto. One that would have been denied takes nothing, is counted by what
- * would have denied it, and goes out. */
+/* In shadow mode a call takes tickets and tokens as in auto. A call that auto would have denied takes nothing, is
+ * counted under the limit that would have denied it, and is admitted. */
 static void shadow_limits(const struct reporter *reporter, struct call *call, trip_priority priority, bool overruled)
 {
     enum limited by;
@@ -197,7 +196,7 @@ static void shadow_limits(const struct reporter *reporter, struct call *call, tr
         reporter_add(reporter, &reporter->meter->limited[by]);
 }
 
-/* Limits hold where the breaker may deny: not where its mode is to admit whatever comes. */
+/* Limits hold only where the breaker may deny: mode disabled admits every call. */
 static bool limited(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
                     bool overruled, enum limited *ret_by)
 {
@@ -209,7 +208,7 @@ static bool limited(const struct reporter *reporter, struct call *call, trip_pri
     if (mode != TRIP_MODE_AUTO || limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
         if (trip_call_remaining_ns((const trip_call *)call) > PASSED_NS)
             return false;
-        *ret_by = LIMITED_DEADLINE; /* it was waited for too long */
+        *ret_by = LIMITED_DEADLINE; /* the deadline passed while the call waited for a ticket */
         limits_give_unsent(reporter, call);
     }
     give_back_unsent(call);
@@ -233,11 +232,11 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     *call = (struct call){.generation = (uint32_t)fork_generation()};
     if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
         return trip_allow(breaker);
-    client_look(breaker->client); /* who is denied comes no other way; not between a call's begin and its end */
+    client_look(breaker->client); /* a denied caller has no other chance; not between a call's begin and its end */
     call->breaker = breaker;
     call->binding = breaker_bound(breaker);
     const uint64_t asked = view_ticks(call->binding->view);
-    /* First the lane, so that whatever is held is its. */
+    /* The lane first, so that the permits and tickets that the call takes carry its number. */
     const struct reporter reporter = reporter_find(breaker, call->binding);
     const uint64_t left_ns = options->within_ns ? options->within_ns : UINT64_MAX;
     if (left_ns <= PASSED_NS) /* before admit: a call that is not sent takes no probe's permit */
@@ -276,7 +275,7 @@ uint64_t trip_call_remaining_ns(const trip_call *public_call)
     return ticks_between(view_ticks(call->binding->view), call->deadline);
 }
 
-/* A closed breaker, a section of one's own, and limits: all that begin_slow would find out is known. */
+/* The fast path of a closed breaker with limits, in the thread's own section: it needs none of begin_slow's checks. */
 static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, const struct thread_slot *slot,
                                                             struct meter *meter, uint64_t limits)
 {

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OURS_FROM 3 /* 0 to 2 are the host's, who reads and prints there also where it has closed them */
+#define OURS_FROM 3 /* the host reads from and prints to 0 to 2, even if it has closed them */
 
 int descriptor_raise(int fd)
 {
@@ -31,7 +31,7 @@ struct descriptor descriptor_own(int fd)
     return (struct descriptor){.fd = fd, .dev = status.st_dev, .ino = status.st_ino};
 }
 
-/* Is the number still what we opened? A socket's and a memfd's inode is its own. */
+/* Is the descriptor still the one that libtrip opened? Each socket and memfd has an inode of its own. */
 bool descriptor_valid(const struct descriptor *descriptor)
 {
     struct stat status;

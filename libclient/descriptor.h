@@ -12,7 +12,7 @@ struct descriptor {
     ino_t ino;
 };
 
-/* What a system call returned, under a number that is no standard descriptor's. -1 and errno: there is none. */
+/* Moves the descriptor that a system call returned to a number above 2. -1 and errno: the process has none left. */
 int descriptor_raise(int fd);
 int descriptor_copy(int fd);
 struct descriptor descriptor_own(int fd);

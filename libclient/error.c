@@ -119,7 +119,7 @@ static void count(const struct reporter *reporter, trip_error_type type)
     meter_moved(reporter->lane, meter, &reporter->lane->view->segment->round);
 }
 
-/* Of a call's error of which nothing but its type is known the count says it all. */
+/* A call's error without texts needs no record: the count of its type says all that is known. */
 static bool has_more(const trip_error *error, bool outside)
 {
     return outside ||

@@ -1,12 +1,11 @@
-/* What went wrong, as tripd is told: counted by type in the meter, and with its texts in the section's ring of records.
- */
+/* Reports errors to tripd: counts them by type in the meter, and appends their texts to the section's error ring. */
 #ifndef TRIP_ERROR_H
 #define TRIP_ERROR_H
 
 #include "tell.h"
 
-/* Of this outcome, which failed; or, with `outside`, of no call. True: half of the ring of records is full, and tripd
- * should come. */
+/* Reports the error of a failed outcome or, with `outside`, an error outside of any call. True: half of the error ring
+ * is full, and tripd should be woken. */
 bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside);
 
 /* The type that is counted. */

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FORK_BUSY UINT64_MAX /* a thread of the child is dropping what is the parent's */
+#define FORK_BUSY UINT64_MAX /* a thread of the child is dropping the parent's state */
 
 static const uint64_t never_opened = 0;
 const uint64_t *fork_page = &never_opened;
@@ -41,7 +41,8 @@ int fork_watch(void)
     return 0;
 }
 
-/* What another thread of the parent held or was changing at the fork is either append-only or made anew. */
+/* Another thread of the parent may have held a lock or been in the middle of a change at the fork, so the child makes
+ * every structure anew, except append-only ones. */
 static void drop_what_is_the_parents(void)
 {
     ERRNO_KEPT;
@@ -53,7 +54,7 @@ static void drop_what_is_the_parents(void)
 
 uint64_t fork_generation(void)
 {
-    if (unlikely(!page)) /* nothing was ever opened: there is nothing of a parent's */
+    if (unlikely(!page)) /* this process opened no client, so it inherited none */
         return 1;
     /* Acquire: pairs with the release below, the clients are ready for this process. */
     uint64_t seen = __atomic_load_n(page, __ATOMIC_ACQUIRE);

@@ -7,10 +7,10 @@
 /* Wiped to 0 in a forked child. */
 extern const uint64_t *fork_page HIDDEN;
 int fork_watch(void);
-/* Of this process; in a forked child it first drops what is the parent's. 0: another thread is at that right now. */
+/* The generation of this process. A forked child first drops the parent's state; 0: another thread is doing so now. */
 uint64_t fork_generation(void);
 
-/* track.c: the parent's calls are none of the child's. */
+/* track.c: forgets the parent's calls, which the child must not end. */
 void track_forked(void);
 
 #endif

@@ -14,15 +14,15 @@ struct hedge {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* on CLOCK_MONOTONIC */
     unsigned users;         /* trip_run, and each thread that runs */
-    /* Threads that have not answered. None when a retry begins: the last of them answers with a failure. Who is late
-     * after another answer answers for nothing, and no retry follows. */
+    /* Threads that have not answered. It is 0 when a retry begins, because only the last thread answers with a failure.
+     * Results that arrive after `answered` are ignored, and no retry follows. */
     unsigned running;
     bool answered;
-    trip_outcome outcome; /* the first that is no failure, else the last */
+    trip_outcome outcome; /* the first outcome that is no failure, else the last outcome */
     trip_attempt attempt;
 };
 
-/* One thread's own. */
+/* The state of one attempt's thread. */
 struct runner {
     struct hedge *hedge;
     trip_call call;
@@ -48,7 +48,7 @@ struct hedge *hedge_new(trip_breaker *breaker, const trip_options *options, trip
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&hedge->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    /* As if opened once more: trip_close leaves the client to the last attempt that runs. */
+    /* Counts as one more trip_open, so that trip_close leaves the client to the last attempt that runs. */
     pthread_mutex_lock(&clients.lock);
     breaker->client->opens++;
     pthread_mutex_unlock(&clients.lock);
@@ -114,7 +114,7 @@ static void *run(void *context)
     return NULL;
 }
 
-/* A thread that takes no signal of the host program's. False: there is none. */
+/* Starts a thread that blocks the host program's signals. False: no thread could be started. */
 static bool start_thread(struct runner *runner)
 {
     pthread_attr_t detached;
@@ -130,7 +130,7 @@ static bool start_thread(struct runner *runner)
     return started;
 }
 
-/* Under the lock. False: no memory, no thread; the call is the caller's still. */
+/* Under the lock. False: there is no memory or no thread, and the caller still has to end the call. */
 static bool start(struct hedge *hedge, trip_call *call, unsigned number)
 {
     track_take((struct call *)call); /* its end is not this thread's any more */

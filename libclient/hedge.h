@@ -1,5 +1,5 @@
 /* Hedged attempts of trip_run: the first runs in a thread of its own, and when it takes longer than the settings say, a
- * second one does too. Whoever succeeds first answers; the other ends when it ends. */
+ * second one runs in another thread. The first success is the answer; the other attempt runs to its end. */
 #ifndef TRIP_HEDGE_H
 #define TRIP_HEDGE_H
 
@@ -10,11 +10,11 @@ struct hedge;
 /* Runs it and ends its call. attempt->error.type is the failure's. */
 trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call);
 
-/* NULL: no memory; then nothing is hedged. */
+/* NULL: there is no memory, and the operation is not hedged. */
 struct hedge *hedge_new(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg);
 /* One attempt, or two at once. False: it was not admitted. */
 bool hedge_try(struct hedge *hedge, const trip_options *options, trip_attempt *ret_attempt, trip_result *result);
-/* trip_run's part is over; the last to leave releases the operation's argument. */
+/* trip_run leaves the hedge. The last thread that leaves releases the operation's argument. */
 void hedge_leave(struct hedge *hedge);
 
 #endif

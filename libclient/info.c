@@ -58,7 +58,7 @@ static trip_reason last_reason(const struct binding *binding, uint64_t word)
     return (trip_reason)reason;
 }
 
-/* Why a breaker that no tripd looks after opened: there is one way. */
+/* Without tripd, only consecutive failures open a breaker. */
 static trip_reason reason_of(const struct binding *binding, uint64_t word)
 {
     const trip_reason told = last_reason(binding, word);
@@ -66,8 +66,8 @@ static trip_reason reason_of(const struct binding *binding, uint64_t word)
     return unseen ? TRIP_REASON_CONSECUTIVE : told;
 }
 
-/* Until the state admits a call: its time runs on while a mode forces it open. A half-open breaker whose permits are
- * all out admits when the first lease ends, and tripd is there to free it. */
+/* The time until the state admits a call; it runs on while a mode forces the breaker open. A half-open breaker whose
+ * permits are all out admits a call when the first lease ends, if tripd is there to free the permit. */
 static uint64_t state_wait_ms(const struct binding *binding, uint64_t word, uint64_t now_ms)
 {
     const uint64_t longest_ms = __atomic_load_n(&binding->policy->longest_ms, __ATOMIC_RELAXED);

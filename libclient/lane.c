@@ -39,7 +39,7 @@ static int sealed_memfd(void)
     return fd;
 }
 
-/* Of the thread: the process's folder is empty once its main thread has ended. -1: there is no /proc. */
+/* Opens the thread's folder, because the process's is empty once its main thread has ended. -1: there is no /proc. */
 static int second_description(int fd)
 {
     char path[48];
@@ -129,7 +129,7 @@ static int give_memory(const struct lane *lane, size_t from, size_t until)
     return result < 0 ? -ENOMEM : 0;
 }
 
-/* A kernel that refuses is asked again after a while: it looks hard for memory each time. */
+/* A kernel that refused memory is asked again only after a while, because each refusal costs it a long search. */
 static bool may_ask(const struct lane *lane)
 {
     const uint64_t until_ns = __atomic_load_n(&lane->refused_until_ns, __ATOMIC_RELAXED);
@@ -237,7 +237,7 @@ static bool section_present(struct lane *lane, uint32_t section)
     return true;
 }
 
-/* Of who holds its bit. */
+/* For the thread that holds the section's bit. */
 static bool section_ready(struct lane *lane, uint32_t section)
 {
     if (!lane->meters[section])
@@ -440,7 +440,7 @@ static uint32_t room_take(struct lane *lane)
     return used + 1;
 }
 
-/* A room in which nobody has counted. Where another one was taken since it is lost: a lane has rooms to spare. */
+/* Takes an unused room. If another thread was faster, the room is lost; a lane has rooms to spare. */
 static void room_give(struct lane *lane, uint32_t room)
 {
     __atomic_compare_exchange_n(&lane->memory->rooms_used, &room, room - 1, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);

@@ -1,4 +1,4 @@
-/* The lane: the memfd, and which section and meter is whose. */
+/* The lane: its memfd, the sections that threads hold, and the meters of breakers. */
 #ifndef TRIP_LANE_H
 #define TRIP_LANE_H
 
@@ -16,7 +16,7 @@ struct lane {
     uint32_t thread_meters;                    /* meters taken by other sections than 0 */
     uint32_t spares[16];                       /* meter + 1: taken, but another thread was faster */
     uint32_t watch_next;                       /* where to look for a place in the table of calls in flight */
-    /* What of it has memory for sure: sections, meters and rooms below. */
+    /* Sections, meters and rooms below these numbers have memory for sure. */
     uint32_t sections_present, meters_present, rooms_present;
     bool calls_present;
     uint64_t refused_until_ns; /* the kernel had no memory: it is not asked again before; 0: it never refused */
@@ -50,8 +50,8 @@ static inline uint32_t lane_room(struct lane *lane, uint32_t *place)
 /* Is there a table of calls in flight? It gets its memory when the first call is to be watched. */
 bool lane_calls_ready(struct lane *lane);
 
-/* Says in the lane that this process has a handle bound to the slot. Before the binding is believed, the slot's
- * incarnation is to be read again: tripd may have given the slot away until now. */
+/* Marks in the lane that this process has a handle bound to the slot. The caller must read the slot's incarnation again
+ * before it uses the binding: tripd may have reused the slot before the mark. */
 void lane_resolve(const struct lane *lane, uint32_t slot);
 
 /* Has tripd given up a lane that it had taken? */

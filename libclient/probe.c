@@ -1,10 +1,11 @@
-/* Who may try whether an open breaker's dependency is back: permits of a half-open one, and, while tripd is away, the
- * word itself, which one client takes (probing). The steps are internal/state_word.h's and internal/permit_word.h's. */
+/* Probes: calls that try whether the dependency is back. A probe needs a permit of the half-open breaker or, while
+ * tripd is away, the state word itself, which one client takes (probing). internal/state_word.h and
+ * internal/permit_word.h define the steps. */
 #include "steps.h"
 
 #include "internal/permit_word.h"
 
-#define DEADLINE_TRIES 1000 /* as in streak.c: against who does nothing but change the word */
+#define DEADLINE_TRIES 1000 /* as in streak.c: against a process that changes the word all the time */
 
 /* How many permit words can be armed. */
 static uint32_t permit_count(const struct binding *binding)
@@ -68,7 +69,8 @@ bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t la
         if (!permit_takeable(permit, word) || !__atomic_compare_exchange_n(&binding->permits[i], &permit, taken.word,
                                                                            false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
             continue;
-        /* A superseded commons lends nothing: the one in force waits only for leases that began before it was made. */
+        /* Permits of a superseded commons are void: tripd waits only for leases that began before it made the new one.
+         */
         if (extend_deadline(binding, word, end_ms) && !permit_lease_over(taken.word, view_now_ms(binding->view)) &&
             (binding->kind != BINDING_SHARED || binding_current(binding))) {
             *ret_permit = taken;
@@ -82,7 +84,7 @@ bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t la
 
 bool probe_due(const struct binding *binding, uint64_t word, uint64_t now_ms)
 {
-    /* Its lane and so its payload are of no matter here. */
+    /* The lane and the payload do not matter here. */
     return binding->kind != BINDING_MIRRORED && word_after_takeover(word, binding->policy, 0, now_ms) != word &&
            view_away(binding->view);
 }

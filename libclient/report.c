@@ -1,4 +1,4 @@
-/* How did a call end? */
+/* Reporting how calls end. */
 #include "error.h"
 #include "shared_limits.h"
 #include "steps.h"
@@ -29,7 +29,7 @@ struct reporter reporter_find(struct trip_breaker *breaker, const struct binding
     return (struct reporter){.lane = lane, .meter = meter, .section = section};
 }
 
-/* Now and then: is tripd still the one whose commons and lane these are? */
+/* Checks now and then whether tripd is still the one that gave this commons and took this lane. */
 static inline bool look_is_due(uint64_t count)
 {
     return count % LOOK_EVERY == 0;
@@ -177,7 +177,7 @@ static enum permit_outcome permit_answer(const struct outcome *outcome)
     return outcome->slow ? PERMIT_SLOW_OK : PERMIT_OK;
 }
 
-/* Gives back what the call held. False: it was late, what it held is another's by now. */
+/* Gives back the call's permit or probing word. False: the lease is over, and another call may hold it now. */
 static bool give_back(const struct call *call, const struct outcome *outcome)
 {
     const struct binding *const binding = call->binding;
@@ -248,13 +248,13 @@ static inline uint64_t ticks_at_end(const struct call *call)
     return call->ticks ? view_ticks(call->binding->view) : 0;
 }
 
-/* 1 at least, for 0 is of a call that is not timed. */
+/* 1 at least, because 0 stands for a call that is not timed. */
 static inline uint64_t lasted_ns(const struct call *call, uint64_t until_ticks)
 {
     return call->ticks ? at_least(ticks_between(call->ticks, until_ticks), 1) : 0;
 }
 
-/* One of a sample is not slow: so few of them would look like a rate. */
+/* A call that was timed only as a sample never counts as slow: too few are timed for a rate of slow calls. */
 static bool was_slow(const struct policy_slot *policy, const struct outcome *outcome, bool measured)
 {
     return latency_slow(policy, outcome->latency_ns) && (!measured || policy_times_calls(policy));
@@ -303,7 +303,7 @@ COLD void outcome_end(struct call *call, struct outcome *outcome)
     struct call ended = *call;
     call->breaker = NULL;
     if (ended.generation == 0 || ended.generation != (uint32_t)fork_generation())
-        return; /* the parent's */
+        return; /* the parent began this call */
     if (track_take(&ended))
         end_own(&ended, outcome);
 }

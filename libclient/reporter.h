@@ -71,8 +71,8 @@ static inline uint32_t reporter_lane(const struct trip_client *client, const str
     return lane_number(__atomic_load_n(&client->lane, __ATOMIC_ACQUIRE), binding->plain);
 }
 
-/* May this process take what is given back at its death? Only the number of its lane tells tripd whose it is. While the
- * lane is on its way a process waits for it; one that gets no lane holds until its lease ends. */
+/* May this process take permits and tickets that tripd frees at its death? tripd finds them only by the lane's number,
+ * so a process whose lane is on its way waits for it. A process that gets no lane holds them until their lease ends. */
 static inline bool reporter_may_hold(const struct trip_client *client, const struct binding *binding)
 {
     return binding->kind != BINDING_SHARED || reporter_lane(client, binding) != 0 ||

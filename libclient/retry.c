@@ -1,4 +1,5 @@
-/* Retries of one operation: whether, and after how long. What they may cost all processes together, the budget says. */
+/* Decides whether an operation is retried, and after how long. The budget bounds the retries of all processes together.
+ */
 #include "shared_limits.h"
 
 struct retry {
@@ -25,8 +26,9 @@ void trip_retry_within(trip_retry *public_retry, uint64_t within_ns)
     retry->deadline_ns = within_ns ? saturated((unsigned __int128)view_now_ns(retry->view) + within_ns) : 0;
 }
 
-/* Does the breaker end the retries? An open one does, however soon it may be tried; one whose probes are all out, if
- * each of their leases lasts for longer than the delay. A ramp throws dice at each call, and ends nothing. */
+/* Does the breaker end the retries? An open breaker does, however soon it may be probed; a half-open one does if all
+ * probes are out and every lease outlasts the delay. A ramping breaker draws anew for each call, and ends no retries.
+ */
 static bool ends_retries(struct trip_breaker *breaker, uint64_t delay_ns)
 {
     trip_info info;

@@ -75,7 +75,7 @@ static int status_of(const trip_result *result)
     return result->outcome == TRIP_CANCELLED ? -ECANCELED : 0;
 }
 
-/* Of a retry that was not admitted. */
+/* Why a denied retry ended the retries. */
 static trip_retry_answer denied_by(trip_verdict verdict)
 {
     switch (verdict) {
@@ -90,7 +90,7 @@ static trip_retry_answer denied_by(trip_verdict verdict)
     }
 }
 
-/* What is left for the next attempt: 1 where nothing is, which is not sent. */
+/* The time until the deadline, for the next attempt; 1 if it has passed, so that admission denies the attempt. */
 static uint64_t left_ns(uint64_t deadline_ns)
 {
     const uint64_t now_ns = monotonic_ns();
@@ -119,7 +119,7 @@ static void try_until_done(struct run *run, uint64_t started_ns)
         result->stopped_by = denied_by(result->verdict);
 }
 
-/* Also where the thread is cancelled. */
+/* Runs at the end, also if the thread is cancelled. */
 static void over(void *context)
 {
     const struct run *const run = context;
@@ -142,7 +142,7 @@ int trip_run_with(trip_breaker *breaker, const trip_options *options, trip_opera
     int cancel_state = PTHREAD_CANCEL_ENABLE;
     if (run.options.idempotent && trip_hedge_after(breaker, &delay_ns))
         run.hedge = hedge_new(breaker, &run.options, operation, arg);
-    if (run.hedge) /* a thread that ended while it waits would leave the others at its lock */
+    if (run.hedge) /* a thread cancelled in its wait would leave the lock taken, and the other threads stuck */
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     pthread_cleanup_push(over, &run);
     try_until_done(&run, started_ns);

@@ -1,7 +1,7 @@
 /* Limits that all processes share: a call that the breaker admitted may still find no ticket of the bulkhead, no token
  * of the rate, or be shed because the dependency is overloaded. Tickets and tokens are words in the commons
- * (internal/ticket_word.h, internal/bucket_word.h); how many there are, tripd publishes in the policy slot. Without
- * tripd there is the retry budget alone, the process's own. */
+ * (internal/ticket_word.h, internal/bucket_word.h); tripd publishes their number in the policy slot. Without tripd the
+ * only limit is the process's own retry budget. */
 #include "shared_limits.h"
 
 #include <errno.h>
@@ -13,11 +13,11 @@
 #include "tell.h"
 
 #define TICKET_TRIES 3
-/* From where one lane begins to look to where the next one does: 263 words, a prime above their number, so that all are
- * begun at, and neighbours mostly on lines apart. */
+/* The distance between the places where neighbouring lanes begin to search: 263 words. It is a prime above their
+ * number, so that lanes begin at all words, and neighbours mostly on different cache lines. */
 #define TICKET_SPREAD (263 * TICKETS_PER_WORD)
 
-#define RATE_TRIES 64 /* lost swaps in a row are others' tokens, or somebody's malice: then there is none for us */
+#define RATE_TRIES 64 /* another process won each lost CAS, or attacks: after so many in a row the call is denied */
 
 static uint64_t load(const uint64_t *word)
 {
@@ -27,7 +27,7 @@ static uint64_t load(const uint64_t *word)
 
 /* --------------------------------------------------------------------------------------------------------- bulkhead */
 
-/* To the commons that it was taken from, be it superseded or not. */
+/* Gives the ticket back to the commons from which it was taken, even if that is superseded. */
 void limits_give(const struct call *call)
 {
     struct limit_lines *const lines = call->binding->limits;
@@ -73,7 +73,7 @@ static uint32_t own_lane(const struct reporter *reporter, const struct binding *
     return lane && !lane_given_up(lane) ? lane_number(lane, binding->plain) : 0;
 }
 
-/* An adaptive limit that nobody moves any more is the most that it may be. */
+/* While tripd is away nobody adapts the limit, so the highest one allowed holds. */
 struct ticket_limit limits_tickets(const struct binding *binding)
 {
     struct ticket_limit limit = policy_tickets(binding->policy);
@@ -83,22 +83,22 @@ struct ticket_limit limits_tickets(const struct binding *binding)
     return limit;
 }
 
-/* As whom this process holds a ticket. Who has no number, or not yet, holds a lease: its death goes unnoticed until the
- * lease's end. */
+/* The holder that this process writes into a ticket: its lane's number or, without one, a lease, which tripd frees at
+ * the lease's end and not at the process's death. */
 static uint32_t holder_now(const struct reporter *reporter, const struct binding *binding)
 {
     const uint32_t lane = own_lane(reporter, binding);
     return lane != 0 && lane <= TICKET_LANE_MAX ? lane : ticket_lease(view_now_ms(binding->view));
 }
 
-/* Where the number or the lease was lost since, the ticket is marked as somebody else's, or nobody's. */
+/* If the process lost its number or lease meanwhile, the ticket carries another process's mark or none. */
 static bool still_holder(const struct reporter *reporter, const struct call *call, uint32_t holder)
 {
     return holder < TICKET_LEASE ? own_lane(reporter, call->binding) == holder
                                  : !ticket_lease_over(holder, view_now_ms(call->binding->view));
 }
 
-/* 0; -EAGAIN: there is none; -EINTR: it had to be given back. */
+/* Returns 0; -EAGAIN: no ticket is free; -EINTR: the ticket had to be given back. */
 static int ticket_try_once(const struct reporter *reporter, struct call *call, trip_priority priority)
 {
     const struct policy_slot *const policy = call->binding->policy;
@@ -118,8 +118,8 @@ static int ticket_try_once(const struct reporter *reporter, struct call *call, t
     return 0;
 }
 
-/* Once more where others who gave theirs back, too, may have left one. Each try counts as a call of its own, or tripd
- * could find one call with two tickets. */
+/* Tries again after -EINTR, because other callers may have given back their tickets, too. Each try counts as a call of
+ * its own, or tripd could find one call with two tickets. */
 static bool ticket_try(const struct reporter *reporter, struct call *call, trip_priority priority)
 {
     int error = -EINTR;
@@ -132,7 +132,7 @@ static bool ticket_try(const struct reporter *reporter, struct call *call, trip_
     return error == 0;
 }
 
-/* Strangers may sleep there before us, and be woken in our place: then we look by ourselves. */
+/* Other processes may sleep on the word first and be woken instead, so a waiter also checks by itself this often. */
 #define TICKET_SLEEP_NS UINT64_C(50000000)
 
 static void futex_wait(uint32_t *word, uint32_t seen, uint64_t ns)
@@ -151,12 +151,12 @@ static bool still_admitted(const struct reporter *reporter, struct call *call)
     return false;
 }
 
-/* Whoever waits says so first, and then looks for a ticket. Returns `wakes`, which moves when one is given back. */
+/* Announces a waiter, which then tries to take a ticket. Returns `wakes`, which moves when a ticket is given back. */
 static uint32_t say_waiting(struct limit_lines *lines)
 {
     const uint32_t wakes = __atomic_load_n(&lines->wakes, __ATOMIC_ACQUIRE);
     __atomic_store_n(&lines->waiting, 1, __ATOMIC_SEQ_CST);
-    /* Pairs with limits_give: either it sees us waiting, or we see its ticket. */
+    /* Pairs with limits_give: either the giver sees this waiter, or this waiter sees the ticket. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return wakes;
 }
@@ -196,7 +196,7 @@ static bool take_ticket(const struct reporter *reporter, struct call *call, trip
 
 /* ------------------------------------------------------------------------------------------------------------- rate */
 
-/* Also the call's beginning, if it is timed: one look at the clock for both. */
+/* One reading of the clock serves both the rate and, if the call is timed, the call's beginning. */
 static bool take_token(struct call *call, trip_priority priority)
 {
     uint64_t *const at = &call->binding->limits->rate;
@@ -227,7 +227,7 @@ uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priori
 
 /* --------------------------------------------------------------------------------------------- adaptive throttling */
 
-/* While tripd is away nobody measures: the share is old, and would shed for as long. */
+/* While tripd is away nobody updates the share, so libtrip ignores it; else it would shed all that time. */
 static bool sheds(const struct binding *binding, trip_priority priority)
 {
     const uint64_t admits = policy_admit_permille(binding->policy, priority);
@@ -236,7 +236,7 @@ static bool sheds(const struct binding *binding, trip_priority priority)
 
 /* --------------------------------------------------------------------------------------------------------- together */
 
-/* What can be given back is taken before what cannot. */
+/* Takes the ticket, which can be given back, before the token, which cannot. */
 bool limits_take(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
                  enum limited *ret_by)
 {

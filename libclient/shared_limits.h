@@ -1,4 +1,5 @@
-/* What a call meets behind the breaker: the bulkhead, the rate, adaptive throttling, and a retry the budget. */
+/* The limits that a call must pass after the breaker: bulkhead, rate and adaptive throttling; for a retry the budget.
+ */
 #ifndef TRIP_LIMITS_H
 #define TRIP_LIMITS_H
 
@@ -12,11 +13,11 @@ bool limits_take(const struct reporter *reporter, struct call *call, trip_priori
                  enum limited *ret_by);
 /* How many tickets there are now. */
 struct ticket_limit limits_tickets(const struct binding *binding);
-/* Gives a ticket back, and wakes who waits for one. */
+/* Gives a ticket back, and wakes callers that wait for one. */
 void limits_give(const struct call *call);
-/* The same of a call that is not sent after all, if it has one. */
+/* Gives back the ticket, if any, of a call that is not sent after all. */
 void limits_give_unsent(const struct reporter *reporter, struct call *call);
-/* Until the rate admits the next call of this priority; 0: now. */
+/* The time until the rate admits the next call of this priority; 0: now. */
 uint64_t limits_rate_wait_ns(const struct binding *binding, trip_priority priority);
 /* Charges the retry budget: the host's, without tripd the process's own. False: it is dry. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding);

@@ -1,4 +1,4 @@
-/* What clients do to state words: streaks that open (streak.c), and probes (probe.c). */
+/* The steps by which clients change state words: streaks that open (streak.c), and probes (probe.c). */
 #ifndef TRIP_STEPS_H
 #define TRIP_STEPS_H
 
@@ -22,14 +22,14 @@ uint64_t probe_permit_wait_ms(const struct binding *binding, uint64_t now_ms);
 /* Takes one and extends the state word's deadline to its lease's end. */
 bool probe_permit_take(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
                        struct permit *ret_permit);
-/* False: the lease is over, the permit is another's. */
+/* False: the lease is over, and the permit may belong to another call. */
 bool probe_permit_end(const struct binding *binding, const struct permit *permit, uint32_t outcome);
 /* tripd is away and the word's time has passed: a client may take the next step. now_ms: read after the word. */
 bool probe_due(const struct binding *binding, uint64_t word, uint64_t now_ms);
 /* Takes that step. True: this client alone may probe. A ramp that ended is closed by it, and nobody probes. */
 bool probe_take_over(const struct binding *binding, uint64_t word, uint32_t lane, uint64_t now_ms,
                      uint64_t *ret_probing);
-/* False: the lease is over, the word is another's. */
+/* False: the lease is over, and another client may hold the word. */
 bool probe_end(const struct binding *binding, uint64_t probing, trip_outcome outcome);
 
 #endif

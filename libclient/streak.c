@@ -6,8 +6,8 @@
  */
 #include "steps.h"
 
-/* Another process that does nothing but change the word could hold us up: after that often the outcome goes uncounted
- * in the streak. It takes thousands of processes to lose so often by chance. */
+/* A process that changes the word all the time could hold this thread up, so after this many lost CASes the streak does
+ * not count the outcome. It takes thousands of processes to lose so often by chance. */
 #define STREAK_TRIES 10000
 
 uint64_t streak_open_until_ms(const struct binding *binding, uint64_t now_ms)

@@ -90,7 +90,7 @@ bool tell_totals(const struct reporter *reporter, const struct outcome *outcome)
         return false;
     }
     latency_add(reporter, outcome);
-    /* The call first: tripd, who reads them the other way round, never finds more that were slow than there were. */
+    /* The call first: tripd reads in the opposite order, and so never finds more slow calls than calls. */
     reporter_add(reporter, outcome_failed(outcome->what) ? &meter->total_failures : &meter->total_ok);
     if (outcome->slow)
         reporter_add(reporter, &meter->total_slow);
@@ -99,8 +99,7 @@ bool tell_totals(const struct reporter *reporter, const struct outcome *outcome)
     return outcome_failed(outcome->what) && error_tell(reporter, outcome, false);
 }
 
-/* `slow` before ok or failures: tripd, who reads them the other way round, never finds more calls slow than there were
- * calls. */
+/* `slow` before ok or failures: tripd reads in the opposite order, and so never counts a slow call as a fast one. */
 static void count_evidence(const struct reporter *reporter, uint32_t epoch, const struct outcome *outcome)
 {
     struct meter *const meter = reporter->meter;
@@ -147,7 +146,7 @@ static bool append_event(const struct reporter *reporter, const struct view *vie
     const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
     const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type_of(outcome));
     /* Relaxed: the stamp orders them. Atomic: in section 0 a thread that was held up here until tripd passed over its
-     * place may meet the one who has it now. */
+     * place may meet the thread that has the place now. */
     __atomic_store_n(&event->ticks, outcome->ticks ? outcome->ticks : view_ticks(view), __ATOMIC_RELAXED);
     __atomic_store_n(&event->ok, evidence_of(&meter->ok, epoch), __ATOMIC_RELAXED);
     __atomic_store_n(&event->failures, (uint32_t)evidence_of(&meter->failures, epoch), __ATOMIC_RELAXED);
@@ -162,7 +161,7 @@ static bool append_event(const struct reporter *reporter, const struct view *vie
 
 /* ------------------------------------------------------------------------------------------------------------- ring */
 
-/* Is tripd to be woken for what was told as this one? */
+/* Whether the event numbered `told` wakes tripd. */
 struct bell {
     const struct state_line *line; /* NULL: yes */
     uint64_t told;
@@ -174,11 +173,11 @@ static bool may_wait(const struct bell *bell)
     return bell->line && !bell_reached(bell->told, __atomic_load_n(&bell->line->ring_at, __ATOMIC_RELAXED));
 }
 
-/* Told -> fence -> dirty -> fence -> bell. A bit that is set already is cleared by tripd before it reads the rings: it
- * will see what we told, once it is awake. */
+/* Told -> fence -> dirty -> fence -> bell. tripd clears a set bit before it reads the rings, so it will find this event
+ * once it is awake. */
 static void ring(const struct lane *lane, const struct view *view, const struct bell *bell)
 {
-    /* Pairs with tripd's grant of the number, and with its clearing of the bit: one of both sees what the other did. */
+    /* Pairs with tripd's grant of the number and with its clearing of the bit: one side sees the other's store. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const struct commons_view *const in_force = view_latest(view);
     struct commons_header *const commons = in_force->memory;
@@ -226,7 +225,8 @@ static struct bell count_told(const struct binding *binding, uint64_t word)
     return bell;
 }
 
-/* The first event of this owner's: tripd may not have found the meter yet, and cannot expect anything of it. */
+/* The owner's first event always rings: tripd may not know the meter yet, and so could not count on it for `ring_at`.
+ */
 static bool first_of(struct meter *meter)
 {
     if (__atomic_load_n(&meter->rung, __ATOMIC_RELAXED))

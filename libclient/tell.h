@@ -1,4 +1,4 @@
-/* What a process tells tripd of an outcome: counters in a meter of its lane, and events in the section's ring.
+/* How a process reports an outcome to tripd: by counters in a meter of its lane, and events in the section's ring.
  *
  * In a section that is the thread's own every word has one writer, and is stored plainly; in section 0 the same words
  * are changed with atomics. Releases pair with tripd's acquires: what it sees counted was counted before.
@@ -16,7 +16,7 @@ struct outcome {
     const trip_error *error; /* NULL: no more is known */
 };
 
-/* What is none says nothing of the dependency. */
+/* A value outside the enumeration counts as cancelled, which is no evidence about the dependency. */
 static inline trip_outcome outcome_known(trip_outcome what)
 {
     return (unsigned)what < TRIP_OUTCOME_COUNT ? what : TRIP_CANCELLED;

@@ -24,7 +24,7 @@ static struct lane *lane_of_slot(const struct thread_slot *slot)
     return NULL;
 }
 
-/* The client may be closed, or the lane be the parent's: then there is nothing to give back. */
+/* A closed client, or a lane of the parent process, has no section to give back. */
 static void slot_give(struct thread_slot *slot)
 {
     if (slot->generation == fork_generation() && slot->section) {
@@ -51,7 +51,7 @@ static void make_exit_key(void)
     exit_key_made = pthread_key_create(&exit_key, thread_exited) == 0;
 }
 
-/* Without a key nobody would give the section back: then the thread shares section 0. */
+/* Without a pthread key no destructor would give the section back, so the thread shares section 0. */
 static uint32_t section_for(struct lane *lane)
 {
     ERRNO_KEPT;

@@ -1,9 +1,9 @@
-/* Calls that a thread has left open: for trip_cancel_all. Only calls of threads that asked for it are tracked. They
- * take the slow paths of begin and end, for their thread finds no section of its own there (thread.c), so that others
- * pay nothing.
+/* Tracks the calls that a thread has left open, for trip_cancel_all. Only calls of threads that asked for it are
+ * tracked. These threads find no section of their own in the fast paths (thread.c) and so take the slow paths of begin
+ * and end; other threads pay nothing.
  *
- * A call may be copied, moved, and ended on another thread. So its content is here, and the caller's trip_call says
- * where, and under which serial: whoever comes second finds another one. Places are used again, and never freed. */
+ * A call may be copied, moved, and ended on another thread. So its content is kept here, and the caller's trip_call
+ * holds the place and a serial: a second end finds another serial there. Places are reused and never freed. */
 #include "call.h"
 
 #include <stdlib.h>

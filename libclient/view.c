@@ -63,7 +63,7 @@ static int segment_header_check(const struct segment_header *header, const struc
     return fits ? 0 : -EINVAL;
 }
 
-/* By its size alone, which its seals keep: of what stands in it nothing is believed, for every process can write it. */
+/* Checks the commons' size alone, which its seals fix: every process can write its content. */
 static int commons_file(const struct view_offer *offer, uint64_t size)
 {
     struct stat status;
@@ -166,9 +166,10 @@ int view_map(const struct view_offer *offer, struct view **ret_view)
     return 0;
 }
 
-/* Threads that are late still find memory at every address of it. What they swap there is nobody else's. The zeros are
- * made elsewhere first: where they are refused (vm.overcommit_memory=2 promises the whole size), Linux before 6.12 has
- * already unmapped what was in their place. Then the old commons stays, and its memory with it. */
+/* Replaces the commons by private zeros, so that a late thread still finds memory at its addresses; no other process
+ * sees its stores. The zeros are mapped elsewhere first: if the kernel refused them in place (vm.overcommit_memory=2
+ * counts the whole size), Linux before 6.12 would already have unmapped the commons. If they are refused, the old
+ * commons and its memory stay. */
 static void commons_retire(struct commons_view *commons)
 {
     if (commons->retired)
@@ -227,7 +228,7 @@ bool view_away(const struct view *view)
 {
     if (!view->segment)
         return true;
-    /* Relaxed: a heartbeat that is a moment old is as good. */
+    /* Relaxed: a slightly old heartbeat serves as well. */
     if (__atomic_load_n(&view->segment->daemon_state, __ATOMIC_RELAXED) != DAEMON_RUNNING)
         return true;
     const uint64_t heartbeat = __atomic_load_n(&view->segment->heartbeat_mono_ns, __ATOMIC_RELAXED);

@@ -19,9 +19,9 @@ struct commons_view {
     uint64_t id, number;
     uint32_t slots; /* of breakers: so many had memory when it was mapped */
     struct table words, permits, limits, tickets;
-    struct commons_view *older; /* the one that it took the place of */
-    bool opened_late;           /* a breaker was opened in it when another commons had its place: tripd is to be told */
-    bool retired;               /* nothing is behind its addresses any more but zeros of our own */
+    struct commons_view *older; /* the commons that this one replaced */
+    bool opened_late;           /* a breaker opened in it after it was replaced, and tripd does not know yet */
+    bool retired;               /* private zeros have replaced its memory */
 };
 
 struct view {
@@ -46,7 +46,8 @@ struct view_offer {
 
 extern const struct view private_view;
 
-/* Maps what tripd offers, or refuses it: -EPROTO another layout, -EINVAL what cannot be trusted. */
+/* Maps the segment and commons that tripd offers. -EPROTO: the layout is another one; -EINVAL: they cannot be trusted.
+ */
 int view_map(const struct view_offer *offer, struct view **ret_view);
 /* The same segment came with another commons. Mapped, it is used from view_use_commons on, by bindings that are made
  * then. The one before stays as it is, for calls in flight and late openings; older ones are retired: their memory is
@@ -83,7 +84,7 @@ static inline struct commons_view *view_latest(const struct view *view)
 /* Has the daemon moved on to another commons than the one mapped here? */
 static inline bool view_outdated(const struct view *view)
 {
-    /* Relaxed: whoever sees it goes to attach, which looks again. */
+    /* Relaxed: a thread that sees it attaches, which checks again. */
     return view->segment && __atomic_load_n(&view->segment->commons_id, __ATOMIC_RELAXED) != view_latest(view)->id;
 }
 

@@ -84,8 +84,7 @@ static void print_words(const struct verb *verbs)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------ checks
- */
+/* ---------------------------------------------------------------------------------------------------------- checks */
 
 static enum arguments_answer wrong(const char *before, const char *what, const char *after)
 {
@@ -292,8 +291,7 @@ static bool instance_ok(struct arguments *arguments)
     return instance != NULL;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- the way
- */
+/* --------------------------------------------------------------------------------------------------------- the way */
 
 static enum arguments_answer parse_options(int argc, char **argv, const struct verb *verbs, struct arguments *arguments)
 {

@@ -30,8 +30,7 @@ struct snapshot {
     enum report_daemon daemon;              /* as the tool knows it */
 };
 
-/* ---------------------------------------------------------------------------------------------------------- checking
- */
+/* -------------------------------------------------------------------------------------------------------- checking */
 
 __attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error, const char *format, ...)
 {
@@ -110,8 +109,7 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
     return 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- opening
- */
+/* --------------------------------------------------------------------------------------------------------- opening */
 
 static bool owner_trusted(uid_t owner)
 {
@@ -224,8 +222,7 @@ struct snapshot *snapshot_close(struct snapshot *snapshot)
     return NULL;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ header
- */
+/* ---------------------------------------------------------------------------------------------------------- header */
 
 static const void *entry(const struct snapshot *snapshot, enum segment_section section, uint64_t index)
 {
@@ -270,8 +267,7 @@ uint64_t snapshot_now_ms(const struct snapshot *snapshot)
     return at_ns > header.created_mono_ns ? (at_ns - header.created_mono_ns) / 1000000 : 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- breakers
- */
+/* -------------------------------------------------------------------------------------------------------- breakers */
 
 uint32_t snapshot_slots(const struct snapshot *snapshot)
 {
@@ -385,8 +381,7 @@ bool snapshot_find(const struct snapshot *snapshot, const char *name, struct sna
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------ all the rest
- */
+/* ---------------------------------------------------------------------------------------------------- all the rest */
 
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition)
 {

@@ -16,8 +16,7 @@ const char *trace_field_name(enum trace_field field)
     return fields[field].name;
 }
 
-/* ---------------------------------------------------------------------------------------------------- the plain form
- */
+/* -------------------------------------------------------------------------------------------------- the plain form */
 
 struct scan {
     const char *at, *end;

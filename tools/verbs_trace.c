@@ -23,8 +23,7 @@ struct recording {
     int error;       /* of writing */
 };
 
-/* ----------------------------------------------------------------------------------------------------------- writing
- */
+/* --------------------------------------------------------------------------------------------------------- writing */
 
 static void write_line(struct recording *recording, json_t *step)
 {
@@ -75,8 +74,7 @@ static int finish(struct recording *recording, int status)
     return status == EXIT_DONE && (recording->error || recording->lost) ? EXIT_REFUSED : status;
 }
 
-/* ------------------------------------------------------------------------------------------------------ until the end
- */
+/* --------------------------------------------------------------------------------------------------- until the end */
 
 /* SIGINT and SIGTERM, to be polled; what they interrupt goes on. */
 static int catch_signals(void)

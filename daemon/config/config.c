@@ -291,8 +291,7 @@ int config_examine_text(const char *text, size_t length, const char *name, const
     return examined(&reading, read_text(&reading, text, length, name));
 }
 
-/* ------------------------------------------------------------------------------------------------------ what it says
- */
+/* ---------------------------------------------------------------------------------------------------- what it says */
 
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name)
 {

@@ -7,8 +7,7 @@
 #define HEDGE_MEMORY 32 /* a sample replaces a 32nd of what is remembered: 8 s of latencies count most */
 #define HEDGE_LEAST  20 /* calls that a percentile needs */
 
-/* ----------------------------------------------------------------------------------------------------------- buckets
- */
+/* --------------------------------------------------------------------------------------------------------- buckets */
 
 #define FIRST_STEPS 144 /* buckets of latency.h that are in the first one: 65,536 ns */
 #define HALF_OCTAVE (LATENCY_STEPS / 2)
@@ -87,8 +86,7 @@ void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *t
     adaptive->sampled_ns = now_ns;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ samples
- */
+/* --------------------------------------------------------------------------------------------------------- samples */
 
 static uint64_t mean_latency_ns(const struct adaptive *adaptive, const uint64_t counts[ADAPTIVE_BUCKETS])
 {

@@ -317,8 +317,7 @@ bool core_wants_tick(const struct core_state *core, const struct breaker_setting
            core_waits_for_success(core, settings, state, now_ns);
 }
 
-/* ------------------------------------------------------------------------------------------------- how long it opens
- */
+/* ----------------------------------------------------------------------------------------------- how long it opens */
 
 uint64_t core_longest_open_ns(const struct breaker_settings *settings)
 {

@@ -68,8 +68,7 @@ void limits_policy(struct policy_slot *policy, const struct breaker_settings *se
     policy->budget_floor = settings->budget.min_per_second;
 }
 
-/* -------------------------------------------------------------------------------------------------------- the budget
- */
+/* ------------------------------------------------------------------------------------------------------ the budget */
 
 /* What 10 s bring, by the floor and by the pace of calls: so much may be saved for a burst of failures. */
 static uint64_t cap_of(const struct budget_pace *pace, const struct breaker_settings *settings)

@@ -44,8 +44,7 @@ void tracer_unsubscribe(struct tracer *tracer, struct tracer_subscriber *subscri
     free(subscriber);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- batches
- */
+/* --------------------------------------------------------------------------------------------------------- batches */
 
 static uint64_t weight(const struct traced *step)
 {

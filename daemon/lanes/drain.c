@@ -390,8 +390,7 @@ static void trace_neutral(const struct drain *drain, const struct drain_turn *tu
         tracer_step(drain->tracer, breaker, &step);
 }
 
-/* --------------------------------------------------------------------------------------------------- the transaction
- */
+/* ------------------------------------------------------------------------------------------------- the transaction */
 
 static uint64_t bucket_ticks(const struct window *window)
 {

@@ -415,8 +415,7 @@ uint64_t lane_lost(const struct lane *lane)
     return __atomic_load_n(&lane->memory->lost, __ATOMIC_RELAXED); /* only its value counts */
 }
 
-/* -------------------------------------------------------------------------------------------------- for who reads it
- */
+/* ------------------------------------------------------------------------------------------------ for who reads it */
 
 void *lane_memory(const struct lane *lane)
 {

@@ -71,8 +71,7 @@ static const struct {
     uint64_t most;
 } params[] = {RPC_PARAMS(PARAM)};
 
-/* --------------------------------------------------------------------------------------- checks before a method runs
- */
+/* ------------------------------------------------------------------------------------- checks before a method runs */
 
 static const struct method *method_find(const char *name)
 {
@@ -470,8 +469,7 @@ static void hung_up(void *context, struct loop_connection *socket, int error)
         disconnect(connection);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- traces
- */
+/* ---------------------------------------------------------------------------------------------------------- traces */
 
 static bool send_batch(void *context, const struct tracer_batch *batch)
 {

@@ -562,8 +562,7 @@ json_t *control_auto(const struct control_options *options, const struct control
     return mode_by_verb(options, request, "auto", TRIP_MODE_AUTO, ret_error);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the config
- */
+/* ------------------------------------------------------------------------------------------------------ the config */
 
 static json_t *busy(int error)
 {
@@ -656,8 +655,7 @@ json_t *control_config_show(const struct control_options *options, const struct 
     return NULL;
 }
 
-/* --------------------------------------------------------------------------------------------------------- the clock
- */
+/* ------------------------------------------------------------------------------------------------------- the clock */
 
 json_t *control_clock_show(const struct control_options *options, const struct control_request *request,
                            json_t **ret_error)

@@ -215,8 +215,7 @@ static int json_of(const msgpack_object *object, json_t **ret_json, const char *
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------ reading
- */
+/* --------------------------------------------------------------------------------------------------------- reading */
 
 int packed_read(const uint8_t *data, size_t size, size_t most, json_t **ret_value, size_t *ret_used,
                 const char **ret_why)

@@ -443,8 +443,7 @@ json_t *report_status(const struct report_instance *instance)
                      "transitions", number(header->transition_next));
 }
 
-/* ---------------------------------------------------------------------------------------------------------- a trace
- */
+/* --------------------------------------------------------------------------------------------------------- a trace */
 
 /* NULL: 0, and left out. */
 static json_t *number_or_nothing(uint64_t value)

@@ -112,8 +112,7 @@ json_t *report_settings(const struct breaker_settings *settings)
     return grown(&tree);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- check
- */
+/* ----------------------------------------------------------------------------------------------------------- check */
 
 static void add_finding(json_t *list, const char *file, size_t line, const char *what)
 {

@@ -26,8 +26,7 @@ int rpc_bounds_check(const uint8_t *data, size_t size, const char **ret_why)
     return used == size ? 0 : bad(ret_why, "something follows the message in its packet");
 }
 
-/* ------------------------------------------------------------------------------------------------------------ reading
- */
+/* --------------------------------------------------------------------------------------------------------- reading */
 
 void rpc_message_clear(struct rpc_message *message)
 {
@@ -199,8 +198,7 @@ int rpc_read_params(const struct rpc_call *call, json_t **ret_params, const char
     return error;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ writing
- */
+/* --------------------------------------------------------------------------------------------------------- writing */
 
 static int write_message(uint8_t packet[RPC_PACKET_MAX], json_t *message, size_t *ret_size)
 {

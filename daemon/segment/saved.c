@@ -28,8 +28,7 @@ static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
 static const char *const owner_names[] = {MODE_OWNERS(NAME)};
 
-/* ---------------------------------------------------------------------------------------------------------- writing
- */
+/* --------------------------------------------------------------------------------------------------------- writing */
 
 struct times {
     uint64_t now_ms, now_unix_ms;
@@ -278,8 +277,7 @@ int saved_write(const char *folder, const struct segment *segment, uint64_t now_
     return error < 0 ? error : sync_folder(folder);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- reading
- */
+/* --------------------------------------------------------------------------------------------------------- reading */
 
 static int bad(const char **ret_why, const char *why)
 {

@@ -9,9 +9,8 @@
 #include "internal/policy.h"
 #include "internal/words.h"
 
-/* ------------------------------------------------------------------------------------------------------- names
- *
- * A slot is in use when the index names it. Taking one fills it first and names it last, forgetting one takes the name
+/* ----------------------------------------------------------------------------------------------------------- names */
+/* A slot is in use when the index names it. Taking one fills it first and names it last, forgetting one takes the name
  * out first: whatever a kill leaves between is a free slot. */
 
 bool segment_used(const struct segment *segment, uint32_t slot)

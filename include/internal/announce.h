@@ -1,4 +1,4 @@
-/* Which meters moved: a heartbeat reads those, and no others, so that what rests costs nothing.
+/* Clients announce the meters that they changed, so that tripd reads only these at a heartbeat.
  *
  *   client, at each call                        tripd, at each heartbeat
  *     bump a counter of the meter                 take the announced bits   (acquire exchange)
@@ -11,9 +11,9 @@
  * There is no fence between the bump and the look at the round, so the bump may still be in a store buffer when tripd
  * moves the round on and reads the meter. Such a bump found its meter announced for that round, in a bit that tripd
  * takes at that heartbeat or later: tripd reads the meter once more a second after, when no store buffer holds it any
- * longer. A thread that finds the note of another, whose bit is not set yet, has its bump read when it is. Events,
- * permits and tickets need no announcement. What reads everything (`sync`, `show`, the end of a lane) needs none
- * either.
+ * longer. In section 0 a thread may find another thread's note before that thread has set the bit: tripd reads both
+ * bumps once the bit is set. Events, permits and tickets need no announcement. `sync`, `show` and the end of a lane
+ * read every meter, announced or not.
  */
 #ifndef TRIP_INTERNAL_ANNOUNCE_H
 #define TRIP_INTERNAL_ANNOUNCE_H
@@ -21,7 +21,7 @@
 #include "internal/layout.h"
 
 #define ANNOUNCED_BEATS  2  /* heartbeats that read a meter, from the one that takes its bit on */
-#define ANNOUNCED_METERS 32 /* share a bit: tripd finds those whose note is another one */
+#define ANNOUNCED_METERS 32 /* meters that share a bit; their notes tell tripd which of them moved */
 
 static inline void announce(struct lane_header *lane, uint32_t number, const uint32_t *round)
 {

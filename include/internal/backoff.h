@@ -8,13 +8,13 @@
  *   jitter on d
  *     NONE          d
  *     PROPORTIONAL  evenly over [d - d * ratio, d + d * ratio]: the one that may end above `max`, as open.jitter does,
- *                   so that those who have come to `max` do not all come back at once
+ *                   so that callers whose delay has reached `max` do not all retry at once
  *     FULL          evenly over [0, d]
  *     EQUAL         evenly over [d / 2, d]
  *     DECORRELATED  evenly over [base, 3 * the delay before], then cut at `max`, whatever d is
  *
- * FULL, EQUAL and DECORRELATED are those of Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog,
- * 2015. All arithmetic saturates. Pure: the random bits come in.
+ * FULL, EQUAL and DECORRELATED are from Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ * All arithmetic saturates. The functions are pure: the caller passes the random bits.
  */
 #ifndef TRIP_INTERNAL_BACKOFF_H
 #define TRIP_INTERNAL_BACKOFF_H
@@ -48,7 +48,7 @@ struct backoff {
     uint64_t base_ns, max_ns;
 };
 
-/* Step by step, and only until nothing changes any more: the cap is reached, or the multiplier is 1. */
+/* The loop ends early once the delay no longer changes: it has reached the cap, or the multiplier is 1. */
 static inline uint64_t backoff_exponential_ns(const struct backoff *backoff, unsigned attempt)
 {
     uint64_t delay_ns = at_most(backoff->base_ns, backoff->max_ns);
@@ -59,7 +59,7 @@ static inline uint64_t backoff_exponential_ns(const struct backoff *backoff, uns
     return delay_ns;
 }
 
-/* Before jitter. */
+/* The delay before jitter. */
 static inline uint64_t backoff_plain_ns(const struct backoff *backoff, unsigned attempt)
 {
     switch ((enum backoff_kind)backoff->kind) {

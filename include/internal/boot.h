@@ -1,4 +1,4 @@
-/* Which boot of the machine this is: CLOCK_MONOTONIC of another one means nothing here. */
+/* The kernel's id of this boot: CLOCK_MONOTONIC readings of different boots cannot be compared. */
 #ifndef TRIP_INTERNAL_BOOT_H
 #define TRIP_INTERNAL_BOOT_H
 

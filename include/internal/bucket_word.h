@@ -1,17 +1,17 @@
-/* Rates that all processes of a host share, one 64-bit word each: whoever wants to go on takes the word it loaded to a
- * word that says so, by CAS. All functions here are pure, word in, word out; a refusal leaves the word as it is, so
- * that who is refused writes nothing. *ret_wait is 0 for who may go on, else how long until it is worth asking again,
- * if nobody else takes meanwhile: never 0 for a refusal, BUCKET_NEVER if time alone brings nothing.
+/* Rates that all processes of a host share, one 64-bit word each. A caller takes a token by a CAS from the word that it
+ * loaded to the word that the function returned. All functions are pure; a refusal returns the word unchanged, so a
+ * refused caller writes nothing. *ret_wait is 0 if the caller may go on, else the time until a token is free if no
+ * other caller takes it: never 0 for a refusal, BUCKET_NEVER if time alone frees none.
  *
- * `reserve` is what must be left, after this one took, to those who are more important: 0 for the critical. It is cut
- * so that everybody may take from what is full.
+ * `reserve` is the number of tokens that this caller must leave to more important callers; 0 for critical ones. It is
+ * capped so that every caller may take from a full bucket.
  *
  * Times of rates are in ticks (internal/ticks.h), which an admission reads anyway, and may wrap; a budget's are ticks
- * in ms. Load the word, then read the clock, at each try anew: to an older time the word looks like one from the
- * future. What lies ahead by up to BUCKET_CLOCK_SLACK more than it can is kept, and further ahead it is damage. So the
- * most that a bad word brings is one full bucket, or one empty one for that slack.
+ * in ms. Load the word, then read the clock, anew at each try: compared with an older time the word seems to lie in the
+ * future. A word may lie ahead of its bound by up to BUCKET_CLOCK_SLACK; a word further ahead is treated as damage. So
+ * a bad word gives at most one full bucket, or one empty bucket for the time of that slack.
  *
- * All that divides is done by who publishes a rate (struct rate to struct rate_share), nothing by who takes.
+ * tripd divides when it publishes a rate (struct rate to struct rate_share); callers that take a token never divide.
  *
  * bucket    token bucket of `burst` tokens, one each per / limit: the generic cell rate algorithm as a virtual schedule
  *           (ITU-T I.371; ATM Forum, Traffic Management Specification 4.0)
@@ -30,15 +30,16 @@
  *   63            2b 2b-1            b b-1           0
  *   [  window 64-2b  ][   previous b    ][   current b   ]     window: now / per, modular; b: as many bits as `limit`
  *
- *           Admitted if previous * (rest of this window / per) + current + 1 <= limit, of which nothing is rounded. So
- *           callers who always want to go on get limit - 1 in each window, and of a limit of 1 one in two windows. A
+ *           Admitted if previous * (rest of this window / per) + current + 1 <= limit, computed without rounding. So
+ *           callers that ask all the time get limit - 1 in each window, and with a limit of 1 one in two windows. A
  *           word that rested until the windows wrap looks like one of now, and its calls count again for two windows
  *           at most: that takes 34 years of windows of a millisecond for a limit of 4095, and 18 hours of windows of a
  *           second for the highest one.
  *
  * budget    tokens for retries, in thousandths: deposited by tripd (a ratio of the calls it counted), and refilled at
- *           min_per_second by whoever looks, so that the floor holds while tripd is away (RetryBudget of Twitter's
- *           Finagle, for a host). A token a second is a thousandth a millisecond: nothing to round.
+ *           min_per_second by each process that reads the word, so that the floor holds while tripd is away
+ *           (RetryBudget of Twitter's Finagle, for a host). A token a second is a thousandth a millisecond: no
+ * rounding.
  *
  *   63                   32 31                    0
  *   [    milli-tokens 32   ][  refilled at 32: ms   ]     modular, 49.7 days
@@ -59,11 +60,11 @@ struct rate {
     uint64_t burst; /* bucket: calls that may come at once; 1 at least. burst * per / limit: BUCKET_AHEAD_MAX at most */
 };
 
-/* The same as clients are told of it.
+/* A rate as tripd publishes it to clients.
  *             bucket                                              sliding
  *   step      between two tokens, in 1/32 tick                    the window, in ticks
- *   whole     how far ahead of now the word may lie, likewise     how many calls may be in it before this one
- *   share     the same for this caller, who leaves a reserve      likewise */
+ *   whole     how far ahead of now the word may lie (1/32 tick)   how many calls may be in it before this one
+ *   share     `whole` less the reserve that this caller leaves    `whole` less the reserve that this caller leaves */
 struct rate_share {
     uint64_t step, whole, share;
 };
@@ -76,7 +77,7 @@ static inline uint64_t bucket_positive(uint64_t value)
 /* ----------------------------------------------------------------------------------------------- bucket: GCRA */
 
 #define BUCKET_PARTS 32 /* of a tick */
-/* Ahead and behind must not be mistaken for each other: 104 days at 8 GHz, in 1/32 tick. */
+/* A quarter of the modular range, so that "ahead" and "behind" differ: 104 days at 8 GHz, in 1/32 tick. */
 #define BUCKET_AHEAD_MAX (UINT64_C(1) << 61)
 
 static inline struct rate_share bucket_share(const struct rate *rate, uint64_t reserve)
@@ -87,7 +88,7 @@ static inline struct rate_share bucket_share(const struct rate *rate, uint64_t r
     return (struct rate_share){step, whole, whole - at_most(product(reserve, step), whole)};
 }
 
-/* How far the word lies ahead of now: 0 for one that lies behind, or further ahead than any can. */
+/* How far the word lies ahead of now; 0 if it lies behind, or so far ahead that it is damage. */
 static inline uint64_t bucket_ahead(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const uint64_t ahead = word - now * BUCKET_PARTS;
@@ -102,7 +103,7 @@ static inline uint64_t bucket_after_take(uint64_t word, const struct rate_share 
     return *ret_wait ? word : now * BUCKET_PARTS + ahead + rate->step;
 }
 
-/* For people: how many could take at once. */
+/* For people: the tokens that callers could take at once. */
 static inline uint64_t bucket_tokens(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const uint64_t span = rate->whole + rate->step;
@@ -113,10 +114,10 @@ static inline uint64_t bucket_tokens(uint64_t word, const struct rate_share *rat
 
 #define SLIDING_COUNT_MAX 0xffffffu /* the highest limit */
 
-/* A word as it is in this window. */
+/* The counts of a word, moved on to the window of `now`. */
 struct sliding {
     uint64_t window; /* not modular */
-    uint64_t rest;   /* until it ends: more than `per` for who has an older clock */
+    uint64_t rest;   /* time until the window ends; more than `per` if the caller's clock is older than the word */
     uint64_t previous, current;
 };
 
@@ -139,7 +140,7 @@ static inline uint64_t sliding_make(const struct rate_share *rate, uint64_t wind
     return window << 2 * bits | (previous & most) << bits | (current & most);
 }
 
-/* Counts beyond the limit are an older limit's, or damage. */
+/* Counts beyond the limit come from an older, higher limit or from damage, and are capped. */
 static inline struct sliding sliding_at(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const unsigned bits = sliding_bits(rate);
@@ -157,8 +158,8 @@ static inline struct sliding sliding_at(uint64_t word, const struct rate_share *
     return (struct sliding){window, rest, behind == 1 ? current : 0, 0};
 }
 
-/* How long until no more than `most` of a window's `count` calls are within the last `per`, as estimated. rest: until
- * all of them have left. */
+/* The estimated time until at most `most` of a window's `count` calls are within the last `per`. rest: the time until
+ * all of them have left it. */
 static inline uint64_t sliding_wait(uint64_t count, uint64_t most, uint64_t per, uint64_t rest)
 {
     if (count <= most)
@@ -179,7 +180,7 @@ static inline uint64_t sliding_after_take(uint64_t word, const struct rate_share
     return *ret_wait ? word : sliding_make(rate, is.window, is.previous, is.current + 1);
 }
 
-/* What the word of one rate says, as the word of another one. Windows of another length say nothing: an empty word. */
+/* Converts a word from one rate to another. If the window's length differs, the result is an empty word. */
 static inline uint64_t sliding_recoded(uint64_t word, const struct rate_share *from, const struct rate_share *to,
                                        uint64_t now)
 {
@@ -213,7 +214,7 @@ static inline uint64_t budget_make(uint64_t milli_tokens, uint64_t now_ms)
     return milli_tokens << 32 | (now_ms & UINT32_MAX);
 }
 
-/* In thousandths. */
+/* Tokens in thousandths, with the refill up to now. */
 static inline uint64_t budget_tokens(uint64_t word, const struct budget *budget, uint64_t now_ms)
 {
     const uint64_t rested_ms = (now_ms - word) & UINT32_MAX;
@@ -222,7 +223,7 @@ static inline uint64_t budget_tokens(uint64_t word, const struct budget *budget,
     return at_most(saturated((unsigned __int128)(word >> 32) + refill), at_most(budget->cap, BUDGET_CAP_MAX));
 }
 
-/* Never back: what was refilled once is not refilled again. */
+/* The time never moves back, or an older clock would refill the same milliseconds twice. */
 static inline uint64_t budget_refilled_ms(uint64_t word, uint64_t now_ms)
 {
     return ((now_ms - word) & UINT32_MAX) > UINT32_MAX - BUDGET_SLACK_MS ? word & UINT32_MAX : now_ms;
@@ -244,7 +245,7 @@ static inline uint64_t budget_after_take(uint64_t word, const struct budget *bud
     return word;
 }
 
-/* tripd: the calls counted since the last deposit, times the ratio. */
+/* tripd deposits the calls that it counted since the last deposit, times the ratio. */
 static inline uint64_t budget_after_deposit(uint64_t word, const struct budget *budget, uint64_t milli_tokens,
                                             uint64_t now_ms)
 {

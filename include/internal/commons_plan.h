@@ -1,5 +1,5 @@
-/* Where things are in a commons. Offsets are constant: nothing of its shape, layout or identity is read from the
- * commons itself, which every process can write. */
+/* The offsets of a commons' sections. They are constants: every process can write the commons, so nobody reads its
+ * shape, layout or identity from it. */
 #ifndef TRIP_INTERNAL_COMMONS_PLAN_H
 #define TRIP_INTERNAL_COMMONS_PLAN_H
 

@@ -1,5 +1,5 @@
-/* The default settings that libtrip needs too: of breakers of a process that never attached, and of retries of those
- * that found no place. Times are nanoseconds, rates permille, factors thousandths. */
+/* The default settings that libtrip needs, too: for all breakers of a process that never attached, and for the retries
+ * of a breaker that found no place in tripd's table. Times are nanoseconds, rates permille, factors thousandths. */
 #ifndef TRIP_INTERNAL_DEFAULTS_H
 #define TRIP_INTERNAL_DEFAULTS_H
 

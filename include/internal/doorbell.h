@@ -8,8 +8,8 @@
  *
  * Each side stores, fences, then loads what the other stored, so at least one of them sees the other: no wake-up is
  * lost. While tripd is awake a ringer makes no system call. Any process can write the word, wait on it before tripd
- * does, and move tripd's waiter with FUTEX_REQUEUE: tripd trusts it for promptness only, looks at the lanes at each
- * heartbeat anyway, and for a while by itself when it finds that somebody rang and nobody woke it.
+ * does, and move tripd's waiter with FUTEX_REQUEUE. So tripd relies on the doorbell for promptness only: it reads the
+ * lanes at each heartbeat anyway, and polls for a while when it finds that a client rang and tripd was not woken.
  */
 #ifndef TRIP_INTERNAL_DOORBELL_H
 #define TRIP_INTERNAL_DOORBELL_H
@@ -24,19 +24,20 @@
 #define DOORBELL_AWAKE  0u
 #define DOORBELL_ASLEEP 1u
 
-/* Strangers may wait there too, and swallow a wake of one; who wakes pays for each of them. */
+/* Any process may wait on the word and take a wake that was meant for tripd, so a ringer wakes several waiters; the
+ * bound limits what that costs the ringer. */
 #define DOORBELL_WAKES 64
 
-/* Wakes those who wait on the word longest: returns how many. */
+/* Wakes the processes that have waited longest on the word, and returns how many. */
 static inline long doorbell_wake(uint32_t *word)
 {
     return syscall(SYS_futex, word, FUTEX_WAKE, DOORBELL_WAKES, NULL, NULL, 0);
 }
 
-/* After an event was published. Returns true if tripd slept and was woken. */
+/* A client calls it after it published an event. Returns true if tripd slept and was woken. */
 static inline bool doorbell_ring(uint32_t *word)
 {
-    /* Pairs with doorbell_sleep: either we see ASLEEP, or tripd sees our event. */
+    /* Pairs with doorbell_sleep: either this client sees ASLEEP, or tripd sees the event. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint32_t asleep = DOORBELL_ASLEEP;
     if (__builtin_expect(__atomic_load_n(word, __ATOMIC_RELAXED) != DOORBELL_ASLEEP, 1))
@@ -47,7 +48,7 @@ static inline bool doorbell_ring(uint32_t *word)
     return true;
 }
 
-/* tripd, before it looks for work a last time and waits. */
+/* tripd calls it before it looks for work a last time and waits. */
 static inline void doorbell_sleep(uint32_t *word)
 {
     __atomic_store_n(word, DOORBELL_ASLEEP, __ATOMIC_SEQ_CST);

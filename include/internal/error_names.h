@@ -1,4 +1,4 @@
-/* Names of all error types, by number: those of trip.h, then the user's own. */
+/* Names of all error types, by number: the types of trip.h, then the user's own types. */
 #ifndef TRIP_INTERNAL_ERROR_NAMES_H
 #define TRIP_INTERNAL_ERROR_NAMES_H
 

@@ -25,8 +25,8 @@ static inline size_t error_group_length(const char *name)
     return slash ? (size_t)(slash - name) : 0;
 }
 
-/* FNV-1a, 64 bits, of the kind and the name. Reporters may count errors for every breaker anyway, so nobody gains by
- * two names of the same hash. */
+/* FNV-1a, 64 bits, of the kind and the name. A reporter may count errors for every breaker anyway, so an attacker gains
+ * nothing from two names with the same hash. */
 static inline uint64_t error_entity(enum error_scope scope, const char *name, size_t length)
 {
     uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ (uint64_t)scope) * UINT64_C(0x100000001b3);
@@ -35,7 +35,7 @@ static inline uint64_t error_entity(enum error_scope scope, const char *name, si
     return hash;
 }
 
-/* Never 0, which is a row that was never used. The multiplication spreads the types of an entity over the table. */
+/* The key is never 0, which marks an unused row. The multiplication spreads an entity's types over the table. */
 static inline uint64_t error_row_key(uint64_t entity, trip_error_type type)
 {
     uint64_t key = (entity + (uint64_t)type + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -48,7 +48,7 @@ static inline uint32_t error_row_place(uint64_t key, uint32_t probe)
     return ((uint32_t)(key >> 32) + probe) % ERROR_ROWS;
 }
 
-/* The row with this key, copied whole. False: there is none, or tripd is writing it for the fifth time. */
+/* Copies the row with this key. False: there is none, or tripd was writing it at each of five tries. */
 static inline bool error_row_find(const struct error_row *rows, uint64_t key, struct error_row *ret_row)
 {
     for (uint32_t probe = 0; probe < ERROR_ROW_PROBES; probe++) {

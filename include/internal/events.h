@@ -1,5 +1,5 @@
-/* How the transitions of a segment are read, by index: the ring holds the last ones, and of those that it holds no more
- * the acts are left. An act is in both, under the same sequence. */
+/* Reading a segment's transitions by index. One ring holds the latest transitions of all kinds; a second ring holds
+ * only acts, and so keeps them for longer. An act stands in both rings under the same sequence. */
 #ifndef TRIP_INTERNAL_EVENTS_H
 #define TRIP_INTERNAL_EVENTS_H
 
@@ -15,13 +15,14 @@ struct events {
     uint32_t ring_stride, acts_stride;
 };
 
-/* Is it somebody's act, that what clients do must not push out? Modes move by acts alone. */
+/* Is it an act: a change of a mode, or a step that neither a client nor tripd itself took? Clients' steps must not push
+ * acts out. */
 static inline bool event_is_act(const struct transition *event)
 {
     return event->of == OF_MODE || (event->by != BY_CLIENT && event->by != BY_DAEMON);
 }
 
-/* False: nothing is there, or it is being written. */
+/* False: the place is empty, or tripd is writing it. */
 static inline bool event_copy(const uint8_t *place, struct transition *ret_event)
 {
     const struct transition *const from = (const struct transition *)(const void *)place;

@@ -49,7 +49,7 @@ static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
     return octave == 0 ? bucket * 16u : (uint64_t)(LATENCY_STEPS + bucket % LATENCY_STEPS) << (octave + 3);
 }
 
-/* Latencies of a bucket are below; the last one's have no such end. */
+/* A bucket's latencies are below this end, except that the last bucket has no upper bound. */
 static inline uint64_t latency_bucket_end_ns(uint32_t bucket)
 {
     return bucket == 0 ? LATENCY_FIRST_NS : latency_bucket_begin_ns(bucket + 1);
@@ -68,8 +68,8 @@ static inline uint64_t latency_calls(const uint64_t counts[LATENCY_BUCKETS])
     return calls;
 }
 
-/* The first bucket up to which at least `permille` of all calls took no longer. Its middle is the quantile, within the
- * bound above. LATENCY_BUCKETS: there were no calls. */
+/* The first bucket such that at least `permille` of all calls are in it or in the buckets before it. Its middle is the
+ * quantile, within the bound above. LATENCY_BUCKETS: there were no calls. */
 static inline uint32_t latency_quantile_bucket(const uint64_t counts[LATENCY_BUCKETS], uint32_t permille)
 {
     const double rank = (double)latency_calls(counts) * permille / 1000;
@@ -82,14 +82,14 @@ static inline uint32_t latency_quantile_bucket(const uint64_t counts[LATENCY_BUC
     return LATENCY_BUCKETS;
 }
 
-/* A breaker's counts, out of the segment. numbers: its detail's. groups: the section's entries, `stride` bytes each, of
- * which `there` have memory. */
+/* Reads a breaker's counts from the segment. numbers: the group numbers of its detail slot. groups: the section's
+ * entries, `stride` bytes each, of which `there` have memory. */
 static inline void latency_load(const uint32_t numbers[LATENCY_GROUPS], const uint8_t *groups, size_t stride,
                                 uint32_t there, uint64_t ret_counts[LATENCY_BUCKETS])
 {
     const size_t size = LATENCY_GROUP * sizeof(*ret_counts);
     for (uint32_t group = 0; group < LATENCY_GROUPS; group++) {
-        /* Pairs with tripd's release, the group has its memory. */
+        /* Pairs with tripd's release, which follows the group's memory. */
         const uint32_t number = __atomic_load_n(&numbers[group], __ATOMIC_ACQUIRE);
         uint64_t *const counts = &ret_counts[group * LATENCY_GROUP];
         if (number && number <= there)

@@ -6,7 +6,7 @@
  *
  * Rules that hold everywhere:
  *   - A field is a naturally aligned 8-byte (or smaller) scalar, written and read whole.
- *   - Who may write a line stands above it. No line has two kinds of writers, but for the CAS-able words.
+ *   - A comment above each line names its writer. A line has one kind of writer, except for the CAS-able words.
  *   - Sections of the segment are found by the offset, stride and count that its header states, never by constants: a
  *     later version adds sections behind, and an older reader goes on.
  *   - A reader copies, then validates the copy, and uses nothing from shared memory twice.

@@ -1,4 +1,4 @@
-/* What the layouts of all memories go by. */
+/* Constants that the layouts of segment, commons and lane share. */
 #ifndef TRIP_INTERNAL_LAYOUT_BASE_H
 #define TRIP_INTERNAL_LAYOUT_BASE_H
 
@@ -13,7 +13,7 @@
 #define LAYOUT_LINE 64
 #define LAYOUT_PAGE 4096
 
-/* Tables have places for so many, whatever the config says; a place has memory from when it is first used. */
+/* Tables have this many places, whatever the config says; a place gets its memory when it is first used. */
 #define BREAKERS_MAX 65535u
 #define LANES_MAX    4095u /* 12 bits of lane in permits and in `probing` */
 

@@ -1,11 +1,12 @@
-/* The commons: everyone writes it, one word at a time, and nobody believes it. */
+/* The commons: every process may write it, one word at a time, so every reader checks each word before it acts on it.
+ */
 #ifndef TRIP_INTERNAL_LAYOUT_COMMONS_H
 #define TRIP_INTERNAL_LAYOUT_COMMONS_H
 
 #include "internal/layout_base.h"
 #include "internal/ticket_word.h"
 
-/* What is where: commons_plan.h. */
+/* commons_plan.h has the offsets. */
 #define COMMONS_LANES_MAX   4096
 #define PERMITS_PER_BREAKER 64
 
@@ -17,18 +18,17 @@ enum commons_section {
     COMMONS_SECTION_COUNT
 };
 
-/* Everyone writes it: nobody believes it. */
 struct commons_header {
     uint32_t doorbell __attribute__((aligned(LAYOUT_LINE))); /* doorbell.h */
 
-    /* A bit a lane, bit n of the whole for lane n: something was told (or dropped, for want of room) since tripd last
-     * looked. Set by the client after its event and a full fence, before the bell, if it rings: bell.h. */
+    /* One bit per lane, bit n for lane n: the client appended an event, or dropped one because the ring was full, since
+     * tripd last looked. The client sets it after the event and a full fence, and before it rings the bell: bell.h. */
     uint64_t dirty[COMMONS_LANES_MAX / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
-/* A line of its own: written only when the breaker's state or streak changes, and for failures. A client that tells of
- * a call that failed or was slow while the breaker was closed adds 1 to `told`, and wakes tripd if that reaches
- * `ring_at`: bell.h. */
+/* A breaker's state word, on a line of its own: clients write the line only when the state or the streak changes, and
+ * for failed and slow calls. A client that reports a failed or slow call of a closed breaker adds 1 to `told`, and
+ * wakes tripd if `told` reaches `ring_at`: bell.h. */
 struct state_line {
     uint64_t word;    /* state_word.h */
     uint64_t told;    /* everyone: modular */
@@ -36,16 +36,16 @@ struct state_line {
     uint64_t reserved[5];
 };
 
-/* What limits share: a line for each word that is written at each call, so that those who use one do not wait for those
- * who use another. */
+/* The words of a breaker's limits. Each word that calls write has a line of its own, so that callers under one limit do
+ * not slow callers under another. */
 struct limit_lines {
     uint64_t rate __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
 
     uint64_t budget __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
     uint64_t retries_refused;                              /* for people */
 
-    /* Who waits for a ticket sets `waiting` and sleeps on `wakes`; who gives one back and finds it set clears it, moves
-     * `wakes` on and wakes those who sleep longest: waiters.h. */
+    /* A caller that waits for a ticket sets `waiting` and sleeps on `wakes`. A caller that gives a ticket back while
+     * `waiting` is set clears it, adds 1 to `wakes` and wakes the longest sleepers: waiters.h. */
     uint32_t wakes __attribute__((aligned(LAYOUT_LINE)));
     uint32_t waiting;
 };

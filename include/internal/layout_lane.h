@@ -2,8 +2,8 @@
  *
  *   header | section heads | resolved breakers | in-flight table | sections' rings | meters | rooms
  *
- * Every lane is laid out for the most there can be, and is mostly holes: a page gets its memory when its client needs
- * it. The client makes the memory of what it marks as used present before it marks it (docs/decisions/lane-size.md).
+ * Every lane has room for the highest limits and is mostly holes: a page gets its memory when its client needs it. The
+ * client allocates the memory of an entry before it marks the entry as used (docs/decisions/lane-size.md).
  */
 #ifndef TRIP_INTERNAL_LAYOUT_LANE_H
 #define TRIP_INTERNAL_LAYOUT_LANE_H
@@ -33,19 +33,19 @@ struct lane_header {
 
     /* client, when it takes a meter: meters [0, meters_used) may be looked at, later ones are holes */
     uint32_t meters_used __attribute__((aligned(LAYOUT_LINE)));
-    uint32_t sections_used; /* likewise for sections, 1 at least */
-    uint64_t lost;          /* outcomes that found no meter: admitted, not counted */
-    uint64_t segment_id;    /* whose slots its meters count for; once, before the attach */
-    uint32_t announced;     /* client 1, tripd 0: there is something in `moved`, below */
-    uint32_t calls_used;    /* 1: the in-flight table may be looked at, else it is a hole */
-    uint32_t rooms_used;    /* likewise for rooms, as for meters */
+    uint32_t sections_used; /* sections [0, sections_used) may be read; 1 at least */
+    uint64_t lost;          /* outcomes of admitted calls that found no meter, and so are not counted */
+    uint64_t segment_id;    /* the segment whose slots the meters count for; written once, before the attach */
+    uint32_t announced;     /* the client sets 1, tripd 0: `moved`, below, has bits set */
+    uint32_t calls_used;    /* 1: the in-flight table has memory and may be read; 0: it is a hole */
+    uint32_t rooms_used;    /* rooms [0, rooms_used) may be read, later ones are holes */
 
-    /* tripd: `granted` once the lane outlives its worker. Number (12 bits, 1 to max_lanes) and, as in admission words,
-     * the commons in which the number is this lane's; 0: none yet */
+    /* tripd writes `granted` once the keeper holds the lane: the lane's number (12 bits, 1 to max_lanes) and, as in
+     * admission words, the commons in which the number belongs to this lane; 0: tripd has not granted one yet */
     uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
     uint32_t detached; /* 1: tripd will not look at this lane again */
 
-    /* A bit for each 32 meters: the client announced one of them, and tripd has not taken that. announce.h */
+    /* One bit per 32 meters: the client announced one of them, and tripd has not taken the bit. announce.h */
     uint64_t moved[LANE_METERS / 32 / 64] __attribute__((aligned(LAYOUT_LINE)));
 };
 
@@ -56,25 +56,27 @@ struct lane_section {
     /* tripd */
     uint64_t tail __attribute__((aligned(LAYOUT_LINE))); /* events consumed */
     uint64_t errors_tail;                                /* error records consumed, before this one */
-    uint32_t errors_read;                                /* and of those from it on, a bit each */
+    uint32_t errors_read;                                /* records consumed out of order: bit n for errors_tail + n */
 };
 
-/* One breaker as one section sees it. Evidence words are epoch 20 | count 44: a client that finds another epoch in the
- * state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed with
- * atomics, the others by plain single-writer stores (release, paired with tripd's acquire). One outcome bumps `slow`
- * before `ok` or `failures`, those before its event; of the totals the call itself first. Once `marks` equal the
- * counters the client may give the meter to another breaker: what it counts from then on is that one's. */
+/* One section's counters of one breaker. Evidence words are epoch 20 | count 44: a client that finds another epoch in
+ * the state word overwrites them with count 1, and never moves them back. Totals only grow. Section 0's are changed
+ * with atomics, the others by plain single-writer stores (release, paired with tripd's acquire). For one outcome the
+ * client bumps `slow`, then `ok` or `failures`, then appends the event; among the totals it bumps the call's total
+ * first. Once `marks` equal the counters the client may give the meter to another breaker, whose calls the meter then
+ * counts. */
 struct meter {
-    /* client: what a counted success touches, together with its room */
+    /* client: the words that a counted success writes, besides its room */
     uint64_t owner __attribute__((aligned(LAYOUT_LINE))); /* breaker + 1 (32), incarnation (16), section (16); last */
     uint64_t ok;                                          /* evidence */
     uint64_t total_ok;
-    /* Calls begun and ended: in flight is the difference over all meters. A call that takes a ticket is begun before,
-     * and ended after it was given back: no more tickets are the lane's than calls. */
+    /* Calls begun and ended; the difference, summed over all meters, is the calls in flight. A call counts as begun
+     * before it takes a ticket, and as ended after it gave the ticket back: a lane never holds more tickets than calls.
+     */
     uint64_t started, finished;
     uint64_t failures, slow; /* evidence */
-    uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
-    uint32_t announced; /* client: the segment's round when it announced the meter last */
+    uint32_t rung;           /* client's own note: it woke tripd for an event of this owner, so tripd knows the meter */
+    uint32_t announced;      /* client: the segment's round when it announced the meter last */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
     uint64_t retries; /* paid from the budget */
@@ -82,21 +84,22 @@ struct meter {
     uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
-    /* client: the room in which it counts calls of each latency group, + 1; 0: none yet. They stay the meter's. */
+    /* client: number + 1 of the room that counts the calls of each latency group; 0: none yet. A room stays its
+     * meter's. */
     uint32_t rooms[LATENCY_GROUPS] __attribute__((aligned(LAYOUT_LINE)));
-    uint32_t errors; /* likewise the room in which it counts errors by type */
+    uint32_t errors; /* number + 1 of the room that counts errors by type; 0: none yet */
 };
 
-/* Counters that a meter needs of one kind alone, such as calls by the latencies of a group. A client takes rooms one
- * after the other, and no two meters of its share one. A counter only grows, and wraps. */
+/* Counters that a meter allocates only when it needs them, such as the calls of one latency group. A client takes rooms
+ * one after the other, and no two meters share one. A counter only grows, and wraps. */
 struct lane_room {
     uint32_t counters[LANE_ROOM_COUNTERS] __attribute__((aligned(LAYOUT_LINE)));
 };
 
-/* What is told. The counters are bumped before the event is appended, and the event carries them, so that tripd knows
- * the order, and how many were dropped when the ring was full. `stamp` is the low 32 bits of index + 1, written last. A
- * section's own thread writes the event, then `head`; in section 0 a thread first takes its place by a CAS of `head`,
- * never further than `tail` + LANE_EVENTS. */
+/* One outcome, reported to tripd. The client bumps the counters before it appends the event, and the event carries
+ * them, so that tripd knows the order, and how many events a full ring dropped. `stamp` is the low 32 bits of index +
+ * 1, last. A section's own thread writes the event, then `head`; in section 0 a thread first takes its place by a CAS
+ * of `head`, never further than `tail` + LANE_EVENTS. */
 struct lane_event {
     uint64_t ticks;    /* when */
     uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
@@ -108,14 +111,14 @@ struct lane_event {
 
 #define LANE_ERROR_WRITING UINT64_MAX
 
-/* Self-contained: tripd reads these records by `errors` of their section, whatever became of the events. */
+/* One error with its texts. tripd reads these records by `errors` of their section, independently of the events. */
 struct lane_error {
     uint64_t stamp; /* index + 1, written last; LANE_ERROR_WRITING until then; 0: never written */
     uint64_t ticks; /* when */
     uint64_t latency_ns;
     uint32_t meter;
     uint8_t type;    /* enum trip_error_type */
-    uint8_t outside; /* 1: of no call */
+    uint8_t outside; /* 1: reported outside of a call */
     uint8_t cut;     /* enum error_cut, bits */
     uint8_t pairs;   /* in `context` */
     char message[TRIP_ERROR_MESSAGE_MAX + 1];
@@ -132,7 +135,7 @@ struct lane_error {
  *
  *   call ends      RUNNING  -> FREE      its outcome is evidence, as any
  *                  STALLING -> RETURNED  tripd is counting it as a failure: the outcome enters totals only
- *                  STALLED  -> FREE      tripd has counted it: likewise
+ *                  STALLED  -> FREE      tripd has counted it: the outcome enters totals only
  *   tripd          RUNNING  -> STALLING  older than stall_after: it will be counted
  *                  then, with the commit that counts it: STALLING -> STALLED, RETURNED -> FREE
  *
@@ -151,8 +154,8 @@ struct lane_call {
     uint64_t ticks;
 };
 
-/* Where things are in a lane. What a section has for itself stands together, in pages that no other one touches; the
- * heads of the first sections share the header's page, so that tripd reads one page of a lane that has few threads. */
+/* Offsets in a lane. Each section has pages of its own, which no other section touches. The heads of the first sections
+ * share the header's page, so that tripd reads only one page of a lane with few threads. */
 #define LANE_ALIGN(x)        (((x) + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE)
 #define LANE_HEADS_OFFSET    768
 #define LANE_RESOLVED_OFFSET LANE_ALIGN(LANE_HEADS_OFFSET + LANE_SECTIONS * sizeof(struct lane_section))

@@ -221,7 +221,7 @@ struct latency_group {
     uint64_t calls[LATENCY_GROUP];
 };
 
-/* Why a call was rejected though the breaker admitted it: X(ENUM_SUFFIX, "name in JSON"). */
+/* Why a limit rejected a call that the breaker admitted: X(ENUM_SUFFIX, "name in JSON"). */
 #define LIMITED_KINDS(X)          \
     X(CONCURRENCY, "concurrency") \
     X(RATE, "rate")               \
@@ -274,7 +274,7 @@ struct breaker_rest {
 #define TRANSITION_RING 4096
 #define ACTS_RING       1024
 
-/* Whose step it was. */
+/* Who took the step of a transition. */
 #define ACTORS(X)       \
     X(DAEMON, "tripd")  \
     X(CLIENT, "client") \
@@ -283,7 +283,7 @@ struct breaker_rest {
 #define ACTOR_ENUM(suffix, name) BY_##suffix,
 enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 
-/* Of what: a breaker's state, or the mode in force of it. */
+/* What a transition changed: a breaker's state, or its mode in force. */
 enum transition_of { OF_STATE, OF_MODE };
 
 /* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. Acts are
@@ -307,15 +307,15 @@ struct transition {
     char note[88]; /* an operator's reason */
 };
 
-/* ------------------------------------------------------------------------------- the journal of the one transaction
- *
- * A drain changes one breaker's image and the marks ("counted up to here") in the lanes it drew from. Both or neither,
- * wherever tripd dies: (1) the new image is written to the place not in force, the new marks into the journal;
- * (2) state = slot + 1 with release: the commit; (3) `commits` moves, the marks are stored in their lanes; (4) state
- * = 0. Adoption finds state != 0 and does (3) and (4) again, which changes nothing if they were done. */
+/* ------------------------------------------------------------------------------ the journal of the one transaction */
+/* A drain changes one breaker's image and the marks ("counted up to here") in the lanes that it read. Wherever tripd
+ * dies, both changes hold or neither does: (1) tripd writes the new image to the place not in force, and the new marks
+ * into the journal; (2) it commits with state = slot + 1 (release); (3) it moves `commits` and stores the marks in
+ * their lanes; (4) it sets state = 0. A tripd that adopts the segment and finds state != 0 does (3) and (4) again,
+ * which changes nothing if they were done. */
 #define JOURNAL_MARKS 256
 
-/* What of a meter is counted: totals as of its client lines, evidence of one epoch. */
+/* How much of a meter tripd has counted: the totals of its client lines, and the evidence of one epoch. */
 struct meter_marks {
     uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
     uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
@@ -386,13 +386,12 @@ struct client_slot {
     uint64_t lost; /* outcomes that found no meter, as the process says: admitted, not counted */
 };
 
-/* ----------------------------------------------------------------------------------------- errors, for people
- *
- * All of it is best effort but the counts in core_head.totals, and together less than 1 MiB at the defaults. */
+/* ---------------------------------------------------------------------------------------------- errors, for people */
+/* Only the counts in core_head.totals are exact; the rest is best effort. Together less than 1 MiB at the defaults. */
 #define ERROR_RECORDS_MAX 16384u /* places; correlation.max_errors of them are used, and have memory */
 #define ERROR_ROWS        2048u
 
-/* What of a record was longer than its place, and cut: bits. */
+/* Bits that say which strings of a record were cut because they were longer than their places. */
 enum error_cut {
     ERROR_CUT_MESSAGE = 1,
     ERROR_CUT_CORRELATION = 2,
@@ -429,7 +428,7 @@ struct error_record {
     char context[TRIP_ERROR_CONTEXT_MAX];
 };
 
-/* Errors of late of one entity and type: error_rows.h. tripd alone writes, under `sequence` (odd while it writes). */
+/* Recent errors of one entity and type: error_rows.h. tripd alone writes, under `sequence` (odd while it writes). */
 struct error_row {
     uint64_t key; /* 0: never used */
     uint64_t latest_ns;
@@ -443,8 +442,7 @@ struct correlation_shown {
     uint64_t window_ns, high_error_rate, pattern_share; /* core/correlation.h */
     uint64_t next;                                      /* index of the next record */
     uint64_t untexted;                                  /* errors whose text was overwritten before tripd took it */
-    uint64_t
-        uncounted; /* errors that found no row: the analyses of their breakers and groups say less than there was */
+    uint64_t uncounted; /* errors that found no row, and are missing in the analyses of their breakers and groups */
     uint64_t reserved[2];
 };
 
@@ -459,8 +457,8 @@ struct limits_shown {
     uint64_t retries_refused; /* since the commons was made */
     uint64_t rate_free;       /* calls that could come at once */
     struct {
-        uint32_t lane, tickets; /* lane 0: no more; TICKET_LEASE: all who have no lane */
-    } holders[LIMITS_HOLDERS];  /* who holds most */
+        uint32_t lane, tickets; /* lane 0: the list ends; TICKET_LEASE: all processes without a lane */
+    } holders[LIMITS_HOLDERS];  /* the lanes that hold most tickets */
     uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
     uint64_t rate_limit, rate_per_ms;
 };

@@ -14,7 +14,7 @@ static inline uint64_t at_least(uint64_t value, uint64_t lowest)
     return value > lowest ? value : lowest;
 }
 
-/* 0: it has passed. Any unit. */
+/* The time left until then, in any unit; 0: it has passed. */
 static inline uint64_t time_until(uint64_t at, uint64_t now)
 {
     return at > now ? at - now : 0;

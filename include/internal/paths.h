@@ -1,8 +1,8 @@
 /* Where an instance's files are: one place for daemon, library and tools.
  *
  * TRIP_RUNTIME_DIR, TRIP_STATE_DIR and TRIP_SHM_DIR override everything: the socket is RUNTIME/NAME.sock, the state
- * STATE/NAME, the segment the file SHM/tripd.NAME. Without them: system paths, or the user's with `user`. In a program
- * that has more rights than who started it (set-user-ID, file capabilities) the environment says nothing.
+ * STATE/NAME, the segment the file SHM/tripd.NAME. Without them: system paths, or the user's with `user`. A program
+ * that has more rights than the user that started it (set-user-ID, file capabilities) ignores the environment.
  */
 #ifndef TRIP_INTERNAL_PATHS_H
 #define TRIP_INTERNAL_PATHS_H

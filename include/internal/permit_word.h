@@ -68,7 +68,7 @@ static inline bool permit_lease_over(uint64_t permit, uint64_t now_ms)
     return lease_over(permit & ((1u << PERMIT_LEASE_BITS) - 1), PERMIT_LEASE_BITS, now_ms);
 }
 
-/* When its lease ends, if it is not over. */
+/* When the permit's lease ends, if it is not over. */
 static inline uint64_t permit_end_ms(uint64_t permit, uint64_t now_ms)
 {
     const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1, now_steps = now_ms / LEASE_STEP_MS;

@@ -83,7 +83,7 @@ static inline uint64_t policy_mode_word(trip_mode mode, uint64_t until_ms)
     return (uint64_t)mode | 8u | (until_ms & POLICY_MS_MASK) << 4;
 }
 
-/* Is it set, and has it not run out? */
+/* Is this owner's mode set, and its TTL not over? */
 static inline _Bool policy_mode_holds(uint64_t word, uint64_t now_ms, uint64_t *ret_until_ms)
 {
     const uint64_t until_ms = word >> 4 & POLICY_MS_MASK;

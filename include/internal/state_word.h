@@ -8,7 +8,7 @@
  *   OPEN       deadline, ms since the segment's creation
  *   HALF_OPEN  deadline, likewise: at least the end of every lease that runs
  *   PROBING    owner's lane 12 | lease's end 29 (64 ms steps, modular); shown as half_open
- *   UNSET      a zero word: no breaker yet, or a hole someone punched: admitted, tripd puts it right
+ *   UNSET      a zero word: no breaker yet, or another process punched a hole; it admits, and tripd restores it
  *
  * Each change of state is one CAS from the very word that was judged, with epoch + 1. All are tripd's, but:
  *   - the failure that brings the streak to the threshold opens, in the client that saw it;
@@ -17,8 +17,8 @@
  *   - while tripd's heartbeat is stale and the deadline has passed, a client takes the next step: OPEN, HALF_OPEN,
  *     PROBING -> PROBING by this client alone; RAMPING -> CLOSED; its own PROBING -> CLOSED or OPEN.
  *
- * Who judges a deadline loads the word first and reads the clock after it: with an older time a lease that began
- * meanwhile looks too long, is taken for damage, and two probes run.
+ * A process that judges a deadline loads the word first and reads the clock after it: with an older time it would take
+ * a lease that began meanwhile for damage, and two probes would run.
  * Checked with spin (tests/model/), and these very functions in all interleavings of two and three clients and tripd
  * (tests/unit/core/test_*_interleavings.c). All functions here are pure: word in, word out.
  */
@@ -171,7 +171,7 @@ static inline bool word_probe_over(uint64_t word, uint64_t now_ms)
     return lease_over(word & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1), PROBE_LEASE_BITS, now_ms);
 }
 
-/* Until the state admits a probe, as far as the word tells. */
+/* The time until the state admits a probe, as far as the word tells. */
 static inline uint64_t word_wait_ms(uint64_t word, uint64_t now_ms)
 {
     const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
@@ -265,7 +265,7 @@ static inline uint64_t word_after_probe(uint64_t word, bool good, uint64_t open_
     return good ? word_closed(word_epoch(word) + 1, 0, generation) : word_open(word_epoch(word) + 1, open_until_ms);
 }
 
-/* What people are shown. */
+/* The state that tools show to people. */
 static inline trip_state word_shown_state(uint64_t word)
 {
     switch (word_state(word)) {

@@ -7,31 +7,32 @@
  *    15      12 11               0
  *   [ serial 4 ][   holder 12    ]     1 to 2047: a lane; from 2048 on: a lease; 0: free
  *
- * Taking is one CAS that puts one's lane's number into a free ticket: it takes and notes in one step, so that a holder
- * killed at any instruction is found by its number, and tripd frees all that it held. Who has no number, as a process
- * that began while tripd was away, notes the time instead, in steps of 4 s: tripd frees such a ticket a minute later.
- * The serial moves at each taking, and giving back is a CAS of exactly what was taken: a call that is ended twice does
- * not give back the ticket of now, unless that is its own lane's and the 16th taking since. A lane's number is reissued
- * only after its tickets were reclaimed.
+ * A process takes a ticket with one CAS that puts its lane's number into a free ticket. So tripd finds the tickets of a
+ * holder killed at any instruction by that number, and frees them. A process without a number, such as one that began
+ * while tripd was away, puts the time in its place, in steps of 4 s: tripd frees such a ticket a minute later.
+ * The serial moves each time the ticket is taken, and a call gives its ticket back by a CAS from exactly the value that
+ * it put there: a call that is ended twice does not free another call's ticket, unless its own lane holds it after 16
+ * takings. tripd reissues a lane's number only after it reclaimed the lane's tickets.
  *
- * Only tickets [0, limit) are taken, so that there are never more than `limit` of them: nothing is counted, and nobody
- * can be between taking and counting. Where a limit falls, those beyond it stay out until they are given back, and
- * count: `highest` is how far they may lie. tripd publishes it before a limit rises, and takes it back when it has
- * seen, after the limit fell, that none of them is out. Who took a ticket looks again (ticket_keeps): at the limit, for
- * it may have fallen meanwhile, and while some may lie beyond it, at how many are out in all. Each of several who take
- * at once comes before its own look, so that the last of them sees all the others': no more than the limit keep theirs.
+ * Callers take only tickets [0, limit), so at most `limit` are out. There is no counter that a crash could spoil. When
+ * a limit falls, tickets beyond it stay out until their calls end, and count: `highest` bounds where they lie. tripd
+ * raises `highest` before the limit rises, and lowers it once it has seen, after the limit fell, that none beyond is
+ * out. A caller that took a ticket checks again (ticket_keeps): the limit, which may have fallen, and, while tickets
+ * beyond it may be out, the number of all tickets out. Several callers that take at once each check after they took, so
+ * the last of them sees the tickets of all others: no more than `limit` callers keep theirs.
  *
- * `reserve` is how many tickets must be left free for the more important, 0 for the critical: who has one counts the
- * free ones first, and takes only from [0, limit - reserve). So, exactly and at any interleaving, those who leave
- * `reserve` never hold more than limit - reserve, and the last `reserve` tickets are the more important's alone. The
- * count is a look at one word after the other, and not repeated after the CAS: several who look at once may leave fewer
- * free by as many as they are. Who is admitted by the count finds a ticket: if more than `reserve` are free, one of
- * them is not among the last `reserve`. Round a share of the limit down: a reserve of the whole limit denies always.
+ * `reserve` is the number of tickets that a caller must leave free for more important calls; 0 for critical ones. A
+ * caller with a reserve first counts the free tickets, then takes only from [0, limit - reserve). So, at any
+ * interleaving, callers with that reserve never hold more than limit - reserve, and only more important calls take the
+ * last `reserve` tickets. The count reads one word after the other and is not repeated after the CAS, so n callers that
+ * count at once may leave up to n fewer tickets free. A caller that passes the count finds a ticket: if more than
+ * `reserve` are free, one of them is not among the last `reserve`. Round a share of the limit down: a reserve of the
+ * whole limit denies always.
  *
- * One word is judged whole, several one after the other: a ticket that is given back behind the look is not seen, and
- * the call is denied as if it had come earlier.
- * Checked with spin (tests/model/tickets.pml), and these functions in all interleavings of two and three takers and
- * tripd (tests/unit/core/test_ticket_interleavings.c). tickets_* are pure: word in, word out.
+ * A caller reads one word at once, but several words one after the other: it misses a ticket that is given back in a
+ * word that it has read, and is denied as if it had asked earlier. Checked with spin (tests/model/tickets.pml), and
+ * these functions in all interleavings of two and three takers and tripd (tests/unit/core/test_ticket_interleavings.c).
+ * tickets_* are pure: word in, word out.
  */
 #ifndef TRIP_INTERNAL_TICKET_WORD_H
 #define TRIP_INTERNAL_TICKET_WORD_H
@@ -49,8 +50,8 @@
 #define TICKET_HOLDER_SET ((TICKET_HOLDER_MAX + 1) / 64) /* words of a set of holders, a bit each */
 #define LEASE_UNIT_MS     4000
 #define LEASE_UNITS       15
-#define LEASE_AHEAD       2 /* units by which a taker's clock may be ahead of who judges */
-/* Lost swaps in a row are others' won ones, or somebody's malice: then it is as if no ticket was free. */
+#define LEASE_AHEAD       2 /* units by which the taker's clock may be ahead of the judging process's */
+/* Another process won each lost CAS, or attacks: after so many in a row a taker finds no ticket free. */
 #define TICKET_TAKE_TRIES 64
 #define TICKET_GIVE_TRIES 1000
 
@@ -62,7 +63,7 @@ struct ticket {
     uint16_t value; /* serial and holder */
 };
 
-/* How many there are. highest >= now: none is out beyond it. */
+/* The limit in force, and `highest` >= now: no ticket is out beyond it. */
 struct ticket_limit {
     unsigned now, highest;
 };
@@ -88,7 +89,7 @@ static inline uint64_t tickets_places(unsigned first, unsigned end)
     return end <= first ? 0 : all & ((UINT64_C(1) << (end - first) * TICKET_BITS) - 1);
 }
 
-/* Those whose lane is not 0: a carry into the 12th bit of the field, and no further. */
+/* The tickets whose holder is not 0: the addition carries into the 12th bit of the field, and no further. */
 static inline uint64_t tickets_taken(uint64_t word, uint64_t places)
 {
     return ((word & TICKETS_EACH(TICKET_HOLDER_MAX)) + TICKETS_EACH(TICKET_HOLDER_MAX)) & places;
@@ -123,7 +124,7 @@ static inline uint64_t tickets_after_take(uint64_t word, unsigned place, uint32_
     return tickets_with(word, place, (uint16_t)(serial * (TICKET_HOLDER_MAX + 1) | (holder & TICKET_HOLDER_MAX)));
 }
 
-/* The word itself if the ticket is no more what was taken. */
+/* Returns the word itself if the ticket no longer holds the value that was taken. */
 static inline uint64_t tickets_after_give(uint64_t word, unsigned place, uint16_t taken)
 {
     return tickets_at(word, place) == taken ? word & ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS) : word;
@@ -160,8 +161,7 @@ static inline uint64_t tickets_of_holders(uint64_t word, const uint64_t holders[
     return held;
 }
 
-/* --------------------------------------------------------------------------------------- a breaker's, in the commons
- */
+/* ------------------------------------------------------------------------------------- a breaker's, in the commons */
 
 /* Taken ones among [first, end). */
 static inline unsigned ticket_count(const uint64_t *words, unsigned first, unsigned end)
@@ -233,7 +233,7 @@ static inline void ticket_clear(uint64_t *at, unsigned place)
     __atomic_fetch_and(at, ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS), __ATOMIC_SEQ_CST);
 }
 
-/* False: it is not what was taken any more: it was given back before. */
+/* False: the ticket no longer holds the value that was taken, so it was given back before. */
 static inline bool ticket_give(uint64_t *words, struct ticket ticket)
 {
     uint64_t *const at = &words[ticket.index % TICKETS_MAX / TICKETS_PER_WORD];
@@ -255,19 +255,19 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
     return true;
 }
 
-/* tripd, for lanes whose processes are dead, before their numbers are reissued, and for leases that are over: how many
- * they held. By compare, for what was taken for a dead one's may be given back this moment, and the place be another's;
- * a word that never rests is cleared all the same. */
+/* tripd frees the tickets of lanes whose processes are dead, before it reissues their numbers, and of leases that are
+ * over; returns how many they held. It uses a CAS, because a ticket may be given back and taken by another process at
+ * this moment; a word that changes all the time is cleared all the same. */
 static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holders[TICKET_HOLDER_SET])
 {
     unsigned held = 0;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
-        /* Relaxed: the deaths were noticed by other means, and everything that the dead did is visible since. */
+        /* Relaxed: tripd noticed the deaths by other means, and since then sees every store of the dead processes. */
         uint64_t word = __atomic_load_n(&words[at], __ATOMIC_RELAXED), bits;
         bool done = false;
         for (unsigned tries = 0; !done && tries < TICKET_GIVE_TRIES && (bits = tickets_of_holders(word, holders));
              tries++) {
-            /* Release: pairs with the acquire of ticket_take: who takes it next comes after the death. */
+            /* Release: pairs with the acquire of ticket_take: the next holder comes after the death. */
             done =
                 __atomic_compare_exchange_n(&words[at], &word, word & ~bits, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
             held += done ? tickets_count(bits) / 12 : 0;
@@ -281,8 +281,8 @@ static inline unsigned ticket_reclaim_all(uint64_t *words, const uint64_t holder
     return held;
 }
 
-/* So many at most of one lane's, which has more of them than calls. By compare: what was given back meanwhile is left.
- */
+/* Frees up to `most` tickets of a lane that holds more tickets than calls. The CAS leaves tickets alone that were given
+ * back meanwhile. */
 static inline unsigned ticket_reclaim_some(uint64_t *words, uint32_t lane, unsigned most)
 {
     unsigned freed = 0;
@@ -298,7 +298,7 @@ static inline unsigned ticket_reclaim_some(uint64_t *words, uint32_t lane, unsig
     return freed;
 }
 
-/* Of one lane; one beyond TICKET_LANE_MAX holds leases, which are over by time alone. */
+/* Frees the tickets of one lane. Leases, whose holders lie beyond TICKET_LANE_MAX, end by time alone. */
 static inline unsigned ticket_reclaim(uint64_t *words, uint32_t lane)
 {
     uint64_t holders[TICKET_HOLDER_SET] = {0};

@@ -1,11 +1,11 @@
-/* Those who wait for a ticket of a breaker: how libtrip and tripd wake them. */
+/* How libtrip and tripd wake the callers that wait for a breaker's ticket. */
 #ifndef TRIP_INTERNAL_WAITERS_H
 #define TRIP_INTERNAL_WAITERS_H
 
 #include "internal/doorbell.h"
 #include "internal/layout.h"
 
-/* Who is killed in between leaves them asleep with `waiting` cleared: tripd calls it again at a process's death. */
+/* A process killed between store and wake leaves waiters asleep; tripd repeats the wake when the process dies. */
 static inline void waiters_wake(struct limit_lines *lines)
 {
     /* Sequentially consistent: pairs with the fence of libtrip's ticket_wait, whose waiter sets it again, and then

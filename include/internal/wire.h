@@ -4,7 +4,7 @@
  *   client                                             tripd
  *     HELLO {digest, instance's lane or 0}      ->
  *                                               <-       WELCOME {shape of a lane} + segment (read-only), commons
- *     OPENINGS {breakers and their words}       ->       opens what opened in an older commons while no tripd was there
+ *     OPENINGS {breakers and their words}       ->       opens breakers that opened in an older commons without tripd
  *                                               <-       TAKEN, for each such packet
  *     ATTACH {lane_id} + lane's memfd [, pidfd] ->       checks seals, size, header; hands lane and pidfd to the keeper
  *                                               <-       ATTACHED {lane number}
@@ -62,17 +62,17 @@ struct wire_welcome {
     uint32_t slots;       /* of breakers: those that have memory in this commons */
     uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send one with ATTACH */
     uint32_t reserved0;
-    /* By which the client tells that a time namespace shifts its clock, and corrects it. */
+    /* The client compares these with its own clock, and corrects it if a time namespace shifts it. */
     uint64_t monotonic_ns;   /* tripd's CLOCK_MONOTONIC when it sent this */
     uint64_t time_namespace; /* inode of tripd's; 0: unknown */
 };
 
 #define WIRE_OPENINGS_MAX 30
 
-/* Openings that a client finds in the commons that it had until now, by the words there. As many packets as needed. */
+/* Breakers that a client finds open in its older commons, with their words there; as many packets as needed. */
 struct wire_openings {
     struct wire_head head;
-    uint64_t commons_number; /* where they stand */
+    uint64_t commons_number; /* of the commons that holds these words */
     uint32_t count;
     uint32_t reserved0;
     struct wire_opening {

@@ -60,8 +60,7 @@ static struct {
     unsigned deaths;
 } all;
 
-/* ----------------------------------------------------------------------------------------------------- once, and again
- */
+/* ------------------------------------------------------------------------------------------------- once, and again */
 
 static void at_exit(void)
 {
@@ -128,9 +127,7 @@ static void begin(void)
     writer_sections(&all.hostile.writer, 5);
 }
 
-/* ------------------------------------------------------------------------------------------------ what is written
- * where
- */
+/* ------------------------------------------------------------------------------------------- what is written where */
 
 static uint64_t *word_of(void *memory, size_t size, uint32_t at)
 {
@@ -268,8 +265,7 @@ static void report_honestly(struct bytes *bytes)
     all.honest_calls[slot] += calls;
 }
 
-/* ---------------------------------------------------------------------------------------------------- what tripd does
- */
+/* ------------------------------------------------------------------------------------------------- what tripd does */
 
 static void attach_again(struct client *client, const struct lane_header *header)
 {
@@ -459,8 +455,7 @@ static void check_tickets(void)
 }
 #endif
 
-/* ------------------------------------------------------------------------------------------------------ what must hold
- */
+/* -------------------------------------------------------------------------------------------------- what must hold */
 
 static void check_grown(uint32_t slot, const struct breaker_totals *now)
 {
@@ -590,8 +585,7 @@ static void check_peace(void)
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- input
- */
+/* ----------------------------------------------------------------------------------------------------------- input */
 
 typedef void step_fn(struct bytes *bytes);
 static step_fn *const steps[] = {

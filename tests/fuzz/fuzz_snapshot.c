@@ -57,8 +57,7 @@ static struct file restored_and_written(const struct saved *saved)
     return file;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- compared
- */
+/* -------------------------------------------------------------------------------------------------------- compared */
 
 static const struct saved_breaker *named(const struct saved *saved, const char *name)
 {

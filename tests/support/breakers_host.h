@@ -43,8 +43,7 @@ struct client {
         }                                                           \
     } while (0)
 
-/* ------------------------------------------------------------------------------------------------------------ the host
- */
+/* -------------------------------------------------------------------------------------------------------- the host */
 
 static inline void host_moved(void *context, const struct transition *transition)
 {
@@ -190,8 +189,7 @@ static inline const struct policy_slot *host_policy(const struct host *host, uin
     return &host->segment->policies[slot];
 }
 
-/* ---------------------------------------------------------------------------------------------------------- its
- * clients */
+/* ----------------------------------------------------------------------------------------------------- its clients */
 
 static inline void client_attach(struct host *host, struct client *client)
 {
@@ -330,8 +328,7 @@ static inline void client_answer(struct host *host, struct client *client, uint3
     client_mark_dirty(host, client);
 }
 
-/* ------------------------------------------------------------------------------------------------------- kills of
- * tripd */
+/* -------------------------------------------------------------------------------------------------- kills of tripd */
 
 /* kill -9 of the worker: the next one finds segment, commons and lanes. */
 static inline void host_kill(struct host *host, struct client *clients, unsigned count)

@@ -106,8 +106,7 @@ uint32_t fake_breaker(struct fake_daemon *fake, const char *name)
     return slot;
 }
 
-/* ------------------------------------------------------------------------------------------------------ conversation
- */
+/* ---------------------------------------------------------------------------------------------------- conversation */
 
 static struct wire_head head_of(enum wire_kind kind)
 {
@@ -485,8 +484,7 @@ void fake_clock(struct fake_daemon *fake, uint64_t ms)
     segment_test_now(fake->segment, fake->clock.test_now_ns);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ counts
- */
+/* ---------------------------------------------------------------------------------------------------------- counts */
 
 static uint64_t of_epoch(uint64_t evidence, uint32_t epoch)
 {

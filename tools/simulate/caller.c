@@ -102,8 +102,7 @@ void caller_rings(trip_breaker *breaker)
     tell_ring(breaker->client->lane, breaker->binding->view);
 }
 
-/* ------------------------------------------------------------------------------------------------------ many at once
- */
+/* ---------------------------------------------------------------------------------------------------- many at once */
 
 /* NULL: none of its calls took as long yet. */
 static uint32_t *latency_of(const struct reporter *reporter, uint32_t bucket)

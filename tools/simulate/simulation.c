@@ -195,8 +195,7 @@ static void report_verdict(const struct simulation *simulation, const struct sim
                                      id, "attempt", attempt > 1 ? json_integer(attempt) : NULL));
 }
 
-/* ------------------------------------------------------------------------------------------------- what tripd is told
- */
+/* ---------------------------------------------------------------------------------------------- what tripd is told */
 
 /* tripd leaves counters be for up to 250 ms where no call that they count could complete a condition; here nothing that
  * could waits at all. */

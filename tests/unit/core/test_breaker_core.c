@@ -672,8 +672,7 @@ static void test_a_sample_judged_by_no_rate_waits_for_a_probe(void **state)
     assert_verdict(WORD_CLOSED, TRIP_REASON_NONE);
 }
 
-/* ------------------------------------------------------------------------------------------------- how long it opens
- */
+/* ----------------------------------------------------------------------------------------------- how long it opens */
 
 /* A trip at now_ns: how long it opens before jitter. */
 static uint64_t trip_at(uint64_t now_ns)
@@ -1311,8 +1310,7 @@ static void test_without_a_tick_nothing_trips_by_itself(void **state)
     assert_true(trips > 300);
 }
 
-/* -------------------------------------------------------------------------------------------------- for who reads it
- */
+/* ------------------------------------------------------------------------------------------------ for who reads it */
 
 static void test_rates_are_unknown_until_minimum_calls(void **state)
 {

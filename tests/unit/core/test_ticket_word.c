@@ -108,8 +108,7 @@ static void test_reclaiming_frees_every_ticket_of_the_lane(void **state)
     assert_int_equal(of_lane(UINT64_C(0x3000200010050005), 4096), 0);
 }
 
-/* ------------------------------------------------------------------------------------------------- a breaker's words
- */
+/* ----------------------------------------------------------------------------------------------- a breaker's words */
 
 static void test_the_limit_and_no_more_is_taken(void **state)
 {

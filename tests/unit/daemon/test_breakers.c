@@ -85,8 +85,7 @@ static uint32_t armed(void)
     return count;
 }
 
-/* ------------------------------------------------------------------------------------------------------ making a
- * breaker */
+/* ------------------------------------------------------------------------------------------------ making a breaker */
 
 static void test_a_breaker_comes_into_being_closed(void **state)
 {
@@ -129,8 +128,7 @@ static void test_a_full_table_refuses_the_next_name(void **state)
     assert_int_equal(host->segment->header->overflow, 1);
 }
 
-/* --------------------------------------------------------------------------------------------------------------
- * streaks */
+/* --------------------------------------------------------------------------------------------------------- streaks */
 
 static void test_five_failures_in_a_row_open(void **state)
 {
@@ -197,8 +195,7 @@ static void test_a_step_whose_event_was_read_before_it_is_noticed_by_the_heartbe
     assert_int_equal(last_move()->reason, TRIP_REASON_CONSECUTIVE);
 }
 
-/* ------------------------------------------------------------------------------------------------------- rates and
- * counts */
+/* ------------------------------------------------------------------------------------------------ rates and counts */
 
 static void test_a_failure_rate_opens_once_enough_calls_came(void **state)
 {
@@ -336,8 +333,7 @@ static void test_calls_in_flight_open(void **state)
     assert_int_equal(host_head(host, slot)->in_flight, 3);
 }
 
-/* --------------------------------------------------------------------------------------------------- open, half-open,
- * closed */
+/* ----------------------------------------------------------------------------------------- open, half-open, closed */
 
 static void test_an_open_breaker_half_opens_at_its_deadline_and_arms_one_permit(void **state)
 {
@@ -564,8 +560,7 @@ static void test_a_probe_of_an_earlier_half_open_keeps_its_permit(void **state)
     assert_int_equal(armed(), 2);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ open
- * times */
+/* ------------------------------------------------------------------------------------------------------ open times */
 
 static void test_open_times_grow_are_capped_and_forgotten(void **state)
 {
@@ -621,8 +616,7 @@ static void test_jitter_stays_within_its_bounds_and_below_the_longest(void **sta
     assert_in_range(longest, 11000, 12000);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------
- * ramp */
+/* ------------------------------------------------------------------------------------------------------------ ramp */
 
 #define RAMP STEADY ", half_open: {successes: 1}, ramp: {over: 4s, steps: [10%, 25%, 50%, 100%]}"
 
@@ -682,8 +676,7 @@ static void test_a_rate_on_the_ramp_is_a_relapse(void **state)
     assert_int_equal(last_move()->by, BY_DAEMON);
 }
 
-/* -----------------------------------------------------------------------------------------------------------------
- * stalls */
+/* ---------------------------------------------------------------------------------------------------------- stalls */
 
 #define STALLS "trip: {consecutive_failures: 2, stall_after: 500ms}, " STEADY
 
@@ -808,8 +801,7 @@ static void test_a_stall_that_was_claimed_and_not_counted_is_counted_by_the_next
     assert_int_equal(now(), WORD_OPEN);
 }
 
-/* ------------------------------------------------------------------------------------------------------ operators,
- * modes */
+/* ------------------------------------------------------------------------------------------------ operators, modes */
 
 static const struct breakers_actor operator= {.by = BY_OPERATOR, .uid = 12, .reason = "maintenance"};
 
@@ -958,8 +950,7 @@ static void test_a_mode_by_pattern_binds_later_breakers_too(void **state)
     assert_int_equal(host_policy(host, host_breaker(host, "dns"))->admission & 7, TRIP_MODE_AUTO);
 }
 
-/* -------------------------------------------------------------------------------------------------------
- * reconfiguration */
+/* ------------------------------------------------------------------------------------------------- reconfiguration */
 
 static void reload(const char *settings)
 {
@@ -1050,8 +1041,7 @@ static void test_many_reloads_leave_a_judge_for_the_word_each_time(void **state)
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------
- * forgetting */
+/* ------------------------------------------------------------------------------------------------------ forgetting */
 
 static void test_an_idle_breaker_is_hidden_and_goes_on_with_all_it_has(void **state)
 {
@@ -1113,8 +1103,7 @@ static void test_a_breaker_in_use_open_or_moded_is_not_hidden(void **state)
     assert_int_equal(host->segment->details[moded].hidden_ms, 0);
 }
 
-/* --------------------------------------------------------------------------------------------------------- kills of
- * tripd */
+/* -------------------------------------------------------------------------------------------------- kills of tripd */
 
 static void kill_worker(void)
 {
@@ -1377,8 +1366,7 @@ static void test_an_open_breaker_that_is_due_waits_in_a_fresh_commons_too(void *
     assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
-/* ------------------------------------------------------------------------------------------- what clients did
- * meanwhile */
+/* -------------------------------------------------------------------------------------- what clients did meanwhile */
 
 static void test_a_probing_client_s_lease_ends_in_open_and_half_open(void **state)
 {
@@ -1447,8 +1435,7 @@ static void test_a_client_s_failed_probe_reopened_it(void **state)
     assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
-/* -------------------------------------------------------------------------------------------------------- hostile
- * words */
+/* --------------------------------------------------------------------------------------------------- hostile words */
 
 static void test_damaged_words_are_put_right_from_the_mirror(void **state)
 {

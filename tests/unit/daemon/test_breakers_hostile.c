@@ -46,8 +46,7 @@ static void honest_report(const char *outcomes)
     breakers_rung(host->breakers);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ meters
- */
+/* ---------------------------------------------------------------------------------------------------------- meters */
 
 /* Two meters a section, given to one breaker, each with a call that went well. */
 static void give_all_to_one(struct client *client)
@@ -265,8 +264,7 @@ static void test_an_operator_s_act_is_still_told_after_a_storm_of_steps(void **s
     assert_int_equal(event.sequence, host->segment->header->transition_next - 4096 + 1);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- tickets
- */
+/* --------------------------------------------------------------------------------------------------------- tickets */
 
 static unsigned tickets_out(void)
 {

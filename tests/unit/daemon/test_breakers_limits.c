@@ -78,8 +78,7 @@ static void none(struct breaker_settings *set)
     (void)set;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- words
- */
+/* ----------------------------------------------------------------------------------------------------------- words */
 
 static void everything(struct breaker_settings *set)
 {
@@ -263,8 +262,7 @@ static void test_whatever_is_on_has_its_words_also_after_a_kill(void **state)
     assert_true(stores > 12);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- tickets
- */
+/* --------------------------------------------------------------------------------------------------------- tickets */
 
 static struct ticket take(struct client *holder)
 {
@@ -517,8 +515,7 @@ static void test_people_see_who_holds_most(void **state)
     assert_int_equal(shown()->tickets_taken, 4);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ budget
- */
+/* ---------------------------------------------------------------------------------------------------------- budget */
 
 static void deposits_alone(struct breaker_settings *set)
 {
@@ -664,8 +661,7 @@ static void test_a_full_budget_is_not_written(void **state)
     assert_int_equal(shown()->budget, 100000);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- adaptive
- */
+/* -------------------------------------------------------------------------------------------------------- adaptive */
 
 #define SAMPLE_MS 250
 

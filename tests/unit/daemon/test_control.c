@@ -23,8 +23,9 @@
 #define CONTROLLER 1002 /* user:1002 */
 #define MEMBER     1003 /* of group:2000 */
 
-/* ------------------------------------------------------------------------------------------------ fakes of the engine
- * The loop's thread writes, the test reads after the answer has come. */
+/* --------------------------------------------------------------------------------------------- fakes of the engine */
+
+/* The loop's thread writes, the test reads after the answer has come. */
 static struct {
     int drains, trips, resets, modes, patterns, next_error;
     const char *frozen; /* a pattern of breakers that cannot be tripped */
@@ -123,8 +124,7 @@ void breakers_matching(struct breakers *breakers, const char *pattern, void (*ea
             each(context, slot);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the server
- */
+/* ------------------------------------------------------------------------------------------------------ the server */
 
 static const char config_text[] = "access: {observe: [any], control: [\"user:1002\", \"group:2000\"]}\n"
                                   "breakers:\n"
@@ -280,8 +280,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------- the caller
- */
+/* ------------------------------------------------------------------------------------------------------ the caller */
 
 static int call_connect(void)
 {
@@ -363,8 +362,7 @@ static void become(uid_t uid, gid_t group)
     server.peer = (struct peer){.uid = uid, .groups = {1000, group}, .group_count = 2};
 }
 
-/* ------------------------------------------------------------------------------------------------------------- tests
- */
+/* ----------------------------------------------------------------------------------------------------------- tests */
 
 static void test_sync_drains_all_and_answers_with_the_time(void **state)
 {
@@ -928,8 +926,7 @@ static void test_who_asks_and_does_not_read_is_hung_up_on(void **state)
     close(other);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- turns
- */
+/* ----------------------------------------------------------------------------------------------------------- turns */
 
 static int call_connect_as(uid_t uid)
 {
@@ -1034,8 +1031,7 @@ static void test_parameters_are_few_and_short_but_for_who_controls(void **state)
     close(fd);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ traces
- */
+/* ---------------------------------------------------------------------------------------------------------- traces */
 
 static struct rpc_message notified(int fd)
 {

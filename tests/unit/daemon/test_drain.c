@@ -61,8 +61,7 @@ static uint64_t window_calls(void)
     return host_head(host, slot)->window_calls;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- order
- */
+/* ----------------------------------------------------------------------------------------------------------- order */
 
 static void test_the_window_holds_the_last_calls_in_their_order(void **state)
 {
@@ -148,8 +147,7 @@ static void test_a_failure_that_is_never_told_is_counted_after_100_ms(void **sta
     assert_int_equal(window_calls(), 3);
 }
 
-/* ------------------------------------------------------------------------------------------- a worker that was away
- */
+/* ------------------------------------------------------------------------------------------ a worker that was away */
 
 #define ONE_SECOND "trip: {consecutive_failures: 0, failure_rate: 50%}, window: {type: time, for: 1s, minimum_calls: 5}"
 
@@ -197,8 +195,7 @@ static void test_what_a_window_has_forgotten_meanwhile_still_spoke_for_the_calls
     assert_in_range(window_calls(), 100, 109);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- rings
- */
+/* ----------------------------------------------------------------------------------------------------------- rings */
 
 static void test_events_that_found_no_room_are_counted(void **state)
 {
@@ -585,8 +582,7 @@ static void test_what_a_forgotten_breakers_calls_took_is_not_the_next_ones(void 
     assert_in_range(shown_latency(1000), 3, 6);
 }
 
-/* --------------------------------------------------------------------------------------------------------------
- * hostile */
+/* --------------------------------------------------------------------------------------------------------- hostile */
 
 static void test_a_room_that_is_not_in_use_is_not_read(void **state)
 {
@@ -808,8 +804,7 @@ static void test_a_crash_while_merging_would_be_blamed_on_the_lane_whose_turn_it
     tracer_unsubscribe(&host->tracer, subscriber);
 }
 
-/* -----------------------------------------------------------------------------------------------------------------
- * kills */
+/* ----------------------------------------------------------------------------------------------------------- kills */
 
 /* Runs `work` in a worker that is killed at its n-th store; the next one takes over. False: it had ended before. */
 static bool killed_at(uint64_t store, void (*work)(void))

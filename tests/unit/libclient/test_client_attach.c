@@ -58,8 +58,7 @@ static void test_what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out(vo
     assert_true(WAIT_FOR(fixture_shared(fixture)));
 }
 
-/* ------------------------------------------------------------------------------------------------------ time is over
- */
+/* ---------------------------------------------------------------------------------------------------- time is over */
 
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
@@ -135,8 +134,7 @@ static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(vo
     assert_int_equal(word_streak(fake_word(&fixture->fake, victim)), 0);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- holding
- */
+/* --------------------------------------------------------------------------------------------------------- holding */
 
 /* 0: its first call took no permit, for its lane had no number yet; and then one did. */
 static int first_calls_of_a_child(void *context)
@@ -205,8 +203,7 @@ static void test_what_shadow_admits_without_a_permit_is_no_probe(void **state)
     assert_int_equal(permit_outcome(fake_permit(&fixture->fake, fixture->slot, 0)), PERMIT_OK);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- times
- */
+/* ----------------------------------------------------------------------------------------------------------- times */
 
 #define OPENERS 6
 
@@ -295,8 +292,7 @@ static void test_a_limit_of_file_sizes_costs_the_lane_and_not_the_process(void *
     assert_int_equal(in_child(opens_with_a_file_limit, fixture), 0);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- why
- */
+/* ------------------------------------------------------------------------------------------------------------- why */
 
 static void test_why_is_cut_to_the_buffer_and_tells_its_whole_length(void **state)
 {
@@ -367,8 +363,7 @@ static void test_the_library_tells_its_version(void **state)
     assert_string_equal(trip_version(), version);
 }
 
-/* ------------------------------------------------------------------------------------------------------- descriptors
- */
+/* ----------------------------------------------------------------------------------------------------- descriptors */
 
 /* 0: it is attached, and what the host program reads and prints goes nowhere. Else which number is taken, plus 1. */
 static int attaches_without_standard_descriptors(void *context)

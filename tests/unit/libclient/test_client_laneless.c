@@ -104,8 +104,7 @@ static void test_a_refused_process_of_a_dead_commons_recovers_too(void **state)
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_OPEN);
 }
 
-/* ------------------------------------------------------------------------------------------------------ young children
- */
+/* -------------------------------------------------------------------------------------------------- young children */
 
 static bool held_by_a_lane(const struct fixture *fixture)
 {

@@ -520,8 +520,7 @@ static void test_while_tripd_is_away_an_adaptive_limit_is_the_most_that_it_may_b
     assert_int_equal(trip_begin(f->breaker, &calls[3]), TRIP_DENY_CONCURRENCY);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the rest
- */
+/* -------------------------------------------------------------------------------------------------------- the rest */
 
 static void test_a_call_whose_time_has_passed_is_not_sent(void **state)
 {

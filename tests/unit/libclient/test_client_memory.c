@@ -10,9 +10,7 @@
 #include "internal/policy.h"
 #include "lane_writer.h"
 
-/* ------------------------------------------------------------------------------------------------- what the kernel
- * does
- */
+/* -------------------------------------------------------------------------------------------- what the kernel does */
 
 int __real_madvise(void *address, size_t size, int advice);
 int __wrap_madvise(void *address, size_t size, int advice);
@@ -63,8 +61,7 @@ static int setup(void **state)
     return fixture_setup(state);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- threads
- */
+/* --------------------------------------------------------------------------------------------------------- threads */
 
 struct crowd {
     struct fixture *fixture;
@@ -110,8 +107,7 @@ static uint64_t counted_in(struct fixture *fixture, uint32_t section)
     return sum;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- tests
- */
+/* ----------------------------------------------------------------------------------------------------------- tests */
 
 static void test_256_threads_count_each_breaker_on_lines_of_their_own(void **state)
 {

@@ -177,8 +177,7 @@ static void test_a_ramping_breaker_ends_no_retries(void **state)
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_AGAIN);
 }
 
-/* ------------------------------------------------------------------------------------------------------ without tripd
- */
+/* --------------------------------------------------------------------------------------------------- without tripd */
 
 static unsigned granted_to_failed_calls(trip_breaker *breaker, unsigned calls)
 {
@@ -249,8 +248,7 @@ static void test_a_breaker_that_does_not_fit_is_retried_by_the_default_settings(
     assert_has_the_default_budget(breaker);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ jitter
- */
+/* ---------------------------------------------------------------------------------------------------------- jitter */
 
 /* For as many draws as a test wants. */
 static void jitters(struct fixture *f, unsigned jitter)
@@ -592,9 +590,7 @@ static void test_nothing_is_hedged_from_a_dry_budget_or_without_settings(void **
     assert_true(WAIT_FOR(released(&slow) == 2));
 }
 
-/* ------------------------------------------------------------------------------------------- threads that are
- * cancelled
- */
+/* -------------------------------------------------------------------------------------- threads that are cancelled */
 
 struct hanging {
     trip_breaker *breaker;
@@ -732,8 +728,7 @@ static void test_a_hedged_operation_that_ends_its_thread_is_cancelled(void **sta
     assert_int_equal(fixture_counts(f).cancelled, 1);
 }
 
-/* ------------------------------------------------------------------------------------------- operations that fork
- */
+/* -------------------------------------------------------------------------------------------- operations that fork */
 
 static unsigned forks, forked; /* atomics */
 

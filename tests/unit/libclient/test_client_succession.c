@@ -30,8 +30,7 @@ static void lose_commons_unheard(struct fixture *fixture)
     fake_lose_commons(&fixture->fake);
 }
 
-/* ------------------------------------------------------------------------------------------- by the mirror meanwhile
- */
+/* ----------------------------------------------------------------------------------------- by the mirror meanwhile */
 
 static void test_the_next_load_denies_what_the_next_tripd_has_opened(void **state)
 {
@@ -132,8 +131,7 @@ static void test_a_permit_of_the_dead_commons_is_not_lent(void **state)
     assert_int_equal(begun(fixture, TRIP_OK), TRIP_DENY_HALF_OPEN);
 }
 
-/* --------------------------------------------------------------------------------- what opened while nobody was there
- */
+/* ------------------------------------------------------------------------------ what opened while nobody was there */
 
 /* By this process's own failures. */
 static uint64_t open_while_away(struct fixture *fixture)
@@ -252,8 +250,7 @@ static void test_while_the_next_tripd_is_away_too_either_commons_denies(void **s
     assert_int_equal(trip_allow(fixture->breaker), TRIP_DENY_OPEN);
 }
 
-/* ------------------------------------------------------------------------------------------------ tickets, and clocks
- */
+/* --------------------------------------------------------------------------------------------- tickets, and clocks */
 
 static void test_a_ticket_of_the_dead_commons_is_given_back_there(void **state)
 {

@@ -75,9 +75,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------- what both are
- * told
- */
+/* ---------------------------------------------------------------------------------------------- what both are told */
 
 /* S: success, F: failure. */
 static void report(const char *outcomes)
@@ -121,8 +119,7 @@ static void end_probe_too_late(unsigned holder)
     simulate("\"op\":\"end\",\"id\":\"%u\",\"outcome\":\"ignored\"", holder);
 }
 
-/* ----------------------------------------------------------------------------------------------------- what both show
- */
+/* -------------------------------------------------------------------------------------------------- what both show */
 
 static json_t *host_shows(void)
 {
@@ -170,8 +167,7 @@ static void assert_both_show(const char *state, uint64_t retry_after_ms, unsigne
     json_decref(show);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the stories
- */
+/* ----------------------------------------------------------------------------------------------------- the stories */
 
 #define OPEN "open: {for: 30s, jitter: 0%}"
 

@@ -101,8 +101,7 @@ static void probe(enum permit_outcome outcome)
     breakers_rung(run.host->breakers);
 }
 
-/* ---------------------------------------------------------------------------------------------------- being replayed
- */
+/* -------------------------------------------------------------------------------------------------- being replayed */
 
 static void tell(char story[STORY_MAX], uint64_t at_ms, const char *from, const char *to, const char *reason)
 {
@@ -166,8 +165,7 @@ static void assert_both(const char *expected)
     assert_string_equal(replayed, expected);
 }
 
-/* ------------------------------------------------------------------------------------------------------- the stories
- */
+/* ----------------------------------------------------------------------------------------------------- the stories */
 
 #define OPEN    "open: {for: 30s, jitter: 0%}"
 #define STREAKS "trip: {failure_rate: 0%}, " OPEN
@@ -416,8 +414,7 @@ static void test_a_trace_begins_with_operators_modes_and_what_is_left_of_them(vo
     assert_both("2000 closed>open consecutive; ");
 }
 
-/* ------------------------------------------------------------------------------------------------------ what is said
- */
+/* ---------------------------------------------------------------------------------------------------- what is said */
 
 static void assert_step(size_t index, const char *expected)
 {
