@@ -76,10 +76,10 @@ struct meter {
     uint32_t rung;      /* client's own note: tripd was woken for an event of this owner's, and so knows the meter */
     uint32_t announced; /* client: the segment's round when it announced the meter last */
     /* client */
-    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late;
     uint64_t retries; /* paid from the budget */
-    /* client: local rejections */
-    uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
+    /* client: calls that were denied, by verdict */
+    uint64_t denied[DENIALS] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
     /* client: the room in which it counts calls of each latency group, + 1; 0: none yet. They stay the meter's. */
