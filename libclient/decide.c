@@ -105,13 +105,14 @@ static trip_verdict admit_by_state(struct call *call, uint64_t now_ms, bool *ret
     return state == WORD_OPEN ? TRIP_DENY_OPEN : TRIP_DENY_HALF_OPEN;
 }
 
-/* *ret_overruled: the mode is shadow, and the breaker would have denied. */
-static trip_verdict admit(struct call *call, bool *ret_overruled)
+/* *ret_overruled: as what the breaker would have denied, but for the mode, which is shadow; TRIP_ALLOW: it would not.
+ */
+static trip_verdict admit(struct call *call, trip_verdict *ret_overruled)
 {
     trip_verdict verdict = TRIP_ALLOW;
     trip_mode mode = TRIP_MODE_AUTO;
     bool again = true;
-    *ret_overruled = false;
+    *ret_overruled = TRIP_ALLOW;
     for (unsigned tries = 0; tries < ADMIT_TRIES && again; tries++) {
         uint64_t admission;
         call->word = __atomic_load_n(call->binding->word, __ATOMIC_ACQUIRE);
@@ -126,8 +127,10 @@ static trip_verdict admit(struct call *call, bool *ret_overruled)
             return mode == TRIP_MODE_DISABLED ? TRIP_ALLOW : TRIP_DENY_FORCED;
         verdict = admit_by_state(call, now_ms, &again);
     }
-    *ret_overruled = mode == TRIP_MODE_SHADOW && !trip_admitted(verdict);
-    return *ret_overruled ? TRIP_ALLOW : verdict;
+    if (mode != TRIP_MODE_SHADOW || trip_admitted(verdict))
+        return verdict;
+    *ret_overruled = verdict;
+    return TRIP_ALLOW;
 }
 
 /* Does the policy in force want to know of calls in flight? A probe's end is its lease's. */
@@ -170,45 +173,44 @@ static void give_back_unsent(const struct call *call)
         probe_end(call->binding, call->word, TRIP_CANCELLED);
 }
 
-static trip_verdict reject(const struct reporter *reporter, struct call *call, enum limited by)
+static void count_denied(const struct reporter *reporter, trip_verdict verdict)
 {
-    static const trip_verdict verdicts[LIMITED_COUNT] = {[LIMITED_CONCURRENCY] = TRIP_DENY_CONCURRENCY,
-                                                         [LIMITED_RATE] = TRIP_DENY_RATE,
-                                                         [LIMITED_SHED] = TRIP_DENY_SHED,
-                                                         [LIMITED_DEADLINE] = TRIP_DENY_DEADLINE};
     if (reporter->meter)
-        reporter_add(reporter, &reporter->meter->limited[by]);
+        reporter_add(reporter, &reporter->meter->denied[denial_of(verdict)]);
+}
+
+static trip_verdict deny(const struct reporter *reporter, struct call *call, trip_verdict verdict)
+{
+    count_denied(reporter, verdict);
     call->breaker = NULL;
-    return verdicts[by];
+    return verdict;
 }
 
 #define PASSED_NS 1 /* a deadline so near has passed */
 
 /* In shadow mode a call takes tickets and tokens as in auto. A call that auto would have denied takes nothing, is
  * counted under the limit that would have denied it, and is admitted. */
-static void shadow_limits(const struct reporter *reporter, struct call *call, trip_priority priority, bool overruled)
+static void shadow_limits(const struct reporter *reporter, struct call *call, trip_priority priority,
+                          trip_verdict overruled)
 {
-    enum limited by;
-    const bool rejected = !overruled && !limits_take(reporter, call, priority, 0, &by);
-    if (reporter->meter && overruled)
-        reporter_add(reporter, &reporter->meter->denied);
-    if (reporter->meter && rejected)
-        reporter_add(reporter, &reporter->meter->limited[by]);
+    trip_verdict verdict = overruled;
+    if (overruled != TRIP_ALLOW || !limits_take(reporter, call, priority, 0, &verdict))
+        count_denied(reporter, verdict);
 }
 
 /* Limits hold only where the breaker may deny: mode disabled admits every call. */
 static bool limited(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
-                    bool overruled, enum limited *ret_by)
+                    trip_verdict overruled, trip_verdict *ret_verdict)
 {
     const struct binding *const binding = call->binding;
     const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_RELAXED);
     const trip_mode mode = policy_mode_now(binding->policy, admission, view_now_ms(binding->view));
     if (mode == TRIP_MODE_SHADOW)
         shadow_limits(reporter, call, priority, overruled);
-    if (mode != TRIP_MODE_AUTO || limits_take(reporter, call, priority, most_wait_ns, ret_by)) {
+    if (mode != TRIP_MODE_AUTO || limits_take(reporter, call, priority, most_wait_ns, ret_verdict)) {
         if (trip_call_remaining_ns((const trip_call *)call) > PASSED_NS)
             return false;
-        *ret_by = LIMITED_DEADLINE; /* the deadline passed while the call waited for a ticket */
+        *ret_verdict = TRIP_DENY_DEADLINE; /* the deadline passed while the call waited for a ticket */
         limits_give_unsent(reporter, call);
     }
     give_back_unsent(call);
@@ -228,7 +230,6 @@ static inline void start_clock(struct call *call, uint64_t limits)
 COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *call, const trip_options *options)
 {
     const uint64_t most_wait_ns = options->no_wait ? 0 : UINT64_MAX;
-    enum limited by = LIMITED_DEADLINE;
     *call = (struct call){.generation = (uint32_t)fork_generation()};
     if (call->generation == 0) /* another thread of this child is at it: nothing can be held or counted */
         return trip_allow(breaker);
@@ -240,19 +241,15 @@ COLD static trip_verdict begin_slow(struct trip_breaker *breaker, struct call *c
     const struct reporter reporter = reporter_find(breaker, call->binding);
     const uint64_t left_ns = options->within_ns ? options->within_ns : UINT64_MAX;
     if (left_ns <= PASSED_NS) /* before admit: a call that is not sent takes no probe's permit */
-        return reject(&reporter, call, by);
-    bool overruled;
+        return deny(&reporter, call, TRIP_DENY_DEADLINE);
+    trip_verdict overruled, denial;
     const trip_verdict verdict = admit(call, &overruled);
-    if (!trip_admitted(verdict)) {
-        if (reporter.meter)
-            reporter_add(&reporter, &reporter.meter->denied);
-        call->breaker = NULL;
-        return verdict;
-    }
+    if (!trip_admitted(verdict))
+        return deny(&reporter, call, verdict);
     if (options->within_ns)
         call->deadline = asked + at_most(options->within_ns, UINT64_MAX / 2);
-    if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), overruled, &by))
-        return reject(&reporter, call, by);
+    if (limited(&reporter, call, options->priority, at_most(left_ns, most_wait_ns), overruled, &denial))
+        return deny(&reporter, call, denial);
     start_clock(call, __atomic_load_n(&call->binding->policy->limits, __ATOMIC_RELAXED));
     count_started(&reporter, call);
     if (unlikely(thread_self.tracking))
@@ -280,12 +277,12 @@ static __attribute__((noinline)) trip_verdict begin_limited(struct call *call, c
                                                             struct meter *meter, uint64_t limits)
 {
     const struct reporter reporter = reporter_of(slot, meter);
-    enum limited by;
+    trip_verdict denial;
     call->flags = 0;
     call->ticks = 0;
-    if (unlikely(!limits_take(&reporter, call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &by))) {
+    if (unlikely(!limits_take(&reporter, call, TRIP_PRIORITY_NORMAL, UINT64_MAX, &denial))) {
         client_look(call->breaker->client);
-        return reject(&reporter, call, by);
+        return deny(&reporter, call, denial);
     }
     if (!(call->flags & CALL_COUNTED)) /* who took a ticket is */
         reporter_add(&reporter, &meter->started);

@@ -238,17 +238,17 @@ static bool sheds(const struct binding *binding, trip_priority priority)
 
 /* Takes the ticket, which can be given back, before the token, which cannot. */
 bool limits_take(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
-                 enum limited *ret_by)
+                 trip_verdict *ret_verdict)
 {
     const struct policy_slot *const policy = call->binding->policy;
     const uint64_t flags = load(&policy->limits);
-    *ret_by = LIMITED_SHED;
+    *ret_verdict = TRIP_DENY_SHED;
     if (flags & POLICY_THROTTLE && sheds(call->binding, priority))
         return false;
-    *ret_by = LIMITED_CONCURRENCY;
+    *ret_verdict = TRIP_DENY_CONCURRENCY;
     if (flags & POLICY_TICKETS && !take_ticket(reporter, call, priority, most_wait_ns))
         return false;
-    *ret_by = LIMITED_RATE;
+    *ret_verdict = TRIP_DENY_RATE;
     if (flags & POLICY_RATE && !take_token(call, priority)) {
         limits_give_unsent(reporter, call);
         return false;

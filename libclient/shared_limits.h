@@ -6,11 +6,11 @@
 #include "call.h"
 #include "reporter.h"
 
-/* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_by says by
- * what, and nothing is held. What takes a ticket is counted as begun first: tripd takes those back that no call of the
+/* Takes what the policy demands of an admitted call, whose clock runs from then on. False: rejected, *ret_verdict says
+ * why, and nothing is held. What takes a ticket is counted as begun first: tripd takes those back that no call of the
  * lane's accounts for. most_wait_ns: no longer for a ticket than so, and than the settings say. */
 bool limits_take(const struct reporter *reporter, struct call *call, trip_priority priority, uint64_t most_wait_ns,
-                 enum limited *ret_by);
+                 trip_verdict *ret_verdict);
 /* How many tickets there are now. */
 struct ticket_limit limits_tickets(const struct binding *binding);
 /* Gives a ticket back, and wakes callers that wait for one. */

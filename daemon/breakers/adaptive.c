@@ -94,7 +94,7 @@ bool breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
     if (breakers_adaptive_due_ns(breaker) > breakers->now_ns)
         return false;
     if (breaker->mode == TRIP_MODE_SHADOW) /* what it would have shed went out, and is among the calls */
-        breaker->adaptive->totals.limited[LIMITED_SHED] = totals->limited[LIMITED_SHED];
+        breaker->adaptive->totals.denied[denial_of(TRIP_DENY_SHED)] = totals->denied[denial_of(TRIP_DENY_SHED)];
     breakers_publish_latency(breakers, slot);
     read_latency(breakers, slot, latency);
     adaptive_sample(breaker->adaptive, breaker->settings, &segment_core(breakers->segment, slot)->head, latency,

@@ -104,7 +104,7 @@ static bool reported(const struct counters *now, const struct meter_marks *marks
 {
     return now->total_ok != marks->total_ok || now->total_failures != marks->total_failures ||
            now->ignored != marks->ignored || now->cancelled != marks->cancelled || now->late != marks->late ||
-           now->denied != marks->denied;
+           denied_by_breaker(now->denied) != denied_by_breaker(marks->denied);
 }
 
 static bool any_meter(const struct breakers *breakers, uint32_t slot,

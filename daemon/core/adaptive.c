@@ -114,7 +114,8 @@ static void sample_concurrency(struct adaptive *adaptive, const struct breaker_t
 /* Accepted is what went well: why the others failed, totals do not tell. */
 static void sample_throttle(struct adaptive *adaptive, const struct breaker_totals *totals, uint64_t k, uint64_t now_ns)
 {
-    const uint64_t shed = totals->limited[LIMITED_SHED] - adaptive->totals.limited[LIMITED_SHED];
+    const unsigned denial = denial_of(TRIP_DENY_SHED);
+    const uint64_t shed = totals->denied[denial] - adaptive->totals.denied[denial];
     throttle_add(&adaptive->throttle, now_ns, totals->calls - adaptive->totals.calls + shed,
                  totals->ok - adaptive->totals.ok);
     adaptive->permille = throttle_admit_permille(&adaptive->throttle, now_ns, k);

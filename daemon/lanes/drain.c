@@ -125,9 +125,8 @@ static struct meter_marks marks_of(const struct drain_input *input, const struct
     marks.ignored = counters->ignored;
     marks.cancelled = counters->cancelled;
     marks.late = counters->late;
-    marks.denied = counters->denied;
     marks.retries = counters->retries;
-    memcpy(marks.limited, counters->limited, sizeof(marks.limited));
+    memcpy(marks.denied, counters->denied, sizeof(marks.denied));
     memcpy(marks.errors, counters->errors, sizeof(marks.errors));
     return marks;
 }
@@ -139,8 +138,7 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->total_failures != marks->total_failures || counters->total_timeouts != marks->total_timeouts ||
            counters->total_slow != marks->total_slow || counters->ignored != marks->ignored ||
            counters->cancelled != marks->cancelled || counters->late != marks->late ||
-           counters->denied != marks->denied || counters->retries != marks->retries ||
-           memcmp(counters->limited, marks->limited, sizeof(marks->limited)) != 0 ||
+           counters->retries != marks->retries || memcmp(counters->denied, marks->denied, sizeof(marks->denied)) != 0 ||
            memcmp(counters->errors, marks->errors, sizeof(marks->errors)) != 0;
 }
 
@@ -153,9 +151,9 @@ static void add_part(uint64_t *part, uint64_t by, uint64_t whole)
 
 static uint64_t asked(const struct breaker_totals *totals)
 {
-    uint64_t sum = totals->calls + totals->ignored + totals->cancelled + totals->late + totals->denied;
-    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-        sum += totals->limited[kind];
+    uint64_t sum = totals->calls + totals->ignored + totals->cancelled + totals->late;
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        sum += totals->denied[denial];
     return sum;
 }
 
@@ -171,9 +169,8 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     totals->ignored += grown(counters->ignored, marks->ignored);
     totals->cancelled += grown(counters->cancelled, marks->cancelled);
     totals->late += grown(counters->late, marks->late);
-    totals->denied += grown(counters->denied, marks->denied);
-    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-        totals->limited[kind] += grown(counters->limited[kind], marks->limited[kind]);
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        totals->denied[denial] += grown(counters->denied[denial], marks->denied[denial]);
     add_part(&totals->retries, grown(counters->retries, marks->retries), asked(totals));
 }
 

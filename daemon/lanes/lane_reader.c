@@ -418,10 +418,9 @@ void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_co
     to->ignored = load(&line->ignored);
     to->cancelled = load(&line->cancelled);
     to->late = load(&line->late);
-    to->denied = load(&line->denied);
     to->retries = load(&line->retries);
-    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-        to->limited[kind] = load(&line->limited[kind]);
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        to->denied[denial] = load(&line->denied[denial]);
     read_errors(meter, to->errors);
 }
 

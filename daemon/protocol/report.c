@@ -14,6 +14,7 @@ static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
+static const char *const verdict_names[] = {TRIP_VERDICTS(REPORT_NAME)};
 static const char *const op_names[] = {"record", "mode", "trip", "reset", "error"}; /* enum traced_op */
 static const char *const owner_names[] = {MODE_OWNERS(REPORT_NAME)};
 static const char *const by_names[] = {ACTORS(REPORT_NAME)};
@@ -184,13 +185,22 @@ json_t *report_mode(const struct report_breaker *breaker)
                      "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
 }
 
+static json_t *denials(const uint64_t denied[DENIALS])
+{
+    json_t *map = json_object();
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        json_object_set_new(map, verdict_names[TRIP_DENY_OPEN + denial], number(denied[denial]));
+    return map;
+}
+
 static json_t *totals(const struct report_breaker *breaker)
 {
     const struct breaker_totals *const sums = &breaker->core->totals;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(sums->calls), "ok",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(sums->calls), "ok",
                      number(sums->ok), "failures", number(sums->failures), "timeouts", number(sums->timeouts), "slow",
                      slow(breaker, sums->slow), "ignored", number(sums->ignored), "cancelled", number(sums->cancelled),
-                     "late", number(sums->late), "denied", number(sums->denied));
+                     "late", number(sums->late), "denied", number(denied_by_breaker(sums->denied)), "denied_by",
+                     denials(sums->denied));
 }
 
 /* Of this half-open. */

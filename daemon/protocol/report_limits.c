@@ -3,9 +3,9 @@
 #include "internal/policy.h"
 #include "protocol/report_parts.h"
 
-static json_t *rejected(const struct report_breaker *breaker, enum limited kind)
+static json_t *rejected(const struct report_breaker *breaker, trip_verdict verdict)
 {
-    return number(breaker->core->totals.limited[kind]);
+    return number(breaker->core->totals.denied[denial_of(verdict)]);
 }
 
 static json_t *holders(const struct limits_shown *shown)
@@ -25,7 +25,7 @@ static json_t *concurrency(const struct report_breaker *breaker)
         return json_null();
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "limit", number(breaker->policy->tickets), "max",
                      number(breaker->limits->tickets_max), "taken", number(breaker->limits->tickets_taken), "holders",
-                     holders(breaker->limits), "rejected", rejected(breaker, LIMITED_CONCURRENCY));
+                     holders(breaker->limits), "rejected", rejected(breaker, TRIP_DENY_CONCURRENCY));
 }
 
 static json_t *rate(const struct report_breaker *breaker)
@@ -36,7 +36,7 @@ static json_t *rate(const struct report_breaker *breaker)
     return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o}", "limit", number(breaker->limits->rate_limit), "per_ms",
                      number(breaker->limits->rate_per_ms), "burst", number(policy_rate_burst(policy)), "window",
                      policy->limits & POLICY_SLIDING ? "sliding" : "bucket", "free", number(breaker->limits->rate_free),
-                     "rejected", rejected(breaker, LIMITED_RATE));
+                     "rejected", rejected(breaker, TRIP_DENY_RATE));
 }
 
 static json_t *throttle(const struct report_breaker *breaker)
@@ -44,7 +44,7 @@ static json_t *throttle(const struct report_breaker *breaker)
     if (!(breaker->policy->limits & POLICY_THROTTLE))
         return json_null();
     return json_pack("{s:o, s:o}", "admit_permille", number(breaker->policy->admit_permille), "shed",
-                     rejected(breaker, LIMITED_SHED));
+                     rejected(breaker, TRIP_DENY_SHED));
 }
 
 /* Retries are whoever's who asks for them: never off. */
@@ -58,5 +58,5 @@ json_t *report_limits(const struct report_breaker *breaker)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "concurrency", concurrency(breaker), "rate", rate(breaker),
                      "throttle", throttle(breaker), "retry", retry(breaker), "deadline_rejected",
-                     rejected(breaker, LIMITED_DEADLINE));
+                     rejected(breaker, TRIP_DENY_DEADLINE));
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "internal/error_names.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
@@ -20,10 +21,11 @@
 #define UTF8_BYTES_MAX 4 /* of a character */
 
 /* The totals by their names: one list for both ways. */
-#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(denied) X(retries)
+#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(retries)
 
 #define NAME(suffix, name) name,
-static const char *const limited_names[] = {LIMITED_KINDS(NAME)};
+static const char *const error_names[] = {ERROR_NAMES};
+static const char *const verdict_names[] = {TRIP_VERDICTS(NAME)};
 static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
 static const char *const owner_names[] = {MODE_OWNERS(NAME)};
@@ -122,13 +124,31 @@ static json_t *pack_trips(const struct core_head *head)
     return trips;
 }
 
+static json_t *pack_denied(const uint64_t denied[DENIALS])
+{
+    json_t *map = json_object();
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        if (denied[denial])
+            json_object_set_new(map, verdict_names[TRIP_DENY_OPEN + denial], number(denied[denial]));
+    return map;
+}
+
+static json_t *pack_errors(const uint64_t errors[TRIP_ERROR_TYPE_COUNT])
+{
+    json_t *map = json_object();
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        if (errors[type])
+            json_object_set_new(map, error_names[type], number(errors[type]));
+    return map;
+}
+
 static json_t *pack_totals(const struct breaker_totals *totals)
 {
     json_t *map = json_object();
 #define PACK_TOTAL(field) json_object_set_new(map, #field, number(totals->field));
     TOTALS(PACK_TOTAL)
-    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-        json_object_set_new(map, limited_names[kind], number(totals->limited[kind]));
+    json_object_set_new(map, "denied_by", pack_denied(totals->denied));
+    json_object_set_new(map, "errors", pack_errors(totals->errors));
     return map;
 }
 
@@ -351,6 +371,28 @@ static int latency_of(const json_t *list, struct saved_breaker *breaker, const c
     return 0;
 }
 
+/* A snapshot of before knows the breaker's own denials together, which most often are for being open, and those of
+ * limits by the limit. */
+static void denied_of_before(const json_t *totals, uint64_t ret_denied[DENIALS])
+{
+    ret_denied[denial_of(TRIP_DENY_OPEN)] = number_of(totals, "denied");
+    ret_denied[denial_of(TRIP_DENY_CONCURRENCY)] = number_of(totals, "concurrency");
+    ret_denied[denial_of(TRIP_DENY_RATE)] = number_of(totals, "rate");
+    ret_denied[denial_of(TRIP_DENY_SHED)] = number_of(totals, "shed");
+    ret_denied[denial_of(TRIP_DENY_DEADLINE)] = number_of(totals, "deadline");
+}
+
+static void denied_of(const json_t *totals, uint64_t ret_denied[DENIALS])
+{
+    const json_t *const by_verdict = json_object_get(totals, "denied_by");
+    if (!by_verdict) {
+        denied_of_before(totals, ret_denied);
+        return;
+    }
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        ret_denied[denial] = number_of(by_verdict, verdict_names[TRIP_DENY_OPEN + denial]);
+}
+
 static int breaker_of(const json_t *map, struct saved_breaker *breaker, const char **ret_why)
 {
     const json_t *modes = json_object_get(map, "modes"), *totals = json_object_get(map, "totals");
@@ -367,8 +409,9 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
     breaker->made_by = user_of(map, "made_by");
 #define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
     TOTALS(READ_TOTAL)
-    for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-        breaker->totals.limited[kind] = number_of(totals, limited_names[kind]);
+    denied_of(totals, breaker->totals.denied);
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        breaker->totals.errors[type] = number_of(json_object_get(totals, "errors"), error_names[type]);
     for (unsigned i = TRIP_REASON_NONE + 1; i < TRIP_REASON_COUNT; i++)
         breaker->trips[i] = number_of(json_object_get(map, "trips"), reason_names[i]);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {

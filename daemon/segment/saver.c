@@ -42,9 +42,11 @@ static uint64_t what_changes(const struct segment *segment)
         const struct breaker_totals *totals = &segment_core(segment, slot)->head.totals;
         MIX(slot + 1);
         MIX(totals->calls);
-        MIX(totals->ignored + totals->cancelled + totals->late + totals->denied + totals->retries);
-        for (unsigned kind = 0; kind < LIMITED_COUNT; kind++)
-            MIX(totals->limited[kind]);
+        MIX(totals->ignored + totals->cancelled + totals->late + totals->retries);
+        for (unsigned denial = 0; denial < DENIALS; denial++)
+            MIX(totals->denied[denial]);
+        for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+            MIX(totals->errors[type]);
         for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
             MIX(segment->policies[slot].modes[owner]);
     }

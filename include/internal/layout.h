@@ -40,9 +40,9 @@ LAYOUT_AT(policy_slot, retry, 192);
 LAYOUT_SIZE(policy_slot, 256);
 LAYOUT_SIZE(core_slot, 64 + 2 * CORE_IMAGE_SIZE);
 LAYOUT_SIZE(transition, 272);
-LAYOUT_SIZE(meter_marks, 232);
+LAYOUT_SIZE(meter_marks, 256);
 LAYOUT_SIZE(step_mark, 128);
-LAYOUT_SIZE(journal_mark, 256);
+LAYOUT_SIZE(journal_mark, 280);
 LAYOUT_SIZE(client_slot, 64);
 LAYOUT_SIZE(pattern_slot, 256);
 LAYOUT_SIZE(latency_group, 256);
@@ -58,6 +58,7 @@ LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
 LAYOUT_SIZE(meter, 512);
+LAYOUT_AT(meter, denied, 128);
 LAYOUT_AT(meter, marks, 192);
 LAYOUT_AT(meter, rooms, 448);
 LAYOUT_SIZE(lane_room, 128);
@@ -156,7 +157,7 @@ static inline uint64_t layout_digest(void)
         TICKETS_MAX,
         TICKET_LEASE,
         LEASE_UNIT_MS,
-        LIMITED_COUNT,
+        DENIALS,
         sizeof(struct lane_header),
         offsetof(struct lane_header, meters_used),
         offsetof(struct lane_header, segment_id),
@@ -168,7 +169,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct lane_section, tail),
         sizeof(struct meter),
         offsetof(struct meter, rung),
-        offsetof(struct meter, limited),
+        offsetof(struct meter, denied),
         offsetof(struct meter, marks),
         offsetof(struct meter, rooms),
         offsetof(struct meter, errors),

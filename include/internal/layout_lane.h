@@ -78,10 +78,10 @@ struct meter {
     uint32_t rung;           /* client's own note: it woke tripd for an event of this owner, so tripd knows the meter */
     uint32_t announced;      /* client: the segment's round when it announced the meter last */
     /* client */
-    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late;
     uint64_t retries; /* paid from the budget */
-    /* client: local rejections */
-    uint64_t limited[LIMITED_COUNT] __attribute__((aligned(LAYOUT_LINE)));
+    /* client: calls that were denied, by verdict */
+    uint64_t denied[DENIALS] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */
     struct meter_marks marks __attribute__((aligned(LAYOUT_LINE)));
     /* client: number + 1 of the room that counts the calls of each latency group; 0: none yet. A room stays its

@@ -221,21 +221,29 @@ struct latency_group {
     uint64_t calls[LATENCY_GROUP];
 };
 
-/* Why a limit rejected a call that the breaker admitted: X(ENUM_SUFFIX, "name in JSON"). */
-#define LIMITED_KINDS(X)          \
-    X(CONCURRENCY, "concurrency") \
-    X(RATE, "rate")               \
-    X(SHED, "shed")               \
-    X(DEADLINE, "deadline")
+/* Calls that were denied are counted by verdict. The first BREAKER_DENIALS verdicts are the breaker's own, the others
+ * are what limits say of calls that the breaker admits. */
+#define DENIALS         (TRIP_VERDICT_COUNT - TRIP_DENY_OPEN)
+#define BREAKER_DENIALS (TRIP_DENY_CONCURRENCY - TRIP_DENY_OPEN)
 
-#define LIMITED_ENUM(suffix, name) LIMITED_##suffix,
-enum limited { LIMITED_KINDS(LIMITED_ENUM) LIMITED_COUNT };
+static inline unsigned denial_of(trip_verdict verdict)
+{
+    return (unsigned)verdict - TRIP_DENY_OPEN;
+}
+
+static inline uint64_t denied_by_breaker(const uint64_t denied[DENIALS])
+{
+    uint64_t sum = 0;
+    for (unsigned denial = 0; denial < BREAKER_DENIALS; denial++)
+        sum += denied[denial];
+    return sum;
+}
 
 /* Outcomes since the breaker came into being. */
 struct breaker_totals {
-    uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late, denied;
+    uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late;
     uint64_t retries;                       /* calls that the retry budget paid for */
-    uint64_t limited[LIMITED_COUNT];        /* rejected here, before the dependency was asked */
+    uint64_t denied[DENIALS];               /* by verdict: before the dependency was asked */
     uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failures, and of what was reported outside of calls */
 };
 
@@ -318,9 +326,9 @@ struct transition {
 /* How much of a meter tripd has counted: the totals of its client lines, and the evidence of one epoch. */
 struct meter_marks {
     uint64_t ok, failures, slow; /* evidence words, epoch and count, as counted */
-    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied;
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late;
     uint64_t retries;
-    uint64_t limited[LIMITED_COUNT];
+    uint64_t denied[DENIALS];
     uint32_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type, modular */
     uint32_t reserved0;
 };

@@ -462,7 +462,11 @@ static void check_grown(uint32_t slot, const struct breaker_totals *now)
     struct breaker_totals *const before = &all.totals[slot];
     assert(now->calls >= before->calls && now->ok >= before->ok && now->failures >= before->failures);
     assert(now->timeouts >= before->timeouts && now->slow >= before->slow && now->ignored >= before->ignored);
-    assert(now->cancelled >= before->cancelled && now->late >= before->late && now->denied >= before->denied);
+    assert(now->cancelled >= before->cancelled && now->late >= before->late && now->retries >= before->retries);
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        assert(now->denied[denial] >= before->denied[denial]);
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        assert(now->errors[type] >= before->errors[type]);
     *before = *now;
 }
 

@@ -509,7 +509,8 @@ static void add_meter(struct fake_counts *counts, const struct meter *meter, uin
     counts->ignored += load(&meter->ignored);
     counts->cancelled += load(&meter->cancelled);
     counts->late += load(&meter->late);
-    counts->denied += load(&meter->denied);
+    for (unsigned denial = 0; denial < BREAKER_DENIALS; denial++)
+        counts->denied += load(&meter->denied[denial]);
     counts->retries += load(&meter->retries);
     counts->started += load(&meter->started);
     counts->finished += load(&meter->finished);

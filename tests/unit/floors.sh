@@ -23,6 +23,7 @@ declare -A may=(
 wrong=0
 for folder in "${!may[@]}"; do
     while IFS=: read -r file included; do
+        [ "$file" != tools/bench_errors.c ] || continue # it measures what tripd does with a record
         [ -e "libclient/$included" ] && [[ $folder != libclient && $folder != tools/simulate ]] &&
             { echo "$file includes libclient/$included" >&2; wrong=1; }
         [ -e "daemon/$included" ] && [ ! -e "$folder/$included" ] || continue

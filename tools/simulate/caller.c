@@ -178,7 +178,8 @@ void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, 
     repeat(&meter->ignored, since->ignored, times);
     repeat(&meter->cancelled, since->cancelled, times);
     repeat(&meter->late, since->late, times);
-    repeat(&meter->denied, since->denied, times);
+    for (unsigned denial = 0; denial < DENIALS; denial++)
+        repeat(&meter->denied[denial], since->denied[denial], times);
     repeat(&meter->started, since->started, times);
     repeat(&meter->finished, since->finished, times);
     repeat_latency(&reporter, counted->latency, times);

@@ -904,7 +904,7 @@ static void ask(uint64_t *total)
 {
     const uint64_t admitted = policy()->admit_permille / 10;
     writer_total(total, admitted);
-    writer_total(&line()->limited[LIMITED_SHED], 100 - admitted);
+    writer_total(&line()->denied[denial_of(TRIP_DENY_SHED)], 100 - admitted);
     host_advance(host, 1000);
 }
 

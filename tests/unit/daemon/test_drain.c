@@ -467,21 +467,21 @@ static void test_local_rejections_are_counted_once_by_kind(void **state)
 {
     (void)state;
     start(QUIET);
-    line()->limited[LIMITED_CONCURRENCY] = 1;
-    line()->limited[LIMITED_RATE] = 20;
-    line()->limited[LIMITED_SHED] = 300;
-    lane_meter_at(other.writer.memory, other_meter)->limited[LIMITED_DEADLINE] = 4000;
+    line()->denied[denial_of(TRIP_DENY_CONCURRENCY)] = 1;
+    line()->denied[denial_of(TRIP_DENY_RATE)] = 20;
+    line()->denied[denial_of(TRIP_DENY_SHED)] = 300;
+    lane_meter_at(other.writer.memory, other_meter)->denied[denial_of(TRIP_DENY_DEADLINE)] = 4000;
     for (unsigned times = 0; times < 2; times++) {
         breakers_drain_all(host->breakers);
-        const uint64_t *const limited = host_head(host, slot)->totals.limited;
-        assert_int_equal(limited[LIMITED_CONCURRENCY], 1);
-        assert_int_equal(limited[LIMITED_RATE], 20);
-        assert_int_equal(limited[LIMITED_SHED], 300);
-        assert_int_equal(limited[LIMITED_DEADLINE], 4000);
+        const uint64_t *const denied = host_head(host, slot)->totals.denied;
+        assert_int_equal(denied[denial_of(TRIP_DENY_CONCURRENCY)], 1);
+        assert_int_equal(denied[denial_of(TRIP_DENY_RATE)], 20);
+        assert_int_equal(denied[denial_of(TRIP_DENY_SHED)], 300);
+        assert_int_equal(denied[denial_of(TRIP_DENY_DEADLINE)], 4000);
     }
-    line()->limited[LIMITED_RATE] = 19; /* backwards: nothing */
+    line()->denied[denial_of(TRIP_DENY_RATE)] = 19; /* backwards: nothing */
     breakers_drain_all(host->breakers);
-    assert_int_equal(host_head(host, slot)->totals.limited[LIMITED_RATE], 20);
+    assert_int_equal(host_head(host, slot)->totals.denied[denial_of(TRIP_DENY_RATE)], 20);
     assert_int_equal(host_head(host, slot)->totals.calls, 0);
     assert_int_equal(window_calls(), 0);
 }
@@ -864,7 +864,7 @@ static void tell_some(unsigned round)
     (void)round;
     client_reports(host, &client, meter, slot, "SSFSF");
     client_reports(host, &other, other_meter, slot, "FSs");
-    writer_total(&line()->limited[LIMITED_SHED], 3);
+    writer_total(&line()->denied[denial_of(TRIP_DENY_SHED)], 3);
 }
 
 /* Whatever was drained before the kill, and by whomever: each call counts once. */
@@ -875,7 +875,7 @@ static void check_counts(unsigned round)
     assert_int_equal(head->totals.calls, 8 * rounds);
     assert_int_equal(head->totals.failures, 3 * rounds);
     assert_int_equal(head->totals.slow, rounds);
-    assert_int_equal(head->totals.limited[LIMITED_SHED], 3 * rounds);
+    assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_SHED)], 3 * rounds);
     assert_int_equal(head->window_calls, 8 * rounds);
     assert_int_equal(head->window_failures, 3 * rounds);
     assert_int_equal(head->window_slow, rounds);

@@ -117,7 +117,8 @@ static void test_a_killed_holders_heir_is_waited_for(void **state)
     int fd, second;
     pid_t holder = 0;
     assert_int_equal(lock_take(path, &fd, &holder), 0);
-    /* The file names a keeper that is gone; its worker still holds the description, for 50 ms. */
+    /* The file names a keeper that is gone; its worker, in an fsync of a busy disk, still holds the description, for 1
+     * s. */
     const pid_t keeper = fork();
     if (keeper == 0)
         _exit(0);
@@ -127,7 +128,7 @@ static void test_a_killed_holders_heir_is_waited_for(void **state)
     assert_int_equal(pwrite(fd, text, (size_t)size, 0), size);
     const pid_t worker = fork();
     if (worker == 0) {
-        usleep(50000);
+        usleep(1000000);
         _exit(0);
     }
     close(fd);

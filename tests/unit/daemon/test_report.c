@@ -45,7 +45,7 @@ static void forge(struct forged *forged)
     strcpy(forged->detail.error_message, "no answer in 1 s");
     forged->latency[latency_bucket(40000)] = 90;
     forged->latency[latency_bucket(2000000)] = 10;
-    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 7, 0, {0}, {0}};
+    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 0, {4, 3}, {0}};
     forged->core.window_calls = 16;
     forged->core.window_failures = 6;
     forged->core.window_slow = 1;
@@ -95,11 +95,15 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"mode_owner\":null,\"mode_reason\":null,\"mode_ttl_ms\":null,\"mode_uid\":null,"
         "\"hidden\":false,\"certain\":true,\"daemon\":\"running\",\"as_of_ms\":0,"
         "\"totals\":{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":3,\"ignored\":2,\"cancelled\":1,"
-        "\"late\":6,\"denied\":7},\"probes\":{\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
+        "\"late\":6,\"denied\":7,\"denied_by\":{\"deny_open\":4,\"deny_half_open\":3,\"deny_forced\":0,"
+        "\"deny_ramp\":0,\"deny_concurrency\":0,\"deny_rate\":0,\"deny_shed\":0,\"deny_deadline\":0}},\"errors\":{},"
+        "\"probes\":{"
+        "\"ok\":0,\"failures\":0,\"slow\":0,\"needed\":3},\"in_flight\":0,"
         "\"calls_until_rate\":0,\"opens\":2,\"open_ms\":35000,"
         "\"trips\":{\"consecutive\":2,\"failures\":0,\"failure_rate\":0,\"slow_rate\":0,\"in_flight\":0,"
         "\"probe_failed\":0,\"max_wait\":0,\"rule\":0,\"operator\":0,\"fleet\":0,\"relapse\":0},"
-        "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 s\",\"at_unix_ms\":1700000094000,\"correlation\":null,\"trace\":null,\"session\":null},\"modes\":[],"
+        "\"error\":{\"type\":\"timeout\",\"message\":\"no answer in 1 "
+        "s\",\"at_unix_ms\":1700000094000,\"correlation\":null,\"trace\":null,\"session\":null},\"modes\":[],"
         "\"latency\":{\"calls\":100,\"p50_ms\":0.039936,\"p95_ms\":1.99885,\"p99_ms\":1.99885},"
         "\"latency_sampled\":null,"
         "\"settings\":{\"match\":\"payments/*\",\"consecutive_failures\":5,\"slow_after_ms\":60000,"
@@ -119,7 +123,9 @@ static void test_where_a_sample_of_calls_is_timed_nobody_knows_how_many_were_slo
                                              "\"failure_rate\":37.5,\"slow_rate\":null}");
     assert_json(show_key(&forged, "totals"),
                 "{\"calls\":100,\"ok\":91,\"failures\":9,\"timeouts\":4,\"slow\":null,\"ignored\":2,"
-                "\"cancelled\":1,\"late\":6,\"denied\":7}");
+                "\"cancelled\":1,\"late\":6,\"denied\":7,\"denied_by\":{\"deny_open\":4,\"deny_half_open\":3,"
+                "\"deny_forced\":0,\"deny_ramp\":0,\"deny_concurrency\":0,\"deny_rate\":0,\"deny_shed\":0,"
+                "\"deny_deadline\":0}}");
     assert_json(show_key(&forged, "probes"), "{\"ok\":0,\"failures\":0,\"slow\":null,\"needed\":3}");
     assert_json(show_key(&forged, "latency_sampled"), "16");
 }
@@ -143,10 +149,10 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
                                           .rate_per_ms = 60000,
                                           .holders = {{4, 12}, {9, 2}}};
     forged.core.totals.retries = 8;
-    forged.core.totals.limited[LIMITED_CONCURRENCY] = 11;
-    forged.core.totals.limited[LIMITED_RATE] = 22;
-    forged.core.totals.limited[LIMITED_SHED] = 33;
-    forged.core.totals.limited[LIMITED_DEADLINE] = 44;
+    forged.core.totals.denied[denial_of(TRIP_DENY_CONCURRENCY)] = 11;
+    forged.core.totals.denied[denial_of(TRIP_DENY_RATE)] = 22;
+    forged.core.totals.denied[denial_of(TRIP_DENY_SHED)] = 33;
+    forged.core.totals.denied[denial_of(TRIP_DENY_DEADLINE)] = 44;
     assert_json(show_key(&forged, "limits"),
                 "{\"concurrency\":{\"limit\":37,\"max\":50,\"taken\":14,"
                 "\"holders\":[{\"lane\":4,\"tickets\":12},{\"lane\":9,\"tickets\":2}],\"rejected\":11},"
@@ -437,8 +443,9 @@ static void test_a_client_and_a_pattern(void **state)
                                        .meters = 16,
                                        .program = "nginx",
                                        .lost = 12};
-    assert_json(report_client(3, &client), "{\"lane\":3,\"pid\":4242,\"uid\":33,\"program\":\"nginx\","
-                                           "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16,\"lost\":12}");
+    assert_json(report_client(3, &client),
+                "{\"lane\":3,\"pid\":4242,\"uid\":33,\"program\":\"nginx\","
+                "\"attached_unix_ms\":1700000000000,\"detached\":true,\"meters\":16,\"lost\":12}");
     const struct pattern_slot pattern = {.serial = 1,
                                          .set_unix_ms = 1700000000000,
                                          .until_ms = 150000,

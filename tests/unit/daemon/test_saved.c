@@ -104,7 +104,9 @@ static void test_totals_and_openings_are_counted_on(void **state)
     client_start(host, &client, 101);
     const uint32_t meter = client_meter(host, &client, slot);
     client_reports(host, &client, meter, slot, "SSSF");
-    writer_total(&lane_meter_at(client.writer.memory, meter)->limited[LIMITED_RATE], 6);
+    writer_total(&lane_meter_at(client.writer.memory, meter)->denied[denial_of(TRIP_DENY_RATE)], 6);
+    writer_total(&lane_meter_at(client.writer.memory, meter)->denied[denial_of(TRIP_DENY_RAMP)], 2);
+    writer_errors(&client.writer, meter, (trip_error_type)(TRIP_ERROR_USER + 3), 5);
     writer_latency(&client.writer, meter, 1000, 3);
     writer_latency(&client.writer, meter, UINT64_MAX, 1);
     breakers_drain_all(host->breakers);
@@ -115,8 +117,12 @@ static void test_totals_and_openings_are_counted_on(void **state)
     const struct core_head *const head = &segment_core(host->segment, host_breaker(host, "db"))->head;
     assert_int_equal(head->totals.calls, 4);
     assert_int_equal(head->totals.ok, 3);
+    assert_int_equal(head->totals.errors[TRIP_ERROR_UNKNOWN], 1);
+    assert_int_equal(head->totals.errors[TRIP_ERROR_USER + 3], 5);
     assert_int_equal(head->totals.failures, 1);
-    assert_int_equal(head->totals.limited[LIMITED_RATE], 6);
+    assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_RATE)], 6);
+    assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_RAMP)], 2);
+    assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_OPEN)], 0);
     assert_int_equal(head->opens, 1);
     assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
     uint64_t counts[LATENCY_BUCKETS];
@@ -134,7 +140,7 @@ static size_t packed(uint8_t *data, size_t room, json_t *map)
     return size;
 }
 
-static void test_a_snapshot_of_before_knows_no_latencies(void **state)
+static void test_a_snapshot_of_before_knows_no_latencies_and_fewer_denials(void **state)
 {
     uint8_t data[1024];
     struct saved saved;
@@ -142,12 +148,16 @@ static void test_a_snapshot_of_before_knows_no_latencies(void **state)
     (void)state;
     size_t size = packed(data, sizeof(data), json_pack("{s:i}", "tripd_snapshot", 1));
     size += packed(data + size, sizeof(data) - size,
-                   json_pack("{s:s, s:s, s:{s:i}}", "breaker", "db", "reason", "none", "totals", "calls", 4));
+                   json_pack("{s:s, s:s, s:{s:i, s:i, s:i}}", "breaker", "db", "reason", "none", "totals", "calls", 4,
+                             "denied", 5, "rate", 6));
     size += packed(data + size, sizeof(data) - size, json_pack("{s:b}", "end", 1));
     if (saved_parse(data, size, &saved, &why) < 0)
         fail_msg("%s", why);
     assert_int_equal(saved.breaker_count, 1);
     assert_int_equal(saved.breakers[0].totals.calls, 4);
+    assert_int_equal(denied_by_breaker(saved.breakers[0].totals.denied), 5);
+    assert_int_equal(saved.breakers[0].totals.denied[denial_of(TRIP_DENY_RATE)], 6);
+    assert_int_equal(saved.breakers[0].totals.denied[denial_of(TRIP_DENY_SHED)], 0);
     assert_int_equal(saved.breakers[0].latency_count, 0);
     saved_clear(&saved);
 }
@@ -326,7 +336,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_wall_clock_that_went_back_opens_no_longer_than_before, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies_and_fewer_denials, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_names_count_for_who_made_them_after_a_reboot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),

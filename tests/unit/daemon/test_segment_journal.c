@@ -99,7 +99,7 @@ static void drain(struct segment *segment, struct lane_memory *lane, uint32_t sl
         core->head.totals.ok += calls;
         core_calls(core, 1000, calls, CALL_OK);
         marks.total_ok += calls;
-        marks.ok = marks.denied = marks.total_ok; /* first and last of a mark: a torn one shows */
+        marks.ok = marks.denied[0] = marks.total_ok; /* first and last of a mark: a torn one shows */
         mark_meter(segment, LANE_ID, slot * METERS + meter, &marks);
     }
     segment_commit(segment);
@@ -188,7 +188,7 @@ static bool torn(const struct lane_memory *lane, uint32_t slot)
 {
     for (uint32_t meter = 0; meter < METERS; meter++) {
         const struct meter_marks *marks = &lane->marks[slot][meter];
-        if (marks->ok != marks->total_ok || marks->denied != marks->total_ok)
+        if (marks->ok != marks->total_ok || marks->denied[0] != marks->total_ok)
             return true;
     }
     return false;

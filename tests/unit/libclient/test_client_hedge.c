@@ -32,7 +32,7 @@ static uint64_t rejected_for_want_of_tickets(struct fixture *f)
     struct lane_header *const memory = fake_lane(&f->fake, fake_lane_of(&f->fake, getpid()));
     uint64_t sum = 0;
     for (uint32_t i = 0; i < memory->meters_used; i++)
-        sum += __atomic_load_n(&lane_meter_at(memory, i)->limited[LIMITED_CONCURRENCY], __ATOMIC_RELAXED);
+        sum += __atomic_load_n(&lane_meter_at(memory, i)->denied[denial_of(TRIP_DENY_CONCURRENCY)], __ATOMIC_RELAXED);
     return sum;
 }
 

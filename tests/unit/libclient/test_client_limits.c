@@ -43,13 +43,13 @@ static void limit_rate(struct fixture *f, uint64_t limit, uint64_t burst, bool s
     policy(f)->limits |= POLICY_RATE | (sliding ? POLICY_SLIDING : 0);
 }
 
-static uint64_t rejected(struct fixture *f, enum limited by)
+static uint64_t rejected(struct fixture *f, trip_verdict verdict)
 {
     uint64_t sum = 0;
     for (uint32_t lane = 1; lane < FAKE_CONNECTIONS; lane++) {
         struct lane_header *const memory = fake_lane(&f->fake, lane);
         for (uint32_t i = 0; memory && i < memory->meters_used; i++)
-            sum += lane_meter_at(memory, i)->limited[by];
+            sum += lane_meter_at(memory, i)->denied[denial_of(verdict)];
     }
     return sum;
 }
@@ -86,7 +86,7 @@ static void test_no_more_calls_are_in_flight_than_there_are_tickets(void **state
     trip_end(&calls[1], TRIP_FAILURE);
     assert_int_equal(ticket_count(tickets(f), 0, 3), 2);
     assert_int_equal(trip_begin(f->breaker, &calls[1]), TRIP_ALLOW);
-    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 1);
+    assert_int_equal(rejected(f, TRIP_DENY_CONCURRENCY), 1);
     assert_int_equal(fixture_counts(f).denied, 0); /* a local rejection is no denial of the breaker's */
     for (unsigned i = 0; i < 3; i++)
         trip_end(&calls[i], TRIP_OK);
@@ -257,7 +257,7 @@ static void test_a_call_that_waited_until_its_time_has_passed_is_not_sent(void *
     const trip_options options = {.within_ns = 10000000000};
     assert_int_equal(trip_begin_with(f->breaker, &second, &options), TRIP_DENY_DEADLINE);
     pthread_join(thread, NULL);
-    assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
+    assert_int_equal(rejected(f, TRIP_DENY_DEADLINE), 1);
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
 }
 
@@ -405,7 +405,7 @@ static void test_a_burst_passes_and_then_the_rate(void **state)
     fake_clock(&f->fake, 1100);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_DENY_RATE);
-    assert_int_equal(rejected(f, LIMITED_RATE), 2);
+    assert_int_equal(rejected(f, TRIP_DENY_RATE), 2);
 }
 
 static void test_a_sliding_window_admits_its_limit(void **state)
@@ -475,7 +475,7 @@ static void test_critical_calls_are_never_shed_and_sheddable_ones_first(void **s
     assert_int_equal(admitted[TRIP_PRIORITY_CRITICAL], 4000);
     assert_in_range(admitted[TRIP_PRIORITY_NORMAL], 1800, 2200);
     assert_in_range(admitted[TRIP_PRIORITY_SHEDDABLE], 850, 1150);
-    assert_int_equal(rejected(f, LIMITED_SHED),
+    assert_int_equal(rejected(f, TRIP_DENY_SHED),
                      8000 - admitted[TRIP_PRIORITY_NORMAL] - admitted[TRIP_PRIORITY_SHEDDABLE]);
 }
 
@@ -528,7 +528,7 @@ static void test_a_call_whose_time_has_passed_is_not_sent(void **state)
     trip_call call;
     const trip_options late = {.priority = TRIP_PRIORITY_CRITICAL, .within_ns = 1};
     assert_int_equal(trip_begin_with(f->breaker, &call, &late), TRIP_DENY_DEADLINE);
-    assert_int_equal(rejected(f, LIMITED_DEADLINE), 1);
+    assert_int_equal(rejected(f, TRIP_DENY_DEADLINE), 1);
     const trip_options soon = {.within_ns = 500000000};
     assert_int_equal(trip_begin_with(f->breaker, &call, &soon), TRIP_ALLOW);
     assert_int_equal(trip_call_remaining_ns(&call), 500000000); /* the clock stands still */
@@ -561,20 +561,20 @@ static void test_shadow_takes_what_there_is_and_counts_what_it_would_have_denied
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(trip_begin(f->breaker, &calls[i]), TRIP_ALLOW);
     assert_int_equal(ticket_count(tickets(f), 0, 2), 2);
-    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 1);
+    assert_int_equal(rejected(f, TRIP_DENY_CONCURRENCY), 1);
     for (unsigned i = 0; i < 3; i++)
         trip_end(&calls[i], TRIP_OK);
     assert_int_equal(ticket_count(tickets(f), 0, 2), 0);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW); /* the third token: who had no ticket took none */
-    assert_int_equal(rejected(f, LIMITED_RATE), 0);
+    assert_int_equal(rejected(f, TRIP_DENY_RATE), 0);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
-    assert_int_equal(rejected(f, LIMITED_RATE), 1);
+    assert_int_equal(rejected(f, TRIP_DENY_RATE), 1);
     assert_int_equal(ticket_count(tickets(f), 0, 2), 1); /* who had no token keeps no ticket */
     assert_int_equal(fixture_counts(f).denied, 0);
     fixture_set(f, word_open(2, 31000));
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(fixture_counts(f).denied, 1);
-    assert_int_equal(rejected(f, LIMITED_RATE), 1); /* whom the breaker would have denied asks no limit */
+    assert_int_equal(rejected(f, TRIP_DENY_RATE), 1); /* whom the breaker would have denied asks no limit */
 }
 
 static void test_disabled_takes_nothing_and_counts_nothing(void **state)
@@ -586,8 +586,8 @@ static void test_disabled_takes_nothing_and_counts_nothing(void **state)
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW);
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
-    assert_int_equal(rejected(f, LIMITED_CONCURRENCY), 0);
-    assert_int_equal(rejected(f, LIMITED_RATE), 0);
+    assert_int_equal(rejected(f, TRIP_DENY_CONCURRENCY), 0);
+    assert_int_equal(rejected(f, TRIP_DENY_RATE), 0);
     fake_mode(&f->fake, f->slot, TRIP_MODE_AUTO, 0);
     assert_int_equal(begin_as(f, TRIP_PRIORITY_NORMAL), TRIP_ALLOW); /* the token is there */
 }
