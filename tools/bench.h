@@ -20,6 +20,9 @@ struct bench_row {
     double limit; /* what `measured` may be at most (at least, for `more_is_better`) */
     bool more_is_better;
     double clock_reads; /* so many are in `measured` */
+    struct {
+        double low, high; /* the true value lies between them in 95 of 100 runs; 0 and 0: not known */
+    } interval;
 };
 
 void bench_report(const struct bench_row *row);
@@ -75,6 +78,7 @@ void bench_trips(void);    /* bench_trips.c: how fast another process denies */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
 void bench_errors(void);   /* bench_errors.c: what an error costs tripd, and what asking of them costs */
 void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */
+void bench_impact(void);   /* bench_impact.c: a prefork server with and without libtrip */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
 
 /* ---- bounds: the same kind of call into a shared library, libtripbound */

@@ -28,16 +28,20 @@ void bench_report(const struct bench_row *row)
     const double ratio = row->bound_measured > 0 ? row->measured / row->bound_measured : 0;
     output.missed |= !met;
     if (output.json) {
-        json_array_append_new(output.rows,
-                              json_pack("{s:s, s:f, s:s, s:f, s:f, s:s, s:b, s:f, s:f}", "path", row->path,
-                                        row->is_value ? "value" : "ns", row->measured, "bound", row->bound, "bound_ns",
-                                        row->bound_measured, "ratio", ratio, "target", row->target, "met", met,
-                                        "clock_reads", row->clock_reads, "clock_read_ns", bench_clock_read_ns()));
+        json_t *const object = json_pack("{s:s, s:f, s:s, s:f, s:f, s:s, s:b, s:f, s:f}", "path", row->path,
+                                         row->is_value ? "value" : "ns", row->measured, "bound", row->bound, "bound_ns",
+                                         row->bound_measured, "ratio", ratio, "target", row->target, "met", met,
+                                         "clock_reads", row->clock_reads, "clock_read_ns", bench_clock_read_ns());
+        if (row->interval.high > 0)
+            json_object_set_new(object, "interval", json_pack("[f, f]", row->interval.low, row->interval.high));
+        json_array_append_new(output.rows, object);
         return;
     }
     printf("%-30s %10.2f %-2s  %-36s %10.2f  %7.2f  %-6s  %-18s %s\n", row->path, row->measured,
            row->is_value ? "" : "ns", row->bound, row->bound_measured, ratio, clock_share(row), row->target,
            met ? "met" : "MISSED");
+    if (row->interval.high > 0)
+        printf("%-30s %10.2f to %.2f in 95 of 100 runs\n", "", row->interval.low, row->interval.high);
     fflush(stdout);
 }
 
@@ -62,22 +66,24 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},   {"limits", bench_limits}, {"many", bench_many},   {"trips", bench_trips},
-             {"daemon", bench_daemon}, {"errors", bench_errors}, {"peers", bench_peers}, {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls}, {"limits", bench_limits}, {"many", bench_many},
+             {"trips", bench_trips}, {"daemon", bench_daemon}, {"errors", bench_errors},
+             {"peers", bench_peers}, {"impact", bench_impact}, {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
     fprintf(
         stream,
-        "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [errors] [peers] [simulate]\n"
+        "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [errors] [peers] [impact]\n"
+        "                  [simulate]\n"
         "\n"
         "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
         "mutex\n"
-        "and Redis where it is installed, and how fast a trace is replayed.\n"
+        "and Redis where it is installed, a whole server with and without libtrip, and how fast a trace is replayed.\n"
         "Needs two cores that are otherwise idle. Without a part: all.\n"
         "\n"
         "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met, clock_reads,\n"
-        "            clock_read_ns\n"
+        "            clock_read_ns, and where it is known, interval: low, high\n"
         "  --quick   a tenth of the samples\n"
         "  --strict  exit status 1 when a target is missed\n");
 }
