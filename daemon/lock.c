@@ -15,7 +15,7 @@
 
 #include "owner.h"
 
-#define PATIENCE_STEPS   50
+#define PATIENCE_STEPS   1000
 #define PATIENCE_STEP_NS 10000000
 
 static pid_t read_holder(int fd)
@@ -51,7 +51,7 @@ static bool is_gone(pid_t pid)
     return gone;
 }
 
-/* A killed keeper's worker dies a moment after it, and holds the lock until then. */
+/* A killed keeper's worker dies after it, on a busy machine seconds after it, and holds the lock until then. */
 static int wait_for_lock(int fd)
 {
     const struct timespec step = {.tv_nsec = PATIENCE_STEP_NS};

@@ -117,7 +117,7 @@ static void test_a_killed_holders_heir_is_waited_for(void **state)
     int fd, second;
     pid_t holder = 0;
     assert_int_equal(lock_take(path, &fd, &holder), 0);
-    /* The file names a keeper that is gone; its worker still holds the description, for 50 ms. */
+    /* The file names a keeper that is gone; its worker still holds the description, for a second. */
     const pid_t keeper = fork();
     if (keeper == 0)
         _exit(0);
@@ -127,7 +127,7 @@ static void test_a_killed_holders_heir_is_waited_for(void **state)
     assert_int_equal(pwrite(fd, text, (size_t)size, 0), size);
     const pid_t worker = fork();
     if (worker == 0) {
-        usleep(50000);
+        sleep(1);
         _exit(0);
     }
     close(fd);
