@@ -22,8 +22,7 @@
 #define BACKOFF_MAX     (10000 * MS)
 #define LIVED_WELL      (1000 * MS) /* a worker that lived this long did not die of starting */
 #define SEND_TIMEOUT_US 900000
-/* Then a worker that should end is killed: a busy disk takes its time for the snapshot. */
-#define STOP_PATIENCE (20000 * MS)
+#define STOP_PATIENCE   (20000 * MS) /* then a worker that should end is killed */
 
 /* Not the segment itself: whoever owns that file can truncate it, and the keeper must not die of it. */
 struct shared {

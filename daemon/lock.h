@@ -9,7 +9,7 @@
 
 /* -EWOULDBLOCK: *ret_holder is the pid that the file names (0: unknown). -EPERM: the file is another user's, who could
  * hold it for good and name any pid. Others: -errno. A tripd that was just killed
- * is given half a second to let go. */
+ * is given ten seconds to let go. */
 int lock_take(const char *path, int *ret_fd, pid_t *ret_holder);
 
 #endif

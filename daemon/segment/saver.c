@@ -1,6 +1,7 @@
 #include "segment/saver.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "internal/ticks.h"
 #include "log.h"
 #include "segment/saved.h"
 
-#define EVERY_BEATS 5
+#define EVERY_BEATS      5
+#define STOP_PATIENCE_NS UINT64_C(5000000000) /* of 10 s for which the keeper lets a worker not beat */
 
 struct saver {
     struct loop *loop;
@@ -96,17 +99,22 @@ int saver_new(struct loop *loop, const struct segment *segment, const struct clo
     return 0;
 }
 
+static void leave_child(struct saver *saver)
+{
+    loop_watch_remove(saver->watch);
+    if (saver->pidfd >= 0)
+        close(saver->pidfd);
+    saver->watch = NULL;
+    saver->child = 0;
+    saver->pidfd = -1;
+}
+
 /* The exit status says -error of the write. */
 static void child_done(struct saver *saver)
 {
     int status = 0;
-    if (saver->watch)
-        loop_watch_remove(saver->watch);
     waitpid(saver->child, &status, 0);
-    close(saver->pidfd);
-    saver->watch = NULL;
-    saver->child = 0;
-    saver->pidfd = -1;
+    leave_child(saver);
     const int error = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
     say(saver, error);
     if (error < 0)
@@ -119,28 +127,44 @@ static void child_ended(void *context, struct loop_watch *watch)
     child_done(context);
 }
 
+/* No signal ends a process that waits for the disk: the locks of the instance and its clients' connections must not
+ * stay open for as long as that takes because the child has them, too. */
 static _Noreturn void write_in_child(const struct saver *saver, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the snapshot of before stays as it is */
     if (getppid() != parent)
         _exit(EIO);
+    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
     _exit(-saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
 }
 
-static void start_child(struct saver *saver)
+static int start_child(struct saver *saver)
 {
-    const pid_t parent = getpid();
-    saver->child = fork();
-    if (saver->child == 0)
+    const pid_t parent = getpid(), child = fork();
+    if (child == 0)
         write_in_child(saver, parent);
-    if (saver->child < 0) {
-        saver->child = 0;
-        say(saver, -errno);
-        return;
-    }
-    saver->pidfd = (int)syscall(SYS_pidfd_open, saver->child, 0);
+    if (child < 0)
+        return -errno;
+    saver->child = child;
+    saver->pidfd = (int)syscall(SYS_pidfd_open, child, 0);
     if (saver->pidfd < 0 || loop_watch_add(saver->loop, saver->pidfd, child_ended, saver, &saver->watch) < 0)
         child_done(saver); /* waits: no descriptors are left to do better */
+    return 0;
+}
+
+/* False: the disk holds the child beyond the deadline. It dies with the worker, once the disk lets go of it. */
+static bool wait_for_child(struct saver *saver, uint64_t deadline)
+{
+    struct pollfd ended = {.fd = saver->pidfd, .events = POLLIN};
+    const uint64_t now = monotonic_ns();
+    if (saver->child == 0)
+        return true;
+    if (poll(&ended, 1, now < deadline ? (int)((deadline - now) / 1000000) : 0) == 1) {
+        child_done(saver);
+        return true;
+    }
+    leave_child(saver);
+    return false;
 }
 
 void saver_beat(struct saver *saver)
@@ -152,14 +176,24 @@ void saver_beat(struct saver *saver)
     if (now == saver->written)
         return;
     saver->written = now;
-    start_child(saver);
+    const int error = start_child(saver);
+    if (error == 0)
+        return;
+    say(saver, error);
+    saver->written = 0;
 }
 
 void saver_stop(struct saver *saver)
 {
-    if (saver->child)
-        child_done(saver);
-    say(saver, saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
+    const uint64_t deadline = monotonic_ns() + STOP_PATIENCE_NS;
+    const bool idle = wait_for_child(saver, deadline);
+    if (idle && start_child(saver) < 0) /* by itself, then */
+        say(saver, saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
+    if (idle && wait_for_child(saver, deadline))
+        return;
+    log_warning("the disk has not taken the snapshot %s/snapshot within %d s: tripd stops without it, and begins with "
+                "the one before after a reboot",
+                saver->folder, (int)(STOP_PATIENCE_NS / UINT64_C(1000000000)));
 }
 
 struct saver *saver_free(struct saver *saver)

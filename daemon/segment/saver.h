@@ -1,5 +1,5 @@
 /* Keeps the snapshot on disk (saved.h) up to date: every few seconds when something changed, by a child process, so
- * that a slow disk never holds the loop up; at stop by itself. */
+ * that a slow disk never holds the loop up, and no stop for long. */
 #ifndef TRIPD_SAVER_H
 #define TRIPD_SAVER_H
 
@@ -17,7 +17,7 @@ struct saver *saver_free(struct saver *saver);
 
 /* Once a second. */
 void saver_beat(struct saver *saver);
-/* Before a stop: writes now. */
+/* Before a stop: writes now, and waits a few seconds at most. */
 void saver_stop(struct saver *saver);
 
 #endif

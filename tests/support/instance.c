@@ -81,7 +81,7 @@ void instance_start(struct instance *instance, const char *config)
     if (config && (!file || fputs(config, file) < 0 || fclose(file) != 0))
         give_up(path);
     instance_restart(instance);
-    if (!instance_wait_up(instance, 5000)) {
+    if (!instance_wait_up(instance, 60000)) {
         instance_print_log(instance);
         fprintf(stderr, "tripd did not come up ($TRIPD is its path)\n");
         instance_stop(instance);
@@ -116,6 +116,8 @@ int instance_stop(struct instance *instance)
     if (instance->keeper) {
         kill(instance->keeper, SIGTERM);
         waitpid(instance->keeper, &status, 0);
+        if (status != 0)
+            instance_print_log(instance);
     }
     snprintf(command, sizeof(command), "rm -rf %s", instance->folder);
     if (strncmp(instance->folder, "/tmp/trip-test.", 15) == 0)

@@ -267,6 +267,8 @@ static void check(struct storm *storm, bool holds, const char *what)
     if (holds)
         return;
     printf("FAILED: %s\n", what);
+    if (!storm->failed)
+        instance_print_log(&storm->instance);
     storm->failed = true;
 }
 

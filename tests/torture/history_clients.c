@@ -192,12 +192,23 @@ static void call_something(void)
 
 /* ---- lives */
 
-/* Attached to the tripd of now: what was counted is, or will be, drained. */
+static bool all_counted_are_shared(void)
+{
+    bool shared = true;
+    for (unsigned breaker = 0; breaker < BREAKERS; breaker++) {
+        trip_info info;
+        shared &= !history_breakers[breaker].counted ||
+                  (trip_breaker_info(self.breakers[breaker], &info) == 0 && info.client == TRIP_CLIENT_SHARED);
+    }
+    return shared;
+}
+
+/* Attached to the tripd of now, which has answered the names that are counted: what was counted is, or will be,
+ * drained. */
 static bool settle(void)
 {
     for (unsigned tries = 0; tries < 3000; tries++) {
-        trip_info info;
-        if (trip_breaker_info(self.breakers[COUNT], &info) == 0 && info.client == TRIP_CLIENT_SHARED)
+        if (all_counted_are_shared())
             return true;
         nap_us(20000);
     }

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -21,19 +22,24 @@ static void test_a_test_clock_ticks_in_nanoseconds_and_stands_still(void **state
     assert_int_equal(clock_ticks(&clock), 30 * UINT64_C(1000000000));
 }
 
-static void test_measuring_takes_no_longer_than_20_ms(void **state)
+static uint64_t slept_ns;
+
+/* In place of the C library's. */
+int nanosleep(const struct timespec *requested, struct timespec *ret_left)
+{
+    slept_ns += (uint64_t)requested->tv_sec * UINT64_C(1000000000) + (uint64_t)requested->tv_nsec;
+    return clock_nanosleep(CLOCK_MONOTONIC, 0, requested, ret_left);
+}
+
+static void test_measuring_sleeps_no_longer_than_10_ms(void **state)
 {
     struct clock clock;
-    uint64_t shortest_ns = UINT64_MAX;
     (void)state;
-    /* The best of five: others run on this machine too. */
-    for (unsigned i = 0; i < 5; i++) {
-        const uint64_t begin_ns = monotonic_ns();
-        clock_measure(&clock, false);
-        const uint64_t took_ns = monotonic_ns() - begin_ns;
-        shortest_ns = took_ns < shortest_ns ? took_ns : shortest_ns;
-    }
-    assert_true(shortest_ns < 20000000);
+    const uint64_t begin_ns = monotonic_ns();
+    slept_ns = 0;
+    clock_measure(&clock, false);
+    print_message("it took %llu us\n", (unsigned long long)(monotonic_ns() - begin_ns) / 1000);
+    assert_in_range(slept_ns, 0, 10000000);
 }
 
 static void test_real_time_counts_from_the_creation(void **state)
@@ -42,7 +48,8 @@ static void test_real_time_counts_from_the_creation(void **state)
     (void)state;
     clock_measure(&clock, false);
     clock.created_mono_ns = monotonic_ns() - 5 * UINT64_C(1000000000);
-    assert_in_range(clock_now_ms(&clock), 5000, 9000);
+    const uint64_t now_ms = clock_now_ms(&clock);
+    assert_in_range(now_ms, 5000, (monotonic_ns() - clock.created_mono_ns) / 1000000);
     assert_int_equal(clock_to_monotonic(&clock, 7) - clock.created_mono_ns, 7);
 }
 
@@ -50,7 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_test_clock_ticks_in_nanoseconds_and_stands_still),
-        cmocka_unit_test(test_measuring_takes_no_longer_than_20_ms),
+        cmocka_unit_test(test_measuring_sleeps_no_longer_than_10_ms),
         cmocka_unit_test(test_real_time_counts_from_the_creation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@
 #include "loop/backend.h"
 
 #define MS        UINT64_C(1000000)
-#define LATE_NS   (20000 * MS)
+#define LATE_NS   (60000 * MS)
 #define GUARD_NS  (300000 * MS)
 #define WINDOW_NS (150 * MS)
 #define RINGERS   4
