@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "internal/commons_plan.h"
-#include "internal/names.h"
+#include "internal/segment_plan.h"
 
 const struct view private_view = {.ticks = TICKS_MONOTONIC};
 
@@ -51,16 +51,15 @@ static int segment_header_check(const struct segment_header *header, const struc
     if (header->size != offer->segment_size || header->segment_id != offer->segment_id ||
         header->clock_kind > CLOCK_KIND_TEST)
         return -EINVAL;
-    const struct section *const sections = header->sections;
-    const bool fits = section_fits(&sections[SECTION_POLICY], header->size, sizeof(struct policy_slot), BREAKERS_MAX) &&
-                      section_fits(&sections[SECTION_MIRROR], header->size, sizeof(uint64_t), BREAKERS_MAX) &&
-                      section_fits(&sections[SECTION_RESTS], header->size, sizeof(struct breaker_rest), BREAKERS_MAX) &&
-                      section_fits(&sections[SECTION_DETAIL], header->size, sizeof(struct detail_slot), BREAKERS_MAX) &&
-                      section_fits(&sections[SECTION_CORE], header->size, sizeof(struct core_slot), BREAKERS_MAX) &&
-                      section_fits(&sections[SECTION_NAMES], header->size, sizeof(uint64_t), NAMES_PLACES) &&
-                      sections[SECTION_NAMES].stride == sizeof(uint64_t) &&
-                      sections[SECTION_NAMES].count == NAMES_PLACES;
-    return fits ? 0 : -EINVAL;
+    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR, SECTION_RESTS,
+                                                SECTION_DETAIL, SECTION_CORE,   SECTION_NAMES};
+    for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++) {
+        const struct section shape = section_shape(read[i]);
+        if (!section_fits(&header->sections[read[i]], header->size, shape.stride, shape.count))
+            return -EINVAL;
+    }
+    const struct section *const names = &header->sections[SECTION_NAMES];
+    return names->stride == sizeof(uint64_t) && names->count == NAMES_PLACES ? 0 : -EINVAL;
 }
 
 /* Checks the commons' size alone, which its seals fix: every process can write its content. */

@@ -16,6 +16,7 @@
 #include "internal/events.h"
 #include "internal/names.h"
 #include "internal/paths.h"
+#include "internal/segment_plan.h"
 #include "internal/ticks.h"
 #include "users.h"
 
@@ -42,27 +43,7 @@ __attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error
     return error;
 }
 
-/* The least that an entry must hold for this reader; a later version's may be longer. */
-static const uint32_t least_stride[SECTION_COUNT] = {
-    [SECTION_POLICY] = sizeof(struct policy_slot),
-    [SECTION_MIRROR] = sizeof(uint64_t),
-    [SECTION_DETAIL] = sizeof(struct detail_slot),
-    [SECTION_CORE] = sizeof(struct core_slot),
-    [SECTION_NAMES] = sizeof(uint64_t),
-    [SECTION_TRANSITIONS] = sizeof(struct transition),
-    [SECTION_ACTS] = sizeof(struct transition),
-    [SECTION_JOURNAL] = sizeof(struct journal),
-    [SECTION_PENDING] = sizeof(struct journal_mark),
-    [SECTION_CLIENTS] = sizeof(struct client_slot),
-    [SECTION_PATTERNS] = sizeof(struct pattern_slot),
-    [SECTION_LIMITS] = sizeof(struct limits_shown),
-    [SECTION_RESTS] = sizeof(struct breaker_rest),
-    [SECTION_LATENCY] = sizeof(struct latency_group),
-    [SECTION_ERRORS] = sizeof(struct error_record),
-    [SECTION_ERROR_ROWS] = sizeof(struct error_row),
-    [SECTION_CORRELATION] = sizeof(struct correlation_shown),
-};
-
+/* least: what an entry must hold for this reader. A later version's entries may be longer. */
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)
 {
     return section->offset >= sizeof(struct segment_header) && section->offset % 8 == 0 && section->stride >= least &&
@@ -77,7 +58,7 @@ static bool counts_ok(const struct section sections[SECTION_COUNT])
               sections[SECTION_CLIENTS].count >= 1 && sections[SECTION_PATTERNS].count == PATTERNS_MAX && places &&
               (places & (places - 1)) == 0;
     for (unsigned i = 0; i < SECTION_COUNT; i++)
-        ok = ok && (!section_of_breakers(i) || sections[i].count >= BREAKERS_MAX);
+        ok = ok && (section_memory(i) != MEMORY_SLOTS || sections[i].count >= BREAKERS_MAX);
     return ok;
 }
 
@@ -98,7 +79,7 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
         return wrong(ret_why, -EBADMSG, "%s is cut short: %llu bytes of %llu", path, (unsigned long long)snapshot->size,
                      (unsigned long long)header->size);
     for (unsigned i = 0; i < SECTION_COUNT; i++)
-        if (!section_ok(&header->sections[i], least_stride[i], header->size))
+        if (!section_ok(&header->sections[i], section_shape(i).stride, header->size))
             return wrong(ret_why, -EBADMSG, "%s is damaged: section %u is not where it can be", path, i);
     if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX ||
         header->latency_groups > header->sections[SECTION_LATENCY].count ||

@@ -1,6 +1,7 @@
 /* What the outcomes of calls mean: trip conditions, the probes' verdict, open times, ramp. */
 #include "core/breaker.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "internal/numbers.h"
@@ -89,15 +90,54 @@ static bool reaches(uint64_t part, uint64_t whole, uint64_t rate_permille)
     return rate_permille != 0 && part * PERMILLE >= whole * rate_permille;
 }
 
-/* A bit a reason: which conditions over the window hold. */
+/* A trip condition over the window: of its calls of one kind there are so many, or so large a part. */
+struct condition {
+    trip_reason reason;
+    enum call_kind of; /* CALL_FAILED or CALL_SLOW */
+    bool rate;
+    size_t limit; /* where the settings have it: calls, or permille for a rate; 0: the condition is off */
+};
+
+/* All of them, and the only place that lists them. */
+static const struct condition conditions[] = {
+    {TRIP_REASON_FAILURES, CALL_FAILED, false, offsetof(struct breaker_settings, trip.failures)},
+    {TRIP_REASON_FAILURE_RATE, CALL_FAILED, true, offsetof(struct breaker_settings, trip.failure_rate)},
+    {TRIP_REASON_SLOW_RATE, CALL_SLOW, true, offsetof(struct breaker_settings, trip.slow_rate)},
+};
+#define CONDITIONS_END (conditions + sizeof(conditions) / sizeof(conditions[0]))
+
+/* How many calls of its kind complete the condition, among so many calls. CORE_NEVER: none do. */
+static uint64_t needed(const struct condition *condition, const struct breaker_settings *settings, uint64_t calls)
+{
+    const uint64_t limit = *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
+    if (limit == 0 || (condition->rate && calls == 0))
+        return CORE_NEVER;
+    return condition->rate ? (calls * limit + PERMILLE - 1) / PERMILLE : limit;
+}
+
+static uint64_t part_of(const struct condition *condition, const struct window_sums *window)
+{
+    return condition->of == CALL_FAILED ? window->failures : window->slow;
+}
+
+/* A bit a reason: which conditions over the window hold, if the rates are of so many calls. 0: of too few. */
+static unsigned held(const struct window_sums *window, const struct breaker_settings *settings, uint64_t calls)
+{
+    unsigned reasons = 0;
+    for (const struct condition *each = conditions; each < CONDITIONS_END; each++)
+        reasons |= (unsigned)(part_of(each, window) >= needed(each, settings, calls)) << each->reason;
+    return reasons;
+}
+
 static unsigned window_conditions(const struct window_sums *window, const struct breaker_settings *settings)
 {
-    const bool rates = window->calls && window->calls >= settings->window.minimum_calls;
-    const bool failures = settings->trip.failures && window->failures >= settings->trip.failures;
-    const bool failure_rate = rates && reaches(window->failures, window->calls, settings->trip.failure_rate);
-    const bool slow_rate = rates && reaches(window->slow, window->calls, settings->trip.slow_rate);
-    return (unsigned)failures << TRIP_REASON_FAILURES | (unsigned)failure_rate << TRIP_REASON_FAILURE_RATE |
-           (unsigned)slow_rate << TRIP_REASON_SLOW_RATE;
+    return held(window, settings, window->calls >= settings->window.minimum_calls ? window->calls : 0);
+}
+
+/* The fewest calls that the rates may be of from now on, where the window forgets none. */
+static uint64_t fewest_calls(uint64_t calls, const struct breaker_settings *settings)
+{
+    return at_least(at_least(calls, settings->window.minimum_calls), 1);
 }
 
 static trip_reason trip_condition(const struct core_state *core, const struct breaker_settings *settings,
@@ -105,10 +145,10 @@ static trip_reason trip_condition(const struct core_state *core, const struct br
 {
     const struct window_sums then = {core->window.calls, core->window.failures, core->window.slow};
     const struct window_sums now = window_sums_at(&core->window, now_ns);
-    const unsigned conditions = window_conditions(&then, settings) & window_conditions(&now, settings);
+    const unsigned reasons = window_conditions(&then, settings) & window_conditions(&now, settings);
 
-    if (conditions)
-        return (trip_reason)__builtin_ctz(conditions);
+    if (reasons)
+        return (trip_reason)__builtin_ctz(reasons);
     if (settings->trip.in_flight && in_flight >= settings->trip.in_flight)
         return TRIP_REASON_IN_FLIGHT;
     return TRIP_REASON_NONE;
@@ -148,17 +188,29 @@ static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, ui
     return tripped;
 }
 
+/* Could a condition come true at any of the calls? Counted generously: a full window forgets others. */
+static bool could_trip(const struct coming *coming, uint64_t n)
+{
+    const struct window *const window = &coming->core->window;
+    const struct window_sums sums = {
+        .calls = window->calls,
+        .failures = window->failures + (coming->kind & CALL_FAILED ? n : 0),
+        .slow = window->slow + (coming->kind & CALL_SLOW ? n : 0),
+    };
+    return held(&sums, coming->settings, fewest_calls(sums.calls, coming->settings)) != 0;
+}
+
 /* Equal calls bring each condition steadily nearer, or further off: what holds neither when the rates begin to count
  * nor after the last call held at none. */
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
                                uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     const struct coming coming = {core, settings, at_ns, now_ns, kind};
+    if (n == 0 || !could_trip(&coming, n))
+        return 0;
     const uint64_t calls = window_sums_at(&core->window, now_ns).calls, minimum = settings->window.minimum_calls;
     const uint64_t missing = calls < minimum ? minimum - calls : 1, first = missing < n ? missing : n;
 
-    if (n == 0)
-        return 0;
     if (trips_after(&coming, first))
         return first_that_trips(&coming, 0, first);
     return trips_after(&coming, n) ? first_that_trips(&coming, first, n) : 0;
@@ -170,18 +222,16 @@ static uint64_t missing(uint64_t part, uint64_t wanted)
 }
 
 /* Successes make a rate smaller, once minimum_calls are reached; until then they are what it waits for. */
-static uint64_t until_rate(uint64_t part, uint64_t whole, uint64_t rate_permille)
-{
-    return rate_permille ? missing(part, (whole * rate_permille + PERMILLE - 1) / PERMILLE) : CORE_NEVER;
-}
-
 static uint64_t until_condition(const struct window_sums *window, const struct breaker_settings *settings)
 {
-    const uint64_t calls = at_least(window->calls, settings->window.minimum_calls);
-    const uint64_t failures = settings->trip.failures ? missing(window->failures, settings->trip.failures) : CORE_NEVER;
-    const uint64_t rates = at_most(until_rate(window->failures, calls, settings->trip.failure_rate),
-                                   until_rate(window->slow, calls, settings->trip.slow_rate));
-    return at_most(failures, rates);
+    const uint64_t calls = fewest_calls(window->calls, settings);
+    uint64_t least = CORE_NEVER;
+    for (const struct condition *each = conditions; each < CONDITIONS_END; each++) {
+        const uint64_t wanted = needed(each, settings, calls);
+        if (wanted != CORE_NEVER)
+            least = at_most(least, missing(part_of(each, window), wanted));
+    }
+    return least;
 }
 
 /* Each moment at which the window lets go of something may be the one that counts. */
@@ -273,10 +323,11 @@ uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_
 /* Successes alone fill a window up to minimum_calls, and the first one beyond completes what forgetting left. */
 static bool could_fill_up(const struct breaker_settings *settings, const struct window_sums *window)
 {
-    const uint64_t calls = at_least(window->calls + 1, settings->window.minimum_calls);
-
-    return (window->failures && reaches(window->failures, calls, settings->trip.failure_rate)) ||
-           (window->slow && reaches(window->slow, calls, settings->trip.slow_rate));
+    const uint64_t calls = fewest_calls(window->calls + 1, settings);
+    for (const struct condition *each = conditions; each < CONDITIONS_END; each++)
+        if (each->rate && part_of(each, window) && part_of(each, window) >= needed(each, settings, calls))
+            return true;
+    return false;
 }
 
 /* Sums of a time window's newest buckets, for each number of them: one of these is what it will forget down to. */

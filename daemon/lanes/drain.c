@@ -265,20 +265,6 @@ static uint64_t time_of(const struct feed *feed, uint64_t ticks)
     return time_in_turn(feed->turn, ticks);
 }
 
-/* Could a condition come true at any of the waiting calls? Counted generously: a full window forgets others. */
-static bool could_trip(const struct feed *feed)
-{
-    const struct core_head *const head = &feed->core->head;
-    const struct breaker_settings *const settings = feed->turn->settings;
-    const uint64_t minimum = settings->window.minimum_calls;
-    const uint64_t calls = head->window_calls > minimum ? head->window_calls : minimum;
-    const uint64_t failures = head->window_failures + (feed->kind & CALL_FAILED ? feed->n : 0);
-    const uint64_t slow = head->window_slow + (feed->kind & CALL_SLOW ? feed->n : 0);
-    return (settings->trip.failures && failures >= settings->trip.failures) ||
-           (settings->trip.failure_rate && failures * 1000 >= calls * settings->trip.failure_rate) ||
-           (settings->trip.slow_rate && slow * 1000 >= calls * settings->trip.slow_rate);
-}
-
 /* Judged at each call, as if it had been told alone: no more of them count than it takes until a condition holds. One
  * that a time window has forgotten by now opens nothing any more, and must not keep what came after it from counting.
  */
@@ -291,7 +277,7 @@ static void feed_waiting(struct feed *feed)
         return;
     if (feed->in_time)
         core_advance(feed->core, at_ns);
-    if (feed->turn->judges && could_trip(feed))
+    if (feed->turn->judges)
         until = core_calls_until_trip(feed->core, feed->turn->settings, at_ns, feed->turn->now_ns, feed->n, kind);
     core_calls(feed->core, at_ns, until ? until : feed->n, kind);
     feed->stopped = until != 0;

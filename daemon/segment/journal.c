@@ -10,7 +10,7 @@
 
 static struct core_slot *core_at(const struct segment *segment, uint32_t slot)
 {
-    return (struct core_slot *)segment->cores + slot;
+    return &segment->cores[slot];
 }
 
 static struct core_state *image_at(const struct segment *segment, uint32_t slot, uint64_t commits)

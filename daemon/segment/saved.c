@@ -100,9 +100,7 @@ static uint64_t open_until_unix_ms(const struct segment *segment, uint32_t slot,
 /* A copy of the sums that is of one commit: tripd may go on counting while its child writes. */
 static struct core_head head_of(const struct segment *segment, uint32_t slot)
 {
-    const uint8_t *core_slots = segment->cores;
-    const struct core_slot *core =
-        (const struct core_slot *)(core_slots + (size_t)slot * segment->header->sections[SECTION_CORE].stride);
+    const struct core_slot *const core = &segment->cores[slot];
     struct core_head head;
     for (unsigned tries = 0; tries < 5; tries++) {
         /* Acquire: pairs with the release of segment_commit; the image of before is whole until the next commit. */

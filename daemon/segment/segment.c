@@ -14,6 +14,7 @@
 #include "internal/names.h"
 #include "internal/paths.h"
 #include "internal/policy.h"
+#include "internal/segment_plan.h"
 #include "internal/succession.h"
 #include "segment/pages.h"
 
@@ -25,42 +26,6 @@
 /* ------------------------------------------------------------------------------------------------------ layout */
 
 #define SLOTS_BATCH 64 /* that get memory at once */
-
-static uint64_t plan(struct section sections[SECTION_PLACES])
-{
-    const struct {
-        size_t stride, count;
-    } shapes[SECTION_COUNT] = {
-        [SECTION_POLICY] = {sizeof(struct policy_slot), BREAKERS_MAX},
-        [SECTION_MIRROR] = {sizeof(uint64_t), BREAKERS_MAX},
-        [SECTION_DETAIL] = {sizeof(struct detail_slot), BREAKERS_MAX},
-        [SECTION_CORE] = {sizeof(struct core_slot), BREAKERS_MAX},
-        [SECTION_NAMES] = {sizeof(uint64_t), NAMES_PLACES},
-        [SECTION_TRANSITIONS] = {sizeof(struct transition), TRANSITION_RING},
-        [SECTION_ACTS] = {sizeof(struct transition), ACTS_RING},
-        [SECTION_JOURNAL] = {sizeof(struct journal), 1},
-        [SECTION_PENDING] = {sizeof(struct journal_mark), PENDING_MARKS},
-        [SECTION_CLIENTS] = {sizeof(struct client_slot), LANES_MAX + 1},
-        [SECTION_PATTERNS] = {sizeof(struct pattern_slot), PATTERNS_MAX},
-        [SECTION_LIMITS] = {sizeof(struct limits_shown), BREAKERS_MAX},
-        [SECTION_RESTS] = {sizeof(struct breaker_rest), BREAKERS_MAX},
-        [SECTION_LATENCY] = {sizeof(struct latency_group), LATENCY_GROUPS_MAX},
-        [SECTION_ERRORS] = {sizeof(struct error_record), ERROR_RECORDS_MAX},
-        [SECTION_ERROR_ROWS] = {sizeof(struct error_row), ERROR_ROWS},
-        [SECTION_CORRELATION] = {sizeof(struct correlation_shown), 1},
-    };
-    uint64_t end = LAYOUT_PAGE;
-    memset(sections, 0, SECTION_PLACES * sizeof(*sections));
-    for (unsigned i = 0; i < SECTION_COUNT; i++) {
-        sections[i] = (struct section){
-            .offset = end,
-            .stride = (uint32_t)shapes[i].stride,
-            .count = (uint32_t)shapes[i].count,
-        };
-        end += (shapes[i].stride * shapes[i].count + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
-    }
-    return end;
-}
 
 /* ------------------------------------------------------------------------------------------------------- files */
 
@@ -92,7 +57,7 @@ static int reserve_rest(int fd, const struct segment_header *header)
 {
     int error = pages_reserve(fd, 0, sizeof(*header));
     for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
-        if (!section_by_need(i))
+        if (section_memory(i) == MEMORY_ALL)
             error = pages_reserve_entries(fd, &header->sections[i], 0, header->sections[i].count);
     return error;
 }
@@ -103,7 +68,7 @@ int segment_reserve(struct segment *segment, uint32_t slots)
         return 0;
     int error = 0;
     for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
-        if (section_of_breakers(i))
+        if (section_memory(i) == MEMORY_SLOTS)
             error = pages_reserve_entries(segment->fd, &segment->header->sections[i], segment->slots, slots);
     if (error < 0)
         return error;
@@ -137,26 +102,12 @@ struct segment *segment_unmap(struct segment *segment)
     return NULL;
 }
 
+#define SET_PLACE(suffix, pointer, type, entries, memory) \
+    segment->pointer = (type *)(map + sections[SECTION_##suffix].offset);
 static void set_places(struct segment *segment, uint8_t *map, const struct section sections[SECTION_PLACES])
 {
     segment->header = (struct segment_header *)map;
-    segment->policies = (struct policy_slot *)(map + sections[SECTION_POLICY].offset);
-    segment->mirror = (uint64_t *)(map + sections[SECTION_MIRROR].offset);
-    segment->rests = (struct breaker_rest *)(map + sections[SECTION_RESTS].offset);
-    segment->details = (struct detail_slot *)(map + sections[SECTION_DETAIL].offset);
-    segment->cores = map + sections[SECTION_CORE].offset;
-    segment->names = (uint64_t *)(map + sections[SECTION_NAMES].offset);
-    segment->transitions = (struct transition *)(map + sections[SECTION_TRANSITIONS].offset);
-    segment->acts = (struct transition *)(map + sections[SECTION_ACTS].offset);
-    segment->journal = (struct journal *)(map + sections[SECTION_JOURNAL].offset);
-    segment->pending = (struct journal_mark *)(map + sections[SECTION_PENDING].offset);
-    segment->clients = (struct client_slot *)(map + sections[SECTION_CLIENTS].offset);
-    segment->patterns = (struct pattern_slot *)(map + sections[SECTION_PATTERNS].offset);
-    segment->limits = (struct limits_shown *)(map + sections[SECTION_LIMITS].offset);
-    segment->latency = (struct latency_group *)(map + sections[SECTION_LATENCY].offset);
-    segment->errors = (struct error_record *)(map + sections[SECTION_ERRORS].offset);
-    segment->error_rows = (struct error_row *)(map + sections[SECTION_ERROR_ROWS].offset);
-    segment->correlation = (struct correlation_shown *)(map + sections[SECTION_CORRELATION].offset);
+    SEGMENT_SECTIONS(SET_PLACE)
 }
 
 /* Takes fd, also when it fails. name NULL: it has none. */
@@ -214,7 +165,7 @@ static int describe(const struct segment_options *options, struct segment_header
         .tsc = {.sequence = clock->tsc.ns_q32 ? 2 : 0, .bases = {clock->tsc}},
         .round = 1, /* a meter's note of 0 says that it was never announced */
     };
-    header.size = plan(header.sections);
+    header.size = segment_plan(header.sections);
     if (getrandom(&header.segment_id, sizeof(header.segment_id), 0) != sizeof(header.segment_id))
         return -EIO;
     const int error = boot_id_read(header.boot_id);
@@ -361,7 +312,7 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return "it has more slots than places";
     if (header->latency_groups > LATENCY_GROUPS_MAX)
         return "it has more latency groups than places";
-    if (header->size != plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
+    if (header->size != segment_plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
         return "its sections are not where they should be";
     if (header->size != file_size)
         return "its file has another size than it says";

@@ -19,25 +19,11 @@
  * table. */
 typedef bool segment_store_mark_fn(void *context, const struct journal_mark *mark);
 
+#define SECTION_POINTER(suffix, pointer, type, entries, memory) type *pointer;
+
 struct segment {
     struct segment_header *header;
-    struct policy_slot *policies;
-    uint64_t *mirror;
-    struct breaker_rest *rests;
-    struct detail_slot *details;
-    uint8_t *cores;  /* stride SECTION_CORE: segment_core() */
-    uint64_t *names; /* name_places places: internal/names.h */
-    struct transition *transitions;
-    struct transition *acts;
-    struct journal *journal;
-    struct journal_mark *pending;
-    struct client_slot *clients;   /* LANES_MAX + 1 places */
-    struct pattern_slot *patterns; /* PATTERNS_MAX places */
-    struct limits_shown *limits;   /* one a breaker */
-    struct latency_group *latency; /* header->latency_groups of them have memory */
-    struct error_record *errors;   /* header->error_records places have memory */
-    struct error_row *error_rows;  /* ERROR_ROWS places */
-    struct correlation_shown *correlation;
+    SEGMENT_SECTIONS(SECTION_POINTER)
     uint32_t slots; /* of breakers: those that have memory, all that are in use among them */
     size_t size;
     int fd;           /* read-write, tripd's own */

@@ -7,36 +7,43 @@
 
 #define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
 
-enum segment_section {
-    SECTION_POLICY,      /* struct policy_slot, one a breaker */
-    SECTION_MIRROR,      /* uint64_t, the state word as tripd last saw or wrote it, one a breaker */
-    SECTION_DETAIL,      /* struct detail_slot, one a breaker */
-    SECTION_CORE,        /* struct core_slot, one a breaker: window, totals, probe counts, in two images */
-    SECTION_NAMES,       /* uint64_t, open-addressing index of names; a power of two */
-    SECTION_TRANSITIONS, /* struct transition, the last 4,096 */
-    SECTION_ACTS,        /* struct transition, the last 1,024 that were no step of a client or of tripd */
-    SECTION_JOURNAL,     /* struct journal, one */
-    SECTION_PENDING,     /* struct journal_mark, marks whose lane was not there at adoption */
-    SECTION_CLIENTS,     /* struct client_slot, one a lane: for people */
-    SECTION_PATTERNS,    /* struct pattern_slot: modes that bind breakers yet to come */
-    SECTION_LIMITS,      /* struct limits_shown, one a breaker: for people */
-    SECTION_RESTS,       /* struct breaker_rest, one a breaker */
-    SECTION_LATENCY,     /* struct latency_group, of which segment_header.latency_groups have memory */
-    SECTION_ERRORS,      /* struct error_record, the last correlation.max_errors */
-    SECTION_ERROR_ROWS,  /* struct error_row */
-    SECTION_CORRELATION, /* struct correlation_shown, one */
-    SECTION_COUNT
-};
-/* Those with one entry a breaker, of which segment_header.slots have memory. */
-static inline _Bool section_of_breakers(unsigned section)
-{
-    return section <= SECTION_CORE || section == SECTION_LIMITS || section == SECTION_RESTS;
-}
+/* The sections, in the order in which they follow each other: X(SUFFIX, pointer to it in tripd's struct segment, type
+ * of an entry, entries, how many of these have memory: enum section_memory). */
+#define SEGMENT_SECTIONS(X)                                                                                  \
+    X(POLICY, policies, struct policy_slot, BREAKERS_MAX, SLOTS)                                             \
+    X(MIRROR, mirror, uint64_t, BREAKERS_MAX, SLOTS) /* the state word as tripd last saw or wrote it */      \
+    X(DETAIL, details, struct detail_slot, BREAKERS_MAX, SLOTS)                                              \
+    X(CORE, cores, struct core_slot, BREAKERS_MAX, SLOTS) /* window, totals, probe counts, in two images */  \
+    X(NAMES, names, uint64_t, NAMES_PLACES, ALL)          /* an open-addressing index: internal/names.h */   \
+    X(TRANSITIONS, transitions, struct transition, TRANSITION_RING, ALL)                                     \
+    X(ACTS, acts, struct transition, ACTS_RING, ALL) /* those that were no step of a client or of tripd */   \
+    X(JOURNAL, journal, struct journal, 1, ALL)                                                              \
+    X(PENDING, pending, struct journal_mark, PENDING_MARKS, ALL)  /* their lane was not there at adoption */ \
+    X(CLIENTS, clients, struct client_slot, LANES_MAX + 1, ALL)   /* one a lane: for people */               \
+    X(PATTERNS, patterns, struct pattern_slot, PATTERNS_MAX, ALL) /* modes that bind breakers yet to come */ \
+    X(LIMITS, limits, struct limits_shown, BREAKERS_MAX, SLOTS)   /* for people */                           \
+    X(RESTS, rests, struct breaker_rest, BREAKERS_MAX, SLOTS)                                                \
+    X(LATENCY, latency, struct latency_group, LATENCY_GROUPS_MAX, LATENCY_GROUPS)                            \
+    X(ERRORS, errors, struct error_record, ERROR_RECORDS_MAX, ERROR_RECORDS)                                 \
+    X(ERROR_ROWS, error_rows, struct error_row, ERROR_ROWS, ALL)                                             \
+    X(CORRELATION, correlation, struct correlation_shown, 1, ALL)
 
-/* Those of which the first entries alone have memory: section_entries(). */
-static inline _Bool section_by_need(unsigned section)
+#define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
+enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
+
+/* How many entries of a section have memory: all, or as many of the first as a field of segment_header says. */
+enum section_memory {
+    MEMORY_ALL,
+    MEMORY_SLOTS, /* of the sections with one entry a breaker */
+    MEMORY_LATENCY_GROUPS,
+    MEMORY_ERROR_RECORDS
+};
+
+#define SECTION_MEMORY(suffix, pointer, type, entries, memory) MEMORY_##memory,
+static inline enum section_memory section_memory(unsigned section)
 {
-    return section_of_breakers(section) || section == SECTION_LATENCY || section == SECTION_ERRORS;
+    static const uint8_t memory[SECTION_COUNT] = {SEGMENT_SECTIONS(SECTION_MEMORY)};
+    return (enum section_memory)memory[section];
 }
 
 #define SECTION_PLACES 32 /* places in the header: room for the sections of later issues */
@@ -122,11 +129,16 @@ struct segment_header {
 /* Entries of a section that have memory: whoever reads one beyond has tmpfs allocate it, which may be a SIGBUS. */
 static inline uint32_t section_entries(const struct segment_header *header, unsigned section)
 {
-    if (section_of_breakers(section))
+    switch (section_memory(section)) {
+    case MEMORY_SLOTS:
         return header->slots;
-    if (section == SECTION_LATENCY)
+    case MEMORY_LATENCY_GROUPS:
         return header->latency_groups;
-    return section == SECTION_ERRORS ? header->error_records : header->sections[section].count;
+    case MEMORY_ERROR_RECORDS:
+        return header->error_records;
+    default:
+        return header->sections[section].count;
+    }
 }
 
 /* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */

@@ -362,7 +362,7 @@ static void test_a_kill_while_pending_marks_go_back_to_their_lane_is_recovered(v
 static void test_images_take_turns_and_readers_keep_theirs(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
-    const struct core_slot *slot = (const struct core_slot *)segment->cores;
+    const struct core_slot *slot = segment->cores;
     const struct core_state *before = segment_core(segment, 0);
     const uint64_t commits = slot->commits;
     struct core_state *draft = segment_begin(segment, 0);
@@ -479,7 +479,7 @@ static void test_a_journal_that_no_tripd_wrote_is_dropped(void **state)
         *journal = forgeries[i];
         segment_recover(fixture->segment);
         assert_int_equal(journal->state, 0);
-        assert_int_equal(((const struct core_slot *)fixture->segment->cores)->commits, 1);
+        assert_int_equal(fixture->segment->cores->commits, 1);
     }
 }
 

@@ -319,9 +319,9 @@ static void test_damage_is_refused_or_shown_but_never_followed(void **state)
         for (unsigned i = 0; i < 40; i++) {
             const unsigned which = (unsigned)rand_r(&seed) % SECTION_COUNT;
             const struct section *const section = &header->sections[which];
-            const uint32_t entries = section_of_breakers(which) ? header->slots
-                                     : which == SECTION_LATENCY ? header->latency_groups
-                                                                : section->count;
+            const uint32_t entries = section_memory(which) == MEMORY_SLOTS ? header->slots
+                                     : which == SECTION_LATENCY            ? header->latency_groups
+                                                                           : section->count;
             const uint64_t at = i % 4 == 0 ? 128 + (uint64_t)rand_r(&seed) % 704
                                            : section->offset + (uint64_t)rand_r(&seed) % (section->stride * entries);
             write_at(fixture, at, &(uint8_t){(uint8_t)rand_r(&seed)}, 1);
