@@ -244,7 +244,10 @@ static void count_errors(struct drain *drain, const struct drain_turn *turn, con
 
 /* ------------------------------------------------------------------------------------------------- evidence to core */
 
-/* Calls of one kind in a row go into the window together. */
+/* Calls of one kind in a row go into the window together, in a time window if the first and the last are less than a
+ * sixteenth of a bucket apart: two halves of it, for rows may come together already. */
+#define TOGETHER_PARTS 32
+
 struct feed {
     const struct drain *drain;
     const struct drain_turn *turn;
@@ -252,12 +255,13 @@ struct feed {
     enum word_state state;
     bool in_time;          /* calls count in the bucket of their own time */
     uint64_t bucket_ticks; /* of a time window */
-    unsigned kind;         /* of the calls that wait */
-    uint64_t n;            /* how many */
-    uint64_t ticks;        /* when the first of them was */
-    bool stopped;          /* a condition held */
-    merge_emit_fn *emit;   /* of what is traced on its way */
-    bool wants_no_more;    /* emit does */
+    uint64_t together_ticks;
+    unsigned kind;       /* of the calls that wait */
+    uint64_t n;          /* how many */
+    uint64_t ticks;      /* when the first of them was */
+    bool stopped;        /* a condition held */
+    merge_emit_fn *emit; /* of what is traced on its way */
+    bool wants_no_more;  /* emit does */
 };
 
 static uint64_t time_of(const struct feed *feed, uint64_t ticks)
@@ -288,7 +292,7 @@ static bool feed_calls(void *context, unsigned kind, uint64_t n, uint64_t ticks,
 {
     (void)what;
     struct feed *const feed = context;
-    if (kind == feed->kind && feed->n && (!feed->in_time || ticks - feed->ticks < feed->bucket_ticks / 16)) {
+    if (kind == feed->kind && feed->n && (!feed->in_time || ticks - feed->ticks < feed->together_ticks)) {
         feed->n += n;
         return true;
     }
@@ -397,12 +401,15 @@ static void merge_inputs(struct drain *drain, const struct drain_turn *turn, str
         .state = word_state(turn->word),
         .in_time = core->window.type == WINDOW_TIME,
         .bucket_ticks = bucket_ticks(&core->window),
+        .together_ticks = bucket_ticks(&core->window) / TOGETHER_PARTS,
         .emit = feeder(word_state(turn->word)),
     };
     const struct merge_options options = {
         /* A time window remembers by time, and a verdict over probes counts each. */
         .remembers = feed.in_time || feed.state == WORD_HALF_OPEN ? UINT64_MAX : core->window.size,
         .apart_ticks = feed.bucket_ticks,
+        /* A verdict is over each probe, and a trace has the time of each call. */
+        .together_ticks = feed.emit == feed_calls && !traces ? feed.together_ticks : 0,
         .emit = traces ? trace_and_feed : feed.emit,
         .begin = work_for,
         .context = &feed,

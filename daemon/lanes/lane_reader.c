@@ -494,19 +494,23 @@ bool lane_reader_take(struct lane_reader *reader, uint32_t section, struct told_
         ring->tail = head;
         there = 0;
     }
-    while (there > 0 && most > 0 && batch->count < batch->capacity) {
+    struct meter_cursor *meter = NULL;
+    uint32_t number = LANE_METERS; /* of `meter`: the event before told of it */
+    for (; there > 0 && most > 0 && batch->count < batch->capacity; ring->tail++, there--, most--) {
         struct told *const told = &batch->events[batch->count];
-        const bool whole = event_at(reader, section, ring->tail, told);
-        struct meter_cursor *const meter = whole ? lane_reader_meter(reader, lane_event_meter(told->what)) : NULL;
+        if (!event_at(reader, section, ring->tail, told)) {
+            /* A thread may have died between taking a place and writing there; a full ring does not wait for it. */
+            ring->stuck = !ring->full;
+            if (ring->stuck)
+                break;
+            continue;
+        }
+        if (lane_event_meter(told->what) != number) {
+            number = lane_event_meter(told->what);
+            meter = lane_reader_meter(reader, number);
+        }
         if (meter && chain(batch, meter))
             taken(context, meter);
-        /* A thread may have died between taking a place and writing there; a full ring does not wait for it. */
-        ring->stuck = !whole && !ring->full;
-        if (ring->stuck)
-            break;
-        ring->tail++;
-        there--;
-        most--;
     }
     ring->more = there > 0;
     return ring->full || (there > 0 && !ring->stuck);

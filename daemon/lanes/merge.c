@@ -159,8 +159,9 @@ static void load_gap(struct merge *merge, const struct merge_input *input)
 /* The source's next step, with the gap before it. */
 static bool load(struct merge *merge, struct merge_input *input)
 {
+    const uint64_t together_ticks = merge->active == 1 ? merge->options->together_ticks : 0;
     input->since_ticks = input->source.ticks;
-    if (!source_next(&input->source, &input->step))
+    if (!source_next(&input->source, together_ticks, &input->step))
         return false;
     if (!input->step.gapless)
         load_gap(merge, input);
@@ -199,11 +200,11 @@ uint64_t merge_sources(const struct merge_options *options, struct merge_input *
         begin_with(&merge, first);
         if (merge.waiting)
             flow_to(&merge, first->step.ticks);
-        merge.now_ticks = first->step.ticks;
+        merge.now_ticks = first->source.ticks;
         if (!first->step.gapless)
             change_rate(&merge, first, -1);
         if (first->step.kind != STEP_NO_CALL)
-            emit_told(&merge, first->step.kind, 1, first->step.ticks, first->step.what);
+            emit_told(&merge, first->step.kind, first->step.n, first->step.ticks, first->step.what);
         if (!load(&merge, first))
             merge.heap[0] = merge.heap[--merge.active];
         if (merge.active > 1)

@@ -6,8 +6,8 @@
 
 #include "lanes/source.h"
 
-/* n calls of this kind (enum call_kind) come next, at `ticks` at the latest. what: of the event that told the one call;
- * 0: none did. False: no more are wanted. */
+/* n calls of this kind (enum call_kind) come next, at `ticks` at the latest, but for rows that may be given together,
+ * which begin then. what: of the event that told the first; 0: none did. False: no more are wanted. */
 typedef bool merge_emit_fn(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what);
 
 struct merge_input {
@@ -22,6 +22,8 @@ typedef void merge_begin_fn(void *context, const struct merge_input *input);
 struct merge_options {
     uint64_t remembers;   /* calls before the last so many need not be given, where their order is not known */
     uint64_t apart_ticks; /* calls so far apart are given in several parts, each with its time */
+    /* Told failures in a row, less than this apart, may be given together where only one source is left; 0: never. */
+    uint64_t together_ticks;
     merge_emit_fn *emit;
     merge_begin_fn *begin; /* NULL: nobody minds */
     void *context;

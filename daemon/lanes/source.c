@@ -74,8 +74,29 @@ static bool is_next_failure(const struct source *source, const struct told *told
            slow <= source->counters.slow && evidence_count(told->ok) == source->counted.ok;
 }
 
-bool source_next(struct source *source, struct source_step *ret_step)
+/* After a failure that is counted: counts the events that each tell just one more, none of them slow. Returns how many
+ * they are, with the first. */
+static uint64_t count_row(struct source *source, const struct told *first, uint64_t together_ticks)
 {
+    const uint64_t since_ticks = source->ticks, left = source->counters.failures - source->counted.failures;
+    uint64_t more = 0;
+    while (source->next && more < left) {
+        const struct told *const told = &source->batch[source->next - 1];
+        const uint64_t ticks = within(told->ticks, source->ticks, source->until_ticks);
+        if (told->ok != first->ok || told->failures != first->failures + (uint32_t)more + 1 ||
+            told->slow != first->slow || kind_of(told->what) != CALL_FAILED || ticks - since_ticks >= together_ticks)
+            break;
+        source->ticks = ticks;
+        source->next = told->next;
+        more++;
+    }
+    source->counted.failures += more;
+    return more + 1;
+}
+
+bool source_next(struct source *source, uint64_t together_ticks, struct source_step *ret_step)
+{
+    ret_step->n = 1;
     while (source->next) {
         const struct told *const told = &source->batch[source->next - 1];
         source->next = told->next;
@@ -90,6 +111,8 @@ bool source_next(struct source *source, struct source_step *ret_step)
             source->counted.slow += kind >> 1;
             ret_step->kind = kind;
             ret_step->gapless = true;
+            if (kind == CALL_FAILED && together_ticks)
+                ret_step->n = count_row(source, told, together_ticks);
             return true;
         }
         if (step_to(source, source_counts_at(source, told), kind, ret_step))

@@ -102,8 +102,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct emitted emitted = {.wanted = UINT64_MAX};
     const uint32_t count = bytes_below(&bytes, SOURCES_MAX + 1);
     const uint64_t now_ticks = bytes_number(&bytes);
-    const struct merge_options options = {
-        .remembers = bytes_number(&bytes), .apart_ticks = bytes_number(&bytes), .emit = emit, .context = &emitted};
+    const struct merge_options options = {.remembers = bytes_number(&bytes),
+                                          .apart_ticks = bytes_number(&bytes),
+                                          .together_ticks = bytes_number(&bytes),
+                                          .emit = emit,
+                                          .context = &emitted};
     emitted.wanted -= bytes_number(&bytes); /* all, or (of 2^64 - 1 less 2^64 - 1) none */
     for (uint32_t i = 0; i < count; i++) {
         inputs[i].source = make_source(&bytes, now_ticks);

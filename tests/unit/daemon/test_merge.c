@@ -19,6 +19,7 @@ static char order[4096];
 static size_t order_length;
 static uint64_t emitted[CALL_KINDS];
 static unsigned parts, wanted_parts;
+static uint64_t together_ticks; /* for the next merge */
 
 static bool note(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
@@ -47,6 +48,7 @@ static void begin(void)
     memset(inputs, 0, sizeof(inputs));
     memset(last_told, 0, sizeof(last_told));
     order_length = 0;
+    together_ticks = 0;
     parts = 0;
     wanted_parts = 1u << 30;
     batch_count = input_count = 0;
@@ -84,7 +86,8 @@ static uint64_t forgotten;
 static const char *merged_of(uint64_t remembers, uint64_t apart_ticks)
 {
     struct merge_input *heap[4];
-    const struct merge_options options = {.remembers = remembers, .apart_ticks = apart_ticks, .emit = note};
+    const struct merge_options options = {
+        .remembers = remembers, .apart_ticks = apart_ticks, .together_ticks = together_ticks, .emit = note};
     forgotten = merge_sources(&options, inputs, heap, input_count);
     return order;
 }
@@ -346,6 +349,90 @@ static void test_whoever_wants_no_more_gets_no_more_and_all_is_counted(void **st
     assert_int_equal(inputs[a].source.counted.ok, 5);
 }
 
+/* ---- failures in a row */
+
+static void tell_row(uint32_t of, uint64_t ticks, uint32_t first, uint32_t last)
+{
+    for (uint32_t failure = first; failure <= last; failure++)
+        tell(of, ticks++, TRIP_FAILURE, false, 0, failure, 0);
+}
+
+static void test_failures_in_a_row_are_given_together(void **state)
+{
+    (void)state;
+    begin();
+    const uint32_t a = source(0);
+    tell_row(a, 10, 1, 5);
+    together_ticks = UINT64_MAX;
+    assert_string_equal(merged(), "FFFFF");
+    assert_int_equal(parts, 1);
+    assert_int_equal(inputs[a].source.counted.failures, 5);
+    assert_int_equal(inputs[a].source.ticks, NOW);
+}
+
+static void test_failures_that_each_want_a_step_are_given_one_by_one(void **state)
+{
+    (void)state;
+    begin();
+    tell_row(source(0), 10, 1, 5);
+    assert_string_equal(merged(), "FFFFF");
+    assert_int_equal(parts, 5);
+}
+
+static void test_a_row_is_no_longer_than_its_calls_may_be_apart(void **state)
+{
+    (void)state;
+    begin();
+    tell_row(source(0), 10, 1, 5);
+    together_ticks = 2;
+    assert_string_equal(merged(), "FFFFF");
+    assert_int_equal(parts, 3);
+}
+
+static void test_a_row_ends_where_something_else_came_between(void **state)
+{
+    (void)state;
+    begin();
+    const uint32_t a = source(0);
+    tell_row(a, 10, 1, 2);
+    tell(a, 20, TRIP_FAILURE, true, 0, 3, 1);
+    tell(a, 21, TRIP_FAILURE, false, 1, 4, 1);
+    tell(a, 22, TRIP_TIMEOUT, false, 1, 5, 1);
+    tell(a, 23, TRIP_FAILURE, false, 1, 7, 1); /* the sixth went untold */
+    tell(a, 24, TRIP_OK, true, 2, 7, 2);
+    tell(a, 25, TRIP_FAILURE, false, 2, 8, 2);
+    together_ticks = UINT64_MAX;
+    assert_string_equal(merged(), "FFfSFFFFsF");
+    assert_int_equal(inputs[a].source.counted.failures, 8);
+    assert_int_equal(inputs[a].source.counted.slow, 2);
+}
+
+static void test_a_row_tells_no_more_than_the_counters_say(void **state)
+{
+    (void)state;
+    begin();
+    const uint32_t a = source(0);
+    tell_row(a, 10, 1, 5);
+    counters(a, 0, 3, 0);
+    together_ticks = UINT64_MAX;
+    assert_string_equal(merged(), "FFF");
+    assert_int_equal(inputs[a].source.counted.failures, 3);
+}
+
+static void test_rows_of_two_sources_keep_their_times(void **state)
+{
+    (void)state;
+    begin();
+    const uint32_t a = source(0), b = source(0);
+    tell(a, 10, TRIP_FAILURE, false, 0, 1, 0);
+    tell(b, 11, TRIP_OK, true, 1, 0, 1);
+    tell(a, 12, TRIP_FAILURE, false, 0, 2, 0);
+    tell(b, 13, TRIP_OK, true, 2, 0, 2);
+    tell(a, 14, TRIP_FAILURE, false, 0, 3, 0);
+    together_ticks = UINT64_MAX;
+    assert_string_equal(merged(), "FsFsF");
+}
+
 static void test_nothing_comes_of_nothing(void **state)
 {
     (void)state;
@@ -378,6 +465,12 @@ int main(void)
         cmocka_unit_test(test_a_gap_that_the_window_remembers_is_given_whole),
         cmocka_unit_test(test_calls_far_apart_are_given_in_parts),
         cmocka_unit_test(test_whoever_wants_no_more_gets_no_more_and_all_is_counted),
+        cmocka_unit_test(test_failures_in_a_row_are_given_together),
+        cmocka_unit_test(test_failures_that_each_want_a_step_are_given_one_by_one),
+        cmocka_unit_test(test_a_row_is_no_longer_than_its_calls_may_be_apart),
+        cmocka_unit_test(test_a_row_ends_where_something_else_came_between),
+        cmocka_unit_test(test_a_row_tells_no_more_than_the_counters_say),
+        cmocka_unit_test(test_rows_of_two_sources_keep_their_times),
         cmocka_unit_test(test_nothing_comes_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
