@@ -490,7 +490,9 @@ static int open_all(struct worker *worker)
     if (error == 0)
         error = open_breakers(worker);
     if (error == 0)
-        error = saver_new(worker->loop, worker->segment, worker->clock, worker->startup->state_path, &worker->saver);
+        error =
+            saver_new(worker->loop, worker->segment, worker->clock, worker->startup->state_path,
+                      (const int[SAVER_LOCKS]){worker->startup->lock, worker->startup->segment_lock}, &worker->saver);
     if (error == 0)
         error = open_sockets(worker);
     if (error == 0)

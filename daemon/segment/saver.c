@@ -23,6 +23,7 @@ struct saver {
     const struct segment *segment;
     const struct clock *clock;
     const char *folder;
+    int locks[SAVER_LOCKS];
     unsigned beats;
     uint64_t written; /* what_changes() of the last one written; 0: none, for the worker before us may not have */
     pid_t child;      /* 0: none writes */
@@ -86,12 +87,13 @@ static int make_folder(const char *folder)
 }
 
 int saver_new(struct loop *loop, const struct segment *segment, const struct clock *clock, const char *folder,
-              struct saver **ret_saver)
+              const int locks[SAVER_LOCKS], struct saver **ret_saver)
 {
     struct saver *saver = calloc(1, sizeof(*saver));
     if (!saver)
         return -ENOMEM;
     *saver = (struct saver){.loop = loop, .segment = segment, .clock = clock, .folder = folder, .pidfd = -1};
+    memcpy(saver->locks, locks, sizeof(saver->locks));
     const int error = *folder ? make_folder(folder) : -ENOENT;
     if (error < 0)
         say(saver, error);
@@ -127,14 +129,16 @@ static void child_ended(void *context, struct loop_watch *watch)
     child_done(context);
 }
 
-/* No signal ends a process that waits for the disk: the locks of the instance and its clients' connections must not
- * stay open for as long as that takes because the child has them, too. */
+/* No signal ends a process that waits for the disk, and the next tripd must not wait for it: the child closes the
+ * locks. Nothing else: to close what strangers sent may take as long as they like, while an exit closes it at once. */
 static _Noreturn void write_in_child(const struct saver *saver, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL); /* the snapshot of before stays as it is */
     if (getppid() != parent)
         _exit(EIO);
-    syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+    for (unsigned i = 0; i < SAVER_LOCKS; i++)
+        if (saver->locks[i] >= 0)
+            close(saver->locks[i]);
     _exit(-saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
 }
 

@@ -9,9 +9,11 @@
 
 struct saver;
 
-/* folder: borrowed; made if it is not there. */
+#define SAVER_LOCKS 2
+
+/* folder: borrowed; made if it is not there. locks: descriptors that the children must not keep open; -1: none. */
 int saver_new(struct loop *loop, const struct segment *segment, const struct clock *clock, const char *folder,
-              struct saver **ret_saver);
+              const int locks[SAVER_LOCKS], struct saver **ret_saver);
 /* Waits for a child that still writes. */
 struct saver *saver_free(struct saver *saver);
 

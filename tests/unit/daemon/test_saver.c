@@ -40,7 +40,7 @@ static int tear_down(void **state)
 static struct saver *born(void)
 {
     struct saver *saver;
-    assert_int_equal(saver_new(loop, host->segment, &host->clock, folder, &saver), 0);
+    assert_int_equal(saver_new(loop, host->segment, &host->clock, folder, (const int[SAVER_LOCKS]){-1, -1}, &saver), 0);
     return saver;
 }
 
