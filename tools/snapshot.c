@@ -409,22 +409,12 @@ uint32_t snapshot_lanes(const struct snapshot *snapshot)
 
 bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client)
 {
-    const struct client_slot *from = entry(snapshot, SECTION_CLIENTS, lane);
-    /* Acquire: pairs with the release of lane_id, written last. */
-    const uint64_t lane_id = __atomic_load_n(&from->lane_id, __ATOMIC_ACQUIRE);
-    *ret_client = *from;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
-    return lane_id != 0 && __atomic_load_n(&from->lane_id, __ATOMIC_RELAXED) == lane_id;
+    return words_take(ret_client, entry(snapshot, SECTION_CLIENTS, lane), sizeof(*ret_client)) != 0;
 }
 
 bool snapshot_pattern(const struct snapshot *snapshot, uint32_t place, struct pattern_slot *ret_pattern)
 {
-    const struct pattern_slot *from = entry(snapshot, SECTION_PATTERNS, place);
-    /* Acquire: pairs with the release of the serial, written last. */
-    const uint64_t serial = __atomic_load_n(&from->serial, __ATOMIC_ACQUIRE);
-    *ret_pattern = *from;
-    __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
+    const uint64_t serial = words_take(ret_pattern, entry(snapshot, SECTION_PATTERNS, place), sizeof(*ret_pattern));
     ret_pattern->pattern[TRIP_NAME_MAX] = '\0';
-    return serial != 0 && __atomic_load_n(&from->serial, __ATOMIC_RELAXED) == serial &&
-           (ret_pattern->until_ms == 0 || snapshot_now_ms(snapshot) < ret_pattern->until_ms);
+    return serial != 0 && (ret_pattern->until_ms == 0 || snapshot_now_ms(snapshot) < ret_pattern->until_ms);
 }

@@ -542,13 +542,7 @@ void lane_reader_release(struct lane_reader *reader, uint32_t section)
 
 static bool copy_error(const struct lane_reader *reader, uint32_t section, uint64_t index, struct lane_error *ret_copy)
 {
-    const struct lane_error *const record = lane_error_at(reader->memory, section, index);
-    const uint64_t stamp = load(&record->stamp);
-    if (stamp != index + 1)
-        return false;
-    words_load(ret_copy, record, sizeof(*ret_copy));
-    /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another stamp. */
-    return __atomic_load_n(&record->stamp, __ATOMIC_RELAXED) == stamp;
+    return words_take(ret_copy, lane_error_at(reader->memory, section, index), sizeof(*ret_copy)) == index + 1;
 }
 
 /* Those that the client has overwritten are passed over. Returns how many were not read. */

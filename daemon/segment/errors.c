@@ -56,7 +56,6 @@ int segment_correlation_publish(struct segment *segment, const struct correlatio
 void segment_error(struct segment *segment, const struct error_record *what)
 {
     struct correlation_shown *const shown = segment->correlation;
-    const size_t head = offsetof(struct error_record, at_ms);
     const uint32_t places = segment->header->error_records;
     if (places == 0) /* there was no memory for any */
         return;
@@ -65,11 +64,7 @@ void segment_error(struct segment *segment, const struct error_record *what)
     record.sequence = shown->next + 1;
     record.at_unix_ms = segment_wall_ms(segment);
     memcpy(record.name, segment_name(segment, record.breaker), sizeof(record.name));
-    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. A worker that is killed
-     * before the last store leaves the record out. */
-    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
-    words_store((uint8_t *)place + head, (const uint8_t *)&record + head, sizeof(record) - head);
-    __atomic_store_n(&place->sequence, record.sequence, __ATOMIC_RELEASE);
+    words_publish(place, &record, sizeof(record));
     store(&shown->next, record.sequence);
 }
 

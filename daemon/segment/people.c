@@ -13,11 +13,7 @@
 static void write_next(struct transition *ring, uint32_t places, uint64_t *next, const struct transition *entry)
 {
     struct transition *const place = &ring[*next % places];
-    const size_t head = offsetof(struct transition, at_ms);
-    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
-    __atomic_store_n(&place->sequence, 0, __ATOMIC_RELAXED);
-    words_store((uint8_t *)place + head, (const uint8_t *)entry + head, sizeof(*entry) - head);
-    __atomic_store_n(&place->sequence, entry->sequence, __ATOMIC_RELEASE);
+    words_publish(place, entry, sizeof(*entry));
     __atomic_store_n(next, *next + 1, __ATOMIC_RELEASE);
 }
 
@@ -68,12 +64,7 @@ void segment_client_clear(struct segment *segment, uint32_t lane)
 
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client)
 {
-    struct client_slot *place = &segment->clients[lane];
-    const size_t head = offsetof(struct client_slot, attached_unix_ms);
-    segment_client_clear(segment, lane);
-    words_store((uint8_t *)place + head, (const uint8_t *)client + head, sizeof(*place) - head);
-    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
-    __atomic_store_n(&place->lane_id, client->lane_id, __ATOMIC_RELEASE);
+    words_publish(&segment->clients[lane], client, sizeof(*client));
 }
 
 /* ----------------------------------------------------------------------------------------------------- patterns */
@@ -132,7 +123,6 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
                         const char *reason, uint64_t now_ms)
 {
     struct pattern_slot *place = pattern_place(segment, pattern, now_ms);
-    const size_t head = offsetof(struct pattern_slot, set_unix_ms);
     if (!place)
         return -ENOSPC;
     struct pattern_slot entry = {
@@ -146,10 +136,7 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
     if (reason)
         memcpy(entry.reason, reason, strnlen(reason, sizeof(entry.reason) - 1));
 
-    __atomic_store_n(&place->serial, 0, __ATOMIC_RELAXED);
-    words_store((uint8_t *)place + head, (const uint8_t *)&entry + head, sizeof(entry) - head);
-    /* Pairs with the acquire of readers, who look at it before and after their copy: words.h. */
-    __atomic_store_n(&place->serial, entry.serial, __ATOMIC_RELEASE);
+    words_publish(place, &entry, sizeof(entry));
     for (unsigned i = 0; i < PATTERNS_MAX; i++)
         if (&segment->patterns[i] != place && pattern_is(&segment->patterns[i], pattern))
             __atomic_store_n(&segment->patterns[i].serial, 0, __ATOMIC_RELEASE);

@@ -23,12 +23,7 @@ static inline const struct error_record *error_record_place(const struct error_r
 static inline bool error_record_copy(const struct error_record *from, uint64_t sequence,
                                      struct error_record *ret_record)
 {
-    /* Acquire: pairs with the release of the sequence, written last. */
-    if (__atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE) != sequence)
-        return false;
-    words_load(ret_record, from, sizeof(*ret_record));
-    /* After the copy, whose loads are acquires: a record that was overwritten meanwhile has another sequence. */
-    return __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence;
+    return words_take(ret_record, from, sizeof(*ret_record)) == sequence;
 }
 
 /* The place of the record with the lowest sequence that is more than `after`. NULL: there is none. */

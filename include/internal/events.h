@@ -22,16 +22,10 @@ static inline bool event_is_act(const struct transition *event)
     return event->of == OF_MODE || (event->by != BY_CLIENT && event->by != BY_DAEMON);
 }
 
-/* False: the place is empty, or tripd is writing it. */
+/* False: nothing is there, or tripd is writing it. */
 static inline bool event_copy(const uint8_t *place, struct transition *ret_event)
 {
-    const struct transition *const from = (const struct transition *)(const void *)place;
-    /* Acquire: pairs with the release of the sequence, written last. */
-    const uint64_t sequence = __atomic_load_n(&from->sequence, __ATOMIC_ACQUIRE);
-    words_load(ret_event, from, sizeof(*ret_event));
-    /* After the copy, whose loads are acquires: an entry that was overwritten meanwhile has another sequence. */
-    return sequence != 0 && ret_event->sequence == sequence &&
-           __atomic_load_n(&from->sequence, __ATOMIC_RELAXED) == sequence;
+    return words_take(ret_event, place, sizeof(*ret_event)) != 0;
 }
 
 static inline bool event_in_ring(const struct events *events, uint64_t index, struct transition *ret_event)

@@ -37,4 +37,27 @@ static inline void words_load(void *to, const void *shared, size_t size)
     }
 }
 
+/* An entry begins with a word that is 0 while the entry is written, and says what it is afterwards: a sequence, an id.
+ * A writer that is killed in between leaves an entry that no reader takes. */
+static inline void words_publish(void *shared, const void *entry, size_t size)
+{
+    uint64_t first;
+    memcpy(&first, entry, sizeof(first));
+    __atomic_store_n((shared_word *)shared, 0, __ATOMIC_RELAXED);
+    words_store((uint8_t *)shared + 8, (const uint8_t *)entry + 8, size - 8);
+    __atomic_store_n((shared_word *)shared, first, __ATOMIC_RELEASE); /* pairs with the acquire of words_take */
+}
+
+/* Copies such an entry. Returns its first word; 0: it is being written, or it became another one meanwhile. */
+static inline uint64_t words_take(void *to, const void *shared, size_t size)
+{
+    uint64_t first;
+    /* Acquire: pairs with the release of words_publish. */
+    const uint64_t seen = __atomic_load_n((const shared_word *)shared, __ATOMIC_ACQUIRE);
+    words_load(to, shared, size);
+    memcpy(&first, to, sizeof(first));
+    /* Relaxed, after the copy, whose loads are acquires: an entry that was overwritten meanwhile begins otherwise. */
+    return first == seen && __atomic_load_n((const shared_word *)shared, __ATOMIC_RELAXED) == seen ? seen : 0;
+}
+
 #endif
