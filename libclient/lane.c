@@ -11,6 +11,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "internal/numbers.h"
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -333,37 +335,51 @@ static void spare_give(struct lane *lane, const struct meter *meter)
     }
 }
 
-/* How many are to have memory when `next`, of which there are `a_page`, is taken: some more, so that the kernel is
- * asked now and then, and little memory is ahead of its use. */
-static uint32_t until_next(uint32_t next, uint32_t present, uint32_t a_page, uint32_t most)
-{
-    const uint32_t more = present / 16 > a_page ? present / 16 : a_page;
-    const uint32_t until = (next + more) / a_page * a_page;
-    return until < most ? until : most;
-}
+/* Entries that a lane takes one after the other, meters or rooms, and that get their memory a few at a time. */
+struct pool {
+    uint32_t *used;    /* in the lane: entries below may be looked at */
+    uint32_t *present; /* entries below have memory */
+    uint32_t a_page, most;
+    size_t (*offset)(uint32_t entry);
+};
 
-static bool meter_present(struct lane *lane, uint32_t meter)
+/* Gives an entry its memory, and some more behind it, so that libtrip asks the kernel now and then, and little memory
+ * is ahead of its use. */
+static bool pool_present(struct lane *lane, const struct pool *pool, uint32_t entry)
 {
-    const uint32_t present = __atomic_load_n(&lane->meters_present, __ATOMIC_ACQUIRE);
-    if (meter < present)
+    const uint32_t present = __atomic_load_n(pool->present, __ATOMIC_ACQUIRE);
+    if (entry < present)
         return true;
-    const uint32_t most = until_next(meter, present, METERS_A_PAGE, LANE_METERS);
-    if (!ask_memory(lane, lane_meter_offset(present), lane_meter_offset(most)))
+    const uint64_t more = at_least(present / 16, pool->a_page);
+    const uint32_t until = (uint32_t)at_most((entry + more) / pool->a_page * pool->a_page, pool->most);
+    if (!ask_memory(lane, pool->offset(present), pool->offset(until)))
         return false;
-    raise_to(&lane->meters_present, most);
+    raise_to(pool->present, until);
     return true;
 }
 
+/* The next entry's number + 1. 0: the lane has no more of them, or the kernel gives no memory. */
+static uint32_t pool_take(struct lane *lane, const struct pool *pool)
+{
+    uint32_t used = __atomic_load_n(pool->used, __ATOMIC_RELAXED);
+    do {
+        if (used >= pool->most || !pool_present(lane, pool, used))
+            return 0;
+        /* Release: pairs with tripd's acquire, the entry has its memory. */
+    } while (!__atomic_compare_exchange_n(pool->used, &used, used + 1, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    return used + 1;
+}
+
+/* The meter's owner, still 0, is written last. */
 static struct meter *fresh_take(struct lane *lane)
 {
-    uint32_t used = __atomic_load_n(&lane->memory->meters_used, __ATOMIC_RELAXED);
-    do {
-        if (used >= LANE_METERS || !meter_present(lane, used))
-            return NULL;
-        /* Release: pairs with tripd's acquire; the meter's owner, still 0, is written last. */
-    } while (!__atomic_compare_exchange_n(&lane->memory->meters_used, &used, used + 1, true, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
-    return lane_meter_at(lane->memory, used);
+    const struct pool meters = {.used = &lane->memory->meters_used,
+                                .present = &lane->meters_present,
+                                .a_page = METERS_A_PAGE,
+                                .most = LANE_METERS,
+                                .offset = lane_meter_offset};
+    const uint32_t meter = pool_take(lane, &meters);
+    return meter ? lane_meter_at(lane->memory, meter - 1) : NULL;
 }
 
 /* Counts one more meter of a thread's. False: they have as many as they may, and the rest are section 0's. */
@@ -415,32 +431,19 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
 
 /* ------------------------------------------------------------------------------------------------------------ rooms */
 
-static bool room_present(struct lane *lane, uint32_t room)
-{
-    const uint32_t present = __atomic_load_n(&lane->rooms_present, __ATOMIC_ACQUIRE);
-    if (room < present)
-        return true;
-    const uint32_t most = until_next(room, present, ROOMS_A_PAGE, LANE_ROOMS);
-    if (!ask_memory(lane, lane_room_offset(present), lane_room_offset(most)))
-        return false;
-    raise_to(&lane->rooms_present, most);
-    return true;
-}
-
 /* Its number + 1; 0: none is left, or there is no memory for it. */
 static uint32_t room_take(struct lane *lane)
 {
-    uint32_t used = __atomic_load_n(&lane->memory->rooms_used, __ATOMIC_RELAXED);
-    do {
-        if (used >= LANE_ROOMS || !room_present(lane, used))
-            return 0;
-        /* Release: pairs with tripd's acquire, the room has its memory. */
-    } while (!__atomic_compare_exchange_n(&lane->memory->rooms_used, &used, used + 1, true, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
-    return used + 1;
+    const struct pool rooms = {.used = &lane->memory->rooms_used,
+                               .present = &lane->rooms_present,
+                               .a_page = ROOMS_A_PAGE,
+                               .most = LANE_ROOMS,
+                               .offset = lane_room_offset};
+    return pool_take(lane, &rooms);
 }
 
-/* Takes an unused room. If another thread was faster, the room is lost; a lane has rooms to spare. */
+/* Gives back a room in which nobody has counted. If another thread took the next one meanwhile, the room is lost: a
+ * lane has rooms to spare. */
 static void room_give(struct lane *lane, uint32_t room)
 {
     __atomic_compare_exchange_n(&lane->memory->rooms_used, &room, room - 1, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
