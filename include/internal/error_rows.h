@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "internal/layout.h"
+#include "internal/numbers.h"
 #include "internal/words.h"
 
 #define ERROR_ROW_PROBES 16u
@@ -25,14 +26,12 @@ static inline size_t error_group_length(const char *name)
     return slash ? (size_t)(slash - name) : 0;
 }
 
-/* FNV-1a, 64 bits, of the kind and the name. A reporter may count errors for every breaker anyway, so an attacker gains
+/* A hash of the kind and the name. A reporter may count errors for every breaker anyway, so an attacker gains
  * nothing from two names with the same hash. */
 static inline uint64_t error_entity(enum error_scope scope, const char *name, size_t length)
 {
-    uint64_t hash = (UINT64_C(0xcbf29ce484222325) ^ (uint64_t)scope) * UINT64_C(0x100000001b3);
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (uint8_t)name[i]) * UINT64_C(0x100000001b3);
-    return hash;
+    const uint8_t kind = (uint8_t)scope;
+    return fnv1a(fnv1a(FNV1A_BASIS, &kind, 1), name, length);
 }
 
 /* The key is never 0, which marks an unused row. The multiplication spreads an entity's types over the table. */

@@ -20,6 +20,7 @@
 #include "internal/layout_commons.h"
 #include "internal/layout_lane.h"
 #include "internal/layout_segment.h"
+#include "internal/numbers.h"
 
 #define LAYOUT_AT(type, field, at) _Static_assert(offsetof(struct type, field) == (at), #type "." #field " moved")
 #define LAYOUT_SIZE(type, size)    _Static_assert(sizeof(struct type) == (size), #type " changed its size")
@@ -180,11 +181,7 @@ static inline uint64_t layout_digest(void)
         offsetof(struct lane_error, message),
         sizeof(struct lane_call),
     };
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++)
-        for (unsigned byte = 0; byte < 8; byte++)
-            digest = (digest ^ (facts[i] >> (8 * byte) & 0xff)) * UINT64_C(0x100000001b3);
-    return digest;
+    return fnv1a(FNV1A_BASIS, facts, sizeof(facts));
 }
 
 #endif

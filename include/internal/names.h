@@ -14,15 +14,14 @@
 #include <string.h>
 
 #include "internal/layout.h"
+#include "internal/numbers.h"
 
 #define NAMES_EMPTY UINT64_C(0)
 
-/* FNV-1a, 64 bits folded to 32. */
+/* 64 bits, folded to 32. */
 static inline uint32_t names_hash(const char *name)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * UINT64_C(0x100000001b3);
+    const uint64_t hash = fnv1a(FNV1A_BASIS, name, strlen(name));
     return (uint32_t)(hash ^ hash >> 32);
 }
 

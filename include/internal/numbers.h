@@ -1,7 +1,8 @@
-/* Whole numbers that saturate instead of wrapping, and random ones spread evenly. */
+/* Whole numbers that saturate instead of wrapping, random ones spread evenly, and a hash. */
 #ifndef TRIP_INTERNAL_NUMBERS_H
 #define TRIP_INTERNAL_NUMBERS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 static inline uint64_t at_most(uint64_t value, uint64_t highest)
@@ -12,6 +13,15 @@ static inline uint64_t at_most(uint64_t value, uint64_t highest)
 static inline uint64_t at_least(uint64_t value, uint64_t lowest)
 {
     return value > lowest ? value : lowest;
+}
+
+/* FNV-1a, 64 bits (Fowler, Noll, Vo). */
+#define FNV1A_BASIS UINT64_C(0xcbf29ce484222325)
+static inline uint64_t fnv1a(uint64_t hash, const void *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
+    return hash;
 }
 
 /* The time left until then, in any unit; 0: it has passed. */
