@@ -235,7 +235,7 @@ static void count_errors(struct drain *drain, const struct drain_turn *turn, con
         totals[type] += errors.left[type];
         some |= errors.left[type] != 0;
     }
-    if (!some || !turn->error)
+    if (!some)
         return;
     segment_errors_untexted(drain->segment, meter_cursor_errors(input->meter, error_with_record, &errors));
     const uint32_t last = input->meter->told_last;
@@ -264,17 +264,12 @@ struct feed {
     bool wants_no_more;  /* emit does */
 };
 
-static uint64_t time_of(const struct feed *feed, uint64_t ticks)
-{
-    return time_in_turn(feed->turn, ticks);
-}
-
 /* Judged at each call, as if it had been told alone: no more of them count than it takes until a condition holds. One
  * that a time window has forgotten by now opens nothing any more, and must not keep what came after it from counting.
  */
 static void feed_waiting(struct feed *feed)
 {
-    const uint64_t at_ns = feed->in_time ? time_of(feed, feed->ticks) : feed->turn->now_ns;
+    const uint64_t at_ns = feed->in_time ? time_in_turn(feed->turn, feed->ticks) : feed->turn->now_ns;
     const enum call_kind kind = (enum call_kind)feed->kind;
     uint64_t until = 0;
     if (feed->n == 0)
@@ -340,7 +335,8 @@ static merge_emit_fn *feeder(enum word_state state)
 
 static struct traced traced_calls(const struct feed *feed, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
 {
-    struct traced step = {.op = TRACED_RECORD, .at_ms = time_of(feed, ticks) / 1000000, .n = n, .outcome = TRIP_OK};
+    struct traced step = {
+        .op = TRACED_RECORD, .at_ms = time_in_turn(feed->turn, ticks) / 1000000, .n = n, .outcome = TRIP_OK};
     if (kind & CALL_FAILED) {
         step.outcome = lane_event_outcome(what) == TRIP_TIMEOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
         step.error = lane_event_error_type(what);

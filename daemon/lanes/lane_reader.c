@@ -45,7 +45,7 @@ static void adopt_sections(struct lane_reader *reader)
     }
 }
 
-int lane_reader_new(struct lane *lane, struct lane_reader **ret_side)
+int lane_reader_new(struct lane *lane, struct lane_reader **ret_reader)
 {
     struct lane_reader *reader = calloc(1, sizeof(*reader));
     struct meter_cursor **const claims = calloc(CLAIM_CHAINS_LEAST, sizeof(*claims));
@@ -64,7 +64,7 @@ int lane_reader_new(struct lane *lane, struct lane_reader **ret_side)
     reader->looked_ticks = TICKS_UNKNOWN;
     lane_look(lane);
     adopt_sections(reader);
-    *ret_side = reader;
+    *ret_reader = reader;
     return 0;
 }
 

@@ -80,7 +80,7 @@ struct told_batch {
     uint32_t count, capacity;
 };
 
-int lane_reader_new(struct lane *lane, struct lane_reader **ret_side);
+int lane_reader_new(struct lane *lane, struct lane_reader **ret_reader);
 struct lane_reader *lane_reader_free(struct lane_reader *reader);
 /* Is the mark of this lane? */
 bool lane_reader_of(const struct lane_reader *reader, const struct journal_mark *mark);

@@ -37,11 +37,16 @@ static struct latency_group *group_take(struct segment *segment, uint32_t slot, 
     return &segment->latency[number - 1];
 }
 
+/* NULL: there is no memory for it. */
+static struct latency_group *group_for(struct segment *segment, uint32_t slot, uint32_t group)
+{
+    struct latency_group *const there = group_of(segment, slot, group);
+    return there ? there : group_take(segment, slot, group);
+}
+
 void segment_latency_add(struct segment *segment, uint32_t slot, uint32_t group, const uint32_t calls[LATENCY_GROUP])
 {
-    struct latency_group *to = group_of(segment, slot, group);
-    if (!to)
-        to = group_take(segment, slot, group);
+    struct latency_group *const to = group_for(segment, slot, group);
     for (unsigned i = 0; to && i < LATENCY_GROUP; i++)
         if (calls[i]) /* release: pairs with the acquire of words_load */
             __atomic_store_n(&to->calls[i], to->calls[i] + calls[i], __ATOMIC_RELEASE);
@@ -49,10 +54,7 @@ void segment_latency_add(struct segment *segment, uint32_t slot, uint32_t group,
 
 void segment_latency_put(struct segment *segment, uint32_t slot, uint32_t bucket, uint64_t calls)
 {
-    const uint32_t group = bucket / LATENCY_GROUP;
-    struct latency_group *to = group_of(segment, slot, group);
-    if (!to)
-        to = group_take(segment, slot, group);
+    struct latency_group *const to = group_for(segment, slot, bucket / LATENCY_GROUP);
     if (to) /* release: pairs with the acquire of words_load */
         __atomic_store_n(&to->calls[bucket % LATENCY_GROUP], calls, __ATOMIC_RELEASE);
 }
