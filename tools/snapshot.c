@@ -350,14 +350,30 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
     return true;
 }
 
+static struct error_records records_of(const struct snapshot *snapshot)
+{
+    const struct correlation_shown *const shown = entry(snapshot, SECTION_CORRELATION, 0);
+    const struct segment_header header = snapshot_header(snapshot);
+    return (struct error_records){.places = entry(snapshot, SECTION_ERRORS, 0),
+                                  .stride = snapshot->sections[SECTION_ERRORS].stride,
+                                  .count =
+                                      (uint32_t)at_most(header.error_records, snapshot->sections[SECTION_ERRORS].count),
+                                  .next = __atomic_load_n(&shown->next, __ATOMIC_ACQUIRE)};
+}
+
+bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct error_record *ret_record)
+{
+    const struct error_records records = records_of(snapshot);
+    return error_record_after(&records, after, ret_record);
+}
+
 bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker)
 {
     uint32_t slot;
     if (find(snapshot, name, &slot) < 0 || !snapshot_breaker(snapshot, slot, ret_breaker))
         return false;
-    const uint64_t sequence = ret_breaker->detail.error_sequence;
-    if (sequence && snapshot_error(snapshot, sequence - 1, &ret_breaker->error) &&
-        ret_breaker->error.sequence == sequence)
+    const struct error_records records = records_of(snapshot);
+    if (error_record_find(&records, ret_breaker->detail.error_sequence, &ret_breaker->error))
         ret_breaker->report.error = &ret_breaker->error;
     return true;
 }
@@ -372,18 +388,6 @@ bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct
                                   .ring_stride = snapshot->sections[SECTION_TRANSITIONS].stride,
                                   .acts_stride = snapshot->sections[SECTION_ACTS].stride};
     return event_from(&events, index, ret_transition);
-}
-
-bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct error_record *ret_record)
-{
-    const struct correlation_shown *const shown = entry(snapshot, SECTION_CORRELATION, 0);
-    const struct segment_header header = snapshot_header(snapshot);
-    const uint32_t places = snapshot->sections[SECTION_ERRORS].count;
-    const struct error_records records = {.places = entry(snapshot, SECTION_ERRORS, 0),
-                                          .stride = snapshot->sections[SECTION_ERRORS].stride,
-                                          .count = header.error_records < places ? header.error_records : places,
-                                          .next = __atomic_load_n(&shown->next, __ATOMIC_ACQUIRE)};
-    return error_record_after(&records, after, ret_record);
 }
 
 /* When tripd counted last. */

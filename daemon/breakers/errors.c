@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "internal/error_records.h"
 #include "log.h"
 
 /* ---------------------------------------------------------------------------------------------------------- traces */
@@ -47,16 +48,11 @@ static void take_text(char *to, const char *from, size_t size)
 /* Whole pairs alone. */
 static void take_context(struct error_record *record, const struct lane_error *told)
 {
-    const size_t size = sizeof(told->context);
+    const char *key, *value;
     size_t used = 0;
-    for (uint8_t pair = 0; pair < told->pairs && pair < TRIP_ERROR_PAIRS_MAX; pair++) {
-        const size_t key = strnlen(told->context + used, size - used) + 1;
-        const size_t value = used + key < size ? strnlen(told->context + used + key, size - used - key) + 1 : size;
-        if (used + key + value > size)
-            break;
-        used += key + value;
+    while (record->pairs < told->pairs && record->pairs < TRIP_ERROR_PAIRS_MAX &&
+           error_context_next(told->context, sizeof(told->context), &used, &key, &value))
         record->pairs++;
-    }
     memcpy(record->context, told->context, used);
 }
 

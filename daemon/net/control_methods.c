@@ -140,8 +140,7 @@ json_t *control_show(const struct control_options *options, const struct control
     segment_latency_read(options->segment, slot, latency);
     breaker.latency = latency;
     struct error_record error;
-    const uint64_t sequence = breaker.detail->error_sequence;
-    if (sequence && segment_error_after(options->segment, sequence - 1, &error) && error.sequence == sequence)
+    if (segment_error_find(options->segment, breaker.detail->error_sequence, &error))
         breaker.error = &error;
     json_t *show = report_show(&breaker);
     json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));

@@ -7,12 +7,12 @@
 #include "internal/printable.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
+#include "protocol/report_errors.h"
 
 #define REPORT_NAME(suffix, name) name,
 static const char *const state_names[] = {TRIP_STATES(REPORT_NAME)};
 static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
-static const char *const error_names[] = {TRIP_ERROR_TYPES(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
 static const char *const verdict_names[] = {TRIP_VERDICTS(REPORT_NAME)};
 static const char *const op_names[] = {"record", "mode", "trip", "reset", "error"}; /* enum traced_op */
@@ -43,13 +43,6 @@ json_t *report_text(const char *from, size_t size)
 json_t *report_text_or_null(const char *from, size_t size)
 {
     return from[0] ? report_text(from, size) : json_null();
-}
-
-json_t *report_error_type(uint32_t type)
-{
-    if (type >= TRIP_ERROR_USER && type < TRIP_ERROR_TYPE_COUNT)
-        return json_sprintf("user_%u", type - TRIP_ERROR_USER);
-    return json_string(NAME_OF(error_names, type));
 }
 
 /* ------------------------------------------------------------------------------------------------------- a breaker */
@@ -226,19 +219,6 @@ static json_t *trips(const struct core_head *core)
     return map;
 }
 
-/* Those that there were. */
-static json_t *errors_by_type(const struct breaker_totals *sums)
-{
-    json_t *map = json_object();
-    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++) {
-        json_t *const name = sums->errors[type] ? report_error_type(type) : NULL;
-        if (name)
-            json_object_set_new(map, json_string_value(name), number(sums->errors[type]));
-        json_decref(name);
-    }
-    return map;
-}
-
 /* Whose record is overwritten has no ids any more. */
 static json_t *last_error(const struct report_breaker *breaker)
 {
@@ -319,8 +299,8 @@ json_t *report_show(const struct report_breaker *breaker)
     json_t *line = report_line(breaker);
     json_t *rest =
         json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals",
-                  totals(breaker), "errors", errors_by_type(&core->totals), "probes", probes(breaker), "in_flight",
-                  number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
+                  totals(breaker), "errors", report_errors_by_type(core->totals.errors), "probes", probes(breaker),
+                  "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
                   number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
                   last_error(breaker), "modes", modes(breaker), "latency", latency(breaker->latency), "latency_sampled",
                   latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",

@@ -2,10 +2,28 @@
 
 #include <string.h>
 
+#include "internal/error_names.h"
+#include "internal/error_records.h"
 #include "internal/error_rows.h"
 #include "protocol/report_parts.h"
 
 #define TEXT(field) report_text(field, sizeof(field))
+
+static const char *const type_names[] = {ERROR_NAMES};
+
+json_t *report_error_type(uint32_t type)
+{
+    return json_string(type < TRIP_ERROR_TYPE_COUNT ? type_names[type] : "invalid");
+}
+
+json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT])
+{
+    json_t *map = json_object();
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        if (errors[type])
+            json_object_set_new(map, type_names[type], number(errors[type]));
+    return map;
+}
 
 /* ---------------------------------------------------------------------------------------------------------- records */
 
@@ -22,20 +40,15 @@ static json_t *cuts(unsigned cut)
 /* Whole pairs alone: the segment may be damaged. */
 static json_t *context(const struct error_record *record)
 {
-    const size_t size = sizeof(record->context);
     json_t *pairs = json_object();
+    const char *key, *value;
     size_t at = 0;
-    for (unsigned pair = 0; pair < record->pairs; pair++) {
-        const char *const key = record->context + at;
-        const size_t key_size = strnlen(key, size - at) + 1;
-        const char *const value = key + key_size;
-        const size_t value_size = at + key_size < size ? strnlen(value, size - at - key_size) + 1 : size;
-        if (at + key_size + value_size > size)
-            break;
-        json_t *const name = report_text(key, key_size);
-        json_object_set_new(pairs, json_string_value(name), report_text(value, value_size));
+    for (unsigned pair = 0;
+         pair < record->pairs && error_context_next(record->context, sizeof(record->context), &at, &key, &value);
+         pair++) {
+        json_t *const name = report_text(key, strlen(key));
+        json_object_set_new(pairs, json_string_value(name), report_text(value, strlen(value)));
         json_decref(name);
-        at += key_size + value_size;
     }
     return pairs;
 }
@@ -67,12 +80,7 @@ static bool is(const char *wanted, const char *text, size_t size)
 
 static bool is_of_type(const char *wanted, unsigned type)
 {
-    if (!wanted)
-        return true;
-    json_t *const name = report_error_type(type);
-    const bool same = name && strcmp(json_string_value(name), wanted) == 0;
-    json_decref(name);
-    return same;
+    return !wanted || (type < TRIP_ERROR_TYPE_COUNT && strcmp(type_names[type], wanted) == 0);
 }
 
 bool report_error_wanted(const struct report_error_filter *filter, const struct error_record *record)

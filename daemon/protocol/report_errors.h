@@ -5,6 +5,9 @@
 #include "core/correlation.h"
 #include "protocol/report.h"
 
+/* {type: n} for the types that have any. */
+json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT]);
+
 /* A record; its texts are cleaned. */
 json_t *report_error(const struct error_record *record);
 

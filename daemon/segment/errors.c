@@ -123,11 +123,22 @@ void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_typ
 
 /* ------------------------------------------------------------------------------------------------------- reading */
 
+static struct error_records records_of(const struct segment *segment)
+{
+    return (struct error_records){.places = (const uint8_t *)segment->errors,
+                                  .stride = sizeof(struct error_record),
+                                  .count = segment->header->error_records,
+                                  .next = segment->correlation->next};
+}
+
 bool segment_error_after(const struct segment *segment, uint64_t after, struct error_record *ret_record)
 {
-    const struct error_records records = {.places = (const uint8_t *)segment->errors,
-                                          .stride = sizeof(struct error_record),
-                                          .count = segment->header->error_records,
-                                          .next = segment->correlation->next};
+    const struct error_records records = records_of(segment);
     return error_record_after(&records, after, ret_record);
+}
+
+bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record)
+{
+    const struct error_records records = records_of(segment);
+    return error_record_find(&records, sequence, ret_record);
 }

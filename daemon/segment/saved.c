@@ -14,6 +14,7 @@
 #include "internal/ticks.h"
 #include "owner.h"
 #include "protocol/packed.h"
+#include "protocol/report_errors.h"
 
 #define VALUE_MAX 65536 /* bytes of one map */
 #define ANOTHERS \
@@ -131,22 +132,13 @@ static json_t *pack_denied(const uint64_t denied[DENIALS])
     return map;
 }
 
-static json_t *pack_errors(const uint64_t errors[TRIP_ERROR_TYPE_COUNT])
-{
-    json_t *map = json_object();
-    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
-        if (errors[type])
-            json_object_set_new(map, error_names[type], number(errors[type]));
-    return map;
-}
-
 static json_t *pack_totals(const struct breaker_totals *totals)
 {
     json_t *map = json_object();
 #define PACK_TOTAL(field) json_object_set_new(map, #field, number(totals->field));
     TOTALS(PACK_TOTAL)
     json_object_set_new(map, "denied_by", pack_denied(totals->denied));
-    json_object_set_new(map, "errors", pack_errors(totals->errors));
+    json_object_set_new(map, "errors", report_errors_by_type(totals->errors));
     return map;
 }
 

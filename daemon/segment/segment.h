@@ -197,6 +197,8 @@ void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_typ
                           uint64_t now_ns);
 /* The first record whose sequence is more than `after`. False: there is none. */
 bool segment_error_after(const struct segment *segment, uint64_t after, struct error_record *ret_record);
+/* The one with this sequence. False: it is overwritten, or there was none (0). */
+bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
 /* ---- attached processes, for people */

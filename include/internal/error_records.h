@@ -4,9 +4,25 @@
 #define TRIP_INTERNAL_ERROR_RECORDS_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "internal/layout.h"
 #include "internal/words.h"
+
+/* The next pair of a context of `size` bytes: key, NUL, value, NUL at *at, which moves on behind it. False: no whole
+ * pair is there. */
+static inline bool error_context_next(const char *context, size_t size, size_t *at, const char **ret_key,
+                                      const char **ret_value)
+{
+    const size_t key = strnlen(context + *at, size - *at) + 1;
+    const size_t value = *at + key < size ? strnlen(context + *at + key, size - *at - key) + 1 : size;
+    if (*at + key + value > size)
+        return false;
+    *ret_key = context + *at;
+    *ret_value = *ret_key + key;
+    *at += key + value;
+    return true;
+}
 
 struct error_records {
     const uint8_t *places;
@@ -59,6 +75,13 @@ static inline bool error_record_after(const struct error_records *records, uint6
             return lowest != NULL;
     }
     return false;
+}
+
+/* The record with this sequence. False: it is overwritten, or there was none (0). */
+static inline bool error_record_find(const struct error_records *records, uint64_t sequence,
+                                     struct error_record *ret_record)
+{
+    return sequence && error_record_after(records, sequence - 1, ret_record) && ret_record->sequence == sequence;
 }
 
 #endif
