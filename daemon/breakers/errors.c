@@ -95,7 +95,6 @@ static void of_process(struct error_record *record, const struct lane *lane)
 {
     record->pid = (uint32_t)lane_pid(lane);
     record->uid = lane_uid(lane);
-    record->lane_id = lane_identity(lane);
 }
 
 /* The errors of calls are traced with their outcomes. */

@@ -5,7 +5,7 @@
 /* Ten at least, so that the numbers of a window's sub-buckets do not run below 0. */
 static uint32_t bucket_of(uint64_t window_ns, uint64_t at_ns)
 {
-    return (uint32_t)(at_ns / (window_ns / CORRELATION_BUCKETS)) + CORRELATION_BUCKETS;
+    return (uint32_t)(at_ns / (window_ns / ERROR_ROW_BUCKETS)) + ERROR_ROW_BUCKETS;
 }
 
 /* How far bucket `to` is ahead of `from`; modular, as the numbers are. */
@@ -17,8 +17,8 @@ static int32_t ahead(uint32_t to, uint32_t from)
 static void advance(struct error_row *row, uint32_t bucket)
 {
     const int32_t steps = ahead(bucket, row->bucket);
-    for (int32_t step = 1; step <= steps && step <= CORRELATION_BUCKETS; step++)
-        row->counts[(row->bucket + (uint32_t)step) % CORRELATION_BUCKETS] = 0;
+    for (int32_t step = 1; step <= steps && step <= ERROR_ROW_BUCKETS; step++)
+        row->counts[(row->bucket + (uint32_t)step) % ERROR_ROW_BUCKETS] = 0;
     if (steps > 0)
         row->bucket = bucket;
 }
@@ -27,9 +27,9 @@ void error_row_add(struct error_row *row, uint64_t window_ns, uint64_t at_ns, ui
 {
     const uint32_t bucket = bucket_of(window_ns, at_ns);
     advance(row, bucket);
-    if (ahead(row->bucket, bucket) >= CORRELATION_BUCKETS)
+    if (ahead(row->bucket, bucket) >= ERROR_ROW_BUCKETS)
         return;
-    uint32_t *const count = &row->counts[bucket % CORRELATION_BUCKETS];
+    uint32_t *const count = &row->counts[bucket % ERROR_ROW_BUCKETS];
     *count = n < UINT32_MAX - *count ? *count + (uint32_t)n : UINT32_MAX;
     if (at_ns > row->latest_ns)
         row->latest_ns = at_ns;
@@ -39,10 +39,10 @@ uint64_t error_row_sum(const struct error_row *row, uint64_t window_ns, uint64_t
 {
     const uint32_t now = bucket_of(window_ns, now_ns);
     uint64_t sum = 0;
-    for (uint32_t age = 0; age < CORRELATION_BUCKETS; age++) {
+    for (uint32_t age = 0; age < ERROR_ROW_BUCKETS; age++) {
         const uint32_t bucket = row->bucket - age;
-        if (ahead(now, bucket) < CORRELATION_BUCKETS)
-            sum += row->counts[bucket % CORRELATION_BUCKETS];
+        if (ahead(now, bucket) < ERROR_ROW_BUCKETS)
+            sum += row->counts[bucket % ERROR_ROW_BUCKETS];
     }
     return sum;
 }

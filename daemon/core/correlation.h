@@ -16,8 +16,6 @@
 #include "core/settings.h"
 #include "internal/layout.h"
 
-#define CORRELATION_BUCKETS 10 /* of a window: how coarsely it slides */
-
 /* What is said of an entity's errors: X(ENUM_SUFFIX, "name"). The first that holds is the answer. */
 #define ANALYSES(X)                         \
     X(NO_ERRORS, "no_errors")               \

@@ -410,6 +410,7 @@ struct client_slot {
 /* Only the counts in core_head.totals are exact; the rest is best effort. Together less than 1 MiB at the defaults. */
 #define ERROR_RECORDS_MAX 16384u /* places; correlation.max_errors of them are used, and have memory */
 #define ERROR_ROWS        2048u
+#define ERROR_ROW_BUCKETS 10 /* of a window: how coarsely it slides */
 
 /* Bits that say which strings of a record were cut because they were longer than their places. */
 enum error_cut {
@@ -430,10 +431,9 @@ struct error_record {
     uint64_t at_ms;
     uint64_t at_unix_ms;
     uint64_t latency_ns; /* 0: not known */
-    uint64_t lane_id;    /* of the process that told it */
     uint32_t breaker;
-    uint32_t pid, uid;
-    uint32_t times; /* it stands for so many errors, of which nothing else is known */
+    uint32_t pid, uid; /* of the process that told it */
+    uint32_t times;    /* it stands for so many errors, of which nothing else is known */
     uint32_t reserved0;
     uint8_t type;    /* enum trip_error_type */
     uint8_t outside; /* 1: it was no call's, trip_report_error told it */
@@ -453,8 +453,8 @@ struct error_row {
     uint64_t key; /* 0: never used */
     uint64_t latest_ns;
     uint32_t sequence;
-    uint32_t bucket;     /* number of the newest sub-bucket */
-    uint32_t counts[10]; /* by sub-bucket, at its number modulo ten */
+    uint32_t bucket;                    /* number of the newest sub-bucket */
+    uint32_t counts[ERROR_ROW_BUCKETS]; /* by sub-bucket, at its number modulo so many */
 };
 
 /* How errors are analysed, and what was left out. tripd alone writes; each word stands for itself. */
