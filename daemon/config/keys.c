@@ -78,26 +78,18 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                           AT(breaker_settings, forget_after)},
 };
 
+/* A key of the host: in this section, with its value in this member of the section's struct. */
+#define HOST_KEY(in, values, name, unit, low, high) \
+    {.section = (in), .field = #name, .kind = CONFIG_##unit, .lowest = (low), .highest = (high), AT(values, name)},
+
 static const struct config_key limit_keys[] = {
-#define LIMIT(name, unit, initial, low, high) \
-    {.section = "limits",                     \
-     .field = #name,                          \
-     .kind = CONFIG_##unit,                   \
-     .lowest = (low),                         \
-     .highest = (high),                       \
-     AT(config_limits, name)},
+#define LIMIT(name, unit, initial, low, high) HOST_KEY("limits", config_limits, name, unit, low, high)
     CONFIG_LIMITS(LIMIT)
 #undef LIMIT
 };
 
 static const struct config_key correlation_keys[] = {
-#define SCALAR(name, unit, initial, low, high) \
-    {.section = "correlation",                 \
-     .field = #name,                           \
-     .kind = CONFIG_##unit,                    \
-     .lowest = (low),                          \
-     .highest = (high),                        \
-     AT(correlation_settings, name)},
+#define SCALAR(name, unit, initial, low, high) HOST_KEY("correlation", correlation_settings, name, unit, low, high)
     CORRELATION_SCALARS(SCALAR)
 #undef SCALAR
 };

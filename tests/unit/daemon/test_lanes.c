@@ -448,17 +448,17 @@ static void test_a_lane_whose_header_or_bits_are_a_hole_is_refused(void **state)
     lanes_free(lanes);
 }
 
-static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
+/* A lane that is attached takes memory from `offset` on and marks it as used: then its user may have one lane less. */
+static void assert_counts_later(size_t offset, uint32_t *(*marked)(struct lane_header *header))
 {
-    (void)state;
     struct lanes *lanes = new_lanes(4, 3 * WRITER_MEMORY);
     struct lane_writer writers[3];
     struct lane *first, *lane;
     for (uint64_t i = 0; i < 3; i++)
         writer_make(&writers[i], 100 + i);
     assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
-    writer_give_memory(&writers[0], lane_meter_offset(0), lane_meter_offset(0) + WRITER_MEMORY);
-    writers[0].memory->meters_used = 1;
+    writer_give_memory(&writers[0], offset, offset + WRITER_MEMORY);
+    *marked(writers[0].memory) = 1;
     lane_look(first);
     assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
     assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
@@ -467,23 +467,26 @@ static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
     lanes_free(lanes);
 }
 
+static uint32_t *meters_of(struct lane_header *header)
+{
+    return &header->meters_used;
+}
+
+static uint32_t *rooms_of(struct lane_header *header)
+{
+    return &header->rooms_used;
+}
+
+static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
+{
+    (void)state;
+    assert_counts_later(lane_meter_offset(0), meters_of);
+}
+
 static void test_rooms_that_a_lane_takes_later_count_for_its_user_too(void **state)
 {
     (void)state;
-    struct lanes *lanes = new_lanes(4, 3 * WRITER_MEMORY);
-    struct lane_writer writers[3];
-    struct lane *first, *lane;
-    for (uint64_t i = 0; i < 3; i++)
-        writer_make(&writers[i], 100 + i);
-    assert_int_equal(attach(lanes, &writers[0], 0, &first), 0);
-    writer_give_memory(&writers[0], lane_room_offset(0), lane_room_offset(0) + WRITER_MEMORY);
-    writers[0].memory->rooms_used = 1;
-    lane_look(first);
-    assert_int_equal(attach(lanes, &writers[1], 0, &lane), 0);
-    assert_int_equal(attach(lanes, &writers[2], 0, &lane), -EDQUOT);
-    for (uint64_t i = 0; i < 3; i++)
-        writer_free(&writers[i]);
-    lanes_free(lanes);
+    assert_counts_later(lane_room_offset(0), rooms_of);
 }
 
 int main(void)
