@@ -13,7 +13,7 @@ trip_error_type error_type_of(const struct outcome *outcome)
 
 /* ------------------------------------------------------------------------------------------------------------ texts */
 
-/* As many bytes of a text as there is room for, up to the end of a character of UTF-8. */
+/* Returns how many bytes of a text fit into the room, cut at the end of a UTF-8 character. */
 static size_t fitting(const char *text, size_t room)
 {
     size_t length = strnlen(text, room + 1);
@@ -66,7 +66,7 @@ static void fill(struct lane_error *record, const trip_error *error)
 
 /* ---------------------------------------------------------------------------------------------------------- records */
 
-/* In section 0 another thread may be at it still, LANE_ERRORS records behind. */
+/* Takes the place for writing. False: in section 0, another thread still writes there, LANE_ERRORS records behind. */
 static bool claim(const struct reporter *reporter, struct lane_error *place)
 {
     uint64_t seen = __atomic_load_n(&place->stamp, __ATOMIC_RELAXED);
@@ -103,7 +103,8 @@ static bool append(const struct reporter *reporter, const struct lane_error *rec
     return (index + 1) % (LANE_ERRORS / 2) == 0;
 }
 
-/* In the meter's room for errors, which it takes with its first one. Without memory for it the error goes uncounted. */
+/* Counts the error in the meter's room for errors, which the meter takes with its first error. Without memory for a
+ * room the error goes uncounted. */
 static void count(const struct reporter *reporter, trip_error_type type)
 {
     struct meter *const meter = reporter->meter;

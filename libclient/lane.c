@@ -358,7 +358,7 @@ static bool pool_present(struct lane *lane, const struct pool *pool, uint32_t en
     return true;
 }
 
-/* The next entry's number + 1. 0: the lane has no more of them, or the kernel gives no memory. */
+/* Takes the next entry, and returns its number + 1. 0: the lane has no more of them, or the kernel gives no memory. */
 static uint32_t pool_take(struct lane *lane, const struct pool *pool)
 {
     uint32_t used = __atomic_load_n(pool->used, __ATOMIC_RELAXED);
@@ -370,7 +370,7 @@ static uint32_t pool_take(struct lane *lane, const struct pool *pool)
     return used + 1;
 }
 
-/* The meter's owner, still 0, is written last. */
+/* Takes the next meter, whose owner is 0: its taker writes the owner last. NULL: as pool_take. */
 static struct meter *fresh_take(struct lane *lane)
 {
     const struct pool meters = {.used = &lane->memory->meters_used,
@@ -431,7 +431,7 @@ struct meter *lane_meter(struct lane *lane, uint32_t section, uint32_t slot, uin
 
 /* ------------------------------------------------------------------------------------------------------------ rooms */
 
-/* Its number + 1; 0: none is left, or there is no memory for it. */
+/* Takes the next room. Returns its number + 1; 0: none is left, or there is no memory for it. */
 static uint32_t room_take(struct lane *lane)
 {
     const struct pool rooms = {.used = &lane->memory->rooms_used,

@@ -35,7 +35,7 @@ static inline bool look_is_due(uint64_t count)
     return count % LOOK_EVERY == 0;
 }
 
-/* Of an outcome: the kernel gave no memory for a meter, and nobody counts it. */
+/* Notes that an outcome goes uncounted, for the kernel gave no memory for a meter. */
 static void count_lost(const struct reporter *reporter)
 {
     if (reporter->lane && !reporter->meter)

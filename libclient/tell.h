@@ -68,7 +68,7 @@ static inline void reporter_add(const struct reporter *reporter, uint64_t *count
     meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 
-/* In a section that is the thread's own. */
+/* Counts a latency in a section that is the thread's own. */
 void tell_latency(struct lane *lane, struct meter *meter, uint64_t latency_ns);
 
 /* Bucket 0 apart: its counter is known before the clock was read, and a processor that predicts this branch need not

@@ -52,7 +52,7 @@ static void report_failures(unsigned number, uint64_t count)
     }
 }
 
-/* As report_failures, with texts: so that half of the ring of records is full now and then, and none is overwritten. */
+/* Reports failures as report_failures does, each with a text. */
 static void report_errors(unsigned number, uint64_t count)
 {
     char name[32];

@@ -41,7 +41,7 @@ static void make(struct bench_errors *errors)
     errors->entity = error_entity(ERROR_SCOPE_HOST, "", 0);
 }
 
-/* Other entities' rows in all places. */
+/* Fills every place of the table with rows of other entities. */
 static void fill(const struct bench_errors *errors)
 {
     char name[32];
@@ -68,7 +68,7 @@ static void copy_record(void *context, uint64_t times)
     }
 }
 
-/* As breakers_error_told does with what a lane holds. */
+/* Does with a record what breakers_error_told does. */
 static void take_error(void *context, uint64_t times)
 {
     struct bench_errors *const errors = context;

@@ -100,7 +100,7 @@ static double p99_us(const struct pair *pair, enum side side)
     return bench_percentile(latencies_ns[0], SERVER_WORKERS * SLICES * REQUESTS, 99) / 1e3;
 }
 
-/* Both servers are new in each pair: what luck a process has with its memory is another one each time. */
+/* Starts both servers anew for each pair, so that how a process happens to lie in memory differs from pair to pair. */
 static void measure(struct pair *pair, const struct upstream *upstream)
 {
     for (enum side side = 0; side < SIDES; side++)

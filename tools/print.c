@@ -540,7 +540,7 @@ void print_events(FILE *out, const json_t *result)
     json_array_foreach(json_object_get(result, "events"), i, event) print_event(out, event);
 }
 
-/* What is unusual about one, if anything is. */
+/* Says of a client that it is detached, or that outcomes of it were lost. */
 static void client_mark(struct table *table, const json_t *client)
 {
     const bool detached = json_is_true(json_object_get(client, "detached"));

@@ -11,7 +11,7 @@
 
 /* ---------------------------------------------------------------------------------------------------------- records */
 
-/* What is known of it beyond its message, on lines of their own. */
+/* Prints, on further lines, what is known of the error beyond its message. */
 static void more(FILE *out, const json_t *error)
 {
     static const char *const ids[] = {"trace", "span", "correlation", "session"};

@@ -1,4 +1,4 @@
-/* What is taken out of result trees, for the files that print them. */
+/* Reads result trees, for the files that print them. */
 #ifndef TRIP_TOOLS_PRINT_PARTS_H
 #define TRIP_TOOLS_PRINT_PARTS_H
 

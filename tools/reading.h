@@ -20,7 +20,7 @@ bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot
 /* Where there is no segment: the whole of what tripd answers to the verb's method, page by page. NULL with *ret_status:
  * what was said. params: taken; the operand goes with them as `name`. */
 json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_status);
-/* As JSON or for people. result: taken; NULL: there was no memory. Exit status. */
+/* Prints a result, as JSON or for people. result: taken; NULL: there was no memory. Returns the exit status. */
 int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result));
 
 /* The parts of reading_open: the segment, a file's or the instance's. */

@@ -390,7 +390,7 @@ bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct
     return event_from(&events, index, ret_transition);
 }
 
-/* When tripd counted last. */
+/* The time at which tripd counted last. */
 static uint64_t as_of_ms(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);

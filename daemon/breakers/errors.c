@@ -37,7 +37,7 @@ static void take_apart(struct error_record *record)
 
 /* ----------------------------------------------------------------------------------------------------------- texts */
 
-/* Up to the first NUL, and nothing behind it: the lane's bytes are hostile. */
+/* Copies a text up to its first NUL, and zeros behind it: the lane's bytes are hostile. */
 static void take_text(char *to, const char *from, size_t size)
 {
     const size_t length = strnlen(from, size - 1);
@@ -45,7 +45,7 @@ static void take_text(char *to, const char *from, size_t size)
     memset(to + length, 0, size - length);
 }
 
-/* Whole pairs alone. */
+/* Copies the pairs that are whole. */
 static void take_context(struct error_record *record, const struct lane_error *told)
 {
     const char *key, *value;
@@ -97,7 +97,7 @@ static void of_process(struct error_record *record, const struct lane *lane)
     record->uid = lane_uid(lane);
 }
 
-/* The errors of calls are traced with their outcomes. */
+/* Traces an error that no call had. Errors of calls are traced with the calls' outcomes. */
 static void trace_outside(const struct breakers *breakers, const struct drain_error *error)
 {
     const struct traced step = {

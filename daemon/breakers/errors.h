@@ -7,9 +7,9 @@
 
 /* The config's `correlation` comes into force. */
 void breakers_correlate(struct breakers *breakers, const struct config *config);
-/* What a drain finds: drain_turn.error. context: struct breakers. */
+/* Keeps and counts errors that a drain found: it is drain_turn.error, with struct breakers as its context. */
 void breakers_error_told(void *context, const struct drain_error *error);
-/* A call was in flight for longer than stall_after. */
+/* Keeps and counts the error of a call that was in flight for longer than stall_after. */
 void breakers_error_stalled(struct breakers *breakers, uint32_t slot, const struct lane *lane);
 
 #endif

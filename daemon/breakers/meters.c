@@ -11,7 +11,7 @@ static void link_to(struct meter_cursor **chain, struct meter_cursor *meter)
     *chain = meter;
 }
 
-/* What its calls took stays with the breaker. */
+/* The breaker keeps the latencies that the meter counted for it. */
 static void leave_chain(struct breakers *breakers, struct meter_cursor *meter)
 {
     *meter->previous = meter->next;

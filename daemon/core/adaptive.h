@@ -34,7 +34,7 @@ struct adaptive {
 
 uint32_t adaptive_bucket(uint64_t latency_ns);
 uint64_t adaptive_bucket_middle_ns(uint32_t bucket);
-/* What was counted by latency, in those buckets. */
+/* Sums the counts of the fine latency buckets into the coarse ones. */
 void adaptive_fold(const uint64_t counts[LATENCY_BUCKETS], uint64_t ret_latency[ADAPTIVE_BUCKETS]);
 
 /* Do these settings ask for it? */

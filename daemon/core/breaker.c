@@ -98,7 +98,7 @@ struct condition {
     size_t limit; /* where the settings have it: calls, or permille for a rate; 0: the condition is off */
 };
 
-/* All of them, and the only place that lists them. */
+/* Every condition over the window. No other place lists them. */
 static const struct condition conditions[] = {
     {TRIP_REASON_FAILURES, CALL_FAILED, false, offsetof(struct breaker_settings, trip.failures)},
     {TRIP_REASON_FAILURE_RATE, CALL_FAILED, true, offsetof(struct breaker_settings, trip.failure_rate)},

@@ -8,7 +8,7 @@ static uint32_t bucket_of(uint64_t window_ns, uint64_t at_ns)
     return (uint32_t)(at_ns / (window_ns / ERROR_ROW_BUCKETS)) + ERROR_ROW_BUCKETS;
 }
 
-/* How far bucket `to` is ahead of `from`; modular, as the numbers are. */
+/* The distance from bucket `from` to bucket `to`; modular, as the numbers are. */
 static int32_t ahead(uint32_t to, uint32_t from)
 {
     return (int32_t)(to - from);
@@ -63,7 +63,7 @@ struct analysis correlation_analyse(const struct correlation_sums *sums, const s
     for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
         analysis.errors += sums->counts[type];
     analysis.type_errors = sums->counts[analysis.type];
-    /* As double: a window's errors in thousandths and nanoseconds are more than 64 bits hold. */
+    /* The product of errors, thousandths and nanoseconds may exceed 64 bits, so the rate is a double. */
     const double rate = (double)analysis.errors * 1e12 / (double)settings->window;
     analysis.rate_milli = (uint64_t)rate;
     if (analysis.errors == 0)

@@ -189,7 +189,8 @@ struct new_errors {
     uint64_t left[TRIP_ERROR_TYPE_COUNT];
 };
 
-/* Of a type that the meter has counted: a record that its client has not counted yet comes with the next ones. */
+/* Tells of one error with its record. The client writes a record before it counts the error, so that the record may
+ * belong to an error that only the next drain finds counted: then there is none to take off here. */
 static void error_with_record(void *context, const struct lane_error *record)
 {
     struct new_errors *const errors = context;
@@ -202,7 +203,7 @@ static void error_with_record(void *context, const struct lane_error *record)
     errors->turn->error(errors->turn->context, &errors->told);
 }
 
-/* Of this type, of which no record is left. */
+/* Tells, as one, of the meter's new errors of this type that had no record. */
 static void errors_left(struct new_errors *errors, unsigned type)
 {
     errors->told.type = (trip_error_type)type;
@@ -212,8 +213,8 @@ static void errors_left(struct new_errors *errors, unsigned type)
     errors->left[type] = 0;
 }
 
-/* They came by the meter's last event of the batch, or by now: when exactly, nobody knows. That event's type is told
- * last, for it is the breaker's last error. */
+/* Tells of the errors that had no record. Nobody knows when each came: the time of the meter's last event of the batch
+ * stands for all, or now. That event's type is told last, for it is the breaker's last error. */
 static void errors_without_record(struct new_errors *errors, const struct told *last)
 {
     errors->told.record = NULL;

@@ -390,7 +390,7 @@ void lane_reader_look(struct lane_reader *reader, uint64_t now_ticks,
     reader->looked_ticks = now_ticks;
 }
 
-/* Where the meter names no room there is nothing new. */
+/* Reads the counts of the meter's room for errors. A meter without a room has counted no new ones. */
 static void read_errors(const struct meter_cursor *meter, uint32_t errors[TRIP_ERROR_TYPE_COUNT])
 {
     const struct lane_room *const counts = room_at(meter, &line_of(meter)->errors);
@@ -545,7 +545,7 @@ static bool copy_error(const struct lane_reader *reader, uint32_t section, uint6
     return words_take(ret_copy, lane_error_at(reader->memory, section, index), sizeof(*ret_copy)) == index + 1;
 }
 
-/* Those that the client has overwritten are passed over. Returns how many were not read. */
+/* Passes over the records that the client has overwritten. Returns how many of them tripd has not read. */
 static uint64_t pass_overwritten(struct section_cursor *ring, uint64_t written)
 {
     uint64_t lost = 0;
@@ -559,7 +559,7 @@ static uint64_t pass_overwritten(struct section_cursor *ring, uint64_t written)
     return lost;
 }
 
-/* How far they are read, for the next worker. */
+/* Writes into the lane which records tripd has read, for the next worker. */
 static void note_read(const struct lane_reader *reader, uint32_t section)
 {
     struct section_cursor *const ring = &reader->sections[section];

@@ -70,8 +70,8 @@ bool lane_charge(struct lane *lane, size_t bytes);
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
-/* Which meters, rooms and sections are in use now: those that the client marked, as far as it gave them memory, for
- * reading a hole would allocate it on tripd's account. */
+/* Finds out which meters, rooms and sections the client uses now: it has marked them, and tripd reads no further than
+ * they have memory, for reading a hole would allocate it on tripd's account. */
 void lane_look(struct lane *lane);
 uint32_t lane_sections(const struct lane *lane); /* in use, as of the last look */
 uint32_t lane_rooms(const struct lane *lane);    /* likewise */

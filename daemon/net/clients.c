@@ -122,7 +122,7 @@ static bool process_died(int pidfd)
     return poll(&fd, 1, 0) == 1;
 }
 
-/* Those that are told in one iteration of the loop end together: what they share is drained once. */
+/* Clients whose deaths come in one iteration of the loop end together, so that a breaker they share is drained once. */
 static void died(void *context, struct loop_watch *watch)
 {
     struct client *client = context;

@@ -219,7 +219,7 @@ static json_t *trips(const struct core_head *core)
     return map;
 }
 
-/* Whose record is overwritten has no ids any more. */
+/* An error whose record is overwritten has lost its ids. */
 static json_t *last_error(const struct report_breaker *breaker)
 {
     const struct detail_slot *const detail = breaker->detail;

@@ -11,7 +11,7 @@ json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT]);
 /* A record; its texts are cleaned. */
 json_t *report_error(const struct error_record *record);
 
-/* Which records are wanted; NULL: any. */
+/* Selects records by what they hold; a NULL selects any. */
 struct report_error_filter {
     const char *breaker; /* a name, or a pattern */
     const char *type, *trace, *correlation, *session;
@@ -20,7 +20,7 @@ bool report_error_wanted(const struct report_error_filter *filter, const struct 
 /* Is it the name of an error type? */
 bool report_error_type_known(const char *name);
 
-/* What is analysed, and as of when. */
+/* The rows that are analysed, the settings, and the time at which the window ends. */
 struct report_correlation {
     const struct error_row *rows;
     const struct correlation_shown *shown;

@@ -26,7 +26,8 @@ static int reserve_more(struct segment *segment)
     return 0;
 }
 
-/* Its counts are zeros. A worker that is killed before the number stands there leaves the group to the next one. */
+/* Takes the next group, whose counts are zeros. A worker that is killed before the group's number stands in the details
+ * leaves the group to the next worker. */
 static struct latency_group *group_take(struct segment *segment, uint32_t slot, uint32_t group)
 {
     if (segment->latency_next >= segment->header->latency_groups && reserve_more(segment) < 0)
@@ -37,7 +38,7 @@ static struct latency_group *group_take(struct segment *segment, uint32_t slot, 
     return &segment->latency[number - 1];
 }
 
-/* NULL: there is no memory for it. */
+/* The group of these latencies, taken if need be. NULL: there is no memory for it. */
 static struct latency_group *group_for(struct segment *segment, uint32_t slot, uint32_t group)
 {
     struct latency_group *const there = group_of(segment, slot, group);

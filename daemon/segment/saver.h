@@ -19,7 +19,7 @@ struct saver *saver_free(struct saver *saver);
 
 /* Once a second. */
 void saver_beat(struct saver *saver);
-/* Before a stop: writes now, and waits a few seconds at most. */
+/* Writes the last snapshot before a stop, and waits a few seconds at most for the disk to take it. */
 void saver_stop(struct saver *saver);
 
 #endif

@@ -1,4 +1,4 @@
-/* How the error records of a segment are read: one after the other by their sequence, which is index + 1. A record has
+/* Reads the error records of a segment one after the other, by their sequence, which is index + 1. A record has
  * its place by its index, unless correlation.max_errors has changed since it was written. */
 #ifndef TRIP_INTERNAL_ERROR_RECORDS_H
 #define TRIP_INTERNAL_ERROR_RECORDS_H

@@ -42,7 +42,7 @@ static inline uint32_t latency_bucket(uint64_t ns)
     return bucket < LATENCY_BUCKETS ? bucket : LATENCY_BUCKETS - 1;
 }
 
-/* Of those that do not stay empty. */
+/* The shortest latency that falls into the bucket. Not for buckets 1 to 7, which stay empty. */
 static inline uint64_t latency_bucket_begin_ns(uint32_t bucket)
 {
     const uint32_t octave = bucket / LATENCY_STEPS;

@@ -457,7 +457,8 @@ struct error_row {
     uint32_t counts[ERROR_ROW_BUCKETS]; /* by sub-bucket, at its number modulo so many */
 };
 
-/* How errors are analysed, and what was left out. tripd alone writes; each word stands for itself. */
+/* The settings by which errors are analysed, and the counts of those that were left out. tripd alone writes; each word
+ * stands for itself. */
 struct correlation_shown {
     uint64_t window_ns, high_error_rate, pattern_share; /* core/correlation.h */
     uint64_t next;                                      /* index of the next record */

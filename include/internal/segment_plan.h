@@ -9,7 +9,7 @@
 #include "internal/names.h"
 
 #define SECTION_SHAPE(suffix, pointer, type, entries, memory) {.stride = sizeof(type), .count = (entries)},
-/* Its offset is not known. */
+/* The stride and count of a section; the offset is 0, for only the whole plan knows it. */
 static inline struct section section_shape(unsigned section)
 {
     static const struct section shapes[SECTION_COUNT] = {SEGMENT_SECTIONS(SECTION_SHAPE)};

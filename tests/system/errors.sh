@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What went wrong is told with its texts, counted by type, and analysed; all of it is read from the segment, with a tripd
-# and without one, and over the socket the same. A worker that is killed loses and doubles no count.
+# tripd keeps the errors that programs tell it, with their texts, counts them by type and analyses them. tripctl reads all of
+# it from the segment, with a tripd and without one, and gets the same over the socket. A worker that is killed loses no count
+# and doubles none.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 cat >"$folder/tripd.yaml" <<'YAML'
@@ -17,7 +18,7 @@ says web ok report network health_check_failed
 says web ok error network connection_refused req-8
 "$TRIPCTL" clock advance 1s >/dev/null
 
-# The records, whole, by name and by id.
+# tripctl errors prints each record whole, and finds records by breaker, type and id.
 [ "$(errors | grep -o '"sequence"' | wc -l)" -eq 3 ] || fail "not three errors: $(errors)"
 errors --correlation req-7 | grep -q '"message":"no answer in 1 s","correlation":"req-7","trace":"0af7651916cd43dd8448eb211c80319c","span":"b7ad6b7169203331","session":null,"context":{"table":"orders"}' ||
     fail "the error of req-7 is not whole: $(errors --correlation req-7)"
@@ -27,12 +28,12 @@ errors --correlation req-7 | grep -q '"message":"no answer in 1 s","correlation"
 shows req-8 error.correlation show payments/db
 ends 2 "$TRIPCTL" errors --type nonsense
 
-# What they have in common: two of three are of one type.
+# Two of three errors are of one type: the group has a pattern.
 analysis payments | grep -q '"name":"payments","analysis":"pattern_detected","errors":3,"per_second":0.05,"type":"network","type_errors":2' ||
     fail "the group is analysed as $(analysis payments)"
 ends 1 "$TRIPCTL" analyze nobody
 
-# Exactly ten a second are not many, and one more is.
+# 600 errors in 60 s are exactly ten a second, which is no high rate; 601 are one.
 says web ok record failure 597
 [[ $(analysis payments/db) = *'"breakers":[{"name":"payments/db","analysis":"pattern_detected","errors":600,"per_second":10.0,'* ]] ||
     fail "600 errors in 60 s are $(analysis payments/db)"
@@ -40,7 +41,7 @@ says web ok record failure 1
 [[ $(analysis payments/db) = *'"analysis":"high_error_rate","errors":601,"per_second":10.016,"type":"unknown","type_errors":598'* ]] ||
     fail "601 errors in 60 s are $(analysis payments/db)"
 
-# Over the socket the same, page by page; without a tripd what was so then.
+# tripd answers the same over the socket, page by page. Without a tripd, tripctl says what held when it ended.
 for verb in errors analyze 'analyze payments' 'errors --type timeout'; do
     # shellcheck disable=SC2086 # words
     "$TRIPCTL" $verb >"$folder/by_segment"
@@ -57,7 +58,7 @@ kill_both
 [ "$(errors 2>/dev/null)" = "$before" ] || fail "the dead tripd's errors are others"
 [[ $(analysis payments/db 2>/dev/null) = *'"errors":601,'* ]] || fail "the dead tripd's analysis is $(analysis)"
 
-# They leave the window; fewer places are kept after a reload.
+# After a minute no error is left in the window.
 start "$TRIPD" -c "$folder/tripd.yaml" --test-clock
 "$TRIPCTL" clock advance 66s >/dev/null
 [[ $(analysis) = *'"host":{"name":null,"analysis":"no_errors","errors":0,'* ]] || fail "after a minute: $(analysis)"

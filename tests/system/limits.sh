@@ -39,7 +39,7 @@ says a 0 tickets
 says a ok end ok
 says b 1 tickets
 
-# Of a killed holder.
+# A killed process gives its ticket back.
 says a allow begin
 says a 0 tickets
 kill_client a

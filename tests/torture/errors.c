@@ -133,7 +133,7 @@ static uint64_t private_bytes(pid_t pid)
     return kib * 1024;
 }
 
-/* What is kept of errors in the segment, and what tripd's heap grew by while they came. */
+/* Adds up what the segment keeps of errors, and what tripd's own memory has grown by during the storm. */
 static void check_memory(const struct instance *instance, uint64_t before)
 {
     const uint64_t after = private_bytes(instance_worker(instance)), grown = after > before ? after - before : 0;

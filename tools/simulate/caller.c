@@ -87,7 +87,7 @@ void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome)
     outcome_record(breaker, &told);
 }
 
-/* All after the first are counted alone. */
+/* libtrip tells the first error; the others are only added to the count, as equal calls are. */
 void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n)
 {
     const trip_error error = {.type = type};

@@ -16,7 +16,7 @@
 static const struct correlation_settings defaults = {
     .window = 60 * S, .max_errors = 1024, .high_error_rate = 10000, .pattern_share = 500};
 
-/* Of one type after the other, each later than the one before. */
+/* Analyses so many errors of three types, where the last error of each type is later than that of the type before. */
 static struct analysis of(uint64_t networks, uint64_t timeouts, uint64_t internals)
 {
     struct correlation_sums sums = {0};

@@ -134,7 +134,7 @@ static void quantiles_are_true(void)
     }
 }
 
-/* In turns through [0, 1), evenly. */
+/* Spreads the calls evenly over [0, 1). */
 static double share(unsigned call)
 {
     return (call + 0.5) / CALLS;

@@ -24,7 +24,7 @@ static void test_a_test_clock_ticks_in_nanoseconds_and_stands_still(void **state
 
 static uint64_t slept_ns;
 
-/* In place of the C library's. */
+/* Replaces the C library's nanosleep: it adds up how long the clock sleeps. */
 int nanosleep(const struct timespec *requested, struct timespec *ret_left)
 {
     slept_ns += (uint64_t)requested->tv_sec * UINT64_C(1000000000) + (uint64_t)requested->tv_nsec;

@@ -617,7 +617,7 @@ static void test_a_room_that_two_meters_name_counts_for_both(void **state)
     assert_int_equal(host_head(host, slot)->totals.ok, 3);
 }
 
-/* What tripd keeps of them comes out of the user's memory. */
+/* tripd charges what it keeps of a lane's latencies to the lane's user. */
 static void test_latencies_beyond_a_users_memory_wait_for_room(void **state)
 {
     (void)state;

@@ -587,7 +587,7 @@ static bool both_were_seen(const struct race *race)
            __atomic_load_n(&race->overlapped, __ATOMIC_RELAXED) > 0;
 }
 
-/* Until the reader has met the writer, which on a busy machine takes a while. */
+/* The writer goes on until the reader has met a half-written detail, which takes a while on a busy machine. */
 static void test_a_detail_is_never_read_torn(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;

@@ -64,7 +64,7 @@ int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 static _Thread_local int asked_ms; /* that waits were allowed to take; the fake tripd polls as well */
-/* This thread gets none, from when it waits for this tripd until its time is over. */
+/* The tripd whose thread gets no processor from when a client waits for it until the client's time is over. */
 static _Thread_local struct fake_daemon *no_core;
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
@@ -78,7 +78,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
     return __real_poll(fds, count, timeout_ms);
 }
 
-/* Of a process that has not attached before. */
+/* Opens a client again, as a process does that has not attached before. */
 static void open_anew(struct fixture *fixture)
 {
     trip_close(fixture->client);

@@ -175,7 +175,7 @@ static void test_an_outcome_that_finds_no_memory_is_lost_and_said_to_be(void **s
     assert_int_equal(trip_client_status(fixture->client), TRIP_CLIENT_SHARED);
 }
 
-/* So many latencies in all rooms. */
+/* The sum of the calls that all rooms have counted by latency. */
 static uint64_t latencies(struct fixture *fixture)
 {
     uint64_t sum = 0;
@@ -248,7 +248,7 @@ struct race {
     pthread_barrier_t *start;
 };
 
-/* In section 0: as a thread whose destructors have run. */
+/* The thread reports in section 0, as one does whose destructors have run. */
 static void *call_at_once(void *context)
 {
     const struct race *const race = context;

@@ -297,7 +297,7 @@ static void beat(struct fixture *fixture, uint64_t offset_ns)
     fixture->fake.segment->header->heartbeat_mono_ns = monotonic_ns() + offset_ns;
 }
 
-/* On a busy machine the beat before may be long ago. */
+/* The heart beats just before the status is asked: on a busy machine the last beat may be long ago. */
 static trip_client_state status_at_a_beat(struct fixture *fixture, uint64_t offset_ns)
 {
     beat(fixture, offset_ns);
