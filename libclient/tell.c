@@ -45,7 +45,7 @@ static uint32_t *latency_counter(const struct lane *lane, uint32_t room, uint32_
     return &lane_room_at(lane->memory, room - 1)->counters[bucket % LATENCY_GROUP];
 }
 
-/* Where no room is to be had the call is counted, and its latency is not. */
+/* Counts a latency in section 0. Where the meter gets no room the call is counted, and its latency is not. */
 static void shared_latency(struct lane *lane, struct meter *meter, uint32_t bucket)
 {
     const uint32_t room = lane_room(lane, &meter->rooms[bucket / LATENCY_GROUP]);

@@ -24,7 +24,7 @@ static const char config[] = "breakers:\n"
 
 enum side { WITHOUT, WITH, SIDES };
 
-/* One of as many as a server has workers, which ask both servers all at once. */
+/* A client of both servers. There are as many callers as a server has workers, and they ask at once. */
 struct caller {
     pthread_t thread;
     struct pair *pair;

@@ -9,7 +9,7 @@
 /* "", 0: it is not there, or of another kind. */
 const char *tree_text(const json_t *map, const char *key);
 uint64_t tree_number(const json_t *map, const char *key);
-/* It is not there, or null. */
+/* Whether the map has no such key, or null under it. */
 bool tree_absent(const json_t *map, const char *key);
 
 /* 2025-11-24 03:04:05.678 */

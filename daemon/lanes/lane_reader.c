@@ -18,7 +18,7 @@ static uint64_t load(const uint64_t *word)
 
 /* ------------------------------------------------------------------------------------------------ coming and going */
 
-/* Where the last worker stopped reading. A tail that no ring can have: nothing of it is read again. */
+/* Begins where the last worker stopped reading. Where the tail is one that no ring can have, nothing is read again. */
 static void adopt_tail(struct lane_reader *reader, uint32_t section)
 {
     struct lane_section *const line = lane_section_at(reader->memory, section);
@@ -29,7 +29,7 @@ static void adopt_tail(struct lane_reader *reader, uint32_t section)
     reader->sections[section].errors_read = written - read <= LANE_ERRORS ? line->errors_read & ERRORS_READ_MASK : 0;
 }
 
-/* Without memory it is tried again at the next look. */
+/* Begins to read the sections that the client has opened since. Without memory the next look tries again. */
 static void adopt_sections(struct lane_reader *reader)
 {
     const uint32_t sections = lane_sections(reader->lane);
@@ -136,7 +136,7 @@ static struct meter_cursor **claim_chain(const struct lane_reader *reader, uint3
     return &reader->claims[(hash >> 8) % reader->claim_chains];
 }
 
-/* As many chains as meters; without memory the chains become longer. */
+/* Doubles the number of chains. Where malloc has no memory the chains that are there become longer. */
 static void grow_claims(struct lane_reader *reader)
 {
     struct meter_cursor **const few = reader->claims;
@@ -206,7 +206,7 @@ static struct meter_cursor *meter_place(struct lane_reader *reader, uint32_t num
     return *chunk ? &(*chunk)[number % METERS_PER_CHUNK] : NULL;
 }
 
-/* By this worker or one before, also what its calls took is in the segment. */
+/* Whether this worker or one before has counted calls of the meter: then their latencies are in the segment, too. */
 static bool counted_before(const struct meter_marks *marks)
 {
     const struct meter_marks none = {0};

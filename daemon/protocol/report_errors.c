@@ -37,7 +37,7 @@ static json_t *cuts(unsigned cut)
     return list;
 }
 
-/* Whole pairs alone: the segment may be damaged. */
+/* The context as a map, of the pairs that are whole: the segment may be damaged. */
 static json_t *context(const struct error_record *record)
 {
     json_t *pairs = json_object();

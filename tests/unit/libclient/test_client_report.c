@@ -742,7 +742,7 @@ static void test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_th
     assert_in_range(latencies(f, UINT64_C(900000000)), 250 - 107, 250 + 107);
 }
 
-/* In a thread whose destructors have run, which shares section 0. */
+/* Makes calls in a thread whose destructors have run, so that it shares section 0. */
 static void *calls_in_the_shared_section(void *context)
 {
     struct fixture *const f = context;
