@@ -17,9 +17,9 @@
 
 /* A lane that tells without end waits for the next iteration of the loop, and so does what lanes tell of breakers that
  * have very many meters. */
-#define ROUNDS_MAX     64
-#define COLLECT_METERS 32768 /* read in one go; and those of one round */
-#define EVENTS_LEAST   32    /* of a section in one round */
+#define EVENTS_LEAST   32                           /* of a section in one round */
+#define ROUNDS_MAX     (LANE_EVENTS / EVENTS_LEAST) /* which read a ring that was full when the first one began */
+#define COLLECT_METERS 32768                        /* read in one go; and those of one round */
 /* Of lanes that have ended: a full ring is read in two, and is then seen not to be full. */
 #define LAST_ROUNDS 4
 
@@ -133,15 +133,15 @@ void breakers_for_lanes(struct breakers *breakers, const uint64_t *bits,
         }
 }
 
-static void count_sections(struct breakers *breakers, struct lane_reader *reader)
+static void count_telling(struct breakers *breakers, struct lane_reader *reader)
 {
-    breakers->sections += lane_sections(reader->lane);
+    breakers->telling += lane_reader_telling(reader);
 }
 
 static void take_share(struct breakers *breakers, struct lane_reader *reader)
 {
-    /* Each its part of the batch: the lanes' events of one batch are of about the same time. */
-    const uint32_t part = breakers->drain->batch.capacity / (breakers->sections ? breakers->sections : 1);
+    /* Each section has its part of the batch: the events of one batch are of about the same time. */
+    const uint32_t part = breakers->drain->batch.capacity / (breakers->telling ? breakers->telling : 1);
     if (take_lane(breakers, reader, part > EVENTS_LEAST ? part : EVENTS_LEAST))
         breakers_set_bit(breakers->ready, reader->number);
 }
@@ -151,8 +151,8 @@ static void collect_round(struct breakers *breakers)
     uint64_t now[COMMONS_LANES_MAX / 64];
     memcpy(now, breakers->ready, sizeof(now));
     memset(breakers->ready, 0, sizeof(breakers->ready));
-    breakers->sections = 0;
-    breakers_for_lanes(breakers, now, count_sections);
+    breakers->telling = 0;
+    breakers_for_lanes(breakers, now, count_telling);
     breakers_for_lanes(breakers, now, take_share);
     breakers_turn_touched(breakers);
     breakers_for_lanes(breakers, now, release_lane);

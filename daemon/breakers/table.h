@@ -62,7 +62,7 @@ struct breakers {
     struct lane_reader **readers; /* by lane number */
     struct meter_cursor *nobodys; /* meters of no breaker */
     struct meter_cursor *told;    /* meters with events in the batch; a chain */
-    uint32_t sections;            /* of the lanes whose turn it is */
+    uint32_t telling;             /* sections that share the batch of this round */
     uint32_t touched;             /* breakers that have news; a chain */
     uint32_t stall_watchers;      /* breakers with stall_after */
     uint32_t in_flight_watchers;  /* breakers with in_flight */

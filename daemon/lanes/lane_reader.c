@@ -480,6 +480,16 @@ static bool chain(struct told_batch *batch, struct meter_cursor *meter)
     return first;
 }
 
+uint32_t lane_reader_telling(const struct lane_reader *reader)
+{
+    uint32_t telling = 0;
+    for (uint32_t section = 0; section < reader->section_count; section++)
+        /* Relaxed: a guess at how many will share the batch. */
+        telling += __atomic_load_n(&lane_section_at(reader->memory, section)->head, __ATOMIC_RELAXED) !=
+                   reader->sections[section].tail;
+    return telling;
+}
+
 bool lane_reader_take(struct lane_reader *reader, uint32_t section, struct told_batch *batch, uint32_t most,
                       void (*taken)(void *context, struct meter_cursor *meter), void *context)
 {
@@ -540,9 +550,15 @@ void lane_reader_release(struct lane_reader *reader, uint32_t section)
 
 /* ---------------------------------------------------------------------------------------------------------- errors */
 
-static bool copy_error(const struct lane_reader *reader, uint32_t section, uint64_t index, struct lane_error *ret_copy)
+/* Copies the record if it is whole and this meter's. A section has 16 records, and each of its meters looks at them
+ * all: records of other meters are not copied. */
+static bool copy_error(const struct meter_cursor *meter, uint32_t section, uint64_t index, struct lane_error *ret_copy)
 {
-    return words_take(ret_copy, lane_error_at(reader->memory, section, index), sizeof(*ret_copy)) == index + 1;
+    const struct lane_error *const record = lane_error_at(meter->lane->memory, section, index);
+    /* Relaxed: what the record says is believed only of its copy. A record that became this meter's just now has an
+     * error that the meter's next drain finds counted. */
+    return __atomic_load_n(&record->meter, __ATOMIC_RELAXED) == meter->number &&
+           words_take(ret_copy, record, sizeof(*ret_copy)) == index + 1 && ret_copy->meter == meter->number;
 }
 
 /* Passes over the records that the client has overwritten. Returns how many of them tripd has not read. */
@@ -584,7 +600,7 @@ uint64_t meter_cursor_errors(const struct meter_cursor *meter,
     const uint64_t lost = pass_overwritten(ring, written);
     for (uint64_t index = ring->errors_tail; index != written; index++) {
         const uint32_t bit = 1u << (index - ring->errors_tail);
-        if (ring->errors_read & bit || !copy_error(reader, section, index, &record) || record.meter != meter->number)
+        if (ring->errors_read & bit || !copy_error(meter, section, index, &record))
             continue;
         ring->errors_read |= bit;
         each(context, &record);

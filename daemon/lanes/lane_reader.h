@@ -105,6 +105,7 @@ uint32_t meter_cursor_section(const struct meter_cursor *meter);
 const struct section_cursor *meter_cursor_ring(const struct meter_cursor *meter); /* its section's */
 uint64_t meter_cursor_owner(const struct meter_cursor *meter);                    /* as it stands in the lane now */
 
+uint32_t lane_reader_telling(const struct lane_reader *reader); /* sections whose ring has events to take */
 /* Appends up to `most` events of a section to the batch, those of each meter chained. `taken` is called for each meter
  * that got its first one. True: there is more to take, or there was no room, and outcomes may have gone untold until
  * lane_reader_release: come again. */

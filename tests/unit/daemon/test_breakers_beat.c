@@ -240,6 +240,34 @@ static void test_a_step_whose_event_found_the_ring_full_is_seen_at_once(void **s
     beat();
 }
 
+/* How many meters are read for what the lane has told. */
+static uint64_t rung(void)
+{
+    const uint64_t before = host->breakers->drain->meters_read;
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    return host->breakers->drain->meters_read - before;
+}
+
+/* All 257 sections are in use, and one thread is busy: its ring is read in one round. Were the batch shared out among
+ * all sections, the ring would take 16 rounds, each with a turn that reads the breaker's 257 meters. */
+static void test_the_ring_of_a_busy_section_beside_idle_ones_is_read_in_one_round(void **state)
+{
+    (void)state;
+    start("trip: {consecutive_failures: 0, failure_rate: 0%}");
+    const uint32_t incarnation = segment_incarnation(host->segment, slot);
+    for (uint32_t section = 0; section < LANE_SECTIONS; section++)
+        if (section != 1) /* the client's own meter is there */
+            succeeds(writer_meter(&client.writer, slot, incarnation, section), slot);
+    breakers_drain_all(host->breakers);
+    assert_int_equal(calls(), LANE_SECTIONS - 1);
+    for (unsigned i = 0; i < LANE_EVENTS - 1; i++)
+        writer_outcome(&client.writer, meter, word_epoch(host_word(host, slot)), TRIP_FAILURE, false,
+                       host->clock.test_now_ns);
+    assert_int_equal(rung(), LANE_SECTIONS);
+    assert_int_equal(host_head(host, slot)->totals.failures, LANE_EVENTS - 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(test_##name, stop)
@@ -256,6 +284,7 @@ int main(void)
         TEST(a_lane_that_rings_has_only_breakers_looked_at_that_its_events_name),
         TEST(a_step_whose_event_waits_behind_a_thread_that_was_held_up_is_seen_at_once),
         TEST(a_step_whose_event_found_the_ring_full_is_seen_at_once),
+        TEST(the_ring_of_a_busy_section_beside_idle_ones_is_read_in_one_round),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

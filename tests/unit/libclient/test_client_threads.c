@@ -25,7 +25,7 @@
 #define PERMITS    2
 #define CYCLES     40 /* openings of the wild breaker that a storm takes at least */
 #define DRAINS     200
-#define PATIENCE_S 40
+#define PATIENCE_S 120
 
 enum { CALM, WILD, BREAKERS };
 static const char *const names[BREAKERS] = {"calm", "wild"};
