@@ -56,6 +56,8 @@ bool track_take(struct call *call);
 /* One that the calling thread began and nobody has ended. */
 bool track_take_own(struct call *ret_call);
 void track_close(const struct trip_client *client);
+/* In a forked child: the parent's calls are none of its. */
+void track_forked(void);
 
 /* ---- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */
