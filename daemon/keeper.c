@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/ticks.h"
 #include "log.h"
 
@@ -248,19 +249,6 @@ static void take_message(struct keeper *keeper, const struct keeper_message *mes
     }
 }
 
-/* The descriptors of a message; at most two are asked for, so no more can come. */
-static size_t take_descriptors(struct msghdr *header, int fds[2])
-{
-    size_t count = 0;
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(header); part; part = CMSG_NXTHDR(header, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        memcpy(fds, CMSG_DATA(part), count * sizeof(int));
-    }
-    return count;
-}
-
 static void receive(struct keeper *keeper)
 {
     struct keeper_message message;
@@ -282,7 +270,7 @@ static void receive(struct keeper *keeper)
             keeper->deadline = monotonic_ns() + STOP_PATIENCE;
         return;
     }
-    const size_t fd_count = take_descriptors(&header, fds);
+    const size_t fd_count = descriptors_take(&header, fds, 2);
     if (size == sizeof(message) && !(header.msg_flags & MSG_TRUNC))
         take_message(keeper, &message, fds, fd_count);
     for (size_t i = 0; i < 2; i++)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
+
 #define FIRST_INHERITED 3
 #define MESSAGE_MAX     512
 
@@ -61,15 +63,7 @@ static void send_message(const struct notify *notify, const char *text, int fd)
         .msg_name = (void *)&notify->address, .msg_namelen = notify->address_size, .msg_iov = &data, .msg_iovlen = 1};
     if (notify->fd < 0)
         return;
-    if (fd >= 0) {
-        message.msg_control = &control;
-        message.msg_controllen = sizeof(control);
-        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-        head->cmsg_level = SOL_SOCKET;
-        head->cmsg_type = SCM_RIGHTS;
-        head->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(head), &fd, sizeof(int));
-    }
+    descriptors_put(&message, &control, &fd, fd >= 0 ? 1 : 0);
     (void)sendmsg(notify->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/numbers.h"
 #include "internal/wire.h"
 
@@ -38,15 +39,7 @@ static bool send_packet(const struct attach *attach, const void *packet, size_t 
     } control = {.bytes = {0}};
     struct iovec part = {.iov_base = (void *)(uintptr_t)packet, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-    }
+    descriptors_put(&message, control.bytes, fds, fd_count);
     return sendmsg(attach->socket.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
 }
 
@@ -421,17 +414,9 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
 /* An entry of fds is -1 if this process had no descriptor left for it. */
 static size_t take_descriptors(struct msghdr *message, int fds[PACKET_FDS])
 {
-    size_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        const size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < more && count < PACKET_FDS; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-            fds[count++] = descriptor_raise(fd);
-        }
-    }
+    const size_t count = descriptors_take(message, fds, PACKET_FDS);
+    for (size_t i = 0; i < count; i++)
+        fds[i] = descriptor_raise(fds[i]);
     return count;
 }
 

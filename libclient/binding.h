@@ -47,6 +47,8 @@ const struct binding *breaker_bound(struct trip_breaker *breaker);
 bool breaker_bind(struct trip_breaker *breaker);
 /* Under the client's lock: tripd's answer. */
 void breaker_resolved(struct trip_breaker *breaker, uint32_t slot, uint32_t incarnation, int error);
+/* What decides where this is the breaker's binding: it, its mirror, or the breaker's own. */
+const struct binding *binding_deciding(const struct trip_breaker *breaker, const struct binding *binding);
 /* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
 const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
                                      struct binding ret_room[2]);

@@ -56,6 +56,8 @@ bool track_take(struct call *call);
 /* Gives a call that the calling thread began and nobody has ended. */
 bool track_take_own(struct call *ret_call);
 void track_close(const struct trip_client *client);
+/* In a forked child: forgets the parent's calls, which the child must not end. */
+void track_forked(void);
 
 /* ---- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */

@@ -7,46 +7,47 @@
 
 #include "internal/time_namespace.h"
 
-struct clients clients = {.lock = PTHREAD_MUTEX_INITIALIZER};
+/* ------------------------------------------------------------------------------------------------------------ fork */
 
-uint64_t serial_next(void)
+/* A child in another time namespace misjudges every time of the view: it begins as one that never attached. */
+static void forget_view(struct trip_client *client)
 {
-    static uint64_t last;
-    return __atomic_add_fetch(&last, 1, __ATOMIC_RELAXED); /* only its value counts */
+    client->view = NULL;
+    for (size_t i = 0; i < BREAKER_CHAINS; i++)
+        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
+            breaker->binding = &breaker->own;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- lock */
-
-bool client_try_lock(struct trip_client *client)
+static void client_forked(struct trip_client *client)
 {
-    int cancel_state;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
-    if (pthread_mutex_trylock(&client->lock) == 0) {
-        client->cancel_state = cancel_state;
-        return true;
+    pthread_mutex_init(&client->lock, NULL);
+    descriptor_close(&client->attach.socket);
+    attach_close(client);
+    client->attach.next_ns = 0;
+    client->next_look_ns = 0;
+    client->settled = false;
+    client->lane_due_ns = 0;
+    client->lane = NULL;
+    client->lane_serial = LANE_NONE;
+    const uint64_t namespace = time_namespace();
+    if (namespace != 0 && client->time_namespace != 0 && namespace != client->time_namespace)
+        forget_view(client);
+    client->time_namespace = namespace != 0 ? namespace : client->time_namespace;
+    while (client->lanes) {
+        struct lane *const lane = client->lanes;
+        client->lanes = lane->older;
+        lane_forget(lane);
     }
-    pthread_setcancelstate(cancel_state, NULL);
-    return false;
 }
 
-/* Tries until then: a thread that holds the lock makes a few system calls at most, and gives it up to wait for tripd.
- */
-bool client_lock_until(struct trip_client *client, uint64_t until_ns)
+/* Another thread of the parent may have held a lock or been in the middle of a change at the fork, so the child makes
+ * every structure anew, except append-only ones. */
+static void drop_what_is_the_parents(void)
 {
-    static const struct timespec nap = {.tv_nsec = 500000};
-    while (!client_try_lock(client)) {
-        if (monotonic_ns() >= until_ns)
-            return false;
-        nanosleep(&nap, NULL);
-    }
-    return true;
-}
-
-void client_unlock(struct trip_client *client)
-{
-    const int cancel_state = client->cancel_state;
-    pthread_mutex_unlock(&client->lock);
-    pthread_setcancelstate(cancel_state, NULL);
+    pthread_mutex_init(&clients.lock, NULL);
+    track_forked();
+    for (struct trip_client *client = clients.first; client; client = client->next)
+        client_forked(client);
 }
 
 /* --------------------------------------------------------------------------------------------------------- opening */
@@ -84,7 +85,7 @@ static int client_take(const char *instance, struct trip_client **ret_client)
     struct trip_client like = {0}, *client;
     list_sockets(&like, instance);
     pthread_mutex_lock(&clients.lock);
-    int error = fork_watch();
+    int error = fork_watch(drop_what_is_the_parents);
     for (client = clients.first; client; client = client->next)
         if (memcmp(client->sockets, like.sockets, sizeof(like.sockets)) == 0)
             break;
@@ -124,7 +125,7 @@ int client_of_view(struct view *view, trip_client **ret_client)
     if (error < 0)
         return error;
     pthread_mutex_lock(&clients.lock);
-    error = fork_watch();
+    error = fork_watch(drop_what_is_the_parents);
     if (error == 0)
         error = client_new(&like, &client);
     pthread_mutex_unlock(&clients.lock);
@@ -250,37 +251,6 @@ void client_look(struct trip_client *client)
     const bool waits = client->attach.state != ATTACH_IDLE && client->attach.state != ATTACH_DONE;
     __atomic_store_n(&client->next_look_ns, now + (waits ? TALK_PAUSE_NS : ATTACH_PAUSE_NS), __ATOMIC_RELAXED);
     client_unlock(client);
-}
-
-/* A child in another time namespace misjudges every time of the view: it begins as one that never attached. */
-static void forget_view(struct trip_client *client)
-{
-    client->view = NULL;
-    for (size_t i = 0; i < BREAKER_CHAINS; i++)
-        for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
-            breaker->binding = &breaker->own;
-}
-
-void client_forked(struct trip_client *client)
-{
-    pthread_mutex_init(&client->lock, NULL);
-    descriptor_close(&client->attach.socket);
-    attach_close(client);
-    client->attach.next_ns = 0;
-    client->next_look_ns = 0;
-    client->settled = false;
-    client->lane_due_ns = 0;
-    client->lane = NULL;
-    client->lane_serial = LANE_NONE;
-    const uint64_t namespace = time_namespace();
-    if (namespace != 0 && client->time_namespace != 0 && namespace != client->time_namespace)
-        forget_view(client);
-    client->time_namespace = namespace != 0 ? namespace : client->time_namespace;
-    while (client->lanes) {
-        struct lane *const lane = client->lanes;
-        client->lanes = lane->older;
-        lane_forget(lane);
-    }
 }
 
 trip_client_state trip_client_status(trip_client *client)

@@ -72,8 +72,6 @@ int client_of_view(struct view *view, trip_client **ret_client);
 uint64_t serial_next(void);
 /* Goes on with attaching if it is time for it. Never blocks. */
 void client_look(struct trip_client *client);
-/* In a forked child. */
-void client_forked(struct trip_client *client);
 /* Takes the lock; false: not at once, or not until then (monotonic). The lock holder cannot be cancelled: its system
  * calls are cancellation points, and a cancelled holder would never give the lock back. */
 bool client_try_lock(struct trip_client *client);

@@ -154,7 +154,7 @@ static void count_started(const struct reporter *reporter, struct call *call)
     call->flags |= CALL_COUNTED;
     if (!watched(call))
         return;
-    const uint32_t number = (uint32_t)(meter - lane_meter_at(reporter->lane->memory, 0));
+    const uint32_t number = lane_meter_number(reporter->lane->memory, meter);
     if (!call->ticks) /* a reload has just begun to watch */
         call->ticks = call_ticks(call);
     if (watch_begin(reporter->lane, number, call->ticks, call))

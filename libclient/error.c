@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "internal/words.h"
-
 trip_error_type error_type_of(const struct outcome *outcome)
 {
     if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
@@ -66,43 +64,6 @@ static void fill(struct lane_error *record, const trip_error *error)
 
 /* ---------------------------------------------------------------------------------------------------------- records */
 
-/* Takes the place for writing. False: in section 0, another thread still writes there, LANE_ERRORS records behind. */
-static bool claim(const struct reporter *reporter, struct lane_error *place)
-{
-    uint64_t seen = __atomic_load_n(&place->stamp, __ATOMIC_RELAXED);
-    if (reporter->section) {
-        __atomic_store_n(&place->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
-        return true;
-    }
-    /* Acquire: pairs with the release of the stamp by whoever wrote here before. */
-    return seen != LANE_ERROR_WRITING && __atomic_compare_exchange_n(&place->stamp, &seen, LANE_ERROR_WRITING, false,
-                                                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-static void write_at(const struct reporter *reporter, uint64_t index, const struct lane_error *record)
-{
-    struct lane_error *const place = lane_error_at(reporter->lane->memory, reporter->section, index);
-    const size_t head = offsetof(struct lane_error, ticks);
-    if (!claim(reporter, place))
-        return;
-    /* No word of the new record under the old one's stamp: words.h. */
-    words_store((uint8_t *)place + head, (const uint8_t *)record + head, offsetof(struct lane_error, reserved) - head);
-    __atomic_store_n(&place->stamp, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire */
-}
-
-/* True: half of the ring is full. */
-static bool append(const struct reporter *reporter, const struct lane_error *record)
-{
-    struct lane_section *const section = lane_section_at(reporter->lane->memory, reporter->section);
-    /* Relaxed: the stamp tells whether a record is whole. */
-    const uint64_t index = reporter->section ? __atomic_load_n(&section->errors, __ATOMIC_RELAXED)
-                                             : __atomic_fetch_add(&section->errors, 1, __ATOMIC_RELAXED);
-    write_at(reporter, index, record);
-    if (reporter->section)
-        __atomic_store_n(&section->errors, index + 1, __ATOMIC_RELAXED);
-    return (index + 1) % (LANE_ERRORS / 2) == 0;
-}
-
 /* Counts the error in the meter's room for errors, which the meter takes with its first error. Without memory for a
  * room the error goes uncounted. */
 static void count(const struct reporter *reporter, trip_error_type type)
@@ -134,10 +95,10 @@ bool error_tell(const struct reporter *reporter, const struct outcome *outcome, 
     if (has_more(outcome->error, outside)) {
         struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
         record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter->lane->view);
-        record.meter = (uint32_t)(reporter->meter - lane_meter_at(reporter->lane->memory, 0));
+        record.meter = lane_meter_number(reporter->lane->memory, reporter->meter);
         if (outcome->error)
             fill(&record, outcome->error);
-        half_full = append(reporter, &record);
+        half_full = lane_append_record(reporter->lane->memory, reporter->section, &record) % (LANE_ERRORS / 2) == 0;
     }
     /* After the record: tripd looks for records once it finds one more counted. */
     count(reporter, type);

@@ -1,8 +1,9 @@
 /* Noticing a fork. The page below is wiped in a child (MADV_WIPEONFORK works on private anonymous pages only), so that
  * a child made by any means, also by one that runs no atfork handlers, sees 0 where its threads expect a generation. */
-#include "client.h"
+#include "fork.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,14 +14,14 @@ const uint64_t *fork_page = &never_opened;
 
 static uint64_t *page;
 static uint64_t generation;
+static fork_drop_fn *drop_what_is_the_parents;
 
 static void in_child(void)
 {
     fork_generation();
 }
 
-/* Under clients.lock. */
-int fork_watch(void)
+int fork_watch(fork_drop_fn *drop)
 {
     if (page)
         return 0;
@@ -35,21 +36,11 @@ int fork_watch(void)
         munmap(memory, size);
         return error;
     }
+    drop_what_is_the_parents = drop;
     page = memory;
     *page = ++generation;
     __atomic_store_n(&fork_page, page, __ATOMIC_RELEASE);
     return 0;
-}
-
-/* Another thread of the parent may have held a lock or been in the middle of a change at the fork, so the child makes
- * every structure anew, except append-only ones. */
-static void drop_what_is_the_parents(void)
-{
-    ERRNO_KEPT;
-    pthread_mutex_init(&clients.lock, NULL);
-    track_forked();
-    for (struct trip_client *client = clients.first; client; client = client->next)
-        client_forked(client);
 }
 
 uint64_t fork_generation(void)
@@ -63,6 +54,7 @@ uint64_t fork_generation(void)
     if (seen == FORK_BUSY ||
         !__atomic_compare_exchange_n(page, &seen, FORK_BUSY, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
         return 0;
+    ERRNO_KEPT;
     generation++;
     drop_what_is_the_parents();
     __atomic_store_n(page, generation, __ATOMIC_RELEASE);

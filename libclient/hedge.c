@@ -1,4 +1,5 @@
 #include "hedge.h"
+#include "attempt.h"
 #include "call.h"
 #include "tell.h"
 

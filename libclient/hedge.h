@@ -7,9 +7,6 @@
 
 struct hedge;
 
-/* Runs it and ends its call. attempt->error.type is the failure's. */
-trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call);
-
 /* NULL: there is no memory, and the operation is not hedged. */
 struct hedge *hedge_new(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg);
 /* One attempt, or two at once. False: it was not admitted. */

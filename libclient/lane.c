@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "internal/lane_write.h"
 #include "internal/numbers.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -327,7 +328,7 @@ static struct meter *spare_take(struct lane *lane)
 
 static void spare_give(struct lane *lane, const struct meter *meter)
 {
-    const uint32_t spare = (uint32_t)(meter - lane_meter_at(lane->memory, 0)) + 1;
+    const uint32_t spare = lane_meter_number(lane->memory, meter) + 1;
     for (size_t i = 0; i < sizeof(lane->spares) / sizeof(lane->spares[0]); i++) {
         uint32_t none = 0;
         if (__atomic_compare_exchange_n(&lane->spares[i], &none, spare, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))

@@ -7,28 +7,6 @@
 #include "internal/permit_word.h"
 #include "internal/succession.h"
 
-struct reporter reporter_find(struct trip_breaker *breaker, const struct binding *binding)
-{
-    const struct reporter nobody = {0};
-    if (!binding_shared(binding))
-        return nobody;
-    struct thread_slot *slot = thread_take(breaker->client);
-    if (!slot) { /* a forked child, or no memory for a lane until now */
-        client_look(breaker->client);
-        slot = thread_take(breaker->client);
-    }
-    if (!slot)
-        return nobody;
-    struct lane *const lane = slot->lane_at;
-    if (lane->view != binding->view) /* of another segment: its meters are other breakers' */
-        return nobody;
-    uint32_t section = slot->section;
-    struct meter *meter = lane_meter(lane, section, binding->slot, binding->owner);
-    if (!meter && section)
-        meter = lane_meter(lane, section = 0, binding->slot, binding->owner);
-    return (struct reporter){.lane = lane, .meter = meter, .section = section};
-}
-
 /* Checks now and then whether tripd is still the one that gave this commons and took this lane. */
 static inline bool look_is_due(uint64_t count)
 {

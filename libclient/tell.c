@@ -4,40 +4,14 @@
 
 #include <string.h>
 
-#include "internal/announce.h"
 #include "internal/bell.h"
 #include "internal/doorbell.h"
-
-/* An outcome that was held up between the state word and its evidence is older than the evidence by few epochs; a word
- * further away is no older one, but one that was put right. */
-#define OLDER_EPOCHS 1024
 
 /* --------------------------------------------------------------------------------------------------------- counters */
 
 COLD void tell_announce(struct lane *lane, const struct meter *meter)
 {
-    const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
-    announce(lane->memory, number, &lane->view->segment->round);
-}
-
-static void shared_evidence(uint64_t *evidence, uint32_t epoch)
-{
-    uint64_t seen = __atomic_load_n(evidence, __ATOMIC_RELAXED);
-    do {
-        const uint32_t ahead = (evidence_epoch(seen) - epoch) & WORD_EPOCH_MASK;
-        if (seen != 0 && ahead != 0 && ahead < OLDER_EPOCHS)
-            return; /* another thread has counted in a later epoch: this one enters the totals only */
-    } while (!__atomic_compare_exchange_n(evidence, &seen, evidence_after(seen, epoch), true, __ATOMIC_RELEASE,
-                                          __ATOMIC_RELAXED));
-}
-
-static void evidence_add(const struct reporter *reporter, uint64_t *evidence, uint32_t epoch)
-{
-    if (reporter->section)
-        __atomic_store_n(evidence, evidence_after(__atomic_load_n(evidence, __ATOMIC_RELAXED), epoch),
-                         __ATOMIC_RELEASE);
-    else
-        shared_evidence(evidence, epoch);
+    announce(lane->memory, lane_meter_number(lane->memory, meter), &lane->view->segment->round);
 }
 
 static uint32_t *latency_counter(const struct lane *lane, uint32_t room, uint32_t bucket)
@@ -103,59 +77,26 @@ bool tell_totals(const struct reporter *reporter, const struct outcome *outcome)
 static void count_evidence(const struct reporter *reporter, uint32_t epoch, const struct outcome *outcome)
 {
     struct meter *const meter = reporter->meter;
+    const bool own = reporter->section != 0;
     if (outcome->slow)
-        evidence_add(reporter, &meter->slow, epoch);
-    evidence_add(reporter, outcome_failed(outcome->what) ? &meter->failures : &meter->ok, epoch);
+        lane_add_evidence(&meter->slow, epoch, 1, own);
+    lane_add_evidence(outcome_failed(outcome->what) ? &meter->failures : &meter->ok, epoch, 1, own);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- events */
-
-/* The place for one more event; *ret_waiting: how many tripd has not taken, with this one. False: the ring is full, and
- * tripd derives the event from the counters. */
-static bool take_place(struct lane_section *section, bool own, uint64_t *ret_index, uint64_t *ret_waiting)
-{
-    uint64_t head = __atomic_load_n(&section->head, __ATOMIC_RELAXED);
-    do {
-        /* Acquire: pairs with tripd's release of the tail, it has read what is overwritten now. */
-        *ret_waiting = head - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) + 1;
-        if (*ret_waiting > LANE_EVENTS)
-            return false;
-    } while (!own &&
-             !__atomic_compare_exchange_n(&section->head, &head, head + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-    *ret_index = head;
-    return true;
-}
-
-static uint64_t evidence_of(const uint64_t *evidence, uint32_t epoch)
-{
-    const uint64_t word = __atomic_load_n(evidence, __ATOMIC_RELAXED);
-    return evidence_epoch(word) == epoch ? word : evidence_make(epoch, 0);
-}
 
 /* False: half of its ring is full. */
 static bool append_event(const struct reporter *reporter, const struct view *view, uint32_t epoch,
                          const struct outcome *outcome)
 {
-    struct lane *const lane = reporter->lane;
-    struct lane_section *const section = lane_section_at(lane->memory, reporter->section);
-    const struct meter *const meter = reporter->meter;
+    struct lane_header *const lane = reporter->lane->memory;
     uint64_t index, waiting;
-    if (!take_place(section, reporter->section != 0, &index, &waiting))
+    if (!lane_take_place(lane, reporter->section, &index, &waiting))
         return false;
-    struct lane_event *const event = lane_event_at(lane->memory, reporter->section, index);
-    const uint32_t number = (uint32_t)(meter - lane_meter_at(lane->memory, 0));
-    const uint32_t what = lane_event_what(number, outcome->what, outcome->slow, error_type_of(outcome));
-    /* Relaxed: the stamp orders them. Atomic: in section 0 a thread that was held up here until tripd passed over its
-     * place may meet the thread that has the place now. */
-    __atomic_store_n(&event->ticks, outcome->ticks ? outcome->ticks : view_ticks(view), __ATOMIC_RELAXED);
-    __atomic_store_n(&event->ok, evidence_of(&meter->ok, epoch), __ATOMIC_RELAXED);
-    __atomic_store_n(&event->failures, (uint32_t)evidence_of(&meter->failures, epoch), __ATOMIC_RELAXED);
-    __atomic_store_n(&event->slow, (uint32_t)evidence_of(&meter->slow, epoch), __ATOMIC_RELAXED);
-    __atomic_store_n(&event->what, what, __ATOMIC_RELAXED);
-    /* Release: pairs with tripd's acquire of the stamp, the event is whole. */
-    __atomic_store_n(&event->stamp, (uint32_t)(index + 1), __ATOMIC_RELEASE);
-    if (reporter->section)
-        __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE); /* pairs with tripd's acquire of the head */
+    const uint32_t what =
+        lane_event_what(lane_meter_number(lane, reporter->meter), outcome->what, outcome->slow, error_type_of(outcome));
+    lane_write_event(lane, reporter->section, index, reporter->meter, epoch,
+                     outcome->ticks ? outcome->ticks : view_ticks(view), what);
     return waiting < LANE_EVENTS / 2;
 }
 

@@ -1,11 +1,9 @@
 /* How a process reports an outcome to tripd: by counters in a meter of its lane, and events in the section's ring.
- *
- * In a section that is the thread's own every word has one writer, and is stored plainly; in section 0 the same words
- * are changed with atomics. Releases pair with tripd's acquires: what it sees counted was counted before.
- */
+ * internal/lane_write.h has the stores and their order. */
 #ifndef TRIP_TELL_H
 #define TRIP_TELL_H
 
+#include "internal/lane_write.h"
 #include "reporter.h"
 
 struct outcome {
@@ -39,14 +37,10 @@ static inline bool latency_slow(const struct policy_slot *policy, uint64_t laten
     return latency_ns > slow_after_ns && slow_after_ns != 0;
 }
 
+/* In a section that is the thread's own. */
 static inline void own_add(uint64_t *counter)
 {
-    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
-}
-
-static inline void shared_add(uint64_t *counter)
-{
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELEASE);
+    lane_add(counter, 1, true);
 }
 
 void tell_announce(struct lane *lane, const struct meter *meter);
@@ -61,10 +55,7 @@ static inline void meter_moved(struct lane *lane, const struct meter *meter, con
 
 static inline void reporter_add(const struct reporter *reporter, uint64_t *counter)
 {
-    if (reporter->section)
-        own_add(counter);
-    else
-        shared_add(counter);
+    lane_add(counter, 1, reporter->section != 0);
     meter_moved(reporter->lane, reporter->meter, &reporter->lane->view->segment->round);
 }
 

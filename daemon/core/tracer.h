@@ -16,8 +16,16 @@
 #define TRACER_BATCH 64                   /* steps: each is shown in 250 bytes at most */
 #define TRACER_N_MAX UINT64_C(1000000000) /* outcomes of one step: more at once is no client's truth */
 
-/* ERROR: of no call, as trip_report_error tells it. */
-enum traced_op { TRACED_RECORD, TRACED_MODE, TRACED_TRIP, TRACED_RESET, TRACED_ERROR };
+/* X(ENUM_SUFFIX, "name in JSON"). ERROR: of no call, as trip_report_error tells it. */
+#define TRACED_OPS(X)   \
+    X(RECORD, "record") \
+    X(MODE, "mode")     \
+    X(TRIP, "trip")     \
+    X(RESET, "reset")   \
+    X(ERROR, "error")
+
+#define TRACED_ENUM(suffix, name) TRACED_##suffix,
+enum traced_op { TRACED_OPS(TRACED_ENUM) };
 
 /* Fields that the op does not use are 0. */
 struct traced {

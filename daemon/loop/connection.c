@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/ticks.h"
 
 #define QUEUE_MAX       256
@@ -136,20 +137,6 @@ bool loop_connection_failed(struct loop_connection *connection, int error)
 
 /* ------------------------------------------------------------------------------------------------- packets in */
 
-/* Collects the descriptors of a packet. */
-static size_t take_fds(struct msghdr *header, int fds[LOOP_CONTROL_FDS])
-{
-    size_t count = 0;
-    for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
-        if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
-            continue;
-        const size_t bytes = control->cmsg_len - CMSG_LEN(0);
-        for (size_t i = 0; i < bytes / sizeof(int) && count < LOOP_CONTROL_FDS; i++)
-            memcpy(&fds[count++], CMSG_DATA(control) + i * sizeof(int), sizeof(int));
-    }
-    return count;
-}
-
 /* 0, or the -errno with which the connection ends. */
 static int refuse(const struct loop_connection *connection, const struct msghdr *header, size_t size, size_t fd_count)
 {
@@ -170,7 +157,7 @@ void loop_connection_packet_ready(struct loop_connection *connection, struct msg
     struct loop_message message = {.data = data, .size = size, .fds = {-1, -1, -1, -1}};
     struct closer *const closer = connection->source.loop->closer;
     int fds[LOOP_CONTROL_FDS];
-    const size_t fd_count = take_fds(header, fds);
+    const size_t fd_count = descriptors_take(header, fds, LOOP_CONTROL_FDS);
     const int error = connection->source.removed ? -ENOTCONN : refuse(connection, header, size, fd_count);
     if (error < 0) {
         if (!connection->source.removed)
@@ -280,15 +267,9 @@ static int send_now(int fd, const void *data, size_t size, const int *fds, size_
     } control;
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count > 0) {
+    if (fd_count > 0)
         memset(&control, 0, sizeof(control));
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        control.header.cmsg_level = SOL_SOCKET;
-        control.header.cmsg_type = SCM_RIGHTS;
-        control.header.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
-    }
+    descriptors_put(&message, &control, fds, fd_count);
     ssize_t sent;
     do
         sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -367,24 +367,15 @@ static void uring_close(struct loop *loop)
     free(uring);
 }
 
-static const struct loop_backend_ops uring_ops = {
-    .backend = LOOP_URING,
-    .close = uring_close,
-    .wait = uring_wait,
-    .dispatch = uring_dispatch,
-    .add = uring_add,
-    .refresh = uring_refresh,
-    .remove = uring_remove,
-};
+#define URING_OPS                                                                                                  \
+    .backend = LOOP_URING, .close = uring_close, .wait = uring_wait, .dispatch = uring_dispatch, .add = uring_add, \
+    .refresh = uring_refresh, .remove = uring_remove
 
+static const struct loop_backend_ops uring_ops = {URING_OPS};
+
+/* Where the kernel can wait for the doorbell's futex in the ring. */
 static const struct loop_backend_ops uring_futex_ops = {
-    .backend = LOOP_URING,
-    .close = uring_close,
-    .wait = uring_wait,
-    .dispatch = uring_dispatch,
-    .add = uring_add,
-    .refresh = uring_refresh,
-    .remove = uring_remove,
+    URING_OPS,
     .doorbell_wait = uring_doorbell_wait,
     .doorbell_cancel = uring_doorbell_cancel,
 };

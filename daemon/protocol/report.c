@@ -15,10 +15,10 @@ static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
 static const char *const verdict_names[] = {TRIP_VERDICTS(REPORT_NAME)};
-static const char *const op_names[] = {"record", "mode", "trip", "reset", "error"}; /* enum traced_op */
+static const char *const op_names[] = {TRACED_OPS(REPORT_NAME)};
 static const char *const owner_names[] = {MODE_OWNERS(REPORT_NAME)};
 static const char *const by_names[] = {ACTORS(REPORT_NAME)};
-static const char *const daemon_names[] = {"running", "stalled", "stopped", "gone", "dead"};
+static const char *const daemon_names[] = {REPORT_DAEMONS(REPORT_NAME)};
 
 #define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 

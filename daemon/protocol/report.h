@@ -16,7 +16,15 @@
 #include "internal/layout.h"
 
 /* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
-enum report_daemon { REPORT_RUNNING, REPORT_STALLED, REPORT_STOPPED, REPORT_GONE, REPORT_DEAD };
+#define REPORT_DAEMONS(X) \
+    X(RUNNING, "running") \
+    X(STALLED, "stalled") \
+    X(STOPPED, "stopped") \
+    X(GONE, "gone")       \
+    X(DEAD, "dead")
+
+#define REPORT_DAEMON_ENUM(suffix, name) REPORT_##suffix,
+enum report_daemon { REPORT_DAEMONS(REPORT_DAEMON_ENUM) };
 
 struct report_breaker {
     const struct policy_slot *policy;

@@ -300,10 +300,10 @@ static inline uint64_t evidence_count(uint64_t evidence)
     return evidence & EVIDENCE_COUNT_MASK;
 }
 
-/* The count after one more outcome of this epoch. */
-static inline uint64_t evidence_after(uint64_t evidence, uint32_t epoch)
+/* The count after n more outcomes of this epoch. */
+static inline uint64_t evidence_after(uint64_t evidence, uint32_t epoch, uint64_t n)
 {
-    return evidence_epoch(evidence) == epoch ? evidence + 1 : evidence_make(epoch, 1);
+    return evidence_epoch(evidence) == epoch ? evidence + n : evidence_make(epoch, n);
 }
 
 /* Is `epoch` later than `other`? Modular: epochs wrap after 2^20 changes. */

@@ -11,11 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../support/child.h"
 
 #define TIMEOUT_MS "1000"
 #define PATIENCE_S 90 /* longer than a worker waits for tripd, which says why it is not there */
@@ -93,12 +94,9 @@ int stage_open(struct stage *stage)
 
 static pid_t start(const char *program, char *const argv[], bool quiet)
 {
-    const pid_t parent = getpid(), pid = fork();
+    const pid_t pid = child_fork();
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
     if (quiet)
         dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
     execvp(program, argv);

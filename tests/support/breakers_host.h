@@ -96,7 +96,15 @@ static inline void host_commons(struct host *host)
     must(commons_map(fd, &host->commons) == 0);
 }
 
-static inline struct host *host_start(const char *config, uint32_t max_breakers)
+/* Every breaker has these settings. */
+static inline struct config *host_settings(const char *settings)
+{
+    char config[1024];
+    must((size_t)snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings) < sizeof(config));
+    return host_config(config);
+}
+
+static inline struct host *host_start_by(struct config *config, uint32_t max_breakers)
 {
     struct host *host = calloc(1, sizeof(*host));
     must(host);
@@ -104,11 +112,16 @@ static inline struct host *host_start(const char *config, uint32_t max_breakers)
     segment_dir_make(&host->dir);
     host->segment = segment_dir_create(&host->dir, max_breakers, HOST_LANES);
     host->clock = host->dir.clock;
-    host->config = host_config(config);
+    host->config = config;
     host_commons(host);
     host_open(host);
     breakers_drain_all(host->breakers);
     return host;
+}
+
+static inline struct host *host_start(const char *config, uint32_t max_breakers)
+{
+    return host_start_by(host_config(config), max_breakers);
 }
 
 static inline void host_close(struct host *host)

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/paths.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
@@ -122,15 +123,7 @@ static void answer(const struct fake_connection *connection, const void *packet,
     } control = {.bytes = {0}};
     struct iovec part = {.iov_base = (void *)(uintptr_t)packet, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count) {
-        message.msg_control = control.bytes;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
-    }
+    descriptors_put(&message, control.bytes, fds, fd_count);
     sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

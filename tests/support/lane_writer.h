@@ -1,5 +1,5 @@
-/* A client by hand: makes a lane and writes it as libtrip promises to (internal/layout.h), a step at a time, so that
- * tests can stop between any two. The counters of an outcome and its event are separate calls. */
+/* A client by hand: makes a lane and writes it as libtrip does (internal/lane_write.h), a step at a time, so that tests
+ * can stop between any two. The counters of an outcome and its event are separate calls. */
 #ifndef TRIP_TESTS_LANE_WRITER_H
 #define TRIP_TESTS_LANE_WRITER_H
 
@@ -11,8 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "internal/layout.h"
-#include "internal/state_word.h"
+#include "internal/lane_write.h"
 
 struct lane_writer {
     int fd; /* -1: tripd has taken it */
@@ -79,6 +78,11 @@ static inline void writer_free(struct lane_writer *writer)
     close(writer->fd);
 }
 
+static inline uint32_t writer_section(const struct lane_writer *writer, uint32_t meter)
+{
+    return (uint32_t)(lane_meter_at(writer->memory, meter)->owner >> 48) % LANE_SECTIONS;
+}
+
 /* A meter for this breaker in this section. */
 static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker, uint32_t incarnation,
                                     uint32_t section)
@@ -121,22 +125,16 @@ static inline uint32_t lane_latency(void *lane, uint32_t meter, uint32_t bucket)
     return room ? lane_room_at(lane, room - 1)->counters[bucket % LATENCY_GROUP] : 0;
 }
 
-static inline void writer_bump(uint64_t *evidence, uint32_t epoch, uint64_t n)
-{
-    const uint64_t count = evidence_epoch(*evidence) == epoch ? evidence_count(*evidence) : 0;
-    __atomic_store_n(evidence, evidence_make(epoch, count + n), __ATOMIC_RELEASE);
-}
-
 static inline void writer_total(uint64_t *total, uint64_t n)
 {
-    __atomic_store_n(total, *total + n, __ATOMIC_RELEASE);
+    lane_add(total, n, true);
 }
 
 /* n plain successes while closed: counters alone. */
 static inline void writer_ok(struct lane_writer *writer, uint32_t meter, uint32_t epoch, uint64_t n)
 {
     struct meter *const line = lane_meter_at(writer->memory, meter);
-    writer_bump(&line->ok, epoch, n);
+    lane_add_evidence(&line->ok, epoch, n, true);
     writer_total(&line->total_ok, n);
 }
 
@@ -147,10 +145,10 @@ static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint
     struct meter *const line = lane_meter_at(writer->memory, meter);
     const bool failed = outcome != TRIP_OK;
     if (slow) {
-        writer_bump(&line->slow, epoch, 1);
+        lane_add_evidence(&line->slow, epoch, 1, true);
         writer_total(&line->total_slow, 1);
     }
-    writer_bump(failed ? &line->failures : &line->ok, epoch, 1);
+    lane_add_evidence(failed ? &line->failures : &line->ok, epoch, 1, true);
     writer_total(failed ? &line->total_failures : &line->total_ok, 1);
     if (outcome == TRIP_TIMEOUT)
         writer_total(&line->total_timeouts, 1);
@@ -168,19 +166,9 @@ static inline void writer_errors(struct lane_writer *writer, uint32_t meter, tri
 /* An error's record, whole; `text` is all but stamp and meter. */
 static inline void writer_error_record(struct lane_writer *writer, uint32_t meter, const struct lane_error *text)
 {
-    const uint32_t number = (uint32_t)(lane_meter_at(writer->memory, meter)->owner >> 48) % LANE_SECTIONS;
-    struct lane_section *const section = lane_section_at(writer->memory, number);
-    struct lane_error *const place = lane_error_at(writer->memory, number, section->errors);
-    __atomic_store_n(&place->stamp, LANE_ERROR_WRITING, __ATOMIC_RELAXED);
-    *place = *text;
-    place->meter = meter;
-    __atomic_store_n(&place->stamp, section->errors + 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&section->errors, section->errors + 1, __ATOMIC_RELEASE);
-}
-
-static inline uint64_t writer_of_epoch(uint64_t evidence, uint32_t epoch)
-{
-    return evidence_epoch(evidence) == epoch ? evidence_count(evidence) : 0;
+    struct lane_error record = *text;
+    record.meter = meter;
+    lane_append_record(writer->memory, writer_section(writer, meter), &record);
 }
 
 /* Its event, with the counters as they are now. False: the ring is full, it is dropped. */
@@ -188,19 +176,12 @@ static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint3
                                bool slow, uint64_t ticks, uint32_t type)
 {
     const struct meter *const line = lane_meter_at(writer->memory, meter);
-    const uint32_t number = (uint32_t)(line->owner >> 48) % LANE_SECTIONS;
-    struct lane_section *const section = lane_section_at(writer->memory, number);
-    const uint64_t index = section->head;
-    if (index - __atomic_load_n(&section->tail, __ATOMIC_ACQUIRE) >= LANE_EVENTS)
+    const uint32_t what = lane_event_what(meter, outcome, slow, type);
+    const uint32_t section = writer_section(writer, meter);
+    uint64_t index, waiting;
+    if (!lane_take_place(writer->memory, section, &index, &waiting))
         return false;
-    struct lane_event *const event = lane_event_at(writer->memory, number, index);
-    event->ticks = ticks;
-    event->ok = evidence_make(epoch, writer_of_epoch(line->ok, epoch));
-    event->failures = (uint32_t)writer_of_epoch(line->failures, epoch);
-    event->slow = (uint32_t)writer_of_epoch(line->slow, epoch);
-    event->what = lane_event_what(meter, outcome, slow, type);
-    __atomic_store_n(&event->stamp, (uint32_t)index + 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&section->head, index + 1, __ATOMIC_RELEASE);
+    lane_write_event(writer->memory, section, index, line, epoch, ticks, what);
     return true;
 }
 

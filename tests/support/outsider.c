@@ -32,6 +32,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/paths.h"
 #include "internal/wire.h"
 
@@ -67,14 +68,7 @@ static bool send_with(int socket, const void *data, size_t size, const int *fds,
     } control = {0};
     struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count > 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        control.head.cmsg_level = SOL_SOCKET;
-        control.head.cmsg_type = SCM_RIGHTS;
-        control.head.cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
-    }
+    descriptors_put(&message, &control, fds, count);
     return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "internal/descriptors.h"
 #include "internal/wire.h"
 
 #define WIRE_CLIENT_PATIENCE_MS 3000
@@ -49,14 +50,7 @@ static inline bool wire_send(int fd, const void *packet, size_t size, const int 
     } control = {0};
     struct iovec data = {.iov_base = (void *)(uintptr_t)packet, .iov_len = size};
     struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (fd_count > 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        control.head.cmsg_level = SOL_SOCKET;
-        control.head.cmsg_type = SCM_RIGHTS;
-        control.head.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(&control.head), fds, fd_count * sizeof(int));
-    }
+    descriptors_put(&message, &control, fds, fd_count);
     return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)size;
 }
 

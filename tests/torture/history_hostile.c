@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "history_storm.h"
 #include "internal/commons_plan.h"
 #include "internal/doorbell.h"
@@ -335,12 +336,9 @@ static _Noreturn void live(void)
 
 pid_t hostile_start(const char *folder, uint64_t random)
 {
-    const pid_t parent = getpid(), pid = fork();
+    const pid_t pid = child_fork();
     if (pid != 0)
         return pid;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
     self.random = random | 1;
     snprintf(self.socket, sizeof(self.socket), "%s/test.sock", folder);
     live();

@@ -38,12 +38,25 @@ floors='table word latency meters adaptive limits bell tell errors policy move r
 diff <(ls daemon/breakers/*.c) <(printf 'daemon/breakers/%s.c\n' $floors | sort) >&2 ||
     { echo "A file of daemon/breakers/ has no floor in $0." >&2; exit 1; }
 
-declare -A floor_of
-for floor in $floors; do
-    for function in $(grep -oP '^[a-z][^=;(]*\bbreakers_\w+(?=\()' "daemon/breakers/$floor.c" | grep -oP '\w+$'); do
-        floor_of[$function]=$floor
+# files_call_down FOLDER PATTERN FLOORS: no .c file there calls what a later one of FLOORS defines, of names that match.
+files_call_down() {
+    local -A floor_of=()
+    local floor function of below=' '
+    for floor in $3; do
+        for function in $(grep -oP "^(?!static|return|extern)[a-z_][^=;(]*\\b$2(?=\\()" "$1/$floor.c" | grep -oP '\w+$'); do
+            floor_of[$function]=$floor
+        done
     done
-done
+    for floor in $3; do
+        below+="$floor "
+        for function in $(sed 's|/\*.*\*/||' "$1/$floor.c" | grep -oP "\\b$2(?=[(),;])" | sort -u); do
+            of=${floor_of[$function]:-$floor}
+            [[ $below == *" $of "* ]] || { echo "$1/$floor.c calls $function of $of.c" >&2; wrong=1; }
+        done
+    done
+}
+files_call_down daemon/breakers 'breakers_\w+' "$floors"
+
 below=' breakers.h '
 for floor in $floors; do
     below+="$floor $floor.h "
@@ -52,10 +65,13 @@ for floor in $floors; do
         for included in $(grep -oP '^#include "breakers/\K[^"]+' "$file"); do
             [[ $below == *" $included "* ]] || { echo "$file includes breakers/$included" >&2; wrong=1; }
         done
-        for function in $(grep -oP '\bbreakers_\w+(?=[(),])' "$file"); do
-            of=${floor_of[$function]:-$floor}
-            [[ $file == *.h || $below == *" $of "* ]] || { echo "$file calls $function of $of.c" >&2; wrong=1; }
-        done
     done
 done
+
+# A file of libclient/ calls only the files before it.
+client_floors='descriptor names view clients fork lane thread track binding attach client breaker streak probe watch error
+    tell reporter shared_limits report decide info retry attempt hedge run why'
+diff <(ls libclient/*.c) <(printf 'libclient/%s.c\n' $client_floors | sort) >&2 ||
+    { echo "A file of libclient/ has no floor in $0." >&2; exit 1; }
+files_call_down libclient '\w+' "$client_floors"
 exit $wrong

@@ -449,11 +449,11 @@ static void test_evidence_counts_within_its_epoch(void **state)
 {
     (void)state;
     uint64_t evidence = 0;
-    evidence = evidence_after(evidence, 7);
+    evidence = evidence_after(evidence, 7, 1);
     assert_int_equal(evidence, UINT64_C(7) << 44 | 1);
-    evidence = evidence_after(evidence, 7);
+    evidence = evidence_after(evidence, 7, 1);
     assert_int_equal(evidence_count(evidence), 2);
-    evidence = evidence_after(evidence, 8);
+    evidence = evidence_after(evidence, 8, 1);
     assert_int_equal(evidence_epoch(evidence), 8);
     assert_int_equal(evidence_count(evidence), 1);
     assert_int_equal(evidence_count(evidence_make(0xfffff, EVIDENCE_COUNT_MASK)), (UINT64_C(1) << 44) - 1);

@@ -21,9 +21,7 @@ static uint32_t slot, meter, other_meter;
 /* A breaker "db" with these settings, and two clients of it. */
 static void start(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, 8);
+    host = host_start_by(host_settings(settings), 8);
     slot = host_breaker(host, "db");
     client_start(host, &client, 101);
     client_start(host, &other, 102);
@@ -954,10 +952,8 @@ static void test_a_mode_by_pattern_binds_later_breakers_too(void **state)
 
 static void reload(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
     struct config *const before = host->config;
-    host->config = host_config(config);
+    host->config = host_settings(settings);
     breakers_reconfigure(host->breakers, host->config);
     config_free(before);
 }

@@ -21,9 +21,7 @@ static const struct breakers_actor operator= {.by = BY_OPERATOR, .uid = 12, .rea
 
 static void start(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, 8);
+    host = host_start_by(host_settings(settings), 8);
     slot = host_breaker(host, "db");
     client_start(host, &client, 101);
     meter = client_meter(host, &client, slot);

@@ -18,9 +18,7 @@ static uint32_t slot, meter;
 
 static void start(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, 128);
+    host = host_start_by(host_settings(settings), 128);
     slot = host_breaker(host, "db");
     client_start(host, &client, 101);
     meter = client_meter(host, &client, slot);

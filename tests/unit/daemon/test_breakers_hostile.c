@@ -19,9 +19,7 @@ static uint32_t slot, meter; /* the honest client's */
 
 static void start(const char *settings)
 {
-    char config[512];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, BREAKERS);
+    host = host_start_by(host_settings(settings), BREAKERS);
     slot = host_breaker(host, "db");
     client_start(host, &honest, 101);
     meter = client_meter(host, &honest, slot);

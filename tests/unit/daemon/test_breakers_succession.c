@@ -18,9 +18,7 @@ static uint32_t slot;
 
 static void start(const char *settings)
 {
-    char config[512];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, 8);
+    host = host_start_by(host_settings(settings), 8);
     slot = host_breaker(host, "db");
 }
 

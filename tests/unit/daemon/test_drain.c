@@ -21,9 +21,7 @@ static uint32_t slot, meter, other_meter;
 
 static void start(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    host = host_start(config, 4);
+    host = host_start_by(host_settings(settings), 4);
     slot = host_breaker(host, "db");
     client_start(host, &client, 101);
     client_start(host, &other, 102);

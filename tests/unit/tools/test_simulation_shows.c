@@ -52,9 +52,7 @@ __attribute__((format(printf, 1, 2))) static void simulate(const char *fields, .
 
 static void start(const char *settings)
 {
-    char config[512];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    both.host = host_start(config, 2);
+    both.host = host_start_by(host_settings(settings), 2);
     both.slot = host_breaker(both.host, "db");
     client_start(both.host, &both.client, 101);
     both.meter = client_meter(both.host, &both.client, both.slot);

@@ -56,9 +56,7 @@ static void trace_from_now(void)
 /* jitter is off: what it gives is another with each run. */
 static void start(const char *settings)
 {
-    char config[1024];
-    snprintf(config, sizeof(config), "breakers: [{match: \"*\", %s}]", settings);
-    run.host = host_start(config, 4);
+    run.host = host_start_by(host_settings(settings), 4);
     run.slot = host_breaker(run.host, "db");
     client_start(run.host, &run.client, 101);
     client_start(run.host, &run.other, 102);
