@@ -43,10 +43,11 @@ struct worker {
     struct loop_timer *due;
     uint64_t due_armed; /* what `due` is armed for; 0: not */
     uint32_t breaker_count, lane_count;
-    struct aside *reading; /* looks up the names of a config that is to come into force */
-    bool read_again;       /* the config was to be read again meanwhile */
-    bool names_missed;     /* names of the config in force were not looked up yet */
-    bool nameless;         /* the segment's name was lost, and the log has said so */
+    struct aside *reading;           /* looks up the names of a config that is to come into force */
+    bool read_again;                 /* the config was to be read again meanwhile */
+    bool names_missed;               /* names of the config in force were not looked up yet */
+    uint64_t measured_ns, asleep_ns; /* when metrics were written last, and how long the loop had slept by then */
+    bool nameless;                   /* the segment's name was lost, and the log has said so */
 };
 
 /* ---- transitions */
@@ -188,6 +189,27 @@ static void follow_tsc(struct worker *worker)
         log_warning("the TSC is given up for this segment, for %s: clients time calls by CLOCK_MONOTONIC", why);
 }
 
+/* Bytes of memory that this process has; 0: there is no /proc. */
+static uint64_t resident(void)
+{
+    unsigned long long pages = 0;
+    FILE *const statm = fopen("/proc/self/statm", "re");
+    if (statm && fscanf(statm, "%*u %llu", &pages) != 1)
+        pages = 0;
+    if (statm)
+        fclose(statm);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void measure(struct worker *worker)
+{
+    const uint64_t now_ns = monotonic_ns(), asleep_ns = loop_asleep_ns(worker->loop);
+    const uint64_t up_ns = now_ns - worker->measured_ns, slept_ns = asleep_ns - worker->asleep_ns;
+    segment_host_beat(worker->segment, up_ns, time_until(up_ns, slept_ns), resident(), lanes_memory(worker->lanes));
+    worker->measured_ns = now_ns;
+    worker->asleep_ns = asleep_ns;
+}
+
 static void beat(void *context, struct loop_timer *timer)
 {
     struct worker *worker = context;
@@ -202,6 +224,7 @@ static void beat(void *context, struct loop_timer *timer)
     clients_look(worker->clients);
     attach_look(worker->attach);
     count(worker);
+    measure(worker);
     check_name(worker);
     saver_beat(worker->saver);
     loop_doorbell_rearm(worker->loop);
@@ -518,7 +541,7 @@ static void close_all(struct worker *worker)
 
 static int iterate(struct worker *worker)
 {
-    worker->next_beat = monotonic_ns();
+    worker->next_beat = worker->measured_ns = monotonic_ns();
     beat(worker, worker->heart);
     clients_ready(worker->clients);
     notify_send(&worker->startup->notify, "READY=1");

@@ -272,20 +272,17 @@ static bool take_from_budget(struct trip_breaker *breaker, const struct binding 
         if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
             return true;
     }
-    if (lines)
-        __atomic_fetch_add(&lines->retries_refused, 1, __ATOMIC_RELAXED); /* for people */
     return false;
 }
 
-/* A retry is counted where its call is: for tripd, which lets no retry earn another. */
+/* A paid retry is counted where its call is: tripd lets no retry earn another. */
 bool limits_pay_retry(struct trip_breaker *breaker, const struct binding *binding)
 {
-    if (!take_from_budget(breaker, binding))
-        return false;
+    const bool paid = take_from_budget(breaker, binding);
     const struct thread_slot *slot;
     struct meter *const meter = meter_at_hand(breaker, binding, &slot);
     const struct reporter reporter = meter ? reporter_of(slot, meter) : reporter_find(breaker, binding);
     if (reporter.meter)
-        reporter_add(&reporter, &reporter.meter->retries);
-    return true;
+        reporter_add(&reporter, paid ? &reporter.meter->retries : &reporter.meter->retries_refused);
+    return paid;
 }

@@ -62,7 +62,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
     breaker->used_ms = segment->details[slot].used_ms;
     breakers_unused(breakers, slot);
-    breaker->permits_out = core->head.opens != 0;
+    breaker->permits_out = core->head.totals.opens != 0;
     if (fresh_commons) {
         fill_word(breakers, slot);
         breakers_limits_begin(breakers, slot);

@@ -14,6 +14,8 @@
 #include "breakers/settle.h"
 #include "breakers/stall.h"
 #include "breakers/word.h"
+#include "internal/numbers.h"
+#include "internal/ticks.h"
 
 /* A lane that tells without end waits for the next iteration of the loop, and so does what lanes tell of breakers that
  * have very many meters. */
@@ -22,6 +24,7 @@
 #define COLLECT_METERS 32768                        /* read in one go; and those of one round */
 /* Of lanes that have ended: a full ring is read in two, and is then seen not to be full. */
 #define LAST_ROUNDS 4
+#define LAG_SAMPLES 32 /* of a lane's events in one round, whose waiting is looked at */
 
 /* ---------------------------------------------------------------------------------------------------- bits of lanes */
 
@@ -138,12 +141,24 @@ static void count_telling(struct breakers *breakers, struct lane_reader *reader)
     breakers->telling += lane_reader_telling(reader);
 }
 
+/* Counts how long the events from place `first` of the batch on have waited: of many events every few, for as many. */
+static void count_lag(struct breakers *breakers, uint32_t first)
+{
+    const struct told_batch *const batch = &breakers->drain->batch;
+    const uint32_t step = 1 + (batch->count - first) / LAG_SAMPLES;
+    for (uint32_t at = first; at < batch->count; at += step)
+        segment_host_lag(breakers->segment, ticks_between(batch->events[at].ticks, breakers->now_ticks),
+                         at_most(step, batch->count - at));
+}
+
 static void take_share(struct breakers *breakers, struct lane_reader *reader)
 {
+    const uint32_t first = breakers->drain->batch.count;
     /* Each section has its part of the batch: the events of one batch are of about the same time. */
     const uint32_t part = breakers->drain->batch.capacity / (breakers->telling ? breakers->telling : 1);
     if (take_lane(breakers, reader, part > EVENTS_LEAST ? part : EVENTS_LEAST))
         breakers_set_bit(breakers->ready, reader->number);
+    count_lag(breakers, first);
 }
 
 static void collect_round(struct breakers *breakers)

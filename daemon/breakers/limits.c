@@ -296,7 +296,6 @@ static void show(struct breakers *breakers, uint32_t slot)
     const struct budget budget = budget_of(&breakers->table[slot]);
     struct limits_shown shown = {
         .budget = budget_tokens(load_relaxed(&lines->budget), &budget, budget_now_ms(breakers)),
-        .retries_refused = load_relaxed(&lines->retries_refused),
         .rate_free = rate_free(breakers, slot),
         .tickets_max = breakers->table[slot].settings->concurrency.max,
         .rate_limit = breakers->table[slot].settings->rate.limit,
@@ -366,7 +365,6 @@ void breakers_limits_begin(struct breakers *breakers, uint32_t slot)
     __atomic_store_n(&lines->rate, 0, __ATOMIC_RELAXED);
     /* What the floor brings is there from the first call on. */
     __atomic_store_n(&lines->budget, budget_make(0, budget_now_ms(breakers) - BUDGET_CAP_S * 1000), __ATOMIC_RELAXED);
-    __atomic_store_n(&lines->retries_refused, 0, __ATOMIC_RELAXED);
 }
 
 /* Nothing is in flight: a ticket that is still out was lost. */

@@ -19,7 +19,7 @@ static void note_in_core(struct core_state *core, const struct breaker_settings 
     case WORD_OPEN:
         if (!move->neutral)
             core_next_open_ns(core, settings, at_ns, 0, &unjittered_ns);
-        core_opened(core, at_ns, unjittered_ns, move->reason);
+        core_opened(core, at_ns, unjittered_ns, move->reason, move->condition);
         break;
     case WORD_HALF_OPEN:
     case WORD_PROBING:
@@ -33,7 +33,7 @@ static void note_in_core(struct core_state *core, const struct breaker_settings 
             core_reset(core, settings, at_ns);
         else if (word_state(from) != WORD_RAMPING)
             core_closed(core, settings, at_ns);
-        core_ramp_ended(core);
+        core_ramp_ended(core, at_ns);
     }
 }
 

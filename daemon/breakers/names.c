@@ -30,7 +30,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     const uint64_t fresh = word_closed(next_epoch(breakers, slot), 0, 0);
     const struct pattern_slot *const pattern = segment_pattern_for(segment, name, now_ms);
     *breaker = (struct breaker){.used_ms = now_ms, .ticketed = breaker->ticketed, .untold = true};
-    core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name));
+    core_init(segment_begin(segment, slot), config_settings_for(breakers->options.config, name), breakers->now_ns);
     segment_commit(segment);
     breakers_limits_begin(breakers, slot);
     segment_mirror(segment, slot, fresh);

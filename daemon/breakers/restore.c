@@ -40,9 +40,6 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
 {
     struct core_head *const head = &segment_begin(breakers->segment, slot)->head;
     head->totals = breaker->totals;
-    head->opens = breaker->opens;
-    head->open_ms = breaker->open_ms;
-    memcpy(head->trips, breaker->trips, sizeof(head->trips));
     segment_commit(breakers->segment);
     for (size_t i = 0; i < breaker->latency_count; i++)
         segment_latency_put(breakers->segment, slot, breaker->latency[i].bucket, breaker->latency[i].calls);
@@ -90,6 +87,8 @@ int breakers_restore(struct breakers *breakers, const struct saved *saved, uint6
                                 until_ms(breakers, saved, &pattern->mode, now_unix_ms), pattern->mode.uid,
                                 pattern->mode.reason, breakers_now_ms(breakers));
     }
+    for (size_t i = 0; i < saved->group_count; i++)
+        segment_group_put(breakers->segment, saved->groups[i].name, &saved->groups[i].totals);
     for (size_t i = 0; i < saved->breaker_count; i++) {
         const int error = restore_breaker(breakers, saved, &saved->breakers[i], now_unix_ms);
         result = error < 0 ? error : result;

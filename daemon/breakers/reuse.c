@@ -131,6 +131,7 @@ static bool has_news(struct breakers *breakers, uint32_t slot)
 static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
 {
     breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
+    segment_group_take_over(breakers->segment, slot, breakers->now_ns);
     segment_forget(breakers->segment, slot);
     breakers->unused_by[slot] = NOBODY;
     segment_mirror(breakers->segment, slot, unset);

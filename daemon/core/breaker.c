@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal/numbers.h"
+#include "internal/totals.h"
 
 #define PERMILLE UINT64_C(1000)
 
@@ -41,10 +42,11 @@ static void show_needs(struct core_state *core, const struct breaker_settings *s
     core->head.probes_needed = rate ? settings->half_open.sample : settings->half_open.successes;
 }
 
-void core_init(struct core_state *core, const struct breaker_settings *settings)
+void core_init(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
 {
     memset(core, 0, sizeof(*core));
-    core->opened_ns = CORE_NEVER;
+    core->opened_ns = core->streak_ns = core->outage_ns = CORE_NEVER;
+    core->head.state_since_ns = now_ns;
     show_needs(core, settings);
     window_init(&core->window, window_type(settings), (uint32_t)settings->window.size, settings->window.span);
 }
@@ -60,6 +62,10 @@ void core_calls(struct core_state *core, uint64_t now_ns, uint64_t n, enum call_
 {
     window_add(&core->window, now_ns, n, kind);
     show_window(core);
+    if (!(kind & CALL_FAILED))
+        core->streak_ns = CORE_NEVER;
+    else if (core->streak_ns == CORE_NEVER)
+        core->streak_ns = now_ns;
 }
 
 void core_advance(struct core_state *core, uint64_t now_ns)
@@ -78,8 +84,11 @@ void core_show(struct core_state *core, uint64_t now_ns)
 
 void core_probes(struct core_state *core, uint64_t n, enum call_kind kind)
 {
+    struct breaker_totals *const totals = &core->head.totals;
     *(kind & CALL_FAILED ? &core->head.probe_failures : &core->head.probe_ok) += n;
     core->head.probe_slow += kind & CALL_SLOW ? n : 0;
+    *(kind & CALL_FAILED ? &totals->probes_failures : &totals->probes_ok) += n;
+    totals->probes_slow += kind & CALL_SLOW ? n : 0;
 }
 
 /* -------------------------------------------------------------------------------------------------------- judging */
@@ -415,32 +424,96 @@ bool core_as_new(const struct core_state *core, const struct breaker_settings *s
 
 static void end_opening(struct core_state *core, uint64_t now_ns)
 {
-    if (core->opened_ns != CORE_NEVER && now_ns > core->opened_ns)
-        core->head.open_ms += (now_ns - core->opened_ns) / TRIP_MS;
     if (core->opened_ns != CORE_NEVER)
         core->last_end_ns = now_ns;
     core->opened_ns = CORE_NEVER;
 }
 
-void core_ramp_ended(struct core_state *core)
+static void end_ramp(struct core_state *core)
 {
     core->ramp_start_ns = core->ramp_end_ns = 0;
 }
 
-void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_ns, trip_reason reason)
+/* An outage lasts from the first opening until the breaker is closed again, however often it opens meanwhile. */
+static void note_outage(struct core_state *core, enum trip_state state, uint64_t now_ns)
 {
+    struct core_head *const head = &core->head;
+    if (state == TRIP_STATE_OPEN && core->outage_ns == CORE_NEVER)
+        core->outage_ns = now_ns;
+    if (state != TRIP_STATE_CLOSED || core->outage_ns == CORE_NEVER)
+        return;
+    head->last_recover_ns = time_until(now_ns, core->outage_ns);
+    head->totals.recover_ns += head->last_recover_ns;
+    head->totals.recovered++;
+    core->outage_ns = CORE_NEVER;
+}
+
+void core_count_stay(struct core_state *core, uint64_t now_ns)
+{
+    core->head.totals = totals_now(&core->head, now_ns);
+    core->head.state_since_ns = now_ns;
+}
+
+static void enter(struct core_state *core, enum trip_state state, uint64_t now_ns)
+{
+    core_count_stay(core, now_ns);
+    core->head.state = state;
+    note_outage(core, state, now_ns);
+}
+
+/* When the first of the calls came that led to this opening. 0: no calls did, or it is not known when. */
+static uint64_t led_to_since(const struct core_state *core, trip_reason condition, uint64_t now_ns)
+{
+    if (core->head.state != TRIP_STATE_CLOSED && core->head.state != TRIP_STATE_RAMPING)
+        return 0;
+    switch (condition) {
+    case TRIP_REASON_CONSECUTIVE:
+        return core->streak_ns == CORE_NEVER ? 0 : core->streak_ns;
+    case TRIP_REASON_FAILURES:
+    case TRIP_REASON_FAILURE_RATE:
+    case TRIP_REASON_SLOW_RATE:
+        return window_trouble_since(&core->window, now_ns);
+    default:
+        return 0;
+    }
+}
+
+static void note_detection(struct core_state *core, trip_reason condition, uint64_t now_ns)
+{
+    struct core_head *const head = &core->head;
+    const uint64_t since_ns = led_to_since(core, condition, now_ns);
+    if (!since_ns)
+        return;
+    head->last_detect_ns = time_until(now_ns, since_ns);
+    head->totals.detect_ns += head->last_detect_ns;
+    head->totals.detected++;
+}
+
+void core_ramp_ended(struct core_state *core, uint64_t now_ns)
+{
+    end_ramp(core);
+    enter(core, TRIP_STATE_CLOSED, now_ns);
+}
+
+void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_ns, trip_reason reason,
+                 trip_reason condition)
+{
+    note_detection(core, condition != TRIP_REASON_NONE ? condition : reason, now_ns);
     end_opening(core, now_ns);
-    core_ramp_ended(core);
+    end_ramp(core);
     core->last_open_ns = unjittered_ns;
     core->opened_ns = now_ns;
-    core->head.opens++;
-    core->head.trips[reason]++;
+    core->streak_ns = CORE_NEVER;
+    core->head.totals.opens++;
+    core->head.totals.trips[reason]++;
+    enter(core, TRIP_STATE_OPEN, now_ns);
 }
 
 void core_half_opened(struct core_state *core, uint64_t now_ns)
 {
     end_opening(core, now_ns);
     forget_probes(core);
+    enter(core, TRIP_STATE_HALF_OPEN, now_ns);
 }
 
 void core_closed(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
@@ -448,7 +521,9 @@ void core_closed(struct core_state *core, const struct breaker_settings *setting
     end_opening(core, now_ns);
     forget_probes(core);
     empty_window(core);
-    core_ramp_ended(core);
+    end_ramp(core);
+    core->streak_ns = CORE_NEVER;
+    enter(core, has_ramp(settings) ? TRIP_STATE_RAMPING : TRIP_STATE_CLOSED, now_ns);
     if (!has_ramp(settings))
         return;
     core->ramp_start_ns = now_ns;
@@ -459,8 +534,10 @@ void core_reset(struct core_state *core, const struct breaker_settings *settings
 {
     end_opening(core, now_ns);
     forget_probes(core);
-    core_ramp_ended(core);
+    end_ramp(core);
     core->last_open_ns = core->last_end_ns = 0;
+    core->streak_ns = CORE_NEVER;
+    enter(core, TRIP_STATE_CLOSED, now_ns);
     core_reconfigure(core, settings);
     empty_window(core);
 }

@@ -28,11 +28,13 @@ struct core_state {
     uint64_t opened_ns;    /* since when open; CORE_NEVER: not open */
     uint64_t ramp_start_ns;
     uint64_t ramp_end_ns; /* 0: no ramp */
+    uint64_t streak_ns;   /* when the first of the failures came that no success followed; CORE_NEVER: there is none */
+    uint64_t outage_ns;   /* since when it has not been closed; CORE_NEVER: it is */
     struct window window;
 };
 _Static_assert(sizeof(struct core_state) <= CORE_IMAGE_SIZE, "core_state outgrew its place in the segment");
 
-void core_init(struct core_state *core, const struct breaker_settings *settings);
+void core_init(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
 
 /* Settings changed: keeps state, totals and what fits of the window. */
 void core_reconfigure(struct core_state *core, const struct breaker_settings *settings);
@@ -100,12 +102,16 @@ uint64_t core_growth_until_ns(const struct core_state *core, const struct breake
 /* The longest that may come of it: max with jitter, for policy_slot.longest_ms. */
 uint64_t core_longest_open_ns(const struct breaker_settings *settings);
 
+/* Totals have the time in the present state up to now. */
+void core_count_stay(struct core_state *core, uint64_t now_ns);
+
 /* The state moved. unjittered_ns: of the opening time that was used (growth goes from it). */
-void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_ns, trip_reason reason);
+void core_opened(struct core_state *core, uint64_t now_ns, uint64_t unjittered_ns, trip_reason reason,
+                 trip_reason condition);
 void core_half_opened(struct core_state *core, uint64_t now_ns);
 /* Window, probe counts empty; with a ramp its times start. Growth of the open time is kept until `forget`. */
 void core_closed(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
-void core_ramp_ended(struct core_state *core);
+void core_ramp_ended(struct core_state *core, uint64_t now_ns);
 /* tripctl reset: as new, but for the totals. */
 void core_reset(struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns);
 

@@ -15,6 +15,8 @@ void window_clear(struct window *window)
     window->next = 0;
     window->bucket = 0;
     memset(window->buckets, 0, sizeof(window->buckets));
+    memset(window->trouble_ns, 0, sizeof(window->trouble_ns));
+    window->trouble_before_ns = 0;
     if (window->type != WINDOW_COUNT)
         return;
     memset(window->failed, 0, words(window->size) * sizeof(uint64_t));
@@ -100,10 +102,40 @@ static struct window_sums count_sums_after(const struct window *window, uint64_t
     };
 }
 
-static void count_add(struct window *window, uint64_t n, enum call_kind kind)
+/* The tenth of the ring that a place is in. */
+static uint32_t tenth_of(const struct window *window, uint32_t place)
+{
+    return (uint32_t)((uint64_t)place * WINDOW_BUCKETS / window->size);
+}
+
+static uint32_t begin_of(const struct window *window, uint32_t tenth)
+{
+    return (uint32_t)(((uint64_t)tenth * window->size + WINDOW_BUCKETS - 1) / WINDOW_BUCKETS);
+}
+
+/* Notes when the calls came that are about to be written to `places` places from `next` on. A tenth whose first place
+ * is written anew forgets what it held; what is left of it behind is remembered beside. */
+static void note_trouble(struct window *window, uint64_t now_ns, uint32_t places, bool trouble)
+{
+    for (uint32_t left = places, place = window->next; left > 0;) {
+        const uint32_t tenth = tenth_of(window, place);
+        const uint32_t room = begin_of(window, tenth + 1) - place, take = left < room ? left : room;
+        if (place == begin_of(window, tenth)) {
+            window->trouble_before_ns = window->trouble_ns[tenth];
+            window->trouble_ns[tenth] = 0;
+        }
+        if (trouble && window->trouble_ns[tenth] == 0)
+            window->trouble_ns[tenth] = now_ns ? now_ns : 1;
+        left -= take;
+        place = (place + take) % window->size;
+    }
+}
+
+static void count_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     const uint32_t places = n < window->size ? (uint32_t)n : window->size;
 
+    note_trouble(window, now_ns, places, kind != CALL_OK);
     replace_places(window, window->failed, &window->failures, places, kind & CALL_FAILED);
     replace_places(window, window->slowed, &window->slow, places, kind & CALL_SLOW);
     window->next = (window->next + places) % window->size;
@@ -117,8 +149,11 @@ static uint64_t bucket_of(const struct window *window, uint64_t now_ns)
     return now_ns / (window->span_ns / WINDOW_BUCKETS);
 }
 
-static void forget_bucket(struct window *window, struct window_bucket *bucket)
+static void forget_bucket(struct window *window, uint64_t number)
 {
+    struct window_bucket *const bucket = &window->buckets[number % WINDOW_BUCKETS];
+
+    window->trouble_ns[number % WINDOW_BUCKETS] = 0;
     window->calls -= bucket->calls;
     window->failures -= bucket->failures;
     window->slow -= bucket->slow;
@@ -134,7 +169,7 @@ void window_advance(struct window *window, uint64_t now_ns)
         return;
     const uint64_t passed = bucket - window->bucket;
     for (uint64_t i = 1; i <= passed && i <= WINDOW_BUCKETS; i++)
-        forget_bucket(window, &window->buckets[(window->bucket + i) % WINDOW_BUCKETS]);
+        forget_bucket(window, window->bucket + i);
     window->bucket = bucket;
 }
 
@@ -145,11 +180,14 @@ static uint32_t fitting(const struct window_bucket *bucket, uint64_t n)
     return n < room ? (uint32_t)n : room;
 }
 
-static void time_add(struct window *window, uint64_t n, enum call_kind kind)
+static void time_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     struct window_bucket *const bucket = &window->buckets[window->bucket % WINDOW_BUCKETS];
+    uint64_t *const trouble_ns = &window->trouble_ns[window->bucket % WINDOW_BUCKETS];
     const uint32_t added = fitting(bucket, n);
 
+    if (kind != CALL_OK && *trouble_ns == 0)
+        *trouble_ns = now_ns ? now_ns : 1;
     bucket->calls += added;
     bucket->failures += kind & CALL_FAILED ? added : 0;
     bucket->slow += kind & CALL_SLOW ? added : 0;
@@ -197,11 +235,33 @@ struct window_sums window_sums_after(const struct window *window, uint64_t now_n
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
     if (window->type == WINDOW_COUNT) {
-        count_add(window, n, kind);
+        count_add(window, now_ns, n, kind);
         return;
     }
     window_advance(window, now_ns);
-    time_add(window, n, kind);
+    time_add(window, now_ns, n, kind);
+}
+
+/* Does the ring still hold trouble of the last time round in the tenth that is being written? */
+static bool holds_before(const struct window *window)
+{
+    const uint32_t end = begin_of(window, tenth_of(window, window->next) + 1), n = end - window->next;
+    return count_bits(window->failed, window->next, n) + count_bits(window->slowed, window->next, n) > 0;
+}
+
+uint64_t window_trouble_since(const struct window *window, uint64_t now_ns)
+{
+    const bool counts = window->type == WINDOW_COUNT;
+    const uint64_t newest =
+        counts ? tenth_of(window, (window->next + window->size - 1) % window->size) : window->bucket;
+    /* The newest is of now: the oldest tenth is the one behind it. */
+    uint64_t since_ns = 0;
+    if (counts && window->next != begin_of(window, (uint32_t)newest + 1) % window->size && holds_before(window))
+        return window->trouble_before_ns;
+    for (uint64_t i = 1; i <= WINDOW_BUCKETS && since_ns == 0; i++)
+        if (counts || window->bucket + i > bucket_of(window, now_ns))
+            since_ns = window->trouble_ns[(newest + i) % WINDOW_BUCKETS];
+    return since_ns;
 }
 
 static bool bit(const uint64_t *bits, uint32_t place)
@@ -221,7 +281,9 @@ void window_reshape(struct window *window, enum window_type type, uint32_t size,
     window_init(window, type, size, span_ns);
     for (uint64_t left = old.calls < window->size ? old.calls : window->size; left > 0; left--) {
         const uint32_t place = (old.next + old.size - (uint32_t)left) % old.size;
-        count_add(window, 1, call_kind(bit(old.failed, place), bit(old.slowed, place)));
+        const uint64_t at_ns = old.trouble_ns[tenth_of(&old, place)];
+        count_add(window, at_ns ? at_ns : old.trouble_before_ns, 1,
+                  call_kind(bit(old.failed, place), bit(old.slowed, place)));
     }
 }
 

@@ -22,6 +22,9 @@ struct window {
     uint64_t calls, failures, slow; /* in the window now */
     uint32_t next;                  /* count: place of the next call; `calls` places before it are filled */
     uint64_t bucket;                /* time: number of the newest bucket, now / (span / 10) */
+    /* When the first call came that failed or was slow: of each bucket, or of each tenth of the ring; 0: there was
+     * none. The tenth that is being written keeps beside it the time of the round before. */
+    uint64_t trouble_ns[WINDOW_BUCKETS], trouble_before_ns;
     struct window_bucket buckets[WINDOW_BUCKETS];
     uint64_t failed[SETTINGS_WINDOW_MAX / 64];
     uint64_t slowed[SETTINGS_WINDOW_MAX / 64];
@@ -40,6 +43,9 @@ void window_clear(struct window *window);
 /* Another size keeps the latest calls that fit; another type or span starts empty. */
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
+/* When the oldest of the failed and slow calls came that are in the window at now_ns. 0: there is none. Of a count
+ * window it is off by a tenth of the window at most. */
+uint64_t window_trouble_since(const struct window *window, uint64_t now_ns);
 /* Time windows: lets go of what is older than the span. Count windows: nothing. */
 void window_advance(struct window *window, uint64_t now_ns);
 

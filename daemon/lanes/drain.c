@@ -126,6 +126,7 @@ static struct meter_marks marks_of(const struct drain_input *input, const struct
     marks.cancelled = counters->cancelled;
     marks.late = counters->late;
     marks.retries = counters->retries;
+    marks.retries_refused = (uint32_t)counters->retries_refused;
     memcpy(marks.denied, counters->denied, sizeof(marks.denied));
     memcpy(marks.errors, counters->errors, sizeof(marks.errors));
     return marks;
@@ -138,7 +139,8 @@ static bool differs(const struct counters *counters, const struct meter_marks *m
            counters->total_failures != marks->total_failures || counters->total_timeouts != marks->total_timeouts ||
            counters->total_slow != marks->total_slow || counters->ignored != marks->ignored ||
            counters->cancelled != marks->cancelled || counters->late != marks->late ||
-           counters->retries != marks->retries || memcmp(counters->denied, marks->denied, sizeof(marks->denied)) != 0 ||
+           counters->retries != marks->retries || (uint32_t)counters->retries_refused != marks->retries_refused ||
+           memcmp(counters->denied, marks->denied, sizeof(marks->denied)) != 0 ||
            memcmp(counters->errors, marks->errors, sizeof(marks->errors)) != 0;
 }
 
@@ -172,6 +174,7 @@ static void add_totals(struct breaker_totals *totals, const struct counters *cou
     for (unsigned denial = 0; denial < DENIALS; denial++)
         totals->denied[denial] += grown(counters->denied[denial], marks->denied[denial]);
     add_part(&totals->retries, grown(counters->retries, marks->retries), asked(totals));
+    totals->retries_refused += (uint32_t)counters->retries_refused - marks->retries_refused;
 }
 
 static uint64_t time_in_turn(const struct drain_turn *turn, uint64_t ticks)
@@ -270,7 +273,7 @@ struct feed {
  */
 static void feed_waiting(struct feed *feed)
 {
-    const uint64_t at_ns = feed->in_time ? time_in_turn(feed->turn, feed->ticks) : feed->turn->now_ns;
+    const uint64_t at_ns = time_in_turn(feed->turn, feed->ticks);
     const enum call_kind kind = (enum call_kind)feed->kind;
     uint64_t until = 0;
     if (feed->n == 0)
@@ -452,6 +455,8 @@ static bool flush(struct drain *drain, const struct drain_turn *turn, uint64_t i
         segment_mark(drain->segment, &mark);
         meter->marked_ticks = drain->merge[i].source.ticks;
         untold |= waits(&drain->merge[i].source);
+        if (drain->merge[i].source.untold)
+            segment_host_untold(drain->segment, drain->merge[i].source.untold);
     }
     lanes_reading(drain->lanes, 0);
     core_show(core, turn->now_ns);

@@ -419,6 +419,7 @@ void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_co
     to->cancelled = load(&line->cancelled);
     to->late = load(&line->late);
     to->retries = load(&line->retries);
+    to->retries_refused = load(&line->retries_refused);
     for (unsigned denial = 0; denial < DENIALS; denial++)
         to->denied[denial] = load(&line->denied[denial]);
     read_errors(meter, to->errors);

@@ -121,7 +121,7 @@ void lane_reader_release(struct lane_reader *reader, uint32_t section);
 struct counters {
     uint64_t owner;
     uint64_t ok, failures, slow; /* evidence */
-    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, retries;
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, retries, retries_refused;
     uint64_t denied[DENIALS];
     uint32_t errors[TRIP_ERROR_TYPE_COUNT];
     uint64_t started, finished;

@@ -201,6 +201,15 @@ static uint64_t counted(const struct lane *lane)
     return taken > LANE_COUNTED_LEAST ? taken : LANE_COUNTED_LEAST;
 }
 
+uint64_t lanes_memory(const struct lanes *lanes)
+{
+    uint64_t memory = 0;
+    for (uint32_t number = 1; number <= lanes->highest; number++)
+        if (lanes->places[number])
+            memory += lanes->places[number]->allocated + lanes->places[number]->charged;
+    return memory;
+}
+
 static bool within_quota(const struct lanes *lanes, uid_t uid, uint64_t more)
 {
     uint64_t memory = more;

@@ -63,6 +63,9 @@ uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the l
 uint64_t lane_lost(const struct lane *lane);       /* outcomes that found no meter, as the client says now */
 /* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
 bool lane_abandoned(const struct lane *lane);
+/* Of all lanes, with what this process keeps of them: bytes, as last measured. */
+uint64_t lanes_memory(const struct lanes *lanes);
+
 /* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */
 bool lane_charge(struct lane *lane, size_t bytes);
 

@@ -51,6 +51,7 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
         slow -= ret_step->gap[CALL_SLOW];
         ret_step->gap[CALL_FAILED] = failures - ret_step->gap[CALL_FAILED | CALL_SLOW];
         ret_step->gap[CALL_OK] = ok - ret_step->gap[CALL_SLOW];
+        source->untold += failures + ret_step->gap[CALL_SLOW];
     }
     source->counted = to;
     source->counted.slow -= slow; /* counted before its call: with the call that comes */

@@ -36,6 +36,7 @@ struct source {
     struct evidence_counts counters;
     uint64_t ticks;       /* of the last call of the last step; before the first: since when `counted` stands */
     uint64_t until_ticks; /* no step is later */
+    uint64_t untold;      /* failed and slow calls that were counted without an event of their own */
     bool rest;            /* the counters up to now belong to it, not only those up to the last event */
 };
 

@@ -156,7 +156,7 @@ struct loop {
     struct loop_doorbell doorbell;
     struct loop_signals signals;
     struct closer *closer;
-    uint64_t wakeups;
+    uint64_t wakeups, asleep_ns;
     _Alignas(struct cmsghdr) uint8_t control[LOOP_CONTROL_SIZE]; /* what loop_connection_receive receives */
     uint8_t packet[LOOP_MESSAGE_MAX];
     bool stopped;

@@ -162,6 +162,11 @@ uint64_t loop_wakeups(const struct loop *loop)
     return loop->wakeups;
 }
 
+uint64_t loop_asleep_ns(const struct loop *loop)
+{
+    return loop->asleep_ns;
+}
+
 void loop_stop(struct loop *loop)
 {
     loop->stopped = true;
@@ -176,6 +181,7 @@ static int iterate(struct loop *loop)
     const uint64_t doorbell_ns = loop_doorbell_sleep(loop, now_ns);
     const uint64_t timer_ns = loop_timers_timeout(loop, now_ns); /* `pending` may have armed one */
     const int error = loop->ops->wait(loop, doorbell_ns < timer_ns ? doorbell_ns : timer_ns);
+    loop->asleep_ns += monotonic_ns() - now_ns;
     loop_doorbell_woke(loop);
     if (error < 0)
         return error;

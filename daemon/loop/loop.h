@@ -115,5 +115,6 @@ bool loop_cannot_close(struct loop *loop);
 
 /* Iterations since loop_new that slept: for the idle test and `tripctl status`. */
 uint64_t loop_wakeups(const struct loop *loop);
+uint64_t loop_asleep_ns(const struct loop *loop); /* how long it has waited for events */
 
 #endif

@@ -203,9 +203,9 @@ json_t *control_errors(const struct control_options *options, const struct contr
 static bool group_told(const struct segment *segment, uint32_t slot, uint64_t page)
 {
     const char *const name = segment_name(segment, slot);
-    const size_t length = error_group_length(name);
+    const size_t length = group_length(name);
     for (uint32_t earlier = 0; length && earlier < page && earlier < segment->slots; earlier++)
-        if (segment_used(segment, earlier) && error_group_length(segment_name(segment, earlier)) == length &&
+        if (segment_used(segment, earlier) && group_length(segment_name(segment, earlier)) == length &&
             memcmp(segment_name(segment, earlier), name, length) == 0)
             return true;
     return false;

@@ -204,18 +204,19 @@ static json_t *probes(const struct report_breaker *breaker)
                      "slow", slow(breaker, core->probe_slow), "needed", number(core->probes_needed));
 }
 
-/* The opening that lasts is part of it. */
-static uint64_t open_ms(const struct report_breaker *breaker)
+/* The stay that lasts is part of it. */
+static uint64_t state_ms(const struct report_breaker *breaker, enum trip_state state)
 {
-    const bool open = word_state(breaker->word) == WORD_OPEN;
-    return breaker->core->open_ms + (open ? time_until(breaker->now_ms, breaker->detail->since_ms) : 0);
+    const struct core_head *const core = breaker->core;
+    const uint64_t lasting_ms = core->state == state ? time_until(breaker->now_ms, core->state_since_ns / 1000000) : 0;
+    return core->totals.state_ns[state] / 1000000 + lasting_ms;
 }
 
 static json_t *trips(const struct core_head *core)
 {
     json_t *map = json_object();
     for (unsigned reason = TRIP_REASON_NONE + 1; reason < TRIP_REASON_COUNT; reason++)
-        json_object_set_new(map, reason_names[reason], number(core->trips[reason]));
+        json_object_set_new(map, reason_names[reason], number(core->totals.trips[reason]));
     return map;
 }
 
@@ -301,10 +302,10 @@ json_t *report_show(const struct report_breaker *breaker)
         json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals",
                   totals(breaker), "errors", report_errors_by_type(core->totals.errors), "probes", probes(breaker),
                   "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
-                  number(core->opens), "open_ms", number(open_ms(breaker)), "trips", trips(core), "error",
-                  last_error(breaker), "modes", modes(breaker), "latency", latency(breaker->latency), "latency_sampled",
-                  latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
-                  number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+                  number(core->totals.opens), "open_ms", number(state_ms(breaker, TRIP_STATE_OPEN)), "trips",
+                  trips(core), "error", last_error(breaker), "modes", modes(breaker), "latency",
+                  latency(breaker->latency), "latency_sampled", latency_sampled(breaker), "settings", settings(breaker),
+                  "created_unix_ms", number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);

@@ -163,7 +163,7 @@ static void add(json_t *list, const struct report_correlation *correlation, enum
 void report_analyses_add(json_t *analyses, const struct report_correlation *correlation, const char *name,
                          const char *wanted, bool groups)
 {
-    const size_t group = error_group_length(name), length = wanted ? strlen(wanted) : 0;
+    const size_t group = group_length(name), length = wanted ? strlen(wanted) : 0;
     const bool group_named = wanted && length == group && memcmp(wanted, name, group) == 0;
     const bool named = wanted && settings_pattern_matches(wanted, name);
     if (groups && group && (!wanted || group_named))

@@ -51,7 +51,7 @@ static json_t *throttle(const struct report_breaker *breaker)
 static json_t *retry(const struct report_breaker *breaker)
 {
     return json_pack("{s:o, s:o, s:o}", "budget_tokens", number(breaker->limits->budget / BUDGET_TOKEN), "retries",
-                     number(breaker->core->totals.retries), "refused", number(breaker->limits->retries_refused));
+                     number(breaker->core->totals.retries), "refused", number(breaker->core->totals.retries_refused));
 }
 
 json_t *report_limits(const struct report_breaker *breaker)

@@ -112,7 +112,7 @@ void segment_errors_count(struct segment *segment, uint32_t slot, trip_error_typ
                           uint64_t now_ns)
 {
     const char *const name = segment_name(segment, slot);
-    const size_t group = error_group_length(name);
+    const size_t group = group_length(name);
     if (segment->correlation->window_ns == 0) /* not published yet */
         return;
     row_count(segment, error_row_key(error_entity(ERROR_SCOPE_HOST, "", 0), type), at_ns, n, now_ns);

@@ -32,7 +32,7 @@ bool segment_never_called(const struct segment *segment, uint32_t slot)
 {
     const struct breaker_totals none = {0};
     const struct core_head *const head = &segment_core(segment, slot)->head;
-    return memcmp(&head->totals, &none, sizeof(none)) == 0 && head->opens == 0;
+    return memcmp(&head->totals, &none, sizeof(none)) == 0;
 }
 
 /* The image that is not in force, for writing. */
@@ -164,12 +164,11 @@ void segment_recover(struct segment *segment)
     struct journal *journal = segment->journal;
     const uint64_t state = journal->state;
     segment->transaction = 0;
-    if (state == 0)
-        return;
-    const bool sound = state <= segment->slots && journal->mark_count <= JOURNAL_MARKS &&
+    const bool sound = state != 0 && state <= segment->slots && journal->mark_count <= JOURNAL_MARKS &&
                        journal->commits - core_at(segment, (uint32_t)state - 1)->commits <= 1;
     if (sound)
         carry_out(segment);
     else
         __atomic_store_n(&journal->state, 0, __ATOMIC_RELEASE);
+    segment_groups_restore(segment);
 }

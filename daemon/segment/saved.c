@@ -12,6 +12,7 @@
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
+#include "internal/totals.h"
 #include "owner.h"
 #include "protocol/packed.h"
 #include "protocol/report_errors.h"
@@ -20,15 +21,21 @@
 #define ANOTHERS \
     "it or its folder is another user's: give both to the user that tripd runs as (chown), if you trust them"
 #define UTF8_BYTES_MAX 4 /* of a character */
+#define TRIES          5
 
 /* The totals by their names: one list for both ways. */
-#define TOTALS(X) X(calls) X(ok) X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(retries)
+#define TOTALS(X)                                                                                          \
+    X(calls)                                                                                               \
+    X(ok)                                                                                                  \
+    X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) \
+        X(probes_ok) X(probes_failures) X(probes_slow) X(detected) X(detect_ns) X(recovered) X(recover_ns)
 
 #define NAME(suffix, name) name,
 static const char *const error_names[] = {ERROR_NAMES};
 static const char *const verdict_names[] = {TRIP_VERDICTS(NAME)};
 static const char *const mode_names[] = {TRIP_MODES(NAME)};
 static const char *const reason_names[] = {TRIP_REASONS(NAME)};
+static const char *const state_names[] = {TRIP_STATES(NAME)};
 static const char *const owner_names[] = {MODE_OWNERS(NAME)};
 
 /* --------------------------------------------------------------------------------------------------------- writing */
@@ -103,7 +110,7 @@ static struct core_head head_of(const struct segment *segment, uint32_t slot)
 {
     const struct core_slot *const core = &segment->cores[slot];
     struct core_head head;
-    for (unsigned tries = 0; tries < 5; tries++) {
+    for (unsigned tries = 0; tries < TRIES; tries++) {
         /* Acquire: pairs with the release of segment_commit; the image of before is whole until the next commit. */
         const uint64_t commits = __atomic_load_n(&core->commits, __ATOMIC_ACQUIRE);
         head = core->images[commits & 1].head;
@@ -114,12 +121,12 @@ static struct core_head head_of(const struct segment *segment, uint32_t slot)
     return head;
 }
 
-static json_t *pack_trips(const struct core_head *head)
+static json_t *pack_trips(const struct breaker_totals *totals)
 {
     json_t *trips = json_object();
     for (unsigned reason = TRIP_REASON_NONE + 1; reason < TRIP_REASON_COUNT; reason++)
-        if (head->trips[reason])
-            json_object_set_new(trips, reason_names[reason], number(head->trips[reason]));
+        if (totals->trips[reason])
+            json_object_set_new(trips, reason_names[reason], number(totals->trips[reason]));
     return trips;
 }
 
@@ -132,6 +139,14 @@ static json_t *pack_denied(const uint64_t denied[DENIALS])
     return map;
 }
 
+static json_t *pack_states(const struct breaker_totals *totals)
+{
+    json_t *map = json_object();
+    for (unsigned state = 0; state < TRIP_STATE_COUNT; state++)
+        json_object_set_new(map, state_names[state], number(totals->state_ns[state]));
+    return map;
+}
+
 static json_t *pack_totals(const struct breaker_totals *totals)
 {
     json_t *map = json_object();
@@ -139,6 +154,8 @@ static json_t *pack_totals(const struct breaker_totals *totals)
     TOTALS(PACK_TOTAL)
     json_object_set_new(map, "denied_by", pack_denied(totals->denied));
     json_object_set_new(map, "errors", report_errors_by_type(totals->errors));
+    json_object_set_new(map, "trips", pack_trips(totals));
+    json_object_set_new(map, "state_ns", pack_states(totals));
     return map;
 }
 
@@ -160,12 +177,12 @@ static json_t *pack_latency(const struct segment *segment, uint32_t slot)
 static json_t *pack_breaker(const struct segment *segment, uint32_t slot, const struct times *times)
 {
     const struct core_head head = head_of(segment, slot);
+    const struct breaker_totals totals = totals_now(&head, times->now_ms * 1000000);
     const uint8_t reason = segment->details[slot].reason;
-    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot),
-                     "reason", reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
+    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
+                     reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
                      (json_int_t)segment->details[slot].made_by, "open_until_unix_ms",
-                     number(open_until_unix_ms(segment, slot, times)), "opens", number(head.opens), "open_ms",
-                     number(head.open_ms), "totals", pack_totals(&head.totals), "trips", pack_trips(&head), "modes",
+                     number(open_until_unix_ms(segment, slot, times)), "totals", pack_totals(&totals), "modes",
                      pack_modes(segment, slot, times), "latency", pack_latency(segment, slot));
 }
 
@@ -227,6 +244,28 @@ static bool worth_saving(const struct segment *segment, uint32_t slot, uint64_t 
     return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED;
 }
 
+/* Moves when totals go from a breaker to its group. */
+static uint64_t taken_over(const struct segment *segment)
+{
+    uint64_t commits = 0;
+    for (uint32_t at = 0; at < segment->header->groups; at++)
+        commits += __atomic_load_n(&segment->groups[at].commits, __ATOMIC_ACQUIRE);
+    return commits;
+}
+
+static int put_groups(FILE *file, const struct segment *segment)
+{
+    const struct breaker_totals none = {0};
+    int error = 0;
+    for (uint32_t at = 0; at < segment->header->groups && error == 0; at++) {
+        const struct breaker_totals totals = segment_group_totals(segment, at);
+        if (memcmp(&totals, &none, sizeof(none)) != 0)
+            error =
+                put(file, json_pack("{s:s, s:o}", "group", segment->groups[at].name, "totals", pack_totals(&totals)));
+    }
+    return error;
+}
+
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
 {
     const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
@@ -234,10 +273,15 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
         put(file, json_pack("{s:i, s:o}", "tripd_snapshot", SAVED_VERSION, "written_unix_ms", number(now_unix_ms)));
     if (error == 0)
         error = put_patterns(file, segment, &times);
+    const uint64_t before = taken_over(segment);
     for (uint32_t slot = 0; slot < segment->slots && error == 0; slot++)
         if (segment_used(segment, slot) && worth_saving(segment, slot, now_ms))
             error = put(file, pack_breaker(segment, slot, &times));
-    return error == 0 ? put(file, json_pack("{s:b}", "end", 1)) : error;
+    if (error == 0)
+        error = put_groups(file, segment);
+    if (error == 0)
+        error = put(file, json_pack("{s:b}", "end", 1));
+    return error == 0 && taken_over(segment) != before ? -EAGAIN : error;
 }
 
 static int sync_folder(const char *folder)
@@ -258,6 +302,17 @@ static int folder_check(const char *folder)
     return owner_is_ours(&status) ? 0 : -EPERM;
 }
 
+/* tripd goes on while its child writes. Where it forgets breakers all the time the last try stands. */
+static int put_whole(FILE *file, const struct segment *segment, uint64_t now_ms)
+{
+    int error = -EAGAIN;
+    for (unsigned tries = 0; tries < TRIES && error == -EAGAIN; tries++) {
+        rewind(file);
+        error = ftruncate(fileno(file), 0) < 0 ? -errno : saved_put(file, segment, now_ms, realtime_ms());
+    }
+    return error == -EAGAIN ? 0 : error;
+}
+
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms)
 {
     char path[512], unfinished[520];
@@ -275,7 +330,7 @@ int saved_write(const char *folder, const struct segment *segment, uint64_t now_
             close(fd);
         return error;
     }
-    int error = saved_put(file, segment, now_ms, realtime_ms());
+    int error = put_whole(file, segment, now_ms);
     if (error == 0 && (fflush(file) != 0 || fsync(fd) < 0))
         error = -errno;
     if (fclose(file) != 0 && error == 0)
@@ -383,9 +438,35 @@ static void denied_of(const json_t *totals, uint64_t ret_denied[DENIALS])
         ret_denied[denial] = number_of(by_verdict, verdict_names[TRIP_DENY_OPEN + denial]);
 }
 
+static void openings_of(const json_t *map, const json_t *totals, struct breaker_totals *ret_totals)
+{
+    const json_t *const states = json_object_get(totals, "state_ns");
+    /* A snapshot of before has them beside the totals, and of times in states that of being open alone. */
+    const json_t *const trips = json_object_get(states ? totals : map, "trips");
+    for (unsigned reason = TRIP_REASON_NONE + 1; reason < TRIP_REASON_COUNT; reason++)
+        ret_totals->trips[reason] = number_of(trips, reason_names[reason]);
+    for (unsigned state = 0; state < TRIP_STATE_COUNT; state++)
+        ret_totals->state_ns[state] = number_of(states, state_names[state]);
+    if (states)
+        return;
+    ret_totals->opens = number_of(map, "opens");
+    ret_totals->state_ns[TRIP_STATE_OPEN] = number_of(map, "open_ms") * 1000000;
+}
+
+static void totals_of(const json_t *map, struct breaker_totals *ret_totals)
+{
+    const json_t *const totals = json_object_get(map, "totals"), *const errors = json_object_get(totals, "errors");
+#define READ_TOTAL(field) ret_totals->field = number_of(totals, #field);
+    TOTALS(READ_TOTAL)
+    denied_of(totals, ret_totals->denied);
+    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
+        ret_totals->errors[type] = number_of(errors, error_names[type]);
+    openings_of(map, totals, ret_totals);
+}
+
 static int breaker_of(const json_t *map, struct saved_breaker *breaker, const char **ret_why)
 {
-    const json_t *modes = json_object_get(map, "modes"), *totals = json_object_get(map, "totals");
+    const json_t *const modes = json_object_get(map, "modes");
     unsigned reason;
     if (!text_of(map, "breaker", breaker->name, sizeof(breaker->name)) ||
         !settings_name_valid(breaker->name, strlen(breaker->name)))
@@ -394,16 +475,8 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
         return bad(ret_why, "a breaker's reason is none of those known");
     breaker->reason = (trip_reason)reason;
     breaker->open_until_unix_ms = number_of(map, "open_until_unix_ms");
-    breaker->opens = number_of(map, "opens");
-    breaker->open_ms = number_of(map, "open_ms");
     breaker->made_by = user_of(map, "made_by");
-#define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
-    TOTALS(READ_TOTAL)
-    denied_of(totals, breaker->totals.denied);
-    for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
-        breaker->totals.errors[type] = number_of(json_object_get(totals, "errors"), error_names[type]);
-    for (unsigned i = TRIP_REASON_NONE + 1; i < TRIP_REASON_COUNT; i++)
-        breaker->trips[i] = number_of(json_object_get(map, "trips"), reason_names[i]);
+    totals_of(map, &breaker->totals);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++) {
         const json_t *mode = json_object_get(modes, owner_names[owner]);
         if (mode && !mode_of(mode, &breaker->modes[owner]))
@@ -416,6 +489,16 @@ static int pattern_of(const json_t *map, struct saved_pattern *pattern, const ch
 {
     if (!text_of(map, "pattern", pattern->pattern, sizeof(pattern->pattern)) || !mode_of(map, &pattern->mode))
         return bad(ret_why, "a pattern has no text or no mode");
+    return 0;
+}
+
+static int group_of(const json_t *map, struct saved_group *group, const char **ret_why)
+{
+    const char *const name = json_string_value(json_object_get(map, "group"));
+    if (!name || strlen(name) > TRIP_NAME_MAX || (*name && !settings_name_valid(name, strlen(name))))
+        return bad(ret_why, "a group has no valid name");
+    strcpy(group->name, name);
+    totals_of(map, &group->totals);
     return 0;
 }
 
@@ -443,7 +526,11 @@ static int take(struct saved *saved, const json_t *map, const char **ret_why)
             one_more((void **)&saved->patterns, &saved->pattern_count, sizeof(*saved->patterns));
         return pattern ? pattern_of(map, pattern, ret_why) : -ENOMEM;
     }
-    return bad(ret_why, "a map is neither a breaker nor a pattern");
+    if (json_object_get(map, "group")) {
+        struct saved_group *group = one_more((void **)&saved->groups, &saved->group_count, sizeof(*saved->groups));
+        return group ? group_of(map, group, ret_why) : -ENOMEM;
+    }
+    return bad(ret_why, "a map is neither a breaker, a pattern nor a group");
 }
 
 static int take_head(struct saved *saved, const json_t *map, const char **ret_why)
@@ -540,5 +627,6 @@ void saved_clear(struct saved *saved)
         free(saved->breakers[i].latency);
     free(saved->breakers);
     free(saved->patterns);
+    free(saved->groups);
     *saved = (struct saved){0};
 }

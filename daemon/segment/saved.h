@@ -1,6 +1,6 @@
 /* The snapshot on disk: what a reboot must not lose, which takes the segment away. Modes, open breakers, totals.
  *
- *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, then breakers
+ *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, then breakers, then groups
  *   FOLDER/snapshot.new  the one being written; renamed when it is whole and on the disk
  *
  * Times are wall times: no monotonic time means anything after a reboot.
@@ -37,13 +37,17 @@ struct saved_breaker {
     char name[TRIP_NAME_MAX + 1];
     trip_reason reason;          /* of the last opening */
     uint64_t open_until_unix_ms; /* 0: it was closed or ramping */
-    uint64_t opens, open_ms;
-    uint32_t made_by; /* a user */
+    uint32_t made_by;            /* a user */
     struct breaker_totals totals;
-    uint64_t trips[TRIP_REASON_COUNT];
     struct saved_mode modes[MODE_OWNER_CONFIG]; /* the config's own is in the config */
     struct saved_latency *latency;              /* the buckets that held some */
     size_t latency_count;
+};
+
+/* What breakers of a group counted that are forgotten; "": of no group. */
+struct saved_group {
+    char name[TRIP_NAME_MAX + 1];
+    struct breaker_totals totals;
 };
 
 struct saved_pattern {
@@ -57,12 +61,15 @@ struct saved {
     size_t breaker_count;
     struct saved_pattern *patterns;
     size_t pattern_count;
+    struct saved_group *groups;
+    size_t group_count;
 };
 
 /* Writes what the segment holds now: whole or not at all. 0 or -errno. Allocates, and reads nothing but the segment. */
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms);
 
-/* The same into any file. now_unix_ms: the wall time at now_ms. */
+/* The same into any file. now_unix_ms: the wall time at now_ms. -EAGAIN: a breaker was forgotten meanwhile, whose
+ * totals may be there twice. */
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms);
 
 /* -ENOENT: there is none. -EBADMSG: it is damaged, *ret_why says where; nothing of it is used. */

@@ -45,12 +45,8 @@ static uint64_t what_changes(const struct segment *segment)
             continue;
         const struct breaker_totals *totals = &segment_core(segment, slot)->head.totals;
         MIX(slot + 1);
-        MIX(totals->calls);
-        MIX(totals->ignored + totals->cancelled + totals->late + totals->retries);
-        for (unsigned denial = 0; denial < DENIALS; denial++)
-            MIX(totals->denied[denial]);
-        for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
-            MIX(totals->errors[type]);
+        for (size_t at = 0; at < sizeof(*totals) / sizeof(uint64_t); at++)
+            MIX(((const uint64_t *)totals)[at]);
         for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
             MIX(segment->policies[slot].modes[owner]);
     }

@@ -57,8 +57,8 @@ static int reserve_rest(int fd, const struct segment_header *header)
 {
     int error = pages_reserve(fd, 0, sizeof(*header));
     for (unsigned i = 0; error == 0 && i < SECTION_COUNT; i++)
-        if (section_memory(i) == MEMORY_ALL)
-            error = pages_reserve_entries(fd, &header->sections[i], 0, header->sections[i].count);
+        if (section_memory(i) == MEMORY_ALL || section_memory(i) == MEMORY_GROUPS)
+            error = pages_reserve_entries(fd, &header->sections[i], 0, section_entries(header, i));
     return error;
 }
 
@@ -163,7 +163,8 @@ static int describe(const struct segment_options *options, struct segment_header
         .max_breakers = options->max_breakers,
         .max_lanes = options->max_lanes,
         .tsc = {.sequence = clock->tsc.ns_q32 ? 2 : 0, .bases = {clock->tsc}},
-        .round = 1, /* a meter's note of 0 says that it was never announced */
+        .groups = 1, /* that of breakers without a group */
+        .round = 1,  /* a meter's note of 0 says that it was never announced */
     };
     header.size = segment_plan(header.sections);
     if (getrandom(&header.segment_id, sizeof(header.segment_id), 0) != sizeof(header.segment_id))
@@ -312,6 +313,8 @@ static const char *misfit(const struct segment_header *header, uint64_t file_siz
         return "it has more slots than places";
     if (header->latency_groups > LATENCY_GROUPS_MAX)
         return "it has more latency groups than places";
+    if (header->groups < 1 || header->groups > GROUPS_MAX)
+        return "it has more groups than places";
     if (header->size != segment_plan(sections) || memcmp(header->sections, sections, sizeof(sections)) != 0)
         return "its sections are not where they should be";
     if (header->size != file_size)

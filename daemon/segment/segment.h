@@ -201,6 +201,22 @@ bool segment_error_after(const struct segment *segment, uint64_t after, struct e
 bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
+/* ---- totals of breakers that are forgotten, by group: groups.c */
+/* Adds what the breaker counted to its group, and empties its totals: before segment_forget. */
+void segment_group_take_over(struct segment *segment, uint32_t slot, uint64_t now_ns);
+/* Adds what a snapshot has of a group; "": of breakers without one. */
+void segment_group_put(struct segment *segment, const char *name, const struct breaker_totals *totals);
+struct breaker_totals segment_group_totals(const struct segment *segment, uint32_t at); /* at < header->groups */
+/* For segment_recover: finishes what a worker that was killed had begun. */
+void segment_groups_restore(struct segment *segment);
+
+/* ---- of tripd itself, for people */
+/* Since the last heartbeat `up_ns` have passed, and `busy_ns` of them not asleep. */
+void segment_host_beat(struct segment *segment, uint64_t up_ns, uint64_t busy_ns, uint64_t resident,
+                       uint64_t lane_memory);
+void segment_host_untold(struct segment *segment, uint64_t calls);
+void segment_host_lag(struct segment *segment, uint64_t lag_ns, uint64_t events);
+
 /* ---- attached processes, for people */
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);
 void segment_client_clear(struct segment *segment, uint32_t lane);

@@ -12,19 +12,13 @@
 #include <string.h>
 
 #include "internal/layout.h"
+#include "internal/names.h"
 #include "internal/numbers.h"
 #include "internal/words.h"
 
 #define ERROR_ROW_PROBES 16u
 
 enum error_scope { ERROR_SCOPE_HOST, ERROR_SCOPE_GROUP, ERROR_SCOPE_BREAKER };
-
-/* Bytes of a breaker's name that name its group: up to its last `/`, without it. 0: the breaker is in no group. */
-static inline size_t error_group_length(const char *name)
-{
-    const char *const slash = strrchr(name, '/');
-    return slash ? (size_t)(slash - name) : 0;
-}
 
 /* A hash of the kind and the name. A reporter may count errors for every breaker anyway, so an attacker gains
  * nothing from two names with the same hash. */

@@ -51,7 +51,7 @@ LAYOUT_AT(commons_header, dirty, 64);
 LAYOUT_SIZE(state_line, 64);
 LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
-LAYOUT_SIZE(limits_shown, 128);
+LAYOUT_SIZE(limits_shown, 120);
 LAYOUT_SIZE(error_record, 656);
 LAYOUT_SIZE(error_row, 64);
 LAYOUT_SIZE(correlation_shown, 64);

@@ -42,7 +42,6 @@ struct limit_lines {
     uint64_t rate __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
 
     uint64_t budget __attribute__((aligned(LAYOUT_LINE))); /* bucket_word.h */
-    uint64_t retries_refused;                              /* for people */
 
     /* A caller that waits for a ticket sets `waiting` and sleeps on `wakes`. A caller that gives a ticket back while
      * `waiting` is set clears it, adds 1 to `wakes` and wakes the longest sleepers: waiters.h. */

@@ -79,7 +79,7 @@ struct meter {
     uint32_t announced;      /* client: the segment's round when it announced the meter last */
     /* client */
     uint64_t total_failures, total_timeouts, total_slow, ignored, cancelled, late;
-    uint64_t retries; /* paid from the budget */
+    uint64_t retries, retries_refused; /* paid from the budget, and not */
     /* client: calls that were denied, by verdict */
     uint64_t denied[DENIALS] __attribute__((aligned(LAYOUT_LINE)));
     /* tripd */

@@ -26,7 +26,9 @@
     X(LATENCY, latency, struct latency_group, LATENCY_GROUPS_MAX, LATENCY_GROUPS)                            \
     X(ERRORS, errors, struct error_record, ERROR_RECORDS_MAX, ERROR_RECORDS)                                 \
     X(ERROR_ROWS, error_rows, struct error_row, ERROR_ROWS, ALL)                                             \
-    X(CORRELATION, correlation, struct correlation_shown, 1, ALL)
+    X(CORRELATION, correlation, struct correlation_shown, 1, ALL)                                            \
+    X(GROUPS, groups, struct group_slot, GROUPS_MAX, GROUPS) /* totals of breakers that are forgotten */     \
+    X(HOST, host, struct host_metrics, 1, ALL)
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
@@ -36,7 +38,8 @@ enum section_memory {
     MEMORY_ALL,
     MEMORY_SLOTS, /* of the sections with one entry a breaker */
     MEMORY_LATENCY_GROUPS,
-    MEMORY_ERROR_RECORDS
+    MEMORY_ERROR_RECORDS,
+    MEMORY_GROUPS
 };
 
 #define SECTION_MEMORY(suffix, pointer, type, entries, memory) MEMORY_##memory,
@@ -110,6 +113,7 @@ struct segment_header {
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
     /* tripd, when a config is read: places of the ring of error records that have memory, and are used. */
     uint32_t error_records;
+    uint32_t groups; /* entries of the section of groups that are in use, and have memory */
 
     /* tripd, now and then. */
     uint64_t transition_next __attribute__((aligned(LAYOUT_LINE))); /* index of the next entry of the ring */
@@ -136,6 +140,8 @@ static inline uint32_t section_entries(const struct segment_header *header, unsi
         return header->latency_groups;
     case MEMORY_ERROR_RECORDS:
         return header->error_records;
+    case MEMORY_GROUPS:
+        return header->groups;
     default:
         return header->sections[section].count;
     }
@@ -251,12 +257,21 @@ static inline uint64_t denied_by_breaker(const uint64_t denied[DENIALS])
     return sum;
 }
 
-/* Outcomes since the breaker came into being. */
+/* What was counted since the breaker came into being: sums that only grow, so that those of several breakers add up. */
 struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late;
     uint64_t retries;                       /* calls that the retry budget paid for */
+    uint64_t retries_refused;               /* that it did not */
     uint64_t denied[DENIALS];               /* by verdict: before the dependency was asked */
     uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failures, and of what was reported outside of calls */
+    uint64_t opens;
+    uint64_t trips[TRIP_REASON_COUNT];   /* openings by reason */
+    uint64_t state_ns[TRIP_STATE_COUNT]; /* spent in each state, up to the last change of state */
+    uint64_t probes_ok, probes_failures, probes_slow;
+    /* Openings from closed or ramping that failed or slow calls led to, and the time from the first of these calls, of
+     * those that the window then held, or of the streak, to the opening. */
+    uint64_t detected, detect_ns;
+    uint64_t recovered, recover_ns; /* times closed again, and the time since it had opened first */
 };
 
 /* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
@@ -266,14 +281,14 @@ struct core_head {
     uint64_t window_calls, window_failures, window_slow; /* as of the last commit */
     uint64_t minimum_calls;
     uint64_t in_flight;
-    uint64_t opens;                    /* times opened */
-    uint64_t open_ms;                  /* time spent open, ended openings only */
-    uint64_t trips[TRIP_REASON_COUNT]; /* openings by reason */
-    uint64_t probe_ok, probe_failures, probe_slow;
-    uint64_t probes_needed; /* good ones, or with a rate's verdict any, until half-open ends */
+    uint64_t state;                                /* enum trip_state: which totals.state_ns does not have yet */
+    uint64_t state_since_ns;                       /* on the instance's clock */
+    uint64_t last_detect_ns, last_recover_ns;      /* 0: none yet */
+    uint64_t probe_ok, probe_failures, probe_slow; /* since it became half-open */
+    uint64_t probes_needed;                        /* good ones, or with a rate's verdict any, until half-open ends */
 };
 
-#define CORE_IMAGE_SIZE 1792
+#define CORE_IMAGE_SIZE 1984
 
 /* `commits` selects the image in force (its lowest bit) and moves by one at each commit: a reader copies image
  * commits & 1 and starts again, five times at most, if `commits` moved meanwhile. */
@@ -289,6 +304,34 @@ struct core_slot {
 struct breaker_rest {
     uint64_t word;  /* the mirror, as it was then for the first time */
     uint64_t since; /* number of the commons that was made then; 0: none was while this breaker was there */
+};
+
+#define GROUPS_MAX 1024
+
+/* What breakers counted whose slots were given to other names, by group: their name up to its last `/`. The first entry
+ * is that of breakers without a group, and of groups that found no place. tripd alone writes. To move a breaker's
+ * totals it fills the image not in force, `from` with it, and moves `commits` (release); then it empties the breaker,
+ * and then `from`. A reader that adds up breakers and groups leaves out the breaker that `from` names: both have its
+ * totals. */
+struct group_slot {
+    uint64_t commits; /* its lowest bit says which image is in force */
+    struct group_image {
+        uint64_t from; /* slot + 1 (32), incarnation (32); 0: nobody's totals are being moved */
+        struct breaker_totals totals;
+    } images[2];
+    char name[TRIP_NAME_MAX + 1]; /* written before the entry is in use */
+};
+
+/* Of tripd itself, since the segment was made. tripd alone writes, each word by itself, the first ones at heartbeats.
+ */
+struct host_metrics {
+    uint64_t up_ns, busy_ns; /* how long workers ran, and were not asleep in their loop */
+    uint64_t resident;       /* bytes of the worker's memory; 0: not known */
+    uint64_t lane_memory;    /* bytes of the lanes, with what the worker keeps of them */
+    /* Failed and slow calls, at least so many, that were counted without their event: its ring was full, or its process
+     * was killed before it. */
+    uint64_t untold;
+    uint64_t lag[LATENCY_BUCKETS]; /* events by how long they waited until tripd took them */
 };
 
 #define TRANSITION_RING 4096
@@ -342,7 +385,7 @@ struct meter_marks {
     uint64_t retries;
     uint64_t denied[DENIALS];
     uint32_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type, modular */
-    uint32_t reserved0;
+    uint32_t retries_refused;               /* modular */
 };
 
 /* A breaker's state has moved: from one word to another. */
@@ -474,9 +517,8 @@ struct correlation_shown {
 struct limits_shown {
     uint64_t sequence;
     uint64_t tickets_taken;
-    uint64_t budget;          /* in thousandths of a token */
-    uint64_t retries_refused; /* since the commons was made */
-    uint64_t rate_free;       /* calls that could come at once */
+    uint64_t budget;    /* in thousandths of a token */
+    uint64_t rate_free; /* calls that could come at once */
     struct {
         uint32_t lane, tickets; /* lane 0: the list ends; TICKET_LEASE: all processes without a lane */
     } holders[LIMITS_HOLDERS];  /* the lanes that hold most tickets */

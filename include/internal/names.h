@@ -18,6 +18,13 @@
 
 #define NAMES_EMPTY UINT64_C(0)
 
+/* Bytes of a breaker's name that name its group: up to its last `/`, without it. 0: the breaker is in no group. */
+static inline size_t group_length(const char *name)
+{
+    const char *const slash = strrchr(name, '/');
+    return slash ? (size_t)(slash - name) : 0;
+}
+
 /* 64 bits, folded to 32. */
 static inline uint32_t names_hash(const char *name)
 {

@@ -483,11 +483,11 @@ static void check_sums(uint32_t slot, const struct core_head *head)
 {
     uint64_t trips = 0;
     for (unsigned reason = 0; reason < TRIP_REASON_COUNT; reason++)
-        trips += head->trips[reason];
+        trips += head->totals.trips[reason];
     assert(head->totals.calls == head->totals.ok + head->totals.failures);
     assert(head->totals.timeouts <= head->totals.failures && head->totals.slow <= head->totals.calls);
     assert(head->window_failures <= head->window_calls && head->window_slow <= head->window_calls);
-    assert(head->opens == trips);
+    assert(head->totals.opens == trips);
     if (slot == FLEETING)
         return;
     check_grown(slot, &head->totals);

@@ -103,8 +103,8 @@ static void check_open(const struct saved_breaker *breaker, const struct saved_b
 static void check_breaker(const struct saved_breaker *breaker, const struct saved_breaker *again, uint64_t now_unix_ms)
 {
     assert(memcmp(&again->totals, &breaker->totals, sizeof(again->totals)) == 0);
-    assert(memcmp(again->trips, breaker->trips, sizeof(again->trips)) == 0);
-    assert(again->opens == breaker->opens && again->open_ms == breaker->open_ms);
+    assert(memcmp(again->totals.trips, breaker->totals.trips, sizeof(again->totals.trips)) == 0);
+    assert(again->totals.opens == breaker->totals.opens);
     check_open(breaker, again, now_unix_ms);
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         check_mode(&breaker->modes[owner], &again->modes[owner], now_unix_ms);

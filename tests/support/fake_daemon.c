@@ -505,6 +505,7 @@ static void add_meter(struct fake_counts *counts, const struct meter *meter, uin
     for (unsigned denial = 0; denial < BREAKER_DENIALS; denial++)
         counts->denied += load(&meter->denied[denial]);
     counts->retries += load(&meter->retries);
+    counts->retries_refused += load(&meter->retries_refused);
     counts->started += load(&meter->started);
     counts->finished += load(&meter->finished);
 }

@@ -96,8 +96,8 @@ void fake_arm(struct fake_daemon *fake, uint32_t slot, uint32_t index);
 
 /* Sums over all meters that this breaker has in a lane. */
 struct fake_counts {
-    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied, retries, started,
-        finished;
+    uint64_t total_ok, total_failures, total_timeouts, total_slow, ignored, cancelled, late, denied, retries,
+        retries_refused, started, finished;
     uint64_t ok, failures, slow; /* evidence of `epoch` */
     uint32_t meters;
 };

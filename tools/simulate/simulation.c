@@ -740,7 +740,7 @@ static void summarize(struct simulation *simulation, struct sim_breaker *breaker
                                  json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
                                  json_object_get(show, "opens"), "trips", json_object_get(show, "trips"), "retries",
                                  (json_int_t)core_of(simulation, breaker)->head.totals.retries, "retries_refused",
-                                 (json_int_t)simulation->instance.segment->limits[breaker->slot].retries_refused,
+                                 (json_int_t)core_of(simulation, breaker)->head.totals.retries_refused,
                                  "limits", json_object_get(show, "limits")));
     json_decref(show);
 }

@@ -24,7 +24,7 @@ static int set_up(void **state)
     settings.trip.consecutive_failures = 0;
     settings.trip.failure_rate = 0;
     settings.open.jitter = 0;
-    core_init(&core, &settings);
+    core_init(&core, &settings, 0);
     return 0;
 }
 
@@ -82,11 +82,11 @@ static void test_a_new_breaker_stays_closed(void **state)
 {
     (void)state;
     breaker_settings_defaults(&settings);
-    core_init(&core, &settings);
+    core_init(&core, &settings, 0);
     assert_stays();
     assert_int_equal(core.head.window_calls, 0);
     assert_int_equal(core.head.minimum_calls, 10);
-    assert_int_equal(core.head.opens, 0);
+    assert_int_equal(core.head.totals.opens, 0);
     assert_int_equal(core.opened_ns, CORE_NEVER);
 }
 
@@ -244,7 +244,7 @@ static void test_equal_calls_at_once_trip_where_each_by_itself_would(void **stat
         settings.trip.failures = next_random() % 2 ? 0 : next_random() % 100;
         settings.trip.failure_rate = next_random() % 2 ? 0 : 1 + next_random() % 1000;
         settings.trip.slow_rate = next_random() % 2 ? 0 : 1 + next_random() % 1000;
-        core_init(&core, &settings);
+        core_init(&core, &settings, 0);
         for (unsigned run = 0; run < 6; run++)
             core_calls(&core, 0, next_random() % 60, call_kind(next_random() % 2, next_random() % 2));
         const uint64_t n = next_random() % 300;
@@ -408,7 +408,7 @@ static void use_time_window(uint64_t span_ns)
 {
     settings.window.type = WINDOW_TIME;
     settings.window.span = span_ns;
-    core_init(&core, &settings);
+    core_init(&core, &settings, 0);
 }
 
 static void test_a_time_window_is_judged_at_the_time_asked(void **state)
@@ -466,7 +466,7 @@ static void test_showing_shows_what_the_window_forgot(void **state)
 
 static void half_open(void)
 {
-    core_opened(&core, 0, settings.open.span, TRIP_REASON_CONSECUTIVE);
+    core_opened(&core, 0, settings.open.span, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE);
     core_half_opened(&core, 30 * S);
 }
 
@@ -525,7 +525,7 @@ static void test_half_open_begins_with_no_probes_counted(void **state)
     half_open();
     core_probes(&core, 2, CALL_SLOW);
     core_probes(&core, 1, CALL_FAILED);
-    core_opened(&core, 31 * S, 60 * S, TRIP_REASON_PROBE_FAILED);
+    core_opened(&core, 31 * S, 60 * S, TRIP_REASON_PROBE_FAILED, TRIP_REASON_NONE);
     core_half_opened(&core, 91 * S);
     assert_int_equal(core.head.probe_ok, 0);
     assert_int_equal(core.head.probe_failures, 0);
@@ -679,7 +679,7 @@ static uint64_t trip_at(uint64_t now_ns)
 {
     uint64_t unjittered_ns;
     core_next_open_ns(&core, &settings, now_ns, 0, &unjittered_ns);
-    core_opened(&core, now_ns, unjittered_ns, TRIP_REASON_CONSECUTIVE);
+    core_opened(&core, now_ns, unjittered_ns, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE);
     return unjittered_ns;
 }
 
@@ -781,7 +781,7 @@ static void test_growth_goes_on_from_the_time_before_jitter(void **state)
     settings.open.jitter = 500;
     assert_int_equal(core_next_open_ns(&core, &settings, 0, 0, &unjittered_ns), 15 * S);
     assert_int_equal(unjittered_ns, 30 * S);
-    core_opened(&core, 0, unjittered_ns, TRIP_REASON_CONSECUTIVE);
+    core_opened(&core, 0, unjittered_ns, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE);
     assert_int_equal(core_next_open_ns(&core, &settings, 16 * S, 0, &unjittered_ns), 30 * S);
     assert_int_equal(unjittered_ns, 60 * S);
 }
@@ -855,32 +855,32 @@ static void test_the_largest_settings_do_not_overflow(void **state)
 static void test_openings_are_counted_by_reason(void **state)
 {
     (void)state;
-    core_opened(&core, 0, 30 * S, TRIP_REASON_CONSECUTIVE);
+    core_opened(&core, 0, 30 * S, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE);
     core_half_opened(&core, 30 * S);
-    core_opened(&core, 31 * S, 60 * S, TRIP_REASON_PROBE_FAILED);
+    core_opened(&core, 31 * S, 60 * S, TRIP_REASON_PROBE_FAILED, TRIP_REASON_NONE);
     core_half_opened(&core, 91 * S);
-    core_opened(&core, 92 * S, 120 * S, TRIP_REASON_PROBE_FAILED);
-    assert_int_equal(core.head.opens, 3);
-    assert_int_equal(core.head.trips[TRIP_REASON_CONSECUTIVE], 1);
-    assert_int_equal(core.head.trips[TRIP_REASON_PROBE_FAILED], 2);
-    assert_int_equal(core.head.trips[TRIP_REASON_RELAPSE], 0);
+    core_opened(&core, 92 * S, 120 * S, TRIP_REASON_PROBE_FAILED, TRIP_REASON_NONE);
+    assert_int_equal(core.head.totals.opens, 3);
+    assert_int_equal(core.head.totals.trips[TRIP_REASON_CONSECUTIVE], 1);
+    assert_int_equal(core.head.totals.trips[TRIP_REASON_PROBE_FAILED], 2);
+    assert_int_equal(core.head.totals.trips[TRIP_REASON_RELAPSE], 0);
 }
 
 static void test_time_spent_open_counts_when_the_opening_ended(void **state)
 {
     (void)state;
-    core_opened(&core, 0, 30 * S, TRIP_REASON_CONSECUTIVE); /* also at time 0 */
-    assert_int_equal(core.head.open_ms, 0);
+    core_opened(&core, 0, 30 * S, TRIP_REASON_CONSECUTIVE, TRIP_REASON_NONE); /* also at time 0 */
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 0 * MS);
     core_half_opened(&core, 30 * S);
-    assert_int_equal(core.head.open_ms, 30000);
-    core_opened(&core, 40 * S, 30 * S, TRIP_REASON_PROBE_FAILED);
-    core_opened(&core, 45 * S, 30 * S, TRIP_REASON_OPERATOR); /* opened again while open */
-    assert_int_equal(core.head.open_ms, 35000);
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 30000 * MS);
+    core_opened(&core, 40 * S, 30 * S, TRIP_REASON_PROBE_FAILED, TRIP_REASON_NONE);
+    core_opened(&core, 45 * S, 30 * S, TRIP_REASON_OPERATOR, TRIP_REASON_NONE); /* opened again while open */
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 35000 * MS);
     core_closed(&core, &settings, 46 * S + 500 * MS);
-    assert_int_equal(core.head.open_ms, 36500);
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 36500 * MS);
     core_half_opened(&core, 60 * S);
     core_closed(&core, &settings, 70 * S);
-    assert_int_equal(core.head.open_ms, 36500);
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 36500 * MS);
 }
 
 static void test_closing_empties_window_and_probes(void **state)
@@ -909,8 +909,8 @@ static void test_reset_is_as_new_but_for_totals(void **state)
     trip_at(5 * S);
     core_reset(&core, &settings, 15 * S);
     assert_int_equal(core.head.totals.calls, 77);
-    assert_int_equal(core.head.opens, 1);
-    assert_int_equal(core.head.open_ms, 10000);
+    assert_int_equal(core.head.totals.opens, 1);
+    assert_int_equal(core.head.totals.state_ns[TRIP_STATE_OPEN], 10000 * MS);
     assert_int_equal(core.head.window_calls, 0);
     assert_int_equal(core.opened_ns, CORE_NEVER);
     assert_int_equal(core.ramp_end_ns, 0);
@@ -999,7 +999,7 @@ static void test_the_end_of_a_ramp_keeps_the_window(void **state)
     settings.ramp.over = 40 * S;
     core_closed(&core, &settings, 100 * S);
     failed(7);
-    core_ramp_ended(&core);
+    core_ramp_ended(&core, 110 * S);
     assert_int_equal(core.ramp_end_ns, 0);
     assert_int_equal(core.head.window_failures, 7);
     assert_ramp(120 * S, 1000, 0);
@@ -1010,9 +1010,9 @@ static void test_reopening_ends_the_ramp(void **state)
     (void)state;
     settings.ramp.over = 40 * S;
     core_closed(&core, &settings, 100 * S);
-    core_opened(&core, 105 * S, 30 * S, TRIP_REASON_RELAPSE);
+    core_opened(&core, 105 * S, 30 * S, TRIP_REASON_RELAPSE, TRIP_REASON_NONE);
     assert_int_equal(core.ramp_end_ns, 0);
-    assert_int_equal(core.head.trips[TRIP_REASON_RELAPSE], 1);
+    assert_int_equal(core.head.totals.trips[TRIP_REASON_RELAPSE], 1);
 }
 
 /* ---------------------------------------------------------------------------------------------- which failures ring */
@@ -1138,7 +1138,7 @@ static bool draw_past(uint64_t *ret_now_ns)
     const unsigned percent = (unsigned)random_below(60);
     bool told;
     draw_settings();
-    core_init(&core, &settings);
+    core_init(&core, &settings, 0);
     *ret_now_ns = 0;
     for (uint64_t calls = random_below(60); calls > 0; calls--)
         *ret_now_ns = call_at_random(*ret_now_ns, percent, &told);

@@ -141,10 +141,10 @@ static void test_a_count_stays_at_its_highest(void **state)
 static void test_a_group_is_the_name_up_to_its_last_slash(void **state)
 {
     (void)state;
-    assert_int_equal(error_group_length("payments/db"), 8);
-    assert_int_equal(error_group_length("a/b/c"), 3);
-    assert_int_equal(error_group_length("db"), 0);
-    assert_int_equal(error_group_length("/db"), 0);
+    assert_int_equal(group_length("payments/db"), 8);
+    assert_int_equal(group_length("a/b/c"), 3);
+    assert_int_equal(group_length("db"), 0);
+    assert_int_equal(group_length("/db"), 0);
 }
 
 static void test_entities_and_types_have_rows_of_their_own(void **state)

@@ -152,8 +152,8 @@ static void test_five_failures_in_a_row_open(void **state)
     assert_int_equal(host_head(host, slot)->totals.failures, 5);
     assert_int_equal(host_head(host, slot)->totals.calls, 5);
     assert_int_equal(host_head(host, slot)->window_failures, 5);
-    assert_int_equal(host_head(host, slot)->opens, 1);
-    assert_int_equal(host_head(host, slot)->trips[TRIP_REASON_CONSECUTIVE], 1);
+    assert_int_equal(host_head(host, slot)->totals.opens, 1);
+    assert_int_equal(host_head(host, slot)->totals.trips[TRIP_REASON_CONSECUTIVE], 1);
 }
 
 static void test_a_success_between_breaks_the_streak(void **state)
@@ -345,7 +345,7 @@ static void test_an_open_breaker_half_opens_at_its_deadline_and_arms_one_permit(
     assert_int_equal(armed(), 1);
     assert_int_equal(host_policy(host, slot)->permits_free, 1);
     assert_int_equal(last_move()->to, TRIP_STATE_HALF_OPEN);
-    assert_int_equal(host_head(host, slot)->open_ms, 30000);
+    assert_int_equal(host_head(host, slot)->totals.state_ns[TRIP_STATE_OPEN], UINT64_C(30000000000));
 }
 
 static void test_good_probes_close_and_the_windows_are_empty(void **state)
@@ -1211,7 +1211,7 @@ static void test_tripd_s_own_step_without_a_record_is_recorded_with_its_reason(v
     assert_int_equal(host->move_count, 1);
     assert_int_equal(last_move()->reason, TRIP_REASON_FAILURE_RATE);
     assert_int_equal(last_move()->by, BY_DAEMON);
-    assert_int_equal(host_head(host, slot)->opens, 1);
+    assert_int_equal(host_head(host, slot)->totals.opens, 1);
 }
 
 static void test_a_permit_that_is_held_survives_a_kill_of_tripd(void **state)
@@ -1382,7 +1382,7 @@ static void test_a_probing_client_s_lease_ends_in_open_and_half_open(void **stat
     host_advance(host, 1100);
     assert_int_equal(now(), WORD_HALF_OPEN);
     assert_int_equal(shown_reason(), TRIP_REASON_MAX_WAIT);
-    assert_int_equal(host_head(host, slot)->trips[TRIP_REASON_MAX_WAIT], 1);
+    assert_int_equal(host_head(host, slot)->totals.trips[TRIP_REASON_MAX_WAIT], 1);
     assert_int_equal(armed(), 1);
 }
 

@@ -185,12 +185,12 @@ static void test_no_word_of_a_client_s_is_taken_for_an_operator_s_opening(void *
     start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
     operator_trips(1000);
     host_advance(host, 1000); /* half-open */
-    const uint64_t opens = host_head(host, slot)->trips[TRIP_REASON_OPERATOR];
+    const uint64_t opens = host_head(host, slot)->totals.trips[TRIP_REASON_OPERATOR];
     write_word(word_open(word_epoch(host_word(host, slot)) + 1, 0));
     breakers_drain_all(host->breakers);
     write_word(word_open(word_epoch(host_word(host, slot)) + 1, host->segment->details[slot].until_ms));
     breakers_drain_all(host->breakers);
-    assert_int_equal(host_head(host, slot)->trips[TRIP_REASON_OPERATOR], opens);
+    assert_int_equal(host_head(host, slot)->totals.trips[TRIP_REASON_OPERATOR], opens);
     assert_int_equal(moves_by(BY_OPERATOR), 1);
     for (unsigned i = 1; i < host->move_count; i++)
         assert_int_not_equal(host->moves[i].reason, TRIP_REASON_OPERATOR);
@@ -221,7 +221,7 @@ static void test_steps_that_come_too_fast_are_told_together_and_an_operator_s_on
     assert_int_equal(host->moves[16].to, TRIP_STATE_CLOSED);
     assert_int_equal(host->moves[17].by, BY_OPERATOR);
     assert_int_equal(host->moves[17].steps, 0);
-    assert_int_equal(host_head(host, slot)->opens, 501);
+    assert_int_equal(host_head(host, slot)->totals.opens, 501);
 }
 
 static void test_steps_that_were_kept_back_are_told_a_second_later(void **state)

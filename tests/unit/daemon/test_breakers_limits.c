@@ -496,7 +496,7 @@ static void test_people_see_who_holds_most(void **state)
     take(&client);
     take(&other);
     take(&other);
-    lines()->retries_refused = 5;
+    writer_total(&line()->retries_refused, 5);
     breakers_drain_all(host->breakers);
     assert_int_equal(shown()->tickets_taken, 3);
     assert_int_equal(shown()->tickets_max, 50);
@@ -505,7 +505,7 @@ static void test_people_see_who_holds_most(void **state)
     assert_int_equal(shown()->holders[1].lane, client.number);
     assert_int_equal(shown()->holders[1].tickets, 1);
     assert_int_equal(shown()->holders[2].lane, 0);
-    assert_int_equal(shown()->retries_refused, 5);
+    assert_int_equal(host_head(host, slot)->totals.retries_refused, 5);
     assert_int_equal(shown()->rate_free, 7);
     const uint64_t sequence = shown()->sequence;
     breakers_drain_all(host->breakers);

@@ -88,6 +88,24 @@ static void test_a_new_name_gets_the_slot_that_is_hidden_for_longest(void **stat
     assert_int_equal(host->segment->details[first].hidden_ms, 0);
 }
 
+static void test_what_a_breaker_counted_goes_to_its_group_when_its_slot_is_given_away(void **state)
+{
+    (void)state;
+    start("open: {for: 1s}");
+    reports("payments/db", "SSS");
+    reports("payments/cache", "SS");
+    reports("other", "S");
+    hide_all();
+    for (unsigned i = 0; i < 3; i++)
+        host_breaker(host, (const char *[]){"x", "y", "z"}[i]);
+    assert_false(there("payments/db"));
+    assert_int_equal(host->segment->header->groups, 2);
+    assert_string_equal(host->segment->groups[1].name, "payments");
+    assert_int_equal(segment_group_totals(host->segment, 1).calls, 5);
+    assert_int_equal(segment_group_totals(host->segment, 0).calls, 1);
+    assert_int_equal(host_head(host, host_breaker(host, "x"))->totals.calls, 0);
+}
+
 static void test_what_is_not_hidden_keeps_its_slot(void **state)
 {
     (void)state;
@@ -338,6 +356,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
+        TEST(what_a_breaker_counted_goes_to_its_group_when_its_slot_is_given_away),
         TEST(what_is_not_hidden_keeps_its_slot),
         TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
         TEST(a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once),

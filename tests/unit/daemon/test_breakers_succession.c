@@ -80,9 +80,9 @@ static void test_an_opening_in_the_commons_before_is_taken_over_with_its_time(vo
     assert_true(host->segment->mirror[slot] == host_word(host, slot));
     assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_CONSECUTIVE);
     assert_int_equal(host->segment->details[slot].by, BY_CLIENT);
-    assert_int_equal(host_head(host, slot)->opens, 1);
+    assert_int_equal(host_head(host, slot)->totals.opens, 1);
     breakers_opened_before(host->breakers, slot, opened, 1); /* as the next client says, too */
-    assert_int_equal(host_head(host, slot)->opens, 1);
+    assert_int_equal(host_head(host, slot)->totals.opens, 1);
     host_advance(host, 24000);
     assert_int_equal(host_state(host, slot), WORD_HALF_OPEN);
 }

@@ -687,6 +687,36 @@ static void test_no_more_calls_timed_out_or_were_slow_than_there_were(void **sta
     assert_int_equal(host_head(host, slot)->totals.timeouts, 2);
 }
 
+/* ------------------------------------------------------------------------------------------- what tripd says of itself
+ */
+
+static void test_failures_that_found_their_ring_full_are_counted_as_untold(void **state)
+{
+    (void)state;
+    start(QUIET);
+    for (unsigned i = 0; i < LANE_EVENTS + 20; i++)
+        writer_outcome(&client.writer, meter, epoch(), i % 2 ? TRIP_OK : TRIP_FAILURE, false, host->clock.test_now_ns);
+    client_mark_dirty(host, &client);
+    breakers_rung(host->breakers);
+    assert_int_equal(host_head(host, slot)->totals.failures, (LANE_EVENTS + 20) / 2);
+    assert_int_equal(host->segment->host->untold, 10); /* of the 20 that were dropped */
+}
+
+static void test_how_long_events_waited_is_counted_for_each(void **state)
+{
+    (void)state;
+    start(QUIET);
+    client_reports(host, &client, meter, slot, "FFF");
+    host_sleep(host, 10);
+    for (unsigned i = 0; i < 200; i++)
+        client_reports(host, &other, other_meter, slot, "F");
+    host_sleep(host, 30);
+    breakers_rung(host->breakers);
+    assert_int_equal(host->segment->host->lag[latency_bucket(40000000)], 3);
+    assert_int_equal(host->segment->host->lag[latency_bucket(30000000)], 200);
+    assert_int_equal(latency_calls(host->segment->host->lag), 203);
+}
+
 static uint64_t thread_cpu_ms(void)
 {
     struct timespec used;
@@ -912,8 +942,8 @@ static void check_tripped(unsigned round)
     const struct core_head *const head = host_head(host, slot);
     const uint64_t rounds = round + UINT64_C(1);
     assert_int_equal(host_state(host, slot), WORD_OPEN);
-    assert_int_equal(head->opens, rounds);
-    assert_int_equal(head->trips[TRIP_REASON_FAILURE_RATE], rounds);
+    assert_int_equal(head->totals.opens, rounds);
+    assert_int_equal(head->totals.trips[TRIP_REASON_FAILURE_RATE], rounds);
     assert_int_equal(host->segment->header->transition_next, 2 * rounds - 1);
     assert_int_equal(host->segment->details[slot].reason, TRIP_REASON_FAILURE_RATE);
     assert_int_equal(host->segment->mirror[slot], host_word(host, slot));
@@ -1023,6 +1053,8 @@ int main(void)
         TEST(counters_that_run_backwards_count_nothing),
         TEST(absurd_jumps_are_bounded),
         TEST(no_more_calls_timed_out_or_were_slow_than_there_were),
+        TEST(failures_that_found_their_ring_full_are_counted_as_untold),
+        TEST(how_long_events_waited_is_counted_for_each),
         TEST(absurd_claims_before_each_event_do_not_hold_tripd_up),
         TEST(absurd_claims_do_not_hold_tripd_up_with_a_count_window_either),
         TEST(any_bytes_in_a_lane_harm_nobody_else),

@@ -45,15 +45,25 @@ static void forge(struct forged *forged)
     strcpy(forged->detail.error_message, "no answer in 1 s");
     forged->latency[latency_bucket(40000)] = 90;
     forged->latency[latency_bucket(2000000)] = 10;
-    forged->core.totals = (struct breaker_totals){100, 91, 9, 4, 3, 2, 1, 6, 0, {4, 3}, {0}};
+    forged->core.totals = (struct breaker_totals){.calls = 100,
+                                                  .ok = 91,
+                                                  .failures = 9,
+                                                  .timeouts = 4,
+                                                  .slow = 3,
+                                                  .ignored = 2,
+                                                  .cancelled = 1,
+                                                  .late = 6,
+                                                  .denied = {4, 3}};
     forged->core.window_calls = 16;
     forged->core.window_failures = 6;
     forged->core.window_slow = 1;
     forged->core.minimum_calls = 10;
     forged->core.probes_needed = 3;
-    forged->core.opens = 2;
-    forged->core.open_ms = 30000;
-    forged->core.trips[TRIP_REASON_CONSECUTIVE] = 2;
+    forged->core.state = TRIP_STATE_OPEN;
+    forged->core.state_since_ns = UINT64_C(95000000000);
+    forged->core.totals.opens = 2;
+    forged->core.totals.state_ns[TRIP_STATE_OPEN] = UINT64_C(30000000000);
+    forged->core.totals.trips[TRIP_REASON_CONSECUTIVE] = 2;
     forged->breaker = (struct report_breaker){.policy = &forged->policy,
                                               .detail = &forged->detail,
                                               .core = &forged->core,
@@ -143,12 +153,12 @@ static void test_limits_are_shown_with_what_they_rejected(void **state)
     forged.limits = (struct limits_shown){.tickets_taken = 14,
                                           .tickets_max = 50,
                                           .budget = 321999,
-                                          .retries_refused = 5,
                                           .rate_free = 3,
                                           .rate_limit = 100,
                                           .rate_per_ms = 60000,
                                           .holders = {{4, 12}, {9, 2}}};
     forged.core.totals.retries = 8;
+    forged.core.totals.retries_refused = 5;
     forged.core.totals.denied[denial_of(TRIP_DENY_CONCURRENCY)] = 11;
     forged.core.totals.denied[denial_of(TRIP_DENY_RATE)] = 22;
     forged.core.totals.denied[denial_of(TRIP_DENY_SHED)] = 33;
@@ -280,7 +290,7 @@ static void test_the_time_spent_open_grows_while_it_is_open(void **state)
     assert_json(show_key(&forged, "open_ms"), "35000");
     forged.breaker.now_ms = 120000;
     assert_json(show_key(&forged, "open_ms"), "55000");
-    forged.breaker.word = word_half_open(8, 130000);
+    forged.core.state = TRIP_STATE_HALF_OPEN;
     assert_json(show_key(&forged, "open_ms"), "30000");
 }
 

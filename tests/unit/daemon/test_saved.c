@@ -123,13 +123,59 @@ static void test_totals_and_openings_are_counted_on(void **state)
     assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_RATE)], 6);
     assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_RAMP)], 2);
     assert_int_equal(head->totals.denied[denial_of(TRIP_DENY_OPEN)], 0);
-    assert_int_equal(head->opens, 1);
-    assert_int_equal(head->trips[TRIP_REASON_OPERATOR], 1);
+    assert_int_equal(head->totals.opens, 1);
+    assert_int_equal(head->totals.trips[TRIP_REASON_OPERATOR], 1);
     uint64_t counts[LATENCY_BUCKETS];
     segment_latency_read(host->segment, host_breaker(host, "db"), counts);
     assert_int_equal(latency_calls(counts), 4);
     assert_int_equal(counts[latency_bucket(1000)], 3);
     assert_int_equal(counts[479], 1);
+}
+
+static void put_totals(uint32_t slot, const struct breaker_totals *totals)
+{
+    segment_begin(host->segment, slot)->head.totals = *totals;
+    segment_commit(host->segment);
+}
+
+/* Each sum has a number of its own. */
+static struct breaker_totals numbered(uint64_t from)
+{
+    struct breaker_totals totals;
+    for (size_t at = 0; at < sizeof(totals) / sizeof(uint64_t); at++)
+        ((uint64_t *)&totals)[at] = from + at;
+    totals.trips[TRIP_REASON_NONE] = 0; /* no opening is without a reason */
+    return totals;
+}
+
+static void test_each_sum_comes_back_as_it_was(void **state)
+{
+    (void)state;
+    const struct breaker_totals totals = numbered(1000);
+    put_totals(host_breaker(host, "db"), &totals);
+    save();
+    reboot(0);
+    const struct core_head *const head = &segment_core(host->segment, host_breaker(host, "db"))->head;
+    struct breaker_totals expected = totals;
+    expected.state_ns[TRIP_STATE_CLOSED] = head->totals.state_ns[TRIP_STATE_CLOSED]; /* it went on */
+    assert_true(head->totals.state_ns[TRIP_STATE_CLOSED] >= totals.state_ns[TRIP_STATE_CLOSED]);
+    assert_memory_equal(&head->totals, &expected, sizeof(expected));
+}
+
+static void test_totals_of_breakers_that_are_forgotten_come_back_with_their_group(void **state)
+{
+    (void)state;
+    const struct breaker_totals totals = numbered(500), more = numbered(7);
+    segment_group_put(host->segment, "payments/eu", &totals);
+    segment_group_put(host->segment, "", &more);
+    save();
+    reboot(0);
+    assert_int_equal(host->segment->header->groups, 2);
+    assert_string_equal(host->segment->groups[1].name, "payments/eu");
+    const struct breaker_totals group = segment_group_totals(host->segment, 1);
+    const struct breaker_totals none = segment_group_totals(host->segment, 0);
+    assert_memory_equal(&group, &totals, sizeof(group));
+    assert_memory_equal(&none, &more, sizeof(none));
 }
 
 static size_t packed(uint8_t *data, size_t room, json_t *map)
@@ -321,7 +367,7 @@ static void test_what_is_no_snapshot_is_refused_whole(void **state)
     const size_t long_name = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "breaker", name));
     refused(data, size + long_name, "a breaker has no valid name");
     const size_t stranger = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "what", "is this"));
-    refused(data, size + stranger, "a map is neither a breaker nor a pattern");
+    refused(data, size + stranger, "a map is neither a breaker, a pattern nor a group");
     const size_t bucket =
         packed(data + size, sizeof(data) - size,
                json_pack("{s:s, s:s, s:[i, i]}", "breaker", "db", "reason", "none", "latency", 480, 1));
@@ -336,6 +382,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_wall_clock_that_went_back_opens_no_longer_than_before, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_each_sum_comes_back_as_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_totals_of_breakers_that_are_forgotten_come_back_with_their_group, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies_and_fewer_denials, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),

@@ -60,7 +60,7 @@ static int set_up(void **state)
     segment_store_marks_by(fixture.scratch, store_mark, fixture.scratch_lane);
     breaker_settings_defaults(&fixture.settings);
     for (uint32_t slot = 0; slot < BREAKERS; slot++) {
-        core_init(segment_begin(fixture.segment, slot), &fixture.settings);
+        core_init(segment_begin(fixture.segment, slot), &fixture.settings, 0);
         segment_commit(fixture.segment);
     }
     *state = &fixture;

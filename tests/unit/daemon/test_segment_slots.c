@@ -623,9 +623,9 @@ static void test_whichever_number_of_the_limits_changes_is_shown(void **state)
         segment_limits_show(segment, 0, &shown);
         assert_memory_equal((const uint8_t *)place + head, (const uint8_t *)&shown + head, size);
     }
-    assert_int_equal(place->sequence, 240); /* the size is 120 */
+    assert_int_equal(place->sequence, 224); /* the size is 112 */
     segment_limits_show(segment, 0, &shown);
-    assert_int_equal(place->sequence, 240);
+    assert_int_equal(place->sequence, 224);
 }
 
 int main(void)

@@ -53,8 +53,7 @@ static bool second_was_rejected(struct race *race)
 
 static bool second_was_refused(struct race *race)
 {
-    struct limit_lines *const lines = commons_limits(race->fixture->fake.commons, race->fixture->slot);
-    return __atomic_load_n(&lines->retries_refused, __ATOMIC_RELAXED) == 1;
+    return fixture_counts(race->fixture).retries_refused == 1;
 }
 
 static bool second_was_given_up(struct race *race)

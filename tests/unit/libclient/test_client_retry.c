@@ -91,7 +91,7 @@ static void test_a_dry_budget_refuses_and_counts(void **state)
     assert_int_equal(trip_retry_next(&retry, TRIP_ERROR_NETWORK, 0, &delay_ns), TRIP_RETRY_BUDGET);
     assert_false(trip_hedge_take(f->breaker));
     assert_int_equal(fixture_counts(f).retries, 2);
-    assert_int_equal(commons_limits(f->fake.commons, f->slot)->retries_refused, 2);
+    assert_int_equal(fixture_counts(f).retries_refused, 2);
 }
 
 static void test_an_open_breaker_ends_the_retries_at_once(void **state)

@@ -219,7 +219,7 @@ static void *drain_all_the_time(void *context)
         drain_once(drain);
         set(&all.overlaps, look_at(&all.overlaps) + (steps_of_others(NULL) != before));
         set(&all.wrong_sums, look_at(&all.wrong_sums) + sums_wrong(CALM) + sums_wrong(WILD));
-        set(&all.opens, head_of(WILD)->opens);
+        set(&all.opens, head_of(WILD)->totals.opens);
         set(&all.drains, drain);
     }
     return NULL;
@@ -418,7 +418,7 @@ static void test_sums_added_up_after_every_drain(void **state)
 static void test_no_more_probes_ran_than_there_are_permits(void **state)
 {
     (void)state;
-    assert_true(head_of(WILD)->opens >= CYCLES);
+    assert_true(head_of(WILD)->totals.opens >= CYCLES);
     assert_true(noted_of(WILD).probes > 0);
     assert_in_range(all.probing_most, 1, PERMITS);
 }

@@ -26,7 +26,7 @@ static uint32_t make_breaker(struct segment *segment, const char *name, uint64_t
     struct breaker_settings settings;
     breaker_settings_defaults(&settings);
     struct core_state *core = segment_begin(segment, slot);
-    core_init(core, &settings);
+    core_init(core, &settings, 0);
     core->head.totals.calls = core->head.totals.ok = calls;
     segment_commit(segment);
     segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0);

@@ -38,7 +38,7 @@ static uint32_t add(const char *name, uint64_t word, trip_reason reason)
     breaker_settings_defaults(&settings);
     assert_int_equal(segment_take(fixture.segment, name, 0, &slot), 0);
     struct core_state *core = segment_begin(fixture.segment, slot);
-    core_init(core, &settings);
+    core_init(core, &settings, 0);
     core->head.totals = (struct breaker_totals){.calls = 20, .ok = 14, .failures = 6, .denied = {3}};
     core->head.window_calls = 16;
     core->head.window_failures = 6;
