@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "breakers/breakers.h"
+#include "internal/enum_names.h"
 #include "internal/time_namespace.h"
 #include "log.h"
 #include "loop/loop.h"
@@ -52,14 +53,6 @@ struct worker {
 
 /* ---- transitions */
 
-#define NAME(suffix, name) name,
-static const char *const state_names[] = {TRIP_STATES(NAME)};
-static const char *const mode_names[] = {TRIP_MODES(NAME)};
-static const char *const reason_names[] = {TRIP_REASONS(NAME)};
-static const char *const by_names[] = {ACTORS(NAME)};
-
-#define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
-
 static void log_transition(void *context, const struct transition *moved)
 {
     (void)context;
@@ -67,7 +60,7 @@ static void log_transition(void *context, const struct transition *moved)
     if (moved->of == OF_MODE) {
         if (moved->by != BY_OPERATOR) /* whose request is a line of its own, for all the breakers that it named */
             log_info("%.*s: mode %s -> %s, by %s%s%.*s", (int)sizeof(moved->name), moved->name,
-                     NAME_OF(mode_names, moved->from), NAME_OF(mode_names, moved->to), NAME_OF(by_names, moved->by),
+                     NAME_OF(mode_names, moved->from), NAME_OF(mode_names, moved->to), NAME_OF(actor_names, moved->by),
                      moved->note[0] ? ": " : "", (int)sizeof(moved->note), moved->note);
         return;
     }
@@ -80,7 +73,7 @@ static void log_transition(void *context, const struct transition *moved)
         snprintf(why, sizeof(why), moved->condition ? " (%s: %s)" : " (%s)", NAME_OF(reason_names, moved->reason),
                  NAME_OF(reason_names, moved->condition));
     log_info("%.*s: %s -> %s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
-             NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(by_names, moved->by), steps);
+             NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(actor_names, moved->by), steps);
 }
 
 /* ---- when the breakers want to be called */

@@ -11,6 +11,8 @@
 #include "table.h"
 #include "users.h"
 
+#define LEAST_BUCKET_MS 0.000128 /* the first latency bucket ends here */
+
 /* ---------------------------------------------------------------------------------------------------- out of trees */
 
 const char *tree_text(const json_t *map, const char *key)
@@ -89,18 +91,19 @@ static const char *count(const json_t *map, const char *key, char out[24])
     return out;
 }
 
-/* Within 5%; beyond what buckets can tell, above that. */
-static const char *latency(const json_t *map, const char *key, char out[24])
+const char *print_latency(const json_t *map, const char *key, char out[24])
 {
     const double ms = json_number_value(json_object_get(map, key));
     if (tree_absent(map, key))
         snprintf(out, 24, ">137s");
+    else if (ms < LEAST_BUCKET_MS)
+        snprintf(out, 24, "<128ns");
     else
         snprintf(out, 24, ms < 10 ? "%.3gms" : "%.0fms", ms);
     return out;
 }
 
-static const char *plural(uint64_t count)
+const char *print_plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
 }
@@ -294,9 +297,7 @@ void print_list(FILE *out, const json_t *result)
 
 /* ------------------------------------------------------------------------------------------------------------- show */
 
-/* A label and its value, as printf. */
-static void line(FILE *out, const char *label, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static void line(FILE *out, const char *label, const char *format, ...)
+void print_line(FILE *out, const char *label, const char *format, ...)
 {
     va_list arguments;
     fprintf(out, "  %-12s", label);
@@ -305,8 +306,6 @@ static void line(FILE *out, const char *label, const char *format, ...)
     va_end(arguments);
     fputc('\n', out);
 }
-
-#define N(map, key) ((unsigned long long)tree_number(map, key))
 
 /* Why it opened, or who opened or closed it: , operator root: "db failover" */
 static const char *cause(const json_t *show, char out[256])
@@ -326,18 +325,19 @@ static const char *cause(const json_t *show, char out[256])
 static void show_half_open(FILE *out, const json_t *show)
 {
     const json_t *probes = json_object_get(show, "probes");
-    line(out, "permits", "%llu free of %llu", N(show, "permits_free"), N(json_object_get(show, "settings"), "permits"));
+    print_line(out, "permits", "%llu free of %llu", N(show, "permits_free"),
+               N(json_object_get(show, "settings"), "permits"));
     char slow[24];
-    line(out, "probes", "%llu of %llu ok, %llu failed, %s slow", N(probes, "ok"), N(probes, "needed"),
-         N(probes, "failures"), count(probes, "slow", slow));
+    print_line(out, "probes", "%llu of %llu ok, %llu failed, %s slow", N(probes, "ok"), N(probes, "needed"),
+               N(probes, "failures"), count(probes, "slow", slow));
 }
 
 static void show_ramp(FILE *out, const json_t *ramp)
 {
     char span[24];
     const bool ends = !tree_absent(ramp, "ends_ms");
-    line(out, "ramp", "admits %g%%%s%s", json_number_value(json_object_get(ramp, "admit")), ends ? ", all in " : "",
-         ends ? print_span(tree_number(ramp, "ends_ms"), span) : "");
+    print_line(out, "ramp", "admits %g%%%s%s", json_number_value(json_object_get(ramp, "admit")),
+               ends ? ", all in " : "", ends ? print_span(tree_number(ramp, "ends_ms"), span) : "");
 }
 
 static void show_state(FILE *out, const json_t *show)
@@ -351,7 +351,7 @@ static void show_state(FILE *out, const json_t *show)
     if (json_is_object(ramp))
         show_ramp(out, ramp);
     else if (!is_closed(show) || forced)
-        line(out, "next probe", "%s", next_probe(show, probe));
+        print_line(out, "next probe", "%s", next_probe(show, probe));
     if (strcmp(tree_text(show, "state"), "half_open") == 0)
         show_half_open(out, show);
 }
@@ -361,16 +361,17 @@ static void show_modes(FILE *out, const json_t *show)
     size_t i;
     json_t *entry;
     if (json_array_size(json_object_get(show, "modes")) == 0)
-        line(out, "mode", "auto");
+        print_line(out, "mode", "auto");
     json_array_foreach(json_object_get(show, "modes"), i, entry)
     {
         char when[40], name[USER_NAME_MAX], span[24];
         const bool named = strcmp(tree_text(entry, "owner"), "operator") == 0;
-        line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", tree_text(entry, "mode"),
-             tree_text(entry, "owner"), named ? " " : "", named ? user_name(tree_number(entry, "uid"), name) : "",
-             print_moment(tree_number(entry, "since_unix_ms"), when), tree_absent(entry, "ttl_ms") ? "" : ", ends in ",
-             tree_absent(entry, "ttl_ms") ? "" : print_span(tree_number(entry, "ttl_ms"), span),
-             tree_absent(entry, "reason") ? "" : ": ", tree_text(entry, "reason"));
+        print_line(out, i == 0 ? "mode" : "then", "%s by %s%s%s since %s%s%s%s%s", tree_text(entry, "mode"),
+                   tree_text(entry, "owner"), named ? " " : "", named ? user_name(tree_number(entry, "uid"), name) : "",
+                   print_moment(tree_number(entry, "since_unix_ms"), when),
+                   tree_absent(entry, "ttl_ms") ? "" : ", ends in ",
+                   tree_absent(entry, "ttl_ms") ? "" : print_span(tree_number(entry, "ttl_ms"), span),
+                   tree_absent(entry, "reason") ? "" : ": ", tree_text(entry, "reason"));
     }
 }
 
@@ -378,19 +379,19 @@ static void show_calls(FILE *out, const json_t *show)
 {
     const json_t *window = json_object_get(show, "window"), *totals = json_object_get(show, "totals");
     char failed[24], slow[24], slow_rate[24];
-    line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %s slow (%s)", N(window, "calls"),
-         plural(tree_number(window, "calls")), N(window, "ok"), N(window, "failures"),
-         rate(window, "failure_rate", failed), count(window, "slow", slow), rate(window, "slow_rate", slow_rate));
+    print_line(out, "window", "%llu call%s: %llu ok, %llu failed (%s), %s slow (%s)", N(window, "calls"),
+               print_plural(tree_number(window, "calls")), N(window, "ok"), N(window, "failures"),
+               rate(window, "failure_rate", failed), count(window, "slow", slow), rate(window, "slow_rate", slow_rate));
     if (tree_number(show, "calls_until_rate") > 0)
-        line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
-             plural(tree_number(show, "calls_until_rate")));
-    line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
-    line(out, "in flight", "%llu", N(show, "in_flight"));
-    line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %s slow", N(totals, "calls"),
-         plural(tree_number(totals, "calls")), N(totals, "ok"), N(totals, "failures"), N(totals, "timeouts"),
-         plural(tree_number(totals, "timeouts")), count(totals, "slow", slow));
-    line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"), N(totals, "ignored"),
-         N(totals, "cancelled"), N(totals, "late"));
+        print_line(out, "", "the rates count after %llu more call%s", N(show, "calls_until_rate"),
+                   print_plural(tree_number(show, "calls_until_rate")));
+    print_line(out, "in a row", "%llu failed", N(show, "consecutive_failures"));
+    print_line(out, "in flight", "%llu", N(show, "in_flight"));
+    print_line(out, "totals", "%llu call%s: %llu ok, %llu failed, %llu of them timeout%s; %s slow", N(totals, "calls"),
+               print_plural(tree_number(totals, "calls")), N(totals, "ok"), N(totals, "failures"),
+               N(totals, "timeouts"), print_plural(tree_number(totals, "timeouts")), count(totals, "slow", slow));
+    print_line(out, "", "%llu denied, %llu ignored, %llu cancelled, %llu late", N(totals, "denied"),
+               N(totals, "ignored"), N(totals, "cancelled"), N(totals, "late"));
 }
 
 static void show_latency(FILE *out, const json_t *show)
@@ -400,8 +401,8 @@ static void show_latency(FILE *out, const json_t *show)
     if (!tree_absent(show, "latency_sampled"))
         snprintf(sampled, sizeof(sampled), ", of one call in %llu", N(show, "latency_sampled"));
     if (tree_number(spread, "calls") > 0)
-        line(out, "latency", "p50 %s, p95 %s, p99 %s%s", latency(spread, "p50_ms", p50), latency(spread, "p95_ms", p95),
-             latency(spread, "p99_ms", p99), sampled);
+        print_line(out, "latency", "p50 %s, p95 %s, p99 %s%s", print_latency(spread, "p50_ms", p50),
+                   print_latency(spread, "p95_ms", p95), print_latency(spread, "p99_ms", p99), sampled);
 }
 
 static void show_opens(FILE *out, const json_t *show)
@@ -409,7 +410,7 @@ static void show_opens(FILE *out, const json_t *show)
     char span[24];
     const char *reason, *between = ": ";
     json_t *count;
-    fprintf(out, "  %-12s%llu time%s, %s in all", "opened", N(show, "opens"), plural(tree_number(show, "opens")),
+    fprintf(out, "  %-12s%llu time%s, %s in all", "opened", N(show, "opens"), print_plural(tree_number(show, "opens")),
             print_span(tree_number(show, "open_ms"), span));
     json_object_foreach(json_object_get(show, "trips"), reason, count)
     {
@@ -427,11 +428,12 @@ static void show_error(FILE *out, const json_t *show)
     const json_t *error = json_object_get(show, "error");
     char when[40];
     if (json_is_object(error))
-        line(out, "last error", "%s%s%s, at %s", tree_text(error, "type"), tree_absent(error, "message") ? "" : ": ",
-             tree_text(error, "message"), print_moment(tree_number(error, "at_unix_ms"), when));
+        print_line(out, "last error", "%s%s%s, at %s", tree_text(error, "type"),
+                   tree_absent(error, "message") ? "" : ": ", tree_text(error, "message"),
+                   print_moment(tree_number(error, "at_unix_ms"), when));
     for (size_t i = 0; json_is_object(error) && i < sizeof(ids) / sizeof(ids[0]); i++)
         if (!tree_absent(error, ids[i]))
-            line(out, "", "%s %s", ids[i], tree_text(error, ids[i]));
+            print_line(out, "", "%s %s", ids[i], tree_text(error, ids[i]));
 }
 
 static void show_concurrency(FILE *out, const json_t *tickets)
@@ -457,7 +459,7 @@ static void show_deadlines(FILE *out, const json_t *limits)
 {
     if (tree_number(limits, "deadline_rejected") == 0)
         return;
-    line(out, "deadlines", "%llu calls not sent: their deadline had passed", N(limits, "deadline_rejected"));
+    print_line(out, "deadlines", "%llu calls not sent: their deadline had passed", N(limits, "deadline_rejected"));
 }
 
 static void show_limits(FILE *out, const json_t *limits)
@@ -467,14 +469,14 @@ static void show_limits(FILE *out, const json_t *limits)
     char per[24];
     show_concurrency(out, json_object_get(limits, "concurrency"));
     if (json_is_object(bucket))
-        line(out, "rate", "%llu of %llu free, %llu in %s; %llu rejected", N(bucket, "free"), N(bucket, "burst"),
-             N(bucket, "limit"), print_span(tree_number(bucket, "per_ms"), per), N(bucket, "rejected"));
+        print_line(out, "rate", "%llu of %llu free, %llu in %s; %llu rejected", N(bucket, "free"), N(bucket, "burst"),
+                   N(bucket, "limit"), print_span(tree_number(bucket, "per_ms"), per), N(bucket, "rejected"));
     if (json_is_object(throttle))
-        line(out, "throttle", "admits %.1f%%; %llu shed", (double)tree_number(throttle, "admit_permille") / 10,
-             N(throttle, "shed"));
+        print_line(out, "throttle", "admits %.1f%%; %llu shed", (double)tree_number(throttle, "admit_permille") / 10,
+                   N(throttle, "shed"));
     if (tree_number(retry, "retries") > 0 || tree_number(retry, "refused") > 0)
-        line(out, "retries", "%llu, %llu refused; %llu more are paid for", N(retry, "retries"), N(retry, "refused"),
-             N(retry, "budget_tokens"));
+        print_line(out, "retries", "%llu, %llu refused; %llu more are paid for", N(retry, "retries"),
+                   N(retry, "refused"), N(retry, "budget_tokens"));
     show_deadlines(out, limits);
 }
 
@@ -484,15 +486,15 @@ static void show_settings(FILE *out, const json_t *show)
     char slow[24], wait[24], next[24];
     const uint64_t streak = tree_number(settings, "consecutive_failures");
     if (streak > 0)
-        line(out, "settings", "of \"%s\": opens after %llu failure%s in a row", tree_text(settings, "match"),
-             (unsigned long long)streak, plural(streak));
+        print_line(out, "settings", "of \"%s\": opens after %llu failure%s in a row", tree_text(settings, "match"),
+                   (unsigned long long)streak, print_plural(streak));
     else
-        line(out, "settings", "of \"%s\": no streak opens it", tree_text(settings, "match"));
-    line(out, "", "opens for %s next time", print_span(tree_number(settings, "next_open_ms"), next));
-    line(out, "", "slow after %s, rates from %llu call%s, %llu permit%s of %s",
-         print_span(tree_number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"),
-         plural(tree_number(settings, "minimum_calls")), N(settings, "permits"),
-         plural(tree_number(settings, "permits")), print_span(tree_number(settings, "max_wait_ms"), wait));
+        print_line(out, "settings", "of \"%s\": no streak opens it", tree_text(settings, "match"));
+    print_line(out, "", "opens for %s next time", print_span(tree_number(settings, "next_open_ms"), next));
+    print_line(out, "", "slow after %s, rates from %llu call%s, %llu permit%s of %s",
+               print_span(tree_number(settings, "slow_after_ms"), slow), N(settings, "minimum_calls"),
+               print_plural(tree_number(settings, "minimum_calls")), N(settings, "permits"),
+               print_plural(tree_number(settings, "permits")), print_span(tree_number(settings, "max_wait_ms"), wait));
 }
 
 void print_show(FILE *out, const json_t *show)
@@ -508,7 +510,7 @@ void print_show(FILE *out, const json_t *show)
     if (json_is_object(json_object_get(show, "config")))
         print_entry(out, json_object_get(show, "config"));
     else if (json_is_null(json_object_get(show, "config")))
-        line(out, "config", "tripd alone knows its other settings, and does not say them");
+        print_line(out, "config", "tripd alone knows its other settings, and does not say them");
 }
 
 /* ---------------------------------------------------------------------------------------------------- other results */
@@ -580,31 +582,33 @@ static void status_daemon(FILE *out, const json_t *status)
     const char *daemon = tree_text(status, "daemon");
     char span[24];
     if (strcmp(daemon, "running") == 0)
-        line(out, "tripd", "running, keeper %llu and worker %llu", N(status, "keeper_pid"), N(status, "worker_pid"));
+        print_line(out, "tripd", "running, keeper %llu and worker %llu", N(status, "keeper_pid"),
+                   N(status, "worker_pid"));
     else if (strcmp(daemon, "stalled") == 0)
-        line(out, "tripd", "stalled: no heartbeat for %s; keeper %llu, worker %llu",
-             print_span(tree_number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"),
-             N(status, "worker_pid"));
+        print_line(out, "tripd", "stalled: no heartbeat for %s; keeper %llu, worker %llu",
+                   print_span(tree_number(status, "heartbeat_age_ms"), span), N(status, "keeper_pid"),
+                   N(status, "worker_pid"));
     else if (strcmp(daemon, "dead") == 0)
-        line(out, "tripd", "dead, and was not stopped: no heartbeat for %s; clients go on without it",
-             print_span(tree_number(status, "heartbeat_age_ms"), span));
+        print_line(out, "tripd", "dead, and was not stopped: no heartbeat for %s; clients go on without it",
+                   print_span(tree_number(status, "heartbeat_age_ms"), span));
     else
-        line(out, "tripd", "%s",
-             strcmp(daemon, "stopped") == 0 ? "stopped cleanly"
-                                            : "not here: this is a copy, or of another boot or machine");
+        print_line(out, "tripd", "%s",
+                   strcmp(daemon, "stopped") == 0 ? "stopped cleanly"
+                                                  : "not here: this is a copy, or of another boot or machine");
 }
 
 static void status_full(FILE *out, uint64_t times, const char *limit)
 {
     if (times > 0)
-        line(out, "", "%llu time%s limits.%s was used up: raise it", (unsigned long long)times, plural(times), limit);
+        print_line(out, "", "%llu time%s limits.%s was used up: raise it", (unsigned long long)times,
+                   print_plural(times), limit);
 }
 
 static void status_lost(FILE *out, uint64_t outcomes)
 {
     if (outcomes > 0)
-        line(out, "", "%llu outcome%s lost: the kernel had no memory to count %s", (unsigned long long)outcomes,
-             plural(outcomes), outcomes == 1 ? "it" : "them");
+        print_line(out, "", "%llu outcome%s lost: the kernel had no memory to count %s", (unsigned long long)outcomes,
+                   print_plural(outcomes), outcomes == 1 ? "it" : "them");
 }
 
 static void status_refusals(FILE *out, const json_t *refusals)
@@ -612,10 +616,10 @@ static void status_refusals(FILE *out, const json_t *refusals)
     size_t i;
     json_t *refusal;
     char who[USER_NAME_MAX], when[40];
-    json_array_foreach(refusals, i, refusal)
-        line(out, i == 0 ? "refused" : "", "%s, %llu time%s until %s: %s", user_name(tree_number(refusal, "uid"), who),
-             N(refusal, "count"), plural(tree_number(refusal, "count")),
-             print_moment(tree_number(refusal, "last_unix_ms"), when), tree_text(refusal, "why"));
+    json_array_foreach(refusals, i, refusal) print_line(
+        out, i == 0 ? "refused" : "", "%s, %llu time%s until %s: %s", user_name(tree_number(refusal, "uid"), who),
+        N(refusal, "count"), print_plural(tree_number(refusal, "count")),
+        print_moment(tree_number(refusal, "last_unix_ms"), when), tree_text(refusal, "why"));
 }
 
 static const char *timed_by(const json_t *status)
@@ -632,25 +636,27 @@ void print_status(FILE *out, const json_t *status)
     char when[40], span[24];
     status_daemon(out, status);
     if (!tree_absent(status, "version"))
-        line(out, "version", "%s, on %s, %llu wake-ups", tree_text(status, "version"), tree_text(status, "loop"),
-             N(status, "wakeups"));
-    line(out, "breakers", "%llu of %llu: %llu open, %llu half_open, %llu ramping, %llu closed; %llu not in mode auto",
-         N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
-         N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
+        print_line(out, "version", "%s, on %s, %llu wake-ups", tree_text(status, "version"), tree_text(status, "loop"),
+                   N(status, "wakeups"));
+    print_line(out, "breakers",
+               "%llu of %llu: %llu open, %llu half_open, %llu ramping, %llu closed; %llu not in mode auto",
+               N(breakers, "count"), N(breakers, "most"), N(breakers, "open"), N(breakers, "half_open"),
+               N(breakers, "ramping"), N(breakers, "closed"), N(breakers, "not_auto"));
     status_full(out, tree_number(breakers, "overflow"), "max_breakers");
-    line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"), N(clients, "refused"));
+    print_line(out, "clients", "%llu of %llu, %llu refused", N(clients, "count"), N(clients, "most"),
+               N(clients, "refused"));
     status_refusals(out, json_object_get(clients, "refusals"));
     status_full(out, tree_number(clients, "no_lane"), "max_lanes");
     status_full(out, tree_number(clients, "no_memory"), "lane_memory_per_user");
     status_lost(out, tree_number(clients, "lost"));
-    line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
-         print_moment(tree_number(status, "created_unix_ms"), when), N(status, "starts"),
-         plural(tree_number(status, "starts")));
-    line(out, "config", "%s of %s", tree_absent(status, "config_file") ? "-" : tree_text(status, "config_file"),
-         print_moment(tree_number(status, "config_unix_ms"), when));
-    line(out, "clock", "%s, %s%s", tree_text(status, "clock"), print_span(tree_number(status, "now_ms"), span),
-         timed_by(status));
-    line(out, "transitions", "%llu", N(status, "transitions"));
+    print_line(out, "segment", "%llu KiB since %s; tripd started %llu time%s", N(status, "segment_bytes") / 1024,
+               print_moment(tree_number(status, "created_unix_ms"), when), N(status, "starts"),
+               print_plural(tree_number(status, "starts")));
+    print_line(out, "config", "%s of %s", tree_absent(status, "config_file") ? "-" : tree_text(status, "config_file"),
+               print_moment(tree_number(status, "config_unix_ms"), when));
+    print_line(out, "clock", "%s, %s%s", tree_text(status, "clock"), print_span(tree_number(status, "now_ms"), span),
+               timed_by(status));
+    print_line(out, "transitions", "%llu", N(status, "transitions"));
 }
 
 static void print_names(FILE *out, const json_t *names)
@@ -668,7 +674,7 @@ void print_hits(FILE *out, const json_t *result, const char *done, const char *l
     json_t *held;
     char name[64];
     print_names(out, json_object_get(result, "breakers"));
-    fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, plural(count), done, later);
+    fprintf(out, "%llu breaker%s %s%s\n", (unsigned long long)count, print_plural(count), done, later);
     if (json_array_size(skipped) > 0)
         fprintf(out, "%zu skipped, for the mode keeps the state as it is until `tripctl auto`:\n",
                 json_array_size(skipped));

@@ -15,6 +15,7 @@ void print_event(FILE *out, const json_t *event);
 void print_events(FILE *out, const json_t *result);
 void print_errors(FILE *out, const json_t *result);
 void print_analyses(FILE *out, const json_t *result);
+void print_metrics(FILE *out, const json_t *result);
 void print_clients(FILE *out, const json_t *result);
 void print_status(FILE *out, const json_t *result);
 /* done: "tripped", "forced open", ... later: breakers to come are bound too. */

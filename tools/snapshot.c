@@ -84,6 +84,7 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
     if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX ||
         header->latency_groups > header->sections[SECTION_LATENCY].count ||
         header->error_records > header->sections[SECTION_ERRORS].count ||
+        header->groups > header->sections[SECTION_GROUPS].count || header->sections[SECTION_HOST].count != 1 ||
         header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
     memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
@@ -404,6 +405,46 @@ struct report_correlation snapshot_correlation(const struct snapshot *snapshot)
     return (struct report_correlation){.rows = entry(snapshot, SECTION_ERROR_ROWS, 0),
                                        .shown = entry(snapshot, SECTION_CORRELATION, 0),
                                        .now_ns = as_of_ms(snapshot) * 1000000};
+}
+
+uint32_t snapshot_groups(const struct snapshot *snapshot)
+{
+    /* Acquire: pairs with tripd's release when the entry has memory and its name. */
+    return (uint32_t)at_most(
+        __atomic_load_n(&((const struct segment_header *)snapshot->data)->groups, __ATOMIC_ACQUIRE),
+        snapshot->sections[SECTION_GROUPS].count);
+}
+
+bool snapshot_group(const struct snapshot *snapshot, uint32_t at, struct snapshot_group *ret_group)
+{
+    const struct group_slot *const from = entry(snapshot, SECTION_GROUPS, at);
+    uint64_t commits, after;
+    unsigned tries = 0;
+    memcpy(ret_group->name, from->name, sizeof(ret_group->name));
+    ret_group->name[TRIP_NAME_MAX] = '\0';
+    do {
+        /* Acquire: pairs with tripd's release, the image that it selects is whole. */
+        commits = __atomic_load_n(&from->commits, __ATOMIC_ACQUIRE);
+        words_load(&ret_group->image, &from->images[commits & 1], sizeof(ret_group->image));
+        after = __atomic_load_n(&from->commits, __ATOMIC_RELAXED); /* after the copy, whose loads are acquires */
+    } while (after != commits && ++tries < TRIES);
+    return after == commits;
+}
+
+uint64_t snapshot_groups_moved(const struct snapshot *snapshot)
+{
+    uint64_t commits = 0;
+    for (uint32_t at = 0; at < snapshot_groups(snapshot); at++)
+        commits += __atomic_load_n(&((const struct group_slot *)entry(snapshot, SECTION_GROUPS, at))->commits,
+                                   __ATOMIC_ACQUIRE);
+    return commits;
+}
+
+struct host_metrics snapshot_host(const struct snapshot *snapshot)
+{
+    struct host_metrics host;
+    words_load(&host, entry(snapshot, SECTION_HOST, 0), sizeof(host));
+    return host;
 }
 
 uint32_t snapshot_lanes(const struct snapshot *snapshot)

@@ -56,6 +56,18 @@ bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct erro
 /* Points into the snapshot. As of now while tripd runs, else of its last heartbeat. */
 struct report_correlation snapshot_correlation(const struct snapshot *snapshot);
 
+/* Groups are 0 to snapshot_groups() - 1; the first is that of breakers without a group. False: it changed all the time.
+ */
+uint32_t snapshot_groups(const struct snapshot *snapshot);
+struct snapshot_group {
+    char name[TRIP_NAME_MAX + 1];
+    struct group_image image;
+};
+bool snapshot_group(const struct snapshot *snapshot, uint32_t at, struct snapshot_group *ret_group);
+/* Moves when a breaker's totals go to its group: sums of both that were read meanwhile may be wrong. */
+uint64_t snapshot_groups_moved(const struct snapshot *snapshot);
+struct host_metrics snapshot_host(const struct snapshot *snapshot);
+
 /* False: nobody is there. Lanes are 1 to snapshot_lanes(). */
 uint32_t snapshot_lanes(const struct snapshot *snapshot);
 bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client);

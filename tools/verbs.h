@@ -46,6 +46,8 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
       OPTION_SEGMENT | OPTION_TYPE | OPTION_TRACE | OPTION_CORRELATION | OPTION_SESSION,                             \
       "what went wrong: the last errors, oldest first")                                                              \
     X(analyze, "analyze", "[NAME|GROUP]", OPTION_SEGMENT, "what the errors of the last minute have in common")       \
+    X(metrics, "metrics", "[NAME|PATTERN|GROUP]", OPTION_SEGMENT,                                                    \
+      "what was counted: of tripd and all breakers, or of those named")                                              \
     X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                       \
     X(wait, "wait", "NAME", OPTION_STATE | OPTION_TIMEOUT, "until the breaker is in a state; 1: it was not in time") \
     X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open")    \

@@ -11,6 +11,7 @@
 #include "protocol/report.h"
 #include "protocol/report_config.h"
 #include "protocol/report_errors.h"
+#include "protocol/report_metrics.h"
 #include "protocol/rpc.h"
 
 static const char *param_text(const struct control_request *request, enum rpc_param param)
@@ -236,6 +237,61 @@ json_t *control_analyze(const struct control_options *options, const struct cont
                             !group_told(segment, (uint32_t)slot, after));
     }
     return analyses;
+}
+
+static void add_metrics(const struct segment *segment, uint32_t slot, struct report_metrics *metrics, bool listed)
+{
+    uint64_t latency[LATENCY_BUCKETS];
+    const struct report_counted breaker = {.name = segment_name(segment, slot),
+                                           .slot = slot,
+                                           .incarnation = segment_incarnation(segment, slot),
+                                           .policy = &segment->policies[slot],
+                                           .core = &segment_core(segment, slot)->head,
+                                           .latency = latency};
+    if (listed)
+        segment_latency_read(segment, slot, latency);
+    report_metrics_add(metrics, &breaker, listed);
+}
+
+static void collect_metrics(const struct segment *segment, const struct control_request *request,
+                            struct report_metrics *metrics, uint64_t *ret_next)
+{
+    uint64_t listed = 0;
+    for (uint32_t at = 0; at < segment->header->groups; at++)
+        report_metrics_forgotten(metrics, segment->groups[at].name, segment_group(segment, at));
+    for (uint32_t slot = 0; slot < segment->slots; slot++) {
+        if (!segment_used(segment, slot))
+            continue;
+        const bool wanted = slot >= param_number(request, RPC_INDEX_AFTER) &&
+                            report_metrics_wanted(metrics, segment_name(segment, slot));
+        if (wanted && !*ret_next && listed++ == page_limit(request))
+            *ret_next = slot;
+        add_metrics(segment, slot, metrics, wanted && !*ret_next);
+    }
+}
+
+/* The first page has all but the breakers that did not fit; the pages after it go on with these alone. */
+json_t *control_metrics(const struct control_options *options, const struct control_request *request,
+                        json_t **ret_error)
+{
+    const struct segment *const segment = options->segment;
+    const char *const wanted = param_text(request, RPC_INDEX_NAME);
+    uint64_t next = 0;
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection);
+    struct report_metrics *const metrics = report_metrics_begin(wanted, clock_now_ms(options->clock));
+    if (!metrics)
+        return NULL;
+    collect_metrics(segment, request, metrics, &next);
+    json_t *const result = report_metrics_end(metrics);
+    json_object_set_new(result, "tripd", report_tripd(segment->header, segment->host, segment->correlation));
+    if (param_number(request, RPC_INDEX_AFTER))
+        json_object_del(result, "groups");
+    if (next)
+        json_object_set_new(result, "next", json_integer((json_int_t)next));
+    return result;
 }
 
 json_t *control_clients(const struct control_options *options, const struct control_request *request,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/breaker.h"
+#include "internal/enum_names.h"
 #include "internal/policy.h"
 #include "internal/printable.h"
 #include "internal/state_word.h"
@@ -10,17 +11,9 @@
 #include "protocol/report_errors.h"
 
 #define REPORT_NAME(suffix, name) name,
-static const char *const state_names[] = {TRIP_STATES(REPORT_NAME)};
-static const char *const mode_names[] = {TRIP_MODES(REPORT_NAME)};
-static const char *const reason_names[] = {TRIP_REASONS(REPORT_NAME)};
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
-static const char *const verdict_names[] = {TRIP_VERDICTS(REPORT_NAME)};
 static const char *const op_names[] = {TRACED_OPS(REPORT_NAME)};
-static const char *const owner_names[] = {MODE_OWNERS(REPORT_NAME)};
-static const char *const by_names[] = {ACTORS(REPORT_NAME)};
 static const char *const daemon_names[] = {REPORT_DAEMONS(REPORT_NAME)};
-
-#define NAME_OF(names, index) ((index) < sizeof(names) / sizeof((names)[0]) ? (names)[index] : "invalid")
 
 json_t *report_text(const char *from, size_t size)
 {
@@ -154,7 +147,7 @@ json_t *report_line(const struct report_breaker *breaker)
         "s:o}",
         "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
         NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
-        condition(detail->condition), "by", NAME_OF(by_names, detail->by), "uid",
+        condition(detail->condition), "by", NAME_OF(actor_names, detail->by), "uid",
         detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         report_text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
         "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker),
@@ -260,7 +253,7 @@ static json_t *quantile(const uint64_t counts[LATENCY_BUCKETS], uint32_t permill
     return bucket < LATENCY_BUCKETS - 1 ? json_real((double)latency_bucket_middle_ns(bucket) / 1e6) : json_null();
 }
 
-static json_t *latency(const uint64_t counts[LATENCY_BUCKETS])
+json_t *report_latency(const uint64_t counts[LATENCY_BUCKETS])
 {
     return json_pack("{s:o, s:o, s:o, s:o}", "calls", number(latency_calls(counts)), "p50_ms", quantile(counts, 500),
                      "p95_ms", quantile(counts, 950), "p99_ms", quantile(counts, 990));
@@ -298,14 +291,14 @@ json_t *report_show(const struct report_breaker *breaker)
     const struct core_head *core = breaker->core;
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
-    json_t *rest =
-        json_pack("{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals",
-                  totals(breaker), "errors", report_errors_by_type(core->totals.errors), "probes", probes(breaker),
-                  "in_flight", number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
-                  number(core->totals.opens), "open_ms", number(state_ms(breaker, TRIP_STATE_OPEN)), "trips",
-                  trips(core), "error", last_error(breaker), "modes", modes(breaker), "latency",
-                  latency(breaker->latency), "latency_sampled", latency_sampled(breaker), "settings", settings(breaker),
-                  "created_unix_ms", number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+    json_t *rest = json_pack(
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker),
+        "errors", report_errors_by_type(core->totals.errors), "probes", probes(breaker), "in_flight",
+        number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
+        number(core->totals.opens), "open_ms", number(state_ms(breaker, TRIP_STATE_OPEN)), "trips", trips(core),
+        "error", last_error(breaker), "modes", modes(breaker), "latency", report_latency(breaker->latency),
+        "latency_sampled", latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
+        number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);
@@ -341,7 +334,7 @@ json_t *report_transition(const struct transition *transition)
                      !mode   ? NULL
                      : until ? number(until)
                              : json_null(),
-                     "by", NAME_OF(by_names, transition->by), "uid",
+                     "by", NAME_OF(actor_names, transition->by), "uid",
                      transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
                      report_text_or_null(transition->note, sizeof(transition->note)), "steps",
                      mode ? NULL : number(transition->steps ? transition->steps : 1));
@@ -402,8 +395,7 @@ static const char *timer(const struct segment_header *header)
     return tsc->sequence ? "tsc_given_up" : "monotonic";
 }
 
-/* What of the segment has memory. */
-static uint64_t segment_memory(const struct segment_header *header)
+uint64_t report_segment_memory(const struct segment_header *header)
 {
     uint64_t bytes = LAYOUT_PAGE;
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
@@ -425,7 +417,7 @@ json_t *report_status(const struct report_instance *instance)
                      lives ? number(header->worker_pid) : json_null(), "starts", number(header->starts), "clock",
                      header->clock_kind == CLOCK_KIND_TEST ? "test" : "real", "timer", timer(header), "now_ms",
                      number(instance->now_ms), "created_unix_ms", number(header->created_unix_ms), "config_unix_ms",
-                     number(header->config_unix_ms), "segment_bytes", number(segment_memory(header)), "breakers",
+                     number(header->config_unix_ms), "segment_bytes", number(report_segment_memory(header)), "breakers",
                      breaker_counts(instance), "clients",
                      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "count", number(instance->clients), "most",
                                number(header->max_lanes), "refused", number(header->refused), "no_lane",

@@ -2,18 +2,16 @@
 
 #include <string.h>
 
-#include "internal/error_names.h"
+#include "internal/enum_names.h"
 #include "internal/error_records.h"
 #include "internal/error_rows.h"
 #include "protocol/report_parts.h"
 
 #define TEXT(field) report_text(field, sizeof(field))
 
-static const char *const type_names[] = {ERROR_NAMES};
-
 json_t *report_error_type(uint32_t type)
 {
-    return json_string(type < TRIP_ERROR_TYPE_COUNT ? type_names[type] : "invalid");
+    return json_string(NAME_OF(error_names, type));
 }
 
 json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT])
@@ -21,7 +19,7 @@ json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT])
     json_t *map = json_object();
     for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
         if (errors[type])
-            json_object_set_new(map, type_names[type], number(errors[type]));
+            json_object_set_new(map, error_names[type], number(errors[type]));
     return map;
 }
 
@@ -80,7 +78,7 @@ static bool is(const char *wanted, const char *text, size_t size)
 
 static bool is_of_type(const char *wanted, unsigned type)
 {
-    return !wanted || (type < TRIP_ERROR_TYPE_COUNT && strcmp(type_names[type], wanted) == 0);
+    return !wanted || (type < TRIP_ERROR_TYPE_COUNT && strcmp(error_names[type], wanted) == 0);
 }
 
 bool report_error_wanted(const struct report_error_filter *filter, const struct error_record *record)

@@ -15,6 +15,10 @@ json_t *report_text(const char *from, size_t size);
 
 json_t *report_text_or_null(const char *from, size_t size); /* null: it is empty */
 json_t *report_error_type(uint32_t type);
+/* {"calls", "p50_ms", "p95_ms", "p99_ms"}. */
+json_t *report_latency(const uint64_t counts[LATENCY_BUCKETS]);
+/* Bytes of the segment that have memory. */
+uint64_t report_segment_memory(const struct segment_header *header);
 
 /* Of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; those that are
  * off are null. */

@@ -86,8 +86,8 @@ void segment_group_put(struct segment *segment, const char *name, const struct b
     add(group_for(segment, name, strlen(name)), 0, totals);
 }
 
-struct breaker_totals segment_group_totals(const struct segment *segment, uint32_t at)
+const struct group_image *segment_group(const struct segment *segment, uint32_t at)
 {
     const struct group_slot *const group = &segment->groups[at];
-    return group->images[group->commits & 1].totals;
+    return &group->images[group->commits & 1];
 }

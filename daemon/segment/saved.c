@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal/error_names.h"
+#include "internal/enum_names.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
@@ -24,19 +24,13 @@
 #define TRIES          5
 
 /* The totals by their names: one list for both ways. */
-#define TOTALS(X)                                                                                          \
-    X(calls)                                                                                               \
-    X(ok)                                                                                                  \
-    X(failures) X(timeouts) X(slow) X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) \
-        X(probes_ok) X(probes_failures) X(probes_slow) X(detected) X(detect_ns) X(recovered) X(recover_ns)
-
-#define NAME(suffix, name) name,
-static const char *const error_names[] = {ERROR_NAMES};
-static const char *const verdict_names[] = {TRIP_VERDICTS(NAME)};
-static const char *const mode_names[] = {TRIP_MODES(NAME)};
-static const char *const reason_names[] = {TRIP_REASONS(NAME)};
-static const char *const state_names[] = {TRIP_STATES(NAME)};
-static const char *const owner_names[] = {MODE_OWNERS(NAME)};
+#define TOTALS(X)                                                                                                  \
+    X(calls)                                                                                                       \
+    X(ok)                                                                                                          \
+    X(failures)                                                                                                    \
+    X(timeouts)                                                                                                    \
+    X(slow) X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) X(probes_ok) X(probes_failures) \
+        X(probes_slow) X(detected) X(detect_ns) X(recovered) X(recover_ns)
 
 /* --------------------------------------------------------------------------------------------------------- writing */
 
@@ -258,7 +252,7 @@ static int put_groups(FILE *file, const struct segment *segment)
     const struct breaker_totals none = {0};
     int error = 0;
     for (uint32_t at = 0; at < segment->header->groups && error == 0; at++) {
-        const struct breaker_totals totals = segment_group_totals(segment, at);
+        const struct breaker_totals totals = segment_group(segment, at)->totals;
         if (memcmp(&totals, &none, sizeof(none)) != 0)
             error =
                 put(file, json_pack("{s:s, s:o}", "group", segment->groups[at].name, "totals", pack_totals(&totals)));

@@ -206,7 +206,8 @@ void segment_errors_untexted(struct segment *segment, uint64_t n);
 void segment_group_take_over(struct segment *segment, uint32_t slot, uint64_t now_ns);
 /* Adds what a snapshot has of a group; "": of breakers without one. */
 void segment_group_put(struct segment *segment, const char *name, const struct breaker_totals *totals);
-struct breaker_totals segment_group_totals(const struct segment *segment, uint32_t at); /* at < header->groups */
+/* The image in force; at < header->groups. */
+const struct group_image *segment_group(const struct segment *segment, uint32_t at);
 /* For segment_recover: finishes what a worker that was killed had begun. */
 void segment_groups_restore(struct segment *segment);
 

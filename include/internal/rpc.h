@@ -68,6 +68,7 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(errors, OBSERVE, RPC_NOTHING,                                                            \
       RPC_NAME | RPC_TYPE | RPC_TRACE | RPC_CORRELATION | RPC_SESSION | RPC_AFTER | RPC_LIMIT) \
     X(analyze, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                         \
+    X(metrics, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                         \
     X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                               \
     X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                                 \
     X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                                   \

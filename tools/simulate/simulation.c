@@ -15,13 +15,13 @@
 #include "caller.h"
 #include "core/adaptive.h"
 #include "instance.h"
+#include "internal/enum_names.h"
 #include "internal/numbers.h"
 #include "protocol/report.h"
 #include "protocol/report_errors.h"
 
-#define NEVER              UINT64_MAX
-#define TIME_MAX_NS        (2 * TRACE_T_MS_MAX * TRIP_MS) /* what a state word can say; no retry goes beyond */
-#define NAME(suffix, name) name,
+#define NEVER       UINT64_MAX
+#define TIME_MAX_NS (2 * TRACE_T_MS_MAX * TRIP_MS) /* what a state word can say; no retry goes beyond */
 
 struct sim_breaker {
     char name[TRIP_NAME_MAX + 1]; /* first: what tsearch compares */
@@ -175,24 +175,21 @@ static void report(const struct simulation *simulation, json_t *event)
 /* breakers_moved_fn. Modes are the trace's own. */
 static void moved(void *context, const struct transition *transition)
 {
-    static const char *const states[] = {TRIP_STATES(NAME)};
-    static const char *const reasons[] = {TRIP_REASONS(NAME)};
     const struct simulation *const simulation = context;
     if (transition->of == OF_STATE)
         report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "t_ms", (json_int_t)transition->at_ms, "breaker",
-                                     transition->name, "event", "transition", "from", states[transition->from], "to",
-                                     states[transition->to], "reason", reasons[transition->reason]));
+                                     transition->name, "event", "transition", "from", state_names[transition->from],
+                                     "to", state_names[transition->to], "reason", reason_names[transition->reason]));
 }
 
 /* Retries, from the second attempt on, say which they are. */
 static void report_verdict(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict,
                            const char *id, uint32_t attempt)
 {
-    static const char *const verdicts[] = {TRIP_VERDICTS(NAME)};
     if (simulation->options.verdicts)
         report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s?, s:o*}", "t_ms", (json_int_t)now_ms(simulation),
-                                     "breaker", breaker->name, "event", "verdict", "verdict", verdicts[verdict], "id",
-                                     id, "attempt", attempt > 1 ? json_integer(attempt) : NULL));
+                                     "breaker", breaker->name, "event", "verdict", "verdict", verdict_names[verdict],
+                                     "id", id, "attempt", attempt > 1 ? json_integer(attempt) : NULL));
 }
 
 /* ---------------------------------------------------------------------------------------------- what tripd is told */
@@ -740,8 +737,8 @@ static void summarize(struct simulation *simulation, struct sim_breaker *breaker
                                  json_object_get(show, "totals"), "open_ms", json_object_get(show, "open_ms"), "opens",
                                  json_object_get(show, "opens"), "trips", json_object_get(show, "trips"), "retries",
                                  (json_int_t)core_of(simulation, breaker)->head.totals.retries, "retries_refused",
-                                 (json_int_t)core_of(simulation, breaker)->head.totals.retries_refused,
-                                 "limits", json_object_get(show, "limits")));
+                                 (json_int_t)core_of(simulation, breaker)->head.totals.retries_refused, "limits",
+                                 json_object_get(show, "limits")));
     json_decref(show);
 }
 

@@ -101,8 +101,8 @@ static void test_what_a_breaker_counted_goes_to_its_group_when_its_slot_is_given
     assert_false(there("payments/db"));
     assert_int_equal(host->segment->header->groups, 2);
     assert_string_equal(host->segment->groups[1].name, "payments");
-    assert_int_equal(segment_group_totals(host->segment, 1).calls, 5);
-    assert_int_equal(segment_group_totals(host->segment, 0).calls, 1);
+    assert_int_equal(segment_group(host->segment, 1)->totals.calls, 5);
+    assert_int_equal(segment_group(host->segment, 0)->totals.calls, 1);
     assert_int_equal(host_head(host, host_breaker(host, "x"))->totals.calls, 0);
 }
 

@@ -172,8 +172,8 @@ static void test_totals_of_breakers_that_are_forgotten_come_back_with_their_grou
     reboot(0);
     assert_int_equal(host->segment->header->groups, 2);
     assert_string_equal(host->segment->groups[1].name, "payments/eu");
-    const struct breaker_totals group = segment_group_totals(host->segment, 1);
-    const struct breaker_totals none = segment_group_totals(host->segment, 0);
+    const struct breaker_totals group = segment_group(host->segment, 1)->totals;
+    const struct breaker_totals none = segment_group(host->segment, 0)->totals;
     assert_memory_equal(&group, &totals, sizeof(group));
     assert_memory_equal(&none, &more, sizeof(none));
 }

@@ -61,7 +61,7 @@ static struct breaker_totals group(const char *name)
 {
     for (uint32_t at = 0; at < segment->header->groups; at++)
         if (strcmp(segment->groups[at].name, name) == 0)
-            return segment_group_totals(segment, at);
+            return segment_group(segment, at)->totals;
     fail_msg("there is no group %s", name);
     return (struct breaker_totals){0};
 }

@@ -1,0 +1,75 @@
+/* The verb `metrics`: what was counted, of breakers, groups, all of them together, and tripd itself. */
+#include <stdio.h>
+
+#include "internal/policy.h"
+#include "print.h"
+#include "protocol/report_metrics.h"
+#include "reading.h"
+
+#define TRIES 5
+
+/* NULL: no memory. */
+static json_t *sums_of(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    struct report_metrics *const metrics = report_metrics_begin(arguments->operand, snapshot_now_ms(snapshot));
+    struct snapshot_breaker breaker;
+    struct snapshot_group group;
+    for (uint32_t at = 0; metrics && at < snapshot_groups(snapshot); at++)
+        if (snapshot_group(snapshot, at, &group))
+            report_metrics_forgotten(metrics, group.name, &group.image);
+    for (uint32_t slot = 0; metrics && slot < snapshot_slots(snapshot); slot++) {
+        if (!snapshot_breaker(snapshot, slot, &breaker))
+            continue;
+        const struct report_counted counted = {.name = breaker.detail.name,
+                                               .slot = slot,
+                                               .incarnation = policy_incarnation(breaker.policy.admission),
+                                               .policy = &breaker.policy,
+                                               .core = &breaker.core,
+                                               .latency = breaker.latency};
+        report_metrics_add(metrics, &counted, true);
+    }
+    return metrics ? report_metrics_end(metrics) : NULL;
+}
+
+static json_t *metrics_of(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    const struct segment_header header = snapshot_header(snapshot);
+    const struct host_metrics host = snapshot_host(snapshot);
+    uint64_t moved = snapshot_groups_moved(snapshot), before;
+    json_t *metrics = NULL;
+    unsigned tries = 0;
+    do { /* a breaker that is forgotten meanwhile is in its group or in the list, and may be missed */
+        before = moved;
+        json_decref(metrics);
+        metrics = sums_of(arguments, snapshot);
+        moved = snapshot_groups_moved(snapshot);
+    } while (moved != before && ++tries < TRIES);
+    if (metrics)
+        json_object_set_new(metrics, "tripd", report_tripd(&header, &host, snapshot_correlation(snapshot).shown));
+    return metrics;
+}
+
+static bool empty(const json_t *metrics)
+{
+    return json_array_size(json_object_get(metrics, "groups")) == 0 &&
+           json_array_size(json_object_get(metrics, "breakers")) == 0;
+}
+
+int verb_metrics(const struct arguments *arguments)
+{
+    struct snapshot *snapshot;
+    int status = reading_open(arguments, &snapshot);
+    if (status != EXIT_DONE)
+        return status;
+    json_t *metrics = snapshot ? metrics_of(arguments, snapshot) : reading_ask(arguments, json_object(), &status);
+    snapshot_close(snapshot);
+    if (status != EXIT_DONE)
+        return status;
+    if (arguments->operand && metrics && empty(metrics)) {
+        fprintf(stderr, "tripctl: no breaker and no group is named %s; `tripctl list` shows those that there are\n",
+                arguments->operand);
+        json_decref(metrics);
+        return EXIT_REFUSED;
+    }
+    return reading_show(arguments, metrics, print_metrics);
+}
