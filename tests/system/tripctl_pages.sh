@@ -22,6 +22,12 @@ shown=$("$TRIPCTL" config show --json)
 # Breakers: more than a page, one of them frozen.
 for i in {1..130}; do echo "g/$i S"; done | "$TRIP_BUILD_DIR/tests/support/report_outcomes" >"$folder/reported"
 "$TRIPCTL" force-open g/60 >/dev/null
+for where in "$TRIP_SHM_DIR" /nonexistent; do # from the segment, and over the socket
+    metrics=$(TRIP_SHM_DIR=$where "$TRIPCTL" --json metrics g)
+    [ "$(grep -o '"name":"g/' <<<"$metrics" | wc -l)" -eq 130 ] || fail "metrics do not name 130 breakers: $metrics"
+    [ "$(grep -o '"name":"g"' <<<"$metrics" | wc -l)" -eq 1 ] || fail "metrics do not name the group once"
+    [ "$(json_value groups.0.calls <<<"$metrics")" -eq 130 ] || fail "the group has $(json_value groups.0.calls <<<"$metrics") calls"
+done
 hits=$("$TRIPCTL" trip 'g/*')
 [ "$(grep -c '^g/' <<<"$hits")" -eq 130 ] || fail "trip names $(grep -c '^g/' <<<"$hits") breakers instead of 130"
 [ "$(tail -n 3 <<<"$hits")" = "129 breakers tripped
