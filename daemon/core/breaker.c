@@ -95,21 +95,30 @@ struct condition {
     trip_reason reason;
     enum call_kind of; /* CALL_FAILED or CALL_SLOW */
     bool rate;
-    size_t limit; /* where the settings have it: calls, or permille for a rate; 0: the condition is off */
+    size_t limit; /* its offset in the settings: calls, or permille for a rate; 0: the condition is off */
 };
 
-/* Every condition over the window. No other place lists them. */
-static const struct condition conditions[] = {
-    {TRIP_REASON_FAILURES, CALL_FAILED, false, offsetof(struct breaker_settings, trip.failures)},
-    {TRIP_REASON_FAILURE_RATE, CALL_FAILED, true, offsetof(struct breaker_settings, trip.failure_rate)},
-    {TRIP_REASON_SLOW_RATE, CALL_SLOW, true, offsetof(struct breaker_settings, trip.slow_rate)},
-};
+#define CONDITION(reason, key, of, rate) {TRIP_REASON_##reason, of, rate, offsetof(struct breaker_settings, trip.key)},
+static const struct condition conditions[] = {WINDOW_CONDITIONS(CONDITION)};
 #define CONDITIONS_END (conditions + sizeof(conditions) / sizeof(conditions[0]))
+
+static uint64_t limit_of(const struct condition *condition, const struct breaker_settings *settings)
+{
+    return *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
+}
+
+bool core_counts(const struct breaker_settings *settings, enum call_kind kind)
+{
+    for (const struct condition *each = conditions; each < CONDITIONS_END; each++)
+        if (each->of == kind && limit_of(each, settings))
+            return true;
+    return false;
+}
 
 /* How many calls of its kind complete the condition, among so many calls. CORE_NEVER: none do. */
 static uint64_t needed(const struct condition *condition, const struct breaker_settings *settings, uint64_t calls)
 {
-    const uint64_t limit = *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
+    const uint64_t limit = limit_of(condition, settings);
     if (limit == 0 || (condition->rate && calls == 0))
         return CORE_NEVER;
     return condition->rate ? (calls * limit + PERMILLE - 1) / PERMILLE : limit;

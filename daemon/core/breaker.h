@@ -20,6 +20,16 @@
 
 #define CORE_NEVER UINT64_MAX
 
+/* The trip conditions over the window: X(REASON, key of `trip:`, which calls it counts, is its limit a rate?). A limit
+ * of 0 turns the condition off. */
+#define WINDOW_CONDITIONS(X)                         \
+    X(FAILURES, failures, CALL_FAILED, false)        \
+    X(FAILURE_RATE, failure_rate, CALL_FAILED, true) \
+    X(SLOW_RATE, slow_rate, CALL_SLOW, true)
+
+/* Is a trip condition over the window on that counts calls of this kind (CALL_FAILED or CALL_SLOW)? */
+bool core_counts(const struct breaker_settings *settings, enum call_kind kind);
+
 struct core_state {
     struct core_head
         head; /* the sums that everyone reads: kept equal to the window's and the totals by each function */

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 
+#include "core/breaker.h"
 #include "core/limiter.h"
 
 #define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
@@ -11,7 +12,7 @@
 /* Where a rule needs the latency of every call. Else clients time a sample, for people and for hedging. */
 static bool times_calls(const struct breaker_settings *settings)
 {
-    return settings->trip.slow_rate || settings->trip.stall_after || settings->trip.in_flight ||
+    return core_counts(settings, CALL_SLOW) || settings->trip.stall_after || settings->trip.in_flight ||
            (settings->concurrency.max && settings->concurrency.adaptive != LIMITER_NONE);
 }
 
