@@ -40,8 +40,8 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
 {
     struct core_head *const head = &segment_begin(breakers->segment, slot)->head;
     head->totals = breaker->totals;
-    head->opens = breaker->opens;
-    head->open_ms = breaker->open_ms;
+#define RESTORE_SUM(field) head->field = breaker->field;
+    SAVED_SUMS(RESTORE_SUM)
     memcpy(head->trips, breaker->trips, sizeof(head->trips));
     segment_commit(breakers->segment);
     for (size_t i = 0; i < breaker->latency_count; i++)

@@ -161,12 +161,15 @@ static json_t *pack_breaker(const struct segment *segment, uint32_t slot, const 
 {
     const struct core_head head = head_of(segment, slot);
     const uint8_t reason = segment->details[slot].reason;
-    return json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot),
-                     "reason", reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
-                     (json_int_t)segment->details[slot].made_by, "open_until_unix_ms",
-                     number(open_until_unix_ms(segment, slot, times)), "opens", number(head.opens), "open_ms",
-                     number(head.open_ms), "totals", pack_totals(&head.totals), "trips", pack_trips(&head), "modes",
-                     pack_modes(segment, slot, times), "latency", pack_latency(segment, slot));
+    json_t *const map =
+        json_pack("{s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "breaker", segment_name(segment, slot), "reason",
+                  reason_names[reason < TRIP_REASON_COUNT ? reason : TRIP_REASON_NONE], "made_by",
+                  (json_int_t)segment->details[slot].made_by, "open_until_unix_ms",
+                  number(open_until_unix_ms(segment, slot, times)), "totals", pack_totals(&head.totals), "trips",
+                  pack_trips(&head), "modes", pack_modes(segment, slot, times), "latency", pack_latency(segment, slot));
+#define PACK_SUM(field) json_object_set_new(map, #field, number(head.field));
+    SAVED_SUMS(PACK_SUM)
+    return map;
 }
 
 static json_t *pack_pattern(const struct pattern_slot *pattern, const struct times *times)
@@ -394,8 +397,8 @@ static int breaker_of(const json_t *map, struct saved_breaker *breaker, const ch
         return bad(ret_why, "a breaker's reason is none of those known");
     breaker->reason = (trip_reason)reason;
     breaker->open_until_unix_ms = number_of(map, "open_until_unix_ms");
-    breaker->opens = number_of(map, "opens");
-    breaker->open_ms = number_of(map, "open_ms");
+#define READ_SUM(field) breaker->field = number_of(map, #field);
+    SAVED_SUMS(READ_SUM)
     breaker->made_by = user_of(map, "made_by");
 #define READ_TOTAL(field) breaker->totals.field = number_of(totals, #field);
     TOTALS(READ_TOTAL)

@@ -33,11 +33,15 @@ struct saved_latency {
     uint64_t calls;
 };
 
+/* The sums of core_head that outlive a reboot, besides totals and trips. */
+#define SAVED_SUMS(X) X(opens) X(open_ms)
+
+#define SAVED_SUM(field) uint64_t field;
 struct saved_breaker {
     char name[TRIP_NAME_MAX + 1];
     trip_reason reason;          /* of the last opening */
     uint64_t open_until_unix_ms; /* 0: it was closed or ramping */
-    uint64_t opens, open_ms;
+    SAVED_SUMS(SAVED_SUM)
     uint32_t made_by; /* a user */
     struct breaker_totals totals;
     uint64_t trips[TRIP_REASON_COUNT];
