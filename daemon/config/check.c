@@ -7,8 +7,9 @@
 #include "internal/layout.h"
 #include "internal/state_word.h"
 
-/* Keys that a word beside them makes void: size in a window of time. Beside the written word that is a surprise; with
- * the word left out the writer meant the other one. */
+/* Complains about keys that another key's word makes void: window.size has no effect with `type: time`. Where the file
+ * says `type: time` this is a note; where it leaves `type` out, the writer meant the other type, and it is a problem.
+ */
 static void check_void_keys(const struct check *check)
 {
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
@@ -36,7 +37,7 @@ static const struct {
 } window_conditions[] = {WINDOW_CONDITIONS(CONDITION)};
 #define CONDITION_COUNT (sizeof(window_conditions) / sizeof(window_conditions[0]))
 
-/* Refuses a condition of more calls than the window holds. */
+/* Refuses a condition that needs more calls than the window holds. */
 static void check_count(const struct check *check, enum config_key_id id)
 {
     const unsigned long long size = check->settings->window.size;
@@ -102,7 +103,7 @@ static void check_open(const struct check *check)
                        by_default(check, KEY_open_max), span);
 }
 
-/* A multiplier that nothing lets grow, written or not. */
+/* Notes a multiplier of open times that can have no effect, whether the file states it or not. */
 static void check_growth(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
@@ -201,7 +202,8 @@ void config_check_breaker(const struct breaker_settings *settings, const struct 
     config_check_load(&check);
 }
 
-/* Matching with the other pattern as the text, where its wildcards are letters that only a wildcard as wide takes. */
+/* Matches the pattern against the other pattern's text. The other one's wildcards are letters there, which only a
+ * wildcard at least as wide takes. */
 bool config_pattern_covers(const char *pattern, const char *other)
 {
     const char *star = NULL, *resume = NULL;

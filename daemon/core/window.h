@@ -16,18 +16,18 @@ struct window_bucket {
 };
 
 struct window {
-    uint8_t type; /* enum window_type it was built for */
+    uint8_t type; /* enum window_type */
     uint32_t size;
     uint64_t span_ns;
-    uint64_t calls, failures, slow; /* in the window now */
-    uint32_t next;                  /* count: place of the next call; `calls` places before it are filled */
-    uint64_t bucket;                /* time: number of the newest bucket, now / (span / 10) */
+    uint64_t calls, failures, slow; /* calls that are in the window now */
+    uint32_t next;                  /* count window: place of the next call; the `calls` places before it are filled */
+    uint64_t bucket;                /* time window: number of the newest bucket, now / (span / 10) */
     struct window_bucket buckets[WINDOW_BUCKETS];
     uint64_t failed[SETTINGS_WINDOW_MAX / 64];
     uint64_t slowed[SETTINGS_WINDOW_MAX / 64];
 };
 
-/* How a call ended: bits. */
+/* How a call ended, as bits. */
 enum call_kind { CALL_OK = 0, CALL_FAILED = 1, CALL_SLOW = 2, CALL_FAILED_SLOW = 3, CALL_KINDS = 4 };
 
 static inline enum call_kind call_kind(bool failed, bool slow)
@@ -37,21 +37,21 @@ static inline enum call_kind call_kind(bool failed, bool slow)
 
 void window_init(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_clear(struct window *window);
-/* Another size keeps the latest calls that fit; another type or span starts empty. */
+/* Changes the window's shape. Another size keeps the latest calls that fit; another type or span starts empty. */
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
-/* Time windows: lets go of what is older than the span. Count windows: nothing. */
+/* Makes a time window forget what is older than its span. A count window forgets nothing. */
 void window_advance(struct window *window, uint64_t now_ns);
 
-/* What window_advance would leave, without touching the window: for judging. */
+/* The sums that window_advance would leave; the window stays as it is. */
 struct window_sums {
     uint64_t calls, failures, slow;
 };
 struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
-/* Likewise, had n more equal calls come in the newest bucket. */
+/* Returns likewise the sums after n more equal calls in the newest bucket. */
 struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 
-/* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
+/* Copies the part that is in use: for a count window of 100 a fraction of sizeof(struct window). */
 void window_copy(struct window *to, const struct window *from);
 
 #endif
