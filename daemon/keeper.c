@@ -58,7 +58,7 @@ const char *keeper_mend(int error)
     return error == -EMFILE ? "; raise LimitNOFILE= in tripd's unit or `ulimit -n`" : "";
 }
 
-/* ---- lanes */
+/* ------------------------------------------------------------------------------------------------------------ lanes */
 
 #define PLACES (LANES_MAX + 1 + KEEPER_ASIDE) /* with place 0, which is unused */
 
@@ -171,7 +171,7 @@ static void worker_kill(const struct keeper *keeper)
         kill(keeper->worker, SIGKILL);
 }
 
-/* ---- is the worker held by something? */
+/* --------------------------------------------------------------------------------- is the worker held by something? */
 
 static uint32_t beats_of(const struct keeper *keeper)
 {
@@ -200,7 +200,7 @@ static void look(struct keeper *keeper, uint64_t now)
     worker_kill(keeper);
 }
 
-/* ---- messages from the worker */
+/* ----------------------------------------------------------------------------------------- messages from the worker */
 
 static void answer_kept(struct keeper *keeper, const struct keeper_message *asked, int error)
 {
@@ -278,7 +278,7 @@ static void receive(struct keeper *keeper)
             close(fds[i]);
 }
 
-/* ---- the worker's life */
+/* ------------------------------------------------------------------------------------------------ the worker's life */
 
 static void become_worker(struct keeper *keeper, pid_t parent, int socket)
 {
@@ -422,7 +422,7 @@ static void reap(struct keeper *keeper)
             worker_died(keeper, status);
 }
 
-/* ---- signals */
+/* ---------------------------------------------------------------------------------------------------------- signals */
 
 static void stop(struct keeper *keeper)
 {
@@ -470,7 +470,7 @@ static int block_signals(int *ret_fd)
     return 0;
 }
 
-/* ---- the loop */
+/* --------------------------------------------------------------------------------------------------------- the loop */
 
 static void deadline_passed(struct keeper *keeper)
 {

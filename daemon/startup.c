@@ -29,7 +29,7 @@ static const char *mend(int error)
 #define FDS_PER_LANE 2   /* memfd and pidfd */
 #define FDS_BESIDE   512 /* root's connections, log, loop, and what others sent until it is closed */
 
-/* ---- paths and config */
+/* ------------------------------------------------------------------------------------------------- paths and config */
 
 static int find_paths(struct startup *startup)
 {
@@ -79,7 +79,7 @@ static int read_config(struct startup *startup)
     return 0;
 }
 
-/* ---- one tripd an instance */
+/* -------------------------------------------------------------------------------------------- one tripd an instance */
 
 static void say_foreign_lock(const char *path)
 {
@@ -141,7 +141,7 @@ void startup_descriptors(const struct config *config)
                 (unsigned long long)limit.rlim_max, config->limits.max_lanes, (unsigned long long)wanted);
 }
 
-/* ---- segment and commons */
+/* ---------------------------------------------------------------------------------------------- segment and commons */
 
 static struct notify_fd *inherited_named(struct startup *startup, const char *name)
 {
@@ -267,7 +267,7 @@ static int open_commons(struct startup *startup)
     return 0;
 }
 
-/* ---- the socket */
+/* ------------------------------------------------------------------------------------------------------- the socket */
 
 /* A socket unit's is used wherever it listens; the store's only if its name is still there. */
 static bool inherit_listener(struct startup *startup)
@@ -301,7 +301,7 @@ static int open_listener(struct startup *startup)
     return 0;
 }
 
-/* ---- all of it */
+/* -------------------------------------------------------------------------------------------------------- all of it */
 
 static int open_systemd(struct startup *startup)
 {

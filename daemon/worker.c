@@ -49,7 +49,7 @@ struct worker {
     bool nameless;         /* the segment's name was lost, and the log has said so */
 };
 
-/* ---- transitions */
+/* ------------------------------------------------------------------------------------------------------ transitions */
 
 #define NAME(suffix, name) name,
 static const char *const state_names[] = {TRIP_STATES(NAME)};
@@ -82,7 +82,7 @@ static void log_transition(void *context, const struct transition *moved)
              NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(by_names, moved->by), steps);
 }
 
-/* ---- when the breakers want to be called */
+/* ------------------------------------------------------------------------------ when the breakers want to be called */
 
 /* True: earlier than the loop knew when it last asked its timers. */
 static bool arm_due(struct worker *worker)
@@ -142,7 +142,7 @@ static int advance(void *context, uint64_t ns)
     return 0;
 }
 
-/* ---- once a second */
+/* ---------------------------------------------------------------------------------------------------- once a second */
 
 static void count(struct worker *worker)
 {
@@ -212,7 +212,7 @@ static void beat(void *context, struct loop_timer *timer)
     loop_timer_arm(timer, worker->next_beat);
 }
 
-/* ---- config */
+/* ----------------------------------------------------------------------------------------------------------- config */
 
 static void configure(struct worker *worker, struct config *config)
 {
@@ -334,7 +334,7 @@ static void refresh_config(struct worker *worker)
     free(names);
 }
 
-/* ---- signals */
+/* ---------------------------------------------------------------------------------------------------------- signals */
 
 static void signalled(void *context, int signal)
 {
@@ -348,7 +348,7 @@ static void signalled(void *context, int signal)
         reloaded(worker, error, NULL);
 }
 
-/* ---- birth */
+/* ------------------------------------------------------------------------------------------------------------ birth */
 
 static bool kernel_has_peer_pidfds(void)
 {

@@ -31,7 +31,9 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 void bench_report_timed(const char *path, double ns, double clock_reads, const char *bound, double bound_ns,
                         const char *target, double limit);
 
-/* ---- the stage: a tripd of our own in a folder of its own, found through the environment */
+/* -------------------------------------------------------------------------------------------------------- the stage */
+
+/* A tripd of our own in a folder of its own, which clients find through the environment. */
 struct bench_stage {
     char folder[64];
     pid_t keeper, worker;
@@ -42,7 +44,7 @@ void stage_stop(struct bench_stage *stage);
 trip_client *stage_client(void);
 trip_breaker *stage_breaker(trip_client *client, const char *name);
 
-/* ---- clocks and cores */
+/* ------------------------------------------------------------------------------------------------- clocks and cores */
 uint64_t bench_ticks(void);
 /* What one look at libtrip's clock costs on this machine: the least of many rounds, measured once. */
 double bench_clock_read_ns(void);
@@ -70,7 +72,7 @@ double bench_percentile(double *samples, size_t count, double percent);
 /* How thorough: `--quick` is a tenth. */
 extern unsigned bench_effort; /* percent */
 
-/* ---- the rows, by file */
+/* ------------------------------------------------------------------------------------------------ the rows, by file */
 void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone and in two processes */
 void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, alone and in two processes */
 void bench_many(void);     /* bench_many.c: many breakers, threads and processes */
@@ -81,7 +83,7 @@ void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Re
 void bench_impact(void);   /* bench_impact.c: a prefork server with and without libtrip */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
 
-/* ---- bounds: the same kind of call into a shared library, libtripbound */
+/* ------------------------------------------------ bounds: the same kind of call into a shared library, libtripbound */
 int bound_load_branch(const uint64_t *words);
 void bound_load_branch_count(const uint64_t *words, uint64_t *counters);
 

@@ -86,7 +86,10 @@ static void bound_cas(void *context, uint64_t times)
     }
 }
 
-/* ---- failures. tripd is awake and not draining at the moment: its worker is stopped after its doorbell was rung. */
+/* --------------------------------------------------------------------------------------------------------- failures */
+
+/* The rows measure failures while tripd is awake but not draining: its worker is stopped after its doorbell was rung.
+ */
 
 #define BURST 400 /* a lane's ring has 512 places */
 

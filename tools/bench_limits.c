@@ -95,7 +95,7 @@ static void swap_contended(void *context, uint64_t times)
     }
 }
 
-/* ---- alone */
+/* ------------------------------------------------------------------------------------------------------------ alone */
 
 static void name_budgets(struct limits *limits)
 {
@@ -134,7 +134,7 @@ static void alone(void)
     trip_close(limits.client);
 }
 
-/* ---- two processes */
+/* ---------------------------------------------------------------------------------------------------- two processes */
 
 static void *prepare(unsigned round)
 {

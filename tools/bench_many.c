@@ -21,8 +21,10 @@
 #define PROCESSES_MAX 1000
 #define ATTACH_MOST_S 20
 
-/* ---- a thousand breakers in turn, beside the same walk by hand: from a handle to what it is bound to, from there to a
- * line of settings, one of state, and two of counters, at the strides that libtrip and tripd have them */
+/* -------------------------------------------------------------------------------------- a thousand breakers in turn */
+
+/* The bound makes the same walk by hand: from a handle to its binding, from there to a line of settings, one of state,
+ * and two of counters, with the strides of libtrip's and tripd's tables. */
 
 #define HANDLE_STRIDE  832 /* a trip_breaker in the heap */
 #define BINDING_STRIDE 224
@@ -167,7 +169,7 @@ static void thousand_breakers(void)
     trip_close(client);
 }
 
-/* ---- thirty threads that have reported and sleep */
+/* ---------------------------------------------------------------------- thirty threads that have reported and sleep */
 
 struct crowd {
     trip_breaker *ok;
@@ -241,7 +243,7 @@ static void thirty_threads(void)
     trip_close(client);
 }
 
-/* ---- processes that attach at the same time */
+/* --------------------------------------------------------------------------- processes that attach at the same time */
 
 struct start {
     unsigned ready, done;

@@ -26,7 +26,7 @@ static const char config[] = "breakers:\n"
                              "    trip: {slow_rate: 100%}\n"
                              "  - match: \"*\"\n";
 
-/* ---- libtrip */
+/* ---------------------------------------------------------------------------------------------------------- libtrip */
 
 struct ours {
     trip_breaker *untimed, *timed;
@@ -60,7 +60,7 @@ static void begin_end_timed(void *context, uint64_t times)
     call_through(((struct ours *)context)->timed, times);
 }
 
-/* ---- a robust mutex that processes share */
+/* ------------------------------------------------------------------------------ a robust mutex that processes share */
 
 static struct by_mutex {
     pthread_mutex_t lock;
@@ -123,7 +123,7 @@ static void *prepare_nothing(unsigned round)
     return NULL;
 }
 
-/* ---- Redis over a Unix socket: one round trip to look, one to count */
+/* --------------------------------------------------- Redis over a Unix socket: one round trip to look, one to count */
 
 static char redis_path[96];
 
@@ -201,7 +201,7 @@ static void redis_call(void *context, uint64_t times)
     }
 }
 
-/* ---- rows */
+/* ------------------------------------------------------------------------------------------------------------- rows */
 
 static void least_of(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times, double *one, double *two)
 {

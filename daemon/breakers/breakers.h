@@ -86,8 +86,9 @@ void breakers_tick(struct breakers *breakers);
 /* New settings by SIGHUP or tripctl: state and window stay. */
 void breakers_reconfigure(struct breakers *breakers, const struct config *config);
 
-/* ---- what operators do. who: uid and reason for ring and details. All return 0 or -errno; -ENOENT: no such breaker.
- */
+/* ------------------------------------------------------------------------------------------------ what operators do */
+
+/* Who acts, for ring and details. The functions below return 0 or -errno; -ENOENT: there is no such breaker. */
 struct breakers_actor {
     enum transition_by by;
     uint32_t uid;

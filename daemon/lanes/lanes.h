@@ -66,7 +66,7 @@ bool lane_abandoned(const struct lane *lane);
 /* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */
 bool lane_charge(struct lane *lane, size_t bytes);
 
-/* ---- for who reads one */
+/* ------------------------------------------------------------------------------------------------ for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 /* Has its process a handle that is bound to this breaker's slot? As the client says. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);

@@ -28,7 +28,7 @@ struct closer {
     bool stopping;
 };
 
-/* ---- the queue; the mutex is held */
+/* ------------------------------------------------------------------------------------- the queue; the mutex is held */
 
 static bool empty(const struct closer *closer)
 {
@@ -70,7 +70,7 @@ static int take(struct closer *closer)
     return fd;
 }
 
-/* ---- closing */
+/* ---------------------------------------------------------------------------------------------------------- closing */
 
 static void interrupt(int signal)
 {
@@ -97,7 +97,7 @@ static void interrupt_every(timer_t timer, long ns)
     timer_settime(timer, 0, &(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
 }
 
-/* ---- threads */
+/* ---------------------------------------------------------------------------------------------------------- threads */
 
 static void *run(void *argument)
 {
@@ -201,7 +201,7 @@ struct closer *closer_stop(struct closer *closer)
     return NULL;
 }
 
-/* ---- for the loop */
+/* ----------------------------------------------------------------------------------------------------- for the loop */
 
 void closer_close(struct closer *closer, int fd)
 {

@@ -35,7 +35,7 @@ struct attach {
     bool told_names, told_quota, told_lanes, told_memory; /* the log has said so */
 };
 
-/* ---- sessions */
+/* --------------------------------------------------------------------------------------------------------- sessions */
 
 static void session_close(struct session *session)
 {
@@ -66,8 +66,10 @@ static int session_new(struct attach *attach, struct loop_connection *connection
     return 0;
 }
 
-/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. A peer that is gone already reads no
- * answer, but what it sent before it went still comes and counts. */
+/* ---------------------------------------------------------------------------------------------------------- answers */
+
+/* Each of these functions returns 0, or the -errno for which the connection has to end. A peer that is gone reads no
+ * answer, but what it sent before it went still arrives and counts. */
 
 static int answer(struct session *session, const void *packet, size_t size, const int *fds, size_t fd_count)
 {
@@ -127,7 +129,7 @@ static int answer_attached(struct session *session)
     return answer(session, &packet, sizeof(packet), NULL, 0);
 }
 
-/* ---- what is full is said once: how often, the segment counts */
+/* --------------------------------------------------------- what is full is said once: how often, the segment counts */
 
 static void say_no_lane(struct attach *attach, int error, uid_t uid)
 {
@@ -168,7 +170,7 @@ static void say_no_place(struct session *session, const char *name, int error)
                     attach->options.segment->used_count, name);
 }
 
-/* ---- hello */
+/* ------------------------------------------------------------------------------------------------------------ hello */
 
 static bool may_report(const struct session *session)
 {
@@ -196,7 +198,7 @@ static int take_hello(struct session *session, const struct wire_hello *hello)
     return welcome(session);
 }
 
-/* ---- attach */
+/* ----------------------------------------------------------------------------------------------------------- attach */
 
 static void lane_kept(void *context, int error)
 {
@@ -274,7 +276,7 @@ static int take_attach(struct session *session, const struct wire_attach *reques
     return refuse(session, error, "%s", why);
 }
 
-/* ---- resolve */
+/* ---------------------------------------------------------------------------------------------------------- resolve */
 
 static bool may_ask(const struct session *session)
 {
@@ -301,7 +303,7 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
     return answer(session, &resolved, sizeof(resolved), NULL, 0);
 }
 
-/* ---- openings */
+/* --------------------------------------------------------------------------------------------------------- openings */
 
 static int take_openings(struct session *session, const struct wire_openings *packet)
 {
@@ -314,7 +316,7 @@ static int take_openings(struct session *session, const struct wire_openings *pa
     return answer(session, &taken, sizeof(taken), NULL, 0);
 }
 
-/* ---- packets */
+/* ---------------------------------------------------------------------------------------------------------- packets */
 
 /* -errno: it is no packet that may come now. */
 static int take_packet(struct session *session, struct loop_message *message)
@@ -382,7 +384,7 @@ void attach_look(struct attach *attach)
     }
 }
 
-/* ---- the whole */
+/* -------------------------------------------------------------------------------------------------------- the whole */
 
 int attach_new(const struct attach_options *options, struct attach **ret_attach)
 {

@@ -38,7 +38,7 @@ struct clients {
     uint32_t asked_last; /* whether it dumps core */
 };
 
-/* ---- what the keeper is told */
+/* ------------------------------------------------------------------------------------------ what the keeper is told */
 
 static int tell_keeper(struct clients *clients, enum keeper_kind kind, const struct client *client)
 {
@@ -62,7 +62,7 @@ void clients_ready(struct clients *clients)
     (void)tell_keeper(clients, KEEPER_READY, NULL);
 }
 
-/* ---- what people are shown */
+/* -------------------------------------------------------------------------------------------- what people are shown */
 
 static void show(struct client *client)
 {
@@ -89,7 +89,7 @@ static void grant(struct client *client)
     lane_grant(client->lane, client->clients->options.segment->header->commons_number);
 }
 
-/* ---- the end of a client */
+/* ---------------------------------------------------------------------------------------------- the end of a client */
 
 /* Whatever is left of it after its process: its last reports were counted, its permits are free, its number too. */
 static void client_free(struct client *client, bool drop)
@@ -204,7 +204,7 @@ uint32_t client_number(const struct client *client)
     return client->number;
 }
 
-/* ---- a new client */
+/* ----------------------------------------------------------------------------------------------------- a new client */
 
 static struct client *client_new(struct clients *clients, uint32_t number, int pidfd)
 {
@@ -337,7 +337,7 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
     return 0;
 }
 
-/* ---- the keeper's answers */
+/* --------------------------------------------------------------------------------------------- the keeper's answers */
 
 static void kept(struct clients *clients, const struct keeper_message *message)
 {
@@ -380,7 +380,7 @@ static void keeper_hung_up(void *context, struct loop_connection *connection, in
     kill(getpid(), SIGKILL);
 }
 
-/* ---- what the worker before us left */
+/* ----------------------------------------------------------------------------------- what the worker before us left */
 
 static void inherit_lane(struct clients *clients, const struct keeper_lane *held)
 {

@@ -288,7 +288,7 @@ static int answer(struct control_connection *connection, const struct request *r
     return 0;
 }
 
-/* ---- answers that come later */
+/* ------------------------------------------------------------------------------------------ answers that come later */
 
 static void answer_awaited(struct control_connection *connection, json_t *error, json_t *result)
 {
@@ -354,7 +354,7 @@ void control_reloaded(struct control *control, int error, const char *said)
     }
 }
 
-/* ---- whose request is next */
+/* -------------------------------------------------------------------------------------------- whose request is next */
 
 static struct request *take_first(struct asker *asker)
 {

@@ -119,7 +119,7 @@ int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, 
     return error;
 }
 
-/* ---- a call, its parameters last */
+/* -------------------------------------------------------------------------------------- a call, its parameters last */
 
 /* Reads the next value, which has to be a number or a string. */
 static int next_value(const uint8_t **data, size_t *left, json_t **ret_value, const char **ret_why)

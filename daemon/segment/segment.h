@@ -75,7 +75,7 @@ struct segment *segment_unmap(struct segment *segment);
 /* How many breakers and lanes there may be from now on; those that are there stay. */
 void segment_bounds(struct segment *segment, uint32_t max_breakers, uint32_t max_lanes);
 
-/* ---- names and slots */
+/* -------------------------------------------------------------------------------------------------- names and slots */
 /* -ENOENT. */
 int segment_find(const struct segment *segment, const char *name, uint32_t *ret_slot);
 /* The least that `slots` should be for the next name: a free slot rests as long as may be, so those that were never
@@ -97,7 +97,7 @@ bool segment_full(const struct segment *segment); /* segment_take would find no 
 const char *segment_name(const struct segment *segment, uint32_t slot);
 uint32_t segment_incarnation(const struct segment *segment, uint32_t slot);
 
-/* ---- policy: settings and modes as clients judge by them */
+/* -------------------------------------------------------------- policy: settings and modes as clients judge by them */
 struct segment_policy {
     uint32_t threshold;
     bool watched;
@@ -128,7 +128,7 @@ void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uin
 /* For people: written if it is not what they are shown already. */
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown);
 
-/* ---- details (each one sequence-locked write) */
+/* ------------------------------------------------------------------------- details (each one sequence-locked write) */
 /* Before the step: should tripd be killed after it, the next worker knows whose it was. 0: none is taken. */
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word);
 void segment_detail_state(struct segment *segment, uint32_t slot, trip_reason reason, uint64_t now_ms,
@@ -144,7 +144,9 @@ void segment_detail_made_by(struct segment *segment, uint32_t slot, uid_t uid);
 void segment_detail_hidden(struct segment *segment, uint32_t slot, uint64_t since_ms); /* 0: it is not */
 void segment_detail_match(struct segment *segment, uint32_t slot, const char *match);
 
-/* ---- calls by latency. A group whose memory cannot be had is not shown: -ENOSPC is no error of the caller's. */
+/* ------------------------------------------------------------------------------------------------- calls by latency */
+
+/* Adds calls of one latency group. A group that gets no memory is not shown: the caller need not know. */
 void segment_latency_add(struct segment *segment, uint32_t slot, uint32_t group, const uint32_t calls[LATENCY_GROUP]);
 void segment_latency_put(struct segment *segment, uint32_t slot, uint32_t bucket, uint64_t calls); /* in their place */
 void segment_latency_read(const struct segment *segment, uint32_t slot, uint64_t ret_counts[LATENCY_BUCKETS]);
@@ -154,20 +156,22 @@ void segment_latency_restore(struct segment *segment);
 
 void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
 
-/* ---- one commons takes the place of another: internal/succession.h. First it is noted which breakers have moved; when
- * the new words are filled, the commons comes into force, and admission words carry its number. A worker that dies in
- * between leaves all of it to the next one, which begins again. */
+/* ------------------------------------------------------------------------------------- one commons succeeds another */
+
+/* See internal/succession.h. First tripd notes which breakers have moved; once the new words are filled, the new
+ * commons comes into force, and admission words carry its number. A worker that dies in between leaves all of this to
+ * the next worker, which begins again. */
 void segment_commons_begin(struct segment *segment);
 void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 
-/* ---- the transition ring; fills in sequence, times and name */
+/* ----------------------------------------------------------- the transition ring; fills in sequence, times and name */
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
 /* Completes what a worker that died had begun. */
 void segment_transitions_restore(struct segment *segment);
 /* The first that is there at or after `index`: the next one is at or after its sequence. False: there is none. */
 bool segment_event(const struct segment *segment, uint64_t index, struct transition *ret_event);
 
-/* ---- core images, and the one transaction (internal/layout.h: the journal) */
+/* -------------------------------------------- core images, and the one transaction (internal/layout.h: the journal) */
 /* Was no call of this breaker ever counted, and has it never opened? */
 bool segment_never_called(const struct segment *segment, uint32_t slot);
 const struct core_state *segment_core(const struct segment *segment, uint32_t slot); /* the image in force */
@@ -186,7 +190,7 @@ void segment_recover(struct segment *segment);
 /* A lane came back: its pending marks are stored and forgotten. */
 void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id);
 
-/* ---- errors, for people: errors.c */
+/* ------------------------------------------------------------------------------------- errors, for people: errors.c */
 /* Memory for the records, and how errors are analysed from now on; another window begins with empty rows. -ENOSPC: as
  * before. */
 int segment_correlation_publish(struct segment *segment, const struct correlation_settings *settings);
@@ -201,18 +205,20 @@ bool segment_error_after(const struct segment *segment, uint64_t after, struct e
 bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
-/* ---- attached processes, for people */
+/* ----------------------------------------------------------------------------------- attached processes, for people */
 void segment_client_set(struct segment *segment, uint32_t lane, const struct client_slot *client);
 void segment_client_clear(struct segment *segment, uint32_t lane);
 
-/* ---- modes by pattern. The same pattern again is replaced; one that ran out gives its place, and so does auto above
- * nothing older. -ENOSPC. */
+/* ------------------------------------------------------------------------------------------------- modes by pattern */
+
+/* Sets the mode of all breakers that match the pattern, now and later; replaces the pattern if it is there already. A
+ * mode that ran out gives up its place, and so does an `auto` with no older pattern below it. 0 or -ENOSPC. */
 int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode mode, uint64_t until_ms, uint32_t uid,
                         const char *reason, uint64_t now_ms);
 /* The one that binds this name now; NULL if none does. */
 const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms);
 
-/* ---- header */
+/* ----------------------------------------------------------------------------------------------------------- header */
 void segment_round(struct segment *segment);     /* moves on: clients announce anew which meters move */
 void segment_heartbeat(struct segment *segment); /* real CLOCK_MONOTONIC, state RUNNING */
 /* How clients read the TSC from now on; writes nothing if it stays. */

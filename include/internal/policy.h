@@ -229,7 +229,7 @@ static inline uint64_t half_open_max_wait_ms(uint64_t half_open)
     return half_open >> 8 & 0xffffffff;
 }
 
-/* ---- limits and retries */
+/* ----------------------------------------------------------------------------------------------- limits and retries */
 
 enum policy_limit {
     POLICY_TICKETS = 1,

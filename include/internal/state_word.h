@@ -281,7 +281,7 @@ static inline trip_state word_shown_state(uint64_t word)
     }
 }
 
-/* ---- evidence words: epoch 20 | count 44 */
+/* ------------------------------------------------------------------------------ evidence words: epoch 20 | count 44 */
 
 #define EVIDENCE_COUNT_MASK ((UINT64_C(1) << 44) - 1)
 
