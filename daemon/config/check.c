@@ -84,8 +84,7 @@ static void check_trip(const struct check *check)
         config_problem(check->notes, line_of(check, KEY_trip_stall_after, KEY_trip_slow_after),
                        "trip.stall_after is not longer than slow_after: calls that begin and end count as stalled "
                        "before they could count as slow");
-    if (!settings->trip.consecutive_failures && !core_counts(settings, CALL_FAILED) &&
-        !core_counts(settings, CALL_SLOW) && !settings->trip.in_flight &&
+    if (!settings->trip.consecutive_failures && !core_counts(settings, CALL_ANY) && !settings->trip.in_flight &&
         SOUND(check, WINDOW_CONDITIONS(KEY) KEY_trip_consecutive_failures, KEY_trip_in_flight))
         config_problem(check->notes, line_of(check, KEY_trip_failure_rate, KEY_trip_consecutive_failures),
                        "no trip condition is on: these breakers open only when an operator opens them");

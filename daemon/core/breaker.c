@@ -107,10 +107,10 @@ static uint64_t limit_of(const struct condition *condition, const struct breaker
     return *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
 }
 
-bool core_counts(const struct breaker_settings *settings, enum call_kind kind)
+bool core_counts(const struct breaker_settings *settings, unsigned kinds)
 {
     for (const struct condition *each = conditions; each < CONDITIONS_END; each++)
-        if (each->of == kind && limit_of(each, settings))
+        if ((each->of & kinds) && limit_of(each, settings))
             return true;
     return false;
 }

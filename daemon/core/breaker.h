@@ -11,6 +11,7 @@
 #ifndef TRIP_CORE_BREAKER_H
 #define TRIP_CORE_BREAKER_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "core/settings.h"
@@ -27,8 +28,10 @@
     X(FAILURE_RATE, failure_rate, CALL_FAILED, true) \
     X(SLOW_RATE, slow_rate, CALL_SLOW, true)
 
-/* Is a trip condition over the window on that counts calls of this kind (CALL_FAILED or CALL_SLOW)? */
-bool core_counts(const struct breaker_settings *settings, enum call_kind kind);
+/* Is a trip condition over the window on that counts calls of these kinds? kinds: bits of enum call_kind; CALL_ANY: of
+ * whatever kind. */
+#define CALL_ANY UINT_MAX
+bool core_counts(const struct breaker_settings *settings, unsigned kinds);
 
 struct core_state {
     struct core_head
