@@ -17,7 +17,7 @@ enum session_state {
     SESSION_KEEPING,  /* its lane is on its way to the keeper */
     SESSION_ATTACHED, /* may resolve */
     SESSION_REFUSED,  /* may read why, and hang up */
-    SESSION_OVER,     /* likewise, since the look before */
+    SESSION_OVER,     /* refused, and there was one look since */
 };
 
 struct session {
@@ -25,14 +25,14 @@ struct session {
     struct loop_connection *connection;
     struct peer peer;
     enum session_state state;
-    struct client *client; /* KEEPING, ATTACHED */
+    struct client *client; /* in KEEPING and ATTACHED */
     struct session *next, **previous;
 };
 
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    bool told_names, told_quota, told_lanes, told_memory; /* the log has said so */
+    bool told_names, told_quota, told_lanes, told_memory; /* the log has said that it is full */
 };
 
 /* --------------------------------------------------------------------------------------------------------- sessions */
@@ -215,7 +215,8 @@ static void lane_kept(void *context, int error)
         session_close(session);
 }
 
-/* A forked child may still hold the socket: there is nobody in the right to speak over it. */
+/* Ends the session of a client that died. A forked child may still hold the socket, but nobody may speak for the client
+ * any more. */
 static void client_gone(void *context)
 {
     struct session *session = context;
@@ -225,7 +226,8 @@ static void client_gone(void *context)
 
 static const struct client_events client_events = {.kept = lane_kept, .gone = client_gone};
 
-/* The pidfd of who connected: by the kernel, or the one the packet brought, if the kernel agrees. */
+/* Finds a pidfd of the process that connected: the kernel's, or if it has none the packet's, once the kernel confirms
+ * it. */
 static int find_pidfd(const struct session *session, struct loop_message *message)
 {
     int pidfd;
@@ -243,7 +245,7 @@ static int find_pidfd(const struct session *session, struct loop_message *messag
     return pidfd;
 }
 
-/* The process ended before tripd came to its lane. */
+/* Takes the lane of a process that ended before tripd came to it. */
 static int take_dead(struct session *session, const struct wire_attach *request, struct loop_message *message)
 {
     const char *why = NULL;
@@ -318,7 +320,7 @@ static int take_openings(struct session *session, const struct wire_openings *pa
 
 /* ---------------------------------------------------------------------------------------------------------- packets */
 
-/* -errno: it is no packet that may come now. */
+/* Handles a packet. -errno: it may not come now. */
 static int take_packet(struct session *session, struct loop_message *message)
 {
     union {
