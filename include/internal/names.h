@@ -18,7 +18,7 @@
 
 #define NAMES_EMPTY UINT64_C(0)
 
-/* 64 bits, folded to 32. */
+/* Returns a hash of 64 bits, folded to 32. */
 static inline uint32_t names_hash(const char *name)
 {
     const uint64_t hash = fnv1a(FNV1A_BASIS, name, strlen(name));
@@ -35,7 +35,7 @@ static inline uint32_t names_entry_hash(uint64_t entry)
     return (uint32_t)(entry >> 32);
 }
 
-/* May be no slot at all, where the index is not trusted. */
+/* Returns the slot of an entry. Where the index is not trusted it may be no slot at all. */
 static inline uint32_t names_entry_slot(uint64_t entry)
 {
     return (uint32_t)entry - 1;
@@ -44,7 +44,7 @@ static inline uint32_t names_entry_slot(uint64_t entry)
 #define NAMES_PLACES (1u << 17)
 _Static_assert(NAMES_PLACES >= 2 * BREAKERS_MAX, "the index is half empty at least");
 
-/* details: of `slots` entries, `stride` bytes apart. -ENOENT. *ret_place may be NULL. */
+/* Finds a name. details: `slots` entries, `stride` bytes apart. -ENOENT: it is not there. *ret_place may be NULL. */
 static inline int names_find(const uint64_t *index, uint32_t places, const void *details, uint32_t stride,
                              uint32_t slots, const char *name, uint32_t *ret_slot, uint32_t *ret_place)
 {
