@@ -57,7 +57,7 @@ static bool send_all(int fd, const char *text, size_t size)
     return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* Takes a request or an answer, which has no body: it ends with an empty line. */
+/* Receives a request or an answer. It has no body: an empty line ends it. */
 static bool receive_head(int fd, char *head, size_t room)
 {
     for (size_t size = 0; size < room - 1;) {
@@ -145,7 +145,7 @@ void upstream_stop(struct upstream *upstream)
 
 /* ------------------------------------------------------------------------------------------------------- the server */
 
-/* What a request costs with libtrip and without differs in this function alone. */
+/* Handles a request. A request with libtrip differs from one without only in this function. */
 static const char *handle(int upstream, trip_breaker *breaker)
 {
     trip_call call;
