@@ -1,4 +1,5 @@
-/* The instance's clock: nanoseconds since the segment's creation, real or moved by `tripctl clock advance` alone. */
+/* The instance's clock: nanoseconds since the segment's creation; the real clock, or a test clock that only `tripctl
+ * clock advance` moves. */
 #ifndef TRIPD_CLOCK_H
 #define TRIPD_CLOCK_H
 
@@ -11,10 +12,11 @@ struct clock {
     enum ticks_kind ticks; /* TICKS_MONOTONIC or TICKS_TEST */
     struct tsc_base tsc;   /* how clients read it */
     uint64_t created_mono_ns;
-    uint64_t test_now_ns; /* TICKS_TEST: the time now; published in the segment when all due timers have fired */
+    /* TICKS_TEST: the time now; it is published in the segment when all due timers have fired. */
+    uint64_t test_now_ns;
 };
 
-/* Where the TSC can be trusted, measures how long a cycle is, within 20 ms. */
+/* Sets the clock up. If the TSC can be trusted, measures within 20 ms how long a cycle is. */
 void clock_measure(struct clock *clock, bool test);
 
 static inline uint64_t clock_ticks(const struct clock *clock)
@@ -32,7 +34,8 @@ static inline uint64_t clock_now_ms(const struct clock *clock)
     return clock_now_ns(clock) / 1000000;
 }
 
-/* CLOCK_MONOTONIC time at which the instance's clock will show at_ns: for the loop's timers. Not under a test clock. */
+/* Returns the CLOCK_MONOTONIC time at which the instance's clock will show at_ns, for the loop's timers. Not for a test
+ * clock. */
 static inline uint64_t clock_to_monotonic(const struct clock *clock, uint64_t at_ns)
 {
     return clock->created_mono_ns + at_ns;

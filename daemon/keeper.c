@@ -23,9 +23,10 @@
 #define BACKOFF_MAX     (10000 * MS)
 #define LIVED_WELL      (1000 * MS) /* a worker that lived this long did not die of starting */
 #define SEND_TIMEOUT_US 900000
-#define STOP_PATIENCE   (20000 * MS) /* then a worker that should end is killed */
+#define STOP_PATIENCE   (20000 * MS) /* a worker that should end, and has not by then, is killed */
 
-/* Not the segment itself: whoever owns that file can truncate it, and the keeper must not die of it. */
+/* Memory that worker and keeper share. It is not the segment: the owner of that file can truncate it, and the keeper
+ * must not die of that. */
 struct shared {
     uint32_t draining, beats;
 };
@@ -35,18 +36,18 @@ struct keeper {
     struct keeper_lane *lanes; /* by number; place 0 is unused */
     struct shared *shared;
     int signals;
-    int socket;        /* to the worker; -1: none runs */
-    pid_t worker;      /* 0: none runs */
-    bool worker_ready; /* this one */
-    bool ever_ready;   /* any of them */
+    int socket;        /* to the worker; -1: no worker runs */
+    pid_t worker;      /* 0: no worker runs */
+    bool worker_ready; /* this worker is ready */
+    bool ever_ready;   /* a worker was ready once */
     bool stopping;     /* SIGTERM or SIGINT came */
-    bool last;         /* the worker that runs is the last one, however it ends */
-    uint64_t deadline; /* CLOCK_MONOTONIC: of the next start, or of the stop; 0: neither is due */
+    bool last;         /* the running worker is the last one, however it ends */
+    uint64_t deadline; /* CLOCK_MONOTONIC time of the next start, or of the end of patience; 0: neither is due */
     uint64_t started;  /* when the worker was forked */
-    uint64_t backoff;  /* before the start after the next death */
-    uint64_t look;     /* CLOCK_MONOTONIC: of the next look at the worker; 0: it is not ready */
-    uint32_t beats;    /* at the last look */
-    unsigned still;    /* looks in a row at which it had not moved */
+    uint64_t backoff;  /* how long the start after the next death is delayed */
+    uint64_t look;     /* CLOCK_MONOTONIC time of the next look at the worker; 0: it is not ready */
+    uint32_t beats;    /* the worker's heartbeats at the last look */
+    unsigned still;    /* looks in a row at which the heartbeats had not moved */
     bool ended;
     int status;
 };
@@ -58,7 +59,7 @@ const char *keeper_mend(int error)
     return error == -EMFILE ? "; raise LimitNOFILE= in tripd's unit or `ulimit -n`" : "";
 }
 
-/* ---- lanes */
+/* ------------------------------------------------------------------------------------------------------------ lanes */
 
 #define PLACES (LANES_MAX + 1 + KEEPER_ASIDE) /* with place 0, which is unused */
 
@@ -67,7 +68,7 @@ static struct keeper_lane *lane_at(struct keeper *keeper, uint32_t number)
     return number >= 1 && number < PLACES ? &keeper->lanes[number] : NULL;
 }
 
-/* Names in systemd's store: all that the next keeper must know of a lane. */
+/* Makes names for systemd's store, which tell the next keeper all that it must know about a lane. */
 static void lane_names(const struct keeper_lane *lane, char lane_name[NOTIFY_NAME_MAX + 1],
                        char owner_name[NOTIFY_NAME_MAX + 1])
 {
@@ -102,11 +103,11 @@ static void lane_drop(struct keeper *keeper, struct keeper_lane *lane)
     *lane = (struct keeper_lane){0};
 }
 
-/* Takes both descriptors. */
+/* Keeps a lane. Takes both descriptors. */
 static void lane_put(struct keeper *keeper, const struct keeper_lane *lane)
 {
     struct keeper_lane *place = &keeper->lanes[lane->number];
-    lane_drop(keeper, place); /* the worker reissued the number, so the one before is gone */
+    lane_drop(keeper, place); /* the worker reused the number, so its last lane is gone */
     *place = *lane;
 }
 
@@ -127,7 +128,7 @@ static void lane_set_aside(struct keeper *keeper, struct keeper_lane *lane)
     lane_store(keeper, place);
 }
 
-/* The pidfd that the store holds beside lane `number`; NULL: none. */
+/* Returns the pidfd that the store holds beside this lane. NULL: there is none. */
 static struct notify_fd *inherited_owner(const struct keeper_options *options, uint32_t number)
 {
     char name[NOTIFY_NAME_MAX + 1];
@@ -167,15 +168,15 @@ static void inherit_lanes(struct keeper *keeper)
 
 static void worker_kill(const struct keeper *keeper)
 {
-    if (keeper->worker > 0) /* not reaped yet, so the number is still its own */
+    if (keeper->worker > 0) /* it is not reaped yet, so the number is still its own */
         kill(keeper->worker, SIGKILL);
 }
 
-/* ---- is the worker held by something? */
+/* --------------------------------------------------------------------------------- is the worker held by something? */
 
 static uint32_t beats_of(const struct keeper *keeper)
 {
-    return __atomic_load_n(&keeper->shared->beats, __ATOMIC_RELAXED); /* a count alone: no data hangs on it */
+    return __atomic_load_n(&keeper->shared->beats, __ATOMIC_RELAXED); /* only a count: no data depends on it */
 }
 
 static void begin_looking(struct keeper *keeper)
@@ -187,7 +188,7 @@ static void begin_looking(struct keeper *keeper)
 
 static void look(struct keeper *keeper, uint64_t now)
 {
-    const bool late = now - keeper->look >= keeper->options->look_ns; /* we were stopped ourselves */
+    const bool late = now - keeper->look >= keeper->options->look_ns; /* then the keeper itself was stopped */
     const uint32_t beats = beats_of(keeper);
     keeper->still = late || beats != keeper->beats ? 0 : keeper->still + 1;
     keeper->beats = beats;
@@ -200,7 +201,7 @@ static void look(struct keeper *keeper, uint64_t now)
     worker_kill(keeper);
 }
 
-/* ---- messages from the worker */
+/* ----------------------------------------------------------------------------------------- messages from the worker */
 
 static void answer_kept(struct keeper *keeper, const struct keeper_message *asked, int error)
 {
@@ -214,7 +215,7 @@ static void answer_kept(struct keeper *keeper, const struct keeper_message *aske
 
 static int keep(struct keeper *keeper, const struct keeper_lane *lane, int fds[2], size_t fd_count)
 {
-    if (fd_count != 2) /* there was no room for them here */
+    if (fd_count != 2) /* they found no room in the keeper's table */
         return -EMFILE;
     if (lane->number < 1 || lane->number > LANES_MAX)
         return -ERANGE;
@@ -263,7 +264,7 @@ static void receive(struct keeper *keeper)
     const ssize_t size = recvmsg(keeper->socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (size < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (size <= 0) { /* hung up: it is ending */
+    if (size <= 0) { /* the worker hung up: it is ending */
         close(keeper->socket);
         keeper->socket = -1;
         if (keeper->worker > 0 && keeper->deadline == 0)
@@ -278,11 +279,11 @@ static void receive(struct keeper *keeper)
             close(fds[i]);
 }
 
-/* ---- the worker's life */
+/* ------------------------------------------------------------------------------------------------ the worker's life */
 
 static void become_worker(struct keeper *keeper, pid_t parent, int socket)
 {
-    /* The keeper's death is ours, whenever it comes: even before this call, which getppid tells. */
+    /* The worker dies with the keeper, even if the keeper died before this call, which getppid tells. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
         _exit(1);
     prctl(PR_SET_NAME, "tripd-worker");
@@ -353,14 +354,15 @@ static void worker_start(struct keeper *keeper)
             schedule_start(keeper);
         return;
     }
-    if (keeper->stopping) { /* it adopts, drains, and leaves the mark of a clean stop */
+    if (keeper->stopping) { /* this last worker adopts, drains, and marks the stop as a clean one */
         keeper->last = true;
         kill(keeper->worker, SIGTERM);
         keeper->deadline = monotonic_ns() + STOP_PATIENCE;
     }
 }
 
-/* A crash while a lane was drained may be that lane's doing; a kill from outside is not. */
+/* Blames a lane that was being drained when the worker crashed, for it may have caused the crash. A worker killed from
+ * outside blames none. */
 static void blame(struct keeper *keeper, int status)
 {
     struct keeper_lane *lane = lane_at(keeper, keeper->shared->draining);
@@ -387,7 +389,8 @@ static void say_death(pid_t pid, int status)
         log_warning("worker %d ended with status %d", (int)pid, WEXITSTATUS(status));
 }
 
-/* Reaped already. What it handed over before comes first: no lane that was kept is lost, none that went is held. */
+/* Handles the end of a worker, which is reaped already. The messages that it sent before come first, so that no lane
+ * that it kept is lost, and none that it dropped stays. */
 static void worker_died(struct keeper *keeper, int status)
 {
     const pid_t pid = keeper->worker;
@@ -416,13 +419,13 @@ static void reap(struct keeper *keeper)
 {
     int status;
     pid_t pid;
-    /* Any child: as a container's first process tripd gets those of others too. */
+    /* any child: as the first process of a container tripd gets children of others, too */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         if (pid == keeper->worker)
             worker_died(keeper, status);
 }
 
-/* ---- signals */
+/* ---------------------------------------------------------------------------------------------------------- signals */
 
 static void stop(struct keeper *keeper)
 {
@@ -459,7 +462,8 @@ static int block_signals(int *ret_fd)
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
     sigaddset(&mask, SIGHUP);
-    /* They stay blocked in the worker, whose loop takes them the same way: none is lost between fork and loop. */
+    /* The signals stay blocked in the worker, whose loop takes them the same way: none is lost between fork and loop.
+     */
     if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
         return -errno;
     signal(SIGPIPE, SIG_IGN);
@@ -470,7 +474,7 @@ static int block_signals(int *ret_fd)
     return 0;
 }
 
-/* ---- the loop */
+/* --------------------------------------------------------------------------------------------------------- the loop */
 
 static void deadline_passed(struct keeper *keeper)
 {
@@ -484,7 +488,7 @@ static void deadline_passed(struct keeper *keeper)
     }
 }
 
-/* Whichever of the deadline and the next look comes first; 0: neither is to come. */
+/* Returns the next start's or stop's deadline or the next look, whichever is first; 0: neither is due. */
 static uint64_t next_due(const struct keeper *keeper)
 {
     if (keeper->deadline == 0 || (keeper->look != 0 && keeper->look < keeper->deadline))

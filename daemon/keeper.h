@@ -40,50 +40,53 @@ struct keeper_message {
 
 struct keeper_lane {
     uint64_t lane_id;
-    uint32_t number; /* its place; 0: an empty one */
+    uint32_t number; /* its place; 0: the place is empty */
     uid_t uid;
     pid_t pid;
     int fd;
     int pidfd;
-    uint32_t deaths; /* workers that crashed while they drained it */
+    uint32_t deaths; /* workers that crashed while they drained this lane */
 };
 
-/* A lane that was being drained at two crashes is set aside: moved to a place above all lanes' numbers, where a worker
- * finds it and leaves it alone, until its process is gone. */
+/* A lane that was being drained at two crashes is set aside: it moves to a place above all lanes' numbers. There a
+ * worker finds it and leaves it alone, until its process is gone. */
 #define KEEPER_DEATHS_MAX 2
 #define KEEPER_ASIDE      16
 
 #define KEEPER_LOOK_NS UINT64_C(1000000000)
 #define KEEPER_LOOKS   10
 
-/* What to do about -EMFILE and -EFBIG, as the end of a message; about other errors it says nothing. */
+/* Returns what to do about -EMFILE and -EFBIG, as the end of a message; "" for other errors. */
 const char *keeper_mend(int error);
 
-/* What a worker is born with. */
+/* What the keeper gives to a new worker. */
 struct keeper_birth {
     int socket; /* to the keeper */
     pid_t keeper;
-    const struct keeper_lane *lanes; /* by number: places 1 to LANES_MAX, then KEEPER_ASIDE that are set aside */
-    bool again;                      /* not the first worker of this keeper */
-    /* Shared with the keeper: the number of the lane that is being drained, 0: none; and the heartbeats. */
+    /* By number: places 1 to LANES_MAX; then KEEPER_ASIDE places for lanes that are set aside. */
+    const struct keeper_lane *lanes;
+    bool again; /* it is not this keeper's first worker */
+    /* Shared with the keeper: the number of the lane that is being drained, 0: none; and the count of heartbeats. */
     uint32_t *draining;
     uint32_t *beats;
 };
 
-/* Runs in the worker's process; what it returns is its exit status: 0 after a stop, else it could not start. */
+/* Runs in the worker's process and returns its exit status: 0 after a stop; otherwise it could not start. */
 typedef int keeper_work_fn(void *context, const struct keeper_birth *birth);
 
 struct keeper_options {
     const struct notify *notify;
-    struct notify_fd *inherited; /* descriptors out of systemd's store: lanes are taken (fd = -1), others left */
+    /* Descriptors from systemd's store: the keeper takes lanes (fd = -1) and leaves the others. */
+    struct notify_fd *inherited;
     size_t inherited_count;
     keeper_work_fn *work;
     void *context;
-    uint64_t look_ns; /* between looks at the worker's heartbeats: KEEPER_LOOK_NS, but in tests */
+    uint64_t look_ns; /* time between looks at the worker's heartbeats: KEEPER_LOOK_NS, except in tests */
 };
 
-/* Until SIGTERM or SIGINT, passed on to the worker (as is SIGHUP), ended it. Returns the exit status for tripd: 0
- * after a clean stop; 1 when the first worker could not start, which the worker has explained. */
+/* Keeps workers running until SIGTERM or SIGINT, which it passes on to the worker (as it does SIGHUP), has ended the
+ * worker. Returns tripd's exit status: 0 after a clean stop; 1 if the first worker could not start, which the worker
+ * has explained. */
 int keeper_run(const struct keeper_options *options);
 
 #endif

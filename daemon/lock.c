@@ -33,13 +33,13 @@ static int write_holder(int fd)
 {
     char text[32];
     const int size = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-    /* In this order a full file system takes nothing away from a file that is there. */
+    /* In this order a full file system loses nothing of a file that is there. */
     if (pwrite(fd, text, (size_t)size, 0) != size || ftruncate(fd, size) < 0)
         return errno ? -errno : -EIO;
     return 0;
 }
 
-/* Also a dead one whose parent has not asked for its status yet. */
+/* Is the process gone, or dead while its parent has not asked for its status yet? */
 static bool is_gone(pid_t pid)
 {
     const int pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
@@ -51,8 +51,8 @@ static bool is_gone(pid_t pid)
     return gone;
 }
 
-/* A killed keeper's worker, and the child that writes its snapshot, hold the lock until they are dead too: a moment, or
- * for as long as a busy disk keeps one of them in fsync, which no signal ends. */
+/* Waits for the lock. A killed keeper's worker, and the child that writes its snapshot, hold it until they are dead,
+ * too: for a moment, or for as long as a busy disk keeps one of them in fsync, which no signal ends. */
 static int wait_for_lock(int fd)
 {
     const struct timespec step = {.tv_nsec = PATIENCE_STEP_NS};

@@ -14,9 +14,9 @@
 
 #include "internal/printable.h"
 
-#define LINE_MAX_BYTES 1024 /* below PIPE_BUF: lines of two processes do not mix */
+#define LINE_MAX_BYTES 1024 /* below PIPE_BUF, so that lines of two processes do not mix */
 
-/* What a line begins with. */
+/* What each line begins with. */
 static enum { NAME_ALONE, TIME_AND_NAME, PRIORITY } prefix;
 static unsigned lost;
 
@@ -25,21 +25,22 @@ void log_open(void)
     const char *stream = getenv("JOURNAL_STREAM");
     uint64_t device, inode;
     struct stat at;
-    /* The variable is inherited by children whose standard error is elsewhere: it counts only for the file it names. */
+    /* A child inherits JOURNAL_STREAM even if its standard error is another file: the variable counts only for the file
+     * that it names. */
     const bool journal = stream && sscanf(stream, "%" SCNu64 ":%" SCNu64, &device, &inode) == 2 && fstat(2, &at) == 0 &&
                          at.st_dev == device && at.st_ino == inode;
-    prefix = journal ? PRIORITY : TIME_AND_NAME; /* the journal has a time of its own */
+    prefix = journal ? PRIORITY : TIME_AND_NAME; /* the journal adds the time itself */
     tzset();
 }
 
-/* Is there room for a line? Waiting here would stop the worker for as long as nobody reads the log. */
+/* Is there room for a line? Waiting for it would stop the worker for as long as no one reads the log. */
 static bool writable(void)
 {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
     return poll(&fd, 1, 0) == 1 && (fd.revents & POLLOUT);
 }
 
-/* As tripctl writes times: 2025-11-24 03:04:05.678, and a blank. */
+/* Writes the time as tripctl does: 2025-11-24 03:04:05.678, and a blank. */
 static size_t write_time(char *line, size_t size)
 {
     struct timespec now;
@@ -66,7 +67,7 @@ static bool write_line(enum log_level level, const char *text, size_t length)
     if (length > sizeof(line) - size - 1)
         length = sizeof(line) - size - 1;
     memcpy(line + size, text, length);
-    printable_make(line + size, length); /* clients and config files must not forge lines or move the cursor */
+    printable_make(line + size, length); /* clients and config files must not forge lines, or move the cursor */
     size += length;
     line[size++] = '\n';
     return writable() && write(STDERR_FILENO, line, size) == (ssize_t)size;

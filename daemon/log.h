@@ -7,7 +7,7 @@
 /* The priorities of syslog(3). */
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_NOTICE = 5, LOG_LEVEL_INFO = 6 };
 
-/* Looks whether standard error is the journal. Before it, lines have neither priority nor time. */
+/* Finds out whether standard error is the journal. Before this call lines have neither priority nor time. */
 void log_open(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -15,7 +15,7 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Each line of `text` as a message of its own. */
+/* Logs each line of `text` as a message of its own. */
 void log_lines(enum log_level level, const char *text);
 
 #endif

@@ -1,5 +1,5 @@
-/* tripd: the daemon of circuit breakers that every process of a host shares. A keeper, which is this process, and a
- * worker, which it forks: keeper.h, worker.h. */
+/* tripd: the daemon of circuit breakers that every process of a host shares. This process becomes the keeper, which
+ * forks the worker: keeper.h, worker.h. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -13,8 +13,8 @@
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* Where a descriptor of 0 to 2 is closed, the first file that tripd opens would get its number, and the log after it.
- */
+/* Opens those of the descriptors 0 to 2 that are closed. Otherwise the first file that tripd opens would get such a
+ * number, and the log would be written into it. */
 static bool open_standard_descriptors(void)
 {
     int fd;
@@ -23,7 +23,8 @@ static bool open_standard_descriptors(void)
     while (fd >= STDIN_FILENO && fd <= STDERR_FILENO);
     if (fd >= 0)
         close(fd);
-    return fd >= 0 || fcntl(STDERR_FILENO, F_GETFD) >= 0; /* no /dev/null: the log's is needed all the same */
+    /* Without /dev/null tripd runs all the same if the log has its descriptor. */
+    return fd >= 0 || fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
 int main(int argc, char **argv)
@@ -41,7 +42,7 @@ int main(int argc, char **argv)
         break;
     }
     log_open();
-    signal(SIGXFSZ, SIG_IGN); /* what is too large for RLIMIT_FSIZE is an error that is told */
+    signal(SIGXFSZ, SIG_IGN); /* a file larger than RLIMIT_FSIZE is then an error with a message */
     umask(022);               /* clients of any user read the segment */
     if (startup_open(&startup, &options) < 0)
         return EXIT_FAILED;

@@ -34,7 +34,7 @@ int notify_open(struct notify *ret_notify)
         return -EAFNOSUPPORT;
     notify.address.sun_family = AF_UNIX;
     memcpy(notify.address.sun_path, path, length);
-    if (path[0] == '@') /* an abstract socket: its name begins with a NUL and has none at its end */
+    if (path[0] == '@') /* an abstract socket: its name begins with a NUL, and none ends it */
         notify.address.sun_path[0] = '\0';
     notify.address_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (path[0] == '/'));
     notify.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -92,7 +92,7 @@ void notify_unstore(const struct notify *notify, const char *name)
     send_message(notify, text, -1);
 }
 
-/* Takes a number out of the environment; 0 if it is none. */
+/* Takes a number out of the environment; 0: the variable holds none. */
 static long take_number(const char *variable)
 {
     const char *value = getenv(variable);
@@ -101,7 +101,7 @@ static long take_number(const char *variable)
     return number;
 }
 
-/* The names are in one variable, in the order of the descriptors, with a colon between them. */
+/* Reads the names: one variable lists them, separated by colons, in the order of the descriptors. */
 static void name_descriptors(struct notify_fd *fds, size_t count, const char *names)
 {
     for (size_t i = 0; i < count && names && *names; i++) {

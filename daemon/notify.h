@@ -1,5 +1,5 @@
-/* What tripd tells systemd, and what it gets from it: the documented protocols of sd_notify(3) and
- * sd_listen_fds(3), spoken without libsystemd. Without systemd (no NOTIFY_SOCKET) everything here does nothing. */
+/* Talks to systemd by the documented protocols of sd_notify(3) and sd_listen_fds(3), without libsystemd. Without
+ * systemd (no NOTIFY_SOCKET) everything here does nothing. */
 #ifndef TRIPD_NOTIFY_H
 #define TRIPD_NOTIFY_H
 
@@ -12,21 +12,22 @@
 #define NOTIFY_NAME_MAX 63 /* bytes of a descriptor's name */
 
 struct notify {
-    int fd; /* -1: nobody listens */
+    int fd; /* -1: there is no socket */
     struct sockaddr_un address;
     socklen_t address_size;
-    bool watchdog; /* systemd wants WATCHDOG=1 now and then */
+    bool watchdog; /* systemd expects WATCHDOG=1 now and then */
 };
 
-/* Reads NOTIFY_SOCKET and WATCHDOG_USEC. 0, also without them; -errno: a socket that cannot be used. */
+/* Reads NOTIFY_SOCKET and WATCHDOG_USEC. 0, also if they are not set; -errno: the socket cannot be used. */
 int notify_open(struct notify *ret_notify);
 void notify_close(struct notify *notify);
 
-/* Lines of VARIABLE=value as sd_notify(3) lists them. Never blocks; what systemd does not take is lost. */
+/* Sends lines of VARIABLE=value, as sd_notify(3) lists them. Never blocks: a message that systemd does not take is
+ * lost. */
 void notify_send(const struct notify *notify, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts a descriptor into the unit's store under this name; the next start gets it through notify_inherit. watched:
- * systemd drops it at an error or hang-up, which is what happens to the pidfd of a dead process. */
+ * systemd drops it at an error or a hang-up, as when the process of a pidfd dies. */
 void notify_store(const struct notify *notify, const char *name, int fd, bool watched);
 void notify_unstore(const struct notify *notify, const char *name);
 
@@ -35,8 +36,8 @@ struct notify_fd {
     char name[NOTIFY_NAME_MAX + 1];
 };
 
-/* Descriptors from the store and of socket units (LISTEN_FDS, LISTEN_FDNAMES); takes the variables out of the
- * environment. *ret_fds is to be freed; NULL with a count of 0. */
+/* Takes descriptors from the store and from socket units (LISTEN_FDS, LISTEN_FDNAMES), and the variables out of the
+ * environment. The caller frees *ret_fds, which is NULL with a count of 0. */
 int notify_inherit(struct notify_fd **ret_fds, size_t *ret_count);
 
 #endif

@@ -15,7 +15,7 @@
     X("version", 'v', "", "print the version and exit")                                          \
     X("help", 'h', "", "print this help and exit")
 
-#define SHORT_OPTIONS ":i:c:h" /* the others have no letter of their own */
+#define SHORT_OPTIONS ":i:c:h" /* the others have no letter */
 
 static const struct option long_options[] = {
 #define OPTION_LONG(name, value, argument, help) \
@@ -51,7 +51,7 @@ static enum options_answer wrong(const char *what, const char *which)
 static enum options_answer wrong_option(int answer, char **argv)
 {
     char letter[3] = {'-', (char)optopt, '\0'};
-    /* A long option is the argument before the next one; a letter may stand among others. */
+    /* A long option is the argument before the next one; a letter may stand among other letters. */
     const char *said = argv[optind - 1];
     if (answer == ':')
         return wrong("an argument is missing after ", said);

@@ -6,7 +6,7 @@
 
 struct options {
     const char *instance; /* a valid name */
-    const char *config;   /* NULL: the instance's own file, which may be missing */
+    const char *config;   /* NULL: the instance's own file, if there is one */
     bool user;
     bool test_clock;
 };
@@ -14,10 +14,10 @@ struct options {
 enum options_answer {
     OPTIONS_RUN,   /* *ret_options is set */
     OPTIONS_DONE,  /* help or version was printed: exit 0 */
-    OPTIONS_WRONG, /* what is wrong was said on standard error: exit 2 */
+    OPTIONS_WRONG, /* standard error says what is wrong: exit 2 */
 };
 
-/* The strings of *ret_options are argv's and the environment's. */
+/* Reads the command line. The strings of *ret_options are argv's and the environment's. */
 enum options_answer options_parse(int argc, char **argv, struct options *ret_options);
 
 #endif

@@ -1,5 +1,5 @@
-/* Whose files tripd believes: root's, and those of the user that it runs as. Whoever else owns one can change it at any
- * time, or hold its lock. */
+/* Does tripd trust a file's owner? It trusts root and the user that it runs as. Any other owner can change the file at
+ * any time, or hold its lock. */
 #ifndef TRIPD_OWNER_H
 #define TRIPD_OWNER_H
 

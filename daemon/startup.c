@@ -18,18 +18,18 @@
 #define RIGHTS \
     "start tripd as root or by its systemd unit, run `tripd --user`, or set TRIP_RUNTIME_DIR and TRIP_SHM_DIR"
 
-/* What makes what failed with this error work: a higher limit, or other rights. */
+/* Says what would mend this error: a higher limit, or other rights. */
 static const char *mend(int error)
 {
     return *keeper_mend(error) ? keeper_mend(error) : "; " RIGHTS;
 }
 
-#define SEGMENT_LOCK "~lock" /* behind the segment's name; no letter of instance names: never another's segment */
+#define SEGMENT_LOCK "~lock" /* behind the segment's name; no instance name holds it, so it names no segment */
 
 #define FDS_PER_LANE 2   /* memfd and pidfd */
-#define FDS_BESIDE   512 /* root's connections, log, loop, and what others sent until it is closed */
+#define FDS_BESIDE   512 /* connections of root, log, loop, and strangers' descriptors until they are closed */
 
-/* ---- paths and config */
+/* ------------------------------------------------------------------------------------------------- paths and config */
 
 static int find_paths(struct startup *startup)
 {
@@ -51,7 +51,7 @@ static int find_paths(struct startup *startup)
                                 : paths_config(startup->config_path, options->instance, options->user);
     if (error == -ENAMETOOLONG)
         log_error("a path is longer than %d bytes: set TRIP_SHM_DIR, or the config, to a shorter one", PATHS_MAX - 1);
-    if (error == -ENOENT) /* --user without a home: no config file */
+    if (error == -ENOENT) /* --user without a home: there is no config file */
         startup->config_path[0] = '\0';
     return error == -ENOENT ? 0 : error;
 }
@@ -79,7 +79,7 @@ static int read_config(struct startup *startup)
     return 0;
 }
 
-/* ---- one tripd an instance */
+/* -------------------------------------------------------------------------------------------- one tripd an instance */
 
 static void say_foreign_lock(const char *path)
 {
@@ -116,13 +116,13 @@ static int take_lock(struct startup *startup)
     return error;
 }
 
-/* For every lane, and for as many connections as callers.h lets in. */
+/* Returns the descriptors that tripd needs for these lanes, and for as many connections as callers.h lets in. */
 static rlim_t descriptors_of(uint32_t lanes)
 {
     return (rlim_t)(FDS_PER_LANE + CALLERS_SHARES * CALLERS_SHARE) * lanes + CALLERS_STRANGERS + FDS_BESIDE;
 }
 
-/* As far as we may, for all lanes that a reload may allow: the keeper reads no config again. */
+/* Raises the limit as far as tripd may, for all lanes that a reload may allow: the keeper reads no config again. */
 void startup_descriptors(const struct config *config)
 {
     const rlim_t wanted = descriptors_of(config->limits.max_lanes), most = descriptors_of(LANES_MAX);
@@ -141,7 +141,7 @@ void startup_descriptors(const struct config *config)
                 (unsigned long long)limit.rlim_max, config->limits.max_lanes, (unsigned long long)wanted);
 }
 
-/* ---- segment and commons */
+/* ---------------------------------------------------------------------------------------------- segment and commons */
 
 static struct notify_fd *inherited_named(struct startup *startup, const char *name)
 {
@@ -151,7 +151,8 @@ static struct notify_fd *inherited_named(struct startup *startup, const char *na
     return NULL;
 }
 
-/* What the store holds belongs to a segment that is gone: lanes of another shape, words of other breakers. */
+/* Drops what the store holds: it belongs to a segment that is gone. Its lanes have another shape, its words are of
+ * other breakers. */
 static void drop_inherited(struct startup *startup)
 {
     for (size_t i = 0; i < startup->inherited_count; i++) {
@@ -164,7 +165,7 @@ static void drop_inherited(struct startup *startup)
     }
 }
 
-/* What stands before the segment's name, so that it is a path. */
+/* Returns the folder of shm_open's names, so that it and the segment's name make a path. */
 static const char *shm_folder(void)
 {
     return paths_env("TRIP_SHM_DIR") ? "" : "/dev/shm";
@@ -187,8 +188,8 @@ static void say_no_segment(const struct startup *startup, int error)
                   mend(error));
 }
 
-/* A tripd of another TRIP_RUNTIME_DIR has another socket and lock, and perhaps this segment. Not the segment itself is
- * locked: whoever may read a file may flock it. */
+/* Locks the segment: a tripd with another TRIP_RUNTIME_DIR has another socket and lock, and may have this segment. The
+ * lock is a file of its own, for anyone who may read a file may flock it. */
 static int lock_segment(struct startup *startup)
 {
     char path[PATHS_MAX + sizeof(SEGMENT_LOCK)];
@@ -237,7 +238,7 @@ static int open_segment(struct startup *startup)
     return error;
 }
 
-/* The store's commons, if they are those that the segment's words were last in. */
+/* Takes the store's commons, if the segment's words were in it last. */
 static bool inherit_commons(struct startup *startup)
 {
     struct notify_fd *stored = inherited_named(startup, "commons");
@@ -267,9 +268,9 @@ static int open_commons(struct startup *startup)
     return 0;
 }
 
-/* ---- the socket */
+/* ------------------------------------------------------------------------------------------------------- the socket */
 
-/* A socket unit's is used wherever it listens; the store's only if its name is still there. */
+/* Takes the listening socket of a socket unit, wherever it listens; or the store's, if its name is still there. */
 static bool inherit_listener(struct startup *startup)
 {
     for (size_t i = 0; i < startup->inherited_count; i++) {
@@ -301,7 +302,7 @@ static int open_listener(struct startup *startup)
     return 0;
 }
 
-/* ---- all of it */
+/* -------------------------------------------------------------------------------------------------------- all of it */
 
 static int open_systemd(struct startup *startup)
 {
@@ -343,7 +344,7 @@ int startup_open(struct startup *startup, const struct options *options)
         return error;
     }
     startup_descriptors(startup->config);
-    /* Looking at the segment mapped its pages here; the keeper, which inherits them, never looks again. */
+    /* Looking at the segment mapped its pages here. The keeper, which inherits the mapping, never looks again. */
     madvise(startup->segment->header, startup->segment->size, MADV_DONTNEED);
     return 0;
 }
@@ -367,5 +368,5 @@ void startup_close(struct startup *startup)
     free(startup->inherited);
     notify_close(&startup->notify);
     close_fd(startup->segment_lock);
-    close_fd(startup->lock); /* last: the instance is free */
+    close_fd(startup->lock); /* last, for now the instance is free */
 }

@@ -1,5 +1,5 @@
-/* All that an instance must have before its first worker: config, lock, segment, commons, socket. What fails here ends
- * tripd with a message that says what to do; a worker that is forked later has nothing left to ask for but memory. */
+/* Everything that an instance needs before its first worker: config, locks, segment, commons, socket. A failure here
+ * ends tripd with a message that says what to do. A worker that is forked later needs nothing more but memory. */
 #ifndef TRIPD_STARTUP_H
 #define TRIPD_STARTUP_H
 
@@ -16,29 +16,29 @@ struct startup {
     char lock_path[PATHS_MAX];
     char segment_path[PATHS_MAX];
     char config_path[PATHS_MAX];
-    char state_path[PATHS_MAX]; /* a folder of the instance's own */
+    char state_path[PATHS_MAX]; /* the instance's own folder */
     struct config *config;
     struct notify notify;
-    struct notify_fd *inherited; /* out of systemd's store; what is used here has fd -1 */
+    struct notify_fd *inherited; /* descriptors from systemd's store; those in use here have fd -1 */
     size_t inherited_count;
     struct clock clock;
     struct segment *segment;
     int lock, segment_lock;
     int listener;
-    bool own_socket; /* made here, not by systemd */
+    bool own_socket; /* tripd made the socket, not systemd */
     int commons;
 };
 
-/* 0, or -errno after the log has said why. */
+/* Opens everything. 0, or -errno after the log has said why. */
 int startup_open(struct startup *startup, const struct options *options);
 /* Removes the socket, unless systemd keeps it for the next tripd. */
 void startup_close(struct startup *startup);
 
-/* The config as it is now, of the file and its drop-ins; a file that was not asked for by name may be missing. As
- * config_load. */
+/* Reads the config as it is now, from the file and its drop-ins, like config_load. The file may be missing, unless it
+ * was named. */
 int startup_config(const struct startup *startup, struct config **ret_config, char **ret_problems);
 
-/* Raises the limit of descriptors as far as may be, and says when max_lanes processes need more. */
+/* Raises the limit of descriptors as far as possible, and logs a warning if max_lanes processes need more. */
 void startup_descriptors(const struct config *config);
 
 #endif

@@ -16,9 +16,9 @@
 #define INVARIANT_TSC  (1u << 8) /* CPUID 80000007h, EDX: constant and nonstop */
 #define CLOCKSOURCES   "/sys/devices/system/clocksource/clocksource0/"
 #define MOVE_NS        UINT64_C(500000000)
-#define CORES_APART_NS 5000 /* reading both clocks takes some 100 ns; a core that is off is off by far more */
+#define CORES_APART_NS 5000 /* reading both clocks takes some 100 ns; a core that is off is far more off */
 
-/* How far a second of the TSC may be from the kernel's: NTP slews CLOCK_MONOTONIC by a 2,000th at most. Besides, we may
+/* How far a second of the TSC may be from the kernel's. NTP slews CLOCK_MONOTONIC by a 2,000th at most; and tripd may
  * lose the processor between the two readings of a sample, though not in each of its tries. */
 #define DRIFT_ONE_IN 1000
 #define DRIFT_NS     50000
@@ -43,7 +43,7 @@ bool tsc_listed(void)
     return names_tsc(CLOCKSOURCES "available_clocksource");
 }
 
-/* Then the kernel itself watches whether the cores agree. */
+/* Does the kernel use the TSC as its clock? Then it watches by itself whether the cores agree. */
 static bool kernel_uses_it(void)
 {
     return names_tsc(CLOCKSOURCES "current_clocksource");
@@ -55,7 +55,8 @@ static bool cpu_says_invariant(void)
     return __get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) && (edx & INVARIANT_TSC);
 }
 
-/* The try in which both were read closest together, for we may be interrupted between. */
+/* Reads both clocks several times, and returns the try in which they were read closest together, for tripd may be
+ * interrupted between. */
 struct tsc_sample tsc_sample(void)
 {
     struct tsc_sample best = {0};
@@ -108,7 +109,7 @@ static uint64_t apart(uint64_t a, uint64_t b)
     return a > b ? a - b : b - a;
 }
 
-/* On each core that we may run on, while the base is fresh. */
+/* Do the cores agree? Reads the TSC on each core that tripd may run on, while the base is fresh. */
 static bool cores_agree(const struct tsc_base *base)
 {
     cpu_set_t may, one;

@@ -24,7 +24,7 @@
 #include "tsc.h"
 
 struct worker {
-    struct startup *startup; /* its config is the one in force */
+    struct startup *startup; /* holds the config that is in force */
     const struct keeper_birth *birth;
     struct segment *segment;
     struct clock *clock;
@@ -42,23 +42,24 @@ struct worker {
     struct loop_timer *heart;
     uint64_t next_beat;
     struct loop_timer *due;
-    uint64_t due_armed; /* what `due` is armed for; 0: not */
+    uint64_t due_armed; /* the time for which `due` is armed; 0: it is not */
     uint32_t breaker_count, lane_count;
-    struct aside *reading;           /* looks up the names of a config that is to come into force */
-    bool read_again;                 /* the config was to be read again meanwhile */
-    bool names_missed;               /* names of the config in force were not looked up yet */
+    struct aside *reading;           /* looks up the names in a config that is to come into force */
+    bool read_again;                 /* meanwhile the config was to be read again */
+    bool names_missed;               /* some names of the config in force are not looked up yet */
     uint64_t measured_ns, asleep_ns; /* when metrics were written last, and how long the loop had slept by then */
-    bool nameless;                   /* the segment's name was lost, and the log has said so */
+    bool nameless;                   /* the segment's name is lost, and the log has said so */
 };
 
-/* ---- transitions */
+/* ------------------------------------------------------------------------------------------------------ transitions */
 
 static void log_transition(void *context, const struct transition *moved)
 {
     (void)context;
     char by[128] = "", steps[48] = "", why[48] = "";
     if (moved->of == OF_MODE) {
-        if (moved->by != BY_OPERATOR) /* whose request is a line of its own, for all the breakers that it named */
+        /* An operator's request is logged as a line of its own, for all breakers that it named. */
+        if (moved->by != BY_OPERATOR)
             log_info("%.*s: mode %s -> %s, by %s%s%.*s", (int)sizeof(moved->name), moved->name,
                      NAME_OF(mode_names, moved->from), NAME_OF(mode_names, moved->to), NAME_OF(actor_names, moved->by),
                      moved->note[0] ? ": " : "", (int)sizeof(moved->note), moved->note);
@@ -76,9 +77,9 @@ static void log_transition(void *context, const struct transition *moved)
              NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(actor_names, moved->by), steps);
 }
 
-/* ---- when the breakers want to be called */
+/* ------------------------------------------------------------------------------ when the breakers want to be called */
 
-/* True: earlier than the loop knew when it last asked its timers. */
+/* Arms the timer for the next due time. True: that is earlier than the loop knew when it last asked its timers. */
 static bool arm_due(struct worker *worker)
 {
     const uint64_t due_ns = worker->clock->ticks == TICKS_TEST ? UINT64_MAX : breakers_due(worker->breakers);
@@ -91,7 +92,7 @@ static bool arm_due(struct worker *worker)
     return deadline != 0 && (before == 0 || deadline < before);
 }
 
-/* Before each sleep, so whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
+/* Called before each sleep: whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
 static bool pending(void *context)
 {
     struct worker *worker = context;
@@ -113,7 +114,7 @@ static void due(void *context, struct loop_timer *timer)
     breakers_tick(worker->breakers);
 }
 
-/* --test-clock: all that comes due on the way, each at its time; then the new time is there for everyone. */
+/* For --test-clock: lets all that comes due on the way happen, each at its time, and then publishes the new time. */
 static int advance(void *context, uint64_t ns)
 {
     struct worker *worker = context;
@@ -121,22 +122,22 @@ static int advance(void *context, uint64_t ns)
     if (clock->ticks != TICKS_TEST)
         return -EOPNOTSUPP;
     const uint64_t target = clock->test_now_ns + ns;
-    breakers_drain_all(worker->breakers); /* what was reported before belongs to before */
+    breakers_drain_all(worker->breakers); /* what was reported before the advance counts before it */
     breakers_stall_look_all(worker->breakers);
     for (uint64_t at = breakers_due(worker->breakers); at <= target; at = breakers_due(worker->breakers)) {
-        /* A timer that is due at once again must not hold the time. */
+        /* a timer that is due at once again must not hold the time */
         clock->test_now_ns = at > clock->test_now_ns ? at : clock->test_now_ns + 1;
         if (clock->test_now_ns > target)
             break;
         breakers_tick(worker->breakers);
     }
     clock->test_now_ns = target;
-    breakers_drain_all(worker->breakers); /* what heartbeats would have seen to on the way */
+    breakers_drain_all(worker->breakers); /* does what heartbeats would have done on the way */
     segment_test_now(worker->segment, target);
     return 0;
 }
 
-/* ---- once a second */
+/* ---------------------------------------------------------------------------------------------------- once a second */
 
 static void count(struct worker *worker)
 {
@@ -159,7 +160,8 @@ static void check_name(struct worker *worker)
               worker->startup->segment_path);
 }
 
-/* The next worker begins with the descriptors that the keeper holds, and with no others. */
+/* Ends the worker if descriptors do not close: the next worker begins with those that the keeper holds, and no others.
+ */
 static void check_closing(struct worker *worker)
 {
     if (!loop_cannot_close(worker->loop))
@@ -170,7 +172,7 @@ static void check_closing(struct worker *worker)
     kill(getpid(), SIGKILL);
 }
 
-/* A test clock has none. */
+/* Follows the TSC; a test clock has none. */
 static void follow_tsc(struct worker *worker)
 {
     struct tsc_base *const base = &worker->clock->tsc;
@@ -209,7 +211,7 @@ static void beat(void *context, struct loop_timer *timer)
     check_closing(worker);
     segment_heartbeat(worker->segment);
     follow_tsc(worker);
-    __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* a count alone: the keeper sees that it moves */
+    __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* only a count: the keeper sees that it moves */
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
     breakers_beat(worker->breakers);
@@ -223,12 +225,12 @@ static void beat(void *context, struct loop_timer *timer)
     loop_doorbell_rearm(worker->loop);
     const uint64_t now = monotonic_ns();
     worker->next_beat += HEARTBEAT_NS;
-    if (worker->next_beat <= now) /* we were stopped meanwhile */
+    if (worker->next_beat <= now) /* the worker was stopped meanwhile */
         worker->next_beat = now + HEARTBEAT_NS;
     loop_timer_arm(timer, worker->next_beat);
 }
 
-/* ---- config */
+/* ----------------------------------------------------------------------------------------------------------- config */
 
 static void configure(struct worker *worker, struct config *config)
 {
@@ -248,15 +250,16 @@ static void configure(struct worker *worker, struct config *config)
     log_notice("the config was read again");
 }
 
-/* A child reads the config for the names in it, which the name service may take its time to find. Then it is read here,
- * where it cannot wait. */
+/* Reads the config in a child, to look up the names in it, for a name service may take its time. The worker then reads
+ * the config again, where nothing has to wait. */
 static int look_up(void *context, FILE *out)
 {
     struct worker *worker = context;
     struct config *config;
     char *problems = NULL;
     config_names_tell(out);
-    (void)startup_config(worker->startup, &config, &problems); /* what is wrong with it is said by who reads it next */
+    /* The next reader of the config reports its problems. */
+    (void)startup_config(worker->startup, &config, &problems);
     return 0;
 }
 
@@ -300,7 +303,7 @@ static void looked_up(void *context, int error, const char *names, size_t size)
     } else {
         error = read_with(worker, names, size, &config, &problems);
     }
-    if (worker->read_again || (error == 0 && worker->names_missed)) { /* it changed meanwhile */
+    if (worker->read_again || (error == 0 && worker->names_missed)) { /* the config changed meanwhile */
         config_free(config);
         worker->read_again = false;
         error = reload(worker);
@@ -314,7 +317,7 @@ static void looked_up(void *context, int error, const char *names, size_t size)
     free(problems);
 }
 
-/* The answer comes later: control_reloaded. */
+/* Begins to read the config again. The answer comes later: control_reloaded. */
 static int reload(void *context)
 {
     struct worker *worker = context;
@@ -325,8 +328,8 @@ static int reload(void *context)
     return aside_start(worker->loop, look_up, worker, looked_up, worker, &worker->reading);
 }
 
-/* After a crash: the file may have been reloaded since the keeper read it. Its names are those that the keeper found;
- * who is named anew has no role until the name service has answered. */
+/* Reads the config again after a crash, for it may have been reloaded since the keeper read it. Names are those that
+ * the keeper looked up: a new user has no role until the name service has answered. */
 static void refresh_config(struct worker *worker)
 {
     struct startup *startup = worker->startup;
@@ -350,7 +353,7 @@ static void refresh_config(struct worker *worker)
     free(names);
 }
 
-/* ---- signals */
+/* ---------------------------------------------------------------------------------------------------------- signals */
 
 static void signalled(void *context, int signal)
 {
@@ -364,7 +367,7 @@ static void signalled(void *context, int signal)
         reloaded(worker, error, NULL);
 }
 
-/* ---- birth */
+/* ------------------------------------------------------------------------------------------------------------ birth */
 
 static bool kernel_has_peer_pidfds(void)
 {
@@ -395,7 +398,7 @@ static int open_memories(struct worker *worker)
     return lanes_new(&options, &worker->lanes);
 }
 
-/* A snapshot that cannot be read is said and left where it is: the next one replaces it. */
+/* Restores the snapshot. One that cannot be read is logged and left where it is; the next snapshot replaces it. */
 static void restore(struct worker *worker)
 {
     struct saved saved;
@@ -440,7 +443,7 @@ static int open_breakers(struct worker *worker)
                   worker->segment->slots);
     if (error < 0)
         return error;
-    if (worker->segment->header->starts == 0) /* just made: a reboot, or the first time */
+    if (worker->segment->header->starts == 0) /* the segment was just made: after a reboot, or the first time */
         restore(worker);
     segment_started(worker->segment, worker->birth->keeper, getpid());
     segment_configured(worker->segment);
@@ -522,7 +525,7 @@ static void close_all(struct worker *worker)
     aside_stop(worker->reading);
     attach_free(worker->attach);
     control_free(worker->control);
-    door_free(worker->door); /* which counts the connections of both */
+    door_free(worker->door); /* the door counts the connections of both */
     clients_free(worker->clients);
     breakers_free(worker->breakers);
     lanes_free(worker->lanes);
@@ -541,7 +544,7 @@ static int iterate(struct worker *worker)
     log_notice("instance \"%s\" is ready: %u breakers, %u processes", worker->startup->options.instance,
                worker->breaker_count, worker->lane_count);
     if (worker->names_missed)
-        (void)reload(worker); /* what is in force stays, should it fail */
+        (void)reload(worker); /* if this fails, the config in force stays */
     const int error = loop_run(worker->loop);
     if (error < 0) {
         log_error("the event loop broke: %s", strerror(-error));

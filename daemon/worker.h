@@ -1,5 +1,5 @@
-/* The worker: puts the parts together and runs the loop. It may be killed at any instruction: what must last is in
- * the segment, the commons and the lanes, and with the keeper. */
+/* The worker: puts the parts together and runs the loop. It may be killed at any instruction: everything that must last
+ * is in the segment, the commons and the lanes, or with the keeper. */
 #ifndef TRIPD_WORKER_H
 #define TRIPD_WORKER_H
 

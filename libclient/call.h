@@ -47,7 +47,7 @@ static inline uint64_t call_ticks(const struct call *call)
     return likely(ticks) ? ticks : 1;
 }
 
-/* ---- track.c: calls of threads that asked for it */
+/* ---------------------------------------------------------------------- track.c: calls of threads that asked for it */
 struct tracked;
 /* Moves an admitted call's content to track.c, and leaves its place and serial in the call. */
 void track_begin(struct call *call);
@@ -59,7 +59,7 @@ void track_close(const struct trip_client *client);
 /* In a forked child: forgets the parent's calls, which the child must not end. */
 void track_forked(void);
 
-/* ---- watch.c: calls in flight of breakers whose policy watches them */
+/* --------------------------------------------------- watch.c: calls in flight of breakers whose policy watches them */
 /* False: no place is free, the call goes unwatched. */
 bool watch_begin(struct lane *lane, uint32_t meter, uint64_t ticks, struct call *call);
 /* True: tripd has counted the call as a failure, for it took too long; its outcome enters totals only. */

@@ -16,7 +16,7 @@
 #define WAIT_MS 30000
 #define COMMON  (OPTION_INSTANCE | OPTION_USER | OPTION_JSON | OPTION_HELP)
 #define VERSION OPTION_COUNT
-#define WORDS   (OPTION_COUNT + 1) /* --complete: what there is, for the completion script */
+#define WORDS   (OPTION_COUNT + 1) /* the internal option --complete: prints the words for the completion script */
 
 #define DESCRIBE(suffix, name, letter, argument, help) {name, letter, argument, help},
 static const struct {
@@ -71,7 +71,8 @@ static void print_verb_help(const struct verb *verb)
     print_options(COMMON);
 }
 
-/* A line a verb: words, operands or -, options, with tabs between; an option that takes an argument says =ARGUMENT. */
+/* Prints a line for each verb: words, operands or -, options, with tabs between; an option with an argument is
+ * =ARGUMENT. */
 static void print_words(const struct verb *verbs)
 {
     for (const struct verb *verb = verbs; verb->words; verb++) {
@@ -160,7 +161,7 @@ static bool error_type_ok(const char *type)
     return false;
 }
 
-/* One option into *arguments. */
+/* Takes one option into *arguments. */
 static bool take(unsigned index, const char *value, struct arguments *arguments)
 {
     arguments->given |= 1u << index;
@@ -204,7 +205,7 @@ static bool take(unsigned index, const char *value, struct arguments *arguments)
     }
 }
 
-/* Two words are tried before one: `config check`. *ret_used: how many it took. */
+/* Finds the verb: two words are tried before one, as `config check`. *ret_used: how many words it took. */
 static const struct verb *verb_find(const struct verb *verbs, char **words, int count, int *ret_used)
 {
     for (int used = count < 2 ? count : 2; used > 0; used--) {
@@ -248,7 +249,8 @@ static bool name_ok(const char *name, bool patterns)
     return false;
 }
 
-/* What the verb says it takes: nothing, one, or two with a space between; the last may be one or the other: [...]. */
+/* Does the number of operands fit what the verb says it takes: none, one, or two with a space between? The last one may
+ * be missing if it stands in [...]. */
 static bool operands_ok(const struct verb *verb, char **words, int count, struct arguments *arguments)
 {
     const bool optional = verb->operands[0] == '[', second = strchr(verb->operands, ' ') != NULL;

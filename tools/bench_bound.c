@@ -1,4 +1,4 @@
-/* The bounds that are calls into a shared library, as libtrip is: nothing but what no breaker can do without. */
+/* The bounds that are calls into a shared library, as libtrip is. They do only what every breaker has to do. */
 #include "bench.h"
 
 __attribute__((visibility("default"))) int bound_load_branch(const uint64_t *words)
@@ -6,7 +6,7 @@ __attribute__((visibility("default"))) int bound_load_branch(const uint64_t *wor
     return __atomic_load_n(words, __ATOMIC_RELAXED) == 0;
 }
 
-/* A question and a counted answer: load, branch, and one's own counters. */
+/* Asks and counts an answer: a load, a branch, and the caller's own counters. */
 __attribute__((visibility("default"))) void bound_load_branch_count(const uint64_t *words, uint64_t *counters)
 {
     if (__atomic_load_n(words, __ATOMIC_RELAXED) != 0)

@@ -86,21 +86,24 @@ static void bound_cas(void *context, uint64_t times)
     }
 }
 
-/* ---- failures. tripd is awake and not draining at the moment: its worker is stopped after its doorbell was rung. */
+/* --------------------------------------------------------------------------------------------------------- failures */
+
+/* The rows measure failures while tripd is awake but not draining: its worker is stopped after its doorbell was rung.
+ */
 
 #define BURST 400 /* a lane's ring has 512 places */
 
 static double burst_once(const struct bench_stage *stage, struct calls *calls, bool sparse)
 {
     static volatile uint8_t elsewhere[256 * 1024];
-    trip_record(calls->burst, TRIP_OK, 0); /* the streak starts again */
+    trip_record(calls->burst, TRIP_OK, 0); /* ends the streak */
     bench_nap_us(2000);
     kill(stage->worker, SIGSTOP);
     trip_record(calls->burst, TRIP_FAILURE, 0); /* rings: from now on tripd counts as awake */
     uint64_t spent = 0;
     for (unsigned i = 0; i < BURST; i++) {
         for (size_t line = 0; sparse && line < sizeof(elsewhere); line += 64)
-            elsewhere[line]++; /* what a program does between two failures */
+            elsewhere[line]++; /* stands for what a program does between two failures */
         const uint64_t start = sparse || i == 0 ? bench_ticks() : 0;
         trip_record(calls->burst, TRIP_FAILURE, 0);
         if (sparse)

@@ -1,4 +1,4 @@
-/* What tripd itself costs: CPU for what is reported to it, and nothing while nothing is. */
+/* What tripd itself costs: CPU for reports, and none while nothing is reported. */
 #include "bench.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static uint64_t tripd_cpu_ns(const struct bench_stage *stage)
     return bench_cpu_ns(stage->keeper) + bench_cpu_ns(stage->worker);
 }
 
-/* Each in a process of its own, so in a lane of its own. */
+/* Reports successes, in a process and so in a lane of its own. */
 static void report_ok(unsigned number, uint64_t count)
 {
     char name[32];
@@ -39,7 +39,7 @@ static void report_ok(unsigned number, uint64_t count)
     }
 }
 
-/* In bursts that fit the ring, so that each failure is told, not only counted. */
+/* Reports failures in bursts that fit the ring, so that an event tells of each one. */
 static void report_failures(unsigned number, uint64_t count)
 {
     char name[32];
@@ -68,7 +68,7 @@ static void report_errors(unsigned number, uint64_t count)
     }
 }
 
-/* Far apart, so that tripd sleeps between, and far too few to trip anything. */
+/* Reports failures far apart, so that tripd sleeps between them, and far too few to trip anything. */
 static void report_sparse(unsigned number, uint64_t count)
 {
     char name[32];
@@ -97,18 +97,19 @@ static void in_reporters(void (*work)(unsigned number, uint64_t count), uint64_t
     }
 }
 
-/* CPU of tripd, keeper and worker, for `count` reports, without what the same time costs when nothing happens. */
+/* Returns tripd's CPU, keeper and worker, for `count` reports, less what the same time costs when nothing happens. */
 static double cpu_per_million_ms(const struct bench_stage *stage, void (*work)(unsigned number, uint64_t count),
                                  uint64_t count, double idle_share)
 {
     const uint64_t start = bench_ticks(), cpu = tripd_cpu_ns(stage);
     in_reporters(work, count);
-    bench_nap_us(300000); /* what is still in the lanes */
+    bench_nap_us(300000); /* lets tripd drain what is left in the lanes */
     const double spent = (double)(tripd_cpu_ns(stage) - cpu) - idle_share * bench_ns(bench_ticks() - start);
     return (spent > 0 ? spent : 0) / 1e6 / ((double)count / 1e6);
 }
 
-/* Milliseconds of tripd's CPU in a second while a process rests that has used so many breakers once. */
+/* Returns the milliseconds of CPU that tripd uses in a second while a process rests that has used so many breakers
+ * once. */
 static double idle_ms(unsigned breakers)
 {
     struct bench_stage stage;
@@ -119,7 +120,7 @@ static double idle_ms(unsigned breakers)
         snprintf(name, sizeof(name), "idle/%u", i);
         trip_record(stage_breaker(client, name), TRIP_OK, 1000000);
     }
-    bench_nap_us(3500000); /* what was new is seen not to go on */
+    bench_nap_us(3500000); /* lets tripd see that the new meters move no more */
     const uint64_t cpu = tripd_cpu_ns(&stage), start = bench_ticks();
     bench_nap_us(30000 * bench_effort + 2000000);
     const double spent = (double)(tripd_cpu_ns(&stage) - cpu), seconds = bench_ns(bench_ticks() - start) / 1e9;
@@ -170,7 +171,7 @@ static void report_value(const char *path, double value, const char *bound, doub
                                      .limit = limit});
 }
 
-/* LANES processes that use USED of the BREAKERS each, and then rest. */
+/* Starts LANES processes, each of which uses USED of the BREAKERS, and then rests. */
 static void crowd(pid_t pids[LANES])
 {
     int up[2], stay[2];
@@ -190,7 +191,7 @@ static void crowd(pid_t pids[LANES])
             }
             const bool shared = trip_client_status(client) == TRIP_CLIENT_SHARED;
             (void)!write(up[1], &byte, 1);
-            (void)!read(stay[0], &byte, 1); /* until the bench closes it, or dies */
+            (void)!read(stay[0], &byte, 1); /* returns when the bench closes it, or dies */
             _exit(shared ? 0 : 1);
         }
         char byte;
@@ -199,8 +200,8 @@ static void crowd(pid_t pids[LANES])
     }
     close(up[0]);
     close(up[1]);
-    close(stay[0]);        /* stay[1] lives as long as the bench: its end is what the crowd waits for */
-    bench_nap_us(1500000); /* a heartbeat has drained them */
+    close(stay[0]);        /* stay[1] lives as long as the bench: the crowd waits for its end */
+    bench_nap_us(1500000); /* lets a heartbeat drain them */
 }
 
 void bench_daemon(void)

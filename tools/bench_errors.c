@@ -1,4 +1,4 @@
-/* What an error costs tripd, and what it costs to ask what the errors of late have in common. */
+/* What an error costs tripd, and what it costs to ask what recent errors have in common. */
 #include "bench.h"
 
 #include <errno.h>

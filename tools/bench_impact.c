@@ -1,4 +1,4 @@
-/* What libtrip takes from a whole server: a prefork server with and without it, in slices that take turns. */
+/* What libtrip costs a whole server: a prefork server with and without it, in slices that take turns. */
 #include "bench.h"
 
 #include <errno.h>
@@ -12,9 +12,9 @@
 #include "median.h"
 
 #define PAIRS_MAX 100
-#define SLICES    20  /* of a side in a pair */
-#define REQUESTS  50  /* of a caller in a slice */
-#define WARM_UP   100 /* requests of a caller to each side before that */
+#define SLICES    20  /* slices of each side in a pair */
+#define REQUESTS  50  /* requests of a caller in a slice */
+#define WARM_UP   100 /* requests of a caller to each side before the slices */
 
 _Static_assert(PAIRS_MAX / 10 >= MEDIAN_SAMPLES_MIN, "A quick run has too few pairs for an interval.");
 
@@ -24,7 +24,7 @@ static const char config[] = "breakers:\n"
 
 enum side { WITHOUT, WITH, SIDES };
 
-/* A client of both servers. There are as many callers as a server has workers, and they ask at once. */
+/* A client of both servers. There are as many callers as a server has workers, and they all ask at once. */
 struct caller {
     pthread_t thread;
     struct pair *pair;
@@ -60,8 +60,8 @@ static void ask_slice(struct caller *caller, enum side side, unsigned slice)
     caller->ended_ns[side][slice] = now_ns;
 }
 
-/* Slices follow each other within milliseconds, so that both sides meet the same neighbours; which side comes first
- * takes turns, too. */
+/* Calls the servers in slices that follow each other within milliseconds, so that both sides meet the same neighbours.
+ * The sides also take turns at being first. */
 static void *call(void *context)
 {
     struct caller *const caller = context;
@@ -100,7 +100,7 @@ static double p99_us(const struct pair *pair, enum side side)
     return bench_percentile(latencies_ns[0], SERVER_WORKERS * SLICES * REQUESTS, 99) / 1e3;
 }
 
-/* Starts both servers anew for each pair, so that how a process happens to lie in memory differs from pair to pair. */
+/* Starts both servers anew for each pair, so that the layout of a process's memory differs from pair to pair. */
 static void measure(struct pair *pair, const struct upstream *upstream)
 {
     for (enum side side = 0; side < SIDES; side++)

@@ -1,13 +1,13 @@
 /* What a call pays for limits that all processes share, beside the same call without them; and what it costs when two
- * processes are at one word at the same time, beside two that do nothing but swap one. */
+ * processes use one word at the same time, beside two processes that only swap one. */
 #include "bench.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 
-/* All calls are timed, so that a limit is beside the same call everywhere. A budget holds what 10 s of its floor bring
- * since tripd began, 1,000,000 tokens: when TAKES of them were taken, a fresh one is next. */
+/* All calls are timed, so that a limit is always beside the same call. A budget holds what 10 s of its floor bring
+ * since tripd began, 1,000,000 tokens: after TAKES of them were taken, a fresh one comes next. */
 static const char config[] = "limits: {max_breakers: 1024}\n"
                              "breakers:\n"
                              "  - match: \"bulkhead\"\n"
@@ -21,10 +21,11 @@ static const char config[] = "limits: {max_breakers: 1024}\n"
                              "  - match: \"*\"\n"
                              "    trip: {slow_rate: 100%}\n";
 
-#define TAKES     250000
-#define BUDGETS   128
-#define FULL_US   10000000
-#define TWO_TIMES (4000 * (uint64_t)bench_effort) /* with its tenth before: less than a budget holds, for two */
+#define TAKES   250000
+#define BUDGETS 128
+#define FULL_US 10000000
+/* With the tenth before it less than a budget holds, for two processes. */
+#define TWO_TIMES (4000 * (uint64_t)bench_effort)
 
 struct limits {
     trip_client *client;
@@ -34,7 +35,7 @@ struct limits {
     unsigned denied;
 };
 
-static uint64_t *contended; /* a line of its own, of all processes */
+static uint64_t *contended; /* a line of its own, which all processes share */
 
 static void call_through(struct limits *limits, trip_breaker *breaker)
 {
@@ -66,7 +67,7 @@ static void begin_end_rate(void *context, uint64_t times)
         call_through(limits, limits->rate);
 }
 
-/* A failed call's way to its second attempt: the call, and the token. */
+/* Makes the way of a failed call to its second attempt: the call, and the token. */
 static void begin_end_take(void *context, uint64_t times)
 {
     struct limits *limits = context;
@@ -84,7 +85,7 @@ static void take_token(void *context, uint64_t times)
         limits->denied += !trip_hedge_take(limits->budgets[0]);
 }
 
-/* Until it succeeds, from what was seen last: as every word of a limit is taken from. */
+/* Swaps the word from what was seen last until it succeeds, as every word of a limit is taken from. */
 static void swap_contended(void *context, uint64_t times)
 {
     (void)context;
@@ -95,7 +96,7 @@ static void swap_contended(void *context, uint64_t times)
     }
 }
 
-/* ---- alone */
+/* ------------------------------------------------------------------------------------------------------------ alone */
 
 static void name_budgets(struct limits *limits)
 {
@@ -134,7 +135,7 @@ static void alone(void)
     trip_close(limits.client);
 }
 
-/* ---- two processes */
+/* ---------------------------------------------------------------------------------------------------- two processes */
 
 static void *prepare(unsigned round)
 {
@@ -149,8 +150,8 @@ static void *prepare(unsigned round)
     return &limits;
 }
 
-/* The bounds: the same, with nothing but a swap of one word in the place of each that a limit changes. Swaps alone
- * would be none: without anything between them one process keeps the line for as long as it likes. */
+/* The bounds: the same call, with only a swap of one word in place of each word that a limit changes. Swaps alone would
+ * be no bound: with nothing between them one process keeps the line for as long as it likes. */
 static void begin_swap_end(void *context, uint64_t times)
 {
     struct limits *limits = context;
@@ -201,7 +202,7 @@ void bench_limits(void)
     struct bench_stage stage;
     stage_start(&stage, config);
     bench_nap_us(FULL_US);
-    together(); /* before this process is pinned, and has a client that its children would inherit */
+    together(); /* first, for later this process is pinned, and has a client that its children would inherit */
     bench_pin(0);
     alone();
     stage_stop(&stage);

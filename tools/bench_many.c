@@ -21,8 +21,10 @@
 #define PROCESSES_MAX 1000
 #define ATTACH_MOST_S 20
 
-/* ---- a thousand breakers in turn, beside the same walk by hand: from a handle to what it is bound to, from there to a
- * line of settings, one of state, and two of counters, at the strides that libtrip and tripd have them */
+/* -------------------------------------------------------------------------------------- a thousand breakers in turn */
+
+/* The bound makes the same walk by hand: from a handle to its binding, from there to a line of settings, one of state,
+ * and two of counters, with the strides of libtrip's and tripd's tables. */
 
 #define HANDLE_STRIDE  832 /* a trip_breaker in the heap */
 #define BINDING_STRIDE 224
@@ -115,7 +117,7 @@ static void lay_out(struct walk *walk)
     }
 }
 
-/* Rss in bytes of the mappings that are this process's own: its heap, what is anonymous, and its lane. */
+/* Returns the resident bytes of the mappings that are this process's own: heap, anonymous memory, and lane. */
 static double own_memory(void)
 {
     char line[512];
@@ -145,7 +147,7 @@ static void thousand_breakers(void)
     double bound, path;
     lay_out(&walk);
     walk.breakers[0] = stage_breaker(client, "ok");
-    if (trip_begin(walk.breakers[0], &call) == TRIP_ALLOW) /* what the thread takes for itself */
+    if (trip_begin(walk.breakers[0], &call) == TRIP_ALLOW) /* the thread takes what it needs */
         trip_end(&call, TRIP_OK);
     const double before = own_memory();
     for (unsigned i = 0; i < BREAKERS; i++) {
@@ -167,7 +169,7 @@ static void thousand_breakers(void)
     trip_close(client);
 }
 
-/* ---- thirty threads that have reported and sleep */
+/* ---------------------------------------------------------------------- thirty threads that have reported and sleep */
 
 struct crowd {
     trip_breaker *ok;
@@ -184,8 +186,8 @@ static void *idle(void *context)
     return NULL;
 }
 
-/* In turns at all places of a page where a meter may begin: where a call's and a meter's addresses differ by pages
- * alone, the processor takes one for the other and waits, which is the luck of a thread's meter. */
+/* Measures at all places of a page, in turns, where a meter may begin. If the addresses of a call and a meter differ
+ * only by pages, the processor takes one for the other and waits: a thread's meter may be lucky or not. */
 struct placed_call {
     trip_call call;
     char elsewhere[sizeof(struct meter) - sizeof(trip_call)];
@@ -206,7 +208,7 @@ static void *begin_end(void *context)
     return NULL;
 }
 
-/* Nanoseconds of begin and end in a thread that comes after so many others. */
+/* Returns the nanoseconds of begin and end in a thread that comes after so many others. */
 static double after_threads(struct crowd *crowd, unsigned count)
 {
     pthread_t threads[IDLE_THREADS], measuring;
@@ -241,11 +243,11 @@ static void thirty_threads(void)
     trip_close(client);
 }
 
-/* ---- processes that attach at the same time */
+/* --------------------------------------------------------------------------- processes that attach at the same time */
 
 struct start {
     unsigned ready, done;
-    int gate[2]; /* a pipe: closed for writing, all that read it wake up */
+    int gate[2]; /* a pipe: when its write end closes, all readers wake up */
 };
 
 static void attach_one(struct start *start)
@@ -265,7 +267,7 @@ static void attach_one(struct start *start)
     pause();
 }
 
-/* Milliseconds until all of them are shared. */
+/* Returns the milliseconds until all of them are shared. */
 static double attach_all(unsigned count)
 {
     static pid_t processes[PROCESSES_MAX];

@@ -1,4 +1,4 @@
-/* The same calls in one process and in two, each pinned to a core of its own. */
+/* Measures the same calls in one process and in two, each pinned to a core of its own. */
 #include "bench.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #define ROUNDS 8
 
 struct pair {
-    unsigned ready; /* atomic: of the processes, warm */
+    unsigned ready; /* atomic: processes that are warm */
     double ns[2];
 };
 

@@ -1,5 +1,5 @@
-/* The same call by other means: begin and end through a mutex that processes share, and through Redis. Each peer does
- * no more than a breaker must: it looks at a state, counts the call in flight, and counts its outcome. */
+/* Measures the same call by other means: begin and end through a mutex that processes share, and through Redis. Each
+ * peer does no more than a breaker must: it looks at a state, counts the call in flight, and counts its outcome. */
 #include "bench.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ static const char config[] = "breakers:\n"
                              "    trip: {slow_rate: 100%}\n"
                              "  - match: \"*\"\n";
 
-/* ---- libtrip */
+/* ---------------------------------------------------------------------------------------------------------- libtrip */
 
 struct ours {
     trip_breaker *untimed, *timed;
@@ -60,7 +60,7 @@ static void begin_end_timed(void *context, uint64_t times)
     call_through(((struct ours *)context)->timed, times);
 }
 
-/* ---- a robust mutex that processes share */
+/* ------------------------------------------------------------------------------ a robust mutex that processes share */
 
 static struct by_mutex {
     pthread_mutex_t lock;
@@ -123,7 +123,7 @@ static void *prepare_nothing(unsigned round)
     return NULL;
 }
 
-/* ---- Redis over a Unix socket: one round trip to look, one to count */
+/* --------------------------------------------------- Redis over a Unix socket: one round trip to look, one to count */
 
 static char redis_path[96];
 
@@ -152,7 +152,7 @@ static int redis_connect(void)
     return -1;
 }
 
-/* False: there is no redis-server, or it does not come up. */
+/* Waits until Redis answers. False: there is no redis-server, or it does not come up. */
 static bool redis_is_up(pid_t pid)
 {
     for (unsigned tries = 0; tries < 250 && waitpid(pid, NULL, WNOHANG) == 0; tries++) {
@@ -166,7 +166,7 @@ static bool redis_is_up(pid_t pid)
     return false;
 }
 
-/* Answers of one line, or of two. */
+/* Asks, and reads an answer of one line, or of two. */
 static void redis_ask(int fd, const char *question, const char *answer_end)
 {
     char answer[64];
@@ -201,7 +201,7 @@ static void redis_call(void *context, uint64_t times)
     }
 }
 
-/* ---- rows */
+/* ------------------------------------------------------------------------------------------------------------- rows */
 
 static void least_of(bench_prepare_fn *prepare, bench_call_fn *call, uint64_t times, double *one, double *two)
 {
@@ -216,7 +216,7 @@ static void beside(const char *path, bench_call_fn *ours, double clock_reads, co
 {
     char row[64], bound[64];
     double one = 1e9, two = 1e9, peer_one = 1e9, peer_two = 1e9;
-    for (unsigned pass = 0; pass < PASSES; pass++) { /* in turns: the machine is not equally quiet all the time */
+    for (unsigned pass = 0; pass < PASSES; pass++) { /* in turns, for the machine is not equally quiet all the time */
         least_of(prepare_peer, peer, times, &peer_one, &peer_two);
         least_of(prepare_ours, ours, TIMES, &one, &two);
     }

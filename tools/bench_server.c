@@ -21,7 +21,7 @@ static const char answer_ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 static const char answer_denied[] = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
 static const char answer_failed[] = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
 
-/* ---- both sides of a connection */
+/* --------------------------------------------------------------------------------------- both sides of a connection */
 
 static int listen_anywhere(uint16_t *ret_port)
 {
@@ -57,7 +57,7 @@ static bool send_all(int fd, const char *text, size_t size)
     return send(fd, text, size, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* Takes a request or an answer, which has no body: it ends with an empty line. */
+/* Receives a request or an answer. It has no body: an empty line ends it. */
 static bool receive_head(int fd, char *head, size_t room)
 {
     for (size_t size = 0; size < room - 1;) {
@@ -98,7 +98,7 @@ static void kill_and_reap(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-/* ---- the upstream: one process, which answers all connections as they ask */
+/* --------------------------------------------- the upstream: one process, which answers all connections as they ask */
 
 static void watch(int epoll, int fd)
 {
@@ -143,9 +143,9 @@ void upstream_stop(struct upstream *upstream)
     kill_and_reap(upstream->process);
 }
 
-/* ---- the server */
+/* ------------------------------------------------------------------------------------------------------- the server */
 
-/* What a request costs with libtrip and without differs in this function alone. */
+/* Handles a request. A request with libtrip differs from one without only in this function. */
 static const char *handle(int upstream, trip_breaker *breaker)
 {
     trip_call call;

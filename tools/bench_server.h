@@ -1,5 +1,5 @@
-/* A prefork HTTP server on the loopback, as many are: its workers accept on one socket, serve one connection at a time,
- * and ask an upstream for each request. */
+/* A prefork HTTP server on the loopback, like many servers: its workers accept on one socket, serve one connection at a
+ * time, and ask an upstream for each request. */
 #ifndef TRIP_BENCH_SERVER_H
 #define TRIP_BENCH_SERVER_H
 
@@ -21,8 +21,8 @@ struct server {
     int listener;
     pid_t workers[SERVER_WORKERS];
 };
-/* Returns when all workers accept. with_libtrip: each call of the upstream is begun and ended by a breaker that is
- * shared by all workers, whose calls are timed. */
+/* Starts a server; returns when all workers accept. with_libtrip: each call of the upstream is begun and ended through
+ * a breaker that all workers share and whose calls are timed. */
 void server_start(struct server *server, const struct upstream *upstream, bool with_libtrip);
 void server_stop(struct server *server);
 

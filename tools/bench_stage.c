@@ -22,7 +22,7 @@ _Noreturn void bench_fail(const char *what, int error)
     exit(1);
 }
 
-/* ---- clocks and cores */
+/* ------------------------------------------------------------------------------------------------- clocks and cores */
 
 /* As libtrip reads it, but for the arithmetic. */
 uint64_t bench_ticks(void)
@@ -131,7 +131,7 @@ void bench_compare(bench_call_fn *bound, bench_call_fn *path, void *context, dou
     }
 }
 
-/* ---- tripd */
+/* ------------------------------------------------------------------------------------------------------------ tripd */
 
 static void write_config(const struct bench_stage *stage, const char *config)
 {

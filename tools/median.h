@@ -10,7 +10,8 @@ struct median {
     double value, low, high; /* the true median lies between low and high in at least 95 of 100 runs */
 };
 
-/* Sorts the samples; there must be at least one. Of fewer than MEDIAN_SAMPLES_MIN the interval is their whole range. */
+/* Sorts the samples, of which there must be at least one. For fewer than MEDIAN_SAMPLES_MIN the interval is their whole
+ * range. */
 struct median median_of(double *samples, size_t count);
 
 #endif

@@ -71,7 +71,7 @@ const char *print_moment(uint64_t unix_ms, char out[40])
     return out;
 }
 
-/* 37.5%, or - while unknown */
+/* Formats a rate: 37.5%, or - while it is unknown. */
 static const char *rate(const json_t *map, const char *key, char out[24])
 {
     if (tree_absent(map, key))
@@ -81,7 +81,7 @@ static const char *rate(const json_t *map, const char *key, char out[24])
     return out;
 }
 
-/* A number, or - while unknown. */
+/* Formats a number, or - while it is unknown. */
 static const char *count(const json_t *map, const char *key, char out[24])
 {
     if (json_is_null(json_object_get(map, key)))
@@ -108,7 +108,7 @@ const char *print_plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
-/* When the next call may be admitted. */
+/* Tells when the next call may be admitted. */
 static const char *next_probe(const json_t *breaker, char out[32])
 {
     const uint64_t wait_ms = tree_number(breaker, "retry_after_ms");
@@ -135,13 +135,13 @@ static bool is_closed(const json_t *breaker)
     return strcmp(tree_text(breaker, "state"), "closed") == 0;
 }
 
-/* Without a living tripd clients may have moved the state since it was last seen. */
+/* Returns "?" where the state is a guess: without a living tripd clients may have moved it since it was last seen. */
 static const char *doubt(const json_t *breaker)
 {
     return json_is_false(json_object_get(breaker, "certain")) ? "?" : "";
 }
 
-/* A mode decides before the state does: open, closed?, ramping 25%, forced_open (closed) */
+/* Formats the state. A mode decides before it: open, closed?, ramping 25%, forced_open (closed) */
 static const char *state(const json_t *breaker, char out[64])
 {
     const json_t *ramp = json_object_get(breaker, "ramp");
@@ -160,7 +160,7 @@ static bool by_operator(const json_t *breaker)
     return strcmp(tree_text(breaker, "by"), "operator") == 0;
 }
 
-/* operator root */
+/* Formats an operator: operator root */
 static const char *operator_name(const json_t *breaker, char out[64])
 {
     char name[USER_NAME_MAX];
@@ -168,7 +168,7 @@ static const char *operator_name(const json_t *breaker, char out[64])
     return out;
 }
 
-/* operator root, fleet */
+/* Formats the owner of a mode: operator root, fleet */
 static const char *mode_owner(const json_t *breaker, char out[64])
 {
     char name[USER_NAME_MAX];
@@ -178,7 +178,7 @@ static const char *mode_owner(const json_t *breaker, char out[64])
     return out;
 }
 
-/* Whose doing it is: of a mode "operator root for 50s more: migration", of a state "operator root: db failover". */
+/* Tells who did it: for a mode "operator root for 50s more: migration", for a state "operator root: db failover". */
 static const char *whose(const json_t *breaker, char out[256])
 {
     char span[24], name[64], ttl[48] = "";
@@ -198,11 +198,11 @@ static const char *whose(const json_t *breaker, char out[256])
 
 /* ------------------------------------------------------------------------------------------------------------- list */
 
-/* The list fits a terminal: first the column of names is made as narrow as this, then that of states. */
+/* How narrow the columns may become until the list fits a terminal: first the names, then the states. */
 #define NAME_LEAST  20
 #define STATE_LEAST 12
 
-/* Trouble first: who denies, who may deny, who is not in mode auto. */
+/* Ranks trouble first: breakers that deny, then those that may deny, then those not in mode auto. */
 static int rank(const json_t *breaker)
 {
     static const char *const order[] = {"open", "half_open", "ramping", "closed"};
@@ -307,7 +307,7 @@ void print_line(FILE *out, const char *label, const char *format, ...)
     fputc('\n', out);
 }
 
-/* Why it opened, or who opened or closed it: , operator root: "db failover" */
+/* Tells why it opened, or who opened or closed it: , operator root: "db failover" */
 static const char *cause(const json_t *show, char out[256])
 {
     char name[64];
@@ -542,7 +542,7 @@ void print_events(FILE *out, const json_t *result)
     json_array_foreach(json_object_get(result, "events"), i, event) print_event(out, event);
 }
 
-/* Says of a client that it is detached, or that outcomes of it were lost. */
+/* Notes that a client is detached, or that outcomes of it were lost. */
 static void client_mark(struct table *table, const json_t *client)
 {
     const bool detached = json_is_true(json_object_get(client, "detached"));

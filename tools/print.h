@@ -1,5 +1,5 @@
-/* For people: the results of verbs, which are the same trees that --json prints, as lines and tables for a terminal.
- * Times of day are in the local time zone. */
+/* Prints the results of verbs for people, as lines and tables for a terminal. The results are the trees that --json
+ * prints. Times of day are in the local time zone. */
 #ifndef TRIP_TOOLS_PRINT_H
 #define TRIP_TOOLS_PRINT_H
 
@@ -18,12 +18,12 @@ void print_analyses(FILE *out, const json_t *result);
 void print_metrics(FILE *out, const json_t *result);
 void print_clients(FILE *out, const json_t *result);
 void print_status(FILE *out, const json_t *result);
-/* done: "tripped", "forced open", ... later: breakers to come are bound too. */
+/* Prints what a verb did. done: "tripped", "forced open", ... later: breakers to come are bound too. */
 void print_hits(FILE *out, const json_t *result, const char *done, const char *later);
 void print_reloaded(FILE *out, const json_t *result);
 void print_clock(FILE *out, const json_t *result);
 
-/* 950ms, 1.5s, 42s, 2m05s, 3h12m, 4d03h */
+/* Formats a time: 950ms, 1.5s, 42s, 2m05s, 3h12m, 4d03h. */
 const char *print_span(uint64_t ms, char text[24]);
 
 #endif

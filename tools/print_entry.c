@@ -9,7 +9,7 @@
 
 #define LABEL 14 /* columns */
 
-/* The key that stands in the JSON of this section as `name`, or `name_ms`. */
+/* Returns the value of a key, which stands in the section's JSON as `name` or `name_ms`. */
 static const json_t *value_of(const json_t *section, const struct config_key *key)
 {
     char name[32];
@@ -58,7 +58,7 @@ static void write_value(FILE *out, const struct config_key *key, const json_t *v
         fputs(config_value_format(key->kind, quantity(value, key->kind), text), out);
 }
 
-/* The keys of a section, and those of the sections in it behind their name. */
+/* Writes the keys of a section, and the keys of sections within it behind their name. */
 static void write_section(FILE *out, const char *section, const json_t *from)
 {
     const char *comma = "";

@@ -1,4 +1,4 @@
-/* Errors for people: records, and what they have in common. */
+/* Prints errors for people: records, and what they have in common. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

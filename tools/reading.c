@@ -27,7 +27,7 @@ static int not_found(const struct arguments *arguments, const char *path, int er
     return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
 }
 
-/* path: filled in as far as it is known. */
+/* Opens the segment. path: filled in as far as it is known. */
 static int open_segment(const struct arguments *arguments, char path[PATHS_MAX], struct snapshot **ret_snapshot,
                         char **ret_why)
 {
@@ -77,7 +77,7 @@ void reading_warn(int error, const json_t *answer)
     }
 }
 
-/* On standard error, so that what is printed stays what it is. */
+/* Warns on standard error that the segment is old, so that the printed result stays what it is. */
 static void warn_of_age(const struct snapshot *snapshot, int error, const json_t *answer)
 {
     switch (reading_daemon(snapshot, error)) {
@@ -100,13 +100,13 @@ static void warn_of_age(const struct snapshot *snapshot, int error, const json_t
     }
 }
 
-/* Only tripd can say, over its socket. */
+/* Refuses: only tripd can answer this, over its socket. */
 static bool out_of_reach(const struct arguments *arguments, int error)
 {
     return !(arguments->given & OPTION_SEGMENT) && (error == -ENOENT || error == -EACCES);
 }
 
-/* There is no segment. error, answer: what came of asking tripd. */
+/* Handles a missing segment. error, answer: the result of asking tripd. */
 static int without_segment(const struct arguments *arguments, int error, const json_t *answer,
                            struct snapshot **ret_snapshot)
 {

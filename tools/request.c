@@ -49,7 +49,7 @@ static int unreachable(const struct arguments *arguments, const char *path, int 
     }
 }
 
-/* path is filled in as far as it is known. */
+/* Connects. path: filled in as far as it is known. */
 static int open_client(const struct arguments *arguments, char path[PATHS_MAX], struct rpc_client **ret_client)
 {
     strcpy(path, "$XDG_RUNTIME_DIR, which is not set");
@@ -146,7 +146,7 @@ static int ask_quietly(const struct arguments *arguments, const char *method, co
 int request_quietly(const struct arguments *arguments, const char *method, json_t *params, json_t **ret_answer)
 {
     int error = ask_quietly(arguments, method, params, ret_answer);
-    if (error == -EPIPE) /* it died that moment, or came back */
+    if (error == -EPIPE) /* tripd died at that moment, or came back */
         error = ask_quietly(arguments, method, params, ret_answer);
     json_decref(params);
     return error;

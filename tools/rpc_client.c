@@ -88,7 +88,7 @@ static int send_packet(struct rpc_client *client, size_t size, uint64_t deadline
     }
 }
 
-/* Bytes of the next packet. An empty one looks like the end, and is taken for it. */
+/* Receives the next packet, and returns its bytes. An empty packet looks like the end, and is taken for it. */
 static ssize_t receive_packet(struct rpc_client *client, uint64_t deadline_ns)
 {
     for (;;) {
@@ -121,7 +121,7 @@ static void notify(const struct rpc_client *client, struct rpc_message *message)
     rpc_message_clear(message);
 }
 
-/* A refusal of the connection or of the packet as such has id 0. */
+/* Takes an answer. Its id is 0 if tripd refused the connection or the packet as such. */
 static int take_answer(const struct rpc_client *client, const struct rpc_message *message, json_t **ret_result,
                        json_t **ret_error)
 {

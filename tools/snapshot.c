@@ -26,7 +26,7 @@
 struct snapshot {
     const uint8_t *data;
     uint64_t size;
-    bool mapped;                            /* else in memory of our own */
+    bool mapped;                            /* mapped, or else read into our own memory */
     struct section sections[SECTION_COUNT]; /* checked */
     enum report_daemon daemon;              /* as the tool knows it */
 };
@@ -43,7 +43,7 @@ __attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error
     return error;
 }
 
-/* least: what an entry must hold for this reader. A later version's entries may be longer. */
+/* Checks a section. least: what an entry must hold for this reader; a later version's entries may be longer. */
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)
 {
     return section->offset >= sizeof(struct segment_header) && section->offset % 8 == 0 && section->stride >= least &&
@@ -62,7 +62,7 @@ static bool counts_ok(const struct section sections[SECTION_COUNT])
     return ok;
 }
 
-/* header: a copy. */
+/* Checks a segment. header: a copy of it. */
 static int check(struct snapshot *snapshot, const struct segment_header *header, const char *path, char **ret_why)
 {
     if (header->magic != SEGMENT_MAGIC)
@@ -120,8 +120,8 @@ static bool load_at(int fd, uint8_t *to, uint64_t size, uint64_t offset)
     return true;
 }
 
-/* A copy of what is in use of a checked file: it has places for many more breakers, which a copy of it may have filled
- * with zeros. */
+/* Copies the part of a checked file that is in use. The file has places for many more breakers, which a copy of it may
+ * have filled with zeros. */
 static int load(struct snapshot *snapshot, int fd, const struct segment_header *header)
 {
     uint64_t size = LAYOUT_PAGE;
@@ -133,7 +133,7 @@ static int load(struct snapshot *snapshot, int fd, const struct segment_header *
         size += LANE_ALIGN((uint64_t)loaded[i].stride * loaded[i].count);
     }
     if (size > LAYOUT_PAGE + SECTION_COUNT * LAYOUT_PAGE + snapshot->size)
-        return -EBADMSG; /* sections lie upon each other */
+        return -EBADMSG; /* the sections overlap */
     uint8_t *const data = aligned_alloc(LAYOUT_PAGE, size);
     if (!data)
         return -ENOMEM;
@@ -231,7 +231,7 @@ void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon)
     snapshot->daemon = daemon;
 }
 
-/* Its times are of this host's clock since it booted. */
+/* Is it of this boot, so that its times are of this host's clock? */
 static bool of_this_boot(const struct segment_header *header)
 {
     uint8_t boot_id[BOOT_ID_SIZE] = {0};
@@ -269,7 +269,8 @@ static void copy_latency(const struct snapshot *snapshot, const uint32_t numbers
                  there < section->count ? there : section->count, ret_latency);
 }
 
-/* What tripd writes under a sequence. A tripd that died within a write left it odd: what there is, is shown. */
+/* Copies what tripd writes under a sequence. If a tripd died within a write, the sequence stays odd, and what is there
+ * is shown. */
 static void copy_sequenced(const uint64_t *sequence, const void *from, void *to, size_t size)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
@@ -282,7 +283,7 @@ static void copy_sequenced(const uint64_t *sequence, const void *from, void *to,
     }
 }
 
-/* And its calls by latency: of the same name. */
+/* Copies the details, and the calls by latency of the same name. */
 static bool copy_detail(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
 {
     const struct detail_slot *const from = entry(snapshot, SECTION_DETAIL, slot);
@@ -318,7 +319,7 @@ static int find(const struct snapshot *snapshot, const char *name, uint32_t *ret
                       snapshot_slots(snapshot), name, ret_slot, NULL);
 }
 
-/* Since the last heartbeat; of another boot or host nobody knows. */
+/* Returns the time since the last heartbeat; for another boot or host it is not known. */
 static uint64_t uncertain_for_ms(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);
@@ -333,7 +334,7 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
     if (!copy_detail(snapshot, slot, ret_breaker))
         return false;
     if (find(snapshot, ret_breaker->detail.name, &found) < 0 || found != slot)
-        return false; /* forgotten, or not yet there */
+        return false; /* it is forgotten, or not published yet */
     const uint64_t *mirror = entry(snapshot, SECTION_MIRROR, slot);
     ret_breaker->policy = *(const struct policy_slot *)entry(snapshot, SECTION_POLICY, slot);
     copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core);
@@ -391,7 +392,7 @@ bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct
     return event_from(&events, index, ret_transition);
 }
 
-/* The time at which tripd counted last. */
+/* Returns the time at which tripd counted last. */
 static uint64_t as_of_ms(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);

@@ -16,23 +16,23 @@
 
 struct snapshot;
 
-/* path: of an instance, as paths_segment() gives it, or (is_file) of any file. 0; -ENOENT: there is none; -EPROTO: made
- * by another version of tripd; -EPERM: owned by a stranger; -EBADMSG: no segment; other errors of opening. *ret_why
- * says more, to be freed; it may be NULL. */
+/* Opens a segment. path: an instance's, as paths_segment() gives it, or (is_file) any file. 0; -ENOENT: there is none;
+ * -EPROTO: another version of tripd made it; -EPERM: a stranger owns it; -EBADMSG: it is no segment; other errors of
+ * opening. *ret_why says more, and the caller frees it; it may be NULL. */
 int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why);
 struct snapshot *snapshot_close(struct snapshot *snapshot);
 
-/* A fresh copy of the header. */
+/* Returns a fresh copy of the header. */
 struct segment_header snapshot_header(const struct snapshot *snapshot);
 enum report_daemon snapshot_daemon(const struct snapshot *snapshot);
-/* What is known of tripd beyond that, by asking it: breakers' reports say it from then on. */
+/* Sets what is known of tripd beyond the segment, from asking it. Breakers' reports say it from then on. */
 void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon);
-/* Milliseconds since creation on the instance's clock: now, also without a tripd, for what waits goes on; of a file or
- * another boot, at the last heartbeat. */
+/* Returns the milliseconds since creation on the instance's clock: now, even without a tripd, for open times pass all
+ * the same; for a file, or a segment of another boot, at the last heartbeat. */
 uint64_t snapshot_now_ms(const struct snapshot *snapshot);
 
 uint32_t snapshot_slots(const struct snapshot *snapshot);
-/* A breaker, copied. `report` points into the rest. */
+/* A copy of a breaker. `report` points into the rest. */
 struct snapshot_breaker {
     struct policy_slot policy;
     struct detail_slot detail;
@@ -42,18 +42,17 @@ struct snapshot_breaker {
     struct error_record error;
     struct report_breaker report;
 };
-/* False: the slot is free, or changed all the time while it was read. */
+/* Copies a breaker. False: the slot is free, or changed all the time while it was read. */
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker);
 bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker);
 
-/* The first transition that is there at or after `index`: the next one is at or after its sequence. False: there is
- * none.
- */
+/* Copies the first transition at or after `index`; the next one is at or after its sequence. False: there is none. */
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition);
 
-/* The first error record whose sequence is more than `after`. False: there is none. */
+/* Copies the first error record whose sequence is more than `after`. False: there is none. */
 bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct error_record *ret_record);
-/* Points into the snapshot. As of now while tripd runs, else of its last heartbeat. */
+/* Returns the rows and settings, which point into the snapshot: as of now while tripd runs, otherwise as of its last
+ * heartbeat. */
 struct report_correlation snapshot_correlation(const struct snapshot *snapshot);
 
 /* Groups are 0 to snapshot_groups() - 1; the first is that of breakers without a group. False: it changed all the time.
@@ -68,10 +67,10 @@ bool snapshot_group(const struct snapshot *snapshot, uint32_t at, struct snapsho
 uint64_t snapshot_groups_moved(const struct snapshot *snapshot);
 struct host_metrics snapshot_host(const struct snapshot *snapshot);
 
-/* False: nobody is there. Lanes are 1 to snapshot_lanes(). */
+/* Copies a client. False: nobody has this lane. Lanes are 1 to snapshot_lanes(). */
 uint32_t snapshot_lanes(const struct snapshot *snapshot);
 bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client);
-/* place: 0 to PATTERNS_MAX - 1. False: free, or run out. */
+/* Copies a pattern. place: 0 to PATTERNS_MAX - 1. False: it is free, or ran out. */
 bool snapshot_pattern(const struct snapshot *snapshot, uint32_t place, struct pattern_slot *ret_pattern);
 
 #endif

@@ -9,8 +9,8 @@
 
 #define COLUMNS_MAX 16
 #define SHRINKS_MAX 4
-#define GAP         2 /* between columns */
-#define INDENT      4 /* of what goes on with the next line */
+#define GAP         2 /* columns between two cells */
+#define INDENT      4 /* of the lines on which a cell goes on */
 
 struct table {
     size_t columns, cells, room;
@@ -19,7 +19,7 @@ struct table {
     struct {
         size_t column;
         int least;
-    } shrink[SHRINKS_MAX]; /* in this order */
+    } shrink[SHRINKS_MAX]; /* the columns that may shrink, in this order */
     size_t shrinks;
     bool right[COLUMNS_MAX];
 };
@@ -32,7 +32,7 @@ static void *needed(void *memory)
     exit(1);
 }
 
-/* text: taken. */
+/* Adds a cell. Takes the text. */
 static void add(struct table *table, char *text)
 {
     if (table->cells == table->room) {
@@ -82,7 +82,7 @@ void table_shrink(struct table *table, size_t column, int least)
     table->shrink[table->shrinks++].least = least;
 }
 
-/* The last column is as wide as its heading: its cells may go on with the next line. */
+/* Returns the table's width. The last column is as wide as its heading, for its cells may go on with the next line. */
 static int total(const struct table *table, const int *widths)
 {
     int sum = wrap_width(table->texts[table->columns - 1]);
@@ -110,8 +110,8 @@ static int column_begin(const int *widths, size_t column)
     return begin;
 }
 
-/* Where a cell begins, or before `free` if it has no place on this line. free: where the line is free from. A cell that
- * the one before it pushes stays on the line while it is within its column, or would make the row go on below anyway.
+/* Returns where a cell begins; before `free`, from where on the line is free: it has no place on this line. A cell that
+ * the one before it pushes stays on the line if it is still within its column, or if the row would go on below anyway.
  */
 static int place_of(const struct table *table, const int *widths, size_t column, int width, int free)
 {
@@ -120,7 +120,7 @@ static int place_of(const struct table *table, const int *widths, size_t column,
     return place < free && (free + width <= end || width > widths[column]) ? free : place;
 }
 
-/* On a line of its own: the last column's texts begin at its left, what else fits stands where it belongs. */
+/* Returns where a cell begins on a line of its own: the last column's at the left, others in their column. */
 static int place_below(const struct table *table, size_t column, int place, int width)
 {
     const bool last = column + 1 == table->columns;
@@ -131,7 +131,7 @@ static int place_below(const struct table *table, size_t column, int place, int 
 
 static void print_row(const struct table *table, const int *widths, char *const *row, FILE *out)
 {
-    int end = 0; /* of the line so far */
+    int end = 0; /* end of the line so far */
     for (size_t i = 0; i < table->columns; i++) {
         const int width = wrap_width(row[i]), from = end > 0 ? end + GAP : 0;
         int place = place_of(table, widths, i, width, from);

@@ -9,13 +9,13 @@
 
 struct table;
 
-/* A heading that begins with '>' is of a column of numbers: it is set to the right. */
+/* Makes a table. A heading that begins with '>' is that of a column of numbers, which is set to the right. */
 struct table *table_new(const char *const *headings, size_t columns);
 struct table *table_free(struct table *table);
-/* Where the table is too wide, this column (from 0) may be made narrower, but not below `least`; before any that is
- * named later. */
+/* If the table is too wide, this column (from 0) is made narrower, but not below `least`; columns named first shrink
+ * first. */
 void table_shrink(struct table *table, size_t column, int least);
-/* The next cell, as printf; row after row. */
+/* Adds the next cell, formatted as by printf; row after row. */
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(const struct table *table, FILE *out);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DIGITS_MAX 18 /* fit an int64_t, whatever they are */
+#define DIGITS_MAX 18 /* so many digits fit an int64_t, whatever they are */
 
 #define NAME(suffix, name) {name, sizeof(name) - 1},
 static const struct {
@@ -32,7 +32,7 @@ static bool take(struct scan *scan, char wanted)
     return true;
 }
 
-/* Up to its closing quote; the opening one is taken. */
+/* Reads a text up to its closing quote, after the opening one was read. */
 static bool scan_text(struct scan *scan, struct trace_value *ret_value)
 {
     const char *const begin = scan->at;
@@ -44,7 +44,7 @@ static bool scan_text(struct scan *scan, struct trace_value *ret_value)
     return scan->at < scan->end && *scan->at++ == '"';
 }
 
-/* What follows a number is looked at by who takes the next thing: it is no digit, no point and no exponent there. */
+/* Reads an integer. The reader of what follows finds out if that is a digit, a point or an exponent. */
 static bool scan_integer(struct scan *scan, struct trace_value *ret_value)
 {
     const char *begin;
@@ -70,14 +70,14 @@ static bool scan_word(struct scan *scan, const char *word, enum trace_value_kind
     return true;
 }
 
-/* The blanks before it are taken. What follows a word is looked at as after a number. */
+/* Reads another value, behind the blanks before it. What follows a word is checked as after a number. */
 static bool scan_other(struct scan *scan, struct trace_value *ret_value)
 {
     return scan_word(scan, "true", TRACE_VALUE_TRUE, ret_value) ||
            scan_word(scan, "false", TRACE_VALUE_FALSE, ret_value) || scan_integer(scan, ret_value);
 }
 
-/* TRACE_FIELD_COUNT: none of these. */
+/* Returns the field of a key. TRACE_FIELD_COUNT: the key is none of these. */
 static enum trace_field field_of(const struct trace_value *key)
 {
     unsigned field = 0;
@@ -98,7 +98,7 @@ static bool scan_member(struct scan *scan, struct trace_line *line)
     return take(scan, '"') ? scan_text(scan, &line->values[field]) : scan_other(scan, &line->values[field]);
 }
 
-/* False: not in the plain form, for jansson to read. */
+/* Reads a line. False: it is not in the plain form, and jansson has to read it. */
 static bool scan_line(struct trace_line *line, const char *text, size_t length)
 {
     struct scan scan = {text, text + length};

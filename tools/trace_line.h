@@ -43,7 +43,7 @@ enum trace_value_kind {
 
 struct trace_value {
     enum trace_value_kind kind;
-    uint32_t length; /* of the text, which is so long and no longer */
+    uint32_t length; /* of the text, which has no NUL at its end */
     union {
         const char *text;
         int64_t integer;
@@ -53,11 +53,11 @@ struct trace_value {
 
 struct trace_line {
     struct trace_value values[TRACE_FIELD_COUNT];
-    json_t *json; /* whose texts they are; NULL: the line's own */
+    json_t *json; /* holds the texts; NULL: they are in the line itself */
 };
 
-/* False: it is no JSON object, and `problem` says what it is. Free it in either case; it lives no longer than the text.
- */
+/* Reads a line. False: it is no JSON object, and `problem` says what it is instead. Free it in either case; it lives no
+ * longer than the text. */
 bool trace_line_read(struct trace_line *line, const char *text, size_t length, char problem[256]);
 void trace_line_free(struct trace_line *line);
 

@@ -22,7 +22,7 @@ _Static_assert(TRIP_ERROR_USER_MAX == 16, "the last of USER_ERRORS");
 
 struct reader {
     struct trace_line line;
-    char *problem; /* 256 bytes */
+    char *problem; /* a buffer of 256 bytes */
 };
 
 __attribute__((format(printf, 2, 3))) static bool wrong(const struct reader *reader, const char *format, ...)
@@ -56,7 +56,7 @@ static bool find_name(const struct trace_value *value, const char *const names[]
     return true;
 }
 
-/* more: what is known besides, with its comma; or nothing. */
+/* Reports a value that is not known. more: what else is known, beginning with a comma; or nothing. */
 static bool not_known(const struct reader *reader, enum trace_field field, const char *const names[], unsigned count,
                       const char *more)
 {
@@ -86,7 +86,7 @@ static bool read_count(const struct reader *reader, enum trace_field field, uint
     return true;
 }
 
-/* *ret_count keeps its value where the field is not given. */
+/* Reads a count. *ret_count keeps its value if the field is not given. */
 static bool read_count_if_given(const struct reader *reader, enum trace_field field, uint64_t highest,
                                 uint64_t *ret_count)
 {
@@ -106,7 +106,7 @@ static bool read_latency(const struct reader *reader, uint64_t *ret_ns)
     return true;
 }
 
-/* With a NUL behind it, and none within. */
+/* Reads a text, adds a NUL behind it, and refuses one that holds a NUL. */
 static bool read_text(const struct reader *reader, enum trace_field field, char *ret_text, size_t size)
 {
     const struct trace_value *value = value_of(reader, field);
@@ -126,7 +126,7 @@ static bool read_breaker(const struct reader *reader, struct trace_step *step)
            wrong(reader, "\"breaker\" must be 1 to 127 of letters, digits and . _ : / @ -");
 }
 
-/* The user's own types are user_0 to user_15. */
+/* Finds one of the user's own types, user_0 to user_15. */
 static bool find_user_error(const struct trace_value *value, unsigned *ret_type)
 {
     char name[16];
@@ -234,7 +234,7 @@ int trace_step_parse(const char *line, size_t length, struct trace_step *ret_ste
 {
     struct trace_step step = {.n = 1};
     struct reader reader;
-    reader.problem = problem; /* the line is trace_line_read's to begin */
+    reader.problem = problem; /* trace_line_read has begun it */
     if (length > TRACE_LINE_MAX) {
         wrong(&reader, "a line has %d bytes at most", TRACE_LINE_MAX);
         return -EINVAL;

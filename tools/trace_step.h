@@ -58,7 +58,8 @@ struct trace_step {
     char id[TRACE_ID_MAX + 1];
 };
 
-/* line: without its newline. 0, or -EINVAL with what is wrong and what would be right in `problem`. */
+/* Reads a step. line: without its newline. 0, or -EINVAL with a `problem` that says what is wrong and what would be
+ * right. */
 int trace_step_parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256]);
 
 #endif

@@ -1,4 +1,5 @@
-/* trip-bench: what libtrip and tripd cost, each path beside what bounds it on this very machine, in the same run. */
+/* trip-bench: measures what libtrip and tripd cost, each path beside what bounds it on this machine, in the same run.
+ */
 #include "bench.h"
 
 #include <getopt.h>
@@ -14,7 +15,7 @@ static struct {
     json_t *rows;
 } output;
 
-/* Nanoseconds of the row that are reads of the clock. */
+/* Returns how many of the row's nanoseconds are reads of the clock. */
 static const char *clock_share(const struct bench_row *row)
 {
     static char text[16];

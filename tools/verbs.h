@@ -7,7 +7,7 @@
 
 #include "trip.h"
 
-/* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). The first four go with every verb. */
+/* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). Every verb takes the first four. */
 #define TRIPCTL_OPTIONS(X)                                                                                 \
     X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"") \
     X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")          \
@@ -76,7 +76,7 @@ struct verb;
 struct arguments {
     const struct verb *verb;
     const char *operand;  /* NULL: none */
-    const char *pattern;  /* the second operand; NULL: none */
+    const char *pattern;  /* the second operand; NULL: there is none */
     const char *instance; /* a valid name */
     unsigned given;       /* OPTION_... */
     const char *segment, *reason, *config;
@@ -90,7 +90,7 @@ struct arguments {
 typedef int verb_fn(const struct arguments *arguments);
 
 struct verb {
-    const char *method; /* of the control socket */
+    const char *method; /* method of the control socket */
     const char *words;
     const char *operands;
     unsigned options;

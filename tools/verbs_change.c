@@ -1,4 +1,5 @@
-/* The verbs that change breakers: each one request, and more for the names of what it hit. */
+/* The verbs that change breakers: one request for each, and more requests for the names of further breakers that it
+ * hit. */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ static json_t *change_params(const struct arguments *arguments)
     return params;
 }
 
-/* later: what it means for breakers to come, if the operand is a pattern. */
+/* Changes breakers. later: what a pattern means for breakers to come. */
 static int change(const struct arguments *arguments, const char *done, const char *later)
 {
     const bool pattern = strpbrk(arguments->operand, "*?") != NULL;

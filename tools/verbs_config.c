@@ -1,4 +1,4 @@
-/* config check, which needs no tripd, reload and show. */
+/* config check, which needs no tripd; reload; and config show. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

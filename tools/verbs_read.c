@@ -12,7 +12,7 @@
 #include "request.h"
 #include "users.h"
 
-#define FOLLOW_NS 100000000 /* how often new events are looked for */
+#define FOLLOW_NS 100000000 /* how often to look for new events */
 
 static bool wanted(const struct arguments *arguments, const char *name)
 {
@@ -21,7 +21,7 @@ static bool wanted(const struct arguments *arguments, const char *name)
 
 /* ---------------------------------------------------------------------------------------------------- list and show */
 
-/* Breakers that are hidden are listed where they are asked for by a name or pattern; else they are counted. */
+/* Lists breakers. Hidden ones are listed if they are asked for by a name or pattern; otherwise they are counted. */
 static json_t *list_breakers(const struct arguments *arguments, const struct snapshot *snapshot, uint32_t *ret_hidden)
 {
     json_t *list = json_array();
@@ -55,14 +55,14 @@ static void print_overflow(uint64_t times, uint64_t most)
                times == 1 ? "" : "s", (unsigned long long)most);
 }
 
-/* A name that is not there is an error, a pattern that nothing matches a remark. */
+/* Reports that nothing matches: an error for a name, a remark for a pattern. */
 static int matches_nothing(const struct arguments *arguments)
 {
     fprintf(stderr, "tripctl: no breaker matches %s; `tripctl list` shows those that there are\n", arguments->operand);
     return strpbrk(arguments->operand, "*?") ? EXIT_DONE : EXIT_REFUSED;
 }
 
-/* list: taken. */
+/* Prints the list, and takes it. */
 static int show_list(const struct arguments *arguments, json_t *list)
 {
     int status = EXIT_DONE;
@@ -113,7 +113,7 @@ int verb_list(const struct arguments *arguments)
     return status;
 }
 
-/* Its config is tripd's to say. */
+/* Reports a breaker from the segment. Its config only tripd knows. */
 static json_t *show_of(const struct snapshot_breaker *breaker)
 {
     json_t *show = report_show(&breaker->report);
@@ -121,7 +121,7 @@ static json_t *show_of(const struct snapshot_breaker *breaker)
     return show;
 }
 
-/* snapshot NULL: tripd had said that there is none of this name. */
+/* Shows a breaker from the segment. snapshot NULL: tripd had said that there is none of this name. */
 static int show_from_segment(const struct arguments *arguments, const struct snapshot *snapshot)
 {
     struct snapshot_breaker breaker;
@@ -131,7 +131,7 @@ static int show_from_segment(const struct arguments *arguments, const struct sna
     return EXIT_REFUSED;
 }
 
-/* A living tripd knows the config too. */
+/* Asks a living tripd first, for it knows the config too. */
 int verb_show(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
@@ -153,7 +153,7 @@ int verb_show(const struct arguments *arguments)
 
 /* ----------------------------------------------------------------------------------------------------------- events */
 
-/* From index on: those that are wanted, given to `each`. Returns the index to go on from. */
+/* Calls `each` for the wanted events from this index on. Returns the index to go on from. */
 static uint64_t walk_events(const struct arguments *arguments, const struct snapshot *snapshot, uint64_t index,
                             void (*each)(json_t *list, const struct arguments *arguments, json_t *event), json_t *list)
 {
@@ -186,7 +186,7 @@ static void print_now(json_t *list, const struct arguments *arguments, json_t *e
     fflush(stdout);
 }
 
-/* Until standard output ends. */
+/* Prints new events until standard output is closed. */
 static int follow(const struct arguments *arguments, struct snapshot *snapshot)
 {
     const struct timespec nap = {.tv_nsec = FOLLOW_NS};
@@ -201,7 +201,7 @@ static int follow(const struct arguments *arguments, struct snapshot *snapshot)
     return EXIT_REFUSED;
 }
 
-/* events: taken. */
+/* Prints events, and takes them. */
 static int show_events(const struct arguments *arguments, json_t *events)
 {
     if (arguments->operand && json_array_size(json_object_get(events, "events")) == 0)
@@ -209,7 +209,7 @@ static int show_events(const struct arguments *arguments, json_t *events)
     return reading_show(arguments, events, print_events);
 }
 
-/* Until standard output, or tripd, ends. */
+/* Prints new events until standard output is closed, or tripd ends. */
 static int follow_by_socket(const struct arguments *arguments)
 {
     const struct timespec nap = {.tv_nsec = FOLLOW_NS};
@@ -298,7 +298,7 @@ static json_t *status_of(const struct snapshot *snapshot, enum report_daemon dae
     return report_status(&instance);
 }
 
-/* A living tripd knows more of itself than the segment does. */
+/* Asks a living tripd first, for it knows more of itself than the segment does. */
 int verb_status(const struct arguments *arguments)
 {
     struct snapshot *snapshot;

@@ -28,7 +28,7 @@ static struct config *load(const struct arguments *arguments)
 struct trace {
     FILE *file;
     const char *name;
-    size_t number; /* of the line */
+    size_t number; /* number of the line */
 };
 
 static int carry_out(struct simulation *simulation, const struct trace *trace, const char *line, size_t length)

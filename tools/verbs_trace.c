@@ -1,5 +1,5 @@
-/* trace: what tripd drains, written down line by line as it comes, until interrupted. What tripd had to leave out is
- * counted: the next line says so, and the exit status. */
+/* trace: writes down line by line what tripd drains, until it is interrupted. It counts what tripd had to leave out:
+ * the next line says so, and so does the exit status. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -12,15 +12,15 @@
 #include "internal/ticks.h"
 #include "request.h"
 
-#define PACKET_MS  1000 /* of a packet that is there already */
+#define PACKET_MS  1000 /* for the rest of a packet that has begun to come */
 #define LONGEST_MS 3600000
 
 struct recording {
     FILE *file;
     const char *name;
     uint64_t lost;
-    uint64_t unsaid; /* of these: no line has said so */
-    int error;       /* of writing */
+    uint64_t unsaid; /* lost outcomes that no line has told of yet */
+    int error;       /* an error of writing */
 };
 
 /* --------------------------------------------------------------------------------------------------------- writing */
@@ -59,7 +59,7 @@ static bool open_file(const struct arguments *arguments, struct recording *recor
     return recording->file != NULL;
 }
 
-/* Closes it, and says what is missing in it. */
+/* Closes the recording, and reports what is missing in it. */
 static int finish(struct recording *recording, int status)
 {
     if (recording->file != stdout && fclose(recording->file) != 0 && recording->error == 0)
@@ -76,7 +76,7 @@ static int finish(struct recording *recording, int status)
 
 /* --------------------------------------------------------------------------------------------------- until the end */
 
-/* SIGINT and SIGTERM, to be polled; what they interrupt goes on. */
+/* Makes SIGINT and SIGTERM readable for poll; system calls that they interrupt go on. */
 static int catch_signals(void)
 {
     sigset_t signals;
@@ -87,14 +87,14 @@ static int catch_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/* As long as poll is asked to wait, and 0 at the end. */
+/* Returns how long poll may wait; 0 at the end. */
 static int left_ms(uint64_t end_ns)
 {
     const uint64_t now_ns = monotonic_ns(), left = end_ns > now_ns ? (end_ns - now_ns + 999999) / 1000000 : 0;
     return left < LONGEST_MS ? (int)left : LONGEST_MS;
 }
 
-/* 0 at a signal, or when the time is over. */
+/* Records. 0 at a signal, or when the time is over. */
 static int record(const struct recording *recording, struct rpc_client *client, int signals, uint64_t end_ns)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = rpc_client_fd(client), .events = POLLIN}};
@@ -109,7 +109,7 @@ static int record(const struct recording *recording, struct rpc_client *client, 
     return error;
 }
 
-/* What was reported until now is in it, too. */
+/* Drains what was reported until now, so that the trace includes it. */
 static int drain(const struct arguments *arguments, struct rpc_client *client)
 {
     json_t *answer = NULL;

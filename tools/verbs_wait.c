@@ -12,7 +12,7 @@
 #include "request.h"
 
 #define POLL_NS        20000000
-#define POLL_SOCKET_NS 100000000 /* each one has tripd count all that is new */
+#define POLL_SOCKET_NS 100000000 /* each request makes tripd count all that is new */
 
 #define STATE_NAME(suffix, name) name,
 static const char *const state_names[] = {TRIP_STATES(STATE_NAME)};
@@ -40,7 +40,7 @@ static const char *state_by_socket(const struct arguments *arguments)
     return state;
 }
 
-/* NULL: no breaker has this name yet. snapshot NULL: tripd is asked. */
+/* Returns the breaker's state. NULL: no breaker has this name yet. snapshot NULL: ask tripd. */
 static const char *state_of(const struct arguments *arguments, const struct snapshot *snapshot)
 {
     struct snapshot_breaker breaker;
@@ -50,7 +50,7 @@ static const char *state_of(const struct arguments *arguments, const struct snap
                                                                  : NULL;
 }
 
-/* The last state that was seen, wanted or not. */
+/* Returns the last state that was seen, wanted or not. */
 static const char *poll(const struct arguments *arguments, struct snapshot **snapshot, const char *wanted,
                         uint64_t since_ns)
 {

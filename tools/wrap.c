@@ -21,7 +21,7 @@ int wrap_width(const char *text)
     return columns(text, strlen(text));
 }
 
-/* Bytes of the text that take `room` columns at most, whole letters; one at least. */
+/* Returns how many bytes of the text take `room` columns at most; whole letters, and one at least. */
 static size_t bytes_within(const char *text, size_t length, int room)
 {
     size_t bytes = 0;
@@ -40,7 +40,7 @@ static void next_line(FILE *out, int indent, int *column)
     *column = indent;
 }
 
-/* One word, in pieces if no line is long enough for it. */
+/* Prints one word, in pieces if no line is long enough for it. */
 static void print_word(FILE *out, const char *word, size_t length, int *column, int indent)
 {
     while (length > 0) {

@@ -1,6 +1,5 @@
-/* What is measured for a breaker's limits: core/adaptive.h, fed with what was counted. All private: a worker after this
- * one begins with the tickets in force, and measures the rest anew within seconds.
- */
+/* Feeds a breaker's measurements (core/adaptive.h) with what was counted. They are private to this worker: the next one
+ * begins with the tickets in force, and measures the rest anew within seconds. */
 #include "breakers/adaptive.h"
 
 #include <stdlib.h>
@@ -93,7 +92,7 @@ bool breakers_adaptive_tick(struct breakers *breakers, uint32_t slot)
     uint64_t latency[ADAPTIVE_BUCKETS];
     if (breakers_adaptive_due_ns(breaker) > breakers->now_ns)
         return false;
-    if (breaker->mode == TRIP_MODE_SHADOW) /* what it would have shed went out, and is among the calls */
+    if (breaker->mode == TRIP_MODE_SHADOW) /* a shadow sheds nothing: those calls went out, and are among the calls */
         breaker->adaptive->totals.denied[denial_of(TRIP_DENY_SHED)] = totals->denied[denial_of(TRIP_DENY_SHED)];
     breakers_publish_latency(breakers, slot);
     read_latency(breakers, slot, latency);

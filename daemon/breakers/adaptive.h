@@ -11,7 +11,7 @@ void breakers_adaptive_from_now(struct breakers *breakers, uint32_t slot);
 void breakers_adaptive_free(struct breaker *breaker);
 void breakers_adaptive_counted(struct breakers *breakers, uint32_t slot);
 uint64_t breakers_adaptive_due_ns(const struct breaker *breaker);
-/* Samples if it is time. True: what follows from it is to be published. */
+/* Samples if it is time. True: publish what follows from the sample. */
 bool breakers_adaptive_tick(struct breakers *breakers, uint32_t slot);
 
 #endif

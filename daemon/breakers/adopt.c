@@ -1,6 +1,6 @@
-/* What a worker before this one left in the segment. A committed transaction is carried out; every word is looked at,
- * so that a step without a record gets one; policies are published anew, for the config may be another one; and every
- * breaker is judged again, for decisions are functions of the image. */
+/* Adopts the segment of an earlier worker. A transaction that it committed is carried out; every state word is looked
+ * at, and a step that has no record gets one; policies are published anew, for the config may have changed; and every
+ * breaker is judged again, which is safe because decisions are functions of the image. */
 #include "breakers/adopt.h"
 
 #include "breakers/limits.h"
@@ -10,16 +10,16 @@
 #include "breakers/settle.h"
 #include "internal/succession.h"
 
-/* May a probe run that was admitted in the commons before? By a permit, or by a client that took an open breaker's next
- * step when nobody was there, which no mirror shows. */
+/* May a probe still run that the last commons admitted? By a permit, or because a client took an open breaker's next
+ * step while no tripd was there, which no mirror shows. */
 static bool may_be_probed(uint64_t mirror, uint64_t now_ms)
 {
     return word_state(mirror) == WORD_HALF_OPEN || word_state(mirror) == WORD_PROBING ||
            (word_state(mirror) == WORD_OPEN && word_deadline_ms(mirror) <= now_ms);
 }
 
-/* Where a probe of before may still run, the breaker is open until the longest lease is over, by the settings of then.
- */
+/* Returns the word for a new commons. If a probe admitted in the last commons may still run, the breaker is open until
+ * the longest lease is over, by the settings of that time. */
 static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mirror)
 {
     const uint32_t epoch = (word_epoch(mirror) + WORD_FRESH_COMMONS_EPOCHS) & WORD_EPOCH_MASK;
@@ -29,7 +29,7 @@ static uint64_t fresh_word(struct breakers *breakers, uint32_t slot, uint64_t mi
                                          : breakers_restored(breakers, slot, mirror, epoch);
 }
 
-/* The commons are new: the words of the one before are gone with it. */
+/* Fills a word of a new commons, for the last one's words are gone. */
 static void fill_word(struct breakers *breakers, uint32_t slot)
 {
     const uint64_t mirror = breakers->segment->mirror[slot];
@@ -44,7 +44,7 @@ static void fill_word(struct breakers *breakers, uint32_t slot)
     segment_mirror(breakers->segment, slot, word);
 }
 
-/* The newest generation, or the word's where its judge stands. */
+/* Returns the generation of the newest judge, or the word's if its judge is still there. */
 static uint32_t generation_of(const struct breakers *breakers, uint32_t slot)
 {
     return judge_generation(policy_newest_judge(&breakers->segment->policies[slot]));
@@ -59,7 +59,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     breaker->generation = generation_of(breakers, slot);
     breaker->untold = true;
     breakers_enliven(breakers, slot);
-    breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd had it */
+    breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd saw it */
     breaker->used_ms = segment->details[slot].used_ms;
     breakers_unused(breakers, slot);
     breaker->permits_out = core->head.totals.opens != 0;
@@ -101,14 +101,14 @@ int breakers_adopt(struct breakers *breakers)
 
 #define TRIES 1000
 
-/* Its mode decides, and keeps its state as it is. */
+/* Does the breaker take over openings from earlier commons? Not in a mode that keeps its state. */
 static bool takes_openings(const struct breakers *breakers, uint32_t slot)
 {
     return slot < breakers->segment->slots && breakers->table[slot].settings &&
            !breakers_frozen(&breakers->table[slot]);
 }
 
-/* Why a client opened it, as far as the word of now tells. */
+/* Tells why a client opened the breaker, as far as the word shows it. */
 static trip_reason reason_before(uint64_t now_word)
 {
     switch (word_state(now_word)) {

@@ -9,7 +9,7 @@
 #include "breakers/tell.h"
 #include "breakers/word.h"
 
-/* Those that there was no memory for. */
+/* Takes up the lanes whose readers found no memory when the lanes came. */
 static void lanes_late(struct breakers *breakers)
 {
     for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes); lane++)
@@ -26,7 +26,7 @@ bool breakers_count(struct breakers *breakers, uint32_t slot)
     return news || probed;
 }
 
-/* True: it may change though no call comes. */
+/* Looks at one breaker. True: it may change even if no call comes. */
 static bool look_at(struct breakers *breakers, uint32_t slot)
 {
     const struct breaker *const breaker = &breakers->table[slot];
@@ -91,8 +91,8 @@ static void beat_of(struct breakers *breakers, struct lane_reader *reader)
     lane_reader_beat(reader, is_lively, breakers);
 }
 
-/* Words that are not what tripd knows: by clients who were killed before they told it, or damaged. A slot that never
- * had a name has no mirror, and its word may have no memory. */
+/* Looks for words that differ from what tripd knows: their clients were killed before they told of a step, or the word
+ * is damaged. A slot that never had a name has no mirror, and its word may have no memory. */
 static void look_at_words(struct breakers *breakers)
 {
     const uint64_t *const mirror = breakers->segment->mirror;
@@ -120,8 +120,8 @@ void breakers_beat(struct breakers *breakers)
     breakers_take_dirty(breakers);
     lanes_late(breakers);
     breakers_for_lanes(breakers, breakers->lanes, look_for_moved);
-    segment_round(breakers->segment);     /* after the bits were taken: announce.h */
-    breakers_collect_and_watch(breakers); /* a call that begins beside one that hangs rings for nobody */
+    segment_round(breakers->segment);     /* after the bits of the last round were taken: announce.h */
+    breakers_collect_and_watch(breakers); /* a call that begins beside one that hangs rings nobody */
     breakers_for_lanes(breakers, breakers->lanes, beat_of);
     if (breakers->nobodys_moved)
         breakers_drain_nobodys(breakers);

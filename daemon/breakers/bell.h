@@ -4,7 +4,7 @@
 #include "breakers/table.h"
 
 void breakers_bell_look(struct breakers *breakers, uint32_t slot); /* before its meters are read */
-/* What was read is judged: says at which failure clients ring. */
+/* Sets, after judging what was read, at which failure clients ring. */
 void breakers_bell_set(struct breakers *breakers, uint32_t slot, uint64_t word);
 
 #endif

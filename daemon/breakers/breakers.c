@@ -1,4 +1,4 @@
-/* The breakers of an instance are made and unmade here, and looked at when something comes due. */
+/* Makes and frees the breakers of an instance, and looks at those that come due. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -99,7 +99,7 @@ static void come_due(struct breakers *breakers, uint32_t slot)
     if (breakers->table[slot].growth_until_ns <= breakers->now_ns)
         breakers_publish_next_open(breakers, slot, NULL, 0);
     breakers_settle(breakers, slot);
-    breakers_turn_touched(breakers); /* a breaker that has news is not idle: of a meter that says it is its now */
+    breakers_turn_touched(breakers); /* news: such a breaker is not idle */
     const uint64_t word = breakers_word(breakers, slot);
     if (breakers_idle_due_ns(breakers, slot, word) > breakers->now_ns)
         return;
@@ -118,7 +118,7 @@ void breakers_tick(struct breakers *breakers)
     uint32_t slot;
     breakers_look_at_clock(breakers);
     const uint64_t until_ns = breakers->now_ns;
-    breakers_collect_told(breakers); /* what is counted is counted in order */
+    breakers_collect_told(breakers); /* so that calls are counted in order */
     if (breakers->stall_due_ns <= until_ns)
         breakers_stall_look_all(breakers);
     while (deadlines_first(breakers->due, &slot) <= until_ns)

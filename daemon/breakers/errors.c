@@ -71,7 +71,7 @@ static void take_record(struct error_record *record, const struct lane_error *to
 
 /* --------------------------------------------------------------------------------------------------------- keeping */
 
-/* The details name the latest error, whichever process's was drained first. */
+/* Names the latest error in the details, whichever process was drained first. */
 static void note_latest(struct breakers *breakers, uint32_t slot, const struct error_record *record, uint64_t at_ns)
 {
     struct breaker *const breaker = &breakers->table[slot];

@@ -1,11 +1,11 @@
-/* Errors that clients told: kept as records, counted for the analyses, and the last one of each breaker in its details.
+/* Errors that clients told: kept as records, counted for the analyses; each breaker's last one stands in its details.
  */
 #ifndef TRIPD_BREAKERS_ERRORS_H
 #define TRIPD_BREAKERS_ERRORS_H
 
 #include "breakers/table.h"
 
-/* The config's `correlation` comes into force. */
+/* Applies the config's `correlation`. */
 void breakers_correlate(struct breakers *breakers, const struct config *config);
 /* Keeps and counts errors that a drain found: it is drain_turn.error, with struct breakers as its context. */
 void breakers_error_told(void *context, const struct drain_error *error);

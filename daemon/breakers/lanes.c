@@ -17,12 +17,12 @@
 #include "internal/numbers.h"
 #include "internal/ticks.h"
 
-/* A lane that tells without end waits for the next iteration of the loop, and so does what lanes tell of breakers that
- * have very many meters. */
-#define EVENTS_LEAST   32                           /* of a section in one round */
-#define ROUNDS_MAX     (LANE_EVENTS / EVENTS_LEAST) /* which read a ring that was full when the first one began */
-#define COLLECT_METERS 32768                        /* read in one go; and those of one round */
-/* Of lanes that have ended: a full ring is read in two, and is then seen not to be full. */
+/* A lane that tells without end has to wait for the loop's next iteration, and so have breakers with very many meters.
+ */
+#define EVENTS_LEAST   32                           /* events of a section in one round */
+#define ROUNDS_MAX     (LANE_EVENTS / EVENTS_LEAST) /* enough to read a ring that was full when the first one began */
+#define COLLECT_METERS 32768                        /* meters read in one go; and in one round */
+/* Rounds for lanes that have ended: two read a full ring, after which it is seen not to be full. */
 #define LAST_ROUNDS 4
 #define LAG_SAMPLES 32 /* of a lane's events in one round, whose waiting is looked at */
 
@@ -45,7 +45,7 @@ bool breakers_pending(struct breakers *breakers)
 {
     uint64_t any = 0;
     for (uint32_t word = 0; word < words_of(breakers); word++)
-        /* Relaxed: doorbell_sleep's fence comes before, the client's between its bit and the bell. */
+        /* Relaxed: doorbell_sleep's fence comes before this load, the client's fence between its bit and the bell. */
         any |= breakers->lanes[word] & __atomic_load_n(&breakers->commons->header->dirty[word], __ATOMIC_RELAXED);
     return any != 0 || any_ready(breakers);
 }
@@ -78,9 +78,9 @@ static bool watches(const struct breaker_settings *settings)
     return settings->trip.stall_after || settings->trip.in_flight;
 }
 
-/* Breakers that this lane's events need not name: who watches calls in flight, and those of a section some of whose
- * events were not taken, be it that its ring was full or that a thread was held up while it wrote one. All others have
- * their evidence, and each step of their word, named by an event that was taken or by the heartbeat. */
+/* Touches breakers that this lane's events need not name: those whose calls in flight are watched, and those of a
+ * section of which some events were not taken, because its ring was full or a thread was held up while it wrote one.
+ * For every other breaker, a taken event or the heartbeat names its evidence and each step of its word. */
 static void touch_unnamed(struct breakers *breakers, const struct lane_reader *reader)
 {
     const bool watched = breakers->stall_watchers || breakers->in_flight_watchers;
@@ -95,7 +95,7 @@ static void touch_unnamed(struct breakers *breakers, const struct lane_reader *r
     }
 }
 
-/* Takes of all rings of a lane; true: come again. */
+/* Takes events of all rings of a lane. True: there are more. */
 static bool take_lane(struct breakers *breakers, struct lane_reader *reader, uint32_t most)
 {
     bool again = false;
@@ -108,7 +108,7 @@ static bool take_lane(struct breakers *breakers, struct lane_reader *reader, uin
     return again;
 }
 
-/* What was taken is counted. */
+/* Gives the events back to the client, for they are counted. */
 static void release_lane(struct breakers *breakers, struct lane_reader *reader)
 {
     lanes_reading(breakers->options.lanes, reader->number);
@@ -154,7 +154,7 @@ static void count_lag(struct breakers *breakers, uint32_t first)
 static void take_share(struct breakers *breakers, struct lane_reader *reader)
 {
     const uint32_t first = breakers->drain->batch.count;
-    /* Each section has its part of the batch: the events of one batch are of about the same time. */
+    /* Each section gets its part of the batch, so that the events of a batch are of about the same time. */
     const uint32_t part = breakers->drain->batch.capacity / (breakers->telling ? breakers->telling : 1);
     if (take_lane(breakers, reader, part > EVENTS_LEAST ? part : EVENTS_LEAST))
         breakers_set_bit(breakers->ready, reader->number);
@@ -220,7 +220,7 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane)
         segment_pending_store(breakers->segment, lane_uid(lane), lane_identity(lane));
         breakers_set_bit(breakers->lanes, number);
     }
-    breakers_set_bit(breakers->ready, number); /* what it told before nobody was told of */
+    breakers_set_bit(breakers->ready, number); /* nobody was told of what it told before */
     breakers_collect(breakers);
     breakers_stall_look(breakers, breakers->readers[number]);
 }
@@ -230,14 +230,15 @@ bool breakers_lane_blocks(const struct breakers *breakers, uint32_t number)
     return breakers_has_bit(breakers->blocks, number) && !breakers_has_bit(breakers->doomed, number);
 }
 
-/* A thread of it may go on for a moment, and take another ticket: that is nobody's, and free at the next heartbeat. */
+/* A thread of it may run on for a moment and take another ticket: nobody holds that one, and the next heartbeat frees
+ * it. */
 void breakers_lane_doomed(struct breakers *breakers, uint32_t number)
 {
     breakers_set_bit(breakers->doomed, number);
     breakers_tickets_of_lane(breakers, number);
 }
 
-/* Its meters' breakers, so that each is settled without it. */
+/* Touches the breakers of its meters, so that each is settled without this lane. */
 static void touch_all(struct breakers *breakers, struct lane_reader *reader)
 {
     for (uint32_t number = 0; number < reader->meters; number++) {
@@ -258,7 +259,7 @@ static void forget(struct breakers *breakers, struct lane_reader *reader)
     lane_reader_free(reader);
 }
 
-/* What they told, and they alone: others wait for their turn. */
+/* Collects what these lanes told; other lanes wait for their turn. */
 static void collect_last(struct breakers *breakers)
 {
     uint64_t others[COMMONS_LANES_MAX / 64];
@@ -269,13 +270,14 @@ static void collect_last(struct breakers *breakers)
     memcpy(breakers->ready, others, sizeof(others));
 }
 
-/* Together: each breaker has its turns once, however many of its processes end at once. */
+/* All lanes that end together end in one go: each breaker is drained once, however many of its processes end at once.
+ */
 void breakers_lanes_gone(struct breakers *breakers, struct lane *const *lanes, uint32_t count)
 {
-    breakers_collect_told(breakers); /* what others told before comes before their last */
+    breakers_collect_told(breakers); /* other lanes' earlier events come before the last ones of these */
     for (uint32_t i = 0; i < count; i++) {
         breakers_tickets_of_lane(breakers, lane_number(lanes[i]));
-        breakers_set_bit(breakers->leaving, lane_number(lanes[i])); /* its last counts are taken as they are */
+        breakers_set_bit(breakers->leaving, lane_number(lanes[i])); /* nothing follows: counts are taken as they are */
     }
     collect_last(breakers);
     breakers_for_lanes(breakers, breakers->leaving, touch_all);

@@ -31,18 +31,19 @@ static struct policy_slot wanted(const struct breaker *breaker)
     return words;
 }
 
-/* Those who wait for a ticket look again. */
+/* Wakes the clients that wait for a ticket, so that they look again. */
 static void wake_waiters(const struct breakers *breakers, uint32_t slot)
 {
     struct limit_lines *const lines = commons_limits(breakers->commons, slot);
-    /* Who waits says so, then looks at the tickets; here it is the other way round. One of both sees the other. */
+    /* A waiter sets `waiting` and then looks at the tickets; tripd frees a ticket and then looks at `waiting`. With a
+     * fence on both sides one of them sees the other's store. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&lines->waiting, __ATOMIC_RELAXED))
         waiters_wake(lines);
 }
 
-/* A rate's word whose fields mean something else from now on is written anew. A client that takes a token by the rate
- * of before at this moment spoils it for two windows at most. */
+/* Writes a rate's word anew when its fields get another meaning. A client that takes a token by the old rate at this
+ * moment spoils the word, for two windows at most. */
 static void recode_rate(const struct breakers *breakers, uint32_t slot, const struct policy_slot *before,
                         const struct policy_slot *after)
 {
@@ -62,7 +63,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
     const struct policy_slot before = breakers->segment->policies[slot];
     struct policy_slot words = wanted(&breakers->table[slot]);
     if (!(words.limits & POLICY_TICKETS))
-        words.tickets = before.tickets; /* it says to the worker after this one that there are some out */
+        words.tickets = before.tickets; /* so that the next worker knows that tickets may be out */
     words.tickets_highest = at_least(before.tickets_highest, words.tickets);
     recode_rate(breakers, slot, &before, &words);
     segment_limits_publish(breakers->segment, slot, &words);
@@ -72,7 +73,7 @@ void breakers_limits_publish(struct breakers *breakers, uint32_t slot)
 
 /* ------------------------------------------------------------------------------------------------------- the budget */
 
-static uint64_t load_relaxed(const uint64_t *word) /* whole for itself, and judged as hostile */
+static uint64_t load_relaxed(const uint64_t *word) /* one word, whole by itself, and judged as hostile */
 {
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
@@ -87,13 +88,14 @@ static struct budget budget_of(const struct breaker *breaker)
     return budget_pace_budget(&breaker->budget, breaker->settings);
 }
 
-/* As libtrip's take_from_budget. */
+/* Returns the budget's time, as libtrip's take_from_budget reckons it. */
 static uint64_t budget_now_ms(const struct breakers *breakers)
 {
     return breakers->now_ticks / 1000000;
 }
 
-/* A full one is not written: where nobody retries the line rests. False: others were faster each time. */
+/* Deposits into the budget. A full budget is not written: its line rests while nobody retries. False: others were
+ * faster at each try. */
 static bool deposit(struct breakers *breakers, uint32_t slot, uint64_t milli_tokens)
 {
     uint64_t *const place = &commons_limits(breakers->commons, slot)->budget;
@@ -130,8 +132,8 @@ static void look_at_pace(struct breakers *breakers, uint32_t slot)
 
 /* ------------------------------------------------------------------------------------------------------ the tickets */
 
-/* Others are woken though it held none and nobody says that he waits: whoever gives a ticket back clears `waiting`
- * before he wakes, and may be killed in between. */
+/* Frees the tickets of a dead lane. Waiters are woken even if it held none and none says that it waits: a process that
+ * gives a ticket back clears `waiting` before it wakes, and may be killed in between. */
 void breakers_tickets_of_lane(struct breakers *breakers, uint32_t lane)
 {
     for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
@@ -149,9 +151,9 @@ static bool is_holder(const struct breakers *breakers, uint32_t holder)
     return holder <= LANES_MAX && !breakers_lane_dead(breakers, holder);
 }
 
-/* How many each lane holds, and all leases at TICKET_LEASE; returns where the last ticket ends. Lanes that are not
- * there hold nothing: they died while no tripd was there, or the number is made up, perhaps another one for each
- * ticket. */
+/* Counts how many tickets each lane holds, and under TICKET_LEASE all leases; returns where the last ticket ends.
+ * Tickets of a lane that is not there belong to nobody: the lane died while no tripd was there, or its number is made
+ * up, perhaps a different one for each ticket. */
 static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t held[TICKET_LEASE + 1])
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);
@@ -159,7 +161,7 @@ static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t
     unsigned end = 0;
     bool any = false;
     for (unsigned at = 0; at < TICKET_WORDS; at++) {
-        /* Acquire: a call whose ticket is seen is begun, and what is looked at afterwards says so. */
+        /* Acquire: the call whose ticket is seen has begun, and the counters that are read afterwards include it. */
         const uint64_t word = __atomic_load_n(&words[at], __ATOMIC_ACQUIRE);
         for (unsigned place = 0; place < TICKETS_PER_WORD; place++) {
             const uint32_t holder = tickets_holder_at(word, place);
@@ -174,12 +176,12 @@ static unsigned count_holders(struct breakers *breakers, uint32_t slot, uint16_t
             }
         }
     }
-    if (any && ticket_reclaim_all(words, nobodys) > 0) /* as breakers_tickets_of_lane */
+    if (any && ticket_reclaim_all(words, nobodys) > 0) /* as in breakers_tickets_of_lane */
         waiters_wake(commons_limits(breakers->commons, slot));
     return end;
 }
 
-/* Among those who hold most, in their order. */
+/* Enters the lane among those that hold most, in order. */
 static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
 {
     unsigned place = LIMITS_HOLDERS;
@@ -193,21 +195,21 @@ static void rank(struct limits_shown *shown, uint32_t lane, uint32_t tickets)
     shown->holders[place].tickets = tickets;
 }
 
-/* Calls of each lane that have begun, or ended. */
+/* Adds up each lane's calls that have begun, or ended. */
 static void count_calls(struct breakers *breakers, uint32_t slot, uint64_t (*of)(const struct meter_cursor *meter),
                         uint64_t calls[TICKET_LANE_MAX + 1])
 {
     for (const struct meter_cursor *meter = breakers->table[slot].meters; meter; meter = meter->next) {
         const uint32_t lane = meter->lane->number;
         lanes_reading(breakers->options.lanes, lane);
-        if (lane <= TICKET_LANE_MAX) /* modular, whatever a lane claims */
+        if (lane <= TICKET_LANE_MAX) /* the sums wrap, whatever a lane claims */
             calls[lane] += of(meter);
     }
     lanes_reading(breakers->options.lanes, 0);
 }
 
-/* Tickets that no call accounts for. The calls that had ended are counted before the tickets, those that have begun
- * after them: so there are never too few for the tickets that are seen in between. */
+/* Returns how many tickets no call accounts for. Ended calls are counted before the tickets and begun ones after them,
+ * so that every ticket seen in between has a call. */
 static unsigned surplus_of(unsigned held, uint64_t ended, uint64_t begun)
 {
     const int64_t calls = (int64_t)(begun - ended);
@@ -233,8 +235,9 @@ static unsigned reclaim_from(struct breakers *breakers, const struct suspect *su
                : 0;
 }
 
-/* Whoever can write the words can put a number there that is another's. A call may be counted by a meter that was not
- * known when its ticket was seen: so all meters are looked for now, once, however many are suspected. */
+/* Frees tickets that no call accounts for: anyone who can write the words can put another lane's number there. A call
+ * may be counted in a meter that tripd did not know when it saw the ticket, so all meters are looked for now, once,
+ * however many lanes are suspected. */
 void breakers_limits_reclaim(struct breakers *breakers)
 {
     const struct suspect *suspect = breakers->suspects, *const end = suspect + breakers->suspect_count;
@@ -266,8 +269,8 @@ static void look_at_tickets(struct breakers *breakers, uint32_t slot, struct lim
     uint16_t held[TICKET_LEASE + 1] = {0};
     uint64_t ended[TICKET_LANE_MAX + 1] = {0}, begun[TICKET_LANE_MAX + 1] = {0};
     count_calls(breakers, slot, meter_cursor_ended, ended);
-    /* Between the limit, which may have fallen, and the look at what is out beyond it. Pairs with the taking of
-     * ticket_take: we see the ticket, or its taker sees the limit and gives it back. */
+    /* Between the limit, which may have fallen, and the look at tickets beyond it. Pairs with the taking in
+     * ticket_take: either tripd sees the ticket, or its taker sees the limit and gives it back. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const uint64_t end = count_holders(breakers, slot, held), limit = breakers->segment->policies[slot].tickets;
     segment_tickets_highest_publish(breakers->segment, slot, at_least(end, limit));
@@ -301,7 +304,7 @@ static void show(struct breakers *breakers, uint32_t slot)
         .rate_limit = breakers->table[slot].settings->rate.limit,
         .rate_per_ms = breakers->table[slot].settings->rate.per / TRIP_MS,
     };
-    if (breakers->table[slot].ticketed) /* else nobody touched these words, and so many pages are not there */
+    if (breakers->table[slot].ticketed) /* else nobody touched these words, and their pages have no memory */
         look_at_tickets(breakers, slot, &shown);
     segment_limits_show(breakers->segment, slot, &shown);
 }
@@ -311,14 +314,14 @@ bool breakers_limits_look(struct breakers *breakers, uint32_t slot)
     const struct breaker *const breaker = &breakers->table[slot];
     look_at_pace(breakers, slot);
     show(breakers, slot);
-    /* Processes without a lane take tickets and rates too, and no meter shows it. */
+    /* processes without a lane take tickets and rate tokens too, and no meter shows it */
     return breaker->ticketed || breaker->settings->rate.limit ||
            !budget_pace_rests(&breaker->budget, breaker->settings);
 }
 
 /* ------------------------------------------------------------------------------------------------- coming and going */
 
-/* Without memory for them, calls at once are not limited until a config is read again. */
+/* Gets memory for the tickets. Without it concurrency is not limited until a config is read again. */
 static bool make_tickets(struct breakers *breakers, uint32_t slot)
 {
     const int error = commons_reserve_tickets(breakers->commons, slot);
@@ -354,7 +357,7 @@ void breakers_limits_adopt(struct breakers *breakers, uint32_t slot)
     struct breaker *const breaker = &breakers->table[slot];
     breaker->ticketed =
         breakers->segment->policies[slot].tickets != 0 && commons_reserve_tickets(breakers->commons, slot) == 0;
-    if (breaker->ticketed) /* clients that died while no tripd was there, or it itself, may have left some asleep */
+    if (breaker->ticketed) /* clients or a tripd that died meanwhile may have left waiters asleep */
         waiters_wake(commons_limits(breakers->commons, slot));
 }
 
@@ -363,11 +366,11 @@ void breakers_limits_begin(struct breakers *breakers, uint32_t slot)
     struct limit_lines *const lines = commons_limits(breakers->commons, slot);
     /* Relaxed: clients find the slot by its name, published later with release. */
     __atomic_store_n(&lines->rate, 0, __ATOMIC_RELAXED);
-    /* What the floor brings is there from the first call on. */
+    /* The floor's tokens are there from the first call on. */
     __atomic_store_n(&lines->budget, budget_make(0, budget_now_ms(breakers) - BUDGET_CAP_S * 1000), __ATOMIC_RELAXED);
 }
 
-/* Nothing is in flight: a ticket that is still out was lost. */
+/* Nothing is in flight, so that a ticket that is still out was lost. */
 void breakers_limits_forget(struct breakers *breakers, uint32_t slot)
 {
     uint64_t *const words = commons_tickets(breakers->commons, slot);

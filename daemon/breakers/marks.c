@@ -1,5 +1,5 @@
-/* Carries out what stands in the journal: a step, a permit's answer, a stalled call, or the marks of a meter. Each
- * commit calls it, as breakers_new has told the segment. */
+/* Carries out a journal entry: a step, a permit's answer, a stalled call, or the marks of a meter. Each commit calls
+ * it, for breakers_new registered it with the segment. */
 #include "breakers/marks.h"
 
 #include "breakers/move.h"
@@ -9,7 +9,7 @@
 static bool store_meter_mark(struct breakers *breakers, const struct journal_mark *mark)
 {
     struct lane_reader *reader = mark->lane <= LANES_MAX ? breakers->readers[mark->lane] : NULL;
-    if (!reader || !lane_reader_of(reader, mark)) { /* it came back under another number */
+    if (!reader || !lane_reader_of(reader, mark)) { /* the lane came back under another number */
         reader = NULL;
         for (uint32_t lane = 1; lane <= lanes_highest(breakers->options.lanes) && !reader; lane++)
             if (breakers->readers[lane] && lane_reader_of(breakers->readers[lane], mark))
@@ -38,5 +38,5 @@ bool breakers_store_mark(void *context, const struct journal_mark *mark)
         breakers_permits_store(breakers, mark);
         return true;
     }
-    return true; /* no tripd wrote it */
+    return true; /* no tripd wrote this entry */
 }

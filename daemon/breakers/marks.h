@@ -3,7 +3,7 @@
 
 #include "breakers/table.h"
 
-/* segment_store_mark_fn, with these breakers as its context. */
+/* A segment_store_mark_fn, with these breakers as its context. */
 bool breakers_store_mark(void *breakers, const struct journal_mark *mark);
 
 #endif

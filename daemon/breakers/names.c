@@ -1,4 +1,5 @@
-/* A name is found, or gets a slot: with memory where there is some, or the slot of a breaker that is not missed. */
+/* Finds a name's breaker, or gives the name a slot: a free one that has memory, or the slot of a breaker that nobody
+ * needs. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 
 #define NO_MEMORY_PAUSE UINT64_C(1000000000)
 
-/* A free slot's epoch goes on, whatever the words say that are found there. */
+/* Continues a free slot's epoch, whatever word is found there. */
 static uint32_t next_epoch(const struct breakers *breakers, uint32_t slot)
 {
     const uint32_t mirrored = word_epoch(breakers->segment->mirror[slot]);
@@ -48,7 +49,7 @@ static void begin(struct breakers *breakers, uint32_t slot)
     breakers_settle(breakers, slot);
 }
 
-/* Whoever may report may ask for names without end. */
+/* Has the user made fewer names than its quota? Whoever may report may ask for names without end. */
 static bool within_quota(const struct breakers *breakers, uid_t uid)
 {
     const struct segment *const segment = breakers->segment;
@@ -59,7 +60,7 @@ static bool within_quota(const struct breakers *breakers, uid_t uid)
     return made < (segment->header->max_breakers * permille + 999) / 1000;
 }
 
-/* For the slot that is next in turn. Where there is none, names share the slots that have some. */
+/* Gets memory for the next slot in turn. If there is none, new names take slots that have some. */
 static void make_memory(struct breakers *breakers)
 {
     const uint32_t slots = segment_slots_wanted(breakers->segment);

@@ -1,4 +1,4 @@
-/* What operators do. Each drains first, so that what was reported before counts before. */
+/* Operators' commands. Each drains the breaker first, so that what was reported before counts before. */
 #include <errno.h>
 
 #include "breakers/errors.h"
@@ -8,7 +8,7 @@
 #include "breakers/settle.h"
 #include "breakers/trace.h"
 
-#define TRIES 1000 /* clients count on the word meanwhile */
+#define TRIES 1000 /* clients count in the word meanwhile */
 
 static bool usable(const struct breakers *breakers, uint32_t slot)
 {
@@ -20,7 +20,7 @@ static struct move move_of(enum word_state to, const struct breakers_actor *acto
     return (struct move){.to = to, .by = actor->by, .uid = actor->uid, .note = actor->reason};
 }
 
-/* From whatever word there is. */
+/* Moves the breaker, from whatever word it has. */
 static int move_now(struct breakers *breakers, uint32_t slot, const struct move *move)
 {
     breakers_look_at_clock(breakers);
@@ -66,7 +66,7 @@ int breakers_reset(struct breakers *breakers, uint32_t slot, const struct breake
     return move_now(breakers, slot, &move);
 }
 
-/* Auto is what holds when nobody says otherwise: it is said only where somebody weaker does. */
+/* Turns `auto` into no mode, unless an owner with less say has set another mode that `auto` has to override. */
 static trip_mode auto_or_none(const struct breakers *breakers, uint32_t slot, enum mode_owner owner)
 {
     uint64_t modes[MODE_OWNER_COUNT] = {0}, until_ms;
@@ -130,7 +130,7 @@ void breakers_reconfigure(struct breakers *breakers, const struct config *config
     for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;
-        breakers_drain(breakers, slot); /* what came before was judged by the settings before */
+        breakers_drain(breakers, slot); /* calls until now are judged by the settings until now */
         breakers_look_at_mode(breakers, slot);
         breakers_enliven(breakers, slot);
         breakers_configure_again(breakers, slot, config, &(struct breakers_actor){.by = BY_CONFIG});

@@ -1,5 +1,6 @@
-/* Half-open: permits are armed here, answers counted, and what nobody holds any more taken back. Answers go into the
- * image with a mark each, so that each counts once; the word is freed by that mark, and armed again afterwards. */
+/* Half-open: arms permits, counts their answers, and takes back permits that nobody holds any more. An answer goes into
+ * the image together with its mark in the journal, so that it counts once; carrying out the mark frees the word, which
+ * is armed again afterwards. */
 #include "breakers/permits.h"
 
 #include "breakers/policy.h"
@@ -21,7 +22,7 @@ static uint64_t load_permit(const struct breakers *breakers, uint32_t slot, uint
 
 static bool cas_permit(const struct breakers *breakers, uint32_t slot, uint32_t place, uint64_t from, uint64_t to)
 {
-    /* seq_cst: in one order with the CAS of the state word to half-open, which came before an arming. */
+    /* seq_cst: in one order with the CAS of the state word to half-open, which came before any arming. */
     return __atomic_compare_exchange_n(permit_at(breakers, slot, place), &from, to, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_RELAXED);
 }
@@ -65,8 +66,8 @@ bool breakers_permits_count(struct breakers *breakers, uint32_t slot, uint64_t w
     return core != NULL;
 }
 
-/* The answer is counted: the word is free, with its serial; were it counted twice, it would not be this word any more.
- */
+/* Frees the word of a counted answer. The word has a serial: if the answer had been freed already, it would be another
+ * word. */
 void breakers_permits_store(struct breakers *breakers, const struct journal_mark *mark)
 {
     const uint64_t permit = mark->permit.word;
@@ -77,13 +78,13 @@ void breakers_permits_store(struct breakers *breakers, const struct journal_mark
 /* -------------------------------------------------------------------------------------------- reclaiming and arming */
 
 struct holdings {
-    uint32_t running; /* probes, of whatever epoch */
-    uint32_t ours;    /* of this epoch: running, to be taken, or answered since the answers were counted */
-    uint32_t armed;   /* to be taken */
+    uint32_t running; /* probes that are running, of any epoch */
+    uint32_t ours;    /* permits of this epoch: armed, running, or answered since the answers were counted */
+    uint32_t armed;   /* permits that are armed */
 };
 
-/* Takes back what was taken by one who is gone, or for longer than a lease, and what stands armed where no client
- * looks, which is beyond the number of permits: of settings before these, or forged. Counts the rest. */
+/* Takes back permits whose holder is gone, or that are held for longer than a lease, and armed ones beyond the number
+ * of permits, where no client looks: they were armed by earlier settings, or forged. Counts the rest. */
 static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t longest_ms)
 {
     const uint32_t permits = half_open_permits(breakers->segment->policies[slot].half_open);
@@ -92,7 +93,7 @@ static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_
         const uint64_t permit = load_permit(breakers, slot, place);
         const bool ours = permit_epoch(permit) == word_epoch(word);
         if (permit_outcome(permit) == PERMIT_OWNED) {
-            breakers_look_at_clock(breakers); /* after the word: a lease that began now is not too long */
+            breakers_look_at_clock(breakers); /* after the word, or a new lease would seem too long */
             if (permit_running(permit, breakers_now_ms(breakers), longest_ms) &&
                 !breakers_lane_dead(breakers, permit_lane(permit))) {
                 breakers_note_blocks(breakers, permit_lane(permit));
@@ -112,7 +113,7 @@ static struct holdings reclaim(struct breakers *breakers, uint32_t slot, uint64_
     return holdings;
 }
 
-/* Answers of this epoch are no business of an arming: they are counted first. */
+/* May this permit be armed? Not while it holds an answer of this epoch, which has to be counted first. */
 static bool may_arm(uint64_t permit, uint32_t epoch, uint64_t now_ms, uint64_t longest_ms)
 {
     return permit_armable(permit, epoch, now_ms, longest_ms) && !(answered(permit) && permit_epoch(permit) == epoch);
@@ -124,7 +125,7 @@ static uint32_t arm(struct breakers *breakers, uint32_t slot, uint64_t word, uin
     uint32_t armed = 0;
     for (uint32_t place = 0; place < permits && armed < most; place++) {
         const uint64_t permit = load_permit(breakers, slot, place);
-        breakers_look_at_clock(breakers); /* after the word, as in reclaim */
+        breakers_look_at_clock(breakers); /* after reading the word, as in reclaim */
         if (may_arm(permit, word_epoch(word), breakers_now_ms(breakers), longest_ms))
             armed += cas_permit(breakers, slot, place, permit, permit_armed(permit, word_epoch(word)));
     }
@@ -152,7 +153,7 @@ static uint32_t most(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-/* When the first lease ends; 0: none runs. epoch: of the state word's alone, or ANY_EPOCH. */
+/* Returns when the first lease ends; 0: none runs. epoch: only of this state word's epoch, or ANY_EPOCH. */
 static uint64_t first_end_ms(const struct breakers *breakers, uint32_t slot, uint32_t epoch)
 {
     const uint64_t now_ms = breakers_now_ms(breakers);
@@ -174,7 +175,7 @@ void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t w
     const uint32_t wanted = core_probes_wanted(segment_core(breakers->segment, slot), breaker->settings);
     breaker->permits_out = true;
     struct holdings holdings = reclaim(breakers, slot, word, longest_ms);
-    /* Of this epoch no more than the verdict needs; of all together no more than may run at once. */
+    /* Of this epoch, no more permits than the verdict needs; of all epochs, no more probes than may run at once. */
     const uint32_t out = holdings.running + holdings.armed;
     const uint32_t room = beyond(permits, out), missing = beyond(wanted, holdings.ours);
     const uint32_t excess = most(beyond(out, permits), beyond(holdings.ours, wanted));
@@ -182,7 +183,7 @@ void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t w
         holdings.armed -= disarm(breakers, slot, word, excess);
     else if (missing && room)
         holdings.armed += arm(breakers, slot, word, missing < room ? missing : room, longest_ms);
-    /* Where the verdict needs no more than are out, a probe of before holds nobody up. */
+    /* If the verdict needs no more permits than are out, a probe of an earlier epoch delays nothing. */
     const uint32_t whose = missing ? ANY_EPOCH : word_epoch(word);
     segment_permits_free_publish(breakers->segment, slot, holdings.armed,
                                  holdings.armed ? 0 : first_end_ms(breakers, slot, whose));

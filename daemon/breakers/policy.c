@@ -1,5 +1,5 @@
-/* What clients judge by: settings, modes, the next open time. Written to the segment here, always before the state word
- * shows that it holds. */
+/* Publishes what clients judge by: settings, modes, the next open time. It is in the segment before a state word refers
+ * to it. */
 #include "breakers/policy.h"
 
 #include <string.h>
@@ -20,9 +20,10 @@ static uint64_t ms_up(uint64_t ns)
 
 /* ------------------------------------------------------------------------------------------------- how long at most */
 
-/* What is left of the word's own time: an operator's may be longer than any of the settings, or the settings before
- * these were. What was longer than the longest published before is damage, and no reason to publish more; but for the
- * step to which a lease's end is rounded up, which word_due allows for too. */
+/* Returns how long the word's own open time still lasts. An operator may have set a longer time than the settings
+ * allow, or earlier settings did. A deadline beyond the longest time published before is damage, and no reason to
+ * publish a longer one; except for the step to which the end of a lease is rounded up, which word_due allows for, too.
+ */
 static uint64_t left_ms(const struct breakers *breakers, uint32_t slot)
 {
     const uint64_t mirror = breakers->segment->mirror[slot], now_ms = breakers_now_ms(breakers);
@@ -41,7 +42,8 @@ uint64_t breakers_longest_ms(const struct breakers *breakers, uint32_t slot)
     return at_least(at_least(open_ms, wait_ms), left_ms(breakers, slot));
 }
 
-/* While the published time has grown, it is due anew when that is forgotten; never while open. */
+/* If the published open time has grown, schedules its publication for when the growth is forgotten; not while the
+ * breaker is open. */
 static void look_at_growth(struct breakers *breakers, uint32_t slot, const struct core_state *core)
 {
     struct breaker *const breaker = &breakers->table[slot];
@@ -70,14 +72,14 @@ void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const 
 
 /* --------------------------------------------------------------------------------------------------- settings, mode */
 
-/* The state word's generation becomes the judge's, if it has one. */
+/* Moves the state word, if it has a generation, to the judge's. */
 static void move_generation(struct breakers *breakers, uint32_t slot)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         const uint64_t word = breakers_raw_word(breakers, slot);
         const uint64_t moved = word_with_generation(word, breakers->table[slot].generation);
         if (!word_counts_streak(word))
-            return; /* it closes with the newest */
+            return; /* it will close with the newest generation */
         if (breakers_cas(breakers, slot, word, moved)) {
             if (word_epoch(word) == word_epoch(breakers->segment->mirror[slot]))
                 segment_mirror(breakers->segment, slot, moved);
@@ -102,7 +104,7 @@ void breakers_publish(struct breakers *breakers, uint32_t slot)
     move_generation(breakers, slot);
 }
 
-/* For people: ring and log. An operator who says the same mode again may give it another time and reason. */
+/* Tells people, in ring and log. An operator who sets the same mode again may give it another time and reason. */
 static void tell_mode(struct breakers *breakers, uint32_t slot, trip_mode from, const struct breakers_actor *actor)
 {
     const struct breaker *const breaker = &breakers->table[slot];
@@ -160,7 +162,7 @@ static void watch(struct breakers *breakers, const struct breaker_settings *sett
 
 void breakers_watch(struct breakers *breakers, uint32_t slot, const struct breaker_settings *settings)
 {
-    watch(breakers, breakers->table[slot].settings, UINT32_MAX); /* one less */
+    watch(breakers, breakers->table[slot].settings, UINT32_MAX); /* the slot's settings were watched: one less */
     watch(breakers, settings, 1);
     breakers->table[slot].settings = settings;
 }

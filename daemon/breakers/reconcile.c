@@ -1,12 +1,12 @@
-/* State words as they are found in the commons, where anybody can write: a step that a client may take is recorded;
- * anything else is damage, and put right from the mirror. */
+/* Checks state words as they are found in the commons, where anybody can write. A step that a client may take is
+ * recorded; anything else is damage, and put right from the mirror. */
 #include "breakers/reconcile.h"
 
 #include "breakers/move.h"
 #include "breakers/policy.h"
 #include "breakers/word.h"
 
-#define TRIES 16 /* a word that somebody changes all the time is looked at again at the next occasion */
+#define TRIES 16 /* a word that somebody changes all the time has to wait for the next occasion */
 
 uint64_t breakers_restored(struct breakers *breakers, uint32_t slot, uint64_t mirror, uint32_t epoch)
 {
@@ -17,9 +17,9 @@ uint64_t breakers_restored(struct breakers *breakers, uint32_t slot, uint64_t mi
     switch (word_state(mirror)) {
     case WORD_OPEN:
         return word_open(epoch, word_deadline_ms(mirror));
-    case WORD_HALF_OPEN: /* leases may run that the mirror does not know of */
+    case WORD_HALF_OPEN: /* leases may run that the mirror does not show */
         return word_half_open(epoch, lease_end_ms(now_ms, breaker->settings->half_open.max_wait / 1000000));
-    case WORD_PROBING: /* nobody's: half-open with permits follows */
+    case WORD_PROBING: /* nobody probes: half-open with permits follows */
         return word_open(epoch, now_ms);
     case WORD_RAMPING:
         segment_ramp_end_publish(breakers->segment, slot, epoch, ramp_end_ms(ramp_end));
@@ -31,7 +31,8 @@ uint64_t breakers_restored(struct breakers *breakers, uint32_t slot, uint64_t mi
 
 /* ---------------------------------------------------------------------------------------------- what clients may do */
 
-/* Of the same epoch as the mirror: only what clients change without a new one may differ. */
+/* Returns the mirror's word with the parts from this word, of the same epoch, that clients may change without a new
+ * epoch. */
 static uint64_t as_it_should_be(const struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t mirror)
 {
     if (word_state(word) != word_state(mirror))
@@ -49,7 +50,7 @@ static uint64_t as_it_should_be(const struct breakers *breakers, uint32_t slot, 
     }
 }
 
-/* Why a client opened it. */
+/* Tells why a client opened the breaker. */
 static trip_reason reason_of(const struct breakers *breakers, uint64_t from, uint64_t to)
 {
     switch (word_state(from)) {
@@ -57,12 +58,12 @@ static trip_reason reason_of(const struct breakers *breakers, uint64_t from, uin
         return TRIP_REASON_CONSECUTIVE;
     case WORD_RAMPING:
         return TRIP_REASON_RELAPSE;
-    default: /* one that gave its probe back without an outcome leaves it due at once */
+    default: /* the client gave its probe back without an outcome, so that the word is due at once */
         return word_deadline_ms(to) > breakers_now_ms(breakers) ? TRIP_REASON_PROBE_FAILED : TRIP_REASON_MAX_WAIT;
     }
 }
 
-/* When a client opened it, as the deadline tells. */
+/* Tells when a client opened the breaker, from its deadline. */
 static uint64_t opened_ns(const struct breakers *breakers, uint32_t slot, uint64_t to)
 {
     const uint64_t deadline_ms = word_deadline_ms(to), lasts_ms = breakers->segment->policies[slot].next_open_ms;
@@ -70,8 +71,8 @@ static uint64_t opened_ns(const struct breakers *breakers, uint32_t slot, uint64
     return since_ns < breakers->now_ns ? since_ns : breakers->now_ns;
 }
 
-/* A step that word and mirror show, and nobody has recorded: a client's, or tripd's own before a kill, which had
- * written reason and word first, where no client can write. */
+/* Records a step that word and mirror show and nobody recorded: a client's, or one that tripd took before it was
+ * killed. tripd wrote its reason and its word before the step, where no client can write. */
 static void record_step(struct breakers *breakers, uint32_t slot, uint64_t from, uint64_t to)
 {
     const struct detail_slot *const detail = &breakers->segment->details[slot];
@@ -80,7 +81,7 @@ static void record_step(struct breakers *breakers, uint32_t slot, uint64_t from,
     if (move.to == WORD_OPEN) {
         const bool own = to == detail->intended && detail->reason < TRIP_REASON_COUNT;
         move.reason = own ? (trip_reason)detail->reason : reason_of(breakers, from, to);
-        if (move.reason == TRIP_REASON_RELAPSE) /* a client's is by the streak */
+        if (move.reason == TRIP_REASON_RELAPSE) /* a client's relapse is by the streak */
             move.condition = own ? (trip_reason)detail->condition : TRIP_REASON_CONSECUTIVE;
         move.by = own ? BY_DAEMON : BY_CLIENT;
         move.neutral = move.reason == TRIP_REASON_MAX_WAIT;
@@ -93,7 +94,7 @@ static void record_step(struct breakers *breakers, uint32_t slot, uint64_t from,
 
 /* ------------------------------------------------------------------------------------------------------------- both */
 
-/* False: look again. */
+/* Checks the word. False: read it again. */
 static bool check(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const uint64_t mirror = breakers->segment->mirror[slot];
@@ -124,7 +125,7 @@ uint64_t breakers_word(struct breakers *breakers, uint32_t slot)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         const uint64_t word = breakers_raw_word(breakers, slot);
-        breakers_look_at_clock(breakers); /* after the word: state_word.h */
+        breakers_look_at_clock(breakers); /* after reading the word: state_word.h */
         if (check(breakers, slot, word))
             return word;
     }

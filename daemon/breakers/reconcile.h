@@ -3,9 +3,9 @@
 
 #include "breakers/table.h"
 
-/* The word, valid, and as the mirror has it: what clients did is recorded first, damage put right. */
+/* Returns the word, valid and equal to the mirror's: steps of clients are recorded first, damage is put right. */
 uint64_t breakers_word(struct breakers *breakers, uint32_t slot);
-/* A word that stands for the same as `mirror`, in this epoch. */
+/* Returns a word of this epoch that means the same as `mirror`. */
 uint64_t breakers_restored(struct breakers *breakers, uint32_t slot, uint64_t mirror, uint32_t epoch);
 
 #endif

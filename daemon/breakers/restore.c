@@ -1,4 +1,4 @@
-/* After a reboot: what the snapshot on disk says, into an empty segment. */
+/* Restores the snapshot on disk into an empty segment, after a reboot. */
 #include <string.h>
 
 #include "breakers/limits.h"
@@ -8,7 +8,7 @@
 #include "breakers/settle.h"
 #include "segment/saved.h"
 
-/* Wall clocks jump: what is left was never more than it was when it was written. */
+/* Returns what is left of a time. Wall clocks jump, so it is never more than was left when the snapshot was written. */
 static uint64_t left_ms(const struct saved *saved, uint64_t until_unix_ms, uint64_t now_unix_ms)
 {
     return at_most(time_until(until_unix_ms, now_unix_ms), time_until(until_unix_ms, saved->written_unix_ms));
@@ -25,7 +25,7 @@ static uint64_t until_ms(const struct breakers *breakers, const struct saved *sa
     return mode->until_unix_ms ? breakers_now_ms(breakers) + left_ms(saved, mode->until_unix_ms, now_unix_ms) : 0;
 }
 
-/* Open again for what is left; where nothing is, half-open follows at once. */
+/* Opens the breaker for the rest of its time; if nothing is left, half-open follows at once. */
 static void reopen(struct breakers *breakers, uint32_t slot, const struct saved *saved,
                    const struct saved_breaker *breaker, uint64_t now_unix_ms)
 {
@@ -35,7 +35,7 @@ static void reopen(struct breakers *breakers, uint32_t slot, const struct saved 
     breakers_move(breakers, slot, breakers_word(breakers, slot), &move);
 }
 
-/* After reopening, which counted one more. */
+/* Comes after reopening, which counted one opening more. */
 static void restore_sums(struct breakers *breakers, uint32_t slot, const struct saved_breaker *breaker)
 {
     struct core_head *const head = &segment_begin(breakers->segment, slot)->head;
@@ -45,7 +45,8 @@ static void restore_sums(struct breakers *breakers, uint32_t slot, const struct 
         segment_latency_put(breakers->segment, slot, breaker->latency[i].bucket, breaker->latency[i].calls);
 }
 
-/* Also that it had none: a mode by pattern, which binds what comes into being, may have been taken from this one. */
+/* Restores a mode, or that the breaker had none: `auto` may have taken a mode by pattern from it, and such a pattern
+ * binds every new name. */
 static void restore_mode(struct breakers *breakers, uint32_t slot, enum mode_owner owner, const struct saved *saved,
                          const struct saved_mode *mode, uint64_t now_unix_ms)
 {
@@ -64,7 +65,7 @@ static int restore_breaker(struct breakers *breakers, const struct saved *saved,
     const int error = breakers_resolve(breakers, 0, breaker->name, &slot);
     if (error < 0)
         return error;
-    segment_detail_made_by(breakers->segment, slot, breaker->made_by); /* its quota holds over the restart */
+    segment_detail_made_by(breakers->segment, slot, breaker->made_by); /* its user's quota holds over the restart */
     if (breaker->open_until_unix_ms)
         reopen(breakers, slot, saved, breaker, now_unix_ms);
     restore_sums(breakers, slot, breaker);

@@ -28,7 +28,7 @@
 #define EVICT_TRIES   4
 #define NO_ROOM_PAUSE UINT64_C(1000000000)
 
-/* Would a process that goes on with a stale handle be let through where this breaker denies? */
+/* Would a process with a stale handle get through where this breaker denies? */
 static bool protects(const struct breakers *breakers, uint32_t slot)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
@@ -45,7 +45,7 @@ static bool resolved_by_any(const struct breakers *breakers, uint32_t slot)
     return breakers->table[slot].meters != NULL;
 }
 
-/* Calls of processes without a lane hold tickets that no meter tells of. */
+/* Processes without a lane hold tickets that no meter tells of. */
 static bool tickets_out(const struct breakers *breakers, uint32_t slot)
 {
     return breakers->table[slot].ticketed &&
@@ -68,7 +68,8 @@ static bool same_made_anew(struct breakers *breakers, uint32_t slot)
            !(protects(breakers, slot) && resolved_by_any(breakers, slot));
 }
 
-/* The lower, the sooner it goes: by when it was asked for, of those without a call; then by since when it is hidden. */
+/* The lower the rank, the sooner the slot is reused: names without a call by when they were asked for, then breakers by
+ * since when they are hidden. */
 static uint64_t reuse_rank(const struct breakers *breakers, uint32_t slot)
 {
     const bool unused = breakers->unused_by[slot] != NOBODY;
@@ -80,7 +81,7 @@ static bool hidden_of(const struct breakers *breakers, uint32_t slot, uid_t uid)
     return breakers->segment->details[slot].hidden_ms != 0 && breakers->segment->details[slot].made_by == uid;
 }
 
-/* uid NOBODY: of all. */
+/* Finds the breaker to evict. uid NOBODY: of any user. */
 static bool find_candidate(struct breakers *breakers, uid_t uid, uint32_t *ret_slot)
 {
     uint64_t first = UINT64_MAX;
@@ -121,7 +122,7 @@ static bool any_meter(const struct breakers *breakers, uint32_t slot,
     return any;
 }
 
-/* In this order: a client reports a call, then counts it as ended. */
+/* In this order, for a client reports a call before it counts it as ended. */
 static bool has_news(struct breakers *breakers, uint32_t slot)
 {
     breakers_find_meters(breakers);
@@ -130,7 +131,7 @@ static bool has_news(struct breakers *breakers, uint32_t slot)
 
 static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
 {
-    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* should it come again: as new */
+    breakers_trace_move(breakers, slot, &(struct move){.to = WORD_CLOSED}); /* if the name comes again it is as new */
     segment_group_take_over(breakers->segment, slot, breakers->now_ns);
     segment_forget(breakers->segment, slot);
     breakers->unused_by[slot] = NOBODY;
@@ -141,8 +142,8 @@ static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
     deadlines_set(breakers->due, slot, DEADLINE_NEVER);
 }
 
-/* The unset word keeps its epoch, and the very word is put back: calls in flight, and what was told of them, go on to
- * count. */
+/* Unsets the word, which keeps its epoch, and if there is news puts the very same word back: calls in flight, and their
+ * events, then count as before. */
 static bool evict(struct breakers *breakers, uint32_t slot)
 {
     breakers_collect_all(breakers);
@@ -174,7 +175,7 @@ static bool make_room(struct breakers *breakers, uid_t uid)
 bool breakers_make_room(struct breakers *breakers)
 {
     if (breakers->now_ns <
-        breakers->no_room_until_ns) /* a new name each call must not cost a look at all breakers each */
+        breakers->no_room_until_ns) /* so that a new name with each call does not look at all breakers each time */
         return false;
     if (make_room(breakers, NOBODY))
         return true;

@@ -3,10 +3,10 @@
 
 #include "breakers/table.h"
 
-/* The table is full: frees the slot of a breaker that would be the same if it were made anew: of one that never had a
- * call, or of the one that is hidden for longest. False: there is none. */
+/* For a full table: frees the slot of a breaker that, made anew, would be the same; first one that never had a call,
+ * then the one that is hidden for longest. False: there is none. */
 bool breakers_make_room(struct breakers *breakers);
-/* The same of one that this user made, if it is hidden. */
+/* Frees the slot of a hidden breaker that this user made. False: there is none. */
 bool breakers_make_room_of(struct breakers *breakers, uid_t uid);
 
 #endif

@@ -4,7 +4,7 @@
 #include "breakers/permits.h"
 #include "internal/numbers.h"
 
-#define TICK_NS ADAPTIVE_TICK_NS /* of what has to be looked at while calls come */
+#define TICK_NS ADAPTIVE_TICK_NS /* looks while calls come */
 
 static uint64_t probing_end_ns(const struct breakers *breakers, uint64_t word)
 {
@@ -62,7 +62,7 @@ static uint64_t tick_due_ns(const struct breakers *breakers, uint32_t slot, uint
     const bool ticks = breakers->options.simulates
                            ? core_waits_for_success(core, settings, word_state(word), breakers->now_ns)
                            : core_wants_tick(core, settings, word_state(word), breakers->now_ns);
-    /* All breakers' ticks at the same moments: one wake-up. */
+    /* the same moments for all breakers: one wake-up serves all */
     return ticks ? (breakers->now_ns / TICK_NS + 1) * TICK_NS : DEADLINE_NEVER;
 }
 
@@ -78,7 +78,8 @@ void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word)
         due_ns = at_most(due_ns, state_due_ns(breakers, slot, word));
         due_ns = at_most(due_ns, tick_due_ns(breakers, slot, word));
     }
-    /* What is due already and did not help waits: for a CAS that failed too often, or a permit that is held. */
+    /* The breaker was due, and looking at it did not help: it waits for a CAS that failed too often, or a permit that
+     * is held. */
     if (due_ns <= breakers->now_ns)
         due_ns = breakers->now_ns + 1000000;
     deadlines_set(breakers->due, slot, due_ns);

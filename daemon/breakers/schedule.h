@@ -6,9 +6,10 @@
 #include "breakers/table.h"
 
 void breakers_schedule(struct breakers *breakers, uint32_t slot, uint64_t word);
-/* Closed, nothing in flight, and no mode but the config's: after forget_after without a call, lists leave it out. */
+/* May the breaker be hidden? It is closed, nothing is in flight, and no mode is set but by the config: after
+ * forget_after without a call, lists leave it out. */
 bool breakers_may_hide(const struct breakers *breakers, uint32_t slot, uint64_t word);
-/* When the breaker will have been idle for forget_after. */
+/* Returns when the breaker will have been idle for forget_after. */
 uint64_t breakers_idle_due_ns(const struct breakers *breakers, uint32_t slot, uint64_t word);
 
 #endif

@@ -1,5 +1,5 @@
-/* What comes of what was told: meters are drained, the image is judged, the state moves; then permits, the bell and the
- * next deadline follow. */
+/* Settles a breaker: its meters are drained, the image is judged, the state moves; then permits, the bell and the next
+ * deadline follow. */
 #include "breakers/settle.h"
 
 #include "breakers/bell.h"
@@ -13,11 +13,11 @@
 #include "breakers/schedule.h"
 #include "breakers/word.h"
 
-#define STEPS_MAX 8 /* of a breaker in one go: open, half-open, closed, ... */
+#define STEPS_MAX 8 /* steps of a breaker in one go: open, half-open, closed, ... */
 
 /* --------------------------------------------------------------------------------------------------------- draining */
 
-/* One turn, for the evidence of this word; over: which is another one by now. */
+/* Drains the evidence for this word, once. over: the word is another one by now. */
 static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool over)
 {
     struct breaker *const breaker = &breakers->table[slot];
@@ -55,7 +55,7 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
 {
     const uint64_t before = breakers->segment->mirror[slot], found = breakers_raw_word(breakers, slot);
     bool news = false;
-    /* A client opened it: what it counted until then is what led to it. */
+    /* A client opened it: the calls that it counted until then led to the opening. */
     if (word_counts_streak(before) && word_valid(found) && epoch_after(word_epoch(found), word_epoch(before)))
         news = turn(breakers, slot, before, true);
     const uint64_t word = breakers_word(breakers, slot);
@@ -65,7 +65,7 @@ bool breakers_drain(struct breakers *breakers, uint32_t slot)
 
 /* --------------------------------------------------------------------------------------------------------- settling */
 
-/* Does time demand a step, and which? */
+/* Does time demand a step of the state, and which one? */
 static bool due_step(const struct breakers *breakers, uint32_t slot, uint64_t word, struct move *ret_move)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
@@ -95,7 +95,7 @@ static bool step_by_time(struct breakers *breakers, uint32_t slot, uint64_t word
     return true;
 }
 
-/* How much of a ramp is admitted: no step of the state. True: look again. */
+/* Moves a ramp's share, which is no step of the state. True: look again. */
 static bool step_of_ramp(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     uint64_t next_ns;
@@ -111,7 +111,7 @@ static bool step_of_ramp(struct breakers *breakers, uint32_t slot, uint64_t word
     return true;
 }
 
-/* The step that a streak demands which grew while a mode kept the state as it was. */
+/* Takes the step of a streak that grew while a mode kept the state. */
 static bool step_by_streak(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const uint64_t threshold = breakers->table[slot].settings->trip.consecutive_failures;
@@ -122,7 +122,7 @@ static bool step_by_streak(struct breakers *breakers, uint32_t slot, uint64_t wo
     return true;
 }
 
-/* The step that the image demands. True: look again, also if another one was faster. */
+/* Takes the step that the image demands. True: look again, also if another process was faster. */
 static bool step_by_verdict(struct breakers *breakers, uint32_t slot, uint64_t word)
 {
     const struct core_state *core = segment_core(breakers->segment, slot);

@@ -3,11 +3,11 @@
 
 #include "breakers/table.h"
 
-/* Counts what its meters say. True: there was something, or the word is not the one that the mirror holds. */
+/* Counts what the breaker's meters say. True: there was something, or the word differs from the mirror. */
 bool breakers_drain(struct breakers *breakers, uint32_t slot);
-/* Judges until nothing moves any more, then sees to permits and sets the next deadline. */
+/* Judges the breaker until its state moves no more, then sees to permits and sets the next deadline. */
 void breakers_settle(struct breakers *breakers, uint32_t slot);
-/* Drains and settles all that have news: breakers_touch. */
+/* Drains and settles the breakers that have news (breakers_touch). */
 void breakers_turn_touched(struct breakers *breakers);
 
 #endif

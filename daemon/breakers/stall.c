@@ -30,7 +30,7 @@ static uint64_t *state_of(const struct lane_reader *reader, uint32_t place)
 
 static bool cas_state(const struct lane_reader *reader, uint32_t place, uint64_t from, enum lane_call_status status)
 {
-    /* Release: pairs with the acquire of who takes a freed place. Acquire: of the client's CAS. */
+    /* Release: pairs with the acquire of a client that takes a freed place. Acquire: pairs with the client's CAS. */
     return __atomic_compare_exchange_n(state_of(reader, place), &from, lane_call_with_status(from, status), false,
                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
@@ -67,7 +67,7 @@ static void count_in_window(struct breakers *breakers, uint32_t slot, const stru
     breakers_error_stalled(breakers, slot, call->reader->lane);
 }
 
-/* As a client's failure would: word_after_failure, but that an opening is tripd's own. */
+/* Counts in the streak as a client's failure does: word_after_failure, except that the opening is tripd's own step. */
 static void count_in_streak(struct breakers *breakers, uint32_t slot, uint32_t epoch)
 {
     const struct policy_slot *const policy = &breakers->segment->policies[slot];
@@ -96,8 +96,8 @@ static void count_stall(struct breakers *breakers, uint32_t slot, const struct c
 
 /* ---------------------------------------------------------------------------------------------------------- looking */
 
-/* When it will have taken too long; DEADLINE_NEVER: it is of an earlier epoch, or nobody watches it. *ret_slot: whose.
- */
+/* Returns when the call will have taken too long, and the slot of its breaker. DEADLINE_NEVER: it is of an earlier
+ * epoch, or its breaker does not watch calls. */
 static uint64_t stalls_at(struct breakers *breakers, const struct call_place *call, uint32_t *ret_slot)
 {
     const struct meter_cursor *const meter = lane_reader_meter(call->reader, (uint32_t)call->state - 1);
@@ -111,7 +111,7 @@ static uint64_t stalls_at(struct breakers *breakers, const struct call_place *ca
     if (!settings->trip.stall_after || !word_counts_streak(mirror) || began_ns < since_ns)
         return DEADLINE_NEVER;
     *ret_slot = meter->breaker;
-    return breakers_after(began_ns, settings->trip.stall_after + 1); /* longer than that */
+    return breakers_after(began_ns, settings->trip.stall_after + 1); /* longer than stall_after */
 }
 
 static void look_at_place(struct breakers *breakers, struct lane_reader *reader, uint32_t place)
@@ -129,7 +129,7 @@ static void look_at_place(struct breakers *breakers, struct lane_reader *reader,
         breakers->stall_due_ns = at_ns < breakers->stall_due_ns ? at_ns : breakers->stall_due_ns;
         return;
     }
-    /* Claimed by a worker that was killed before it counted, or claimed now. */
+    /* a worker that was killed before it counted had claimed it, or it is claimed now */
     if (status == LANE_CALL_RUNNING && !cas_state(reader, place, call.state, LANE_CALL_STALLING))
         return;
     if (at_ns != DEADLINE_NEVER)
@@ -138,7 +138,7 @@ static void look_at_place(struct breakers *breakers, struct lane_reader *reader,
         cas_state(reader, place, lane_call_with_status(call.state, LANE_CALL_RETURNED), LANE_CALL_FREE);
 }
 
-/* Which of this lane's breakers watch calls; none: reading the table would only allocate it. */
+/* Does a breaker of this lane watch calls? If not, reading the lane's table would only allocate it. */
 static bool watches(struct breakers *breakers, const struct lane_reader *reader, bool touch)
 {
     bool any = false;
@@ -172,7 +172,7 @@ void breakers_stall_look_all(struct breakers *breakers)
         struct lane_reader *const reader = breakers->readers[lane];
         if (!reader || !watches(breakers, reader, true))
             continue;
-        breakers_turn_touched(breakers); /* what ended before counts before */
+        breakers_turn_touched(breakers); /* calls that ended before count before */
         breakers_stall_look(breakers, reader);
     }
 }

@@ -32,7 +32,7 @@ void breakers_touch(struct breakers *breakers, uint32_t slot)
     breakers->touched = slot;
 }
 
-/* Lane 0 is a client's that has none: it dies unseen, and what it holds ends with its lease. */
+/* Lane 0 stands for a client without a lane. Nobody sees it die: what it holds ends with its lease. */
 bool breakers_lane_dead(const struct breakers *breakers, uint32_t lane)
 {
     const bool there = lane < COMMONS_LANES_MAX && lanes_get(breakers->options.lanes, lane);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define STEPS_TOLD      16 /* of a breaker in a window, one by one */
+#define STEPS_TOLD      16 /* steps of a breaker in a window that are told one by one */
 #define STEPS_WINDOW_NS UINT64_C(1000000000)
 
 void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition)
@@ -22,8 +22,8 @@ void breakers_tell_rest(struct breakers *breakers, uint32_t slot)
     steps->rest.steps = 0;
 }
 
-/* What clients do, and what follows by itself, may come as fast as anybody can write a word: in a second so many of a
- * breaker are told one by one, and the others together. */
+/* Tells of a step. Clients' steps, and those that follow from them, may come as fast as anybody can write a word: in
+ * each second the first STEPS_TOLD of a breaker are told one by one, and the others as one. */
 void breakers_tell_step(struct breakers *breakers, uint32_t slot, struct transition *transition)
 {
     struct told_steps *const steps = &breakers->table[slot].steps;

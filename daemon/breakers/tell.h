@@ -1,14 +1,14 @@
-/* Steps and modes are told to people: ring and log. */
+/* Tells people, in ring and log, about steps of the state and about modes. */
 #ifndef TRIPD_BREAKERS_TELL_H
 #define TRIPD_BREAKERS_TELL_H
 
 #include "breakers/table.h"
 
-/* Fills in its name. */
+/* Fills in the breaker's name. */
 void breakers_tell(struct breakers *breakers, uint32_t slot, struct transition *transition);
-/* A step of the state: may be kept back. */
+/* Tells of a step of the state, or keeps it back. */
 void breakers_tell_step(struct breakers *breakers, uint32_t slot, struct transition *transition);
-/* The steps that were kept back, as one: at their window's end at the latest, which heartbeats look for. */
+/* Tells of the steps that were kept back, as one. Heartbeats call it at the window's end at the latest. */
 void breakers_tell_rest(struct breakers *breakers, uint32_t slot);
 
 #endif

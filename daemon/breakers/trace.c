@@ -1,5 +1,5 @@
-/* What those who trace are told of but outcomes, which lanes/drain.c tells: how things stood when the trace began, and
- * what operators did since. */
+/* Tells the subscribers of a trace how things stood when it began, and what operators did since. lanes/drain.c tells
+ * them of outcomes. */
 #include "breakers/trace.h"
 
 void breakers_trace(const struct breakers *breakers, uint32_t slot, const struct traced *step)
@@ -52,7 +52,7 @@ static void tell_mode(const struct breakers *breakers, uint32_t slot, struct tra
     tracer_step_to(subscriber, segment_name(breakers->segment, slot), &step);
 }
 
-/* Open: for what is left. Half-open: for as short as can be. */
+/* Tells an open breaker as a trip for the rest of its time, a half-open one as a trip for the shortest time. */
 static void tell_state(const struct breakers *breakers, uint32_t slot, struct tracer_subscriber *subscriber)
 {
     const uint64_t word = breakers->segment->mirror[slot], now_ms = breakers_now_ms(breakers);
@@ -69,7 +69,7 @@ void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *su
     for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;
-        tell_state(breakers, slot, subscriber); /* a frozen one could not be tripped */
+        tell_state(breakers, slot, subscriber); /* first: under a mode that keeps the state, a trip fails */
         tell_mode(breakers, slot, subscriber);
     }
 }

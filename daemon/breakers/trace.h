@@ -1,4 +1,4 @@
-/* Nothing is told where nobody traces. */
+/* Tells a trace's subscribers. Without subscribers these functions do nothing. */
 #ifndef TRIPD_BREAKERS_TRACE_H
 #define TRIPD_BREAKERS_TRACE_H
 
@@ -8,7 +8,7 @@ void breakers_trace_record(const struct breakers *breakers, uint32_t slot, trip_
                            bool slow);
 /* until_ms 0: no TTL. */
 void breakers_trace_mode(const struct breakers *breakers, uint32_t slot, trip_mode mode, uint64_t until_ms);
-/* An operator's: a trip or a reset. */
+/* Tells of an operator's trip or reset. */
 void breakers_trace_move(const struct breakers *breakers, uint32_t slot, const struct move *move);
 
 #endif

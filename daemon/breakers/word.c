@@ -2,7 +2,7 @@
 
 uint64_t breakers_raw_word(const struct breakers *breakers, uint32_t slot)
 {
-    /* Pairs with the CAS of whoever moved it: what that one published before is there. */
+    /* Acquire: pairs with the CAS that moved the word: what its process published before is there. */
     return __atomic_load_n(commons_word(breakers->commons, slot), __ATOMIC_ACQUIRE);
 }
 

@@ -1,4 +1,4 @@
-/* Who may do what: `any`, `user:NAME`, `group:NAME`, and the default lists. */
+/* Principals of the config: `any`, `user:NAME` and `group:NAME`; and each role's default list of them. */
 #ifndef TRIPD_CONFIG_ACCESS_H
 #define TRIPD_CONFIG_ACCESS_H
 
@@ -9,10 +9,10 @@
  * lists need not exist: packages make it, and before that it lets nobody in. */
 bool config_principal_parse(const char *text, struct config_principal *ret_principal, char why[CONFIG_WHY_MAX]);
 
-/* Is it of the default lists? */
+/* Does this principal stand in a default list? */
 bool config_principal_is_default(const char *text);
 
-/* Of CONFIG_USER or CONFIG_GROUP: a name, else a number. MISSED: it is not known without the name service. */
+/* What looking up a user or group found. MISSED: the name service would have to be asked, and may not be now. */
 enum config_found { CONFIG_FOUND, CONFIG_ABSENT, CONFIG_MISSED };
 enum config_found config_names_find(enum config_who who, const char *name, uint32_t *ret_id);
 

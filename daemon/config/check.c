@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "config/check_parts.h"
+#include "core/breaker.h"
 #include "internal/layout.h"
 #include "internal/state_word.h"
 
-/* Keys that a word beside them makes void: size in a window of time. Beside the written word that is a surprise; with
- * the word left out the writer meant the other one. */
+/* Complains about keys that another key's word makes void: window.size has no effect with `type: time`. Where the file
+ * says `type: time` this is a note; where it leaves `type` out, the writer meant the other type, and it is a problem.
+ */
 static void check_void_keys(const struct check *check)
 {
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
@@ -26,20 +28,42 @@ static void check_void_keys(const struct check *check)
     }
 }
 
+/* The trip conditions over the window, by their keys. */
+#define KEY(reason, key, of, rate)       KEY_trip_##key,
+#define CONDITION(reason, key, of, rate) {KEY_trip_##key, rate},
+static const struct {
+    enum config_key_id id;
+    bool rate;
+} window_conditions[] = {WINDOW_CONDITIONS(CONDITION)};
+#define CONDITION_COUNT (sizeof(window_conditions) / sizeof(window_conditions[0]))
+
+/* Refuses a condition that needs more calls than the window holds. */
+static void check_count(const struct check *check, enum config_key_id id)
+{
+    const unsigned long long size = check->settings->window.size;
+    const unsigned long long calls = config_key_get(&config_keys[id], check->settings);
+    if (calls > size && SOUND(check, id))
+        config_problem(check->problems, line_of(check, id, KEY_window_size),
+                       "trip.%s: %llu can never be reached in a window of %llu calls; write %llu at most, or "
+                       "window.size: %llu",
+                       config_key_name(&config_keys[id]), calls, size, size, calls);
+}
+
 static void check_window(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
     if (settings->window.type != WINDOW_COUNT || !SOUND(check, KEY_window_type, KEY_window_size))
         return;
     const unsigned long long size = settings->window.size;
-    if (settings->trip.failures > size && SOUND(check, KEY_trip_failures))
-        config_problem(check->problems, line_of(check, KEY_trip_failures, KEY_window_size),
-                       "trip.failures: %llu can never be reached in a window of %llu calls; write %llu at most, or "
-                       "window.size: %llu",
-                       (unsigned long long)settings->trip.failures, size, size,
-                       (unsigned long long)settings->trip.failures);
-    if (settings->window.minimum_calls > size && (settings->trip.failure_rate || settings->trip.slow_rate) &&
-        SOUND(check, KEY_window_minimum_calls, KEY_trip_failure_rate, KEY_trip_slow_rate))
+    bool rates = false, sound = true;
+    for (size_t i = 0; i < CONDITION_COUNT; i++) {
+        const enum config_key_id id = window_conditions[i].id;
+        if (!window_conditions[i].rate)
+            check_count(check, id);
+        rates |= window_conditions[i].rate && config_key_get(&config_keys[id], settings);
+        sound &= !window_conditions[i].rate || SOUND(check, id);
+    }
+    if (settings->window.minimum_calls > size && rates && sound && SOUND(check, KEY_window_minimum_calls))
         config_problem(check->problems, line_of(check, KEY_window_minimum_calls, KEY_window_size),
                        "window.minimum_calls: %llu can never be reached in a window of %llu calls, so no rate would "
                        "count; write minimum_calls: %llu at most, or size: %llu",
@@ -60,10 +84,8 @@ static void check_trip(const struct check *check)
         config_problem(check->notes, line_of(check, KEY_trip_stall_after, KEY_trip_slow_after),
                        "trip.stall_after is not longer than slow_after: calls that begin and end count as stalled "
                        "before they could count as slow");
-    if (!settings->trip.consecutive_failures && !settings->trip.failures && !settings->trip.failure_rate &&
-        !settings->trip.slow_rate && !settings->trip.in_flight &&
-        SOUND(check, KEY_trip_consecutive_failures, KEY_trip_failures, KEY_trip_failure_rate, KEY_trip_slow_rate,
-              KEY_trip_in_flight))
+    if (!settings->trip.consecutive_failures && !core_counts(settings, CALL_ANY) && !settings->trip.in_flight &&
+        SOUND(check, WINDOW_CONDITIONS(KEY) KEY_trip_consecutive_failures, KEY_trip_in_flight))
         config_problem(check->notes, line_of(check, KEY_trip_failure_rate, KEY_trip_consecutive_failures),
                        "no trip condition is on: these breakers open only when an operator opens them");
 }
@@ -80,7 +102,7 @@ static void check_open(const struct check *check)
                        by_default(check, KEY_open_max), span);
 }
 
-/* A multiplier that nothing lets grow, written or not. */
+/* Notes a multiplier of open times that can have no effect, whether the file states it or not. */
 static void check_growth(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
@@ -179,7 +201,8 @@ void config_check_breaker(const struct breaker_settings *settings, const struct 
     config_check_load(&check);
 }
 
-/* Matching with the other pattern as the text, where its wildcards are letters that only a wildcard as wide takes. */
+/* Matches the pattern against the other pattern's text. The other one's wildcards are letters there, which only a
+ * wildcard at least as wide takes. */
 bool config_pattern_covers(const char *pattern, const char *other)
 {
     const char *star = NULL, *resume = NULL;

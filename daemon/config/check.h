@@ -10,7 +10,7 @@
 struct config_lines {
     size_t entry;
     size_t keys[CONFIG_KEY_COUNT];
-    bool broken[CONFIG_KEY_COUNT]; /* its value was not understood: nothing is to be said of how it goes with others */
+    bool broken[CONFIG_KEY_COUNT]; /* its value was not understood, so that no check may use it */
 };
 
 void config_check_breaker(const struct breaker_settings *settings, const struct config_lines *lines,

@@ -2,9 +2,11 @@
 
 #include "core/limiter.h"
 
-#define K_MIN        1100 /* of what is accepted so much more must be admitted, that the share rises in minutes */
-#define RUN_MIN      100  /* comes by chance once in 400,000 calls, where 9 of 10 fail */
-#define BURST_NS_MAX (104 * 24 * 3600 * TRIP_S) /* as far as a bucket's word sees: BUCKET_AHEAD_MAX at 8 GHz */
+#define K_MIN \
+    1100 /* throttle.k below 1.1 lets the share of admitted calls rise too slowly: it would take many minutes */
+#define RUN_MIN 100 /* a run of failures this long comes once in 400,000 calls, where 9 of 10 calls fail */
+#define BURST_NS_MAX \
+    (104 * 24 * 3600 * TRIP_S) /* the furthest that a bucket's word can look ahead: BUCKET_AHEAD_MAX at 8 GHz */
 
 static void check_retry(const struct check *check)
 {
@@ -89,13 +91,14 @@ static void check_throttle(const struct check *check)
                        shown(CONFIG_FACTOR, k, text));
 }
 
-/* What throttling is for: to shed before the breaker opens. */
+/* Notes a throttle that begins to shed only when the breaker has opened already. */
 static void check_throttle_before_trip(const struct check *check)
 {
     const struct breaker_settings *settings = check->settings;
     const uint64_t k = settings->throttle.k, rate = settings->trip.failure_rate;
     const unsigned long long run = settings->trip.consecutive_failures;
-    const uint64_t sheds_from = k > 1000 ? (k - 1000) * 1000 / k : 0; /* permille that fail: of k calls, 1 goes well */
+    const uint64_t sheds_from =
+        k > 1000 ? (k - 1000) * 1000 / k : 0; /* permille of failed calls: of k calls, one went well */
     const bool by_rate = rate && rate <= sheds_from, by_run = run && run < RUN_MIN;
     char factor[CONFIG_TEXT_MAX], from[CONFIG_TEXT_MAX], opens[CONFIG_TEXT_MAX], rates[96] = "", runs[96] = "";
     if (k < 1000 || (!by_rate && !by_run) ||
@@ -116,7 +119,7 @@ static void check_throttle_before_trip(const struct check *check)
         by_run ? "consecutive_failures: 0, or 100 at least" : "");
 }
 
-/* What leaves all of a limit free leaves nothing to these calls. */
+/* Refuses a reserve that leaves calls of this priority nothing of the limit. */
 static void check_below(const struct check *check, enum config_key_id id, const char *calls)
 {
     if (config_key_get(&config_keys[id], check->settings) >= 1000 && SOUND(check, id))

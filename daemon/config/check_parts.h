@@ -1,4 +1,4 @@
-/* What the files of the checks share. */
+/* The parts that the files of the checks share. */
 #ifndef TRIPD_CONFIG_CHECK_PARTS_H
 #define TRIPD_CONFIG_CHECK_PARTS_H
 
@@ -10,7 +10,8 @@ struct check {
     struct config_problems *problems, *notes;
 };
 
-/* The line of the first of the two that stands in the file: what the reader most likely got wrong. */
+/* The line of whichever of the two keys stands in the file, the first one before the second: most likely the reader got
+ * that line wrong. */
 static inline size_t line_of(const struct check *check, enum config_key_id first, enum config_key_id second)
 {
     if (check->lines->keys[first])
@@ -26,7 +27,7 @@ static inline bool all_sound(const struct check *check, const enum config_key_id
     return true;
 }
 
-/* Were the values of all these keys understood, so that something can be said of how they go together? */
+/* Were the values of all these keys understood? Only then can a check compare them. */
 #define SOUND(check, ...)                                       \
     all_sound(check, (const enum config_key_id[]){__VA_ARGS__}, \
               sizeof((const enum config_key_id[]){__VA_ARGS__}) / sizeof(enum config_key_id))
@@ -41,7 +42,7 @@ static inline const char *shown(enum config_kind kind, uint64_t value, char text
     return config_value_format(kind, value, text);
 }
 
-/* Retries, and the limits on calls. */
+/* Checks retries, and the limits on calls. */
 void config_check_load(const struct check *check);
 
 #endif

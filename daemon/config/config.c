@@ -44,7 +44,7 @@ static struct config *config_new(void)
     return config_access_defaults(config) < 0 ? config_free(config) : config;
 }
 
-/* Room for one more: powers of two. */
+/* Makes room for one more entry. The room doubles each time, and is full whenever the count is a power of two. */
 static bool has_room(struct config *config)
 {
     const size_t count = config->breaker_count, room = count ? 2 * count : ROOM_FIRST;
@@ -70,7 +70,7 @@ int config_append(struct config *config, const struct breaker_settings *settings
     return 0;
 }
 
-/* Every name has settings: the defaults, where the file says nothing. */
+/* Appends an entry for all names that no other entry matches: the default settings. */
 static int append_rest(struct config *config)
 {
     if (config->breaker_count && config_pattern_covers(config->breakers[config->breaker_count - 1].match, "*"))
@@ -99,8 +99,8 @@ static const char *file_of(const struct config *config, struct config_origin ori
     return config->files[origin.file - 1];
 }
 
-/* Of the first `count` entries the one of another file that leaves this one nothing; -1: none. What an entry of its own
- * file leaves nothing was refused as it was read. */
+/* Finds the entry of another file, among the first `count` ones, whose pattern matches all names that this entry's
+ * pattern matches. -1: none does. An entry hidden by one of its own file was refused when the file was read. */
 static ptrdiff_t replaced_by(const struct config *config, size_t count, size_t entry)
 {
     for (size_t i = 0; i < count; i++)
@@ -110,7 +110,8 @@ static ptrdiff_t replaced_by(const struct config *config, size_t count, size_t e
     return -1;
 }
 
-/* What is left out is noted: the config that is shown is one that can be read again. */
+/* Leaves out entries that an earlier file's entry hides, and notes each. What `config show` then prints is a config
+ * that tripd would accept. */
 static void leave_out_replaced(struct config *config, struct config_problems *notes)
 {
     size_t kept = 0;
@@ -130,7 +131,7 @@ static void leave_out_replaced(struct config *config, struct config_problems *no
     config->breaker_count = kept;
 }
 
-/* The first `count` elements go behind the others. */
+/* Moves the first `count` elements behind the others. */
 static int rotate(void *base, size_t size, size_t all, size_t count)
 {
     char *first = malloc(count * size + 1);
@@ -143,7 +144,8 @@ static int rotate(void *base, size_t size, size_t all, size_t count)
     return 0;
 }
 
-/* main_count: entries of the file itself, which was read first. */
+/* Moves the drop-ins' entries before those of the file itself, which was read first. main_count: entries of the file
+ * itself. */
 static int drop_ins_first(struct config *config, size_t main_count)
 {
     if (main_count == 0 || main_count == config->breaker_count)
@@ -153,10 +155,10 @@ static int drop_ins_first(struct config *config, size_t main_count)
     return error < 0 ? error : rotate(config->origins, sizeof(*config->origins), all, main_count);
 }
 
-#define LANE_MEMORY_USUAL ((uint64_t)256 << 10) /* of a process; few need as much */
+#define LANE_MEMORY_USUAL ((uint64_t)256 << 10) /* memory that a process's lane may take; few take as much */
 #define LANE_MEMORY_LEAST ((uint64_t)1 << 20)
 
-/* So that any one user may have all the lanes. */
+/* Sets lane_memory_per_user, unless the file sets it, so that one user alone could use all lanes. */
 static void default_lane_memory(struct config *config)
 {
     const uint64_t all = config->limits.max_lanes * LANE_MEMORY_USUAL;
@@ -164,7 +166,7 @@ static void default_lane_memory(struct config *config)
         config->limits.lane_memory_per_user = all > LANE_MEMORY_LEAST ? all : LANE_MEMORY_LEAST;
 }
 
-/* Each text, whatever is wrong with those before it: the problems of all are told. */
+/* Reads every text, even after one with problems, so that the problems of all are reported together. */
 static void read_texts(struct config_reading *reading, const struct config_texts *texts, size_t *ret_main_count)
 {
     for (size_t i = 0; i < texts->count; i++) {
@@ -194,7 +196,7 @@ static int assemble(struct config_reading *reading, const struct config_texts *t
     return append_rest(config);
 }
 
-/* Takes the config, or the lines of its problems. r: what came of reading it. */
+/* Hands over the config, or the lines of its problems. r: the result of reading it. */
 static int finish(struct config_reading *reading, int r, struct config **ret_config, char **ret_problems)
 {
     char *lines = config_problems_take(&reading->problems);
@@ -217,7 +219,7 @@ static int finish(struct config_reading *reading, int r, struct config **ret_con
 
 static int read_text(struct config_reading *reading, const char *text, size_t length, const char *name)
 {
-    /* Only read: neither is written to, nor freed. */
+    /* the text is only read, neither written to nor freed */
     struct config_text one = {.path = (char *)name, .text = (char *)text, .length = length};
     reading->config = config_new();
     return reading->config ? assemble(reading, &(struct config_texts){.texts = &one, .count = 1, .has_main = true})
@@ -233,7 +235,7 @@ static int read_file(struct config_reading *reading, const char *path, bool may_
     reading->config = config_new();
     r = reading->config ? assemble(reading, &texts) : -ENOMEM;
     if (r == 0 && texts.has_main)
-        reading->config->file = strdup(path); /* for people: without memory it is not named */
+        reading->config->file = strdup(path); /* shown to people; without memory for it the file has no name */
     config_files_free(&texts);
     return r;
 }

@@ -53,7 +53,7 @@ struct config_limits {
 #define CONFIG_LIMIT_KEYS       4
 #define CONFIG_CORRELATION_KEYS 4
 
-/* Where it was said. */
+/* Where a setting was said. */
 struct config_origin {
     uint32_t file; /* 0: nowhere, it is the default; else its number in `files`, from 1 */
     uint32_t line;
@@ -78,17 +78,19 @@ struct config {
     char *notes; /* lines like problems, about what works but surprises; NULL: none */
 };
 
-/* path NULL: the defaults. -EINVAL: *ret_problems is allocated lines, each ending in a newline. -ENOENT and other
- * errors of reading: *ret_problems is one such line. -ENOMEM: *ret_problems is not set. */
+/* Reads the config from a file and its drop-ins; path NULL: takes the defaults. -EINVAL: *ret_problems is allocated
+ * lines, each ending in a newline. -ENOENT and other errors of reading: *ret_problems is one such line. -ENOMEM:
+ * *ret_problems is not set. */
 int config_load(const char *path, struct config **ret_config, char **ret_problems);
-/* Likewise, but a file that is missing is as an empty one: its drop-ins count. */
+/* Reads likewise, but takes a missing file as an empty one, so that its drop-ins count. */
 int config_load_if_there(const char *path, struct config **ret_config, char **ret_problems);
-/* name: stands for the file in problems. */
+/* Reads the config from a text. name: names the text in problems, as a file's path would. */
 int config_parse(const char *text, size_t length, const char *name, struct config **ret_config, char **ret_problems);
 struct config *config_free(struct config *config);
 
-/* Only says what is wrong and what may surprise, each by its parts, as config_told_fn: the text of a problem is what
- * stands behind FILE:LINE: in the lines above. 0: nothing is wrong; else as config_load. */
+/* Only checks a config. The listener is told of each problem and each note by its parts, as config_told_fn; `what` of a
+ * problem is the text behind FILE:LINE: in the lines above. Returns 0 if nothing is wrong, else the same as
+ * config_load. */
 struct config_listener {
     void *context;
     void (*problem)(void *context, const char *file, size_t line, const char *what);
@@ -97,19 +99,20 @@ struct config_listener {
 int config_examine(const char *path, const struct config_listener *listener);
 int config_examine_text(const char *text, size_t length, const char *name, const struct config_listener *listener);
 
-/* Names of users and groups are looked up in the name service, which may take its time (LDAP). Where nothing may wait,
- * they are read from `names`, until config_names_use(NULL); which of them were missed there is known afterwards: they
- * let nobody in. */
+/* A config names users and groups. They are looked up in the name service, which may take its time (LDAP). Where tripd
+ * may not wait, config_names_use makes all look-ups read `names` instead, until config_names_use(NULL). A name that is
+ * missed there lets nobody in, and config_names_missed says that there was one. */
 struct config_names;
 int config_names_new(const char *text, size_t size, struct config_names **ret_names);
 struct config_names *config_names_free(struct config_names *names);
 void config_names_use(const struct config_names *names);
-bool config_names_missed(void); /* since config_names_use */
-/* The text of config_names_new: of each look-up from now on (NULL: of none), or of all that a config has resolved. */
+bool config_names_missed(void); /* did a look-up miss a name since config_names_use? */
+/* Writes the text that config_names_new reads. config_names_tell writes each look-up from now on (NULL: none),
+ * config_names_write all names that a config has resolved. */
 void config_names_tell(FILE *file);
 void config_names_write(const struct config *config, FILE *file);
 
-/* The settings of the first pattern that matches. */
+/* Returns the settings of the first pattern that matches the name. */
 const struct breaker_settings *config_settings_for(const struct config *config, const char *name);
 
 /* May a process of this user and these groups (its primary one included) act in this role? The user that tripd runs
@@ -118,15 +121,15 @@ bool config_allows(const struct config *config, enum config_role role, uid_t uid
                    size_t group_count);
 const char *config_role_name(enum config_role role);
 
-/* The whole config with all defaults filled in, as a config file that gives this config again. origins: comments say
- * where each limit, role and entry was said. */
+/* Writes the whole config, with all defaults filled in, as a config file that reads as this config again. origins:
+ * comments say where each limit, role and entry was said. */
 int config_write_yaml(const struct config *config, FILE *file, bool origins);
 
-/* The same for JSON and MessagePack. Durations are integers or numbers in ms under a key ending in `_ms`, rates are
- * percent, lane memory is bytes. key: NULL within lists and for the outermost map. */
+/* Walks over the same config for JSON and MessagePack. Durations are integers or numbers in ms under a key ending in
+ * `_ms`, rates are percent, lane memory is bytes. key: NULL within lists and for the outermost map. */
 struct config_visitor {
     void *context;
-    bool origins; /* where it was said, too, of what is not the default */
+    bool origins; /* also say where each setting was said that is not the default */
     void (*map_begin)(void *context, const char *key, size_t count);
     void (*list_begin)(void *context, const char *key, size_t count);
     void (*end)(void *context); /* of the map or list begun last */
@@ -135,7 +138,7 @@ struct config_visitor {
     void (*text)(void *context, const char *key, const char *value);
 };
 void config_visit(const struct config *config, const struct config_visitor *visitor);
-/* An entry alone. */
+/* Walks over one entry alone. */
 void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor);
 
 #endif

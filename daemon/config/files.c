@@ -12,9 +12,9 @@
 #include "config/config.h"
 
 #define ENDING  ".yaml"
-#define PATH_IN 4096 /* as long as a path can be */
+#define PATH_IN 4096 /* the longest path there can be */
 
-/* One line about a file as a whole; error comes back. */
+/* Adds a line about a file as a whole, and returns the error. */
 static int unreadable(const char *path, int error, const char *what, struct config_problems *problems)
 {
     problems->file = path;
@@ -47,7 +47,7 @@ static int failed(const char *path, int error, struct config_problems *problems)
 
 /* --------------------------------------------------------------------------------------------------------- one file */
 
-/* The whole file, `most` + 1 bytes at most. */
+/* Reads the whole file, but `most` + 1 bytes at most. */
 static int read_all(int fd, size_t most, char **ret_text, size_t *ret_length)
 {
     char *text = malloc(most + 1);
@@ -72,7 +72,7 @@ static int read_all(int fd, size_t most, char **ret_text, size_t *ret_length)
     return 0;
 }
 
-/* left: bytes that the files read before it leave. */
+/* Reads one file. left: bytes that the files before it have left of CONFIG_SIZE_MAX. */
 static int read_from(int fd, const char *path, size_t left, struct config_text *ret_text,
                      struct config_problems *problems)
 {
@@ -111,7 +111,7 @@ static size_t room_left(const struct config_texts *texts)
     return left;
 }
 
-/* One more of texts, which have room for it. */
+/* Reads one more file into `texts`, which has room for it. */
 static int read_file(const char *path, struct config_texts *texts, struct config_problems *problems)
 {
     /* Nonblocking: a FIFO in the file's place must not hold tripd up. */
@@ -137,7 +137,7 @@ static int is_drop_in(const struct dirent *entry)
     return entry->d_name[0] != '.' && ends_in_yaml(entry->d_name);
 }
 
-/* By bytes, so that no locale changes which entry is the first to match. */
+/* Compares names byte by byte: no locale may change which entry is the first to match. */
 static int by_name(const struct dirent **left, const struct dirent **right)
 {
     return strcmp((*left)->d_name, (*right)->d_name);

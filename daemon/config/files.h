@@ -18,7 +18,8 @@ struct config_texts {
     bool has_main;
 };
 
-/* 0; why the file or a drop-in cannot be read, with one problem more; -ENOMEM without. */
+/* Reads them all. -ENOMEM: there was no memory. Any other error says why the file or a drop-in cannot be read, and a
+ * line in *problems says so too. */
 int config_files_read(const char *path, bool may_be_missing, struct config_texts *ret_texts,
                       struct config_problems *problems);
 void config_files_free(struct config_texts *texts);

@@ -78,7 +78,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                           AT(breaker_settings, forget_after)},
 };
 
-/* A key of the host: in this section, with its value in this member of the section's struct. */
+/* Declares a key of the host: its section, and the member of the section's struct that holds its value. */
 #define HOST_KEY(in, values, name, unit, low, high) \
     {.section = (in), .field = #name, .kind = CONFIG_##unit, .lowest = (low), .highest = (high), AT(values, name)},
 
@@ -160,7 +160,7 @@ void config_key_set(const struct config_key *key, void *base, uint64_t value)
     }
 }
 
-/* Keys that count only while a word of their section has this value. */
+/* Keys that have an effect only while another key of their section has this word. */
 static const struct {
     enum config_key_id key, word;
     uint64_t value;

@@ -11,16 +11,16 @@
 #include "internal/layout.h"
 
 struct config_key {
-    const char *section; /* SECTION_...; "": the entry itself */
-    const char *field;   /* config_key_name gives what people write */
+    const char *section; /* SECTION_...; "": the breakers entry itself */
+    const char *field;   /* the struct's member; config_key_name gives the name that people write */
     enum config_kind kind;
-    size_t offset; /* in struct breaker_settings; of a key of the host: in its section's */
+    size_t offset; /* in struct breaker_settings; for a key of the host, in its section's struct */
     size_t width;
     uint64_t lowest, highest;
-    const char *const *words; /* CONFIG_WORD, CONFIG_ERROR_TYPES: `highest` + 1 of them */
+    const char *const *words; /* CONFIG_WORD, CONFIG_ERROR_TYPES: the `highest` + 1 words */
 };
 
-/* Of a `breakers:` entry, in the order in which they are shown. */
+/* The keys of a `breakers:` entry, in the order in which they are shown. */
 enum config_key_id {
 #define KEY_ID(section, field, kind, initial, lowest, highest) KEY_##section##_##field,
     KEY_match,
@@ -40,7 +40,7 @@ enum config_key_id {
 };
 extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 
-/* As people write them: retry.budget is `budget` in `retry`. */
+/* Sections as people write them: retry.budget is `budget` within `retry`. */
 #define SECTION_trip        "trip"
 #define SECTION_window      "window"
 #define SECTION_open        "open"
@@ -54,17 +54,17 @@ extern const struct config_key config_keys[CONFIG_KEY_COUNT];
 #define SECTION_throttle    "throttle"
 #define SECTION_priority    "priority"
 
-/* In the order in which they are shown. */
+/* Sections in the order in which they are shown. */
 #define CONFIG_SECTION_COUNT 12
 extern const char *const config_sections[CONFIG_SECTION_COUNT];
 
 const char *config_section_name(const char *section);
-/* Does it stand right in the other one? "": in the entry itself. */
+/* Does this section stand directly within the other one? "": directly within the entry. */
 bool config_section_within(const char *section, const char *outer);
-/* Is it part of these settings? hedge is, or is not: that turns hedging on. */
+/* Does this section apply to these settings? Only `hedge` may not: hedging is off where the section is missing. */
 bool config_section_applies(const char *section, const struct breaker_settings *settings);
 
-/* Of `limits:`. */
+/* The keys of `limits:`. */
 #define CONFIG_LIMITS(X)                                                                      \
     X(max_breakers, COUNT, 1024, 1, BREAKERS_MAX)                                             \
     X(max_lanes, COUNT, 1024, 1, LANES_MAX)                                                   \
@@ -79,10 +79,10 @@ enum config_limit_id {
 };
 _Static_assert(CONFIG_LIMIT_COUNT == CONFIG_LIMIT_KEYS, "each limit has an origin");
 
-/* Sections whose keys hold for the whole host, in the order in which they are shown. */
+/* A section whose keys hold for the whole host; they stand in the order in which they are shown. */
 struct config_flat {
     const char *name;
-    const struct config_key *keys; /* of which `offset` counts from the section's own struct */
+    const struct config_key *keys; /* each `offset` is within the section's own struct */
     size_t count;
     size_t values, origins; /* offsets in struct config */
 };
@@ -99,13 +99,13 @@ static inline struct config_origin *config_flat_origins(const struct config_flat
     return (struct config_origin *)(void *)((uint8_t *)config + flat->origins);
 }
 
-/* `for` is a word of C: the field is called span. */
+/* Returns the name that people write. It differs for `for`, a word of C: the struct's member is called span. */
 const char *config_key_name(const struct config_key *key);
 uint64_t config_key_get(const struct config_key *key, const void *base);
 void config_key_set(const struct config_key *key, void *base, uint64_t value);
 
-/* Has this key a meaning beside these settings? `size` has none in a window of time. False: *ret_because names the
- * word that takes it away, *ret_instead the one under which it would count. */
+/* Has this key an effect beside these settings? window.size has none in a window of time. False: *ret_word is the key
+ * that takes the effect away, *ret_instead the word that key would need. */
 bool config_key_applies(enum config_key_id id, const struct breaker_settings *settings, enum config_key_id *ret_word,
                         const char **ret_instead);
 

@@ -1,5 +1,5 @@
-/* Users and groups by name: of the name service, or of a text with a line for each that was looked up before: u or g,
- * its number or -, and the name. */
+/* Looks up users and groups by name: in the name service, or in a text of earlier look-ups. The text has a line for
+ * each: u or g, its number or -, and the name. */
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
@@ -71,13 +71,13 @@ void config_names_write(const struct config *config, FILE *file)
         for (size_t i = 0; i < config->access[role].count; i++) {
             const struct config_principal *each = &config->access[role].who[i];
             const char *name = strchr(each->text, ':');
-            /* One that was missed is not written: it is to be missed again. */
+            /* A missed name is not written, so that it is missed again. */
             if (each->who != CONFIG_ANY && name && (each->known || config_principal_is_default(each->text)))
                 write_line(file, each->who, name + 1, each->known, each->id);
         }
 }
 
-/* Names first: a user may be called 1000. */
+/* Looks for a name first and for a number second, for a user may be called 1000. */
 static bool ask(enum config_who who, const char *name, uint32_t *ret_id)
 {
     const struct passwd *user = who == CONFIG_USER ? getpwnam(name) : NULL;

@@ -114,7 +114,7 @@ static const struct config_origin *flat_origins(const struct config_flat *flat, 
     return (const struct config_origin *)(const void *)((const uint8_t *)config + flat->origins);
 }
 
-/* A comment line; without a key it is about the entry that follows. */
+/* Writes a comment line that says where the key was said. Without a key it is about the entry that follows. */
 static void write_origin(const struct config *config, FILE *file, const char *section, const char *key,
                          struct config_origin origin)
 {
@@ -248,7 +248,7 @@ static void visit_origin(const struct config *config, const struct config_visito
     visitor->end(visitor->context);
 }
 
-/* What is within a section; of the entry as a whole, "". */
+/* Visits the keys and sections within a section; "": within the entry. */
 static void visit_section(const struct config_visitor *visitor, const char *section,
                           const struct breaker_settings *settings)
 {
@@ -310,7 +310,7 @@ static void visit_flat_said(const struct config *config, const struct config_vis
     visit_said(config, visitor, flat->name, flat_origins(flat, config), keys, flat->count);
 }
 
-/* The files in the order in which they were read, and of keys and roles those that one of them names. */
+/* Visits the files in the order in which they were read, then the keys and roles that a file sets. */
 static void visit_origins(const struct config *config, const struct config_visitor *visitor)
 {
     const char *roles[CONFIG_ROLE_COUNT];

@@ -12,7 +12,8 @@ struct unit {
 
 #define UNITS_MAX 5
 
-/* What a kind is made of. Values are counted in 1/1000 while they are read: `decimals` digits may follow the dot. */
+/* The grammar of one kind of value. Values are counted in thousandths while they are read: `decimals` digits may follow
+ * the dot. */
 struct grammar {
     struct unit units[UNITS_MAX]; /* smallest first */
     unsigned decimals;
@@ -41,15 +42,15 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* Digits, then perhaps a dot and `decimals` digits at most. zeros: it may begin with one. Returns what follows them,
- * NULL with *why set. */
+/* Reads digits, then perhaps a dot and `decimals` digits at most. zeros: the number may begin with a zero. Returns the
+ * text behind it; NULL: *why is set. */
 static const char *number_parse(const char *text, const struct grammar *grammar, bool zeros,
                                 unsigned __int128 *ret_thousandths, char why[CONFIG_WHY_MAX])
 {
     const char *at = text;
     unsigned __int128 thousandths = 0;
     for (; is_digit(*at); at++)
-        if (thousandths < (unsigned __int128)1 << 70) /* times the largest unit it still fits */
+        if (thousandths < (unsigned __int128)1 << 70) /* the sum, times the largest unit, still fits */
             thousandths = thousandths * 10 + (unsigned)(*at - '0') * 1000u;
     if (at == text) {
         snprintf(why, CONFIG_WHY_MAX, "%s; %s", *text == '-' ? "is negative" : "is not understood", grammar->right);
@@ -94,8 +95,8 @@ static bool no_unit(const struct grammar *grammar, const char *rest, char why[CO
     return false;
 }
 
-/* A number and its unit, and where it is compound more of them, from the largest unit to the smallest. In thousandths.
- * What tripctl prints is read, too: 1m03s. */
+/* Reads a number and its unit; in a compound kind more of them, from the largest unit to the smallest. The sum is in
+ * thousandths. Durations as tripctl prints them (1m03s) are read, too. */
 static bool parts_parse(const struct grammar *grammar, const char *text, unsigned __int128 *ret_sum,
                         char why[CONFIG_WHY_MAX])
 {
@@ -168,7 +169,7 @@ bool config_value_id(const char *text, uint32_t *ret_id)
 {
     char why[CONFIG_WHY_MAX];
     uint64_t value;
-    /* The highest is no id: it says "unchanged" to chown and setuid. */
+    /* the highest number is no id: to chown and setuid it says "unchanged" */
     if (!config_value_parse(CONFIG_COUNT, text, 0, UINT32_MAX - 1, &value, why))
         return false;
     *ret_id = (uint32_t)value;
@@ -177,7 +178,7 @@ bool config_value_id(const char *text, uint32_t *ret_id)
 
 #define NEAREST_LENGTH 32
 
-/* Letters to change, add, drop, or swap with a neighbour. */
+/* Counts the letters to change, add, drop, or swap with a neighbour until a is b. */
 static unsigned distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
     unsigned cost[NEAREST_LENGTH + 1][NEAREST_LENGTH + 1];

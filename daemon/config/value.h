@@ -22,18 +22,18 @@ enum config_kind {
 #define CONFIG_TEXT_MAX 32  /* a quantity, written out */
 #define CONFIG_WHY_MAX  160 /* what is wrong; what would be right */
 
-/* One of the first five kinds, between lowest and highest. False: *why says what is wrong and what would be right.
- * What is larger than any value can be is UINT64_MAX to the comparison. */
+/* Reads a value of one of the first five kinds, between lowest and highest. False: *why says what is wrong and what
+ * would be right. A number too large for 64 bits compares as UINT64_MAX. */
 bool config_value_parse(enum config_kind kind, const char *text, uint64_t lowest, uint64_t highest, uint64_t *ret_value,
                         char why[CONFIG_WHY_MAX]);
 
-/* Parses again to the same value. */
+/* Writes a value so that it parses to the same value again. */
 const char *config_value_format(enum config_kind kind, uint64_t value, char text[CONFIG_TEXT_MAX]);
 
-/* A number alone, as in user:1000: no sign, no leading zero. */
+/* Reads a number alone, as in user:1000: no sign, no leading zero. */
 bool config_value_id(const char *text, uint32_t *ret_id);
 
-/* The name most like this one, at most two letters away; NULL if there is none. */
+/* Returns the name most like this text, at most two letters away. NULL: there is none. */
 const char *config_value_nearest(const char *text, const char *const *names, size_t count);
 
 #endif

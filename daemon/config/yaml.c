@@ -10,7 +10,7 @@
 #include "config/value.h"
 #include "trip.h"
 
-#define DEPTH_MAX 8 /* the deepest key stands at 5 */
+#define DEPTH_MAX 8 /* the deepest key stands at level 5 */
 #define NAMES_MAX 24
 
 struct reader {
@@ -31,7 +31,7 @@ static struct config_origin origin_of(const struct reader *reader, size_t line)
     return (struct config_origin){.file = reader->reading->file, .line = (uint32_t)line};
 }
 
-/* NULL: not a scalar, or one with a NUL in it. */
+/* Returns the text of a scalar. NULL: the node is no scalar, or one with a NUL in it. */
 static const char *scalar(const yaml_node_t *node)
 {
     if (node->type != YAML_SCALAR_NODE)
@@ -51,7 +51,7 @@ static const char *quote(const yaml_node_t *node, char quoted[CONFIG_QUOTE_MAX])
     return config_quote((const char *)node->data.scalar.value, node->data.scalar.length, quoted);
 }
 
-/* `trip:` with all its keys commented out. */
+/* Is the node nothing, as `trip:` with all its keys commented out? */
 static bool is_empty(const yaml_node_t *node)
 {
     return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
@@ -60,9 +60,9 @@ static bool is_empty(const yaml_node_t *node)
 
 /* ------------------------------------------------------------------------------------------------------ mappings */
 
-/* What a mapping may hold, and where it stands in the file. */
+/* A mapping: the names that it may hold, and where it stands in the file. */
 struct level {
-    const char *where; /* "trip", "" at the top */
+    const char *where; /* "trip"; "" at the top */
     const char *names[NAMES_MAX];
     size_t count;
     void (*read)(struct reader *reader, void *context, size_t name, const yaml_node_t *key, const yaml_node_t *value);
@@ -76,7 +76,7 @@ static bool is_section(const char *text)
     return false;
 }
 
-/* The sections that have a key of this name, as "open: or retry:"; false: none has. */
+/* Lists the sections that have a key of this name, as "open: or retry:". False: none has. */
 static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
 {
     size_t length = 0;
@@ -95,14 +95,15 @@ static bool is_of_host(const char *where)
     return is;
 }
 
-/* A key that stands in the wrong place, or is a letter off, or else the list of those that there are. */
+/* Complains about an unknown key: says where it belongs, or which key it is a letter away from, or else which keys
+ * there are. */
 static void unknown_key(struct reader *reader, const struct level *level, const yaml_node_t *key)
 {
     char room[CONFIG_QUOTE_MAX], known[CONFIG_WHY_MAX] = "", places[CONFIG_WHY_MAX];
     const char *text = scalar(key), *const quoted = quote(key, room);
     const char *in = level->where[0] ? " in " : "";
     const char *nearest = text ? config_value_nearest(text, level->names, level->count) : NULL;
-    /* At the top there are few names: `limit` is limits, not that of a rate. */
+    /* the top has few names, so that `limit` there means limits, not the limit of a rate */
     const bool in_entry = level->where[0] && !is_of_host(level->where);
     const bool misplaced = text && (in_entry || (!level->where[0] && !nearest)) && !is_section(text);
     if (misplaced && find_places(text, places)) {
@@ -200,7 +201,7 @@ static bool read_quantity(struct reader *reader, const struct config_key *key, v
     return false;
 }
 
-/* -1: no list. */
+/* Returns the length of a list. -1: the node is no list. */
 static ptrdiff_t list_length(const yaml_node_t *node)
 {
     return node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.top - node->data.sequence.items.start : -1;
@@ -234,7 +235,7 @@ static void read_steps(struct reader *reader, struct breaker_settings *settings,
     }
 }
 
-/* An empty list is one: nothing is worth another try. */
+/* Reads the error types to retry. An empty list is valid: no type is worth another try. */
 static void read_error_types(struct reader *reader, const struct config_key *key, struct breaker_settings *settings,
                              const yaml_node_t *value)
 {
@@ -334,9 +335,9 @@ static void read_access(struct reader *reader, const yaml_node_t *node)
 struct entry {
     struct breaker_settings settings;
     struct config_lines lines;
-    enum config_key_id ids[NAMES_MAX]; /* of the keys of the level that is being read */
+    enum config_key_id ids[NAMES_MAX]; /* the keys of the level that is being read */
     size_t key_count;
-    const char *sections[NAMES_MAX]; /* within it, named behind the keys */
+    const char *sections[NAMES_MAX]; /* the sections within it, listed behind the keys */
 };
 
 static void read_match(struct reader *reader, struct entry *entry, const yaml_node_t *value)
@@ -384,7 +385,7 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     entry->lines.broken[id] = reader->problems->count != problems;
 }
 
-/* The keys of a section and the sections in it, as names of a level, and in the entry. section "": the entry itself. */
+/* Fills a level with the keys of a section and the sections within it. section "": the entry itself. */
 static void level_of(struct level *level, struct entry *entry, const char *section)
 {
     entry->key_count = 0;
@@ -422,7 +423,7 @@ static void read_entry_key(struct reader *reader, void *context, size_t name, co
     entry->lines = inner.lines;
 }
 
-/* An earlier pattern that leaves this one nothing. */
+/* Refuses an entry that an earlier one hides: all names that match this pattern match the earlier pattern. */
 static void check_reached(struct reader *reader, const struct entry *entry)
 {
     for (size_t i = reader->first; i < reader->config->breaker_count; i++) {
@@ -520,7 +521,7 @@ static void not_yaml(const yaml_parser_t *parser, const char *text, size_t lengt
                    parser->context ? ": " : "", parser->problem ? parser->problem : "unknown error", right);
 }
 
-/* What an event has that this file must not have; NULL: nothing. */
+/* Says what an event has that a config file must not have. NULL: nothing. */
 static const char *refused_in(const yaml_event_t *event, unsigned depth, unsigned documents)
 {
     const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -566,7 +567,8 @@ static bool begin(yaml_parser_t *parser, const char *text, size_t length, struct
     return true;
 }
 
-/* Before anything is built of it: events need memory for one only, so that no text can make more of itself. */
+/* Checks the text event by event before a document is built of it. Events need memory for one at a time, so no text can
+ * make more of itself. */
 static bool scan(const char *text, size_t length, struct config_problems *problems)
 {
     yaml_parser_t parser;

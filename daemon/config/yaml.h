@@ -1,4 +1,4 @@
-/* The text of a config file, into the config. */
+/* Reads the text of a config file into the config. */
 #ifndef TRIPD_CONFIG_YAML_H
 #define TRIPD_CONFIG_YAML_H
 
@@ -13,11 +13,11 @@ struct config_reading {
     uint32_t file;                          /* its number in config->files, from 1 */
 };
 
-/* Adds what the text says to a config that began with the defaults of limits and access and no breakers; complete only
- * if problems stay empty. */
+/* Adds what the text says to a config that began with the default limits and access and no breakers. The config is
+ * complete only if no problem was found. */
 void config_yaml_read(struct config_reading *reading, const char *text, size_t length);
 
-/* One more entry behind the others: config.c. 0 or -ENOMEM. */
+/* Appends one more entry (config.c). 0 or -ENOMEM. */
 int config_append(struct config *config, const struct breaker_settings *settings, struct config_origin origin);
 
 #endif

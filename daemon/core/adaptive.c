@@ -4,12 +4,13 @@
 
 #include "internal/numbers.h"
 
-#define HEDGE_MEMORY 32 /* a sample replaces a 32nd of what is remembered: 8 s of latencies count most */
-#define HEDGE_LEAST  20 /* calls that a percentile needs */
+#define HEDGE_MEMORY \
+    32 /* a sample replaces a 32nd of what is remembered, so that the last 8 s of latencies count most */
+#define HEDGE_LEAST 20 /* the fewest calls that a percentile needs */
 
 /* --------------------------------------------------------------------------------------------------------- buckets */
 
-#define FIRST_STEPS 144 /* buckets of latency.h that are in the first one: 65,536 ns */
+#define FIRST_STEPS 144 /* buckets of latency.h that the first bucket here holds: it ends at 65,536 ns */
 #define HALF_OCTAVE (LATENCY_STEPS / 2)
 
 static uint32_t bucket_of(uint32_t fine)
@@ -51,7 +52,8 @@ bool adaptive_measures(const struct breaker_settings *settings)
            hedges_by_latency(settings);
 }
 
-/* Where the limit stands it goes on from. in_force 0: it does not stand yet. */
+/* Gives the limiter new settings. It goes on from its limit, or where it had none from in_force; 0: there is none in
+ * force. */
 static void set_limiter(struct limiter_state *limiter, const struct breaker_settings *settings, uint64_t in_force)
 {
     struct limiter_state fresh;
@@ -60,7 +62,7 @@ static void set_limiter(struct limiter_state *limiter, const struct breaker_sett
     if (fresh.kind == limiter->kind && fresh.min == limiter->min && fresh.max == limiter->max)
         return;
     if (limiter->kind != LIMITER_NONE)
-        in_force = (uint64_t)limiter->limit; /* a drain publishes less */
+        in_force = (uint64_t)limiter->limit; /* the limit in force is less during a drain */
     if (in_force && fresh.kind != LIMITER_NONE)
         fresh.limit = (double)(in_force < fresh.min ? fresh.min : at_most(in_force, fresh.max));
     *limiter = fresh;
@@ -111,7 +113,7 @@ static void sample_concurrency(struct adaptive *adaptive, const struct breaker_t
                                             .in_flight = adaptive->in_flight});
 }
 
-/* Accepted is what went well: why the others failed, totals do not tell. */
+/* Feeds the throttle. Every failure counts as not accepted, for totals do not say why a call failed. */
 static void sample_throttle(struct adaptive *adaptive, const struct breaker_totals *totals, uint64_t k, uint64_t now_ns)
 {
     const unsigned denial = denial_of(TRIP_DENY_SHED);
@@ -121,7 +123,8 @@ static void sample_throttle(struct adaptive *adaptive, const struct breaker_tota
     adaptive->permille = throttle_admit_permille(&adaptive->throttle, now_ns, k);
 }
 
-/* The end of the bucket in which it lies; 0: too few calls, or it lies beyond all buckets. */
+/* Returns the end of the bucket that holds the percentile. 0: there are too few calls, or it lies beyond all buckets.
+ */
 static uint64_t percentile_ns(const double counts[ADAPTIVE_BUCKETS], double share)
 {
     double calls = 0, seen = 0;

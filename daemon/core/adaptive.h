@@ -1,7 +1,6 @@
-/* What is measured for a breaker's limits, while calls come: the concurrency that its latency bears, the share of calls
- * that adaptive throttling admits, and when a call is slow enough to be hedged. Pure, no pointers. tripd samples with
- * it, and `tripctl simulate`.
- */
+/* Measurements for a breaker's limits, made while calls come: the concurrency that the dependency bears at its latency,
+ * the share of calls that adaptive throttling admits, and the time after which a call is hedged. Pure, no pointers.
+ * tripd samples with it, and so does `tripctl simulate`. */
 #ifndef TRIP_CORE_ADAPTIVE_H
 #define TRIP_CORE_ADAPTIVE_H
 
@@ -26,10 +25,10 @@ struct adaptive {
     uint64_t latency[ADAPTIVE_BUCKETS]; /* likewise */
     double recent[ADAPTIVE_BUCKETS];    /* calls of late by latency */
     uint64_t sampled_ns;
-    uint64_t hedge_ns;  /* 0: too few calls to tell */
+    uint64_t hedge_ns;  /* the time after which a call is hedged; 0: too few calls to tell */
     uint32_t in_flight; /* the most since the last sample */
-    uint32_t permille;  /* admitted */
-    bool busy;          /* calls come, or the share of the admitted is to rise again */
+    uint32_t permille;  /* share of calls that are admitted */
+    bool busy;          /* calls come, or the share of the admitted has still to rise */
 };
 
 uint32_t adaptive_bucket(uint64_t latency_ns);
@@ -37,20 +36,20 @@ uint64_t adaptive_bucket_middle_ns(uint32_t bucket);
 /* Sums the counts of the fine latency buckets into the coarse ones. */
 void adaptive_fold(const uint64_t counts[LATENCY_BUCKETS], uint64_t ret_latency[ADAPTIVE_BUCKETS]);
 
-/* Do these settings ask for it? */
+/* Do these settings need any measurement? */
 bool adaptive_measures(const struct breaker_settings *settings);
 
-/* Admits all; then comes adaptive_configure. */
+/* Begins without limits: all calls are admitted. adaptive_configure sets the limits. */
 void adaptive_begin(struct adaptive *adaptive);
-/* in_force: the limit of concurrency, from which it goes on; 0: there was none. */
+/* Applies settings. in_force: the limit of concurrency in force, from which the limiter goes on; 0: there is none. */
 void adaptive_configure(struct adaptive *adaptive, const struct breaker_settings *settings, uint64_t in_force);
-/* What was counted until now is in no sample. */
+/* Leaves all calls counted until now out of the next sample. */
 void adaptive_from_now(struct adaptive *adaptive, const struct breaker_totals *totals,
                        const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns);
 
-/* Something was counted. */
+/* Notes that calls were counted, and how many are in flight. */
 void adaptive_counted(struct adaptive *adaptive, uint64_t in_flight);
-/* When to sample next, all breakers at the same moments; UINT64_MAX: when calls come. */
+/* Returns when to sample next, at the same moments for all breakers. UINT64_MAX: not before calls come. */
 uint64_t adaptive_due_ns(const struct adaptive *adaptive);
 void adaptive_sample(struct adaptive *adaptive, const struct breaker_settings *settings, const struct core_head *core,
                      const uint64_t latency[ADAPTIVE_BUCKETS], uint64_t now_ns);

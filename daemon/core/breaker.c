@@ -1,4 +1,4 @@
-/* What the outcomes of calls mean: trip conditions, the probes' verdict, open times, ramp. */
+/* Judges the outcomes of calls: trip conditions, the probes' verdict, open times, ramp. */
 #include "core/breaker.h"
 
 #include <stddef.h>
@@ -34,7 +34,7 @@ static enum window_type window_type(const struct breaker_settings *settings)
     return settings->window.type == WINDOW_TIME ? WINDOW_TIME : WINDOW_COUNT;
 }
 
-/* What people are shown beside the counts. */
+/* Copies into the head what people are shown beside the counts. */
 static void show_needs(struct core_state *core, const struct breaker_settings *settings)
 {
     const bool rate = settings->half_open.verdict == PROBE_VERDICT_RATE;
@@ -93,32 +93,42 @@ void core_probes(struct core_state *core, uint64_t n, enum call_kind kind)
 
 /* -------------------------------------------------------------------------------------------------------- judging */
 
-/* Is part / whole at least the rate? A rate of 0 is off. */
+/* Is part / whole at least this rate? A rate of 0 is off. */
 static bool reaches(uint64_t part, uint64_t whole, uint64_t rate_permille)
 {
     return rate_permille != 0 && part * PERMILLE >= whole * rate_permille;
 }
 
-/* A trip condition over the window: of its calls of one kind there are so many, or so large a part. */
+/* A trip condition over the window: so many of its calls are of one kind, or so large a share of them. */
 struct condition {
     trip_reason reason;
     enum call_kind of; /* CALL_FAILED or CALL_SLOW */
     bool rate;
-    size_t limit; /* where the settings have it: calls, or permille for a rate; 0: the condition is off */
+    size_t limit; /* its offset in the settings; the limit is calls, or permille for a rate; 0: the condition is off */
 };
 
-/* Every condition over the window. No other place lists them. */
-static const struct condition conditions[] = {
-    {TRIP_REASON_FAILURES, CALL_FAILED, false, offsetof(struct breaker_settings, trip.failures)},
-    {TRIP_REASON_FAILURE_RATE, CALL_FAILED, true, offsetof(struct breaker_settings, trip.failure_rate)},
-    {TRIP_REASON_SLOW_RATE, CALL_SLOW, true, offsetof(struct breaker_settings, trip.slow_rate)},
-};
+#define CONDITION(reason, key, of, rate) {TRIP_REASON_##reason, of, rate, offsetof(struct breaker_settings, trip.key)},
+static const struct condition conditions[] = {WINDOW_CONDITIONS(CONDITION)};
 #define CONDITIONS_END (conditions + sizeof(conditions) / sizeof(conditions[0]))
 
-/* How many calls of its kind complete the condition, among so many calls. CORE_NEVER: none do. */
+static uint64_t limit_of(const struct condition *condition, const struct breaker_settings *settings)
+{
+    return *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
+}
+
+bool core_counts(const struct breaker_settings *settings, unsigned kinds)
+{
+    for (const struct condition *each = conditions; each < CONDITIONS_END; each++)
+        if ((each->of & kinds) && limit_of(each, settings))
+            return true;
+    return false;
+}
+
+/* Returns how many calls of its kind complete the condition in a window of so many calls. CORE_NEVER: no number does.
+ */
 static uint64_t needed(const struct condition *condition, const struct breaker_settings *settings, uint64_t calls)
 {
-    const uint64_t limit = *(const uint64_t *)(const void *)((const uint8_t *)settings + condition->limit);
+    const uint64_t limit = limit_of(condition, settings);
     if (limit == 0 || (condition->rate && calls == 0))
         return CORE_NEVER;
     return condition->rate ? (calls * limit + PERMILLE - 1) / PERMILLE : limit;
@@ -129,7 +139,8 @@ static uint64_t part_of(const struct condition *condition, const struct window_s
     return condition->of == CALL_FAILED ? window->failures : window->slow;
 }
 
-/* A bit a reason: which conditions over the window hold, if the rates are of so many calls. 0: of too few. */
+/* Returns the conditions over the window that hold, a bit a reason. calls: what the rates are shares of; 0: too few
+ * calls for a rate. */
 static unsigned held(const struct window_sums *window, const struct breaker_settings *settings, uint64_t calls)
 {
     unsigned reasons = 0;
@@ -143,7 +154,7 @@ static unsigned window_conditions(const struct window_sums *window, const struct
     return held(window, settings, window->calls >= settings->window.minimum_calls ? window->calls : 0);
 }
 
-/* The fewest calls that the rates may be of from now on, where the window forgets none. */
+/* Returns the fewest calls that the rates may be shares of from now on, while the window forgets none. */
 static uint64_t fewest_calls(uint64_t calls, const struct breaker_settings *settings)
 {
     return at_least(at_least(calls, settings->window.minimum_calls), 1);
@@ -177,14 +188,16 @@ static unsigned conditions_after(const struct coming *coming, uint64_t n, uint64
     return window_conditions(&sums, coming->settings);
 }
 
-/* When they came, and still: what had been forgotten by now spoke for them then. */
+/* Does a condition hold after n calls, both at the time of the calls and now? Calls that the window has forgotten by
+ * now still counted at that time. */
 static bool trips_after(const struct coming *coming, uint64_t n)
 {
     const unsigned now = conditions_after(coming, n, coming->now_ns);
     return now && (coming->at_ns == coming->now_ns || now & conditions_after(coming, n, coming->at_ns));
 }
 
-/* After `quiet` calls no condition holds, after `tripped` one does. */
+/* Finds the first call after which a condition holds. None holds after `quiet` calls, one does after `tripped` calls.
+ */
 static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, uint64_t tripped)
 {
     while (tripped - quiet > 1) {
@@ -197,7 +210,8 @@ static uint64_t first_that_trips(const struct coming *coming, uint64_t quiet, ui
     return tripped;
 }
 
-/* Could a condition come true at any of the calls? Counted generously: a full window forgets others. */
+/* Could a condition hold after any of the calls? Answers yes too often, for it forgets that a full window drops older
+ * calls. */
 static bool could_trip(const struct coming *coming, uint64_t n)
 {
     const struct window *const window = &coming->core->window;
@@ -209,8 +223,8 @@ static bool could_trip(const struct coming *coming, uint64_t n)
     return held(&sums, coming->settings, fewest_calls(sums.calls, coming->settings)) != 0;
 }
 
-/* Equal calls bring each condition steadily nearer, or further off: what holds neither when the rates begin to count
- * nor after the last call held at none. */
+/* Each further equal call moves every condition the same way, towards its limit or away from it. So a condition that
+ * holds neither at the call from which the rates count nor at the last call held at none between. */
 uint64_t core_calls_until_trip(const struct core_state *core, const struct breaker_settings *settings, uint64_t at_ns,
                                uint64_t now_ns, uint64_t n, enum call_kind kind)
 {
@@ -230,7 +244,8 @@ static uint64_t missing(uint64_t part, uint64_t wanted)
     return part < wanted ? wanted - part : 1;
 }
 
-/* Successes make a rate smaller, once minimum_calls are reached; until then they are what it waits for. */
+/* Returns the fewest failures or slow calls that complete a condition. Successes beside them only delay a rate, once
+ * minimum_calls are reached; before that, they are the calls that minimum_calls waits for. */
 static uint64_t until_condition(const struct window_sums *window, const struct breaker_settings *settings)
 {
     const uint64_t calls = fewest_calls(window->calls, settings);
@@ -243,7 +258,7 @@ static uint64_t until_condition(const struct window_sums *window, const struct b
     return least;
 }
 
-/* Each moment at which the window lets go of something may be the one that counts. */
+/* Looks at each moment at which a time window forgets a bucket: a rate may be nearest to its limit right then. */
 uint64_t core_failures_until_trip(const struct core_state *core, const struct breaker_settings *settings,
                                   uint64_t now_ns, uint64_t until_ns)
 {
@@ -260,7 +275,7 @@ uint64_t core_failures_until_trip(const struct core_state *core, const struct br
 
 enum probing_verdict { VERDICT_PENDING, VERDICT_GOOD, VERDICT_BAD };
 
-/* The rates over `sample` probes, as soon as the probes to come cannot change what they say. */
+/* Judges the rates over `sample` probes, as soon as the outstanding probes can no longer change the verdict. */
 static enum probing_verdict judge_sample(const struct core_head *head, const struct breaker_settings *settings)
 {
     const uint64_t sample = settings->half_open.sample, answered = head->probe_ok + head->probe_failures;
@@ -329,7 +344,8 @@ uint32_t core_probes_wanted(const struct core_state *core, const struct breaker_
 
 /* ------------------------------------------------------------------------------------------------------- the tick */
 
-/* Successes alone fill a window up to minimum_calls, and the first one beyond completes what forgetting left. */
+/* Could successes alone complete a rate? They fill the window up to minimum_calls. After that, only the first one
+ * could, where forgetting has raised a rate. */
 static bool could_fill_up(const struct breaker_settings *settings, const struct window_sums *window)
 {
     const uint64_t calls = fewest_calls(window->calls + 1, settings);
@@ -339,7 +355,7 @@ static bool could_fill_up(const struct breaker_settings *settings, const struct 
     return false;
 }
 
-/* Sums of a time window's newest buckets, for each number of them: one of these is what it will forget down to. */
+/* Could successes alone complete a rate in what the time window will be after forgetting 0, 1, 2 ... of its buckets? */
 static bool could_forget_into(const struct core_state *core, const struct breaker_settings *settings, uint64_t now_ns)
 {
     struct window left;
@@ -405,7 +421,8 @@ uint64_t core_next_open_ns(const struct core_state *core, const struct breaker_s
     open_ns = at_most(open_ns, settings->open.max);
     *ret_unjittered_ns = open_ns;
 
-    /* Evenly over [open_ns - jitter_ns, open_ns + jitter_ns]. A millisecond is the least that a state word can say. */
+    /* Spreads the open time evenly over [open_ns - jitter_ns, open_ns + jitter_ns]. A state word can say no less than a
+     * millisecond. */
     const uint64_t jitter_ns = permille_of(open_ns, settings->open.jitter);
     const uint64_t jittered_ns = random_between(open_ns - jitter_ns, open_ns + jitter_ns, random);
     return jittered_ns > TRIP_MS ? jittered_ns : TRIP_MS;

@@ -16,7 +16,7 @@
 #include "core/settings.h"
 #include "internal/layout.h"
 
-/* What is said of an entity's errors: X(ENUM_SUFFIX, "name"). The first that holds is the answer. */
+/* The answers to what an entity's errors have in common: X(ENUM_SUFFIX, "name"). The first one that holds is given. */
 #define ANALYSES(X)                         \
     X(NO_ERRORS, "no_errors")               \
     X(HIGH_ERROR_RATE, "high_error_rate")   \
@@ -36,19 +36,21 @@ struct analysis {
     enum analysis_kind kind;
     uint64_t errors;      /* in the window */
     uint64_t rate_milli;  /* thousandths of an error a second: errors / window */
-    trip_error_type type; /* the most common one; of two equally common ones the one that came last */
-    uint64_t type_errors; /* of that type */
+    trip_error_type type; /* the most common type; of two equally common ones, the type whose error came last */
+    uint64_t type_errors; /* errors of that type */
 };
 
-/* n errors came at at_ns. What has left the window is forgotten; an error older than the window is not counted. */
+/* Adds n errors that came at at_ns. Forgets errors that have left the window; does not count errors older than the
+ * window. */
 void error_row_add(struct error_row *row, uint64_t window_ns, uint64_t at_ns, uint64_t n);
-/* How many of the row's errors are in the window that ends at now_ns. */
+/* Returns how many of the row's errors are in the window that ends at now_ns. */
 uint64_t error_row_sum(const struct error_row *row, uint64_t window_ns, uint64_t now_ns);
 
-/* high_error_rate: more than that many a second. pattern_detected: one type has more than pattern_share of all. */
+/* Analyses sums. high_error_rate: more errors a second than that. pattern_detected: more than pattern_share of the
+ * errors are of one type. */
 struct analysis correlation_analyse(const struct correlation_sums *sums, const struct correlation_settings *settings);
 
-/* The same from the rows of an entity (internal/error_rows.h). */
+/* Analyses an entity's rows (internal/error_rows.h). */
 struct analysis correlation_of_entity(const struct error_row *rows, uint64_t entity,
                                       const struct correlation_settings *settings, uint64_t now_ns);
 

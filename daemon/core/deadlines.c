@@ -5,10 +5,10 @@
 #include <stdlib.h>
 
 struct deadlines {
-    uint32_t count;  /* in the heap: those that are set */
-    uint64_t *at_ns; /* of those in the heap */
-    uint32_t *heap;  /* who, the earliest first */
-    uint32_t *place; /* in the heap + 1, by who; 0: not in it */
+    uint32_t count;  /* deadlines that are set: entries of the heap */
+    uint64_t *at_ns; /* deadlines of the heap's entries */
+    uint32_t *heap;  /* whose deadline each entry is, the earliest first */
+    uint32_t *place; /* by whose it is: its entry + 1 in the heap; 0: none is set */
 };
 
 int deadlines_new(uint32_t count, struct deadlines **ret_deadlines)

@@ -7,18 +7,18 @@
 
 #include "core/settings.h"
 
-#define INITIAL          20 /* as Vegas and gradient2 begin there */
+#define INITIAL          20 /* Vegas and gradient2 begin at 20 */
 #define WINDOW_CALLS     10
 #define DROP_SHARE       0.1 /* of a window's calls */
 #define BACKOFF          0.9
 #define TOLERANCE        1.5
 #define LATENCY_FLOOR_NS 65536 /* the first bucket's end: below it latencies cannot be told apart */
 
-#define DRAIN_DEPTH     3 /* a third of the limit is published */
-#define DRAIN_WINDOWS   2 /* one in which the calls of before end, one to measure */
+#define DRAIN_DEPTH     3 /* during a drain a third of the limit is in force */
+#define DRAIN_WINDOWS   2 /* one window in which earlier calls end, one to measure */
 #define DRAIN_PAUSE_MIN (20 * TRIP_S)
 #define DRAIN_PAUSE_MAX (300 * TRIP_S)
-#define DRAIN_PAUSES    16 /* pauses are as many times the last drain: draining costs 3% of the throughput at most */
+#define DRAIN_PAUSES    16 /* a pause lasts so many times the last drain: draining costs 3% of the throughput at most */
 
 static double within(double value, double lowest, double highest)
 {
@@ -42,7 +42,7 @@ uint32_t limiter_limit(const struct limiter_state *limiter)
 
 /* ------------------------------------------------------------------------------------------------------ the steps */
 
-/* How much of the limit is at work rather than in a queue, as far as the latency tells. */
+/* Estimates how much of the limit works rather than queues, from the latency. */
 static double working_share(const struct limiter_state *limiter, double latency_ns)
 {
     return fmin(1, TOLERANCE * limiter->unloaded_ns / latency_ns);
@@ -109,8 +109,8 @@ static void drain(struct limiter_state *limiter, double latency_ns, uint64_t now
     end_drain(limiter, now_ns);
 }
 
-/* A latency below is believed soon. One above is believed, slowly, only where the limit does not press: elsewhere it
- * may be the limit's own queue. */
+/* Learns the unloaded latency. A lower latency is believed soon. A higher one is believed slowly, and only if the limit
+ * did not press: under pressure it may come from the limit's own queue. */
 static void learn(struct limiter_state *limiter, double latency_ns, bool pressed)
 {
     if (limiter->unloaded_ns == 0)
@@ -123,7 +123,8 @@ static void learn(struct limiter_state *limiter, double latency_ns, bool pressed
 
 /* ----------------------------------------------------------------------------------------------------- the windows */
 
-/* Who does not read the latency is told by slow calls. One that failed is in both counts. */
+/* Counts drops: failures, and for an algorithm that does not read latencies also slow calls. A slow failure is in both
+ * counts. */
 static double drops(const struct limiter_state *limiter, const struct limiter_sample *sample)
 {
     const double slow = algorithms[limiter->kind].reads_latency ? 0 : (double)sample->slow;
@@ -141,7 +142,7 @@ static void gather(struct limiter_state *limiter, const struct limiter_sample *s
         limiter->window.in_flight = sample->in_flight;
 }
 
-/* A round trip. */
+/* Has the window lasted a round trip? */
 static bool window_ended(const struct limiter_state *limiter)
 {
     return limiter->window.calls >= fmax(WINDOW_CALLS, fmin(limiter->window.in_flight, limiter->limit));

@@ -50,35 +50,35 @@ enum limiter_kind {
 
 struct limiter_state {
     uint32_t kind, min, max;
-    uint32_t drain_windows; /* windows until the drain ends; 0: none */
-    double limit;           /* while draining a third of it is published */
+    uint32_t drain_windows; /* windows until the drain ends; 0: no drain */
+    double limit;           /* the limit; a third of it is in force during a drain */
     double unloaded_ns;     /* latency without a queue; 0: not measured yet */
     uint64_t drain_start_ns, drain_due_ns;
     struct {
-        double calls, drops, latency_ns; /* sums */
+        double calls, drops, latency_ns; /* sums over the window */
         uint32_t in_flight;              /* the most */
         uint32_t reserved;
     } window;
 };
 _Static_assert(sizeof(struct limiter_state) <= 128, "limiter_state outgrew its place in the segment");
 
-/* An interval, of 100 ms to 1 s or so. */
+/* What happened in an interval of about 100 ms to 1 s. */
 struct limiter_sample {
     uint64_t now_ns;
-    uint64_t calls;           /* ended in it */
-    uint64_t failures;        /* of them */
-    uint64_t slow;            /* of them, whether failed or not */
-    uint64_t mean_latency_ns; /* theirs, each taken for the middle of its bucket */
-    uint32_t in_flight;       /* the most, or on average */
+    uint64_t calls;           /* calls that ended in it */
+    uint64_t failures;        /* how many of them failed */
+    uint64_t slow;            /* how many of them were slow, failed or not */
+    uint64_t mean_latency_ns; /* their mean latency; each counts as the middle of its bucket */
+    uint32_t in_flight;       /* calls in flight: the most, or the average */
 };
 
-/* NONE is `max`, always. A min of 0 is 1, a max below min is min. */
+/* Sets the limiter up. NONE keeps the limit at `max`. A min of 0 counts as 1, a max below min as min. */
 void limiter_init(struct limiter_state *limiter, enum limiter_kind kind, uint32_t min, uint32_t max);
 
-/* The limit in force, within [min, max]. At first 20, as near as they allow. */
+/* Returns the limit in force, within [min, max]. It begins at 20, or as near to it as min and max allow. */
 uint32_t limiter_limit(const struct limiter_state *limiter);
 
-/* Returns limiter_limit from now on. */
+/* Takes a sample into account, and returns the new limit in force. */
 uint32_t limiter_update(struct limiter_state *limiter, const struct limiter_sample *sample);
 
 #endif

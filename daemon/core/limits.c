@@ -2,16 +2,18 @@
 
 #include <stdbool.h>
 
+#include "core/breaker.h"
 #include "core/limiter.h"
 
 #define PACE_SMOOTHING 4   /* a look moves the pace by a quarter: 1 s of calls is not mistaken for the traffic */
-#define LOOKS_MAX      200 /* after so many the pace before is no more */
-#define CAP_NOTABLE    8   /* an eighth more or less: the cap is on a line that retries read, and bounds, no more */
+#define LOOKS_MAX      200 /* after so many looks nothing is left of an earlier pace */
+#define CAP_NOTABLE    8   /* the cap moves only by an eighth or more: retries read its line, and it only bounds */
 
-/* Where a rule needs the latency of every call. Else clients time a sample, for people and for hedging. */
+/* Must clients time every call, for a condition or an adaptive limit? Otherwise they time a sample, for people and for
+ * hedging. */
 static bool times_calls(const struct breaker_settings *settings)
 {
-    return settings->trip.slow_rate || settings->trip.stall_after || settings->trip.in_flight ||
+    return core_counts(settings, CALL_SLOW) || settings->trip.stall_after || settings->trip.in_flight ||
            (settings->concurrency.max && settings->concurrency.adaptive != LIMITER_NONE);
 }
 
@@ -33,7 +35,7 @@ static uint64_t retry_word(const struct breaker_settings *settings)
     });
 }
 
-/* What each priority may take: the critical all, the others less a reserve, rounded down. */
+/* Writes what each priority may take of the rate: critical calls all, the others less a reserve, rounded down. */
 static void rate_words(struct policy_slot *policy, const struct breaker_settings *settings)
 {
     const bool sliding = settings->rate.window == RATE_SLIDING;
@@ -70,7 +72,8 @@ void limits_policy(struct policy_slot *policy, const struct breaker_settings *se
 
 /* ------------------------------------------------------------------------------------------------------ the budget */
 
-/* What 10 s bring, by the floor and by the pace of calls: so much may be saved for a burst of failures. */
+/* Returns the cap: the tokens of 10 s, at the floor and at the pace of calls. So many may be saved for a burst of
+ * failures. */
 static uint64_t cap_of(const struct budget_pace *pace, const struct breaker_settings *settings)
 {
     const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
@@ -80,7 +83,7 @@ static uint64_t cap_of(const struct budget_pace *pace, const struct breaker_sett
     return cap > BUDGET_TOKEN ? cap : BUDGET_TOKEN;
 }
 
-/* Which pace such a cap was for. */
+/* Returns the pace of calls for which cap_of gives this cap. */
 static double pace_of(const struct breaker_settings *settings, uint64_t cap)
 {
     const uint64_t floor = product(settings->budget.min_per_second, BUDGET_TOKEN);
@@ -122,7 +125,7 @@ uint64_t budget_pace_earned(struct budget_pace *pace, const struct breaker_setti
     return attempts > pace->deposited ? product(attempts - pace->deposited, settings->budget.ratio) : 0;
 }
 
-/* False: the cap stays. */
+/* Moves the cap if it changed notably. False: it stays. */
 static bool move_cap(struct budget_pace *pace, const struct breaker_settings *settings)
 {
     const uint64_t cap = cap_of(pace, settings), notable = pace->cap / CAP_NOTABLE;

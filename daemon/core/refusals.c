@@ -7,7 +7,7 @@ static bool said_lately(const struct refusal *refusal, uint64_t now_ns)
     return refusal->error != 0 && now_ns - refusal->told_ns < REFUSALS_PAUSE_NS;
 }
 
-/* Its place, or a new one. NULL: all were said within the last minute. */
+/* Returns the place of this user and reason, or gives it one. NULL: all places were logged within the last minute. */
 static struct refusal *place_of(struct refusals *refusals, uid_t uid, int error, uint64_t now_ns)
 {
     struct refusal *oldest = NULL;

@@ -1,4 +1,4 @@
-/* What a breaker's settings are when nobody states them, and which names and patterns there are. */
+/* The default settings, and which names and patterns are valid. */
 #include "core/settings.h"
 
 #include <string.h>

@@ -32,7 +32,7 @@
 enum window_type { WINDOW_COUNT, WINDOW_TIME };
 enum probe_verdict { PROBE_VERDICT_SUCCESSES, PROBE_VERDICT_RATE };
 enum rate_window { RATE_BUCKET, RATE_SLIDING };
-enum hedge_at { HEDGE_AT_P50, HEDGE_AT_P95, HEDGE_AT_P99 }; /* measured, where `after` is 0 */
+enum hedge_at { HEDGE_AT_P50, HEDGE_AT_P95, HEDGE_AT_P99 }; /* the measured percentile, where `after` is 0 */
 
 /* clang-format off */
 #define SETTINGS_SCALARS(X) \
@@ -102,7 +102,7 @@ struct breaker_settings {
     } ramp;
     struct {
         uint8_t backoff, jitter; /* enum backoff_kind, enum jitter_kind */
-        uint32_t on;             /* a bit an error type */
+        uint32_t on;             /* error types to retry, a bit each */
         uint64_t attempts, base, multiplier, max, jitter_ratio, total;
     } retry;
     struct {
@@ -148,13 +148,13 @@ struct correlation_settings {
 
 struct correlation_settings correlation_defaults(void);
 
-/* The contract's defaults, match "*". */
+/* Sets the contract's defaults, for match "*". */
 void breaker_settings_defaults(struct breaker_settings *ret_settings);
 
-/* `*` is any run of characters, `?` one. */
+/* Does the pattern match the name? `*` stands for any run of characters, `?` for one. */
 _Bool settings_pattern_matches(const char *pattern, const char *name);
 
-/* 1 to 127 of letters, digits and . _ : / @ - */
+/* Is it 1 to 127 characters of letters, digits and . _ : / @ -? */
 _Bool settings_name_valid(const char *name, size_t length);
 
 #endif

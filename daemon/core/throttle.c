@@ -9,7 +9,7 @@
 #define ADMIT_LEAST  10               /* permille */
 #define PROBES_LEAST THROTTLE_BUCKETS /* calls in the window: one a second */
 
-/* A count that is full counts no further. */
+/* Adds up to the largest count that fits. */
 static void add_up(uint32_t *count, uint64_t n)
 {
     const uint32_t room = UINT32_MAX - *count;

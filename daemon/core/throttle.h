@@ -21,7 +21,7 @@
 #define THROTTLE_BUCKETS 10
 
 struct throttle_bucket {
-    uint64_t second; /* that the counts are of */
+    uint64_t second; /* the second that the counts are of */
     uint32_t requests, accepts;
 };
 
@@ -31,15 +31,16 @@ struct throttle_state {
 };
 _Static_assert(sizeof(struct throttle_state) <= 256, "throttle_state outgrew its place in the segment");
 
-/* requests: calls that callers attempted, those that were shed too. accepts: calls that went
- * well; what failed for another reason than overload is not told apart, and sheds too. */
+/* Adds calls. requests: calls that callers attempted, shed ones included. accepts: calls that went well; failures for
+ * another reason than overload cannot be told apart, and lead to shedding too. */
 void throttle_add(struct throttle_state *throttle, uint64_t now_ns, uint64_t requests, uint64_t accepts);
 
-/* Of 1000 calls that are admitted so many sheddable ones are at least. Where nobody else calls, the share rises only if
- * K times what is accepted is more than what is admitted: midway between that and all. */
+/* Of 1000 calls that throttling would admit, returns how many it still admits, at least, if they are sheddable: midway
+ * between 1000 / K and 1000. With 1000 / K or fewer the share of admitted calls could not rise again where all calls
+ * are sheddable: it rises only if K times the accepted calls are more than the admitted ones. */
 uint32_t throttle_sheddable_permille(uint64_t k_thousandths);
 
-/* How many of 1000 calls to admit. k_thousandths: K, 2000 is the book's; 0 is off. */
+/* Returns how many of 1000 calls to admit. k_thousandths: K; 2000 is the book's, 0 turns throttling off. */
 uint32_t throttle_admit_permille(const struct throttle_state *throttle, uint64_t now_ns, uint64_t k_thousandths);
 
 #endif

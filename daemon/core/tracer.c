@@ -12,7 +12,7 @@ struct tracer_subscriber {
     tracer_send_fn *send;
     void *context;
     uint64_t began_ms;
-    uint64_t last_ms; /* of the last step, since it began */
+    uint64_t last_ms; /* time of the last step, since the trace began */
     char pattern[TRIP_NAME_MAX + 1];
     struct tracer_batch batch;
 };
@@ -67,7 +67,7 @@ static void lose(struct tracer_batch *batch)
     batch->count = 0;
 }
 
-/* Equal but for how many. */
+/* Is this step equal to the last one, except for its number of calls? */
 static bool continues(const struct traced *last, const struct traced *step, uint64_t at_ms, const char *breaker)
 {
     return step->op == TRACED_RECORD && last->op == TRACED_RECORD && last->at_ms == at_ms &&
@@ -75,8 +75,8 @@ static bool continues(const struct traced *last, const struct traced *step, uint
            last->n + step->n <= TRACER_N_MAX && strcmp(last->breaker, breaker) == 0;
 }
 
-/* Breakers are drained one after the other: what the second one's lanes told may be older than what the first one's
- * did. A trace goes on in time. */
+/* Returns a step's time since the trace began, never before the last step's. tripd drains one breaker after the other,
+ * so that the second one's calls may be older than the first one's. */
 static uint64_t time_since_it_began(struct tracer_subscriber *subscriber, uint64_t at_ms)
 {
     const uint64_t since_ms = time_until(at_ms, subscriber->began_ms);

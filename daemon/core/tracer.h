@@ -13,10 +13,10 @@
 
 #include "trip.h"
 
-#define TRACER_BATCH 64                   /* steps: each is shown in 250 bytes at most */
-#define TRACER_N_MAX UINT64_C(1000000000) /* outcomes of one step: more at once is no client's truth */
+#define TRACER_BATCH 64                   /* steps; each is shown in 250 bytes at most */
+#define TRACER_N_MAX UINT64_C(1000000000) /* outcomes of one step: no honest client tells of more at once */
 
-/* X(ENUM_SUFFIX, "name in JSON"). ERROR: of no call, as trip_report_error tells it. */
+/* What a step does: X(ENUM_SUFFIX, "name in JSON"). ERROR: an error outside of a call, from trip_report_error. */
 #define TRACED_OPS(X)   \
     X(RECORD, "record") \
     X(MODE, "mode")     \
@@ -30,18 +30,18 @@ enum traced_op { TRACED_OPS(TRACED_ENUM) };
 /* Fields that the op does not use are 0. */
 struct traced {
     enum traced_op op;
-    uint64_t at_ms; /* on the instance's clock; to a subscriber, since it came */
+    uint64_t at_ms; /* on the instance's clock; in a subscriber's batch, since it subscribed */
     trip_outcome outcome;
     trip_error_type error;
-    uint64_t latency_ms; /* 0: not slow, and not known */
+    uint64_t latency_ms; /* 0: the call was not slow, or its latency is not known */
     uint64_t n;
     trip_mode mode;
-    uint64_t span_ms; /* of a trip, or a mode's TTL; 0: the next open time, or none */
+    uint64_t span_ms; /* open time of a trip, or a mode's TTL; 0: the breaker's next open time, or no TTL */
     char breaker[TRIP_NAME_MAX + 1];
 };
 
 struct tracer_batch {
-    uint64_t lost; /* before these steps: outcomes and acts */
+    uint64_t lost; /* outcomes and acts that were lost before these steps */
     uint32_t count;
     struct traced steps[TRACER_BATCH];
 };
@@ -53,32 +53,32 @@ struct tracer {
     struct tracer_subscriber *first;
 };
 
-/* False: there is no room for it now. */
+/* Sends a batch. False: there is no room for it now. */
 typedef bool tracer_send_fn(void *context, const struct tracer_batch *batch);
 
-/* pattern: copied; NULL: every breaker. -ENOMEM. */
+/* Subscribes to the breakers that match the pattern, which is copied; NULL: to all. 0 or -ENOMEM. */
 int tracer_subscribe(struct tracer *tracer, const char *pattern, uint64_t now_ms, tracer_send_fn *send, void *context,
                      struct tracer_subscriber **ret_subscriber);
 void tracer_unsubscribe(struct tracer *tracer, struct tracer_subscriber *subscriber); /* NULL is fine */
 
-/* tracer NULL: nobody. */
+/* Does anybody subscribe? tracer NULL: nobody. */
 static inline bool tracer_wanted(const struct tracer *tracer)
 {
     return __builtin_expect(tracer && tracer->first, false);
 }
 
-/* The latency of a call that is known to be slow and no more. */
+/* Returns the latency to trace for a call of which only is known that it was slow. */
 static inline uint64_t tracer_slow_ms(uint64_t slow_after_ns)
 {
     return slow_after_ns / 1000000 + 1;
 }
 
-/* step->breaker need not be set. */
+/* Tells the subscribers of one step. step->breaker need not be set. */
 void tracer_step(const struct tracer *tracer, const char *breaker, const struct traced *step);
 void tracer_step_to(struct tracer_subscriber *subscriber, const char *breaker, const struct traced *step);
-/* So many outcomes that no step tells of. */
+/* Counts outcomes of which no step tells. */
 void tracer_lost(const struct tracer *tracer, const char *breaker, uint64_t n);
-/* Sends what is collected. */
+/* Sends the steps that are collected. */
 void tracer_flush(const struct tracer *tracer);
 
 #endif

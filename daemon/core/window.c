@@ -1,5 +1,5 @@
-/* A count window is a ring of bits: place of a call, was it a failure, was it slow. Bits beyond the filled places are
- * zero, so that what a batch replaces is told by counting bits. */
+/* A count window is a ring of bits: bit i of `failed` says that the call in place i failed, of `slowed` that it was
+ * slow. Bits beyond the filled places are zero, so that counting bits tells what a batch replaces. */
 #include "core/window.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ void window_init(struct window *window, enum window_type type, uint32_t size, ui
 
 /* ------------------------------------------------------------------------------------------------ the last N calls */
 
-/* Those of the bits [from, from + n) that stand in the word of the first. */
+/* Returns a mask of the bits [from, from + n) that stand in the same word as the first, and how many they are. */
 static uint64_t mask_of(uint32_t from, uint32_t n, uint32_t *ret_take)
 {
     const uint32_t shift = from % 64, room = 64 - shift;
@@ -68,7 +68,7 @@ static uint32_t replace_bits(uint64_t *bits, uint32_t from, uint32_t n, bool val
     return before;
 }
 
-/* n places of the ring from `next` on become `value`. `sum`: how many are set, kept. */
+/* Sets the bits of the ring's next n places to `value`, and keeps `sum`, how many bits are set. */
 static void replace_places(const struct window *window, uint64_t *bits, uint64_t *sum, uint32_t n, bool value)
 {
     const uint32_t to_end = window->size - window->next, first = n < to_end ? n : to_end;
@@ -80,7 +80,7 @@ static void replace_places(const struct window *window, uint64_t *bits, uint64_t
     *sum += value ? n : 0;
 }
 
-/* How many are set once n places from `next` on have become `value`. */
+/* Returns how many bits would be set after replace_places. */
 static uint64_t sum_after(const struct window *window, const uint64_t *bits, uint64_t sum, uint32_t n, bool value)
 {
     const uint32_t to_end = window->size - window->next, first = n < to_end ? n : to_end;
@@ -165,7 +165,7 @@ void window_advance(struct window *window, uint64_t now_ns)
     if (window->type != WINDOW_TIME)
         return;
     const uint64_t bucket = bucket_of(window, now_ns);
-    if (bucket <= window->bucket) /* a time of before: its bucket is the newest there is */
+    if (bucket <= window->bucket) /* a call older than the newest bucket counts in the newest */
         return;
     const uint64_t passed = bucket - window->bucket;
     for (uint64_t i = 1; i <= passed && i <= WINDOW_BUCKETS; i++)
@@ -173,7 +173,8 @@ void window_advance(struct window *window, uint64_t now_ns)
     window->bucket = bucket;
 }
 
-/* A bucket that is full counts no further: its sums cannot wrap, whatever a lane claims. */
+/* Returns how many of n calls still fit into the bucket. A full bucket counts no further: its sums cannot wrap,
+ * whatever a lane claims. */
 static uint32_t fitting(const struct window_bucket *bucket, uint64_t n)
 {
     const uint32_t room = UINT32_MAX - bucket->calls;
@@ -217,7 +218,7 @@ static struct window_sums time_sums_after(const struct window *window, uint64_t 
     struct window_sums sums = window_sums_at(window, now_ns);
     const uint64_t added = fitting(&window->buckets[window->bucket % WINDOW_BUCKETS], n);
 
-    if (bucket_of(window, now_ns) >= window->bucket + WINDOW_BUCKETS) /* the newest is forgotten by then */
+    if (bucket_of(window, now_ns) >= window->bucket + WINDOW_BUCKETS) /* the newest bucket is forgotten by then */
         return sums;
     sums.calls += added;
     sums.failures += kind & CALL_FAILED ? added : 0;

@@ -16,7 +16,7 @@ struct window_bucket {
 };
 
 struct window {
-    uint8_t type; /* enum window_type it was built for */
+    uint8_t type; /* enum window_type */
     uint32_t size;
     uint64_t span_ns;
     uint64_t calls, failures, slow; /* in the window now */
@@ -30,7 +30,7 @@ struct window {
     uint64_t slowed[SETTINGS_WINDOW_MAX / 64];
 };
 
-/* How a call ended: bits. */
+/* How a call ended, as bits. */
 enum call_kind { CALL_OK = 0, CALL_FAILED = 1, CALL_SLOW = 2, CALL_FAILED_SLOW = 3, CALL_KINDS = 4 };
 
 static inline enum call_kind call_kind(bool failed, bool slow)
@@ -40,24 +40,24 @@ static inline enum call_kind call_kind(bool failed, bool slow)
 
 void window_init(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_clear(struct window *window);
-/* Another size keeps the latest calls that fit; another type or span starts empty. */
+/* Changes the window's shape. Another size keeps the latest calls that fit; another type or span starts empty. */
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
-/* When the oldest of the failed and slow calls came that are in the window at now_ns. 0: there is none. Of a count
- * window it is off by a tenth of the window at most. */
+/* Returns when the oldest failed or slow call came that is in the window at now_ns. 0: there is none. For a count
+ * window the time may be of a call up to a tenth of the window later. */
 uint64_t window_trouble_since(const struct window *window, uint64_t now_ns);
-/* Time windows: lets go of what is older than the span. Count windows: nothing. */
+/* Makes a time window forget what is older than its span. A count window forgets nothing. */
 void window_advance(struct window *window, uint64_t now_ns);
 
-/* What window_advance would leave, without touching the window: for judging. */
+/* The sums that window_advance would leave; the window stays as it is. */
 struct window_sums {
     uint64_t calls, failures, slow;
 };
 struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
-/* Likewise, had n more equal calls come in the newest bucket. */
+/* Returns likewise the sums after n more equal calls in the newest bucket. */
 struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 
-/* Copies what is in use only: at most sizeof(struct window), for a count window of 100 a fraction. */
+/* Copies the part that is in use: for a count window of 100 a fraction of sizeof(struct window). */
 void window_copy(struct window *to, const struct window *from);
 
 #endif

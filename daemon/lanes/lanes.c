@@ -13,7 +13,7 @@
 #include "internal/policy.h"
 #include "log.h"
 
-/* What one thread needs for its first breakers: a lane is sure of it. */
+/* the memory that one thread needs for its first breakers; every lane is sure to get it */
 #define LANE_COUNTED_LEAST ((uint64_t)96 << 10)
 #define LANE_SEALS         (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -21,12 +21,12 @@ struct lane {
     struct lanes *lanes;
     struct lane_header *memory;
     uint64_t lane_id;
-    uint64_t allocated; /* its memory, as last measured */
-    uint64_t charged;   /* what is kept of it on the heap */
+    uint64_t allocated; /* the lane's memory, as last measured */
+    uint64_t charged;   /* memory that this process keeps for it on the heap */
     int fd;
     uint32_t number;
     uint32_t meters, rooms, sections; /* in use, as of the last look */
-    bool calls;                       /* likewise its table of calls in flight */
+    bool calls;                       /* the table of calls in flight is in use */
     uid_t uid;
     pid_t pid;
     bool connected;
@@ -37,7 +37,7 @@ struct lanes {
     struct lanes_options options;
     struct lane **places; /* by number; place 0 is unused */
     uint32_t count, highest;
-    bool told_charge; /* the log has said that a quota is used up by what lanes hold */
+    bool told_charge; /* the log has said that a lane's quota is used up */
 };
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
@@ -55,7 +55,7 @@ int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes)
     return 0;
 }
 
-/* All but its descriptor. */
+/* Frees everything of the lane but its descriptor. */
 static void lane_drop(struct lane *lane)
 {
     if (lane->memory)
@@ -94,7 +94,7 @@ static bool has_memory(int fd, size_t from, size_t until)
     return lseek(fd, (off_t)from, SEEK_HOLE) >= (off_t)until;
 }
 
-/* NULL: it can be mapped and read without a SIGBUS. */
+/* Tells why a file is no lane. NULL: it can be mapped and read without a SIGBUS. */
 static const char *misfit_file(int fd)
 {
     struct stat status;
@@ -112,7 +112,7 @@ static const char *misfit_file(int fd)
     return NULL;
 }
 
-/* NULL: a lane of this layout. header: a copy. */
+/* Tells why a header is none of a lane of this layout. NULL: it is one. header: a copy. */
 static const char *misfit_header(const struct lanes *lanes, const struct lane_header *header, uint64_t lane_id)
 {
     if (header->magic != LANE_MAGIC)
@@ -130,7 +130,7 @@ static const char *misfit_header(const struct lanes *lanes, const struct lane_he
     return NULL;
 }
 
-/* What a lane calls its program, fit for a terminal. */
+/* Copies the program's name, as the lane gives it, made fit for a terminal. */
 static void copy_program(char to[sizeof(((struct lane *)0)->program)],
                          const char from[sizeof(((struct lane_header *)0)->program)])
 {
@@ -144,7 +144,8 @@ static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, s
 {
     struct lane_header header = {0};
     const char *why = misfit_file(offer->fd);
-    /* Not through a mapping: reading a page there first would map those around it as well, which tripd never reads. */
+    /* With pread, not through a mapping: reading a page there would also map pages around it, which tripd never reads.
+     */
     if (!why && pread(offer->fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header))
         why = "the lane's header cannot be read";
     if (!why)
@@ -165,19 +166,21 @@ static int lane_map(const struct lanes *lanes, const struct lane_offer *offer, s
     return 0;
 }
 
-/* A description of our own. The sender's may be the one that holds its lock, and our mapping would keep it. A memfd
- * that the sender has put a lease on is not waited for. -1: there is none to be had, and the sender's must do. */
+/* Opens the memfd again. The sender's file description may hold its lock, which our mapping would keep. tripd does not
+ * wait for a memfd on which the sender has put a lease. -1: it cannot be opened again; the sender's descriptor must do.
+ */
 static int own_description(int fd)
 {
     char path[32];
-    const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; /* with our rights it might become so */
+    const bool writable = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR; /* tripd's rights might make it writable */
     if (!writable || misfit_file(fd))
         return -1;
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
     return open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* An id that another user's lane has is no conflict: whoever reads it can take it. */
+/* Finds this user's lane by its id. Another user's lane may have the same id without conflict: whoever reads an id can
+ * take it. */
 static struct lane *lane_of_id(const struct lanes *lanes, uid_t uid, uint64_t lane_id)
 {
     for (uint32_t number = 1; number <= lanes->highest; number++) {
@@ -240,20 +243,20 @@ bool lane_charge(struct lane *lane, size_t bytes)
     return true;
 }
 
-/* 0: none is free, or not this one. */
+/* Finds a free number, or checks that the wanted one is free. 0: there is none, or the wanted one is taken. */
 static uint32_t free_number(const struct lanes *lanes, uint32_t wanted)
 {
     if (wanted)
         return wanted <= LANES_MAX && !lanes->places[wanted] ? wanted : 0;
     if (lanes->count >= lanes->options.max_lanes)
         return 0;
-    uint32_t number = 1; /* there are fewer lanes than numbers */
+    uint32_t number = 1; /* there are more numbers than lanes */
     while (lanes->places[number])
         number++;
     return number;
 }
 
-/* A lane that is there already: its own process comes back, or someone claims its id. */
+/* Handles an attach for a lane that is there already: its own process comes back, or another process claims its id. */
 static int take_up_again(struct lane *lane, int fd, pid_t pid, const char **ret_why)
 {
     if (lane->connected || !same_memfd(lane->fd, fd)) {
@@ -265,7 +268,7 @@ static int take_up_again(struct lane *lane, int fd, pid_t pid, const char **ret_
     return 0;
 }
 
-/* Gives it its number, if there is room for one more. */
+/* Gives the lane its number, if there is room for one more lane. */
 static int admit(const struct lanes *lanes, const struct lane_offer *offer, struct lane *lane, const char **ret_why)
 {
     lane->number = free_number(lanes, offer->number);
@@ -280,7 +283,7 @@ static int admit(const struct lanes *lanes, const struct lane_offer *offer, stru
     return 0;
 }
 
-/* Takes the offered descriptor on success. */
+/* Attaches a lane. Takes the offered descriptor on success. */
 static int attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
@@ -324,7 +327,7 @@ static int attach(struct lanes *lanes, const struct lane_offer *offer, struct la
 
 int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why)
 {
-    /* What the keeper holds is a description of our own. */
+    /* the keeper already holds a description of our own */
     const int own = offer->number == 0 ? own_description(offer->fd) : -1;
     struct lane_offer ours = *offer;
     if (own >= 0)
@@ -445,7 +448,7 @@ void lane_measure(struct lane *lane)
         lane->allocated = (uint64_t)status.st_blocks * 512;
 }
 
-/* How far the lane has memory from there on. */
+/* Returns how far the lane has memory from this offset on. */
 static size_t memory_until(const struct lane *lane, size_t from)
 {
     const off_t hole = lseek(lane->fd, (off_t)from, SEEK_HOLE);
@@ -513,6 +516,6 @@ bool lane_calls(struct lane *lane)
 
 void lanes_reading(const struct lanes *lanes, uint32_t number)
 {
-    if (lanes->options.draining) /* the keeper looks when this process is dead: no order is needed */
+    if (lanes->options.draining) /* the keeper looks after this process is dead, so that no order is needed */
         __atomic_store_n(lanes->options.draining, number, __ATOMIC_RELAXED);
 }

@@ -1,6 +1,5 @@
-/* The lanes: what clients tell, one lane a process. Here they are checked, mapped, numbered and held against quotas;
- * what is in one is read by lane_reader.c, as hostile memory: every value once, then checked.
- */
+/* The lanes, one for each client process: its counters and events. Here they are checked, mapped, numbered and held
+ * against quotas. lane_reader.c reads them, as hostile memory: every value once, then checked. */
 #ifndef TRIPD_LANES_H
 #define TRIPD_LANES_H
 
@@ -16,62 +15,63 @@ struct lane;
 struct lanes_options {
     uint32_t max_lanes;
     uint64_t memory_per_user;
-    uint64_t segment_id; /* a lane for another one's slots is refused */
+    uint64_t segment_id; /* a lane for the slots of another segment is refused */
     const struct clock *clock;
-    /* Holds the number of the lane whose memory is being read, else 0; shared with the keeper, which so knows on whose
-     * account a worker crashed. NULL: nobody looks. */
+    /* Holds the number of the lane whose memory is being read, else 0. It is shared with the keeper, which so knows on
+     * whose account a worker crashed. NULL: nobody looks. */
     uint32_t *draining;
 };
 
 int lanes_new(const struct lanes_options *options, struct lanes **ret_lanes);
 struct lanes *lanes_free(struct lanes *lanes);
-/* Lanes that are there stay. */
+/* Changes the limits. Lanes that are there stay. */
 void lanes_reconfigure(struct lanes *lanes, uint32_t max_lanes, uint64_t memory_per_user);
 
 struct lane_offer {
     int fd;
     uid_t uid;
     pid_t pid;
-    uint64_t lane_id; /* as it was told: the header must say the same */
-    uint32_t number;  /* 0: any free one; else the one it had (a worker that inherits lanes from the keeper) */
+    uint64_t lane_id; /* as the client told it; the header must say the same */
+    uint32_t number;  /* 0: any free number; else the number it had, for a worker that inherits lanes from the keeper */
 };
 
-/* Checks seals, exact size, header (magic, version, digest, lane_id), maps it, gives it a number. Takes fd
- * on success, and keeps the memory by a description of its own. -EINVAL with *ret_why: not a lane; -EDQUOT: the user's
- * lane memory; -EMFILE: max_lanes; -EEXIST: a lane of this user has this lane_id (of a living client: a forged one). A
- * lane of this user and lane_id that hung up, or came with its number and has no connection yet, is taken up again
- * under its number: *ret_lane is the one there was, fd (the same memfd) is closed. */
+/* Attaches a lane: checks seals, exact size and header (magic, version, digest, lane_id), maps it, gives it a number.
+ * Takes fd on success, and keeps the memory by a description of its own. -EINVAL with *ret_why: it is no lane; -EDQUOT:
+ * the user's lane memory is used up; -EMFILE: there are max_lanes; -EEXIST: a living client's lane of this user has
+ * this lane_id, so that this one is forged. If this user's lane with this lane_id hung up, or has its number and no
+ * connection yet, it is taken up again: *ret_lane is that lane, and fd, the same memfd, is closed. */
 int lanes_attach(struct lanes *lanes, const struct lane_offer *offer, struct lane **ret_lane, const char **ret_why);
-/* The lane outlives this worker, for the keeper holds it: from now on its process may take what the lane's number
- * stands for in this commons. */
+/* Tells the client that its lane outlives this worker, for the keeper holds it: from now on the client may take tickets
+ * and permits of this commons under the lane's number. */
 void lane_grant(struct lane *lane, uint64_t commons_number);
-/* Its connection is gone, its process lives: it may attach again. */
+/* Notes that the connection is gone while the process lives: it may attach again. */
 void lane_hung_up(struct lane *lane);
-/* Drains nothing by itself: the caller drains first. Unmaps, closes fd, frees the number. */
+/* Unmaps the lane, closes its descriptor and frees its number. The caller drains it first. */
 void lanes_remove(struct lanes *lanes, struct lane *lane);
 struct lane *lanes_get(const struct lanes *lanes, uint32_t number); /* NULL if none */
 uint32_t lanes_count(const struct lanes *lanes);
-uint32_t lanes_highest(const struct lanes *lanes); /* number of a lane that is there; 0: none is */
+uint32_t lanes_highest(const struct lanes *lanes); /* the highest number of a lane that is there; 0: no lane is there */
 
 uint32_t lane_number(const struct lane *lane);
 uint64_t lane_identity(const struct lane *lane); /* lane_id */
 uid_t lane_uid(const struct lane *lane);
 pid_t lane_pid(const struct lane *lane);
 const char *lane_program(const struct lane *lane); /* a checked copy */
-int lane_fd(const struct lane *lane);              /* its memfd: to compare, and to hand to the keeper */
+int lane_fd(const struct lane *lane);              /* its memfd, to compare and to hand to the keeper */
 uint32_t lane_meters(const struct lane *lane);     /* meters in use, as of the last look */
-uint64_t lane_lost(const struct lane *lane);       /* outcomes that found no meter, as the client says now */
-/* Its owner is gone although its pidfd says it lives: an exec. (flock on our own description succeeds.) */
+uint64_t lane_lost(const struct lane *lane);       /* outcomes that found no meter, as the client counts them */
+/* Has the owner exec'd another program? Then its pidfd says that it lives, but flock on our own description succeeds.
+ */
 bool lane_abandoned(const struct lane *lane);
-/* Of all lanes, with what this process keeps of them: bytes, as last measured. */
+/* Returns the bytes of all lanes, and of what this process keeps for them, as last measured. */
 uint64_t lanes_memory(const struct lanes *lanes);
 
-/* What this process keeps of the lane on its heap comes out of the same quota as its memory. False: that is used up. */
+/* Charges memory that this process keeps for the lane to the same quota as the lane's memory. False: it is used up. */
 bool lane_charge(struct lane *lane, size_t bytes);
 
-/* ---- for who reads one */
+/* ------------------------------------------------------------------------------------------------ for who reads one */
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
-/* Has its process a handle that is bound to this breaker's slot? As the client says. */
+/* Has the lane's process a handle that is bound to this breaker's slot? The client says so. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
 /* Finds out which meters, rooms and sections the client uses now: it has marked them, and tripd reads no further than
  * they have memory, for reading a hole would allocate it on tripd's account. */

@@ -2,22 +2,22 @@
 
 #include <string.h>
 
-#define SLICES      64   /* parts in which the calls of a gap are mixed */
-#define SLICES_MORE 4096 /* than one a gap, of all gaps together: a lane may claim a gap before each of its events */
+#define SLICES      64   /* parts into which the calls of a gap are mixed */
+#define SLICES_MORE 4096 /* parts beyond one a gap, of all gaps together: a lane may claim many gaps */
 
 struct merge {
     const struct merge_options *options;
-    struct merge_input **heap; /* by the time of the next step */
+    struct merge_input **heap; /* inputs by the time of their next step */
     uint32_t active;
-    const struct merge_input *begun; /* whose it is */
+    const struct merge_input *begun; /* the input for which `begin` was called last */
     bool stopped;
     uint64_t now_ticks;
-    double rate[CALL_KINDS];   /* calls a tick, of all gaps that run */
-    double flowed[CALL_KINDS]; /* of these, until now */
+    double rate[CALL_KINDS];   /* calls a tick of all gaps that are running */
+    double flowed[CALL_KINDS]; /* calls of them so far */
     uint64_t loaded[CALL_KINDS], emitted[CALL_KINDS];
     uint64_t slices_left;
-    uint64_t waiting;   /* loaded and not emitted, of all kinds */
-    uint64_t forgotten; /* counted and not given */
+    uint64_t waiting;   /* loaded and not emitted yet, of all kinds */
+    uint64_t forgotten; /* counted, but not emitted */
 };
 
 /* -------------------------------------------------------------------------------------------- the next of the steps */
@@ -62,8 +62,8 @@ static uint64_t share(uint64_t n, uint64_t part, uint64_t whole)
     return (uint64_t)((unsigned __int128)n * part / whole);
 }
 
-/* Everything but the last calls that a window can remember. Nobody knows their order, and in any order but the one in
- * which they came they could make a condition hold that never did. */
+/* Leaves out all but the last calls that a window can remember. Their order is not known, and in a wrong order they
+ * could make a condition hold that never held. */
 static void forget(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t total)
 {
     for (unsigned kind = 0; kind < CALL_KINDS; kind++) {
@@ -116,7 +116,7 @@ static void emit_gap(struct merge *merge, uint64_t counts[CALL_KINDS], uint64_t 
 
 /* ------------------------------------------------------------------------------------------------- flowing in time */
 
-/* The calls of all gaps that fall before `ticks`. */
+/* Emits the calls of all gaps that fall before `ticks`. */
 static void flow_to(struct merge *merge, uint64_t ticks)
 {
     uint64_t counts[CALL_KINDS];
@@ -125,7 +125,8 @@ static void flow_to(struct merge *merge, uint64_t ticks)
         uint64_t due = merge->loaded[kind];
         if (merge->active > 1) {
             merge->flowed[kind] += merge->rate[kind] * passed;
-            /* Of a sum of many fractions: what is whole but for rounding is whole, and what is below 0 is rounding. */
+            /* The sum of many fractions is off by rounding: near a whole number it is that number, and below 0 it is 0.
+             */
             const double whole = merge->flowed[kind] > 0 ? merge->flowed[kind] + 1e-6 : 0;
             due = whole < (double)due ? (uint64_t)whole : due;
         }
@@ -136,7 +137,7 @@ static void flow_to(struct merge *merge, uint64_t ticks)
     emit_gap(merge, counts, ticks);
 }
 
-/* A gap begins (+1) or ends (-1) to flow. */
+/* Adds (+1) or takes away (-1) the rates of a gap that begins or ends. */
 static void change_rate(struct merge *merge, const struct merge_input *input, double sign)
 {
     const uint64_t length = input->step.ticks - input->since_ticks;
@@ -156,7 +157,7 @@ static void load_gap(struct merge *merge, const struct merge_input *input)
     change_rate(merge, input, 1);
 }
 
-/* The source's next step, with the gap before it. */
+/* Loads the source's next step, with the gap before it. */
 static bool load(struct merge *merge, struct merge_input *input)
 {
     const uint64_t together_ticks = merge->active == 1 ? merge->options->together_ticks : 0;
@@ -176,7 +177,7 @@ static void begin_with(struct merge *merge, const struct merge_input *input)
     merge->options->begin(merge->options->context, input);
 }
 
-/* Each source begins with a step at which nothing happened yet. */
+/* Starts a source with a step at which nothing has happened yet. */
 static void start(struct merge *merge, struct merge_input *inputs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {

@@ -11,11 +11,11 @@ static uint64_t within(uint64_t value, uint64_t low, uint64_t high)
     return value < low ? low : at_most(value, high);
 }
 
-/* The count whose low 32 bits are `low`, at `from` or later, but not beyond `last`. */
+/* Returns the count whose low 32 bits are `low`, at or after `from`, but at most `last`. */
 static uint64_t widen(uint32_t low, uint64_t from, uint64_t last)
 {
     const uint32_t ahead = low - (uint32_t)from;
-    /* Of before `from`: the event was counted already, or two threads told theirs in the other order. */
+    /* The event lies before `from`: it was counted already, or two threads told theirs in the other order. */
     return ahead > UINT32_MAX / 2 ? from : at_most(from + ahead, last);
 }
 
@@ -28,7 +28,7 @@ struct evidence_counts source_counts_at(const struct source *source, const struc
     };
 }
 
-/* Moves on to these counts. `kind`: of the call that was told at the end, if it is among them. */
+/* Moves on to these counts. `kind`: of the call whose event ends the step, if it is among the counted ones. */
 static bool step_to(struct source *source, struct evidence_counts to, unsigned kind, struct source_step *ret_step)
 {
     uint64_t ok = to.ok - source->counted.ok, failures = to.failures - source->counted.failures;
@@ -44,7 +44,7 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
     }
     ret_step->gapless = ok + failures == 0;
     if (!ret_step->gapless) {
-        /* Which of the dropped ones were slow is not known; how many were is. */
+        /* How many of the dropped calls were slow is known; which ones is not. */
         ret_step->gap[CALL_FAILED | CALL_SLOW] = at_most(slow, failures);
         slow -= ret_step->gap[CALL_FAILED | CALL_SLOW];
         ret_step->gap[CALL_SLOW] = at_most(slow, ok);
@@ -54,7 +54,7 @@ static bool step_to(struct source *source, struct evidence_counts to, unsigned k
         source->untold += failures + ret_step->gap[CALL_SLOW];
     }
     source->counted = to;
-    source->counted.slow -= slow; /* counted before its call: with the call that comes */
+    source->counted.slow -= slow; /* a slow call is counted before its call: it goes with the call to come */
     return !ret_step->gapless || ret_step->kind != STEP_NO_CALL;
 }
 
@@ -66,7 +66,7 @@ static unsigned kind_of(uint32_t what)
     return outcome == TRIP_OK ? CALL_OK | slow : STEP_NO_CALL;
 }
 
-/* The event that comes right after what is counted: a failure, and nothing went untold between. */
+/* Is this event a failure that comes right after what is counted, with nothing untold between? */
 static bool is_next_failure(const struct source *source, const struct told *told, unsigned kind)
 {
     const uint64_t slow = source->counted.slow + (kind == (CALL_FAILED | CALL_SLOW));
@@ -75,8 +75,8 @@ static bool is_next_failure(const struct source *source, const struct told *told
            slow <= source->counters.slow && evidence_count(told->ok) == source->counted.ok;
 }
 
-/* After a failure that is counted: counts the events that each tell just one more, none of them slow. Returns how many
- * they are, with the first. */
+/* After a failure was counted: counts the following events as long as each tells just one more failure that was not
+ * slow. Returns how many they are, with the first. */
 static uint64_t count_row(struct source *source, const struct told *first, uint64_t together_ticks)
 {
     const uint64_t since_ticks = source->ticks, left = source->counters.failures - source->counted.failures;

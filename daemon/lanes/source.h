@@ -32,28 +32,28 @@ struct source {
     const struct told *batch;
     uint32_t next; /* place + 1 in the batch; 0: no more */
     uint32_t epoch;
-    struct evidence_counts counted; /* moves on with each step; what it is at the end is what to mark */
+    struct evidence_counts counted; /* moves on with each step; at the end it is what to mark */
     struct evidence_counts counters;
-    uint64_t ticks;       /* of the last call of the last step; before the first: since when `counted` stands */
-    uint64_t until_ticks; /* no step is later */
+    uint64_t ticks;       /* of the last step's last call; before the first step: since when `counted` stands */
+    uint64_t until_ticks; /* no step is later than this */
     uint64_t untold;      /* failed and slow calls that were counted without an event of their own */
-    bool rest;            /* the counters up to now belong to it, not only those up to the last event */
+    bool rest;            /* take the counters up to now, not only up to the last event */
 };
 
-/* Calls in no known order since the step before, then one call, or several equal ones in a row. */
+/* Calls in no known order since the last step, then one call, or several equal ones in a row. */
 struct source_step {
     uint64_t ticks; /* of the first of them */
     uint64_t n;
     unsigned kind; /* enum call_kind, or STEP_NO_CALL */
-    uint32_t what; /* of the event that told the first; 0: none did */
-    bool gapless;  /* no calls before it: `gap` is not set */
+    uint32_t what; /* of the event that told the first call; 0: no event did */
+    bool gapless;  /* no calls came before it, and `gap` is not set */
     uint64_t gap[CALL_KINDS];
 };
 
-/* The counts of an event, as they stand in this source's counters. */
+/* Returns an event's counts, as they stand in this source's counters. */
 struct evidence_counts source_counts_at(const struct source *source, const struct told *told);
-/* together_ticks: failures in a row that were not slow, less than this apart, make one step; 0: each has its own.
- * False: there is no more. */
+/* Takes the next step. together_ticks: failures in a row that were not slow, less than this apart, make one step; 0:
+ * each makes its own. False: there is no more. */
 bool source_next(struct source *source, uint64_t together_ticks, struct source_step *ret_step);
 
 #endif

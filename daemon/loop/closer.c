@@ -12,23 +12,23 @@
 #include "internal/ticks.h"
 
 #define INTERRUPT_NS  1000000L
-#define HELD_NS       UINT64_C(100000000)  /* without progress: then another thread begins */
-#define STUCK_NS      UINT64_C(1000000000) /* without progress of any thread */
+#define HELD_NS       UINT64_C(100000000)  /* after so long without progress another thread begins */
+#define STUCK_NS      UINT64_C(1000000000) /* after so long without progress of any thread the closer counts as stuck */
 #define STACK_SIZE    ((size_t)256 << 10)
 #define PENDING_FIRST 64
 
 struct closer {
     pthread_mutex_t mutex;
     pthread_cond_t work, ended;
-    int *fds; /* first to count are still to be closed */
+    int *fds; /* the entries from `first` to `count` are still to be closed */
     size_t first, count, room;
     pthread_t started[CLOSER_THREADS];
     unsigned threads, idle, ended_count;
-    uint64_t moved_ns; /* when a thread was last done with one or began, or the first of those that wait came */
+    uint64_t moved_ns; /* when a thread last closed one or began, or when the queue last became filled */
     bool stopping;
 };
 
-/* ---- the queue; the mutex is held */
+/* ------------------------------------------------------------------------------------- the queue; the mutex is held */
 
 static bool empty(const struct closer *closer)
 {
@@ -70,14 +70,15 @@ static int take(struct closer *closer)
     return fd;
 }
 
-/* ---- closing */
+/* ---------------------------------------------------------------------------------------------------------- closing */
 
 static void interrupt(int signal)
 {
     (void)signal;
 }
 
-/* Its signal interrupts what this thread waits in. False: no close is interrupted. */
+/* Makes a timer whose signal interrupts the wait of this thread. False: there is none, and closes are not interrupted.
+ */
 static bool interrupter_new(timer_t *ret_timer)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
@@ -89,15 +90,15 @@ static bool interrupter_new(timer_t *ret_timer)
            pthread_sigmask(SIG_UNBLOCK, &interrupts, NULL) == 0;
 }
 
-/* The timer sends its thread a signal each `ns` from now on: one that comes before the close begins is not the last.
- * 0 stops it. */
+/* Sends the thread a signal each `ns` from now on; a signal that comes before the close begins is lost, but the next
+ * one follows. 0 stops it. */
 static void interrupt_every(timer_t timer, long ns)
 {
     const struct timespec period = {.tv_nsec = ns};
     timer_settime(timer, 0, &(struct itimerspec){.it_interval = period, .it_value = period}, NULL);
 }
 
-/* ---- threads */
+/* ---------------------------------------------------------------------------------------------------------- threads */
 
 static void *run(void *argument)
 {
@@ -117,7 +118,7 @@ static void *run(void *argument)
         pthread_mutex_unlock(&closer->mutex);
         if (interrupts)
             interrupt_every(interrupter, INTERRUPT_NS);
-        close(fd); /* also when it is interrupted */
+        close(fd); /* an interrupted close has closed the descriptor, too */
         if (interrupts)
             interrupt_every(interrupter, 0);
         pthread_mutex_lock(&closer->mutex);
@@ -131,7 +132,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* The mutex is held. */
+/* Starts one more thread. The mutex is held. */
 static int thread_start(struct closer *closer)
 {
     pthread_attr_t attributes;
@@ -140,7 +141,7 @@ static int thread_start(struct closer *closer)
     if (error != 0)
         return -error;
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    sigfillset(&all); /* signals are the loop's */
+    sigfillset(&all); /* the loop handles signals: this thread blocks all */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     error = pthread_create(&closer->started[closer->threads], &attributes, run, closer);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -192,7 +193,7 @@ struct closer *closer_stop(struct closer *closer)
         error = pthread_cond_timedwait(&closer->ended, &closer->mutex, &until);
     const bool held = closer->ended_count < closer->threads;
     pthread_mutex_unlock(&closer->mutex);
-    if (held) /* it still uses this memory, until the process ends */
+    if (held) /* a held thread goes on using this memory until the process ends */
         return NULL;
     for (unsigned i = 0; i < closer->threads; i++)
         pthread_join(closer->started[i], NULL);
@@ -201,14 +202,14 @@ struct closer *closer_stop(struct closer *closer)
     return NULL;
 }
 
-/* ---- for the loop */
+/* ----------------------------------------------------------------------------------------------------- for the loop */
 
 void closer_close(struct closer *closer, int fd)
 {
     closer_close_all(closer, &fd, 1);
 }
 
-/* The mutex is held. False: no thread makes progress, and there may be no further one. */
+/* Starts another thread if none makes progress. The mutex is held. False: there may be no further thread. */
 static bool keep_going(struct closer *closer)
 {
     if (empty(closer) || closer->idle > 0 || monotonic_ns() - closer->moved_ns < HELD_NS)

@@ -16,17 +16,18 @@
 
 struct closer;
 
-/* Threads belong to the process that calls this: after a fork the child has none. */
+/* Starts the closer. Its threads belong to the calling process: a forked child has none. */
 int closer_start(struct closer **ret_closer);
-/* Waits a second at most for what is still to be closed; a thread that is held then stays. Returns NULL. */
+/* Waits a second at most until everything is closed. A thread that is held stays. Returns NULL. */
 struct closer *closer_stop(struct closer *closer);
 
-/* Takes the descriptor. Never waits for a close, but when there is no memory to note it. -1 is fine. */
+/* Takes the descriptor and closes it soon. It waits for a close only when there is no memory for the queue. -1 is
+ * ignored. */
 void closer_close(struct closer *closer, int fd);
 void closer_close_all(struct closer *closer, const int *fds, size_t count);
 
-/* Now and then, once a second at least: more threads if those that there are make no progress. True: all that there may
- * be are held. */
+/* Starts more threads if the running ones make no progress; call it once a second at least. True: all threads that
+ * there may be are held. */
 bool closer_stuck(struct closer *closer);
 
 #endif

@@ -1,4 +1,4 @@
-/* Connections: packets that came, packets that wait for the peer to read, and the end. */
+/* Connections: packets received, packets that wait until the peer reads, and the end. */
 #include "loop/backend.h"
 
 #include <errno.h>
@@ -12,14 +12,15 @@
 #include "internal/descriptors.h"
 #include "internal/ticks.h"
 
-#define QUEUE_MAX       256
-#define FAREWELL_NS     UINT64_C(1000000000) /* for who brought descriptors that are refused */
+#define QUEUE_MAX 256
+#define FAREWELL_NS \
+    UINT64_C(1000000000) /* how long a peer that sent descriptors, and may not, has to read its answers */
 #define QUEUE_BYTES_MAX ((size_t)4 << 20)
 
 struct loop_packet {
     struct loop_packet *next;
     size_t size;
-    int fds[LOOP_MESSAGE_FDS]; /* our duplicates */
+    int fds[LOOP_MESSAGE_FDS]; /* our duplicates of the descriptors */
     size_t fd_count;
     uint8_t data[];
 };
@@ -109,8 +110,8 @@ static void hang_up(struct loop_connection *connection, int error)
     loop_connection_close(connection);
 }
 
-/* An empty packet, and the end, are both read as 0 bytes. After the end the socket says hang-up and holds no bytes;
- * empty packets that were sent just before the end are taken for it. */
+/* Is the connection at its end? Both an empty packet and the end read as 0 bytes, but at the end the socket says
+ * hang-up and holds no bytes. An empty packet sent just before the end is taken for the end. */
 static bool at_end(int fd)
 {
     struct pollfd state = {.fd = fd, .events = POLLRDHUP};
@@ -126,7 +127,7 @@ bool loop_connection_failed(struct loop_connection *connection, int error)
         return false;
     if (error == -EINTR || error == -EAGAIN || error == -ENOBUFS)
         return true;
-    /* The peer closed without reading what we sent. It is said once; what it sent itself comes after. */
+    /* The peer closed without reading what we sent. The kernel says so once; what the peer sent before follows. */
     if (error == -ECONNRESET && connection->error == 0) {
         connection->error = error;
         return true;
@@ -137,14 +138,14 @@ bool loop_connection_failed(struct loop_connection *connection, int error)
 
 /* ------------------------------------------------------------------------------------------------- packets in */
 
-/* 0, or the -errno with which the connection ends. */
+/* Returns 0 to accept a packet, or the -errno with which the connection ends. */
 static int refuse(const struct loop_connection *connection, const struct msghdr *header, size_t size, size_t fd_count)
 {
     if (header->msg_flags & MSG_TRUNC)
         return -EMSGSIZE;
     if (fd_count > LOOP_MESSAGE_FDS)
         return -EMSGSIZE;
-    if (header->msg_flags & MSG_CTRUNC) /* there was room for them: we could not take them */
+    if (header->msg_flags & MSG_CTRUNC) /* there was room for the descriptors, but our descriptor table is full */
         return -EMFILE;
     if (size == 0 && fd_count == 0 && at_end(connection->source.fd))
         return -ENOTCONN;
@@ -177,8 +178,8 @@ static void farewell_due(void *context, struct loop_timer *timer)
     hang_up(context, -EACCES);
 }
 
-/* It is not read any more. What was answered before can still be read: a hang-up that leaves something unread is an
- * error to the peer, who may take that for the answer. */
+/* Stops reading, and hangs up a moment later. The peer can still read its answers: a hang-up that leaves packets unread
+ * would be an error to the peer, who might take that for the answer. */
 static void become_deaf(struct loop_connection *connection)
 {
     refresh(connection, connection->source.wanted & ~LOOP_INPUT);
@@ -188,7 +189,8 @@ static void become_deaf(struct loop_connection *connection)
         loop_timer_arm(connection->farewell, monotonic_ns() + FAREWELL_NS);
 }
 
-/* Without room for descriptors they are told of by a flag alone, and a look leaves them where they are. */
+/* Looks at the next packet without taking it. As there is no room for descriptors, the kernel only flags them, and
+ * leaves them in the packet. */
 static ssize_t look(int fd, bool *ret_descriptors)
 {
     struct msghdr header = {0};
@@ -197,7 +199,7 @@ static ssize_t look(int fd, bool *ret_descriptors)
     return size;
 }
 
-/* False: there is nothing more for now. */
+/* Receives one packet. False: there is none for now. */
 static bool receive_one(struct loop_connection *connection)
 {
     struct loop *const loop = connection->source.loop;
@@ -220,7 +222,10 @@ static bool receive_one(struct loop_connection *connection)
 
 void loop_connection_readable(struct loop_connection *connection)
 {
-    const unsigned most = connection->refuses_descriptors ? 1 : LOOP_BURST; /* strangers wait for each turn */
+    const unsigned most =
+        connection->refuses_descriptors
+            ? 1
+            : LOOP_BURST; /* connections that may send no descriptors are strangers: one packet a turn */
     for (unsigned i = 0; i < most && (connection->source.wanted & LOOP_INPUT); i++)
         if (!receive_one(connection))
             return;
@@ -231,7 +236,7 @@ void loop_connection_readable(struct loop_connection *connection)
 static struct loop_packet *packet_free(struct loop_packet *packet)
 {
     for (size_t i = 0; packet && i < packet->fd_count; i++)
-        close(packet->fds[i]); /* of tripd's own files */
+        close(packet->fds[i]); /* only descriptors of tripd's own files */
     free(packet);
     return NULL;
 }
@@ -258,7 +263,7 @@ static int packet_new(const void *data, size_t size, const int *fds, size_t fd_c
     return 0;
 }
 
-/* 0, or -errno: -EAGAIN while the peer has to read first. */
+/* Sends a packet. 0 or -errno; -EAGAIN: the peer has to read first. */
 static int send_now(int fd, const void *data, size_t size, const int *fds, size_t fd_count)
 {
     union {
@@ -341,7 +346,7 @@ void loop_connection_writable(struct loop_connection *connection)
     refresh(connection, connection->source.wanted & ~LOOP_OUTPUT);
     if (error == 0)
         return;
-    /* An answer that cannot be sent breaks the connection. What the peer sent before still comes, then its end. */
+    /* A packet that cannot be sent breaks the connection. What the peer sent before still arrives, then its end. */
     loop_connection_discard(connection);
     if (error != -EPIPE)
         connection->error = error;

@@ -1,14 +1,15 @@
-/* When the doorbell's word says asleep, and how little a word is trusted that anyone can write and wake.
+/* Puts ASLEEP into the doorbell's word when tripd sleeps. Anyone can write that word and wake its waiters, so tripd
+ * trusts it little.
  *
- * An honest wake-up finds something pending, or comes late: its ringer moved the word, we looked for ourselves, and its
- * wake reaches us in the next sleep. So a few empty ones in a row are nothing; beyond them we sleep without the word
- * (which says awake: ringers spare the system call) for 1 ms, doubling to 250 ms, and look at what is pending at the
- * end of each such rest. Something pending ends it.
+ * Too many wakes: after an honest one something is pending, or the wake was late: its ringer moved the word, tripd
+ * looked by itself meanwhile, and the wake reached it in its next sleep. So a few wakes in a row after which nothing is
+ * pending are forgiven. After more, tripd sleeps without the word (which says AWAKE, so that ringers spare the system
+ * call) for 1 ms, doubling to 250 ms, and looks at the end of each such rest. The rests end when something is pending.
  *
- * A ring may also not reach us: strangers who wait on the word before us are woken in our place, or our waiter was
- * moved elsewhere. When we wake for another reason, find the word rung, something pending, and no wake of ours, we go
- * on to wait on the word, but look by ourselves: after 1 ms, doubling to 250 ms where there is nothing, until no ring
- * was unheard for ten seconds. */
+ * Too few wakes: strangers who wait on the word before tripd are woken in its place, or tripd's waiter was moved to
+ * another word. tripd notices when it wakes for another reason, finds the word rung and something pending, but got no
+ * wake. It goes on waiting on the word, but also looks by itself: after 1 ms, doubling to 250 ms while nothing is
+ * pending, until no ring went unheard for ten seconds. */
 #include "loop/backend.h"
 
 #include <errno.h>
@@ -95,7 +96,7 @@ uint64_t loop_doorbell_sleep(struct loop *loop, uint64_t now_ns)
 
 static bool was_rung(const struct loop_doorbell *bell)
 {
-    /* Acquire: pairs with the ringer's CAS: what it published before is pending. */
+    /* Acquire: pairs with the ringer's CAS: what it published before that is pending. */
     return __atomic_load_n(bell->word, __ATOMIC_ACQUIRE) != DOORBELL_ASLEEP;
 }
 
@@ -110,7 +111,8 @@ void loop_doorbell_woke(struct loop *loop)
         doorbell_thread_awake(bell->thread);
 }
 
-/* The word woke us, and nothing is pending. */
+/* Notes a wake-up by the word after which nothing was pending. After a few in a row the next sleeps leave the word out.
+ */
 static void rest(struct loop_doorbell *bell)
 {
     bell->empty++;
@@ -121,7 +123,7 @@ static void rest(struct loop_doorbell *bell)
     bell->rest_until_ns = monotonic_ns() + rest_ns;
 }
 
-/* How long the next sleep may last, after one that the word did not end. */
+/* Sets how long the next sleep may last, after a sleep that the word did not end. */
 static void look_by_ourselves(struct loop_doorbell *bell)
 {
     if (bell->unheard) {

@@ -28,9 +28,9 @@
 #include "internal/doorbell.h"
 
 struct doorbell_thread {
-    uint32_t *word; /* shared: hostile */
-    uint32_t calls; /* private futex: moves when the thread is to look at what follows */
-    bool waiting;   /* the thread waits on the word, or will */
+    uint32_t *word; /* shared memory: hostile */
+    uint32_t calls; /* a private futex; moves when the thread has to look at the fields below */
+    bool waiting;   /* the thread waits on the word, or is about to */
     bool asleep;    /* the loop sleeps, or is about to */
     bool stop;
     int fd;
@@ -39,7 +39,7 @@ struct doorbell_thread {
 
 static void call_back(struct doorbell_thread *thread)
 {
-    /* Release: what was stored before is seen by the thread that acquires this call. */
+    /* Release: pairs with the thread's acquire of `calls`: it sees what was stored before. */
     __atomic_fetch_add(&thread->calls, 1, __ATOMIC_RELEASE);
     syscall(SYS_futex, &thread->calls, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
@@ -59,20 +59,20 @@ static long wait_word_alone(struct doorbell_thread *thread)
     return syscall(SYS_futex, thread->word, FUTEX_WAIT, DOORBELL_ASLEEP, &a_second, NULL, 0);
 }
 
-/* Until the word is rung or is not ASLEEP, or it is no longer `calls`. Returns true if it was rung. */
+/* Waits until the word is rung or is not ASLEEP, or until `calls` moves. Returns true if the word was rung. */
 static bool wait_rung(struct doorbell_thread *thread, uint32_t calls)
 {
     long woken = wait_both(thread, calls);
     if (woken < 0 && errno != EAGAIN && errno != EINTR)
         woken = wait_word_alone(thread);
-    /* Relaxed: no data hangs on it; what was published is found by asking `pending`. */
+    /* Relaxed: no data depends on it; `pending` finds what was published. */
     return woken == 0 || __atomic_load_n(thread->word, __ATOMIC_RELAXED) != DOORBELL_ASLEEP;
 }
 
 static void poke(const struct doorbell_thread *thread)
 {
     const uint64_t one = 1;
-    /* An eventfd takes 2^64 of these before it would refuse. */
+    /* The eventfd would refuse only after 2^64 of these. */
     if (write(thread->fd, &one, sizeof(one)) < 0)
         return;
 }
@@ -83,7 +83,7 @@ static void *run(void *argument)
     for (;;) {
         /* Acquire: pairs with call_back. */
         const uint32_t calls = __atomic_load_n(&thread->calls, __ATOMIC_ACQUIRE);
-        if (__atomic_load_n(&thread->stop, __ATOMIC_RELAXED)) /* ordered by calls */
+        if (__atomic_load_n(&thread->stop, __ATOMIC_RELAXED)) /* ordered by `calls` */
             return NULL;
         if (!__atomic_load_n(&thread->waiting, __ATOMIC_SEQ_CST)) {
             syscall(SYS_futex, &thread->calls, FUTEX_WAIT_PRIVATE, calls, NULL, NULL, 0);
@@ -110,7 +110,7 @@ int doorbell_thread_start(uint32_t *word, struct doorbell_thread **ret_thread)
         free(thread);
         return error;
     }
-    /* Signals are the loop's: the thread takes none. */
+    /* The loop handles signals: the thread blocks all. */
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

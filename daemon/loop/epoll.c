@@ -1,5 +1,5 @@
-/* The epoll backend, for where io_uring is refused. A source that wants nothing stays registered edge-triggered and
- * mute, so that wanting again cannot fail. */
+/* The epoll backend, for kernels that refuse io_uring. A source that wants nothing stays registered, edge-triggered and
+ * for no event, so that wanting something again cannot fail. */
 #include "loop/backend.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 struct loop_epoll {
     int fd;
-    int ready; /* events that wait to be dispatched */
+    int ready; /* events that are still to be dispatched */
     struct epoll_event events[EVENTS];
 };
 
@@ -33,7 +33,7 @@ static struct epoll_event event_of(struct loop_source *source)
 
 static int epoll_add(struct loop_source *source)
 {
-    /* A caller that is gone when its turn comes must not make accept wait for the next. */
+    /* Nonblocking: if the caller is gone by the time of accept, accept must not wait for the next one. */
     if (source->kind == LOOP_LISTENER) {
         const int flags = fcntl(source->fd, F_GETFL);
         if (flags < 0 || fcntl(source->fd, F_SETFL, flags | O_NONBLOCK) < 0)
@@ -95,7 +95,7 @@ static void source_ready(struct loop_source *source, uint32_t events)
         loop_connection_writable((struct loop_connection *)source);
 }
 
-/* A source that a handler removed meanwhile wants nothing, and is freed after the last event. */
+/* A source that a handler removed in this round wants nothing any more, and is freed after the last event. */
 static void epoll_dispatch(struct loop *loop)
 {
     struct loop_epoll *epoll = epoll_of(loop);

@@ -90,7 +90,7 @@ static void free_source(struct loop_source *source)
     free(source);
 }
 
-/* Frees the removed sources of which the kernel holds nothing any more. */
+/* Frees the removed sources of which the kernel holds no operation any more. */
 static void sweep(struct loop *loop)
 {
     struct loop_link *link = loop->removed.next;
@@ -132,7 +132,7 @@ struct loop *loop_free(struct loop *loop)
         sweep(loop);
     }
     loop->ops->close(loop);
-    /* With the ring gone the kernel has let go of everything. */
+    /* Without the ring the kernel holds no operation any more. */
     while (!loop_link_alone(&loop->removed))
         free_source(source_of(loop->removed.next));
     closer_stop(loop->closer);
@@ -179,7 +179,7 @@ static int iterate(struct loop *loop)
         return 0;
     const uint64_t now_ns = monotonic_ns();
     const uint64_t doorbell_ns = loop_doorbell_sleep(loop, now_ns);
-    const uint64_t timer_ns = loop_timers_timeout(loop, now_ns); /* `pending` may have armed one */
+    const uint64_t timer_ns = loop_timers_timeout(loop, now_ns); /* `pending` may have armed a timer */
     const int error = loop->ops->wait(loop, doorbell_ns < timer_ns ? doorbell_ns : timer_ns);
     loop->asleep_ns += monotonic_ns() - now_ns;
     loop_doorbell_woke(loop);
@@ -321,7 +321,7 @@ static void signals_ready(void *context, struct loop_watch *watch)
     (void)watch;
     struct loop *loop = context;
     struct signalfd_siginfo info;
-    /* One an iteration: the watch is level-triggered, and a handler may stop the loop. */
+    /* Reads one signal in each iteration: the watch is level-triggered, and a handler may stop the loop. */
     if (read(loop->signals.fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
         loop->signals.signalled(loop->signals.context, (int)info.ssi_signo);
 }

@@ -1,5 +1,5 @@
-/* Timers: a ring in order of deadlines. Most are armed for later than what is there already, so a place is looked for
- * from the end. */
+/* Timers: a ring in order of deadlines. Most timers are armed for later than all others, so the search for a place
+ * begins at the end. */
 #include "loop/backend.h"
 
 #include <errno.h>
@@ -45,8 +45,9 @@ void loop_timer_arm(struct loop_timer *timer, uint64_t deadline_ns)
     loop_link_insert_after(place, &timer->link);
 }
 
-/* What is due now is taken aside first: a handler that arms a timer for the past sees it fire in the next iteration,
- * after what else is ready. A handler that frees or moves one of those aside takes it out of the ring. */
+/* Takes aside all timers that are due, then fires them. So a handler that arms a timer for the past sees it fire in the
+ * next iteration, after other sources had their turn. A handler that frees or moves a timer taken aside takes it out of
+ * that ring. */
 void loop_timers_fire(struct loop *loop, uint64_t now_ns)
 {
     struct loop_link due;

@@ -21,18 +21,18 @@
 #define ENTRIES            64
 #define COMPLETION_ENTRIES 1024
 
-/* One packet each, taken by the kernel in turn and given back when its handler returns. */
+/* One packet each; the kernel takes them in turn, and gets each back when its handler returns. */
 #define BUFFERS      16u
 #define BUFFER_GROUP 0
 #define BUFFER_SIZE  (sizeof(struct io_uring_recvmsg_out) + LOOP_CONTROL_SIZE + LOOP_MESSAGE_MAX)
 #define BUFFER_PLACE ((BUFFER_SIZE + 63) & ~(size_t)63)
 
-/* IORING_OP_FUTEX_WAIT of Linux 6.7, which liburing 2.3 does not know. */
+/* IORING_OP_FUTEX_WAIT of Linux 6.7: liburing 2.3 does not know it. */
 #define OP_FUTEX_WAIT     51
 #define FUTEX2_SHARED_U32 0x02
 #define FUTEX_ANY         UINT64_C(0xffffffff)
 
-/* The low bits of user_data. Cancellations have none: nobody waits for their completion. */
+/* The low bits of user_data. Cancellations have none, for nothing waits for their completion. */
 #define TAG_INPUT  LOOP_INPUT
 #define TAG_OUTPUT LOOP_OUTPUT
 #define TAG_FUTEX  4u
@@ -42,12 +42,12 @@ struct loop_uring {
     struct io_uring ring;
     struct io_uring_buf_ring *buffers;
     uint8_t *memory;
-    struct msghdr receive; /* how each buffer is laid out */
-    /* Connections that got a buffer in this dispatch: armed again after those that found none, or one that floods would
-     * take them all again and again. */
+    struct msghdr receive; /* the layout of each buffer */
+    /* Connections that got a buffer in this dispatch. They are armed again after those that found none; otherwise one
+     * flooding connection would take all buffers again and again. */
     struct loop_source *served[BUFFERS];
     unsigned served_count;
-    uint64_t futex_wait; /* number of the latest wait on the doorbell */
+    uint64_t futex_wait; /* the number of the latest wait on the doorbell */
     bool futex_armed;
 };
 
@@ -142,7 +142,8 @@ static void arm_input(struct loop_source *source)
         io_uring_prep_multishot_accept(sqe, source->fd, NULL, NULL, SOCK_CLOEXEC);
         break;
     case LOOP_CONNECTION:
-        if (((struct loop_connection *)source)->refuses_descriptors) { /* it is looked at before it is received */
+        if (((struct loop_connection *)source)
+                ->refuses_descriptors) { /* its packets are looked at before they are received */
             io_uring_prep_poll_add(sqe, source->fd, POLLIN);
             break;
         }
@@ -168,7 +169,7 @@ static void arm_output(struct loop_source *source)
     source->armed |= LOOP_OUTPUT;
 }
 
-/* An operation that is no longer wanted is left to end by itself: its completion is not told. */
+/* Lets an operation that is no longer wanted end by itself; its completion is then ignored. */
 static void uring_refresh(struct loop_source *source)
 {
     const unsigned missing = source->wanted & ~source->armed;
@@ -190,7 +191,7 @@ static void uring_remove(struct loop_source *source)
         cancel(source->loop, tagged(source, TAG_INPUT));
     if (source->armed & LOOP_OUTPUT)
         cancel(source->loop, tagged(source, TAG_OUTPUT));
-    /* The descriptor is its owner's, who may close it now: nothing that waits to be submitted may still name it. */
+    /* The owner may close the descriptor now, so that no operation still to be submitted may name it. */
     if (source->armed && source->kind != LOOP_CONNECTION)
         io_uring_submit(&uring_of(source->loop)->ring);
 }
@@ -202,7 +203,7 @@ static uint64_t futex_user_data(const struct loop_uring *uring)
     return uring->futex_wait * (TAG_MASK + 1) | TAG_FUTEX;
 }
 
-/* The kernel compares the word when this is submitted, by the very call that sleeps. */
+/* The kernel compares the word when the wait is submitted, in the same system call that sleeps. */
 static void uring_doorbell_wait(struct loop *loop)
 {
     struct loop_uring *uring = uring_of(loop);
@@ -218,7 +219,7 @@ static void uring_doorbell_wait(struct loop *loop)
     uring->futex_armed = true;
 }
 
-/* The cancelled wait's completion is fetched here, so that it does not end the next sleep. */
+/* Fetches the cancelled wait's completion here, so that it does not end the next sleep. */
 static void uring_doorbell_cancel(struct loop *loop)
 {
     struct loop_uring *uring = uring_of(loop);
@@ -234,7 +235,8 @@ static void futex_completed(struct loop *loop, uint64_t user_data, int result)
     struct loop_uring *uring = uring_of(loop);
     if (user_data == futex_user_data(uring))
         uring->futex_armed = false;
-    /* Rung, or no longer ASLEEP when the wait began; an error counts as an empty ring, which rests. */
+    /* The word was rung, or was not ASLEEP any more when the wait began. An error counts as an empty ring, so that we
+     * rest. */
     if (result != -ECANCELED)
         loop->doorbell.answered = true;
 }
@@ -373,14 +375,14 @@ static void uring_close(struct loop *loop)
 
 static const struct loop_backend_ops uring_ops = {URING_OPS};
 
-/* Where the kernel can wait for the doorbell's futex in the ring. */
+/* For kernels that can wait for the doorbell's futex in the ring. */
 static const struct loop_backend_ops uring_futex_ops = {
     URING_OPS,
     .doorbell_wait = uring_doorbell_wait,
     .doorbell_cancel = uring_doorbell_cancel,
 };
 
-/* IORING_SETUP_DEFER_TASKRUN came with Linux 6.1, after all else that is needed here: an older one says EINVAL. */
+/* IORING_SETUP_DEFER_TASKRUN is the newest feature needed here: Linux before 6.1 says EINVAL. */
 int loop_uring_open(struct loop *loop, bool *ret_futex)
 {
     struct loop_uring *uring = calloc(1, sizeof(*uring));

@@ -22,7 +22,7 @@ struct aside {
     bool late;
 };
 
-/* Connections must not stay open for as long as the work lasts because the child has them, too. */
+/* Closes the child's copies of connections, which otherwise would stay open for as long as the work lasts. */
 static _Noreturn void work_in_child(pid_t parent, int memfd, aside_work_fn *work, void *context)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -17,7 +17,7 @@ enum session_state {
     SESSION_KEEPING,  /* its lane is on its way to the keeper */
     SESSION_ATTACHED, /* may resolve */
     SESSION_REFUSED,  /* may read why, and hang up */
-    SESSION_OVER,     /* likewise, since the look before */
+    SESSION_OVER,     /* refused, and there was one look since */
 };
 
 struct session {
@@ -25,17 +25,17 @@ struct session {
     struct loop_connection *connection;
     struct peer peer;
     enum session_state state;
-    struct client *client; /* KEEPING, ATTACHED */
+    struct client *client; /* in KEEPING and ATTACHED */
     struct session *next, **previous;
 };
 
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    bool told_names, told_quota, told_lanes, told_memory; /* the log has said so */
+    bool told_names, told_quota, told_lanes, told_memory; /* the log has said that it is full */
 };
 
-/* ---- sessions */
+/* --------------------------------------------------------------------------------------------------------- sessions */
 
 static void session_close(struct session *session)
 {
@@ -66,8 +66,10 @@ static int session_new(struct attach *attach, struct loop_connection *connection
     return 0;
 }
 
-/* ---- answers. Each returns 0 or -errno: then the connection cannot go on. A peer that is gone already reads no
- * answer, but what it sent before it went still comes and counts. */
+/* ---------------------------------------------------------------------------------------------------------- answers */
+
+/* Each of these functions returns 0, or the -errno for which the connection has to end. A peer that is gone reads no
+ * answer, but what it sent before it went still arrives and counts. */
 
 static int answer(struct session *session, const void *packet, size_t size, const int *fds, size_t fd_count)
 {
@@ -127,7 +129,7 @@ static int answer_attached(struct session *session)
     return answer(session, &packet, sizeof(packet), NULL, 0);
 }
 
-/* ---- what is full is said once: how often, the segment counts */
+/* --------------------------------------------------------- what is full is said once: how often, the segment counts */
 
 static void say_no_lane(struct attach *attach, int error, uid_t uid)
 {
@@ -168,7 +170,7 @@ static void say_no_place(struct session *session, const char *name, int error)
                     attach->options.segment->used_count, name);
 }
 
-/* ---- hello */
+/* ------------------------------------------------------------------------------------------------------------ hello */
 
 static bool may_report(const struct session *session)
 {
@@ -196,7 +198,7 @@ static int take_hello(struct session *session, const struct wire_hello *hello)
     return welcome(session);
 }
 
-/* ---- attach */
+/* ----------------------------------------------------------------------------------------------------------- attach */
 
 static void lane_kept(void *context, int error)
 {
@@ -213,7 +215,8 @@ static void lane_kept(void *context, int error)
         session_close(session);
 }
 
-/* A forked child may still hold the socket: there is nobody in the right to speak over it. */
+/* Ends the session of a client that died. A forked child may still hold the socket, but nobody may speak for the client
+ * any more. */
 static void client_gone(void *context)
 {
     struct session *session = context;
@@ -223,7 +226,8 @@ static void client_gone(void *context)
 
 static const struct client_events client_events = {.kept = lane_kept, .gone = client_gone};
 
-/* The pidfd of who connected: by the kernel, or the one the packet brought, if the kernel agrees. */
+/* Finds a pidfd of the process that connected: the kernel's, or if it has none the packet's, once the kernel confirms
+ * it. */
 static int find_pidfd(const struct session *session, struct loop_message *message)
 {
     int pidfd;
@@ -241,7 +245,7 @@ static int find_pidfd(const struct session *session, struct loop_message *messag
     return pidfd;
 }
 
-/* The process ended before tripd came to its lane. */
+/* Takes the lane of a process that ended before tripd came to it. */
 static int take_dead(struct session *session, const struct wire_attach *request, struct loop_message *message)
 {
     const char *why = NULL;
@@ -274,7 +278,7 @@ static int take_attach(struct session *session, const struct wire_attach *reques
     return refuse(session, error, "%s", why);
 }
 
-/* ---- resolve */
+/* ---------------------------------------------------------------------------------------------------------- resolve */
 
 static bool may_ask(const struct session *session)
 {
@@ -301,7 +305,7 @@ static int take_resolve(struct session *session, const struct wire_resolve *requ
     return answer(session, &resolved, sizeof(resolved), NULL, 0);
 }
 
-/* ---- openings */
+/* --------------------------------------------------------------------------------------------------------- openings */
 
 static int take_openings(struct session *session, const struct wire_openings *packet)
 {
@@ -314,9 +318,9 @@ static int take_openings(struct session *session, const struct wire_openings *pa
     return answer(session, &taken, sizeof(taken), NULL, 0);
 }
 
-/* ---- packets */
+/* ---------------------------------------------------------------------------------------------------------- packets */
 
-/* -errno: it is no packet that may come now. */
+/* Handles a packet. -errno: it may not come now. */
 static int take_packet(struct session *session, struct loop_message *message)
 {
     union {
@@ -382,7 +386,7 @@ void attach_look(struct attach *attach)
     }
 }
 
-/* ---- the whole */
+/* -------------------------------------------------------------------------------------------------------- the whole */
 
 int attach_new(const struct attach_options *options, struct attach **ret_attach)
 {

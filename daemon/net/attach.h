@@ -1,5 +1,5 @@
-/* The server side of include/internal/wire.h: clients say hello, hand over their lane, ask for breakers. A connection
- * is all that is here; the client that came over it lives in clients.h. */
+/* The server side of include/internal/wire.h: clients say hello, hand over their lane, and ask for breakers. This file
+ * knows connections only; the client behind one lives in clients.h. */
 #ifndef TRIPD_ATTACH_H
 #define TRIPD_ATTACH_H
 
@@ -26,10 +26,12 @@ struct attach_options {
 int attach_new(const struct attach_options *options, struct attach **ret_attach);
 struct attach *attach_free(struct attach *attach);
 void attach_reconfigure(struct attach *attach, const struct config *config);
-/* Once a second: who was refused for its version or role has had a second to read why, and is hung up on. */
+/* Call it once a second: hangs up on clients that were refused for their version or role, once they have had a second
+ * to read why. */
 void attach_look(struct attach *attach);
 
-/* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
+/* Takes over a connection, of which this is the first packet: sets its handlers with loop_connection_start, and
+ * answers. */
 void attach_connected(struct attach *attach, struct loop_connection *connection, const struct peer *peer,
                       struct loop_message *first);
 

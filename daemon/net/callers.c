@@ -14,13 +14,13 @@ struct user {
 
 struct callers {
     struct user *chains[CHAINS];
-    uint32_t strangers, reporters; /* connections of all of them, without root's */
+    uint32_t strangers, reporters; /* connections of all such users but root */
 };
 
 struct caller {
     struct callers *callers;
     uid_t uid;
-    uint32_t *together; /* it counts there too; NULL: nowhere */
+    uint32_t *together; /* the sum that this connection counts in, too; NULL: none */
 };
 
 static struct user **place_of(struct callers *callers, uid_t uid)
@@ -49,7 +49,7 @@ struct callers *callers_free(struct callers *callers)
     return NULL;
 }
 
-/* Of a user that has no connection yet there is none. */
+/* Finds a user. NULL: it has no connection yet. */
 static struct user *user_of(struct callers *callers, uid_t uid)
 {
     struct user **place = place_of(callers, uid);

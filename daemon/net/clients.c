@@ -9,22 +9,22 @@
 
 #include "log.h"
 
-#define DUMPS_ASKED 64 /* at one heartbeat */
+#define DUMPS_ASKED 64 /* processes looked at in one heartbeat */
 
 struct client {
     struct clients *clients;
-    struct lane *lane; /* NULL: set aside */
+    struct lane *lane; /* NULL: the lane is set aside */
     uint64_t lane_id;
     uint32_t number;
     uid_t uid;
     pid_t pid;
     int pidfd;
     struct loop_watch *watch;
-    bool kept;                          /* the keeper holds it */
-    bool dead;                          /* its process ended, and what it told is counted in a moment */
-    const struct client_events *events; /* NULL: no connection */
+    bool kept;                          /* the keeper holds its lane */
+    bool dead;                          /* its process ended; its last reports are about to be counted */
+    const struct client_events *events; /* NULL: it has no connection */
     void *context;
-    struct client_slot shown; /* to people, in the segment */
+    struct client_slot shown; /* what people are shown, in the segment */
 };
 
 struct clients {
@@ -32,13 +32,13 @@ struct clients {
     struct breakers *breakers;
     struct loop_connection *keeper;
     uint32_t places;
-    struct client **by_number; /* place 0 unused; above LANES_MAX those that are set aside */
-    struct lane **ended;       /* room for the lanes of those that end together */
+    struct client **by_number; /* place 0 is unused; clients whose lane is set aside are above LANES_MAX */
+    struct lane **ended;       /* room for the lanes of clients that end together */
     struct loop_timer *burial;
-    uint32_t asked_last; /* whether it dumps core */
+    uint32_t asked_last; /* the last client that was asked whether it dumps core */
 };
 
-/* ---- what the keeper is told */
+/* ------------------------------------------------------------------------------------------ what the keeper is told */
 
 static int tell_keeper(struct clients *clients, enum keeper_kind kind, const struct client *client)
 {
@@ -62,7 +62,7 @@ void clients_ready(struct clients *clients)
     (void)tell_keeper(clients, KEEPER_READY, NULL);
 }
 
-/* ---- what people are shown */
+/* -------------------------------------------------------------------------------------------- what people are shown */
 
 static void show(struct client *client)
 {
@@ -89,9 +89,10 @@ static void grant(struct client *client)
     lane_grant(client->lane, client->clients->options.segment->header->commons_number);
 }
 
-/* ---- the end of a client */
+/* ---------------------------------------------------------------------------------------------- the end of a client */
 
-/* Whatever is left of it after its process: its last reports were counted, its permits are free, its number too. */
+/* Frees what is left of a client after its process: its last reports were counted, its permits and its number are free.
+ */
 static void client_free(struct client *client, bool drop)
 {
     struct clients *clients = client->clients;
@@ -157,8 +158,8 @@ static void look(struct client *client)
         show(client);
 }
 
-/* A process keeps what it holds until it is gone, and a dump may take minutes. Asked are those whom others wait for, in
- * turn, for each answer takes a read of /proc. */
+/* Looks for processes that dump core. A process keeps its tickets and permits until it is gone, and a dump may take
+ * minutes. Each answer costs a read of /proc, so only processes for which others wait are asked, in turn. */
 static void look_for_dumps(struct clients *clients)
 {
     unsigned asked = 0;
@@ -204,7 +205,7 @@ uint32_t client_number(const struct client *client)
     return client->number;
 }
 
-/* ---- a new client */
+/* ----------------------------------------------------------------------------------------------------- a new client */
 
 static struct client *client_new(struct clients *clients, uint32_t number, int pidfd)
 {
@@ -218,13 +219,12 @@ static struct client *client_new(struct clients *clients, uint32_t number, int p
     return client;
 }
 
-/* Does a client stand in the way of this lane of this process? One that is gone, though nobody has told yet, does not.
- */
+/* Does a client stand in the way of this lane and process? Not if it is gone, even if no event has said so yet. */
 static int in_the_way(struct client *client, const struct lane_offer *offer, const char **ret_why)
 {
     const bool same_process = client->pid == offer->pid;
     const bool same_lane = client->lane_id == offer->lane_id && client->uid == offer->uid;
-    if (!same_lane && (!same_process || offer->pid == 0)) /* 0: of a pid namespace that we do not see */
+    if (!same_lane && (!same_process || offer->pid == 0)) /* 0: its pid namespace is hidden from us */
         return 0;
     if (process_died(client->pidfd) || (client->lane && !same_lane && lane_abandoned(client->lane))) {
         client_gone(client, true);
@@ -254,7 +254,8 @@ static int make_way(struct clients *clients, const struct lane_offer *offer, con
     return 0;
 }
 
-/* A client that hung up is back with its lane; or that was never answered, for the worker before us died. */
+/* Takes a client up again that hung up and is back with its lane, or that got no answer because the last worker died.
+ */
 static void resume(struct client *client, const struct client_events *events, void *context)
 {
     client->events = events;
@@ -264,7 +265,7 @@ static void resume(struct client *client, const struct client_events *events, vo
         events->kept(context, 0);
 }
 
-/* The lane is new. On failure it is gone again. */
+/* Begins with a new lane. On failure the lane is gone again. */
 static int begin(struct clients *clients, struct lane *lane, int pidfd, const struct peer *peer,
                  const struct client_events *events, void *context, struct client **ret_client, const char **ret_why)
 {
@@ -311,7 +312,7 @@ int clients_attach(struct clients *clients, int fd, int pidfd, const struct peer
     struct client *before = clients->by_number[lane_number(lane)];
     if (!before)
         return begin(clients, lane, pidfd, peer, events, context, ret_client, ret_why);
-    close(pidfd); /* of the same process, as make_way saw */
+    close(pidfd); /* of the same process, as make_way checked */
     *ret_client = before;
     resume(before, events, context);
     return 0;
@@ -337,7 +338,7 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
     return 0;
 }
 
-/* ---- the keeper's answers */
+/* --------------------------------------------------------------------------------------------- the keeper's answers */
 
 static void kept(struct clients *clients, const struct keeper_message *message)
 {
@@ -352,9 +353,9 @@ static void kept(struct clients *clients, const struct keeper_message *message)
         client_gone(client, false);
     } else {
         grant(client);
-        breakers_lane_came(clients->breakers, client->lane); /* what it told before it could ring */
+        breakers_lane_came(clients->breakers, client->lane); /* counts what it told before it could ring */
     }
-    if (events) /* whose connection may have ended: then the client ends with it, and is not touched again */
+    if (events) /* its connection may have ended: then the client has ended with it, and is not touched again */
         events->kept(context, message->error);
 }
 
@@ -369,8 +370,8 @@ static void keeper_received(void *context, struct loop_connection *connection, s
         kept(context, &message);
 }
 
-/* The keeper died. The signal that PR_SET_PDEATHSIG sends comes a moment later; until then nothing may happen that
- * looks like a clean stop, or like a lane that is safe. */
+/* The keeper died. PR_SET_PDEATHSIG's signal comes a moment later. Until then nothing may happen that looks like a
+ * clean stop, or like a lane that is safe. */
 static void keeper_hung_up(void *context, struct loop_connection *connection, int error)
 {
     (void)context;
@@ -380,7 +381,7 @@ static void keeper_hung_up(void *context, struct loop_connection *connection, in
     kill(getpid(), SIGKILL);
 }
 
-/* ---- what the worker before us left */
+/* ----------------------------------------------------------------------------------- what the worker before us left */
 
 static void inherit_lane(struct clients *clients, const struct keeper_lane *held)
 {
@@ -396,7 +397,7 @@ static void inherit_lane(struct clients *clients, const struct keeper_lane *held
     }
     struct client *client = client_new(clients, held->number, held->pidfd);
     if (!client)
-        return; /* without memory nothing else works either: the process's end is not noticed */
+        return; /* without memory nothing else works either, so the end of the process would not be noticed */
     client->lane = lane;
     client->lane_id = held->lane_id;
     client->uid = held->uid;
@@ -443,7 +444,7 @@ int clients_begin(struct clients *clients, struct breakers *breakers)
         if (client->lane) {
             grant(client);
             breakers_lane_came(breakers, client->lane);
-        } else if (number <= LANES_MAX) { /* lost: its client makes another one */
+        } else if (number <= LANES_MAX) { /* lost: its client makes another lane */
             client_gone(client, true);
             continue;
         }

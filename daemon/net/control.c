@@ -12,7 +12,7 @@
 #include "protocol/report.h"
 #include "protocol/rpc.h"
 
-/* A user with connections, and its requests in the order in which they came. */
+/* A user with connections, and the user's requests in the order in which they came. */
 struct asker {
     uid_t uid;
     uint32_t connections;
@@ -24,22 +24,22 @@ struct asker {
 struct request {
     struct control_connection *connection;
     struct request *next;
-    bool too_long; /* what is here is its beginning */
+    bool too_long; /* only its beginning stands here */
     size_t size;
     uint8_t data[];
 };
 
 struct control_connection {
     struct control *control;
-    struct loop_connection *socket; /* NULL: it hung up, but asked before */
+    struct loop_connection *socket; /* NULL: it hung up, after it had asked */
     struct asker *asker;
-    size_t waiting; /* of its requests */
+    size_t waiting; /* requests that wait */
     enum { ANSWERED, AWAITS_RELOAD, AWAITS_ASIDE } awaits;
     uint32_t awaited_id;
-    bool notified; /* and nobody waits for the answer */
+    bool notified; /* no one waits for the answer */
     struct aside *aside;
     struct peer peer;
-    struct tracer_subscriber *trace; /* NULL: it did not ask for one */
+    struct tracer_subscriber *trace; /* NULL: it asked for no trace */
     struct control_connection *next, **previous;
 };
 
@@ -48,7 +48,7 @@ struct control {
     struct control_connection *connections;
     struct asker *askers;
     struct loop_timer *next; /* armed while requests wait */
-    bool drained;            /* in this iteration of the loop */
+    bool drained;            /* reports were counted in this iteration of the loop */
     struct refusals refusals;
     uint8_t packet[RPC_PACKET_MAX]; /* the response that is being sent */
 };
@@ -56,7 +56,7 @@ struct control {
 struct method {
     const char *name;
     enum config_role role;
-    unsigned must, may; /* parameters */
+    unsigned must, may; /* bits of the parameters that it must have, and may have */
     control_method_fn *run;
 };
 
@@ -81,7 +81,7 @@ static const struct method *method_find(const char *name)
     return NULL;
 }
 
-/* "name, for_ms, reason" */
+/* Lists parameters by name: "name, for_ms, reason". */
 static json_t *params_named(unsigned which)
 {
     char names[128] = "nothing";
@@ -101,7 +101,7 @@ static unsigned param_find(const char *name)
     return i;
 }
 
-/* NULL: fine. */
+/* Checks a parameter. NULL: it is valid. */
 static json_t *param_check(unsigned param, const json_t *value, struct control_request *request)
 {
     const uint64_t most = params[param].most;
@@ -227,7 +227,7 @@ static json_t *carry_out(struct control_connection *connection, const struct met
     return result;
 }
 
-/* Method and role first: they cost nothing. */
+/* Judges a request. Method and role come first, for they cost nothing. */
 static json_t *judge(struct control_connection *connection, const struct rpc_call *call, bool too_long,
                      json_t **ret_error)
 {
@@ -243,7 +243,7 @@ static json_t *judge(struct control_connection *connection, const struct rpc_cal
     return *ret_error ? NULL : carry_out(connection, method, call, ret_error);
 }
 
-/* error, result: taken. -errno: the peer cannot be answered. */
+/* Sends a response; takes error and result. -errno: the peer cannot be answered. */
 static int respond(struct control *control, struct loop_connection *socket, uint32_t id, json_t *error, json_t *result)
 {
     size_t size;
@@ -260,7 +260,7 @@ static int respond(struct control *control, struct loop_connection *socket, uint
     return sent < 0 ? sent : loop_connection_send(socket, control->packet, size, NULL, 0);
 }
 
-/* 0, or -errno when the connection cannot go on. */
+/* Answers a request. 0, or -errno when the connection cannot go on. */
 static int answer(struct control_connection *connection, const struct request *request)
 {
     struct rpc_call call;
@@ -288,7 +288,7 @@ static int answer(struct control_connection *connection, const struct request *r
     return 0;
 }
 
-/* ---- answers that come later */
+/* ------------------------------------------------------------------------------------------ answers that come later */
 
 static void answer_awaited(struct control_connection *connection, json_t *error, json_t *result)
 {
@@ -354,7 +354,7 @@ void control_reloaded(struct control *control, int error, const char *said)
     }
 }
 
-/* ---- whose request is next */
+/* -------------------------------------------------------------------------------------------- whose request is next */
 
 static struct request *take_first(struct asker *asker)
 {
@@ -377,7 +377,7 @@ static void serve_one(struct asker *asker)
         disconnect(connection);
 }
 
-/* All requests that wait came before it, so one drain is for all of them. */
+/* Carries out the first waiting request of each user. They all came before it, so that one drain serves all. */
 static void carry_out_next(void *context, struct loop_timer *timer)
 {
     struct control *control = context;
@@ -403,8 +403,8 @@ void control_drain(struct control_connection *connection)
     breakers_drain_all(control->options.breakers);
 }
 
-/* Requests that wait, and responses that the user has not read, over all connections but those that trace: they have a
- * bound of their own. */
+/* Counts waiting requests, and responses that the user has not read, over all its connections. Tracing connections have
+ * a limit of their own. */
 static size_t queued_of(const struct control *control, const struct asker *asker)
 {
     size_t queued = asker->waiting;
@@ -457,7 +457,7 @@ static void received(void *context, struct loop_connection *socket, struct loop_
     disconnect(connection);
 }
 
-/* What it asked for before is carried out. */
+/* Ends the connection; what it asked for before is still carried out. */
 static void hung_up(void *context, struct loop_connection *socket, int error)
 {
     (void)socket;

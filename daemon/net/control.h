@@ -1,7 +1,7 @@
-/* The control socket: MessagePack-RPC, one message a packet. Of a request the method is read first, then the caller's
- * role is checked, then its parameters are checked for depth and counts, unpacked, and it is carried out; nothing is
- * acknowledged that a dead tripd would forget. In an iteration of the loop each user has one request carried out, and
- * all that was reported is counted once at most. Names and parameters of methods: include/internal/rpc.h. */
+/* The control socket: MessagePack-RPC, one message a packet. Of a request the method is read first; then the caller's
+ * role is checked; then the parameters are checked for depth and counts, unpacked, and the method is carried out.
+ * Nothing is acknowledged that the next tripd would not know. In an iteration of the loop each user has one request
+ * carried out, and reports are counted once at most. Names and parameters of methods: include/internal/rpc.h. */
 #ifndef TRIPD_CONTROL_H
 #define TRIPD_CONTROL_H
 
@@ -12,10 +12,10 @@
 
 struct control;
 
-/* Reads the config file again, and applies it. 0: control_reloaded says later what came of it; -errno. */
+/* Reads the config file again and applies it. 0: control_reloaded tells the result later; else -errno. */
 typedef int control_reload_fn(void *context);
-/* --test-clock: moves the time on; timers fire in order; returns when the time is published. -EOPNOTSUPP: real clock.
- */
+/* For --test-clock: moves the time on, with timers firing in order; returns when the time is published. -EOPNOTSUPP:
+ * the clock is real. */
 typedef int control_advance_fn(void *context, uint64_t ns);
 
 struct control_options {
@@ -34,11 +34,12 @@ struct control_options {
 
 int control_new(const struct control_options *options, struct control **ret_control);
 struct control *control_free(struct control *control);
-/* said: lines, or NULL: notes, or the problems with FILE:LINE and mend. */
+/* Tells the result of a reload. said: lines, or NULL: notes, or the problems with FILE:LINE and how to mend them. */
 void control_reloaded(struct control *control, int error, const char *said);
 void control_reconfigure(struct control *control, const struct config *config);
 
-/* Takes over a connection whose first packet is this one: sets its handlers with loop_connection_start and answers. */
+/* Takes over a connection, of which this is the first packet: sets its handlers with loop_connection_start, and
+ * answers. */
 void control_connected(struct control *control, struct loop_connection *connection, const struct peer *peer,
                        struct loop_message *first);
 

@@ -76,7 +76,7 @@ static struct report_breaker view(const struct control_options *options, uint32_
                                    .limits = &segment->limits[slot]};
 }
 
-/* One cursor over slots, then patterns: an entry's report, or NULL if it is none or not wanted. */
+/* Reports the entry at the cursor, which runs over slots, then patterns. NULL: there is none, or it is not wanted. */
 static json_t *list_entry(const struct control_options *options, const char *wanted, uint64_t cursor)
 {
     const struct segment *segment = options->segment;
@@ -200,7 +200,7 @@ json_t *control_errors(const struct control_options *options, const struct contr
     return json_pack("{s:o, s:o*}", "errors", errors, "next", next);
 }
 
-/* Did an earlier page tell of the group of this breaker? */
+/* Did an earlier page report the group of this breaker? */
 static bool group_told(const struct segment *segment, uint32_t slot, uint64_t page)
 {
     const char *const name = segment_name(segment, slot);
@@ -365,7 +365,7 @@ json_t *control_trace(const struct control_options *options, const struct contro
     *ret_error = wanted ? name_check(wanted) : NULL;
     if (*ret_error)
         return NULL;
-    control_drain(request->connection); /* what was reported before belongs to before */
+    control_drain(request->connection); /* what was reported before the request counts before it */
     const int error = control_subscribe(request->connection, wanted);
     if (error < 0) {
         *ret_error = no_trace(error);
@@ -392,7 +392,7 @@ static void hit(void *context, uint32_t slot)
     hits->hits[hits->count++].slot = slot;
 }
 
-/* The breakers that a name or pattern means now; none is an error only for a name. */
+/* Finds the breakers that a name or pattern means now. Finding none is an error only for a name. */
 static int hits_find(const struct control_options *options, const char *name, struct hits *ret_hits)
 {
     struct hits hits = {.hits = calloc(options->segment->slots, sizeof(struct hit))};
@@ -414,7 +414,7 @@ static size_t hits_done(const struct hits *hits)
     return done;
 }
 
-/* Nothing is done again: an answer that was longer than a page goes on. */
+/* Is this the next page of an answer? Then nothing is done again. */
 static bool goes_on(const struct control_request *request)
 {
     return param_number(request, RPC_INDEX_AFTER) > 0;
@@ -479,7 +479,7 @@ static json_t *failure(const char *what, const char *name, int error)
     }
 }
 
-/* What came of it, or why nothing did. hits: freed. */
+/* Makes the answer: what happened to each breaker, or why nothing did. Frees the hits. */
 static json_t *answer(const struct control_options *options, const struct control_request *request, const char *what,
                       struct hits *hits, int error, json_t **ret_error)
 {
@@ -495,11 +495,11 @@ static json_t *answer(const struct control_options *options, const struct contro
     return result;
 }
 
-/* What a verb does to the breakers that it hits. */
+/* Does to one breaker what the verb says. */
 typedef int action_fn(struct breakers *breakers, uint32_t slot, const struct control_request *request);
 
-/* Of what a pattern hits, one that cannot be acted on keeps none of the others: it is skipped. That none can is an
- * error. */
+/* Acts on each breaker that a pattern means, and skips breakers that cannot be acted on. It is an error only if none
+ * can. */
 static int act_on_each(const struct control_options *options, const struct control_request *request,
                        const struct hits *hits, action_fn *action)
 {
@@ -542,7 +542,7 @@ static int reset_one(struct breakers *breakers, uint32_t slot, const struct cont
     return goes_on(request) ? 0 : breakers_reset(breakers, slot, &who);
 }
 
-/* Of the breakers named there: those whose mode goes on to decide. */
+/* Lists the breakers whose mode still decides, so that the step has no effect on them. */
 static json_t *held(const struct control_options *options, const json_t *names)
 {
     json_t *list = json_array(), *name;
@@ -568,7 +568,7 @@ json_t *control_reset(const struct control_options *options, const struct contro
     return result;
 }
 
-/* A pattern binds later breakers too, so that hitting none is no error. */
+/* Sets a mode. A pattern also binds later breakers, so that it is no error if it matches none yet. */
 static int mode_set(const struct control_options *options, const struct control_request *request, trip_mode mode,
                     const struct hits *hits)
 {
@@ -625,7 +625,7 @@ static json_t *busy(int error)
                               : rpc_error(RPC_CODE_FAILED, "%s", strerror(-error));
 }
 
-/* In a child: users and groups are looked up. */
+/* Checks a config in a child, for users and groups have to be looked up. */
 static int check_text(void *context, FILE *out)
 {
     const char *text = context;
@@ -655,7 +655,7 @@ json_t *control_config_reload(const struct control_options *options, const struc
     return NULL;
 }
 
-/* A page of YAML: whole lines, `after` and `next` count bytes. */
+/* Returns a page of YAML: whole lines; `after` and `next` count bytes. */
 static json_t *yaml_page(const char *yaml, size_t size, uint64_t after)
 {
     const size_t most = 60000;
@@ -681,7 +681,7 @@ static json_t *config_yaml(const struct config *config, uint64_t after, bool ori
     return page;
 }
 
-/* A page of JSON: `after` and `next` count entries of breakers. */
+/* Returns a page of JSON: `after` and `next` count entries of breakers. */
 static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
 {
     json_t *page = report_config(config, origins);

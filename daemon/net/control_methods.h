@@ -1,4 +1,4 @@
-/* What each method of the control socket does. control.c has checked the caller's role and the parameters before. */
+/* The methods of the control socket. control.c has checked the caller's role and the parameters. */
 #ifndef TRIPD_CONTROL_METHODS_H
 #define TRIPD_CONTROL_METHODS_H
 
@@ -13,28 +13,28 @@ struct control_connection;
 struct control_request {
     struct control_connection *connection;
     uid_t uid;
-    unsigned given; /* bits RPC_NAME .. of the parameters that came */
+    unsigned given; /* bits RPC_NAME .. of the parameters that were given */
     struct {
         const char *text; /* STRING */
         uint64_t number;  /* NUMBER */
     } params[RPC_PARAM_COUNT];
 };
 
-/* The result, or NULL with *ret_error, or NULL alone: no memory. */
+/* Carries a method out. Returns the result; NULL with *ret_error; or only NULL: no memory. */
 typedef json_t *control_method_fn(const struct control_options *options, const struct control_request *request,
                                   json_t **ret_error);
 
-/* Counts all that was reported before this request came. */
+/* Counts everything that was reported before this request. */
 void control_drain(struct control_connection *connection);
 
-/* A method that is answered later returns NULL, without an error. Each connection has one of these at a time:
- * -EALREADY. By control_reloaded: */
+/* A method that is answered later returns NULL without an error. A connection can wait for one of these at a time:
+ * -EALREADY. Waits for control_reloaded: */
 int control_await_reload(struct control_connection *connection);
-/* By the JSON that this work in a child writes; its context is not needed afterwards. */
+/* Waits for the JSON that this work writes in a child; its context is not needed afterwards. */
 int control_await_aside(struct control_connection *connection, aside_work_fn *work, void *context);
 
-/* From now on what is drained of breakers that match (NULL: of all) is sent there. -EALREADY; -EUSERS: its user may
- * have no more traces. */
+/* Sends from now on, over this connection, what is drained of breakers that match (NULL: of all). -EALREADY; -EUSERS:
+ * the user may have no more traces. */
 int control_subscribe(struct control_connection *connection, const char *pattern);
 
 #define CONTROL_METHOD_DECLARE(method, role, must, may) control_method_fn control_##method;

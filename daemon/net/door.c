@@ -25,7 +25,7 @@ struct door {
     struct refusals refusals;
 };
 
-/* The connection is somebody else's now. */
+/* Frees the visitor, whose connection now belongs to the client or control side. */
 static void visitor_free(struct visitor *visitor)
 {
     *visitor->previous = visitor->next;
@@ -53,14 +53,14 @@ static void hung_up(void *context, struct loop_connection *connection, int error
     visitor_free(context);
 }
 
-/* Connections that this user may have; 0: it has no role that needs more than a stranger's. */
+/* Returns how many connections this user may have; 0: it may not report, and counts as a stranger. */
 static uint32_t room_of(const struct door_options *options, const struct peer *peer)
 {
     const bool reports = config_allows(options->config, CONFIG_REPORT, peer->uid, peer->groups, peer->group_count);
     return reports ? CALLERS_SHARE * options->config->limits.max_lanes : 0;
 }
 
-/* Who may not report has no lane to send. */
+/* Lets a connection in. A user who may not report has no lane to send: its descriptors are refused. */
 static int come_in(struct door *door, struct loop_connection *connection, const struct peer *peer)
 {
     struct caller *caller;

@@ -1,6 +1,6 @@
-/* The door: accepts connections, learns from the kernel who came, closes those of users who have as many as they may
- * have (callers.h), and hands each on by the first byte of its first packet: clients to attach.h, tools to control.h.
- */
+/* The door: accepts connections, learns from the kernel which user came, closes those of users who have as many as they
+ * may have (callers.h), and hands each on by the first byte of its first packet: clients to attach.h, tools to
+ * control.h. */
 #ifndef TRIPD_DOOR_H
 #define TRIPD_DOOR_H
 

@@ -61,7 +61,7 @@ int listener_make(const char *path, int *ret_fd)
     const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    /* The mode before listening: nobody is refused for a moment by the umask's. */
+    /* The mode is set before listening, so that the umask's mode refuses nobody for a moment. */
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
         listen(fd, BACKLOG) < 0) {
         error = -errno;

@@ -26,7 +26,7 @@ int peer_of(int fd, struct peer *ret_peer)
         const size_t count = size / sizeof(gid_t);
         memcpy(&peer.groups[1], more, count * sizeof(gid_t));
         peer.group_count += count;
-    } else if (errno != ERANGE) { /* ERANGE: in more groups than we hold; the primary one stands alone */
+    } else if (errno != ERANGE) { /* ERANGE: it is in more groups than fit here, and only the primary one counts */
         return -errno;
     }
     *ret_peer = peer;
@@ -43,7 +43,7 @@ int peer_pidfd(int fd, int *ret_pidfd)
     return 0;
 }
 
-/* The value of `Pid:` in the descriptor's fdinfo; false if it has none. */
+/* Reads `Pid:` from the descriptor's fdinfo. False: there is none. */
 static bool fdinfo_pid(int fd, long *ret_pid)
 {
     char path[64], text[1024];
@@ -73,7 +73,8 @@ int peer_pidfd_check(int pidfd, pid_t pid)
     return found == pid && pid > 0 ? 0 : -EPERM;
 }
 
-/* The kernel writes the name of a process on one line, whatever it is. */
+/* Does the process's status have this line? The kernel keeps the name of a process on one line, so it cannot forge
+ * another. */
 static bool status_says(long pid, const char *what)
 {
     char path[64], *line = NULL;
@@ -89,7 +90,7 @@ static bool status_says(long pid, const char *what)
     return says;
 }
 
-/* The number is the process's as long as it is there: so it is looked for last. */
+/* The pidfd is checked last, for the number belongs to the process only while that is there. */
 bool peer_dumps_core(int pidfd)
 {
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};

@@ -1,4 +1,4 @@
-/* Who is at the other end of a connection: as the kernel says, never as the peer does. */
+/* Identifies the peer of a connection: by what the kernel says, never by what the peer says. */
 #ifndef TRIPD_PEER_H
 #define TRIPD_PEER_H
 
@@ -15,15 +15,15 @@ struct peer {
     size_t group_count;
 };
 
-/* SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. 0 or -errno. */
+/* Reads SO_PEERCRED and SO_PEERGROUPS of a connected Unix socket. 0 or -errno. */
 int peer_of(int fd, struct peer *ret_peer);
 
-/* A pidfd of the process that connected (SO_PEERPIDFD, Linux 6.5), CLOEXEC. -ENOPROTOOPT: this kernel has none. */
+/* Gets a pidfd of the process that connected (SO_PEERPIDFD, Linux 6.5), CLOEXEC. -ENOPROTOOPT: this kernel has none. */
 int peer_pidfd(int fd, int *ret_pidfd);
-/* Is this descriptor, which a peer sent, the pidfd of the process that the kernel calls `pid`, and does it live?
- * -EINVAL: no pidfd, -EPERM: of another process, -ESRCH: of one that is gone. */
+/* Is this descriptor, which a peer sent, the pidfd of the living process that the kernel calls `pid`? -EINVAL: it is no
+ * pidfd; -EPERM: it is another process's; -ESRCH: the process is gone. */
 int peer_pidfd_check(int pidfd, pid_t pid);
-/* Does its process write a core dump? Then no thread of it returns to its program. False also where /proc does not show
+/* Is the process writing a core dump? Then no thread of it returns to its program. False also where /proc does not show
  * the process (hidepid, ProtectProc=). */
 bool peer_dumps_core(int pidfd);
 

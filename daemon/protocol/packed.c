@@ -6,11 +6,11 @@
 
 /* ------------------------------------------------------------------------------------------- bounds, byte by byte */
 
-/* What stands at the beginning of a value. */
+/* The first bytes of a value, decoded. */
 struct head {
     size_t size;     /* bytes of the head itself, with lengths */
-    uint64_t bytes;  /* payload that follows */
-    uint64_t values; /* values that follow: elements, keys and their values */
+    uint64_t bytes;  /* payload bytes that follow the head */
+    uint64_t values; /* values that follow the head: elements, or keys and their values */
 };
 
 static uint64_t big_endian(const uint8_t *data, size_t bytes)
@@ -23,7 +23,7 @@ static uint64_t big_endian(const uint8_t *data, size_t bytes)
 
 enum head_form { HEAD_NEVER, HEAD_PLAIN, HEAD_BYTES, HEAD_VALUES, HEAD_PAIRS };
 
-/* 0xc0 to 0xdf: form, bytes of its length field, bytes that always follow that. */
+/* The heads 0xc0 to 0xdf: form, bytes of the length field, bytes that always follow that field. */
 static const struct {
     uint8_t form, length_bytes, extra;
 } heads[32] = {
@@ -82,7 +82,7 @@ int packed_array(const uint8_t *data, size_t size, size_t *ret_count, size_t *re
 
 int packed_bounds_check(const uint8_t *data, size_t size, size_t most, size_t *ret_used, const char **ret_why)
 {
-    uint64_t pending[PACKED_DEPTH_MAX + 1] = {1}; /* values still to come, by depth */
+    uint64_t pending[PACKED_DEPTH_MAX + 1] = {1}; /* values still to come, at each depth */
     size_t at = 0, values = 0, depth = 0;
 
     for (;;) {
@@ -117,7 +117,7 @@ int packed_bounds_check(const uint8_t *data, size_t size, size_t most, size_t *r
 
 static int json_of(const msgpack_object *object, json_t **ret_json, const char **ret_why);
 
-/* NULL: it has a NUL byte. An empty one may have no address. */
+/* Returns the text of a string. NULL: it holds a NUL byte. An empty string may have no address. */
 static const char *text_of(const msgpack_object_str *string)
 {
     const char *text = string->size ? string->ptr : "";
@@ -182,7 +182,7 @@ static int map_of(const msgpack_object *object, json_t **ret_json, const char **
     return 0;
 }
 
-/* Recursion is bounded by PACKED_DEPTH_MAX: packed_bounds_check came first. */
+/* Recursion is bounded by PACKED_DEPTH_MAX, for packed_bounds_check came first. */
 static int json_of(const msgpack_object *object, json_t **ret_json, const char **ret_why)
 {
     switch (object->type) {
@@ -290,7 +290,7 @@ static int pack_map(msgpack_packer *packer, const json_t *map)
     return 0;
 }
 
-/* NULL is nil. -1: the buffer is full. */
+/* Packs a tree; NULL in it is nil. -1: the buffer is full. */
 static int pack_json(msgpack_packer *packer, const json_t *json)
 {
     if (!json)

@@ -9,22 +9,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACKED_DEPTH_MAX  12    /* maps and arrays within each other */
+#define PACKED_DEPTH_MAX  12    /* how deep maps and arrays may nest */
 #define PACKED_VALUES_MAX 16384 /* values in a message, keys included */
 
-/* The value at the beginning of the data: no deeper than PACKED_DEPTH_MAX, of `most` values at most, each count and
- * length within the bytes that are there. 0, or -EBADMSG with a sentence in *ret_why. Allocates nothing. */
+/* Checks the value at the beginning of the data: no deeper than PACKED_DEPTH_MAX, of at most `most` values, each count
+ * and length within the bytes that there are. 0, or -EBADMSG with a sentence in *ret_why. Allocates nothing. */
 int packed_bounds_check(const uint8_t *data, size_t size, size_t most, size_t *ret_used, const char **ret_why);
 
-/* That value: nil, booleans, numbers, strings without NUL, arrays, maps with string keys, each once. 0, -EBADMSG,
- * -ENOMEM. */
+/* Reads the value at the beginning of the data: nil, booleans, numbers, strings without NUL, arrays, and maps with
+ * string keys, each key once. 0, -EBADMSG, -ENOMEM. */
 int packed_read(const uint8_t *data, size_t size, size_t most, json_t **ret_value, size_t *ret_used,
                 const char **ret_why);
 
-/* The head of an array alone: how many values follow it. */
+/* Reads only the head of an array: how many values follow it. */
 int packed_array(const uint8_t *data, size_t size, size_t *ret_count, size_t *ret_used, const char **ret_why);
 
-/* NULL within the tree is nil. -EMSGSIZE: it needs more room. */
+/* Writes a tree; NULL in it becomes nil. -EMSGSIZE: it needs more room. */
 int packed_write(uint8_t *data, size_t room, const json_t *value, size_t *ret_size);
 
 #endif

@@ -18,7 +18,7 @@ static const char *const daemon_names[] = {REPORT_DAEMONS(REPORT_NAME)};
 json_t *report_text(const char *from, size_t size)
 {
     char clean[1024];
-    clean[0] = '\0'; /* gcc sees that it is read where length is 0 */
+    clean[0] = '\0'; /* gcc wants it set, for it does not see that a length of 0 is never read */
     const size_t length = strnlen(from, size < sizeof(clean) ? size : sizeof(clean));
     memcpy(clean, from, length);
     printable_make(clean, length);
@@ -45,7 +45,7 @@ static json_t *rate(int32_t permille)
     return permille < 0 ? json_null() : json_real(permille / 10.0);
 }
 
-/* null: clients do not time each call, so nobody knows how many were slow. */
+/* A count of slow calls. null: clients do not time each call, so nobody knows how many were slow. */
 static json_t *slow(const struct report_breaker *breaker, uint64_t count)
 {
     return policy_times_calls(breaker->policy) ? number(count) : json_null();
@@ -62,7 +62,7 @@ static json_t *window(const struct report_breaker *breaker)
                      "slow_rate", rate(timed ? core_slow_rate_permille(core) : -1));
 }
 
-/* Whose mode is in force: as policy_mode_of, which says only which. MODE_OWNER_COUNT: nobody's. */
+/* Returns the owner of the mode in force; policy_mode_of tells only the mode. MODE_OWNER_COUNT: no mode is set. */
 static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t now_ms)
 {
     for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
@@ -73,7 +73,7 @@ static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t
     return MODE_OWNER_COUNT;
 }
 
-/* Permits that stand armed. */
+/* Returns how many permits are armed. */
 static uint32_t permits_armed(const struct report_breaker *breaker)
 {
     if (word_state(breaker->word) != WORD_HALF_OPEN)
@@ -82,7 +82,7 @@ static uint32_t permits_armed(const struct report_breaker *breaker)
     return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
 }
 
-/* A mode that freezes the state grants none. */
+/* Returns how many permits a caller could take: none in a mode that freezes the state. */
 static uint32_t permits_free(const struct report_breaker *breaker)
 {
     uint64_t until_ms;
@@ -90,7 +90,7 @@ static uint32_t permits_free(const struct report_breaker *breaker)
     return mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED ? 0 : permits_armed(breaker);
 }
 
-/* What is admitted on the way back, and until when; null: the state is another one. */
+/* The share of calls that a ramp admits, and when it ends; null: the breaker is not ramping. */
 static json_t *ramp(const struct report_breaker *breaker)
 {
     const uint64_t end = breaker->policy->ramp_end;
@@ -102,7 +102,8 @@ static json_t *ramp(const struct report_breaker *breaker)
                          : json_null());
 }
 
-/* Until the state admits a call. While no tripd frees permits, clients wait for the last lease: the word's deadline. */
+/* Returns the time until the state admits a call. Without a running tripd nobody frees permits: clients wait for the
+ * last lease, which is the word's deadline. */
 static uint64_t state_wait_ms(const struct report_breaker *breaker)
 {
     const bool frees = word_state(breaker->word) == WORD_HALF_OPEN && breaker->daemon == REPORT_RUNNING;
@@ -112,20 +113,20 @@ static uint64_t state_wait_ms(const struct report_breaker *breaker)
                                                    : word_wait_ms(breaker->word, breaker->now_ms);
 }
 
-/* Until a call may be admitted: null where only an operator ends it. */
+/* Tells when a call may be admitted again. null: only an operator can end the mode. */
 static json_t *retry_after(const struct report_breaker *breaker)
 {
     const uint64_t after_ms = policy_retry_after_ms(breaker->policy->modes, breaker->now_ms, state_wait_ms(breaker));
     return after_ms == UINT64_MAX ? json_null() : number(after_ms);
 }
 
-/* Who set the mode, where it was a person. */
+/* Tells which user set the mode, if a person did. */
 static json_t *mode_uid(const struct report_breaker *breaker, enum mode_owner owner)
 {
     return owner == MODE_OWNER_OPERATOR ? number(breaker->detail->modes[owner].uid) : json_null();
 }
 
-/* Beside a relapse: which condition held. NULL, and so no key: it was none. */
+/* Names the condition that held at a relapse. NULL, so that the key is left out: it was no relapse. */
 static json_t *condition(uint8_t held)
 {
     return held == TRIP_REASON_NONE ? NULL : json_string(NAME_OF(reason_names, held));
@@ -189,7 +190,7 @@ static json_t *totals(const struct report_breaker *breaker)
                      denials(sums->denied));
 }
 
-/* Of this half-open. */
+/* The probes of this half-open state. */
 static json_t *probes(const struct report_breaker *breaker)
 {
     const struct core_head *const core = breaker->core;
@@ -197,7 +198,7 @@ static json_t *probes(const struct report_breaker *breaker)
                      "slow", slow(breaker, core->probe_slow), "needed", number(core->probes_needed));
 }
 
-/* The stay that lasts is part of it. */
+/* Returns the time spent in a state, the present stay included. */
 static uint64_t state_ms(const struct report_breaker *breaker, enum trip_state state)
 {
     const struct core_head *const core = breaker->core;
@@ -246,7 +247,7 @@ static json_t *modes(const struct report_breaker *breaker)
     return list;
 }
 
-/* null: no calls, or so long that no bucket holds them with those that took as long. */
+/* A quantile in ms. null: there were no calls, or it lies in the last bucket, which has no upper end. */
 static json_t *quantile(const uint64_t counts[LATENCY_BUCKETS], uint32_t permille)
 {
     const uint32_t bucket = latency_quantile_bucket(counts, permille);
@@ -259,13 +260,14 @@ json_t *report_latency(const uint64_t counts[LATENCY_BUCKETS])
                      "p95_ms", quantile(counts, 950), "p99_ms", quantile(counts, 990));
 }
 
-/* One call in how many is timed now; null: each. */
+/* Of how many calls clients time one now; null: they time each. */
 static json_t *latency_sampled(const struct report_breaker *breaker)
 {
     return policy_times_calls(breaker->policy) ? json_null() : number(SAMPLED_ONE_IN);
 }
 
-/* Of the word's generation where it has one, else the newer: what the next closed word will be judged by. */
+/* Returns the judge word of the state word's generation, or if the state has no streak the newer one: the next closed
+ * word will be judged by it. */
 static uint64_t judge_of(const struct policy_slot *policy, uint64_t word)
 {
     if (word_counts_streak(word))
@@ -274,7 +276,7 @@ static uint64_t judge_of(const struct policy_slot *policy, uint64_t word)
     return policy->judge[ahead != 0 && ahead < 0x8000];
 }
 
-/* What clients judge by now; the config has the rest (`config show`). */
+/* The settings by which clients judge now; `config show` has the rest. */
 static json_t *settings(const struct report_breaker *breaker)
 {
     const struct policy_slot *policy = breaker->policy;
@@ -384,7 +386,7 @@ static json_t *breaker_counts(const struct report_instance *instance)
     return counts;
 }
 
-/* By what clients of the real clock time calls. */
+/* Names the clock by which clients of the real clock time calls. */
 static const char *timer(const struct segment_header *header)
 {
     const struct tsc_line *const tsc = &header->tsc;
@@ -428,13 +430,14 @@ json_t *report_status(const struct report_instance *instance)
 
 /* --------------------------------------------------------------------------------------------------------- a trace */
 
-/* NULL: 0, and left out. */
+/* A number. NULL, so that the key is left out: it is 0. */
 static json_t *number_or_nothing(uint64_t value)
 {
     return value ? number(value) : NULL;
 }
 
-/* A timeout's error is one, and any other failure's is unknown, unless it says otherwise. */
+/* The error type of a traced outcome. NULL, so that the key is left out, where the outcome implies it: TIMEOUT for a
+ * timeout, UNKNOWN for another failure. */
 static json_t *error_or_nothing(const struct traced *step)
 {
     const trip_error_type plain = step->outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;

@@ -15,7 +15,8 @@
 #include "core/tracer.h"
 #include "internal/layout.h"
 
-/* DEAD: it was not stopped, and nobody listens at its socket; the segment alone does not tell it from STALLED. */
+/* What is known of tripd. DEAD: it was not stopped, and nobody listens at its socket; the segment alone cannot tell
+ * DEAD from STALLED. */
 #define REPORT_DAEMONS(X) \
     X(RUNNING, "running") \
     X(STALLED, "stalled") \
@@ -34,24 +35,26 @@ struct report_breaker {
     uint64_t now_ms;
     const struct limits_shown *limits;
     const uint64_t *latency;          /* calls by latency bucket; for report_show alone */
-    const struct error_record *error; /* the last error's; NULL: it is overwritten. For report_show alone */
-    enum report_daemon daemon; /* without a running one clients may have moved the state since: `word` is a guess */
-    uint64_t as_of_ms;         /* since when it is one; 0: it is certain */
+    const struct error_record *error; /* the last error's record, for report_show alone; NULL: it is overwritten */
+    enum report_daemon
+        daemon;        /* if tripd is not running, clients may have moved the state since, and `word` is a guess */
+    uint64_t as_of_ms; /* since when `word` is a guess; 0: it is certain */
 };
 
-/* A line of `list`: what an operator looks at first. */
+/* A line of `list`: what operators look at first. */
 json_t *report_line(const struct report_breaker *breaker);
-/* Which mode holds it, and by whom; NULL: it is in mode auto. */
+/* The breaker's mode and its owner. NULL: it is in mode auto. */
 json_t *report_mode(const struct report_breaker *breaker);
-/* The line, and everything else: `show`. */
+/* The answer to `show`: the line, and everything else. */
 json_t *report_show(const struct report_breaker *breaker);
 
-/* A mode that binds breakers by pattern, also those to come. */
+/* A mode that binds breakers by a pattern, also breakers to come. */
 json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
 json_t *report_transition(const struct transition *transition);
 json_t *report_client(uint32_t lane, const struct client_slot *client);
 
-/* This boot's CLOCK_MONOTONIC and id; a segment of another boot, or a copy from another machine, has no tripd here. */
+/* Tells the state of tripd from its segment's header and from this boot's CLOCK_MONOTONIC and id. A segment of another
+ * boot, or a copy from another machine, has no tripd here. */
 enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns,
                                        const uint8_t boot_id[16]);
 
@@ -63,19 +66,19 @@ struct report_instance {
     uint32_t states[TRIP_STATE_COUNT]; /* breakers by state */
     uint32_t moded;                    /* breakers whose mode is not auto */
     uint32_t clients;
-    uint64_t lost; /* their outcomes that found no meter */
+    uint64_t lost; /* outcomes of its clients that found no meter */
 };
-/* Counts a breaker in states and moded. word: from the mirror. */
+/* Counts a breaker in `states` and `moded`. word: from the mirror. */
 void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word);
 void report_count_client(struct report_instance *instance, const struct client_slot *client);
 json_t *report_status(const struct report_instance *instance);
-/* Of `status`, where tripd answers: who does not take part, and why, the latest first. */
+/* For `status` of a running tripd: which users cannot take part, and why, the latest first. */
 json_t *report_refusals(const struct refusals *refusals);
 
-/* {"steps", "lost"}: each step is a line of a trace, as tools/trace_step.h reads it. */
+/* Returns {"steps", "lost"}. Each step is a line of a trace, as tools/trace_step.h reads it. */
 json_t *report_trace(const struct tracer_batch *batch);
 
-/* Lines of text as a list, the first 30,000 bytes of them. NULL: no lines. */
+/* Returns lines of text as a list, of at most the first 30,000 bytes. NULL: there are no lines. */
 json_t *report_lines(const char *text);
 
 #endif

@@ -7,14 +7,14 @@
 
 #define LEVELS_MAX 8
 
-/* The maps and lists that were begun and not ended: levels[0] is what becomes of it all. */
+/* The maps and lists that are begun and not ended; levels[0] is the outermost. */
 struct tree {
     json_t *levels[LEVELS_MAX];
     size_t depth; /* levels in use */
-    bool broken;  /* no memory, or deeper than any config */
+    bool broken;  /* there was no memory, or the config is deeper than any can be */
 };
 
-/* value: taken. */
+/* Puts a value into the innermost map or list. Takes the value. */
 static void put(struct tree *tree, const char *key, json_t *value)
 {
     json_t *into = tree->depth > 0 ? tree->levels[tree->depth - 1] : NULL;
@@ -29,7 +29,7 @@ static void begin(struct tree *tree, const char *key, json_t *value)
     if (!value || tree->depth == LEVELS_MAX)
         tree->broken = true;
     if (!tree->broken)
-        tree->levels[tree->depth++] = value; /* borrowed from the one before, but for the outermost */
+        tree->levels[tree->depth++] = value; /* borrowed from the level before, except for the outermost */
 }
 
 static void map_begin(void *context, const char *key, size_t count)
@@ -131,7 +131,7 @@ static void add_note(void *context, const char *file, size_t line, const char *w
     add_finding(json_object_get(context, "notes"), file, line, what);
 }
 
-/* findings: taken. */
+/* Returns the findings, or NULL if there was an error. Takes the findings. */
 static json_t *checked(json_t *findings, int error)
 {
     if (error != -ENOMEM && json_object_set_new(findings, "ok", json_boolean(error == 0)) == 0)

@@ -1,5 +1,4 @@
-/* The config as a JSON tree, all defaults filled in, which is what `config show --json` prints, and what is wrong with
- * one. */
+/* The config as a JSON tree with all defaults filled in, as `config show --json` prints it, and a config's problems. */
 #ifndef TRIPD_REPORT_CONFIG_H
 #define TRIPD_REPORT_CONFIG_H
 
@@ -7,13 +6,13 @@
 
 #include "config/config.h"
 
-/* origins: with where each setting was said. NULL: no memory. */
+/* The whole config. origins: also says where each setting was said. NULL: no memory. */
 json_t *report_config(const struct config *config, bool origins);
-/* An entry alone. */
+/* One entry alone. */
 json_t *report_settings(const struct breaker_settings *settings);
 
-/* What `config check --json` says of a file and its drop-ins, or of a text: {"ok", "problems", "notes"}, each of these
- * lists of {"file", "line", "message"}. NULL: no memory. */
+/* The answer of `config check --json` for a file and its drop-ins, or for a text: {"ok", "problems", "notes"}; the last
+ * two are lists of {"file", "line", "message"}. NULL: no memory. */
 json_t *report_check(const char *path);
 json_t *report_check_text(const char *text, size_t length, const char *name);
 

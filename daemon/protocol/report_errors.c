@@ -35,7 +35,7 @@ static json_t *cuts(unsigned cut)
     return list;
 }
 
-/* The context as a map, of the pairs that are whole: the segment may be damaged. */
+/* The context as a map of the pairs that are whole, for the segment may be damaged. */
 static json_t *context(const struct error_record *record)
 {
     json_t *pairs = json_object();
@@ -146,7 +146,7 @@ static bool listed(const json_t *list, const char *name, size_t length)
     return false;
 }
 
-/* wanted: it was asked for by its name. */
+/* Adds an entity's analysis to the list. wanted: the caller asked for it by its name. */
 static void add(json_t *list, const struct report_correlation *correlation, enum error_scope scope, const char *name,
                 size_t length, bool wanted)
 {

@@ -1,14 +1,14 @@
-/* Errors as people and programs are shown them: records, and what they have in common. */
+/* Errors as JSON for people and programs: records, and what errors have in common. */
 #ifndef TRIPD_REPORT_ERRORS_H
 #define TRIPD_REPORT_ERRORS_H
 
 #include "core/correlation.h"
 #include "protocol/report.h"
 
-/* {type: n} for the types that have any. */
+/* Counts by type, {type: n}, for the types that occurred. */
 json_t *report_errors_by_type(const uint64_t errors[TRIP_ERROR_TYPE_COUNT]);
 
-/* A record; its texts are cleaned. */
+/* One record, with its texts cleaned. */
 json_t *report_error(const struct error_record *record);
 
 /* Selects records by what they hold; a NULL selects any. */
@@ -27,10 +27,10 @@ struct report_correlation {
     uint64_t now_ns;
 };
 
-/* {"as_of_ms", "window_ms", "host", "groups": [], "breakers": []}, the last two empty. */
+/* Begins an answer: {"as_of_ms", "window_ms", "host", "groups": [], "breakers": []}, the last two empty. */
 json_t *report_analyses(const struct report_correlation *correlation);
-/* Adds the breaker of this name, and (groups) its group if it is not there yet. One without errors in the window is
- * left out unless it is what was asked for. wanted: a name, a pattern or a group; NULL: all are. */
+/* Adds the breaker of this name, and with `groups` its group if it is not there yet. A breaker without errors in the
+ * window is left out, unless it was asked for by name. wanted: a name, a pattern or a group; NULL: all. */
 void report_analyses_add(json_t *analyses, const struct report_correlation *correlation, const char *name,
                          const char *wanted, bool groups);
 

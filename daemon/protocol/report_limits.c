@@ -1,5 +1,5 @@
-/* A breaker's limits, and what they let through: as configured from the policy, as taken from what tripd shows, and
- * what was rejected from the totals. */
+/* A breaker's limits as JSON: as configured, from the policy; how much is taken, from limits_shown; what was rejected,
+ * from the totals. */
 #include "internal/policy.h"
 #include "protocol/report_parts.h"
 
@@ -47,7 +47,7 @@ static json_t *throttle(const struct report_breaker *breaker)
                      rejected(breaker, TRIP_DENY_SHED));
 }
 
-/* Retries are whoever's who asks for them: never off. */
+/* Retries and their budget: never null, for any caller may ask for retries. */
 static json_t *retry(const struct report_breaker *breaker)
 {
     return json_pack("{s:o, s:o, s:o}", "budget_tokens", number(breaker->limits->budget / BUDGET_TOKEN), "retries",

@@ -64,7 +64,7 @@ static int call_of(const json_t *method, json_t *params, struct rpc_message *mes
     return 0;
 }
 
-/* nil or a map */
+/* Reads an answer: nil or a map. */
 static int answer_of(json_t *value, json_t **ret_json, const char **ret_why)
 {
     if (json_is_null(value))
@@ -77,7 +77,7 @@ static int answer_of(json_t *value, json_t **ret_json, const char **ret_why)
 
 static int message_of(const json_t *array, struct rpc_message *message, const char **ret_why)
 {
-    const size_t count = json_array_size(array); /* 0 for what is no array */
+    const size_t count = json_array_size(array); /* 0 if it is no array */
     const json_t *kind = json_array_get(array, 0);
     json_t *second = json_array_get(array, 1), *third = json_array_get(array, 2), *fourth = json_array_get(array, 3);
     int error;
@@ -119,9 +119,9 @@ int rpc_read(const uint8_t *data, size_t size, struct rpc_message *ret_message, 
     return error;
 }
 
-/* ---- a call, its parameters last */
+/* -------------------------------------------------------------------------------------- a call, its parameters last */
 
-/* The number or string that comes next: one value alone. */
+/* Reads the next value, which has to be a number or a string. */
 static int next_value(const uint8_t **data, size_t *left, json_t **ret_value, const char **ret_why)
 {
     size_t used;

@@ -8,21 +8,22 @@
 
 struct commons {
     struct commons_header *header;
-    uint8_t *words, *permits, *limits, *tickets; /* strides as made: fixed in tripd */
-    uint32_t slots;                              /* of breakers: those that have memory, but for their tickets */
+    uint8_t *words, *permits, *limits, *tickets; /* the strides are fixed in tripd */
+    uint32_t slots;                              /* breakers that have memory, but for their tickets */
     uint64_t commons_id;
     size_t size;
     int fd;
 };
 
-/* A new memfd, sealed. Of it only the header has memory. */
+/* Makes a new sealed memfd. Only its header has memory. */
 int commons_make(int *ret_fd);
-/* Maps one that was made by commons_make: seals and exact size are checked first, and the id is taken from the memfd's
- * name, which nobody can change. -EINVAL: not such a memfd. The descriptor stays the caller's. */
+/* Maps a memfd that commons_make made. Checks its seals and exact size first, and takes the id from the memfd's name,
+ * which nobody can change. -EINVAL: it is not such a memfd. The descriptor stays the caller's. */
 int commons_map(int fd, struct commons **ret_commons);
 struct commons *commons_unmap(struct commons *commons);
-/* Memory for the breakers [0, slots), and for one's tickets, before anybody is told of them: a client's access to a
- * page that is not there takes it from the client's account, and may be a SIGBUS. -ENOSPC, -ENOMEM: as before. */
+/* Reserve memory for the breakers [0, slots), or for one breaker's tickets, before any client is told of them: a client
+ * that touches a missing page pays for it from its own account, or gets a SIGBUS. -ENOSPC, -ENOMEM: nothing has
+ * changed. */
 int commons_reserve(struct commons *commons, uint32_t slots);
 int commons_reserve_tickets(const struct commons *commons, uint32_t slot);
 

@@ -1,4 +1,4 @@
-/* What the segment keeps of errors: the last records, and the rows that are analysed (internal/error_rows.h). */
+/* The errors that the segment keeps: the last records, and the rows that are analysed (internal/error_rows.h). */
 #include "segment/segment.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ static void store(uint64_t *word, uint64_t value)
 
 /* ----------------------------------------------------------------------------------------------------- settings */
 
-/* A record whose place is beyond the new end is shown no more. One that stays is found by its sequence, whatever its
- * place. */
+/* Forgets records whose place is beyond the new end. A record that stays is found by its sequence, whatever its place.
+ */
 static void forget_records_beyond(struct segment *segment, uint64_t end)
 {
     for (uint64_t place = end; place < segment->header->error_records; place++)
@@ -57,7 +57,7 @@ void segment_error(struct segment *segment, const struct error_record *what)
 {
     struct correlation_shown *const shown = segment->correlation;
     const uint32_t places = segment->header->error_records;
-    if (places == 0) /* there was no memory for any */
+    if (places == 0) /* there was no memory for any record */
         return;
     struct error_record *const place = &segment->errors[shown->next % places];
     struct error_record record = *what;
@@ -76,8 +76,8 @@ void segment_errors_untexted(struct segment *segment, uint64_t n)
 
 /* --------------------------------------------------------------------------------------------------------- rows */
 
-/* The row with this key; else one that is to have it: never used, or with nothing left in the window. NULL: there is
- * none. */
+/* Finds the row with this key, or else a row to give it: one never used, or with no error left in the window. NULL:
+ * there is none. */
 static struct error_row *row_for(struct segment *segment, uint64_t key, uint64_t now_ns)
 {
     struct error_row *free_row = NULL;
@@ -99,7 +99,7 @@ static void row_count(struct segment *segment, uint64_t key, uint64_t at_ns, uin
         store(&shown->uncounted, shown->uncounted + n);
         return;
     }
-    const uint32_t sequence = row->sequence | 1; /* odd already, where a worker died here */
+    const uint32_t sequence = row->sequence | 1; /* odd already, if a worker died here */
     struct error_row next = row->key == key ? *row : (struct error_row){.key = key};
     error_row_add(&next, shown->window_ns, at_ns, n);
     next.sequence = sequence;

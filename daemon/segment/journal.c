@@ -35,7 +35,7 @@ bool segment_never_called(const struct segment *segment, uint32_t slot)
     return memcmp(&head->totals, &none, sizeof(none)) == 0;
 }
 
-/* The image that is not in force, for writing. */
+/* Returns the image that is not in force, for writing. */
 static struct core_state *begin_image(struct segment *segment, uint32_t slot)
 {
     segment->journal->mark_count = 0;
@@ -81,12 +81,12 @@ static struct journal_mark *pending_place(struct segment *segment, const struct 
         if (place->lane_id == 0 && !free_place)
             free_place = place;
     }
-    /* Full of lanes that never came back, as those that died with tripd: one after the other gives way, the oldest
-     * first, and would count that meter twice if it did come back. */
+    /* The table is full of marks of lanes that never came back, such as lanes that died with tripd. They give way one
+     * after the other, the oldest first; if such a lane did come back, that meter would be counted twice. */
     return free_place ? free_place : &segment->pending[segment->journal->pending_next++ % PENDING_MARKS];
 }
 
-/* Doing it again after a kill finds the same place, for lane_id is set last. */
+/* Adds a mark to the pending table. Done again after a kill, it finds the same place, for lane_id is set last. */
 static void pending_add(struct segment *segment, const struct journal_mark *mark)
 {
     struct journal_mark *place = pending_place(segment, mark);
@@ -105,7 +105,7 @@ void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id)
         struct journal_mark *place = &segment->pending[i];
         if (!same_lane(place, uid, lane_id) || !segment->store_mark(segment->store_context, place))
             continue;
-        /* Only now: killed before, the next worker stores the same mark again. */
+        /* last: a worker killed before this stores the same mark again */
         step_done();
         __atomic_store_n(&place->lane_id, 0, __ATOMIC_RELEASE);
     }
@@ -113,7 +113,7 @@ void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id)
 
 /* -------------------------------------------------------------------------------------------------- the commit */
 
-/* Steps 3 and 4 of the transaction that stands in the journal; done twice they are the same as once. */
+/* Does steps 3 and 4 of the transaction in the journal. Doing them twice has the same effect as once. */
 static void carry_out(struct segment *segment)
 {
     struct journal *journal = segment->journal;
@@ -143,8 +143,8 @@ void segment_commit(struct segment *segment)
         return;
     segment->transaction = 0;
     journal->commits = core_at(segment, slot)->commits + 1;
-    /* The commit. Image, marks and `commits` stand before it: killed until here nothing has happened, killed from here
-     * on segment_recover carries it out. */
+    /* The commit. Image, marks and `commits` are stored before it. A kill before this store leaves everything as it
+     * was; after a kill from here on, segment_recover carries the transaction out. */
     __atomic_store_n(&journal->state, (uint64_t)slot + 1, __ATOMIC_RELEASE);
     step_done();
     carry_out(segment);
@@ -152,7 +152,7 @@ void segment_commit(struct segment *segment)
 
 void segment_core_clear(struct segment *segment, uint32_t slot)
 {
-    /* Never committed: still the zeros that it was made of, and its pages not yet ours. */
+    /* nothing was ever committed: the slot is still all zeros, and its pages have no memory yet */
     if (core_at(segment, slot)->commits == 0)
         return;
     memset(begin_image(segment, slot), 0, sizeof(struct core_state));

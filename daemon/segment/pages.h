@@ -1,5 +1,4 @@
-/* Memory of sparse files: a page that tmpfs cannot give when it is first touched is a SIGBUS, so pages are reserved
- * before. */
+/* Memory of sparse files. Touching a page for which tmpfs has no memory is a SIGBUS, so pages are reserved first. */
 #ifndef TRIPD_PAGES_H
 #define TRIPD_PAGES_H
 
@@ -7,9 +6,9 @@
 
 #include "internal/layout.h"
 
-/* The pages of bytes [begin, end) have memory after this, those that had some keep it. -ENOSPC, -ENOMEM. */
+/* Reserves the pages of bytes [begin, end); pages that have memory keep it. -ENOSPC, -ENOMEM. */
 int pages_reserve(int fd, uint64_t begin, uint64_t end);
-/* Those of a section's entries [first, end). */
+/* Reserves the pages of a section's entries [first, end). */
 int pages_reserve_entries(int fd, const struct section *section, uint32_t first, uint32_t end);
 
 #endif

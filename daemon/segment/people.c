@@ -1,4 +1,4 @@
-/* What the segment keeps for people: the last transitions, who is attached, which patterns bind. */
+/* The parts of the segment that are for people: the last transitions, the attached clients, the patterns that bind. */
 #include "segment/segment.h"
 
 #include <errno.h>
@@ -9,7 +9,8 @@
 
 /* -------------------------------------------------------------------------------------------------- transitions */
 
-/* A kill before the last store: segment_transitions_restore counts the entry, which is whole. */
+/* Appends an entry to a ring. A kill before the last store leaves a whole entry that is not counted:
+ * segment_transitions_restore counts it. */
 static void write_next(struct transition *ring, uint32_t places, uint64_t *next, const struct transition *entry)
 {
     struct transition *const place = &ring[*next % places];
@@ -79,8 +80,8 @@ static bool pattern_is(const struct pattern_slot *place, const char *pattern)
     return place->serial != 0 && strncmp(place->pattern, pattern, sizeof(place->pattern)) == 0;
 }
 
-/* Where a new one goes: a free place, so that a kill never leaves neither; the same pattern's own when all are taken.
- */
+/* Finds a place for a pattern: a free one, so that after a kill either the old entry or the new one is there; if all
+ * are taken, the same pattern's own. */
 static struct pattern_slot *pattern_place(struct segment *segment, const char *pattern, uint64_t now_ms)
 {
     struct pattern_slot *own = NULL;
@@ -103,7 +104,7 @@ static uint64_t pattern_serial(const struct segment *segment)
     return highest + 1;
 }
 
-/* Auto is what holds where no pattern says otherwise: it stands only above an older one that does. */
+/* Drops each `auto` that overrides nothing: it is needed only above an older pattern with another mode. */
 static void drop_idle_autos(struct segment *segment, uint64_t now_ms)
 {
     uint64_t oldest = UINT64_MAX;

@@ -23,13 +23,14 @@
 #define UTF8_BYTES_MAX 4 /* of a character */
 #define TRIES          5
 
-/* The totals by their names: one list for both ways. */
-#define TOTALS(X)                                                                                                  \
-    X(calls)                                                                                                       \
-    X(ok)                                                                                                          \
-    X(failures)                                                                                                    \
-    X(timeouts)                                                                                                    \
-    X(slow) X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) X(probes_ok) X(probes_failures) \
+/* The totals by their names, for writing and reading. */
+#define TOTALS(X)                                                                                          \
+    X(calls)                                                                                               \
+    X(ok)                                                                                                  \
+    X(failures)                                                                                            \
+    X(timeouts)                                                                                            \
+    X(slow)                                                                                                \
+    X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) X(probes_ok) X(probes_failures) \
         X(probes_slow) X(detected) X(detect_ns) X(recovered) X(recover_ns)
 
 /* --------------------------------------------------------------------------------------------------------- writing */
@@ -49,9 +50,8 @@ static json_t *number(uint64_t value)
     return json_integer(value <= INT64_MAX ? (json_int_t)value : INT64_MAX);
 }
 
-/* An operator's reason may have been cut to its place within a character; one that is not UTF-8 at all is worth
- * nothing.
- */
+/* Makes JSON of a text. An operator's reason may have been cut within a character: the rest is dropped. A text that is
+ * no UTF-8 at all becomes empty. */
 static json_t *text(const char *from, size_t size)
 {
     const size_t length = strnlen(from, size);
@@ -84,7 +84,8 @@ static json_t *pack_modes(const struct segment *segment, uint32_t slot, const st
     return modes;
 }
 
-/* Half-open is open until now: whoever restores it tries again. */
+/* When the opening ends, as wall time. A half-open breaker counts as open until now: after the reboot it tries again.
+ */
 static uint64_t open_until_unix_ms(const struct segment *segment, uint32_t slot, const struct times *times)
 {
     const uint64_t word = segment->mirror[slot];
@@ -99,7 +100,7 @@ static uint64_t open_until_unix_ms(const struct segment *segment, uint32_t slot,
     }
 }
 
-/* A copy of the sums that is of one commit: tripd may go on counting while its child writes. */
+/* Copies the sums of one commit: tripd may go on counting while its child writes. */
 static struct core_head head_of(const struct segment *segment, uint32_t slot)
 {
     const struct core_slot *const core = &segment->cores[slot];
@@ -153,7 +154,7 @@ static json_t *pack_totals(const struct breaker_totals *totals)
     return map;
 }
 
-/* A bucket, then its calls, and the next: those that hold some. */
+/* The latencies as a list: a bucket, its calls, the next bucket, ...; only buckets with calls. */
 static json_t *pack_latency(const struct segment *segment, uint32_t slot)
 {
     uint64_t counts[LATENCY_BUCKETS];
@@ -194,7 +195,7 @@ static bool pattern_holds(const struct pattern_slot *pattern, const struct times
            (!pattern->until_ms || pattern->until_ms > times->now_ms);
 }
 
-/* value: taken. */
+/* Writes a value, and takes it. */
 static int put(FILE *file, json_t *value)
 {
     static uint8_t packed[VALUE_MAX];
@@ -206,7 +207,8 @@ static int put(FILE *file, json_t *value)
     return error;
 }
 
-/* The one that was set next: of those that match a name the latest binds it, so their order is what they mean. */
+/* Finds the pattern that was set next after `serial`. Their order matters: of the patterns that match a name the latest
+ * binds it. */
 static const struct pattern_slot *pattern_after(const struct segment *segment, uint64_t serial,
                                                 const struct times *times)
 {
@@ -228,11 +230,12 @@ static int put_patterns(FILE *file, const struct segment *segment, const struct 
     return error;
 }
 
-/* A name that never had a call comes back with its first one; a table of names that somebody filled need not. */
+/* Is the breaker worth saving? A name without calls comes back with its first call, and someone may have filled the
+ * table with names that have none. */
 static bool worth_saving(const struct segment *segment, uint32_t slot, uint64_t now_ms)
 {
     const struct policy_slot *const policy = &segment->policies[slot];
-    bool mode = segment_pattern_for(segment, segment_name(segment, slot), now_ms) != NULL; /* or its own instead */
+    bool mode = segment_pattern_for(segment, segment_name(segment, slot), now_ms) != NULL; /* or one of its own */
     for (unsigned owner = 0; owner < MODE_OWNER_CONFIG; owner++)
         mode = mode || policy->modes[owner] != 0;
     return mode || !segment_never_called(segment, slot) || word_state(segment->mirror[slot]) != WORD_CLOSED;
@@ -287,7 +290,7 @@ static int sync_folder(const char *folder)
     return error;
 }
 
-/* The owner of a folder can put any file in the place of another. */
+/* Checks the folder's owner and mode: the owner of a folder can replace any file in it. */
 static int folder_check(const char *folder)
 {
     struct stat status;
@@ -350,7 +353,7 @@ static uint64_t number_of(const json_t *map, const char *key)
     return value > 0 ? (uint64_t)value : 0;
 }
 
-/* Cut to its place; false: missing, empty, or cut. */
+/* Copies a text, cut to `size`. False: it is missing, empty, or was cut. */
 static bool text_of(const json_t *map, const char *key, char *ret_text, size_t size)
 {
     const char *value = json_string_value(json_object_get(map, key));
@@ -370,7 +373,7 @@ static bool index_of(const json_t *map, const char *key, const char *const names
     return false;
 }
 
-/* root's, where it is not said. */
+/* Returns a user; root, where the snapshot names none. */
 static uint32_t user_of(const json_t *map, const char *key)
 {
     const uint64_t uid = number_of(map, key);
@@ -390,7 +393,7 @@ static bool mode_of(const json_t *map, struct saved_mode *ret_mode)
     return true;
 }
 
-/* A snapshot of before knows none. */
+/* Reads the latencies. Older snapshots have none. */
 static int latency_of(const json_t *list, struct saved_breaker *breaker, const char **ret_why)
 {
     const size_t count = json_array_size(list) / 2;
@@ -410,8 +413,8 @@ static int latency_of(const json_t *list, struct saved_breaker *breaker, const c
     return 0;
 }
 
-/* A snapshot of before knows the breaker's own denials together, which most often are for being open, and those of
- * limits by the limit. */
+/* Reads the denials of an older snapshot: it counts the breaker's own denials together, most often for being open, and
+ * those of limits by the limit. */
 static void denied_of_before(const json_t *totals, uint64_t ret_denied[DENIALS])
 {
     ret_denied[denial_of(TRIP_DENY_OPEN)] = number_of(totals, "denied");
@@ -496,10 +499,10 @@ static int group_of(const json_t *map, struct saved_group *group, const char **r
     return 0;
 }
 
-/* Room for one more of `size` bytes, zeroed; NULL without memory. */
+/* Makes room for one more element of `size` bytes, zeroed. NULL: there is no memory. */
 static void *one_more(void **array, size_t *count, size_t size)
 {
-    if ((*count & (*count - 1)) == 0) { /* 0, 1, 2, 4, ... : full */
+    if ((*count & (*count - 1)) == 0) { /* the room is full at 0, 1, 2, 4, ... */
         void *grown = realloc(*array, (*count ? 2 * *count : 1) * size);
         if (!grown)
             return NULL;

@@ -27,20 +27,24 @@ struct saved_mode {
     char reason[DETAIL_TEXT_MAX];
 };
 
-/* Calls of one bucket of internal/latency.h. */
+/* The calls of one bucket of internal/latency.h. */
 struct saved_latency {
     uint32_t bucket;
     uint64_t calls;
 };
 
+/* The sums of core_head that outlive a reboot, besides totals and trips. */
+#define SAVED_SUMS(X) X(opens) X(open_ms)
+
+#define SAVED_SUM(field) uint64_t field;
 struct saved_breaker {
     char name[TRIP_NAME_MAX + 1];
     trip_reason reason;          /* of the last opening */
     uint64_t open_until_unix_ms; /* 0: it was closed or ramping */
-    uint32_t made_by;            /* a user */
+    uint32_t made_by;            /* the user whose quota the breaker counts against */
     struct breaker_totals totals;
-    struct saved_mode modes[MODE_OWNER_CONFIG]; /* the config's own is in the config */
-    struct saved_latency *latency;              /* the buckets that held some */
+    struct saved_mode modes[MODE_OWNER_CONFIG]; /* modes from the config come back with the config */
+    struct saved_latency *latency;              /* the buckets that hold calls */
     size_t latency_count;
 };
 
@@ -65,16 +69,18 @@ struct saved {
     size_t group_count;
 };
 
-/* Writes what the segment holds now: whole or not at all. 0 or -errno. Allocates, and reads nothing but the segment. */
+/* Writes what the segment holds now, whole or not at all. 0 or -errno. Allocates memory, and reads nothing but the
+ * segment. */
 int saved_write(const char *folder, const struct segment *segment, uint64_t now_ms);
 
-/* The same into any file. now_unix_ms: the wall time at now_ms. -EAGAIN: a breaker was forgotten meanwhile, whose
- * totals may be there twice. */
+/* Writes the same into any file. now_unix_ms: the wall time at now_ms. -EAGAIN: a breaker was forgotten meanwhile,
+ * whose totals may be there twice. */
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms);
 
-/* -ENOENT: there is none. -EBADMSG: it is damaged, *ret_why says where; nothing of it is used. */
+/* Reads the snapshot. -ENOENT: there is none. -EBADMSG: it is damaged, and *ret_why says where; nothing of it is used.
+ */
 int saved_read(const char *folder, struct saved *ret_saved, const char **ret_why);
-/* bytes of a file. */
+/* Reads the bytes of a snapshot's file. */
 int saved_parse(const uint8_t *data, size_t size, struct saved *ret_saved, const char **ret_why);
 void saved_clear(struct saved *saved);
 

@@ -15,8 +15,10 @@
 #include "log.h"
 #include "segment/saved.h"
 
-#define EVERY_BEATS      5
-#define STOP_PATIENCE_NS UINT64_C(5000000000) /* of 10 s for which the keeper lets a worker not beat */
+#define EVERY_BEATS 5
+#define STOP_PATIENCE_NS                                                                         \
+    UINT64_C(5000000000) /* out of the 10 s that the keeper lets a worker go without a heartbeat \
+                          */
 
 struct saver {
     struct loop *loop;
@@ -25,14 +27,15 @@ struct saver {
     const char *folder;
     int locks[SAVER_LOCKS];
     unsigned beats;
-    uint64_t written; /* what_changes() of the last one written; 0: none, for the worker before us may not have */
-    pid_t child;      /* 0: none writes */
+    uint64_t written; /* what_changes() as of the last snapshot; 0: none, for the worker before us may not have written
+                         one */
+    pid_t child;      /* the child that writes; 0: none */
     int pidfd;
     struct loop_watch *watch;
-    bool failing; /* the log has said so */
+    bool failing; /* the log has said that writing fails */
 };
 
-/* Moves when anything does that is saved. FNV-1a over words that are written anyway. */
+/* Returns a number that moves when anything changes that is saved: FNV-1a over words that are written anyway. */
 static uint64_t what_changes(const struct segment *segment)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -66,7 +69,8 @@ static void say(struct saver *saver, int error)
     saver->failing = error < 0;
 }
 
-/* With all that is missing above it. What is above the folder of all instances is a user's own: as XDG folders are. */
+/* Makes the folder, and any missing folder above it. Folders above the one for all instances are the user's own, as XDG
+ * folders are. */
 static int make_folder(const char *folder)
 {
     char path[512];
@@ -107,7 +111,7 @@ static void leave_child(struct saver *saver)
     saver->pidfd = -1;
 }
 
-/* The exit status says -error of the write. */
+/* Takes the child's exit status: -error of the write. */
 static void child_done(struct saver *saver)
 {
     int status = 0;
@@ -116,7 +120,7 @@ static void child_done(struct saver *saver)
     const int error = WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;
     say(saver, error);
     if (error < 0)
-        saver->written = 0; /* tried again at the next turn */
+        saver->written = 0; /* the next turn tries again */
 }
 
 static void child_ended(void *context, struct loop_watch *watch)
@@ -125,11 +129,12 @@ static void child_ended(void *context, struct loop_watch *watch)
     child_done(context);
 }
 
-/* No signal ends a process that waits for the disk, and the next tripd must not wait for it: the child closes the
- * locks. Nothing else: to close what strangers sent may take as long as they like, while an exit closes it at once. */
+/* Writes the snapshot in a child. No signal ends a process that waits for the disk, and the next tripd must not wait
+ * for this one: so the child closes the locks. It closes nothing else: closing a stranger's descriptor may take as long
+ * as the stranger likes, while an exit closes it at once. */
 static _Noreturn void write_in_child(const struct saver *saver, pid_t parent)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the snapshot of before stays as it is */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* then the last snapshot stays as it is */
     if (getppid() != parent)
         _exit(EIO);
     for (unsigned i = 0; i < SAVER_LOCKS; i++)
@@ -148,11 +153,12 @@ static int start_child(struct saver *saver)
     saver->child = child;
     saver->pidfd = (int)syscall(SYS_pidfd_open, child, 0);
     if (saver->pidfd < 0 || loop_watch_add(saver->loop, saver->pidfd, child_ended, saver, &saver->watch) < 0)
-        child_done(saver); /* waits: no descriptors are left to do better */
+        child_done(saver); /* waits for the child, for no descriptor is left to watch it */
     return 0;
 }
 
-/* False: the disk holds the child beyond the deadline. It dies with the worker, once the disk lets go of it. */
+/* Waits for the child. False: the disk holds it beyond the deadline. It dies with the worker, once the disk lets go of
+ * it. */
 static bool wait_for_child(struct saver *saver, uint64_t deadline)
 {
     struct pollfd ended = {.fd = saver->pidfd, .events = POLLIN};
@@ -187,7 +193,7 @@ void saver_stop(struct saver *saver)
 {
     const uint64_t deadline = monotonic_ns() + STOP_PATIENCE_NS;
     const bool idle = wait_for_child(saver, deadline);
-    if (idle && start_child(saver) < 0) /* by itself, then */
+    if (idle && start_child(saver) < 0) /* without a child, this process writes */
         say(saver, saved_write(saver->folder, saver->segment, clock_now_ms(saver->clock)));
     if (idle && wait_for_child(saver, deadline))
         return;

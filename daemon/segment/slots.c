@@ -1,4 +1,5 @@
-/* The segment's slots: which name has which, what clients judge by, and what people are told. */
+/* The segment's slots: which name has which slot, the words that clients judge by, and the details that people are
+ * shown. */
 #include "segment/segment.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@ int segment_find(const struct segment *segment, const char *name, uint32_t *ret_
     return find(segment, name, ret_slot, NULL);
 }
 
-/* Names are given slots below. Where max_breakers has fallen, some may be in use beyond. */
+/* Returns the end of the slots that names are given now. After max_breakers fell, slots beyond may be in use. */
 static uint32_t end_of_slots(const struct segment *segment)
 {
     const uint32_t most = segment->header->max_breakers;
@@ -55,7 +56,7 @@ bool segment_full(const struct segment *segment)
     return segment->used_count >= end_of_slots(segment);
 }
 
-/* Free slots come in turn, so that one just forgotten rests as long as may be. */
+/* Finds the next free slot. Slots come in turn, so that one just forgotten rests as long as may be. */
 static int next_free(struct segment *segment, uint32_t *ret_slot)
 {
     const uint32_t end = end_of_slots(segment), first = segment->take_next < end ? segment->take_next : 0;
@@ -75,7 +76,8 @@ uint32_t segment_incarnation(const struct segment *segment, uint32_t slot)
     return policy_incarnation(segment->policies[slot].admission);
 }
 
-/* Handles to what was here turn stale. 0 is left out: no handle fits a slot that was never used. */
+/* Moves the incarnation on, so that handles to the slot's last name turn stale. It is never 0: no handle fits a slot
+ * that was never used. */
 static void move_incarnation(struct segment *segment, uint32_t slot)
 {
     const uint32_t incarnation = segment_incarnation(segment, slot) % 0xffff + 1;
@@ -92,8 +94,8 @@ static void clear_policy(struct policy_slot *policy)
 
 /* ----------------------------------------------------------------------------------------------------- details */
 
-/* Between these a reader sees an odd sequence and comes again: words.h. Odd already, of one that died here, stays so.
- */
+/* Begins a sequence-locked write. Until sequence_end a reader sees an odd sequence and tries again (words.h). If a
+ * worker died here, the sequence is odd already, and stays so. */
 static void sequence_begin(uint64_t *sequence)
 {
     __atomic_store_n(sequence, *sequence | 1, __ATOMIC_RELAXED);
@@ -121,7 +123,7 @@ static void store_number(uint64_t *field, uint64_t value)
     __atomic_store_n(field, value, __ATOMIC_RELEASE);
 }
 
-/* For lines that every process reads at each call: not written when nothing changes. */
+/* Stores a word only if it changes, for its line is read by every process at each call. */
 static void store_change(uint64_t *field, uint64_t value)
 {
     if (*field != value)
@@ -134,7 +136,7 @@ static void store_byte(uint8_t *field, unsigned value)
     __atomic_store_n(field, (uint8_t)value, __ATOMIC_RELEASE);
 }
 
-/* Cuts what is too long; NULL is empty. size: of the field, a multiple of 8. */
+/* Stores a text, cut to the field; NULL: an empty one. size: of the field, a multiple of 8. */
 static void store_text(char *field, const char *text, size_t size)
 {
     char copy[TRIP_NAME_MAX + 1] = {0};
@@ -150,7 +152,7 @@ static void fresh_detail(struct segment *segment, uint32_t slot, const char *nam
     const size_t head = offsetof(struct detail_slot, name);
     fresh.since_unix_ms = fresh.created_unix_ms;
     memcpy(fresh.name, name, strnlen(name, TRIP_NAME_MAX));
-    memcpy(fresh.latency, detail->latency, sizeof(fresh.latency)); /* they stay the slot's */
+    memcpy(fresh.latency, detail->latency, sizeof(fresh.latency)); /* the latency groups stay the slot's */
     detail_begin(detail);
     segment_latency_clear(segment, slot);
     words_store((uint8_t *)detail + head, (const uint8_t *)&fresh + head, sizeof(fresh) - head);
@@ -174,7 +176,7 @@ void segment_detail_condition(struct segment *segment, uint32_t slot, trip_reaso
     store_byte(&segment->details[slot].condition, condition);
 }
 
-/* One word: whole without a sequence. */
+/* It is one word, and so whole without a sequence. */
 void segment_detail_intended(struct segment *segment, uint32_t slot, uint64_t word)
 {
     store_number(&segment->details[slot].intended, word);
@@ -202,7 +204,7 @@ void segment_detail_error(struct segment *segment, uint32_t slot, const struct e
     detail_end(detail);
 }
 
-/* One word: whole without a sequence. */
+/* It is one word, and so whole without a sequence. */
 void segment_detail_used(struct segment *segment, uint32_t slot, uint64_t now_ms)
 {
     store_number(&segment->details[slot].used_ms, now_ms);
@@ -244,17 +246,17 @@ int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uin
     }
     clear_policy(&segment->policies[slot]);
     fresh_detail(segment, slot, name, now_ms);
-    /* After the name changed, as segment_forget moved it before: a client that compared the old name has found the
-     * incarnation before this one, and its handle is stale from here on. */
+    /* After the name has changed: a client that compared the old name has read the incarnation before this one, so that
+     * its handle is stale from here on. */
     move_incarnation(segment, slot);
     segment_core_clear(segment, slot);
-    store_change(&segment->rests[slot].since, 0); /* an older commons knows another breaker here */
+    store_change(&segment->rests[slot].since, 0); /* an older commons knows another breaker in this slot */
     set_used(segment, slot, true);
     *ret_slot = slot;
     return 0;
 }
 
-/* The first empty place on the name's way. There is one: the index is half empty at least. */
+/* Finds the first empty place in the name's probe order. There is one, for at least half of the index is empty. */
 static uint32_t place_for(const struct segment *segment, uint32_t hash)
 {
     uint32_t place = hash & (NAMES_PLACES - 1);
@@ -270,15 +272,15 @@ void segment_name_publish(struct segment *segment, uint32_t slot)
     __atomic_store_n(&segment->names[place_for(segment, hash)], names_entry(hash, slot), __ATOMIC_RELEASE);
 }
 
-/* Those behind the hole that searches would no longer reach move up into it, each written where it goes before it is
- * gone from where it was. A kill between leaves it at both places: segment_names_restore. */
+/* Moves entries behind the hole up into it, if searches would no longer reach them. Each is written to its new place
+ * before it is gone from the old one; a kill between leaves it in both: see segment_names_restore. */
 static void close_hole(struct segment *segment, uint32_t hole)
 {
     const uint32_t mask = NAMES_PLACES - 1, begin = hole;
     for (uint32_t i = 1; i < NAMES_PLACES; i++) {
         const uint32_t place = (begin + i) & mask;
         const uint64_t entry = segment->names[place];
-        const uint32_t way = (place - names_entry_hash(entry)) & mask; /* from where its searches begin */
+        const uint32_t way = (place - names_entry_hash(entry)) & mask; /* how far its searches have come here */
         if (entry == NAMES_EMPTY)
             break;
         if (way < ((place - hole) & mask))
@@ -330,15 +332,15 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
     store_change(&words->slow_after_ns, policy->slow_after_ns);
     store_change(&words->half_open, policy_half_open(policy->permits, policy->max_wait_ms));
     store_change(&words->longest_ms, policy->longest_ms);
-    /* The place that is not in force: the caller's CAS of the state word's generation puts it there, and a client that
-     * acquires that word finds this judge. */
+    /* The judge that is not in force. The caller's CAS of the state word's generation brings it into force, and a
+     * client that acquires that word finds this judge. */
     store_change(&words->judge[next & 1], policy_judge(policy->threshold, mode, policy->watched, next));
     return next;
 }
 
 void segment_next_open_publish(struct segment *segment, uint32_t slot, uint64_t next_open_ms, uint64_t longest_ms)
 {
-    /* The bound first: no client may see an opening time that it would take for damage. */
+    /* The bound first: a client must see no open time that it would take for damage. */
     store_change(&segment->policies[slot].longest_ms, longest_ms);
     store_change(&segment->policies[slot].next_open_ms, next_open_ms);
 }
@@ -357,7 +359,8 @@ void segment_permits_free_publish(struct segment *segment, uint32_t slot, uint32
 void segment_limits_publish(struct segment *segment, uint32_t slot, const struct policy_slot *wanted)
 {
     struct policy_slot *const words = &segment->policies[slot];
-    /* Whatever a client finds in `limits` has its words: what is off goes first, what is on comes last. */
+    /* For each limit that a client finds in `limits`, its words must be there: so limits that go off are cleared first,
+     * and those that come on are set last. */
     store_change(&words->limits, words->limits & wanted->limits);
     store_change(&words->tickets_wait, wanted->tickets_wait);
     for (size_t at = offsetof(struct policy_slot, tickets_highest); at < sizeof(*words); at += sizeof(uint64_t))
@@ -425,7 +428,7 @@ void segment_mode_publish(struct segment *segment, uint32_t slot, enum mode_owne
     const uint64_t bounded_ms = until_ms < POLICY_MS_MASK ? until_ms : POLICY_MS_MASK;
     const uint64_t left_ms = time_until(bounded_ms, now_ms);
     detail_mode(segment, slot, owner, mode, until_ms ? segment_wall_ms(segment) + left_ms : 0, uid, reason);
-    /* The owner's word is the truth; `admission` follows from it, also after a kill between the two. */
+    /* The owner's word is the truth. `admission` is recomputed from it, also after a kill between the two stores. */
     store_number(&segment->policies[slot].modes[owner],
                  mode < TRIP_MODE_COUNT ? policy_mode_word(mode, bounded_ms) : 0);
     segment_mode_now(segment, slot, now_ms, NULL);

@@ -59,7 +59,7 @@ static inline uint64_t backoff_exponential_ns(const struct backoff *backoff, uns
     return delay_ns;
 }
 
-/* The delay before jitter. */
+/* Returns the delay before jitter. */
 static inline uint64_t backoff_plain_ns(const struct backoff *backoff, unsigned attempt)
 {
     switch ((enum backoff_kind)backoff->kind) {
@@ -84,8 +84,8 @@ static inline uint64_t backoff_decorrelated_ns(const struct backoff *backoff, ui
     return at_most(random_between(backoff->base_ns, product(from_ns, 3), random), backoff->max_ns);
 }
 
-/* attempt: how many have failed, 1 at least. previous_ns: the delay before this one, 0 if there was none. random: any
- * 64 bits. */
+/* Returns the delay before the next attempt. attempt: how many have failed, 1 at least. previous_ns: the last delay, 0
+ * if there was none. random: any 64 bits. */
 static inline uint64_t backoff_delay_ns(const struct backoff *backoff, unsigned attempt, uint64_t previous_ns,
                                         uint64_t random)
 {

@@ -10,7 +10,7 @@
 
 #define BOOT_ID_SIZE 16
 
-/* A UUID's 32 digits, hyphens between them. */
+/* Parses a UUID: 32 digits with hyphens between them. */
 static inline int boot_id_parse(const char *text, size_t length, uint8_t ret_id[BOOT_ID_SIZE])
 {
     uint8_t id[BOOT_ID_SIZE] = {0};

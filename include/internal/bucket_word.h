@@ -51,12 +51,12 @@
 
 #include "internal/numbers.h"
 
-#define BUCKET_CLOCK_SLACK UINT64_C(1000000000) /* ticks: 1 s */
+#define BUCKET_CLOCK_SLACK UINT64_C(1000000000) /* ticks: one second */
 #define BUCKET_NEVER       UINT64_MAX
 
 struct rate {
     uint64_t limit; /* calls in `per` ticks; 1 at least */
-    uint64_t per;   /* a millisecond's at least */
+    uint64_t per;   /* the ticks of a millisecond at least */
     uint64_t burst; /* bucket: calls that may come at once; 1 at least. burst * per / limit: BUCKET_AHEAD_MAX at most */
 };
 
@@ -88,7 +88,7 @@ static inline struct rate_share bucket_share(const struct rate *rate, uint64_t r
     return (struct rate_share){step, whole, whole - at_most(product(reserve, step), whole)};
 }
 
-/* How far the word lies ahead of now; 0 if it lies behind, or so far ahead that it is damage. */
+/* Returns how far the word lies ahead of now; 0 if it lies behind, or so far ahead that it is damage. */
 static inline uint64_t bucket_ahead(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const uint64_t ahead = word - now * BUCKET_PARTS;
@@ -103,7 +103,7 @@ static inline uint64_t bucket_after_take(uint64_t word, const struct rate_share 
     return *ret_wait ? word : now * BUCKET_PARTS + ahead + rate->step;
 }
 
-/* For people: the tokens that callers could take at once. */
+/* Returns the tokens that callers could take at once, for people. */
 static inline uint64_t bucket_tokens(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const uint64_t span = rate->whole + rate->step;
@@ -127,7 +127,7 @@ static inline struct rate_share sliding_share(const struct rate *rate, uint64_t 
     return (struct rate_share){bucket_positive(rate->per), whole, whole - at_most(reserve, whole)};
 }
 
-/* How many bits a count has. */
+/* Returns how many bits a count has. */
 static inline unsigned sliding_bits(const struct rate_share *rate)
 {
     return 64 - (unsigned)__builtin_clzll(at_most(rate->whole, SLIDING_COUNT_MAX - 1) + 1);
@@ -158,8 +158,8 @@ static inline struct sliding sliding_at(uint64_t word, const struct rate_share *
     return (struct sliding){window, rest, behind == 1 ? current : 0, 0};
 }
 
-/* The estimated time until at most `most` of a window's `count` calls are within the last `per`. rest: the time until
- * all of them have left it. */
+/* Returns the estimated time until at most `most` of a window's `count` calls are within the last `per`. rest: the time
+ * until all of them have left it. */
 static inline uint64_t sliding_wait(uint64_t count, uint64_t most, uint64_t per, uint64_t rest)
 {
     if (count <= most)
@@ -174,7 +174,7 @@ static inline uint64_t sliding_after_take(uint64_t word, const struct rate_share
     const struct sliding is = sliding_at(word, rate, now);
     const uint64_t per = bucket_positive(rate->step);
 
-    /* This window's own calls count whole until it ends, then less and less. */
+    /* The calls of this window count whole until it ends, then less and less. */
     *ret_wait = is.current <= rate->share ? sliding_wait(is.previous, rate->share - is.current, per, is.rest)
                                           : is.rest + sliding_wait(is.current, rate->share, per, per);
     return *ret_wait ? word : sliding_make(rate, is.window, is.previous, is.current + 1);
@@ -190,7 +190,8 @@ static inline uint64_t sliding_recoded(uint64_t word, const struct rate_share *f
                : 0;
 }
 
-/* For people: calls within the last `per`, as estimated, rounded up: of a limit of 10 there is one left at 8.3. */
+/* Returns the calls within the last `per`, for people: estimated and rounded up, so that a limit of 10 shows one left
+ * at 8.3. */
 static inline uint64_t sliding_count(uint64_t word, const struct rate_share *rate, uint64_t now)
 {
     const struct sliding is = sliding_at(word, rate, now);
@@ -214,7 +215,7 @@ static inline uint64_t budget_make(uint64_t milli_tokens, uint64_t now_ms)
     return milli_tokens << 32 | (now_ms & UINT32_MAX);
 }
 
-/* Tokens in thousandths, with the refill up to now. */
+/* Returns the tokens in thousandths, with the refill up to now. */
 static inline uint64_t budget_tokens(uint64_t word, const struct budget *budget, uint64_t now_ms)
 {
     const uint64_t rested_ms = (now_ms - word) & UINT32_MAX;
@@ -245,7 +246,7 @@ static inline uint64_t budget_after_take(uint64_t word, const struct budget *bud
     return word;
 }
 
-/* tripd deposits the calls that it counted since the last deposit, times the ratio. */
+/* Returns the word after a deposit: tripd deposits the calls that it counted since the last one, times the ratio. */
 static inline uint64_t budget_after_deposit(uint64_t word, const struct budget *budget, uint64_t milli_tokens,
                                             uint64_t now_ms)
 {

@@ -10,7 +10,7 @@ static inline uint64_t commons_page_up(uint64_t size)
     return (size + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
 }
 
-/* The exact size of the memfd. */
+/* Fills in the sections, and returns the exact size of the memfd. */
 static inline uint64_t commons_plan(struct section sections[COMMONS_SECTION_COUNT])
 {
     static const uint32_t strides[COMMONS_SECTION_COUNT] = {

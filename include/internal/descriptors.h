@@ -5,8 +5,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* The message carries these. control: CMSG_SPACE(count * sizeof(int)) bytes at least, aligned as a cmsghdr, all zeros.
- */
+/* Puts descriptors into a message. control: CMSG_SPACE(count * sizeof(int)) bytes at least, aligned as a cmsghdr, all
+ * zeros. */
 static inline void descriptors_put(struct msghdr *message, void *control, const int *fds, size_t count)
 {
     if (count == 0)
@@ -20,7 +20,7 @@ static inline void descriptors_put(struct msghdr *message, void *control, const 
     memcpy(CMSG_DATA(header), fds, count * sizeof(int));
 }
 
-/* Those that came with the message, of which `fds` has room for `most`. Returns how many. */
+/* Takes the descriptors out of a message that was received; `fds` has room for `most`. Returns how many came. */
 static inline size_t descriptors_take(struct msghdr *message, int *fds, size_t most)
 {
     size_t count = 0;

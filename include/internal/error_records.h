@@ -9,8 +9,8 @@
 #include "internal/layout.h"
 #include "internal/words.h"
 
-/* The next pair of a context of `size` bytes: key, NUL, value, NUL at *at, which moves on behind it. False: no whole
- * pair is there. */
+/* Finds the next pair in a context of `size` bytes: key, NUL, value, NUL at *at, which moves on behind it. False: no
+ * whole pair is left. */
 static inline bool error_context_next(const char *context, size_t size, size_t *at, const char **ret_key,
                                       const char **ret_value)
 {
@@ -35,14 +35,14 @@ static inline const struct error_record *error_record_place(const struct error_r
     return (const struct error_record *)(const void *)(records->places + place * records->stride);
 }
 
-/* False: another record is there, or one that is being written. */
+/* Copies the record with this index. False: another record is there, or one that is being written. */
 static inline bool error_record_copy(const struct error_record *from, uint64_t sequence,
                                      struct error_record *ret_record)
 {
     return words_take(ret_record, from, sizeof(*ret_record)) == sequence;
 }
 
-/* The place of the record with the lowest sequence that is more than `after`. NULL: there is none. */
+/* Finds the record with the lowest sequence that is more than `after`. NULL: there is none. */
 static inline const struct error_record *error_record_lowest(const struct error_records *records, uint64_t after,
                                                              uint64_t *ret_sequence)
 {
@@ -51,7 +51,7 @@ static inline const struct error_record *error_record_lowest(const struct error_
     for (uint32_t place = 0; place < records->count; place++) {
         const struct error_record *const record = error_record_place(records, place);
         const uint64_t sequence =
-            __atomic_load_n(&record->sequence, __ATOMIC_RELAXED); /* error_record_copy looks again */
+            __atomic_load_n(&record->sequence, __ATOMIC_RELAXED); /* error_record_copy checks it again */
         if (sequence > after && sequence < *ret_sequence) {
             *ret_sequence = sequence;
             lowest = record;
@@ -60,7 +60,7 @@ static inline const struct error_record *error_record_lowest(const struct error_
     return lowest;
 }
 
-/* The first record whose sequence is more than `after`. False: there is none. */
+/* Copies the first record whose sequence is more than `after`. False: there is none. */
 static inline bool error_record_after(const struct error_records *records, uint64_t after,
                                       struct error_record *ret_record)
 {
@@ -69,7 +69,7 @@ static inline bool error_record_after(const struct error_records *records, uint6
         return false;
     if (error_record_copy(error_record_place(records, after % records->count), after + 1, ret_record))
         return true;
-    for (unsigned tries = 0; tries < 5; tries++) { /* tripd may overwrite the one that was found */
+    for (unsigned tries = 0; tries < 5; tries++) { /* tripd may overwrite the record that was found */
         const struct error_record *const lowest = error_record_lowest(records, after, &sequence);
         if (!lowest || error_record_copy(lowest, sequence, ret_record))
             return lowest != NULL;
@@ -77,7 +77,7 @@ static inline bool error_record_after(const struct error_records *records, uint6
     return false;
 }
 
-/* The record with this sequence. False: it is overwritten, or there was none (0). */
+/* Copies the record with this sequence. False: it is overwritten, or there was none (0). */
 static inline bool error_record_find(const struct error_records *records, uint64_t sequence,
                                      struct error_record *ret_record)
 {

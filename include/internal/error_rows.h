@@ -20,15 +20,16 @@
 
 enum error_scope { ERROR_SCOPE_HOST, ERROR_SCOPE_GROUP, ERROR_SCOPE_BREAKER };
 
-/* A hash of the kind and the name. A reporter may count errors for every breaker anyway, so an attacker gains
- * nothing from two names with the same hash. */
+/* Returns a hash of the entity's kind and name. A reporter may count errors for every breaker anyway, so an attacker
+ * gains nothing from two names with the same hash. */
 static inline uint64_t error_entity(enum error_scope scope, const char *name, size_t length)
 {
     const uint8_t kind = (uint8_t)scope;
     return fnv1a(fnv1a(FNV1A_BASIS, &kind, 1), name, length);
 }
 
-/* The key is never 0, which marks an unused row. The multiplication spreads an entity's types over the table. */
+/* Returns the key of a row. It is never 0, which marks an unused row. The multiplication spreads an entity's types over
+ * the table. */
 static inline uint64_t error_row_key(uint64_t entity, trip_error_type type)
 {
     uint64_t key = (entity + (uint64_t)type + 1) * UINT64_C(0x9e3779b97f4a7c15);

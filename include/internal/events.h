@@ -22,7 +22,7 @@ static inline bool event_is_act(const struct transition *event)
     return event->of == OF_MODE || (event->by != BY_CLIENT && event->by != BY_DAEMON);
 }
 
-/* False: nothing is there, or tripd is writing it. */
+/* Copies an event. False: nothing is there, or tripd is writing it. */
 static inline bool event_copy(const uint8_t *place, struct transition *ret_event)
 {
     return words_take(ret_event, place, sizeof(*ret_event)) != 0;
@@ -46,7 +46,7 @@ static inline bool event_among_acts(const struct events *events, uint64_t index,
     uint64_t least = UINT64_MAX;
     for (uint32_t at = 0; at < ACTS_RING; at++) {
         const uint8_t *const place = events->acts + (size_t)at * events->acts_stride;
-        /* Relaxed: event_copy looks again. */
+        /* Relaxed: event_copy checks it again. */
         const uint64_t sequence =
             __atomic_load_n(&((const struct transition *)(const void *)place)->sequence, __ATOMIC_RELAXED);
         if (sequence > index && sequence < least) {
@@ -57,14 +57,14 @@ static inline bool event_among_acts(const struct events *events, uint64_t index,
     return found && event_copy(found, ret_event) && ret_event->sequence == least;
 }
 
-/* The first event at or after `index`; the next one is at or after its sequence. False: there is none. */
+/* Copies the first event at or after `index`; the next one is at or after its sequence. False: there is none. */
 static inline bool event_from(const struct events *events, uint64_t index, struct transition *ret_event)
 {
     struct transition act;
     const bool in_ring = event_in_ring(events, index, ret_event);
     if (in_ring && ret_event->sequence == index + 1)
         return true;
-    /* After the look at the ring: an act that was pushed out of it meanwhile is found. */
+    /* This look comes after the one at the ring, so that an act that the ring lost meanwhile is found. */
     if (!event_among_acts(events, index, &act) || (in_ring && act.sequence >= ret_event->sequence))
         return in_ring;
     *ret_event = act;

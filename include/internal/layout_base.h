@@ -7,7 +7,7 @@
 
 #include "trip.h"
 
-#ifndef LAYOUT_VERSION /* a test builds a tripd and a libtrip of the next one */
+#ifndef LAYOUT_VERSION /* a test builds a tripd and a libtrip of the next version */
 #define LAYOUT_VERSION 1u
 #endif
 #define LAYOUT_LINE 64

@@ -14,12 +14,12 @@
 #define LANE_MAGIC         UINT64_C(0x31656e616c706972) /* "riplane1" */
 #define LANE_BREAKERS      65536                        /* slots that a lane has a bit for */
 #define LANE_SECTIONS      257    /* 0 is shared by the threads that found no section of their own */
-#define LANE_METERS        131072 /* one a breaker for section 0, and LANE_THREAD_METERS: events have 17 bits for one */
-#define LANE_THREAD_METERS 65536  /* most meters of the sections that threads have for themselves */
+#define LANE_METERS        131072 /* BREAKERS_MAX + 1 in section 0, and LANE_THREAD_METERS: an event has 17 bits */
+#define LANE_THREAD_METERS 65536  /* meters of the sections that threads have for themselves, at most */
 #define LANE_EVENTS        512    /* a section's ring; a power of two */
 #define LANE_ERRORS        16     /* a section's ring of error records; a power of two */
 #define LANE_CALLS         1024   /* in-flight table of a lane */
-#define LANE_ROOMS         524288 /* four a meter: most breakers' latencies fall into two or three groups of buckets */
+#define LANE_ROOMS         524288 /* four for each meter: most breakers' latencies fall into two or three groups */
 #define LANE_ROOM_COUNTERS 32
 
 struct lane_header {
@@ -43,7 +43,7 @@ struct lane_header {
     /* tripd writes `granted` once the keeper holds the lane: the lane's number (12 bits, 1 to max_lanes) and, as in
      * admission words, the commons in which the number belongs to this lane; 0: tripd has not granted one yet */
     uint64_t granted __attribute__((aligned(LAYOUT_LINE)));
-    uint32_t detached; /* 1: tripd will not look at this lane again */
+    uint32_t detached; /* 1: tripd does not look at this lane any more */
 
     /* One bit per 32 meters: the client announced one of them, and tripd has not taken the bit. announce.h */
     uint64_t moved[LANE_METERS / 32 / 64] __attribute__((aligned(LAYOUT_LINE)));
@@ -101,7 +101,7 @@ struct lane_room {
  * 1, last. A section's own thread writes the event, then `head`; in section 0 a thread first takes its place by a CAS
  * of `head`, never further than `tail` + LANE_EVENTS. */
 struct lane_event {
-    uint64_t ticks;    /* when */
+    uint64_t ticks;    /* when the call ended */
     uint64_t ok;       /* the meter's evidence: epoch 20 | count 44, of this event's epoch */
     uint32_t failures; /* low 32 bits of the evidence counts, this event included */
     uint32_t slow;
@@ -114,11 +114,11 @@ struct lane_event {
 /* One error with its texts. tripd reads these records by `errors` of their section, independently of the events. */
 struct lane_error {
     uint64_t stamp; /* index + 1, written last; LANE_ERROR_WRITING until then; 0: never written */
-    uint64_t ticks; /* when */
+    uint64_t ticks; /* when it came */
     uint64_t latency_ns;
     uint32_t meter;
     uint8_t type;    /* enum trip_error_type */
-    uint8_t outside; /* 1: reported outside of a call */
+    uint8_t outside; /* 1: the error was reported outside of a call */
     uint8_t cut;     /* enum error_cut, bits */
     uint8_t pairs;   /* in `context` */
     char message[TRIP_ERROR_MESSAGE_MAX + 1];
@@ -218,8 +218,9 @@ static inline struct lane_call *lane_call_at(void *lane, uint32_t index)
     return (struct lane_call *)((uint8_t *)lane + LANE_CALLS_OFFSET) + index;
 }
 
-/* A bit a breaker: this process has, or had, a handle that is bound to the slot. The client sets it before it binds
- * one, and never clears it. tripd reads it before it gives a slot with limits or a mode to another name. */
+/* A bit for each breaker: this process has, or had, a handle that is bound to the slot. The client sets the bit before
+ * it binds the handle, and never clears it. tripd reads it before it gives a slot with limits or a mode to another
+ * name. */
 static inline uint64_t *lane_resolved_at(void *lane, uint32_t breaker)
 {
     return (uint64_t *)((uint8_t *)lane + LANE_RESOLVED_OFFSET) + breaker % LANE_BREAKERS / 64;
@@ -235,7 +236,7 @@ static inline uint32_t lane_event_meter(uint32_t what)
     return what % LANE_METERS;
 }
 
-/* The event is hostile: the outcome may be none of those that there are. */
+/* Returns the outcome of an event, which is hostile: the number may be no outcome at all. */
 static inline uint32_t lane_event_outcome(uint32_t what)
 {
     return what >> 17 & 7;

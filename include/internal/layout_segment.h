@@ -33,7 +33,8 @@
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
 
-/* How many entries of a section have memory: all, or as many of the first as a field of segment_header says. */
+/* How many entries of a section have memory: all of them, or the first ones, as many as a field of segment_header says.
+ */
 enum section_memory {
     MEMORY_ALL,
     MEMORY_SLOTS, /* of the sections with one entry a breaker */
@@ -101,13 +102,15 @@ struct segment_header {
     uint32_t worker_pid;
     uint64_t commons_id;     /* which commons the words are in; clients on another one re-attach */
     uint64_t commons_number; /* 1, 2, ...: how many there have been */
-    /* Breakers' slots that have memory, here and in the commons in force. Those behind were never used: whoever reads
-     * one has tmpfs allocate it, which may be a SIGBUS. Stored after the memory is there. */
+    /* Breakers' slots that have memory, here and in the commons in force. Slots behind them were never used: whoever
+     * reads one makes tmpfs allocate it, which may be a SIGBUS. tripd stores this after the memory is there. */
     uint32_t slots;
-    uint32_t slots_before;            /* when the commons in force was made: so many have memory in the one before */
-    uint32_t round;                   /* moves at each heartbeat, from 1 on. Read at each call: announce.h */
-    uint32_t latency_groups;          /* that have memory: those behind are not to be read, as slots */
-    uint32_t max_breakers, max_lanes; /* the config's bounds in force: what was there before may be more */
+    /* The same when the commons in force was made: so many have memory in the commons before it. */
+    uint32_t slots_before;
+    /* Moves at each heartbeat, from 1 on; clients read it at each call: announce.h. */
+    uint32_t round;
+    uint32_t latency_groups;          /* latency groups that have memory: later ones must not be read, like slots */
+    uint32_t max_breakers, max_lanes; /* the config's bounds in force; there may be more from before */
 
     /* tripd, when the test clock moves: published last, after all timers that it made due. */
     uint64_t test_now_ns __attribute__((aligned(LAYOUT_LINE))); /* since creation */
@@ -130,7 +133,8 @@ struct segment_header {
     struct tsc_line tsc;
 };
 
-/* Entries of a section that have memory: whoever reads one beyond has tmpfs allocate it, which may be a SIGBUS. */
+/* Returns how many entries of a section have memory: whoever reads one beyond makes tmpfs allocate it, which may be a
+ * SIGBUS. */
 static inline uint32_t section_entries(const struct segment_header *header, unsigned section)
 {
     switch (section_memory(section)) {
@@ -147,7 +151,7 @@ static inline uint32_t section_entries(const struct segment_header *header, unsi
     }
 }
 
-/* Room for a policy's modes, strongest first; at a TTL's end the next that is set holds. */
+/* The owners of modes, strongest first. When the TTL of a mode ends, the mode of the next owner holds. */
 #define MODE_OWNERS(X)      \
     X(OPERATOR, "operator") \
     X(FLEET, "fleet")       \
@@ -173,24 +177,24 @@ struct policy_slot {
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
     uint64_t reserved;
-    uint64_t tickets_wait; /* how long an admission may wait for a ticket, ns: read when there is none */
+    uint64_t tickets_wait; /* how long an admission may wait for a ticket, ns; read when no ticket is free */
 
     /* Limits: read at admission where there are some; each word is whole for itself. */
-    uint64_t tickets_highest; /* none is out from here on: ticket_word.h. Stored before `tickets` */
+    uint64_t tickets_highest; /* no ticket from here on is taken: ticket_word.h. Stored before `tickets` */
     uint64_t tickets;         /* calls in flight at once over all processes; moves where it is adaptive */
-    uint64_t reserves;        /* what is left to whom: policy.h */
+    uint64_t reserves;        /* tickets that each priority has to leave: policy.h */
     uint64_t rate_step;       /* struct rate_share of bucket_word.h */
-    uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by who asks; the critical one's is the whole */
+    uint64_t rate_shares[TRIP_PRIORITY_COUNT]; /* by priority; a critical call's share is the whole */
     uint64_t admit_permille;                   /* adaptive throttling; 1000: all */
 
-    /* Retries: read when a call failed and its caller asks. */
+    /* Retries: read when a call failed and the program wants to retry. */
     uint64_t retry; /* attempts, backoff, jitter: policy.h */
     uint64_t retry_base_ns, retry_max_ns;
     uint64_t retry_total_ns; /* 0: no limit */
     uint64_t retry_on;       /* a bit an error type */
     uint64_t budget_floor;   /* tokens a second, without a deposit */
     uint64_t budget_cap;     /* in thousandths of a token */
-    uint64_t hedge_ns;       /* when a second attempt may start; 0: never */
+    uint64_t hedge_ns;       /* when a second attempt may start; 0: hedging is off */
 };
 
 #define DETAIL_TEXT_MAX 96
@@ -200,25 +204,26 @@ struct detail_slot {
     uint64_t sequence;
     char name[TRIP_NAME_MAX + 1];
     uint64_t created_unix_ms;
-    uint64_t used_ms;       /* last time a call was seen */
-    uint64_t hidden_ms;     /* since when lists leave it out, for want of calls; 0: they do not */
+    uint64_t used_ms;       /* when a call was last seen */
+    uint64_t hidden_ms;     /* since when lists leave it out because it has no calls; 0: it is not hidden */
     uint64_t since_unix_ms; /* of the last change of state */
     uint64_t since_ms;
-    uint64_t until_ms;  /* open: when the next probe may come */
-    uint64_t intended;  /* the word by which tripd opens it, noted before the step: no other opening is tripd's */
+    uint64_t until_ms; /* open: when the next probe may come */
+    /* The word by which tripd is about to open it, noted before the step: any other opening is a client's. */
+    uint64_t intended;
     uint8_t reason;     /* enum trip_reason, of the last opening */
     uint8_t error_type; /* enum trip_error_type, of the last failure told */
     uint8_t mode_by_config;
-    uint8_t by;             /* enum transition_by: who opened it last, or has closed it since */
-    uint32_t uid;           /* of an operator */
+    uint8_t by;             /* enum transition_by: who opened the breaker last, or has closed it since */
+    uint32_t uid;           /* if an operator did */
     char note[88];          /* an operator's reason */
     uint64_t error_unix_ms; /* 0: none yet */
     char error_message[TRIP_ERROR_MESSAGE_MAX + 1];
-    uint64_t error_sequence; /* of its record, which may be overwritten; 0: none yet */
+    uint64_t error_sequence; /* sequence of its record, which may be overwritten; 0: no error yet */
     struct {
         uint64_t since_unix_ms; /* 0: not set */
         uint64_t until_unix_ms; /* 0: no TTL */
-        uint32_t uid;           /* who */
+        uint32_t uid;           /* the user who set it */
         uint32_t mode;
         char reason[DETAIL_TEXT_MAX];
     } modes[MODE_OWNER_COUNT];
@@ -227,20 +232,20 @@ struct detail_slot {
     uint8_t condition;      /* enum trip_reason: if the last opening was a relapse, which condition held; else NONE */
     uint8_t reserved0[3];
     char settings_match[TRIP_NAME_MAX + 1]; /* the pattern whose settings are in force */
-    uint32_t latency[LATENCY_GROUPS];       /* where its calls by latency are: group + 1; 0: there were none */
+    uint32_t latency[LATENCY_GROUPS];       /* number + 1 of the group of its calls by latency; 0: it has none */
     uint32_t reserved1;
 };
 
 #define LATENCY_GROUPS_MAX (BREAKERS_MAX * LATENCY_GROUPS)
 
-/* A breaker's calls by latency, of one group of buckets (internal/latency.h). A group stays its slot's for ever. tripd
- * alone writes: each word by itself, and zeros under the detail's sequence when the slot gets another name. */
+/* A breaker's calls by latency, for one group of buckets (internal/latency.h). A group belongs to its slot for ever.
+ * tripd alone writes: each word by itself, and zeros under the detail's sequence when the slot gets another name. */
 struct latency_group {
     uint64_t calls[LATENCY_GROUP];
 };
 
-/* Calls that were denied are counted by verdict. The first BREAKER_DENIALS verdicts are the breaker's own, the others
- * are what limits say of calls that the breaker admits. */
+/* Denied calls are counted by verdict. The first BREAKER_DENIALS verdicts are the breaker's own; the others come from
+ * limits, for calls that the breaker admits. */
 #define DENIALS         (TRIP_VERDICT_COUNT - TRIP_DENY_OPEN)
 #define BREAKER_DENIALS (TRIP_DENY_CONCURRENCY - TRIP_DENY_OPEN)
 
@@ -262,8 +267,8 @@ struct breaker_totals {
     uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late;
     uint64_t retries;                       /* calls that the retry budget paid for */
     uint64_t retries_refused;               /* that it did not */
-    uint64_t denied[DENIALS];               /* by verdict: before the dependency was asked */
-    uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failures, and of what was reported outside of calls */
+    uint64_t denied[DENIALS];               /* by verdict */
+    uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failed calls, and reported outside of calls */
     uint64_t opens;
     uint64_t trips[TRIP_REASON_COUNT];   /* openings by reason */
     uint64_t state_ns[TRIP_STATE_COUNT]; /* spent in each state, up to the last change of state */
@@ -274,8 +279,8 @@ struct breaker_totals {
     uint64_t recovered, recover_ns; /* times closed again, and the time since it had opened first */
 };
 
-/* What a transaction replaces as a whole: totals, window, probe counts. The bulk behind `totals` and `sums` is
- * struct core_state of daemon/core/breaker.h, of CORE_IMAGE_SIZE at most; clients and tools read only this head. */
+/* The part of an image that clients and tools read: totals, window, probe counts. Behind it stands the rest of struct
+ * core_state (daemon/core/breaker.h), CORE_IMAGE_SIZE at most in all. A transaction replaces the image as a whole. */
 struct core_head {
     struct breaker_totals totals;
     uint64_t window_calls, window_failures, window_slow; /* as of the last commit */
@@ -285,7 +290,7 @@ struct core_head {
     uint64_t state_since_ns;                       /* on the instance's clock */
     uint64_t last_detect_ns, last_recover_ns;      /* 0: none yet */
     uint64_t probe_ok, probe_failures, probe_slow; /* since it became half-open */
-    uint64_t probes_needed;                        /* good ones, or with a rate's verdict any, until half-open ends */
+    uint64_t probes_needed; /* until half-open ends: successes, or for a verdict by rate any outcomes */
 };
 
 #define CORE_IMAGE_SIZE 1984
@@ -300,10 +305,10 @@ struct core_slot {
     } images[2] __attribute__((aligned(LAYOUT_LINE)));
 };
 
-/* Since when a breaker rests: internal/succession.h. tripd writes it when it makes another commons, `since` first. */
+/* Since when a breaker rests: internal/succession.h. tripd writes it when it makes another commons; `since` first. */
 struct breaker_rest {
-    uint64_t word;  /* the mirror, as it was then for the first time */
-    uint64_t since; /* number of the commons that was made then; 0: none was while this breaker was there */
+    uint64_t word;  /* the mirror, as it was when this word was first found */
+    uint64_t since; /* number of the commons made at that time; 0: none was made since the breaker is there */
 };
 
 #define GROUPS_MAX 1024
@@ -349,8 +354,9 @@ enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 /* What a transition changed: a breaker's state, or its mode in force. */
 enum transition_of { OF_STATE, OF_MODE };
 
-/* `sequence` is index + 1, written last: an entry whose sequence is not what its place says is being written. Acts are
- * copied into a ring of their own, with their sequence, before they are in the ring of all: events.h. */
+/* A change of a breaker's state or mode. `sequence` is index + 1, written last: while it differs from what the place
+ * says, the entry is being written. An act is copied into a ring of its own, with its sequence, before it enters the
+ * ring of all: events.h. */
 struct transition {
     uint64_t sequence;
     uint64_t at_ms;
@@ -359,13 +365,14 @@ struct transition {
     uint8_t from, to;  /* enum trip_state, or enum trip_mode */
     uint8_t reason;    /* enum trip_reason */
     uint8_t by;        /* enum transition_by */
-    uint32_t uid;      /* of an operator */
-    uint32_t epoch;    /* of a state: after it */
+    uint32_t uid;      /* if an operator did */
+    uint32_t epoch;    /* of a state: the epoch after the change */
     uint16_t of;       /* enum transition_of */
-    uint8_t condition; /* enum trip_reason: of a relapse, which condition held; else NONE */
+    uint8_t condition; /* enum trip_reason: for a relapse, the condition that held; else NONE */
     uint8_t reserved0;
-    uint32_t steps;         /* it stands for so many, that came too fast to be told one by one; 0: for itself */
-    uint64_t until_unix_ms; /* of a mode: when it ends by itself; 0: not */
+    /* The entry stands for so many steps, which came too fast to be told one by one; 0: for one. */
+    uint32_t steps;
+    uint64_t until_unix_ms; /* of a mode: when its TTL ends; 0: it has none */
     char name[TRIP_NAME_MAX + 1];
     char note[88]; /* an operator's reason */
 };
@@ -393,9 +400,9 @@ struct step_mark {
     uint64_t from, to;
     uint64_t at_ms;
     uint32_t slot;
-    uint32_t uid;      /* of an operator */
+    uint32_t uid;      /* if an operator did */
     uint8_t reason;    /* enum trip_reason */
-    uint8_t condition; /* enum trip_reason: of a relapse */
+    uint8_t condition; /* enum trip_reason: for a relapse */
     uint8_t by;        /* enum transition_by */
     uint8_t reserved0;
     char note[88]; /* an operator's reason */
@@ -403,17 +410,17 @@ struct step_mark {
 };
 
 enum journal_kind {
-    JOURNAL_METER,  /* .marks: of the meter at `place` of a lane */
+    JOURNAL_METER,  /* .marks: those of the meter at `place` of a lane */
     JOURNAL_STEP,   /* .step */
     JOURNAL_PERMIT, /* .permit: its answer, at `place`, is counted */
     JOURNAL_CALL,   /* .call: the word of the stalled call at `place` of a lane is counted */
 };
 
 struct journal_mark {
-    uint64_t lane_id; /* of the lane's header; 0: it is of no lane, or unused */
+    uint64_t lane_id; /* from the lane's header; 0: the entry is unused, or of no lane */
     uint32_t lane;
     uint32_t place;
-    uint32_t uid; /* of the lane's process: an id is a lane's of this user */
+    uint32_t uid; /* the lane's user: two users' lanes may have the same id */
     uint32_t kind;
     union {
         struct meter_marks marks;
@@ -431,29 +438,30 @@ struct journal {
     uint64_t state;   /* 0: idle; slot + 1: committed, to be carried out */
     uint64_t commits; /* what the slot's `commits` becomes */
     uint64_t mark_count;
-    uint64_t pending_next; /* which of the pending marks gives way when there are too many */
+    uint64_t pending_next; /* the pending mark that gives way when the table is full */
     uint64_t reserved[4];
     struct journal_mark marks[JOURNAL_MARKS];
 };
 
 #define PENDING_MARKS 1024
 
-/* An attached process, at the place of its lane's number. tripd alone writes; lane_id first 0, last set. */
+/* An attached process, at the place of its lane's number. tripd alone writes; lane_id is set to 0 first and to its
+ * value last. */
 struct client_slot {
     uint64_t lane_id; /* 0: nobody */
     uint64_t attached_unix_ms;
     uint32_t pid, uid; /* as tripd saw them at attach: for people only */
-    uint32_t detached; /* 1: hung up, its process lives */
+    uint32_t detached; /* 1: it hung up, and its process lives */
     uint32_t meters;   /* in use, as of the last look */
     char program[24];
-    uint64_t lost; /* outcomes that found no meter, as the process says: admitted, not counted */
+    uint64_t lost; /* outcomes that found no meter, as the process counts them: admitted, but not counted */
 };
 
 /* ---------------------------------------------------------------------------------------------- errors, for people */
 /* Only the counts in core_head.totals are exact; the rest is best effort. Together less than 1 MiB at the defaults. */
 #define ERROR_RECORDS_MAX 16384u /* places; correlation.max_errors of them are used, and have memory */
 #define ERROR_ROWS        2048u
-#define ERROR_ROW_BUCKETS 10 /* of a window: how coarsely it slides */
+#define ERROR_ROW_BUCKETS 10 /* how finely a window is cut: it slides by one sub-bucket */
 
 /* Bits that say which strings of a record were cut because they were longer than their places. */
 enum error_cut {
@@ -467,8 +475,8 @@ enum error_cut {
 /* Context pairs of an error: key, NUL, value, NUL, one pair after the other. */
 #define ERROR_SPAN_MAX 16 /* hexadecimal digits of a span id: W3C Trace Context */
 
-/* An error as it was told. `sequence` is index + 1, written last: a record whose sequence is not what its place says is
- * being written. The strings are any bytes: whoever shows them makes them printable. */
+/* An error as a client told it. `sequence` is index + 1, written last: while it differs from what the place says, the
+ * record is being written. The strings may be any bytes: whoever shows them makes them printable. */
 struct error_record {
     uint64_t sequence;
     uint64_t at_ms;
@@ -476,10 +484,10 @@ struct error_record {
     uint64_t latency_ns; /* 0: not known */
     uint32_t breaker;
     uint32_t pid, uid; /* of the process that told it */
-    uint32_t times;    /* it stands for so many errors, of which nothing else is known */
+    uint32_t times;    /* the record stands for so many errors, of which nothing else is known */
     uint32_t reserved0;
     uint8_t type;    /* enum trip_error_type */
-    uint8_t outside; /* 1: it was no call's, trip_report_error told it */
+    uint8_t outside; /* 1: trip_report_error told it, outside of a call */
     uint8_t cut;     /* enum error_cut, bits */
     uint8_t pairs;   /* in `context` */
     char name[TRIP_NAME_MAX + 1];
@@ -487,7 +495,7 @@ struct error_record {
     char correlation[TRIP_ERROR_ID_MAX + 1];
     char trace[TRIP_ERROR_ID_MAX + 1];
     char session[TRIP_ERROR_ID_MAX + 1];
-    char span[ERROR_SPAN_MAX + 8]; /* of a trace id that came as `traceparent` */
+    char span[ERROR_SPAN_MAX + 8]; /* from a trace id in the form of `traceparent` */
     char context[TRIP_ERROR_CONTEXT_MAX];
 };
 
@@ -497,11 +505,11 @@ struct error_row {
     uint64_t latest_ns;
     uint32_t sequence;
     uint32_t bucket;                    /* number of the newest sub-bucket */
-    uint32_t counts[ERROR_ROW_BUCKETS]; /* by sub-bucket, at its number modulo so many */
+    uint32_t counts[ERROR_ROW_BUCKETS]; /* by sub-bucket number, modulo ERROR_ROW_BUCKETS */
 };
 
-/* The settings by which errors are analysed, and the counts of those that were left out. tripd alone writes; each word
- * stands for itself. */
+/* The settings by which errors are analysed, and counts of errors that were left out. tripd alone writes; each word is
+ * whole by itself. */
 struct correlation_shown {
     uint64_t window_ns, high_error_rate, pattern_share; /* core/correlation.h */
     uint64_t next;                                      /* index of the next record */
@@ -512,8 +520,8 @@ struct correlation_shown {
 
 #define LIMITS_HOLDERS 8
 
-/* A breaker's limits as tripd last looked, at each heartbeat while there are some. tripd alone writes, under
- * `sequence`, as in detail_slot. */
+/* A breaker's limits, as tripd shows them at each heartbeat while there are some. tripd alone writes, under `sequence`,
+ * as in detail_slot. */
 struct limits_shown {
     uint64_t sequence;
     uint64_t tickets_taken;
@@ -521,15 +529,16 @@ struct limits_shown {
     uint64_t rate_free; /* calls that could come at once */
     struct {
         uint32_t lane, tickets; /* lane 0: the list ends; TICKET_LEASE: all processes without a lane */
-    } holders[LIMITS_HOLDERS];  /* the lanes that hold most tickets */
-    uint64_t tickets_max;       /* as configured: the limit in force is less where it is adaptive */
+    } holders[LIMITS_HOLDERS];  /* the lanes that hold the most tickets */
+    uint64_t tickets_max;       /* as configured; an adaptive limit in force may be less */
     uint64_t rate_limit, rate_per_ms;
 };
 
 #define PATTERNS_MAX 256
 
-/* A mode that an operator set by pattern. tripd alone writes; serial first 0, last set. The highest serial whose
- * pattern matches a name binds it, also if the breaker comes later, until its TTL's end. */
+/* A mode that an operator set by pattern. tripd alone writes; serial is set to 0 first and to its value last. Of the
+ * patterns that match a name the one with the highest serial binds it, also if the breaker comes later, until its TTL
+ * ends. */
 struct pattern_slot {
     uint64_t serial; /* 0: free */
     uint64_t set_unix_ms;

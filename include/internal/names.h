@@ -18,14 +18,14 @@
 
 #define NAMES_EMPTY UINT64_C(0)
 
-/* Bytes of a breaker's name that name its group: up to its last `/`, without it. 0: the breaker is in no group. */
+/* Returns the length of a breaker's group: its name up to the last `/`. 0: the breaker is in no group. */
 static inline size_t group_length(const char *name)
 {
     const char *const slash = strrchr(name, '/');
     return slash ? (size_t)(slash - name) : 0;
 }
 
-/* 64 bits, folded to 32. */
+/* Returns a hash of 64 bits, folded to 32. */
 static inline uint32_t names_hash(const char *name)
 {
     const uint64_t hash = fnv1a(FNV1A_BASIS, name, strlen(name));
@@ -42,7 +42,7 @@ static inline uint32_t names_entry_hash(uint64_t entry)
     return (uint32_t)(entry >> 32);
 }
 
-/* May be no slot at all, where the index is not trusted. */
+/* Returns the slot of an entry. Where the index is not trusted it may be no slot at all. */
 static inline uint32_t names_entry_slot(uint64_t entry)
 {
     return (uint32_t)entry - 1;
@@ -51,7 +51,7 @@ static inline uint32_t names_entry_slot(uint64_t entry)
 #define NAMES_PLACES (1u << 17)
 _Static_assert(NAMES_PLACES >= 2 * BREAKERS_MAX, "the index is half empty at least");
 
-/* details: of `slots` entries, `stride` bytes apart. -ENOENT. *ret_place may be NULL. */
+/* Finds a name. details: `slots` entries, `stride` bytes apart. -ENOENT: it is not there. *ret_place may be NULL. */
 static inline int names_find(const uint64_t *index, uint32_t places, const void *details, uint32_t stride,
                              uint32_t slots, const char *name, uint32_t *ret_slot, uint32_t *ret_place)
 {

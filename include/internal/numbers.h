@@ -24,7 +24,7 @@ static inline uint64_t fnv1a(uint64_t hash, const void *bytes, size_t size)
     return hash;
 }
 
-/* The time left until then, in any unit; 0: it has passed. */
+/* Returns the time left until `at`, in any unit; 0: it has passed. */
 static inline uint64_t time_until(uint64_t at, uint64_t now)
 {
     return at > now ? at - now : 0;
@@ -45,7 +45,7 @@ static inline uint64_t permille_of(uint64_t value, uint64_t permille)
     return saturated((unsigned __int128)value * permille / 1000);
 }
 
-/* Rounded up. */
+/* Divides, rounding up. */
 static inline uint64_t quotient_up(unsigned __int128 value, uint64_t divisor)
 {
     return saturated((value + divisor - 1) / divisor);
@@ -60,7 +60,7 @@ static inline uint64_t random_next(uint64_t *seed)
     return mixed ^ mixed >> 31;
 }
 
-/* Evenly over [lowest, highest], both included, from any 64 random bits. highest >= lowest. */
+/* Maps any 64 random bits evenly to [lowest, highest], both included. highest >= lowest. */
 static inline uint64_t random_between(uint64_t lowest, uint64_t highest, uint64_t random)
 {
     const unsigned __int128 places = (unsigned __int128)(highest - lowest) + 1;

@@ -21,14 +21,14 @@
 #define PATHS_MAX          256
 #define PATHS_SOCKET_MAX   (sizeof(((struct sockaddr_un *)0)->sun_path))
 
-/* 1 to 63 of letters, digits and . _ -, not beginning with a dot. */
+/* Is it 1 to 63 characters of letters, digits and . _ -, not beginning with a dot? */
 static inline bool paths_instance_valid(const char *name)
 {
     const size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
     return length >= 1 && length <= PATHS_INSTANCE_MAX && name[length] == '\0' && name[0] != '.';
 }
 
-/* NULL: $TRIP_INSTANCE, else "default". NULL is returned for what is no name. */
+/* Returns the instance's name; for NULL $TRIP_INSTANCE, else "default". NULL: it is not a valid name. */
 static inline const char *paths_instance(const char *name)
 {
     if (!name)
@@ -51,7 +51,7 @@ static inline const char *paths_env(const char *variable)
     return value && *value ? value : NULL;
 }
 
-/* tripd's own socket. -ENOENT: `user` without XDG_RUNTIME_DIR. */
+/* Makes the path of tripd's own socket. -ENOENT: `user` without XDG_RUNTIME_DIR. */
 static inline int paths_socket(char path[PATHS_MAX], const char *instance, bool user)
 {
     const char *dir = paths_env("TRIP_RUNTIME_DIR");
@@ -65,8 +65,8 @@ static inline int paths_socket(char path[PATHS_MAX], const char *instance, bool 
 
 enum paths_place { PATHS_NAMED, PATHS_USER, PATHS_SYSTEM, PATHS_PLACES };
 
-/* The sockets that a client tries, in order of enum paths_place; -ENOENT: this place does not apply, -ERANGE: no more.
- */
+/* Makes the path of a socket that a client tries, in the order of enum paths_place. -ENOENT: this place does not apply;
+ * -ERANGE: there is no further place. */
 static inline int paths_socket_candidate(char path[PATHS_MAX], const char *instance, unsigned place)
 {
     const char *dir;
@@ -111,7 +111,7 @@ static inline int paths_state(char path[PATHS_MAX], const char *instance, bool u
     return dir ? paths_format(path, PATHS_MAX, dir, "/.local/state/tripd/", instance, "") : -ENOENT;
 }
 
-/* The segment as people read it: a path, or a name of shm_open (begins with one slash, has no other). */
+/* Makes the segment's name as people read it: a path, or a name for shm_open (it begins with its only slash). */
 static inline int paths_segment(char path[PATHS_MAX], const char *instance, bool user, uid_t uid)
 {
     const char *dir = paths_env("TRIP_SHM_DIR");
@@ -122,7 +122,8 @@ static inline int paths_segment(char path[PATHS_MAX], const char *instance, bool
     return paths_format(path, PATHS_MAX, "", prefix, instance, "");
 }
 
-/* Opens (shm_open or open, after TRIP_SHM_DIR) what paths_segment gave. Returns a CLOEXEC descriptor or -errno. */
+/* Opens the segment that paths_segment named: with shm_open, or after TRIP_SHM_DIR with open. Returns a CLOEXEC
+ * descriptor or -errno. */
 static inline int paths_segment_open(const char *path, int flags, mode_t mode)
 {
     const int fd = paths_env("TRIP_SHM_DIR") ? open(path, flags | O_CLOEXEC | O_NOFOLLOW, mode)

@@ -68,7 +68,7 @@ static inline bool permit_lease_over(uint64_t permit, uint64_t now_ms)
     return lease_over(permit & ((1u << PERMIT_LEASE_BITS) - 1), PERMIT_LEASE_BITS, now_ms);
 }
 
-/* When the permit's lease ends, if it is not over. */
+/* Returns when the permit's lease ends, if it is not over yet. */
 static inline uint64_t permit_end_ms(uint64_t permit, uint64_t now_ms)
 {
     const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1, now_steps = now_ms / LEASE_STEP_MS;
@@ -85,15 +85,15 @@ static inline uint64_t permit_owned(uint64_t permit, uint32_t lane, uint64_t end
     return permit_make(permit_epoch(permit), permit_serial(permit), lane, PERMIT_OWNED, end_ms);
 }
 
-/* May a client take it, given the state word it loaded before? */
+/* May a client take the permit, given the state word that it loaded before? */
 static inline bool permit_takeable(uint64_t permit, uint64_t word)
 {
     return word_state(word) == WORD_HALF_OPEN && permit_outcome(permit) == PERMIT_ARMED &&
            permit_epoch(permit) == word_epoch(word);
 }
 
-/* Does a probe run on it, of whatever epoch? A lease that ends later than any may (longest_ms) is damage: it does not.
- * The clock is read after the permit was loaded: with an older time a lease taken meanwhile looks like damage. */
+/* Does a probe run on the permit, of whatever epoch? Not if its lease ends later than any lease may (longest_ms): that
+ * is damage. The clock is read after the permit was loaded, or a lease taken meanwhile would look like damage. */
 static inline bool permit_running(uint64_t permit, uint64_t now_ms, uint64_t longest_ms)
 {
     const uint64_t mask = (1u << PERMIT_LEASE_BITS) - 1;
@@ -102,8 +102,8 @@ static inline bool permit_running(uint64_t permit, uint64_t now_ms, uint64_t lon
            ahead_ms <= longest_ms + UINT64_C(2) * LEASE_STEP_MS;
 }
 
-/* May tripd, whose state word is half-open in `epoch`, arm it? Answers of this epoch are counted first; a dead owner's
- * permit may be armed too, which the caller knows. */
+/* May tripd arm the permit, while its state word is half-open in `epoch`? An answer of this epoch has to be counted
+ * first. A dead owner's permit may be armed too: the caller knows who is dead. */
 static inline bool permit_armable(uint64_t permit, uint32_t epoch, uint64_t now_ms, uint64_t longest_ms)
 {
     if (permit_outcome(permit) == PERMIT_ARMED)

@@ -33,7 +33,7 @@ static inline uint64_t policy_plain(uint32_t incarnation, uint64_t number)
     return (uint64_t)TRIP_MODE_AUTO | (uint64_t)(incarnation & 0xffff) << 4 | number << POLICY_COMMONS_SHIFT;
 }
 
-/* The same slot and commons with this mode in force. */
+/* Returns the admission word for the same slot and commons with this mode in force. */
 static inline uint64_t policy_admission(uint64_t admission, trip_mode mode, _Bool has_ttl)
 {
     return (admission & ~UINT64_C(15)) | (uint64_t)mode | (has_ttl ? 8u : 0u);
@@ -49,25 +49,25 @@ static inline uint32_t policy_incarnation(uint64_t admission)
     return (uint32_t)(admission >> 4 & 0xffff);
 }
 
-/* Is the slot still the same breaker's? */
+/* Do both words name the same breaker in the slot? */
 static inline _Bool policy_same_breaker(uint64_t admission, uint64_t plain)
 {
     return policy_incarnation(admission) == policy_incarnation(plain);
 }
 
-/* Are both of the same commons? */
+/* Do both words name the same commons? */
 static inline _Bool policy_same_commons(uint64_t admission, uint64_t plain)
 {
     return admission >> POLICY_COMMONS_SHIFT == plain >> POLICY_COMMONS_SHIFT;
 }
 
-/* A lane's number, 12 bits, that is its own in this commons alone. */
+/* Returns a lane's number, 12 bits, together with the only commons in which it belongs to the lane. */
 static inline uint64_t policy_lane_grant(uint64_t number, uint32_t lane)
 {
     return number << POLICY_COMMONS_SHIFT | (lane & 0xfff);
 }
 
-/* 0: the lane has no number in the commons of `plain`. */
+/* Returns the lane's number in the commons of `plain`; 0: it has none there. */
 static inline uint32_t policy_lane_granted(uint64_t granted, uint64_t plain)
 {
     return policy_same_commons(granted, plain) ? (uint32_t)(granted & 0xfff) : 0;
@@ -83,7 +83,7 @@ static inline uint64_t policy_mode_word(trip_mode mode, uint64_t until_ms)
     return (uint64_t)mode | 8u | (until_ms & POLICY_MS_MASK) << 4;
 }
 
-/* Is this owner's mode set, and its TTL not over? */
+/* Is this owner's mode set, with a TTL that has not passed? */
 static inline _Bool policy_mode_holds(uint64_t word, uint64_t now_ms, uint64_t *ret_until_ms)
 {
     const uint64_t until_ms = word >> 4 & POLICY_MS_MASK;
@@ -93,7 +93,7 @@ static inline _Bool policy_mode_holds(uint64_t word, uint64_t now_ms, uint64_t *
     return true;
 }
 
-/* The strongest mode that is set and has not run out; auto if none is. ret_until_ms: 0 without a TTL. */
+/* Returns the strongest mode that is set and has not run out; auto if there is none. ret_until_ms: 0 without a TTL. */
 static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms, uint64_t *ret_until_ms)
 {
     for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
@@ -105,8 +105,8 @@ static inline trip_mode policy_mode_of(const uint64_t modes[MODE_OWNER_COUNT], u
     return TRIP_MODE_AUTO;
 }
 
-/* Until when the modes force it open: now_ms where they do not, UINT64_MAX without an end. *ret_mode: which one holds
- * then. */
+/* Returns until when the modes force the breaker open; now_ms: they do not; UINT64_MAX: without an end. *ret_mode: the
+ * mode that holds afterwards. */
 static inline uint64_t policy_forced_until_ms(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms,
                                               trip_mode *ret_mode)
 {
@@ -119,7 +119,7 @@ static inline uint64_t policy_forced_until_ms(const uint64_t modes[MODE_OWNER_CO
     return now_ms;
 }
 
-/* Until a call may be admitted, where the state admits one in state_ms; UINT64_MAX: not by itself. */
+/* Returns the time until a call may be admitted, if the state admits one in state_ms; UINT64_MAX: never by itself. */
 static inline uint64_t policy_retry_after_ms(const uint64_t modes[MODE_OWNER_COUNT], uint64_t now_ms, uint64_t state_ms)
 {
     trip_mode after;
@@ -129,8 +129,8 @@ static inline uint64_t policy_retry_after_ms(const uint64_t modes[MODE_OWNER_COU
     return after == TRIP_MODE_AUTO ? at_least(until_ms - now_ms, state_ms) : until_ms - now_ms;
 }
 
-/* The mode in force, also when its TTL has passed and no tripd is there to say so. admission: loaded before, with
- * acquire where a TTL that was set just now must be seen. */
+/* Returns the mode in force, also when a TTL has passed while no tripd publishes that. admission: loaded before, with
+ * acquire if a TTL that was set just now must be seen. */
 static inline trip_mode policy_mode_now(const struct policy_slot *slot, uint64_t admission, uint64_t now_ms)
 {
     uint64_t until_ms;
@@ -167,28 +167,28 @@ static inline uint32_t judge_generation(uint64_t judge)
     return (uint32_t)(judge >> 19 & 0xffff);
 }
 
-/* At a TTL's end, while no tripd says so: the judge of the mode that is in force since. */
+/* Returns the judge with another mode, for the time after a TTL ended while no tripd publishes that. */
 static inline uint64_t judge_with_mode(uint64_t judge, trip_mode mode)
 {
     return (judge & ~(UINT64_C(7) << 15)) | (uint64_t)mode << 15;
 }
 
-/* The judge of the latest generation: what a word that has no generation (open, half-open, probing) closes with. */
+/* Returns the judge of the latest generation: a word without a generation (open, half-open, probing) closes with it. */
 static inline uint64_t policy_newest_judge(const struct policy_slot *slot)
 {
     /* Relaxed: a judge is one word and names its generation, by which the reader checks it. */
     const uint64_t even = __atomic_load_n(&slot->judge[0], __ATOMIC_RELAXED);
     const uint64_t odd = __atomic_load_n(&slot->judge[1], __ATOMIC_RELAXED);
-    if (!(judge_generation(odd) & 1)) /* never written */
+    if (!(judge_generation(odd) & 1)) /* it was never written */
         return even;
     if (judge_generation(even) & 1)
         return odd;
     return ((judge_generation(odd) - judge_generation(even)) & 0xffff) < 0x8000 ? odd : even;
 }
 
-/* The judge of a word of this generation. The newest one where a later generation stands in its place: either the word
- * was loaded before two reloads, and a CAS from it fails; or a client's probe closed with a generation that two reloads
- * have replaced meanwhile, and the step moves the word on to the newest. */
+/* Returns the judge of a word of this generation; or the newest one, if a later generation stands in its place. Then
+ * either the word was loaded before two reloads, and a CAS from it fails; or a client's probe closed the breaker with a
+ * generation that two reloads have replaced since, and the next step moves the word on to the newest. */
 static inline uint64_t policy_judge_of(const struct policy_slot *slot, uint32_t generation)
 {
     /* Relaxed: the acquire load of the word pairs with the release CAS that moved it to this generation, which follows
@@ -197,7 +197,7 @@ static inline uint64_t policy_judge_of(const struct policy_slot *slot, uint32_t 
     return judge_generation(judge) == (generation & 0xffff) ? judge : policy_newest_judge(slot);
 }
 
-/* The place of `ramp_end`: of which epoch's ramping, and when it ends. */
+/* Returns the word `ramp_end`: the epoch of the ramping state, and when it ends. */
 static inline uint64_t policy_ramp_end(uint32_t epoch, uint64_t end_ms)
 {
     return (uint64_t)(epoch & 0xfffff) << 44 | (end_ms & POLICY_MS_MASK);
@@ -229,25 +229,25 @@ static inline uint64_t half_open_max_wait_ms(uint64_t half_open)
     return half_open >> 8 & 0xffffffff;
 }
 
-/* ---- limits and retries */
+/* ----------------------------------------------------------------------------------------------- limits and retries */
 
 enum policy_limit {
     POLICY_TICKETS = 1,
     POLICY_RATE = 2,
-    POLICY_SLIDING = 4, /* of the rate */
+    POLICY_SLIDING = 4, /* the rate's window slides */
     POLICY_THROTTLE = 8,
     POLICY_LIMITS = 15,
     POLICY_TIMED = 16 /* no limit: clients time each call, not a sample (docs/decisions/untimed-calls.md) */
 };
 
-#define SAMPLED_ONE_IN 16 /* calls, where not each is timed */
+#define SAMPLED_ONE_IN 16 /* of so many calls one is timed, if not every one is */
 
 static inline _Bool policy_times_calls(const struct policy_slot *slot)
 {
     return (__atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_TIMED) != 0;
 }
 
-/* Does a call that the breaker admits meet a limit? */
+/* Does any limit apply to a call that the breaker admits? */
 static inline _Bool policy_limits_calls(const struct policy_slot *slot)
 {
     return (__atomic_load_n(&slot->limits, __ATOMIC_RELAXED) & POLICY_LIMITS) != 0;
@@ -260,7 +260,7 @@ static inline uint64_t policy_reserves(uint32_t sheddable_permille, uint32_t nor
 
 static inline struct ticket_limit policy_tickets(const struct policy_slot *slot)
 {
-    /* Sequentially consistent: after a taking they decide whether it stands (ticket_keeps). */
+    /* Sequentially consistent: after a client took a ticket, these loads decide whether it keeps it (ticket_keeps). */
     const uint64_t now = __atomic_load_n(&slot->tickets, __ATOMIC_SEQ_CST);
     const uint64_t highest = __atomic_load_n(&slot->tickets_highest, __ATOMIC_SEQ_CST);
     return (struct ticket_limit){(unsigned)at_most(now, TICKETS_MAX), (unsigned)at_most(highest, TICKETS_MAX)};
@@ -286,7 +286,8 @@ static inline unsigned reserves_tickets_most(uint64_t reserves)
     return (unsigned)(reserves >> 20 & 0x7ff);
 }
 
-/* What of `tickets`, TICKETS_MAX at most, a call of this priority must leave free, rounded down, and never all. */
+/* Returns how many of `tickets`, TICKETS_MAX at most, a call of this priority must leave free: rounded down, and never
+ * all. */
 static inline uint64_t policy_reserve_of(uint64_t reserves, trip_priority priority, uint64_t tickets)
 {
     const uint64_t permille = priority == TRIP_PRIORITY_CRITICAL ? 0
@@ -339,7 +340,7 @@ static inline struct rate_share policy_rate(const struct policy_slot *slot, trip
     };
 }
 
-/* What the rate's word becomes for one more call; *ret_wait: 0, or for how many ticks there is no token. */
+/* Returns the rate's word after one more call. *ret_wait: 0, or in how many ticks there is a token. */
 static inline uint64_t policy_rate_take(const struct policy_slot *slot, uint64_t word, trip_priority priority,
                                         uint64_t now, uint64_t *ret_wait)
 {
@@ -349,7 +350,7 @@ static inline uint64_t policy_rate_take(const struct policy_slot *slot, uint64_t
                : bucket_after_take(word, &rate, now, ret_wait);
 }
 
-/* For people: calls that could come at once. */
+/* Returns how many calls could come at once, for people. */
 static inline uint64_t policy_rate_free(const struct policy_slot *slot, uint64_t word, uint64_t now)
 {
     const struct rate_share rate = policy_rate(slot, TRIP_PRIORITY_CRITICAL);
@@ -360,15 +361,15 @@ static inline uint64_t policy_rate_free(const struct policy_slot *slot, uint64_t
     return rate.whole + 1 - at_most(sliding_count(word, &rate, now), rate.whole + 1);
 }
 
-/* For people: calls that may come at once when none came for long. */
+/* Returns how many calls could come at once after a long rest, for people. */
 static inline uint64_t policy_rate_burst(const struct policy_slot *slot)
 {
     const struct rate_share rate = policy_rate(slot, TRIP_PRIORITY_CRITICAL);
     return (slot->limits & POLICY_SLIDING ? rate.whole : rate.whole / bucket_positive(rate.step)) + 1;
 }
 
-/* Critical calls are never shed. Sheddable ones as if the dice were thrown twice, but not more than leaves enough to be
- * accepted for the share to rise again where nobody else calls (core/throttle.h). */
+/* Returns the share of calls that throttling admits. Critical calls are never shed. For sheddable calls the share is
+ * squared, but it stays at least the share from which hosts recover (core/throttle.h). */
 static inline uint64_t policy_admit_permille(const struct policy_slot *slot, trip_priority priority)
 {
     const uint64_t permille = at_most(__atomic_load_n(&slot->admit_permille, __ATOMIC_RELAXED), 1000);

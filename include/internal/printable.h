@@ -1,5 +1,5 @@
-/* Text that came from others, before it reaches a log or a terminal: no control character (C0, DEL, C1) may move the
- * cursor or end a line, and none of those that change the direction of writing may make a line read as another one. */
+/* Makes strangers' text safe for a log or a terminal: no control character (C0, DEL, C1) may move the cursor or end a
+ * line, and no character that changes the direction of writing may make a line read as another one. */
 #ifndef TRIP_INTERNAL_PRINTABLE_H
 #define TRIP_INTERNAL_PRINTABLE_H
 
@@ -7,7 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
-/* U+061C; U+200E, U+200F; U+2028 to U+202E, with the separators of lines; U+2066 to U+2069. */
+/* Counts the bytes of a directional character: U+061C; U+200E, U+200F; U+2028 to U+202E, with the separators of lines;
+ * U+2066 to U+2069. */
 static inline size_t printable_direction(const unsigned char *text, size_t size)
 {
     if (size >= 2 && text[0] == 0xd8 && text[1] == 0x9c)
@@ -20,7 +21,7 @@ static inline size_t printable_direction(const unsigned char *text, size_t size)
     return marks || overrides || isolates ? 3 : 0;
 }
 
-/* Bytes of the character here that is not to be printed; 0: it is fine. */
+/* Returns how many bytes the character here has if it must not be printed; 0: it may be. */
 static inline size_t printable_not(const char *text, size_t size)
 {
     const unsigned char *bytes = (const unsigned char *)text;
@@ -41,7 +42,7 @@ static inline bool printable_all(const char *text, size_t size)
     return true;
 }
 
-/* Each byte of such a character becomes a question mark. */
+/* Replaces each byte of such characters by a question mark. */
 static inline void printable_make(char *text, size_t size)
 {
     for (size_t i = 0, bytes; i<size; i += bytes> 0 ? bytes : 1) {

@@ -21,18 +21,18 @@
 #define RPC_PACKET_MAX   65536 /* bytes */
 #define RPC_METHOD_MAX   31    /* bytes in a method's name */
 #define RPC_REASON_MAX   87    /* bytes in an operator's reason: it fits the transition ring */
-#define RPC_PAGE         50    /* entries in a page: 1,300 bytes each at most fill no packet */
-#define RPC_DURATION_MAX (UINT64_C(30) * 24 * 3600 * 1000) /* ms: nothing an operator asks for is longer */
+#define RPC_PAGE         50    /* entries in a page: at 1,300 bytes each they do not fill a packet */
+#define RPC_DURATION_MAX (UINT64_C(30) * 24 * 3600 * 1000) /* ms: the longest time that an operator may ask for */
 
-#define RPC_VALUES_MAX 40   /* values in the parameters, keys included: no method has as many */
-#define RPC_SHORT_MAX  4096 /* bytes of a request of who lacks the role control: only config_check needs more */
+#define RPC_VALUES_MAX 40   /* values in the parameters, keys included; every method has fewer */
+#define RPC_SHORT_MAX  4096 /* bytes of a request from a user without the role control: only config_check needs more */
 
 /* Quotas of a user over all connections that speak RPC. Of each user one request is carried out in an iteration of
  * tripd's loop; further ones wait for the next. */
 #define RPC_CONNECTIONS_PER_USER 64
-#define RPC_QUEUED_PER_USER      128 /* requests that wait for their turn, and responses that wait for their reader */
+#define RPC_QUEUED_PER_USER      128 /* requests that wait for their turn, and responses that wait to be read */
 #define RPC_TRACES_PER_USER      4
-#define RPC_TRACE_QUEUED         192 /* notifications of one trace that wait: less than a connection can queue */
+#define RPC_TRACE_QUEUED         192 /* waiting notifications of one trace: fewer than a connection can queue */
 
 /* X(ENUM_SUFFIX, "name on the wire", TYPE, most). TYPE: STRING, of `most` bytes; NUMBER, 0 to `most`. */
 #define RPC_PARAMS(X)                                        \
@@ -78,13 +78,13 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(shadow, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)              \
     X(auto, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                             \
     X(reset, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                            \
-    X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* it looks up users: slow */              \
+    X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* slow, for it looks up users */          \
     X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                                        \
     X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_ORIGIN | RPC_AFTER | RPC_LIMIT)        \
     X(clock_show, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                           \
     X(clock_advance, CONTROL, RPC_BY_MS, RPC_NOTHING)
 
-/* X(ENUM_SUFFIX, "code"): what an error's code can be. */
+/* The codes of errors: X(ENUM_SUFFIX, "code"). */
 #define RPC_CODES(X)                    \
     X(MALFORMED, "malformed")           \
     X(UNKNOWN_METHOD, "unknown_method") \

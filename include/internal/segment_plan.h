@@ -1,4 +1,4 @@
-/* Where tripd puts the sections of a segment that it makes. A reader takes offset, stride and count from the header,
+/* The places of the sections in a segment that tripd makes. A reader takes offset, stride and count from the header,
  * and may compare stride and count with these. */
 #ifndef TRIP_INTERNAL_SEGMENT_PLAN_H
 #define TRIP_INTERNAL_SEGMENT_PLAN_H
@@ -16,7 +16,7 @@ static inline struct section section_shape(unsigned section)
     return shapes[section];
 }
 
-/* The exact size of the segment. */
+/* Fills in the sections, and returns the exact size of the segment. */
 static inline uint64_t segment_plan(struct section sections[SECTION_PLACES])
 {
     uint64_t end = LAYOUT_PAGE;

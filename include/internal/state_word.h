@@ -89,8 +89,8 @@ static inline uint64_t word_half_open(uint32_t epoch, uint64_t deadline_ms)
     return word_make(epoch, WORD_HALF_OPEN, deadline_ms < WORD_DEADLINE_MAX ? deadline_ms : WORD_DEADLINE_MAX);
 }
 
-/* The end of a lease that is taken now: on a step, so that words that hold steps and words that hold milliseconds mean
- * the same moment. */
+/* Returns the end of a lease that begins now. It lies on a step, so that words that hold steps and words that hold
+ * milliseconds mean the same moment. */
 static inline uint64_t lease_end_ms(uint64_t now_ms, uint64_t max_wait_ms)
 {
     return (now_ms + max_wait_ms + LEASE_STEP_MS - 1) / LEASE_STEP_MS * LEASE_STEP_MS;
@@ -104,7 +104,7 @@ static inline uint64_t word_probing(uint32_t epoch, uint32_t lane, uint64_t end_
                      (uint64_t)(lane & 0xfff) << PROBE_LEASE_BITS | (steps & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1)));
 }
 
-/* Closed and ramping. */
+/* For closed and ramping words. */
 static inline uint32_t word_generation(uint64_t word)
 {
     return (uint32_t)(word & 0xffff);
@@ -120,7 +120,7 @@ static inline bool word_counts_streak(uint64_t word)
     return word_state(word) == WORD_CLOSED || word_state(word) == WORD_RAMPING;
 }
 
-/* Closed with a streak of 0: a success changes nothing. */
+/* Is it closed with a streak of 0? Then a success changes nothing. */
 static inline bool word_calm(uint64_t word)
 {
     return (word >> 16 & 0xfffffff) == (uint64_t)WORD_CLOSED << (WORD_STATE_SHIFT - 16);
@@ -147,7 +147,7 @@ static inline uint64_t word_with_permille(uint64_t word, uint32_t permille)
     return (word & ~(UINT64_C(0x3ff) << 31)) | (uint64_t)(permille & 0x3ff) << 31;
 }
 
-/* Open and half-open. */
+/* For open and half-open words. */
 static inline uint64_t word_deadline_ms(uint64_t word)
 {
     return word_payload(word);
@@ -158,20 +158,21 @@ static inline uint32_t word_probe_lane(uint64_t word)
     return (uint32_t)(word >> PROBE_LEASE_BITS & 0xfff);
 }
 
-/* A lease's end in steps of 64 ms, modular: over when it lies behind by less than half the range. */
+/* Is a lease over? Its end is in steps of 64 ms, modular: it is over when it lies behind by less than half the range.
+ */
 static inline bool lease_over(uint64_t end_steps, unsigned bits, uint64_t now_ms)
 {
     const uint64_t mask = (UINT64_C(1) << bits) - 1;
     return ((now_ms / LEASE_STEP_MS - end_steps) & mask) < (UINT64_C(1) << (bits - 1));
 }
 
-/* Probing: is the owner's lease over? Then it starts no probe. */
+/* For probing words: is the owner's lease over? Then it starts no probe. */
 static inline bool word_probe_over(uint64_t word, uint64_t now_ms)
 {
     return lease_over(word & ((UINT64_C(1) << PROBE_LEASE_BITS) - 1), PROBE_LEASE_BITS, now_ms);
 }
 
-/* The time until the state admits a probe, as far as the word tells. */
+/* Returns the time until the state admits a probe, as far as the word tells. */
 static inline uint64_t word_wait_ms(uint64_t word, uint64_t now_ms)
 {
     const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
@@ -198,7 +199,7 @@ static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
     case WORD_PROBING: {
         const uint64_t mask = (UINT64_C(1) << PROBE_LEASE_BITS) - 1;
         const uint64_t ahead_ms = (((word & mask) - now_ms / LEASE_STEP_MS) & mask) * LEASE_STEP_MS;
-        /* Both ends are on steps: the lease's is rounded up, and now down. */
+        /* Both ends are on steps: the lease's end was rounded up, and is rounded down here. */
         return word_probe_over(word, now_ms) || ahead_ms > longest_ms + UINT64_C(2) * LEASE_STEP_MS;
     }
     default:
@@ -206,9 +207,9 @@ static inline bool word_due(uint64_t word, uint64_t now_ms, uint64_t longest_ms)
     }
 }
 
-/* A failure while closed or ramping, judged by policy_judge_of(generation). Opens when the streak reaches the
- * threshold; mode disabled and forced_open count on and move nothing. The word's generation becomes the judge's: the
- * same one, but for the case told there. *ret_opened says which it is. */
+/* Returns the word after a failure while closed or ramping, judged by policy_judge_of(generation). It opens when the
+ * streak reaches the threshold; in modes disabled and forced_open the streak counts on and nothing moves. The word
+ * takes the judge's generation: its own, except in the case told there. *ret_opened: is it an opening? */
 static inline uint64_t word_after_failure(uint64_t word, uint64_t judge, uint64_t open_until_ms, bool *ret_opened)
 {
     const uint32_t streak = word_streak(word) < WORD_STREAK_MAX ? word_streak(word) + 1 : WORD_STREAK_MAX;
@@ -219,36 +220,36 @@ static inline uint64_t word_after_failure(uint64_t word, uint64_t judge, uint64_
                        : word_with_streak(word_with_generation(word, judge_generation(judge)), streak);
 }
 
-/* A success: the word itself (nothing to write) but where it ends a streak. */
+/* Returns the word after a success: the same word (nothing to write), unless the success ends a streak. */
 static inline uint64_t word_after_success(uint64_t word)
 {
     return word_counts_streak(word) && word_streak(word) != 0 ? word_with_streak(word, 0) : word;
 }
 
-/* Half-open: the owner of a lease makes the deadline cover it. The word itself if it does already. */
+/* For half-open words: returns the word with a deadline that covers the lease; the same word if it does already. */
 static inline uint64_t word_extended(uint64_t word, uint64_t end_ms)
 {
     return word_deadline_ms(word) >= end_ms ? word : word_half_open(word_epoch(word), end_ms);
 }
 
-/* Ramping -> closed: the streak goes on. */
+/* Returns the closed word after a ramp; the streak goes on. */
 static inline uint64_t word_after_ramp(uint64_t word)
 {
     return word_closed(word_epoch(word) + 1, word_streak(word), word_generation(word));
 }
 
-/* Is a ramping word's time over? An end of another epoch is damage, and treated as passed. */
+/* Is a ramping word's time over? An end with another epoch is damage, and counts as over. */
 static inline bool word_ramp_over(uint64_t word, uint64_t ramp_end, uint64_t now_ms)
 {
     return ramp_end_epoch(ramp_end) != word_epoch(word) || now_ms >= ramp_end_ms(ramp_end);
 }
 
-/* The step that a client may take while the heartbeat is stale, in mode auto or shadow; the word itself if there is
- * none. Probing: after its CAS this client, and it alone, may start one probe, unless word_probe_over. */
+/* Returns the step that a client may take while the heartbeat is stale, in mode auto or shadow; the same word if there
+ * is none. To probing: after its CAS this client alone may start one probe, unless word_probe_over. */
 static inline uint64_t word_after_takeover(uint64_t word, const struct policy_slot *slot, uint32_t lane,
                                            uint64_t now_ms)
 {
-    /* Relaxed: the word's acquire load pairs with the release CAS that follows the stores of what belongs to it. */
+    /* Relaxed: the word's acquire load pairs with the release CAS that followed these stores. */
     if (word_state(word) == WORD_RAMPING)
         return word_ramp_over(word, __atomic_load_n(&slot->ramp_end, __ATOMIC_RELAXED), now_ms) ? word_after_ramp(word)
                                                                                                 : word;
@@ -258,14 +259,14 @@ static inline uint64_t word_after_takeover(uint64_t word, const struct policy_sl
     return word_probing(word_epoch(word) + 1, lane, lease_end_ms(now_ms, max_wait_ms));
 }
 
-/* The end of one's own probing, by CAS from the very word that one installed. A neutral outcome opens until now: the
- * next one may try. generation: of policy_newest_judge. */
+/* Returns the word after this client's own probe, for a CAS from the very word that it installed. A neutral outcome
+ * opens until now, so that the next client may try. generation: of policy_newest_judge. */
 static inline uint64_t word_after_probe(uint64_t word, bool good, uint64_t open_until_ms, uint32_t generation)
 {
     return good ? word_closed(word_epoch(word) + 1, 0, generation) : word_open(word_epoch(word) + 1, open_until_ms);
 }
 
-/* The state that tools show to people. */
+/* Returns the state that tools show to people. */
 static inline trip_state word_shown_state(uint64_t word)
 {
     switch (word_state(word)) {
@@ -281,7 +282,7 @@ static inline trip_state word_shown_state(uint64_t word)
     }
 }
 
-/* ---- evidence words: epoch 20 | count 44 */
+/* ------------------------------------------------------------------------------ evidence words: epoch 20 | count 44 */
 
 #define EVIDENCE_COUNT_MASK ((UINT64_C(1) << 44) - 1)
 
@@ -300,20 +301,20 @@ static inline uint64_t evidence_count(uint64_t evidence)
     return evidence & EVIDENCE_COUNT_MASK;
 }
 
-/* The count after n more outcomes of this epoch. */
+/* Returns the evidence after n more outcomes of this epoch. */
 static inline uint64_t evidence_after(uint64_t evidence, uint32_t epoch, uint64_t n)
 {
     return evidence_epoch(evidence) == epoch ? evidence + n : evidence_make(epoch, n);
 }
 
-/* Is `epoch` later than `other`? Modular: epochs wrap after 2^20 changes. */
+/* Is `epoch` later than `other`? The comparison is modular: epochs wrap after 2^20 changes. */
 static inline bool epoch_after(uint32_t epoch, uint32_t other)
 {
     return ((epoch - other) & WORD_EPOCH_MASK) - 1 < WORD_EPOCH_MASK / 2;
 }
 
-/* Is this evidence of a later epoch than tripd has come to? It lags by fewer than a fresh commons moves the epochs on:
- * what stands further ahead was counted in a commons of before. A word that never counted is of no epoch. */
+/* Is this evidence of a later epoch than tripd knows? It may lag by fewer epochs than a new commons moves them on;
+ * evidence further ahead was counted in an earlier commons. A word that never counted has no epoch. */
 static inline bool evidence_ahead(uint64_t evidence, uint32_t epoch)
 {
     return evidence != 0 && ((evidence_epoch(evidence) - epoch) & WORD_EPOCH_MASK) - 1 < WORD_FRESH_COMMONS_EPOCHS / 2;

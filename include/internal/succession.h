@@ -39,7 +39,7 @@ static inline bool word_outlives(uint64_t word, uint64_t number, const struct br
     return rested && denies_less && word_state(word) == WORD_OPEN && !word_due(word, now_ms, longest_ms);
 }
 
-/* The copy. `since` is written first. */
+/* Copies the words of a breaker's rest. `since` is written first. */
 static inline struct breaker_rest rest_load(const struct breaker_rest *rest)
 {
     /* Acquire: pairs with tripd's release of the word, its `since` is there. */

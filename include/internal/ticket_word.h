@@ -41,17 +41,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TICKETS_MAX       1024 /* of a breaker */
+#define TICKETS_MAX       1024 /* tickets of a breaker at most */
 #define TICKETS_PER_WORD  4
 #define TICKET_WORDS      (TICKETS_MAX / TICKETS_PER_WORD)
 #define TICKET_LANE_MAX   0x7ffu
-#define TICKET_LEASE      0x800u /* a holder without a lane: and, in the bits below, when it took */
+#define TICKET_LEASE      0x800u /* a holder without a lane; the bits below hold the time at which it took the ticket */
 #define TICKET_HOLDER_MAX 0xfffu
-#define TICKET_HOLDER_SET ((TICKET_HOLDER_MAX + 1) / 64) /* words of a set of holders, a bit each */
+#define TICKET_HOLDER_SET ((TICKET_HOLDER_MAX + 1) / 64) /* words of a set of holders, a bit for each */
 #define LEASE_UNIT_MS     4000
 #define LEASE_UNITS       15
 #define LEASE_AHEAD       2 /* units by which the taker's clock may be ahead of the judging process's */
-/* Another process won each lost CAS, or attacks: after so many in a row a taker finds no ticket free. */
+/* An honest process wins each CAS that a taker loses; an attacker may win many. After so many losses in a row the taker
+ * finds no ticket free. */
 #define TICKET_TAKE_TRIES 64
 #define TICKET_GIVE_TRIES 1000
 
@@ -59,8 +60,8 @@
 #define TICKETS_EACH(bits) ((uint64_t)(bits)*UINT64_C(0x0001000100010001))
 
 struct ticket {
-    uint16_t index; /* within the breaker's */
-    uint16_t value; /* serial and holder */
+    uint16_t index; /* among the breaker's tickets */
+    uint16_t value; /* serial and holder, as taken */
 };
 
 /* The limit in force, and `highest` >= now: no ticket is out beyond it. */
@@ -80,7 +81,8 @@ static inline uint32_t tickets_holder_at(uint64_t word, unsigned place)
     return tickets_at(word, place) & TICKET_HOLDER_MAX;
 }
 
-/* The places of a word that begins at ticket `first` and lie before ticket `end`, a bit each, the fields' 12th. */
+/* Returns a mask of the tickets of this word that lie before ticket `end`: the 12th bit of each field. The word begins
+ * at ticket `first`. */
 static inline uint64_t tickets_places(unsigned first, unsigned end)
 {
     const uint64_t all = TICKETS_EACH(TICKET_HOLDER_MAX + 1);
@@ -89,7 +91,8 @@ static inline uint64_t tickets_places(unsigned first, unsigned end)
     return end <= first ? 0 : all & ((UINT64_C(1) << (end - first) * TICKET_BITS) - 1);
 }
 
-/* The tickets whose holder is not 0: the addition carries into the 12th bit of the field, and no further. */
+/* Returns a mask of the tickets that are taken: adding carries into the 12th bit of a field whose holder is not 0, and
+ * no further. */
 static inline uint64_t tickets_taken(uint64_t word, uint64_t places)
 {
     return ((word & TICKETS_EACH(TICKET_HOLDER_MAX)) + TICKETS_EACH(TICKET_HOLDER_MAX)) & places;
@@ -105,7 +108,7 @@ static inline uint64_t tickets_free(uint64_t word, uint64_t places)
     return ~tickets_taken(word, places) & places;
 }
 
-/* Of one at least. */
+/* Returns the first ticket of a mask that has at least one. */
 static inline unsigned tickets_first(uint64_t places)
 {
     return (unsigned)__builtin_ctzll(places) / TICKET_BITS;
@@ -117,14 +120,15 @@ static inline uint64_t tickets_with(uint64_t word, unsigned place, uint16_t tick
     return (word & ~(UINT64_C(0xffff) << shift)) | (uint64_t)ticket << shift;
 }
 
-/* Of a free ticket. */
+/* Returns the word after this free ticket is taken. */
 static inline uint64_t tickets_after_take(uint64_t word, unsigned place, uint32_t holder)
 {
     const unsigned serial = tickets_at(word, place) / (TICKET_HOLDER_MAX + 1) + 1;
     return tickets_with(word, place, (uint16_t)(serial * (TICKET_HOLDER_MAX + 1) | (holder & TICKET_HOLDER_MAX)));
 }
 
-/* Returns the word itself if the ticket no longer holds the value that was taken. */
+/* Returns the word after a ticket is given back; the same word if the ticket no longer holds the value that was taken.
+ */
 static inline uint64_t tickets_after_give(uint64_t word, unsigned place, uint16_t taken)
 {
     return tickets_at(word, place) == taken ? word & ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS) : word;
@@ -142,14 +146,14 @@ static inline bool ticket_lease_over(uint32_t holder, uint64_t now_ms)
     return holder >= TICKET_LEASE && age > LEASE_UNITS && age <= TICKET_LANE_MAX - LEASE_AHEAD;
 }
 
-/* 0 and beyond 4095: no holder, nothing is added. */
+/* Adds a holder to a set. 0 and numbers beyond 4095 are no holders. */
 static inline void ticket_holders_add(uint64_t holders[TICKET_HOLDER_SET], uint32_t holder)
 {
     if (holder != 0 && holder <= TICKET_HOLDER_MAX)
         holders[holder / 64] |= UINT64_C(1) << holder % 64;
 }
 
-/* The bits of these holders, wherever they hold a ticket in this word. */
+/* Returns a mask of the tickets in this word that these holders hold. */
 static inline uint64_t tickets_of_holders(uint64_t word, const uint64_t holders[TICKET_HOLDER_SET])
 {
     uint64_t held = 0;
@@ -163,7 +167,7 @@ static inline uint64_t tickets_of_holders(uint64_t word, const uint64_t holders[
 
 /* ------------------------------------------------------------------------------------- a breaker's, in the commons */
 
-/* Taken ones among [first, end). */
+/* Counts the taken tickets among [first, end). */
 static inline unsigned ticket_count(const uint64_t *words, unsigned first, unsigned end)
 {
     unsigned taken = 0;
@@ -176,7 +180,7 @@ static inline unsigned ticket_count(const uint64_t *words, unsigned first, unsig
     return taken;
 }
 
-/* Are more than `reserve` of [0, limit) free? Looks no further than it must. */
+/* Are more than `reserve` of the tickets [0, limit) free? Reads no more words than needed. */
 static inline bool ticket_left(const uint64_t *words, unsigned limit, unsigned reserve)
 {
     unsigned left = 0;
@@ -187,15 +191,16 @@ static inline bool ticket_left(const uint64_t *words, unsigned limit, unsigned r
     return left > reserve;
 }
 
-/* May a ticket that was taken by an older limit be kept by this one, loaded since? If not, it is to be given back. */
+/* May a ticket taken under an older limit be kept under this one, which was loaded since? If not, the taker gives it
+ * back. */
 static inline bool ticket_keeps(const uint64_t *words, struct ticket_limit limit, struct ticket ticket)
 {
     return ticket.index < limit.now &&
            (limit.highest <= limit.now || ticket_count(words, 0, limit.highest) <= limit.now);
 }
 
-/* 0; -EAGAIN: none is free. limit: TICKETS_MAX at most. holder: 1 to 4095. hint: of the ticket to begin at: different
- * in each process, so that they meet at different words. */
+/* Takes a ticket. 0; -EAGAIN: none is free. limit: TICKETS_MAX at most. holder: 1 to 4095. hint: the ticket to begin
+ * at, different in each process, so that they meet at different words. */
 static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve, uint32_t holder, unsigned hint,
                               struct ticket *ret_ticket)
 {
@@ -214,9 +219,9 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
                 return -EAGAIN;
             const unsigned place = tickets_first(left);
             const uint64_t after = tickets_after_take(word, place, holder);
-            /* Acquire: pairs with the release of ticket_give and ticket_reclaim_all: the call of before is over.
-             * Sequentially consistent: the looks of ticket_keeps come after it; pairs with tripd's fence between the
-             * limit that it lowered and its look at those beyond. */
+            /* Acquire: pairs with the release of ticket_give and ticket_reclaim_all: the ticket's last call is over.
+             * Sequentially consistent: the loads of ticket_keeps follow it; pairs with tripd's fence between lowering
+             * the limit and looking at tickets beyond it. */
             if (__atomic_compare_exchange_n(&words[at], &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
                 *ret_ticket = (struct ticket){(uint16_t)(at * TICKETS_PER_WORD + place), tickets_at(after, place)};
                 return 0;
@@ -226,14 +231,14 @@ static inline int ticket_take(uint64_t *words, unsigned limit, unsigned reserve,
     return -EAGAIN;
 }
 
-/* Giving back without a compare: exact for as long as nobody else changes a ticket but its holder. */
+/* Gives a ticket back without a compare: exact while nobody but the holder changes the ticket. */
 static inline void ticket_clear(uint64_t *at, unsigned place)
 {
     /* Sequentially consistent: as in ticket_give. */
     __atomic_fetch_and(at, ~((uint64_t)TICKET_HOLDER_MAX << place * TICKET_BITS), __ATOMIC_SEQ_CST);
 }
 
-/* False: the ticket no longer holds the value that was taken, so it was given back before. */
+/* Gives a ticket back. False: the ticket no longer holds the value that was taken, so it was given back before. */
 static inline bool ticket_give(uint64_t *words, struct ticket ticket)
 {
     uint64_t *const at = &words[ticket.index % TICKETS_MAX / TICKETS_PER_WORD];
@@ -245,7 +250,7 @@ static inline bool ticket_give(uint64_t *words, struct ticket ticket)
         if (after == word)
             return false;
         /* Pairs with the acquire of ticket_take: what this call did is done. Sequentially consistent rather than a
-         * release: who then asks whether anybody waits comes after it. */
+         * release: the caller looks for waiters after it. */
         if (__atomic_compare_exchange_n(at, &word, after, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
             return true;
     }

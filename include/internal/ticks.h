@@ -21,7 +21,7 @@
 #define HEARTBEAT_NS       UINT64_C(1000000000)
 #define HEARTBEAT_STALE_NS UINT64_C(3000000000)
 
-enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC /* a client's, while it is trusted */, TICKS_TEST };
+enum ticks_kind { TICKS_MONOTONIC, TICKS_TSC /* a client's clock, while the TSC is trusted */, TICKS_TEST };
 
 static inline uint64_t monotonic_ns(void)
 {
@@ -45,7 +45,7 @@ static inline uint64_t tsc_base_ns(const struct tsc_base *base, uint64_t cycles)
 
 #define TSC_READ_TRIES 4 /* tripd moves the base once a second */
 
-/* 0: it is not trusted. */
+/* Returns the time by the TSC, as CLOCK_MONOTONIC; 0: the TSC is not trusted. */
 static inline uint64_t tsc_now_ns(const struct tsc_line *line)
 {
 #ifdef __x86_64__

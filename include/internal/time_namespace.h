@@ -1,11 +1,12 @@
-/* Which time namespace a process is in: in another one than tripd's, CLOCK_MONOTONIC is shifted by a constant. */
+/* Identifies the time namespace of a process: in another one than tripd's, CLOCK_MONOTONIC is shifted by a constant. */
 #ifndef TRIP_INTERNAL_TIME_NAMESPACE_H
 #define TRIP_INTERNAL_TIME_NAMESPACE_H
 
 #include <stdint.h>
 #include <sys/stat.h>
 
-/* Its inode, of which the kernel has one for all processes; 0: unknown, for there is no /proc. Async-signal-safe. */
+/* Returns the inode of the namespace, the same for all its processes; 0: unknown, for there is no /proc.
+ * Async-signal-safe. */
 static inline uint64_t time_namespace(void)
 {
     struct stat status;

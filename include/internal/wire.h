@@ -35,7 +35,7 @@ enum wire_kind {
     WIRE_RESOLVED,
     WIRE_REFUSED,
     WIRE_OPENINGS,
-    WIRE_TAKEN, /* a head alone */
+    WIRE_TAKEN, /* only a head */
 };
 
 struct wire_head {
@@ -48,7 +48,7 @@ struct wire_hello {
     struct wire_head head;
     uint64_t digest;
     uint64_t lane_id; /* of the lane this client already has; 0: none */
-    char library[16]; /* version, for the refusal's text */
+    char library[16]; /* its version, for the text of a refusal */
 };
 
 /* Descriptors: [0] the segment, opened read-only; [1] the commons. */
@@ -59,12 +59,12 @@ struct wire_welcome {
     uint64_t commons_id;
     uint64_t commons_size;
     uint64_t commons_number;
-    uint32_t slots;       /* of breakers: those that have memory in this commons */
-    uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send one with ATTACH */
+    uint32_t slots;       /* breakers' slots that have memory in this commons */
+    uint32_t wants_pidfd; /* this kernel has no SO_PEERPIDFD: send a pidfd with ATTACH */
     uint32_t reserved0;
     /* The client compares these with its own clock, and corrects it if a time namespace shifts it. */
     uint64_t monotonic_ns;   /* tripd's CLOCK_MONOTONIC when it sent this */
-    uint64_t time_namespace; /* inode of tripd's; 0: unknown */
+    uint64_t time_namespace; /* the inode of tripd's time namespace; 0: unknown */
 };
 
 #define WIRE_OPENINGS_MAX 30
@@ -96,7 +96,7 @@ struct wire_attached {
 
 struct wire_resolve {
     struct wire_head head;
-    uint64_t serial; /* comes back in the answer */
+    uint64_t serial; /* the answer returns it */
     char name[TRIP_NAME_MAX + 1];
 };
 

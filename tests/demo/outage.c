@@ -108,7 +108,7 @@ static struct findings find(const struct outage *outage)
     return findings;
 }
 
-/* ---- the outage */
+/* ------------------------------------------------------------------------------------------------------- the outage */
 
 static bool reach(const struct outage *outage, bool (*state)(const void *at), const char *what)
 {

@@ -74,7 +74,7 @@ static const char *error_name(int error)
     return error == 0 ? "ok" : strerrorname_np(-error);
 }
 
-/* ---- what every program does */
+/* ------------------------------------------------------------------------------------------ what every program does */
 
 static void step_open(void)
 {
@@ -376,7 +376,7 @@ static void step_reported(void)
     printf("%lu\n", reported);
 }
 
-/* ---- a host program that has no regard for descriptors it does not know */
+/* ----------------------------------------------- a host program that has no regard for descriptors it does not know */
 
 /* Both ends of each pair hold one byte of the other's, which nobody has read. */
 static struct {
@@ -427,7 +427,7 @@ static void step_harmed(void)
     printf("%d\n", harmed);
 }
 
-/* ---- other processes */
+/* -------------------------------------------------------------------------------------------------- other processes */
 
 static void go_on_as(pid_t child)
 {
@@ -504,7 +504,7 @@ static void step_exec(void)
     _exit(127);
 }
 
-/* ---- the control socket, without tripctl */
+/* ------------------------------------------------------------------------------ the control socket, without tripctl */
 
 static bool asked(const struct sockaddr_un *address)
 {
@@ -527,7 +527,7 @@ static void step_ask(void)
     printf("%ld\n", answered);
 }
 
-/* ---- the conversation */
+/* ------------------------------------------------------------------------------------------------- the conversation */
 
 #define STEP(name)         \
     {                      \

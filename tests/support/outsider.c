@@ -72,7 +72,7 @@ static bool send_with(int socket, const void *data, size_t size, const int *fds,
     return sendmsg(socket, &message, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* ---- sockets that linger */
+/* ---------------------------------------------------------------------------------------------- sockets that linger */
 
 static int sink; /* listens, and never reads */
 
@@ -151,7 +151,7 @@ static void linger_nested(void)
     close(listener);
 }
 
-/* ---- a file system in user space, which is one file */
+/* ------------------------------------------------------------------- a file system in user space, which is one file */
 
 #define FILE_PATH "/etc/passwd" /* it lies over this one, for this process alone */
 
@@ -228,7 +228,7 @@ static void hold_closes(int count, const char *path)
     printf("%d\n", sent);
 }
 
-/* ---- connections that stay */
+/* -------------------------------------------------------------------------------------------- connections that stay */
 
 static bool is_closed(int socket)
 {
@@ -260,7 +260,7 @@ static void connect_often(int count, int may, bool hello)
     printf("%d\n", open);
 }
 
-/* ---- requests */
+/* --------------------------------------------------------------------------------------------------------- requests */
 
 /* [0, 1, "list", {"00000": 0, ...}] of 8,000 parameters */
 static size_t long_request(char *packet)

@@ -71,7 +71,7 @@ struct arena {
 
 static struct arena *arena;
 
-/* ---- the protected server */
+/* --------------------------------------------------------------------------------------------- the protected server */
 
 static unsigned living_inside(uint64_t word)
 {
@@ -108,7 +108,7 @@ static void bury(unsigned slot)
         __atomic_fetch_and(&arena->inside[breaker], ~bits, __ATOMIC_SEQ_CST);
 }
 
-/* ---- a client */
+/* --------------------------------------------------------------------------------------------------------- a client */
 
 struct client {
     trip_client *client;
@@ -246,7 +246,7 @@ static _Noreturn void live(unsigned slot, uint64_t random)
         call_once(&client, DENY);
 }
 
-/* ---- the storm */
+/* -------------------------------------------------------------------------------------------------------- the storm */
 
 struct storm {
     struct instance instance;
@@ -322,7 +322,7 @@ static bool forked_are_gone(void)
     return true;
 }
 
-/* ---- what must hold afterwards */
+/* ---------------------------------------------------------------------------------------- what must hold afterwards */
 
 static bool wait_free(trip_breaker *breaker, unsigned tickets, unsigned ms)
 {

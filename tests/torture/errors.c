@@ -53,7 +53,7 @@ static bool wait_for(const unsigned *count, unsigned least)
     return false;
 }
 
-/* ---- a process of the storm */
+/* ------------------------------------------------------------------------------------------- a process of the storm */
 
 static void tell(trip_breaker *breaker, uint64_t i)
 {
@@ -91,7 +91,7 @@ static void storm(unsigned number, uint64_t errors)
     _exit(0);
 }
 
-/* ---- what tripd has counted */
+/* ------------------------------------------------------------------------------------------- what tripd has counted */
 
 static uint64_t counted(const char *type)
 {

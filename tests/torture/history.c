@@ -43,7 +43,7 @@ static const struct {
 } parts[] = {{"restart", RESTART}, {"away", AWAY},   {"role", ROLES},
              {"hidden", HIDING},   {"young", YOUTH}, {"hostile", HOSTILE}};
 
-/* ---- clients */
+/* ---------------------------------------------------------------------------------------------------------- clients */
 
 static bool settles(const struct storm_client *client)
 {
@@ -121,7 +121,7 @@ static void trip_after_restart(void)
     nap_us(1000000); /* is what is tried */
 }
 
-/* ---- breakers are hidden */
+/* ---------------------------------------------------------------------------------------------- breakers are hidden */
 
 static bool rate_is_hidden(void)
 {
@@ -158,7 +158,7 @@ static void hide(void)
     __atomic_store_n(&arena->idle, 0, __ATOMIC_RELEASE);
 }
 
-/* ---- a young worker is killed with all tickets */
+/* ------------------------------------------------------------------------ a young worker is killed with all tickets */
 
 static bool taker_called(void)
 {
@@ -239,7 +239,7 @@ static void kill_a_taker(void)
     storm.failed = storm.gave_up_on[TAKEN] = true;
 }
 
-/* ---- reporters that are hostile */
+/* --------------------------------------------------------------------------------------- reporters that are hostile */
 
 static void end_hostile(pid_t *place)
 {
@@ -251,7 +251,7 @@ static void end_hostile(pid_t *place)
     storm.hostile_deaths++;
 }
 
-/* ---- what was seen */
+/* ---------------------------------------------------------------------------------------------------- what was seen */
 
 /* What this storm is for and did not do yet; NULL: nothing. */
 static const char *what_is_missing(void)
@@ -303,7 +303,7 @@ static void print_seen(void)
            (unsigned long long)arena->hostile_steps, storm.hostile_deaths);
 }
 
-/* ---- the storm */
+/* -------------------------------------------------------------------------------------------------------- the storm */
 
 static void die(void)
 {

@@ -47,7 +47,7 @@ static void tell_who(FILE *report, const struct history *history, const struct h
             trip_verdict_name((trip_verdict)call->verdict), call->question ? "by trip_allow" : "by trip_begin");
 }
 
-/* ---- rule 1 */
+/* ----------------------------------------------------------------------------------------------------------- rule 1 */
 
 /* Does this verb forbid that tripd and clients admit any call after tripctl has its answer? */
 static bool forbids(const struct history *history, size_t index)
@@ -135,7 +135,7 @@ size_t history_check_verbs(const struct history *history, FILE *report)
     return by_verbs + by_config;
 }
 
-/* ---- rules 2 and 3: how many at once */
+/* ---------------------------------------------------------------------------------- rules 2 and 3: how many at once */
 
 struct edge {
     uint64_t group, at;
@@ -225,7 +225,7 @@ size_t history_check_tickets(const struct history *history, FILE *report)
     return violations;
 }
 
-/* ---- rule 4 */
+/* ----------------------------------------------------------------------------------------------------------- rule 4 */
 
 /* A bucket brings its tokens by ticks, which are off by some millionths of the clock of the history. */
 static uint64_t tokens_in(const struct history_breaker *breaker, uint64_t ns)
@@ -300,7 +300,7 @@ size_t history_check_rates(const struct history *history, FILE *report)
     return violations;
 }
 
-/* ---- rule 6 */
+/* ----------------------------------------------------------------------------------------------------------- rule 6 */
 
 /* Somebody was denied by an opening: nobody is admitted from then on until its time is over. */
 struct denial {
@@ -459,7 +459,7 @@ size_t history_check(const struct history *history, FILE *report)
            history_check_openings(history, report);
 }
 
-/* ---- rule 5 */
+/* ----------------------------------------------------------------------------------------------------------- rule 5 */
 
 /* Exempt: who ended while tripd was away may never have been known to it. */
 static bool ended_in_peace(const struct history *history, const struct history_life *life)
@@ -535,7 +535,7 @@ bool history_check_totals(const struct history *history, unsigned breaker, const
                              most[TRIP_CANCELLED], report);
 }
 
-/* ---- rule 7 */
+/* ----------------------------------------------------------------------------------------------------------- rule 7 */
 
 bool history_check_recovery(const struct history *history, unsigned breaker, uint64_t since, FILE *report)
 {
@@ -567,7 +567,7 @@ bool history_check_recovery(const struct history *history, unsigned breaker, uin
     return all;
 }
 
-/* ---- what was exercised */
+/* ----------------------------------------------------------------------------------------------- what was exercised */
 
 static void look_at_verbs(const struct history *history, struct history_seen *seen)
 {

@@ -39,7 +39,7 @@ uint64_t history_now_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* ---- writing down */
+/* ----------------------------------------------------------------------------------------------------- writing down */
 
 static struct history_call *new_call(unsigned breaker, bool question)
 {
@@ -120,7 +120,7 @@ static void ask(unsigned breaker)
     note_verdict(noted, trip_allow(self.breakers[breaker]), commons);
 }
 
-/* ---- calls */
+/* ------------------------------------------------------------------------------------------------------------ calls */
 
 static trip_outcome some_outcome(unsigned breaker, bool probe)
 {
@@ -190,7 +190,7 @@ static void call_something(void)
         call_once(breaker);
 }
 
-/* ---- lives */
+/* ------------------------------------------------------------------------------------------------------------ lives */
 
 static bool all_counted_are_shared(void)
 {
@@ -276,7 +276,7 @@ static void live_by_pressing(void)
     }
 }
 
-/* ---- children of a process that is attached */
+/* --------------------------------------------------------------------------- children of a process that is attached */
 
 static _Noreturn void end_of_life(bool settled)
 {
@@ -368,7 +368,7 @@ static void live_by_forks(void)
     __atomic_store_n(&arena->paused, 1, __ATOMIC_RELEASE);
 }
 
-/* ---- a client */
+/* --------------------------------------------------------------------------------------------------------- a client */
 
 static void open_all(void)
 {

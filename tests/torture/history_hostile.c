@@ -64,7 +64,7 @@ static const struct segment_header *header(void)
     return (const struct segment_header *)(const void *)self.segment;
 }
 
-/* ---- the lane */
+/* --------------------------------------------------------------------------------------------------------- the lane */
 
 static void write_lane(void)
 {
@@ -119,7 +119,7 @@ static void report(void)
     mark_dirty();
 }
 
-/* ---- the commons */
+/* ------------------------------------------------------------------------------------------------------ the commons */
 
 static void write_head(void)
 {
@@ -158,7 +158,7 @@ static void forge_tickets(void)
         ticket_take(tickets, history_breakers[BULK].tickets, 0, below(16), 0, &ticket);
 }
 
-/* ---- the socket */
+/* ------------------------------------------------------------------------------------------------------- the socket */
 
 static int any_descriptor(void)
 {
@@ -244,7 +244,7 @@ static void send_on_its_connection(void)
     send_anything(self.connection);
 }
 
-/* ---- its life */
+/* --------------------------------------------------------------------------------------------------------- its life */
 
 static bool welcome(void)
 {

@@ -41,7 +41,7 @@ struct storm {
 };
 extern struct storm storm;
 
-/* ---- history_tripd.c */
+/* -------------------------------------------------------------------------------------------------- history_tripd.c */
 
 void check(bool holds, const char *what);
 bool does(enum part part);
@@ -64,7 +64,7 @@ void tripd_start(void);
 void tripd_away(enum absence_kind kind, bool clients_open);
 void tripd_reload(void);
 
-/* ---- history.c */
+/* -------------------------------------------------------------------------------------------------------- history.c */
 
 /* All clients are attached to the tripd of now, but those that never look for it or may not. */
 void settle_all(void);

@@ -64,7 +64,7 @@ const struct history_breaker history_breakers[BREAKERS] = {
     [TAKEN] = {.name = "taken", .tickets = 4},
 };
 
-/* ---- what the storm has come to */
+/* --------------------------------------------------------------------------------------- what the storm has come to */
 
 void check(bool holds, const char *what)
 {
@@ -114,7 +114,7 @@ bool wait_until(bool (*holds)(void), unsigned patience_ms)
     return holds();
 }
 
-/* ---- operators */
+/* -------------------------------------------------------------------------------------------------------- operators */
 
 json_t *tripctl(const char *verb, unsigned breaker, const char *options)
 {
@@ -165,7 +165,7 @@ void operate_somehow(void)
     operate(OPS, kind, times_ms[dice(3)]);
 }
 
-/* ---- totals */
+/* ----------------------------------------------------------------------------------------------------------- totals */
 
 static uint64_t total_of(json_t *totals, const char *name)
 {
@@ -204,7 +204,7 @@ void wait_for_totals(unsigned breaker)
     }
 }
 
-/* ---- tripd goes away and comes back */
+/* ----------------------------------------------------------------------------------- tripd goes away and comes back */
 
 static bool children_pause(void)
 {

@@ -111,7 +111,7 @@ static size_t reported(size_t (*rule)(const struct history *history, FILE *repor
         assert_int_equal(is_broken, times);      \
     } while (0)
 
-/* ---- rule 1 */
+/* ----------------------------------------------------------------------------------------------------------- rule 1 */
 
 static void test_who_asks_after_the_answer_to_a_trip_must_not_be_admitted_before_its_time_is_over(void **state)
 {
@@ -175,7 +175,7 @@ static void test_nobody_is_admitted_by_what_the_config_forces_open(void **state)
                   "trip_begin\n");
 }
 
-/* ---- rule 2 */
+/* ----------------------------------------------------------------------------------------------------------- rule 2 */
 
 static void test_no_more_probes_of_one_opening_run_at_once_than_there_are_permits(void **state)
 {
@@ -210,7 +210,7 @@ static void test_a_probe_has_its_permit_for_max_wait_at_the_least(void **state)
                   "answered probe by trip_begin\n");
 }
 
-/* ---- rule 3 */
+/* ----------------------------------------------------------------------------------------------------------- rule 3 */
 
 static void test_no_more_calls_of_one_commons_run_at_once_than_there_are_tickets(void **state)
 {
@@ -230,7 +230,7 @@ static void test_no_more_calls_of_one_commons_run_at_once_than_there_are_tickets
                   "trip_begin\n");
 }
 
-/* ---- rule 4 */
+/* ----------------------------------------------------------------------------------------------------------- rule 4 */
 
 static void test_no_more_calls_are_admitted_in_any_time_than_the_bucket_gives(void **state)
 {
@@ -251,7 +251,7 @@ static void test_no_more_calls_are_admitted_in_any_time_than_the_bucket_gives(vo
                   "ms allows 4\n");
 }
 
-/* ---- rule 5 */
+/* ----------------------------------------------------------------------------------------------------------- rule 5 */
 
 static bool totals_agree(const struct history_totals *totals)
 {
@@ -307,7 +307,7 @@ static void test_who_ended_while_tripd_was_away_and_who_may_not_report_may_be_co
     assert_false(totals_agree(&(struct history_totals){.ok = 0}));
 }
 
-/* ---- rule 6 */
+/* ----------------------------------------------------------------------------------------------------------- rule 6 */
 
 static void test_an_opening_that_clients_made_while_no_tripd_lived_lasts_for_everybody(void **state)
 {
@@ -379,7 +379,7 @@ static void test_a_verb_may_end_an_opening(void **state)
     assert_holds(history_check_openings);
 }
 
-/* ---- rule 7 */
+/* ----------------------------------------------------------------------------------------------------------- rule 7 */
 
 static bool recovers(void)
 {
@@ -412,7 +412,7 @@ static void test_who_does_not_call_a_breaker_is_not_asked(void **state)
     assert_true(recovers());
 }
 
-/* ---- what was seen */
+/* ---------------------------------------------------------------------------------------------------- what was seen */
 
 static void test_it_tells_what_ran_across_an_absence(void **state)
 {

@@ -112,7 +112,7 @@ static enum noted noted_as(trip_outcome outcome)
     return as[outcome];
 }
 
-/* ---- a client */
+/* --------------------------------------------------------------------------------------------------------- a client */
 
 static void call_once(struct life *life, trip_breaker *breaker, unsigned number, trip_outcome outcome)
 {
@@ -236,7 +236,7 @@ static _Noreturn void live(uint64_t random, bool forks)
     _exit(0);
 }
 
-/* ---- the storm */
+/* -------------------------------------------------------------------------------------------------------- the storm */
 
 enum target { TARGET_CLIENTS, TARGET_WORKER, TARGET_KEEPER, TARGET_BOTH };
 
@@ -353,7 +353,7 @@ static void wait_for_all(struct storm *storm)
     }
 }
 
-/* ---- what must hold afterwards */
+/* ---------------------------------------------------------------------------------------- what must hold afterwards */
 
 struct sums {
     uint64_t before[NOTED_COUNT], after[NOTED_COUNT];

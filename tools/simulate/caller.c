@@ -87,7 +87,7 @@ void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome)
     outcome_record(breaker, &told);
 }
 
-/* libtrip tells the first error; the others are only added to the count, as equal calls are. */
+/* libtrip tells the first error; the others are only added to its count, as equal calls are. */
 void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n)
 {
     const trip_error error = {.type = type};
@@ -104,14 +104,14 @@ void caller_rings(trip_breaker *breaker)
 
 /* ---------------------------------------------------------------------------------------------------- many at once */
 
-/* NULL: none of its calls took as long yet. */
+/* Returns the counter of this latency. NULL: none of the breaker's calls took as long yet. */
 static uint32_t *latency_of(const struct reporter *reporter, uint32_t bucket)
 {
     const uint32_t room = reporter->meter->rooms[bucket / LATENCY_GROUP];
     return room ? &lane_room_at(reporter->lane->memory, room - 1)->counters[bucket % LATENCY_GROUP] : NULL;
 }
 
-/* NULL: it has counted none yet. */
+/* Returns the counters of errors. NULL: the breaker has counted none yet. */
 static uint32_t *errors_of(const struct reporter *reporter)
 {
     const uint32_t room = reporter->meter->errors;
@@ -133,7 +133,7 @@ void caller_counted(trip_breaker *breaker, struct caller_counted *ret_counted)
         memcpy(ret_counted->errors, errors_of(&reporter), sizeof(ret_counted->errors));
 }
 
-/* Evidence of a new epoch began at one. */
+/* Repeats what was counted. Evidence of a new epoch began at one. */
 static void repeat_evidence(uint64_t *evidence, uint64_t since, uint64_t times)
 {
     if (*evidence != since)
@@ -149,7 +149,7 @@ static void repeat_latency(const struct reporter *reporter, const uint32_t since
 {
     for (uint32_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {
         uint32_t *const calls = latency_of(reporter, bucket);
-        if (calls) /* modular */
+        if (calls) /* the sums wrap */
             *calls += (uint32_t)((*calls - since[bucket]) * times);
     }
 }
@@ -158,7 +158,7 @@ static void repeat_errors(const struct reporter *reporter, const uint32_t since[
 {
     uint32_t *const errors = errors_of(reporter);
     for (unsigned type = 0; errors && type < TRIP_ERROR_TYPE_COUNT; type++)
-        errors[type] += (uint32_t)((errors[type] - since[type]) * times); /* modular */
+        errors[type] += (uint32_t)((errors[type] - since[type]) * times); /* the sums wrap */
 }
 
 void caller_repeat(trip_breaker *breaker, const struct caller_counted *counted, uint64_t times)

@@ -48,7 +48,8 @@ static int make_breakers(struct instance *instance, const struct instance_option
         return error;
     segment_started(instance->segment, getpid(), getpid());
     segment_heartbeat(instance->segment);
-    instance->segment->header->heartbeat_mono_ns = UINT64_MAX; /* however long the simulation takes */
+    /* The heart beats, however long the simulation takes. */
+    instance->segment->header->heartbeat_mono_ns = UINT64_MAX;
     return 0;
 }
 

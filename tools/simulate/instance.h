@@ -22,7 +22,7 @@ struct instance {
     trip_client *caller;
 };
 
-/* -errno; what was made so far is instance_end's to give back. */
+/* Begins an instance. -errno: what was made so far is still freed by instance_end. */
 int instance_begin(struct instance *instance, const struct instance_options *options);
 void instance_end(struct instance *instance);
 

@@ -24,23 +24,23 @@
 #define TIME_MAX_NS (2 * TRACE_T_MS_MAX * TRIP_MS) /* what a state word can say; no retry goes beyond */
 
 struct sim_breaker {
-    char name[TRIP_NAME_MAX + 1]; /* first: what tsearch compares */
+    char name[TRIP_NAME_MAX + 1]; /* first, for tsearch compares it */
     uint32_t slot;
     const struct breaker_settings *settings;
-    trip_breaker *calls; /* as its callers see it */
+    trip_breaker *calls; /* the breaker as its callers see it */
     bool patient;        /* its counters may wait, as long as they cannot complete a condition */
     bool counted;        /* tripd knows of its meter */
-    bool used;           /* since the last heartbeat; then it is in a chain */
+    bool used;           /* used since the last heartbeat, and in the chain of used ones */
     struct sim_breaker *next_used;
-    uint64_t looked_ns; /* by a heartbeat */
+    uint64_t looked_ns; /* when a heartbeat last looked at it */
 };
 
 /* How a call asks, and which attempt it is. */
 struct sim_asking {
     trip_priority priority;
     bool retry;        /* after a failure, as the settings say */
-    uint32_t attempt;  /* 1: the first one */
-    trip_retry so_far; /* where it is retried */
+    uint32_t attempt;  /* 1 for the first attempt */
+    trip_retry so_far; /* the retry so far */
 };
 
 struct sim_outcome {
@@ -48,8 +48,8 @@ struct sim_outcome {
     uint64_t retry_after_ns;
 };
 
-/* Admitted and not yet ended, or a retry that waits for its time. Its place is used again. Calls that begin and end
- * together are one, where nothing tells them apart meanwhile. */
+/* A call that is admitted and not ended yet, or a retry that waits for its time. Its place is used again. Calls that
+ * begin and end together are one, if nothing tells them apart meanwhile. */
 struct sim_call {
     struct sim_breaker *breaker;
     trip_call call;
@@ -61,17 +61,17 @@ struct sim_call {
 };
 #define NO_CALL UINT32_MAX
 
-/* An id of op begin that was not ended yet. */
+/* An id of op begin that has not ended yet. */
 struct sim_id {
-    char id[TRACE_ID_MAX + 1]; /* first: what tsearch compares */
-    uint32_t call;             /* NO_CALL: it was denied, its end is ignored */
+    char id[TRACE_ID_MAX + 1]; /* first, for tsearch compares it */
+    uint32_t call;             /* NO_CALL: the call was denied, and its end is ignored */
 };
 
-/* In this order at the same time. */
+/* Events at the same time happen in this order. */
 enum event_kind { EVENT_OUTCOME, EVENT_RETRY };
 
 struct event {
-    uint64_t at_ns, order; /* kind, then sequence */
+    uint64_t at_ns, order; /* by kind, then by sequence */
     uint32_t call;
 };
 
@@ -81,8 +81,8 @@ struct simulation {
     uint64_t sequence;
     struct sim_breaker **breakers;
     uint32_t breaker_count;
-    struct sim_breaker *used; /* since the last heartbeat */
-    uint64_t heartbeat_ns;    /* the next one */
+    struct sim_breaker *used; /* breakers used since the last heartbeat; a chain */
+    uint64_t heartbeat_ns;    /* time of the next heartbeat */
     void *by_name;            /* tsearch: struct sim_breaker, by its name */
     void *by_id;              /* tsearch: struct sim_id */
     struct sim_call *calls;
@@ -172,7 +172,7 @@ static void report(const struct simulation *simulation, json_t *event)
     json_decref(event);
 }
 
-/* breakers_moved_fn. Modes are the trace's own. */
+/* A breakers_moved_fn. Modes are not reported, for the trace itself sets them. */
 static void moved(void *context, const struct transition *transition)
 {
     const struct simulation *const simulation = context;
@@ -182,7 +182,7 @@ static void moved(void *context, const struct transition *transition)
                                      "to", state_names[transition->to], "reason", reason_names[transition->reason]));
 }
 
-/* Retries, from the second attempt on, say which they are. */
+/* Reports a verdict; from the second attempt on it says that it is of a retry. */
 static void report_verdict(const struct simulation *simulation, const struct sim_breaker *breaker, trip_verdict verdict,
                            const char *id, uint32_t attempt)
 {
@@ -194,8 +194,8 @@ static void report_verdict(const struct simulation *simulation, const struct sim
 
 /* ---------------------------------------------------------------------------------------------- what tripd is told */
 
-/* tripd leaves counters be for up to 250 ms where no call that they count could complete a condition; here nothing that
- * could waits at all. */
+/* May the counters wait? tripd leaves counters for up to 250 ms where none of their calls can complete a condition;
+ * here, none that could waits at all. */
 static bool may_wait(const struct simulation *simulation, const struct sim_breaker *breaker)
 {
     return breaker->patient && word_state(word_of(simulation, breaker)) == WORD_CLOSED &&
@@ -203,7 +203,7 @@ static bool may_wait(const struct simulation *simulation, const struct sim_break
                             simulation->instance.clock.test_now_ns);
 }
 
-/* After whatever its callers did. */
+/* Looks at a breaker after its callers did something. */
 static void look(struct simulation *simulation, struct sim_breaker *breaker)
 {
     struct breakers *const breakers = simulation->instance.breakers;
@@ -214,7 +214,7 @@ static void look(struct simulation *simulation, struct sim_breaker *breaker)
         breaker->next_used = simulation->used;
         simulation->used = breaker;
     }
-    if (!breaker->counted) { /* tripd looks for new meters where it is told something */
+    if (!breaker->counted) { /* tripd looks for new meters when an event tells of one */
         breaker->counted = true;
         caller_rings(breaker->calls);
     }
@@ -235,7 +235,7 @@ static void heartbeat(struct simulation *simulation)
     }
 }
 
-/* Before its callers do something: heartbeats that found nothing to do were left out. */
+/* Makes up for heartbeats that had nothing to do, before the breaker's callers do something. */
 static void catch_up(struct simulation *simulation, struct sim_breaker *breaker)
 {
     if (now_ns(simulation) - breaker->looked_ns < HEARTBEAT_NS)
@@ -285,7 +285,7 @@ static bool neutral(const struct sim_outcome *what)
     return what->call.outcome == TRIP_IGNORED || what->call.outcome == TRIP_CANCELLED;
 }
 
-/* How many successes may be counted at once: those of which none would move the state before the last. */
+/* Returns how many successes may be counted at once: none before the last may move the state. */
 static uint64_t alike_successes(const struct simulation *simulation, const struct sim_breaker *breaker, uint64_t n)
 {
     const uint64_t until = breakers_keeps_state(simulation->instance.breakers, breaker->slot)
@@ -295,7 +295,7 @@ static uint64_t alike_successes(const struct simulation *simulation, const struc
     return until == 0 ? n : at_least(until - 1, 1);
 }
 
-/* How many of n equal outcomes may be counted at once. call NULL: they had no admission. */
+/* Returns how many of n equal outcomes may be counted at once. call NULL: they had no admission. */
 static uint64_t alike(struct simulation *simulation, const struct sim_breaker *breaker, const struct sim_call *call,
                       const struct sim_outcome *what, uint64_t n)
 {
@@ -310,7 +310,7 @@ static uint64_t alike(struct simulation *simulation, const struct sim_breaker *b
         return n;
     if (!word_counts_streak(word))
         return word_state(word) == WORD_HALF_OPEN && !call ? 1 : n;
-    /* A failure or a slow call is told by an event of its own, and counts when that comes. */
+    /* An event tells of each failure and slow call, and tripd counts them when it comes. */
     return failed(what) || word_streak(word) || slow ? 1 : alike_successes(simulation, breaker, n);
 }
 
@@ -323,7 +323,7 @@ static void repeat(struct simulation *simulation, struct sim_breaker *breaker, c
     }
 }
 
-/* Some of n equal outcomes at once: as many as the number that it returns. */
+/* Ends some of n equal calls at once, and returns how many. */
 static uint64_t end_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_call *call,
                          const struct sim_outcome *what, uint64_t n)
 {
@@ -361,7 +361,7 @@ static void retry_later(struct simulation *simulation, struct sim_breaker *break
         schedule(simulation, now_ns(simulation) + delay_ns, EVENT_RETRY, place);
 }
 
-/* All of them. */
+/* Ends all of them. */
 static void finish(struct simulation *simulation, const struct sim_call *call, const struct sim_outcome *what)
 {
     for (uint64_t left = call->count; left > 0;)
@@ -370,7 +370,7 @@ static void finish(struct simulation *simulation, const struct sim_call *call, c
         retry_later(simulation, call->breaker, what, &call->asking);
 }
 
-/* Who asks what comes next counts its attempts from here. */
+/* Asks whether the call may be made, and counts its attempt if it is retried. */
 static trip_verdict ask(struct simulation *simulation, struct sim_call *call, const char *id)
 {
     struct sim_breaker *const breaker = call->breaker;
@@ -379,14 +379,15 @@ static trip_verdict ask(struct simulation *simulation, struct sim_call *call, co
     const trip_verdict verdict = caller_begin(breaker->calls, &call->call, call->asking.priority);
     call->epoch = word_epoch(word_of(simulation, breaker));
     call->count = 1;
-    if (breaker->settings->trip.stall_after) /* tripd finds it at a heartbeat at the latest, here at once */
+    /* Tripd finds such a call at a heartbeat at the latest; here it is found at once. */
+    if (breaker->settings->trip.stall_after)
         caller_rings(breaker->calls);
     look(simulation, breaker);
     report_verdict(simulation, breaker, verdict, id, call->asking.attempt);
     return verdict;
 }
 
-/* Do the calls that follow at once get this verdict, too, and hold nothing, as long as the state does not move? */
+/* Do further calls get this verdict, too, and hold nothing, as long as the state does not move? */
 static bool all_are_answered_alike(const struct simulation *simulation, const struct sim_breaker *breaker,
                                    const struct sim_asking *asking, const struct sim_outcome *what)
 {
@@ -396,7 +397,7 @@ static bool all_are_answered_alike(const struct simulation *simulation, const st
            !policy_limits_calls(&simulation->instance.segment->policies[breaker->slot]);
 }
 
-/* The outcome comes before the next call. */
+/* Makes calls that end before the next one begins. */
 static uint64_t call_at_once(struct simulation *simulation, const struct sim_call *call,
                              const struct caller_counted *since, uint64_t n)
 {
@@ -413,7 +414,7 @@ static void call_for_long(struct simulation *simulation, const struct sim_call *
         schedule(simulation, now_ns(simulation) + call->end.call.latency_ns, EVENT_OUTCOME, place);
 }
 
-/* Some of n equal calls at once: as many as the number that it returns. */
+/* Makes some of n equal calls at once, and returns how many. */
 static uint64_t call_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
                           const struct sim_asking *asking, uint64_t n)
 {
@@ -448,7 +449,8 @@ static void come_due(struct simulation *simulation)
         finish(simulation, &call, &call.end);
 }
 
-/* tripd's timers. One that is due at once again must not hold the time: false, if that may not go on either. */
+/* Fires tripd's timers. A timer that is due at once again must not hold the time. False: the timer
+ * is due again at until_ns, and would hold the time there. */
 static bool tick(struct simulation *simulation, uint64_t until_ns)
 {
     breakers_tick(simulation->instance.breakers);
@@ -460,7 +462,7 @@ static bool tick(struct simulation *simulation, uint64_t until_ns)
     return true;
 }
 
-/* Carries out everything that is due until at_ns, and stands there. */
+/* Carries out everything that is due until at_ns, which is then the time. */
 static void advance(struct simulation *simulation, uint64_t at_ns)
 {
     for (;;) {
@@ -516,7 +518,7 @@ static struct sim_breaker *make_breaker(struct simulation *simulation, const cha
     return breaker;
 }
 
-/* NULL: problem says why, or there is no memory. */
+/* Finds or makes a breaker. NULL: `problem` says why, or there is no memory. */
 static struct sim_breaker *breaker_of(struct simulation *simulation, const char *name, char problem[256])
 {
     struct sim_breaker **found = tfind(name, &simulation->by_name, by_text);
@@ -535,19 +537,19 @@ static struct sim_breaker *breaker_of(struct simulation *simulation, const char 
 
 /* ----------------------------------------------------------------------------------------------------------- steps */
 
-/* NULL: no memory. */
+/* Makes an id. NULL: no memory. */
 static struct sim_id *new_id(struct simulation *simulation, const char id[TRACE_ID_MAX + 1])
 {
     struct sim_id *made = calloc(1, sizeof(*made));
     if (made)
-        memcpy(made->id, id, sizeof(made->id)); /* before the search: it is the key */
+        memcpy(made->id, id, sizeof(made->id)); /* before the search, for it is the key */
     if (made && tsearch(made, &simulation->by_id, by_text))
         return made;
     free(made);
     return NULL;
 }
 
-/* Who was denied may begin again, with an end in between or without. */
+/* Begins a call under an id. The id of a denied call may begin again, whether it ended or not. */
 static int step_begin(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
                       char problem[256])
 {
@@ -612,7 +614,7 @@ static json_t *shown(struct simulation *simulation, struct sim_breaker *breaker)
                                                         .now_ms = now_ms(simulation),
                                                         .limits = &segment->limits[breaker->slot],
                                                         .latency = latency});
-    /* The keys of every event come first. */
+    /* The keys that every event has come first. */
     json_t *event =
         json_pack("{s:I, s:s, s:s}", "t_ms", (json_int_t)now_ms(simulation), "breaker", breaker->name, "event", "show");
     json_object_update(event, show);
@@ -636,8 +638,8 @@ static json_t *analyses(struct simulation *simulation)
     return event;
 }
 
-/* Calls come together as long as they are alike; else one by one, as with limits: of these a line has a bounded number.
- */
+/* Refuses too many calls for one line. Equal calls are made together as long as they are alike; calls with limits are
+ * made one by one, and a line may have a bounded number of those. */
 static bool is_too_much(const struct trace_step *step, uint64_t pieces, char problem[256])
 {
     if (pieces <= SIMULATION_PIECES_MAX)
@@ -773,7 +775,7 @@ int simulation_new(const struct simulation_options *options, struct simulation *
 
 static void keep(void *node)
 {
-    (void)node; /* owned by simulation->breakers */
+    (void)node; /* simulation->breakers owns it */
 }
 
 struct simulation *simulation_free(struct simulation *simulation)

@@ -17,12 +17,12 @@
 
 struct simulation;
 
-/* What happened, as the JSON object that `tripctl simulate` prints: borrowed. */
+/* Is given what happened, as the JSON object that `tripctl simulate` prints: borrowed. */
 typedef void simulation_event_fn(void *context, const json_t *event);
 
 struct simulation_options {
     const struct config *config; /* borrowed */
-    uint64_t seed;               /* of jitter and ramp */
+    uint64_t seed;               /* seed of jitter and ramp */
     bool verdicts;               /* report each admission */
     simulation_event_fn *event;
     void *context;
@@ -33,11 +33,11 @@ struct simulation *simulation_free(struct simulation *simulation);
 
 #define SIMULATION_REFUSED 1
 
-/* Calls of one step that are decided one by one. */
+/* Calls of one step that are decided one by one, at most. */
 #define SIMULATION_PIECES_MAX 1000000u
 
-/* SIMULATION_REFUSED with `problem`: as tripd does, it changed nothing, and the next step may follow.
- * -EINVAL with `problem`: time went back, an id is unknown or in use, there are more breakers than
+/* Takes a step. SIMULATION_REFUSED with `problem`: tripd would refuse it; nothing changed, and the next step may
+ * follow. -EINVAL with `problem`: time went back, an id is unknown or in use, there are more breakers than
  * limits.max_breakers, or more than SIMULATION_PIECES_MAX calls that are decided one by one. -ENOMEM. */
 int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256]);
 

@@ -112,7 +112,7 @@ static void test_no_call_is_admitted_after_a_trip_beside_failures_and_a_reset(vo
     assert_true(commons_met.by_mirror > 1000);
 }
 
-/* ---- seeded bugs */
+/* ------------------------------------------------------------------------------------------------------ seeded bugs */
 
 static void assert_found(struct commons_scenario scenario, enum commons_bug bug, const char *found)
 {

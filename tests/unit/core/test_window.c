@@ -128,7 +128,7 @@ static void test_clearing_empties_a_count_window(void **state)
     assert_window(4096, 1, 0);
 }
 
-/* ---- against a plain list */
+/* --------------------------------------------------------------------------------------------- against a plain list */
 
 #define CALLS 20000
 
@@ -174,7 +174,7 @@ static void test_a_count_window_agrees_with_a_list(void **state)
         check_against_list(sizes[i]);
 }
 
-/* ---- time */
+/* ------------------------------------------------------------------------------------------------------------- time */
 
 static void test_a_time_window_forgets_by_tenths_of_its_span(void **state)
 {
@@ -268,7 +268,7 @@ static void test_a_span_that_ten_does_not_divide(void **state)
     assert_window(0, 0, 0);
 }
 
-/* ---- reload */
+/* ----------------------------------------------------------------------------------------------------------- reload */
 
 /* f o f o .. : the latest call is ok. */
 static void fill_alternating(uint32_t pairs)

@@ -249,7 +249,7 @@ static void test_the_end_of_a_ramp_keeps_the_streak(void **state)
     assert_true(streak_met.failed_swaps > 100);
 }
 
-/* ---- seeded bugs */
+/* ------------------------------------------------------------------------------------------------------ seeded bugs */
 
 static void assert_streak_bug(struct streak_scenario scenario, enum streak_bug bug, const char *found)
 {

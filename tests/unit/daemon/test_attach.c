@@ -35,7 +35,7 @@ static struct counts {
     uint64_t opened_word, opened_number;
 } * counts;
 
-/* ---- breakers that count */
+/* ---------------------------------------------------------------------------------------------- breakers that count */
 
 void breakers_lane_came(struct breakers *breakers, struct lane *lane)
 {
@@ -85,7 +85,7 @@ int breakers_resolve(struct breakers *breakers, uid_t uid, const char *name, uin
     return 0;
 }
 
-/* ---- tripd's side */
+/* ----------------------------------------------------------------------------------------------------- tripd's side */
 
 struct server {
     const char *config;
@@ -223,7 +223,7 @@ static int tear_down(void **state)
     return WIFEXITED(status) ? -1 : 0; /* it was to run until it was killed */
 }
 
-/* ---- the test's side */
+/* -------------------------------------------------------------------------------------------------- the test's side */
 
 static bool await(const int *count, int n)
 {

@@ -54,7 +54,7 @@ static struct script {
 static pid_t keeper;
 static uint64_t look_ns = KEEPER_LOOK_NS;
 
-/* ---- in the worker */
+/* ---------------------------------------------------------------------------------------------------- in the worker */
 
 static int hand_over(const struct keeper_birth *birth, uint32_t number)
 {
@@ -137,7 +137,7 @@ static int work(void *context, const struct keeper_birth *birth)
     _exit(wait_for_stop(me));
 }
 
-/* ---- in the test */
+/* ------------------------------------------------------------------------------------------------------ in the test */
 
 static void start_with(struct notify_fd *inherited, size_t inherited_count)
 {

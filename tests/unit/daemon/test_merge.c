@@ -32,7 +32,7 @@ static bool note(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint3
     return ++parts < wanted_parts;
 }
 
-/* ---- telling by hand */
+/* -------------------------------------------------------------------------------------------------- telling by hand */
 
 static struct told batch[2048];
 static uint32_t batch_count;
@@ -97,7 +97,7 @@ static const char *merged(void)
     return merged_of(100, UINT64_MAX);
 }
 
-/* ---- one source */
+/* ------------------------------------------------------------------------------------------------------- one source */
 
 static void test_a_source_s_own_order_is_exact(void **state)
 {
@@ -190,7 +190,7 @@ static void test_a_slow_call_seen_before_its_outcome_waits_for_it(void **state)
     assert_int_equal(inputs[a].source.counted.slow, 0);
 }
 
-/* ---- several sources */
+/* -------------------------------------------------------------------------------------------------- several sources */
 
 static void test_others_calls_fall_between_events_in_proportion(void **state)
 {
@@ -253,7 +253,7 @@ static void test_counts_are_exact_however_times_divide(void **state)
     assert_int_equal(emitted[CALL_SLOW], 0);
 }
 
-/* ---- bounds */
+/* ----------------------------------------------------------------------------------------------------------- bounds */
 
 /* What is left of rates when their gaps are over is rounding, here below 0; over a long time it adds up. */
 static void test_rounding_never_makes_calls_out_of_a_long_idle_time(void **state)
@@ -349,7 +349,7 @@ static void test_whoever_wants_no_more_gets_no_more_and_all_is_counted(void **st
     assert_int_equal(inputs[a].source.counted.ok, 5);
 }
 
-/* ---- failures in a row */
+/* ------------------------------------------------------------------------------------------------ failures in a row */
 
 static void tell_row(uint32_t of, uint64_t ticks, uint32_t first, uint32_t last)
 {
