@@ -33,10 +33,6 @@ struct saved_latency {
     uint64_t calls;
 };
 
-/* The sums of core_head that outlive a reboot, besides totals and trips. */
-#define SAVED_SUMS(X) X(opens) X(open_ms)
-
-#define SAVED_SUM(field) uint64_t field;
 struct saved_breaker {
     char name[TRIP_NAME_MAX + 1];
     trip_reason reason;          /* of the last opening */
