@@ -53,9 +53,8 @@ struct worker {
 
 /* ------------------------------------------------------------------------------------------------------ transitions */
 
-static void log_transition(void *context, const struct transition *moved)
+static void log_transition(const struct transition *moved)
 {
-    (void)context;
     char by[128] = "", steps[48] = "", why[48] = "";
     if (moved->of == OF_MODE) {
         /* An operator's request is logged as a line of its own, for all breakers that it named. */
@@ -75,6 +74,14 @@ static void log_transition(void *context, const struct transition *moved)
                  NAME_OF(reason_names, moved->condition));
     log_info("%.*s: %s -> %s%s, by %s%s", (int)sizeof(moved->name), moved->name, NAME_OF(state_names, moved->from),
              NAME_OF(state_names, moved->to), why, by[0] ? by : NAME_OF(actor_names, moved->by), steps);
+}
+
+static void moved(void *context, const struct transition *transition)
+{
+    struct worker *worker = context;
+    log_transition(transition);
+    if (worker->control) /* not yet at a start */
+        control_event(worker->control);
 }
 
 /* ------------------------------------------------------------------------------ when the breakers want to be called */
@@ -431,7 +438,8 @@ static int open_breakers(struct worker *worker)
                                         .clock = worker->clock,
                                         .config = worker->startup->config,
                                         .tracer = &worker->tracer,
-                                        .moved = log_transition};
+                                        .moved = moved,
+                                        .context = worker};
     if (getrandom(&breakers.seed, sizeof(breakers.seed), 0) != sizeof(breakers.seed))
         return -EIO;
     int error = clients_new(&clients, &worker->clients);

@@ -57,6 +57,12 @@ static int open_client(const struct arguments *arguments, char path[PATHS_MAX], 
     return error < 0 ? error : rpc_client_open(path, ret_client);
 }
 
+int request_open(const struct arguments *arguments, struct rpc_client **ret_client)
+{
+    char path[PATHS_MAX];
+    return open_client(arguments, path, ret_client);
+}
+
 int request_connect(const struct arguments *arguments, struct rpc_client **ret_client)
 {
     char path[PATHS_MAX];

@@ -18,6 +18,8 @@ int request_pages(const struct arguments *arguments, const char *method, json_t 
  */
 request_page_fn request_join;
 
+/* Connects, and reports nothing. 0, or -errno of rpc_client_open. */
+int request_open(const struct arguments *arguments, struct rpc_client **ret_client);
 /* A request in parts, for a connection that stays open. */
 int request_connect(const struct arguments *arguments, struct rpc_client **ret_client);
 int request_over(const struct arguments *arguments, struct rpc_client *client, const char *method, json_t *params,

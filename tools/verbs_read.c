@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/settings.h"
+#include "follow.h"
 #include "internal/ticks.h"
 #include "print.h"
 #include "reading.h"
@@ -178,16 +179,11 @@ static void collect(json_t *list, const struct arguments *arguments, json_t *eve
 static void print_now(json_t *list, const struct arguments *arguments, json_t *event)
 {
     (void)list;
-    users_add(event);
-    if (arguments->given & OPTION_JSON)
-        print_json(stdout, event);
-    else
-        print_event(stdout, event);
-    fflush(stdout);
+    follow_print(arguments, event);
 }
 
-/* Prints new events until standard output is closed. */
-static int follow(const struct arguments *arguments, struct snapshot *snapshot)
+/* Where no tripd tells of events: looks into the segment for new ones until standard output ends. */
+static int follow_segment(const struct arguments *arguments, struct snapshot *snapshot)
 {
     const struct timespec nap = {.tv_nsec = FOLLOW_NS};
     uint64_t index = 0;
@@ -209,33 +205,9 @@ static int show_events(const struct arguments *arguments, json_t *events)
     return reading_show(arguments, events, print_events);
 }
 
-/* Prints new events until standard output is closed, or tripd ends. */
-static int follow_by_socket(const struct arguments *arguments)
-{
-    const struct timespec nap = {.tv_nsec = FOLLOW_NS};
-    json_int_t after = 0;
-    int status = EXIT_DONE;
-    while (!ferror(stdout)) {
-        size_t i;
-        json_t *event, *events = reading_ask(arguments, json_pack("{s:I}", "after", after), &status);
-        if (!events)
-            return status;
-        json_array_foreach(json_object_get(events, "events"), i, event)
-        {
-            print_now(NULL, arguments, event);
-            after = json_integer_value(json_object_get(event, "sequence"));
-        }
-        json_decref(events);
-        nanosleep(&nap, NULL);
-    }
-    return EXIT_REFUSED;
-}
-
 static int events_by_socket(const struct arguments *arguments)
 {
     int status;
-    if (arguments->given & OPTION_FOLLOW)
-        return follow_by_socket(arguments);
     json_t *events = reading_ask(arguments, json_object(), &status);
     return events ? show_events(arguments, events) : status;
 }
@@ -247,13 +219,15 @@ int verb_events(const struct arguments *arguments)
         fputs("tripctl: nothing new comes in a file: leave out --follow or --segment\n", stderr);
         return EXIT_USAGE;
     }
+    if ((arguments->given & OPTION_FOLLOW) && follow_events(arguments) == 0)
+        return EXIT_REFUSED;
     const int status = reading_open(arguments, &snapshot);
     if (status != EXIT_DONE)
         return status;
     if (!snapshot)
         return events_by_socket(arguments);
     if (arguments->given & OPTION_FOLLOW)
-        return follow(arguments, snapshot);
+        return follow_segment(arguments, snapshot);
     json_t *list = json_array();
     walk_events(arguments, snapshot, 0, collect, list);
     snapshot_close(snapshot);

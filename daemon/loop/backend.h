@@ -102,6 +102,8 @@ struct loop_connection {
     void *context;
     loop_ended_fn *ended; /* called at the end; NULL: nothing is called */
     void *ended_context;
+    loop_ended_fn *room; /* called when nothing waits any more; NULL: nothing is called */
+    void *room_context;
     int error; /* passed to hung_up */
     bool refuses_descriptors;
     struct loop_timer *farewell; /* the peer sent descriptors and may not: the end comes when this is due; else NULL */

@@ -86,6 +86,12 @@ int loop_connection_fd(const struct loop_connection *connection)
     return connection->source.fd;
 }
 
+void loop_connection_on_room(struct loop_connection *connection, loop_ended_fn *room, void *context)
+{
+    connection->room = room;
+    connection->room_context = context;
+}
+
 size_t loop_connection_queued(const struct loop_connection *connection)
 {
     return connection->queued;
@@ -344,6 +350,8 @@ void loop_connection_writable(struct loop_connection *connection)
     if (error == -EAGAIN)
         return;
     refresh(connection, connection->source.wanted & ~LOOP_OUTPUT);
+    if (error == 0 && connection->room)
+        connection->room(connection->room_context);
     if (error == 0)
         return;
     /* A packet that cannot be sent breaks the connection. What the peer sent before still arrives, then its end. */

@@ -81,6 +81,8 @@ int loop_connection_fd(const struct loop_connection *connection);
  * -EMSGSIZE: it is too long; else sendmsg's error. A packet that cannot be sent later on ends the connection. */
 int loop_connection_send(struct loop_connection *connection, const void *data, size_t size, const int *fds,
                          size_t fd_count);
+/* `room` is called each time when the last packet that waited was sent. */
+void loop_connection_on_room(struct loop_connection *connection, loop_ended_fn *room, void *context);
 /* Returns how many packets wait until the peer reads. */
 size_t loop_connection_queued(const struct loop_connection *connection);
 void loop_connection_close(struct loop_connection *connection); /* may be called inside its own handlers */

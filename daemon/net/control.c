@@ -40,6 +40,7 @@ struct control_connection {
     struct aside *aside;
     struct peer peer;
     struct tracer_subscriber *trace; /* NULL: it asked for no trace */
+    struct watch *watch;             /* NULL: it watches nothing */
     struct control_connection *next, **previous;
 };
 
@@ -48,7 +49,9 @@ struct control {
     struct control_connection *connections;
     struct asker *askers;
     struct loop_timer *next; /* armed while requests wait */
-    bool drained;            /* reports were counted in this iteration of the loop */
+    struct loop_timer *tell; /* armed while events may wait for those who watch */
+    uint32_t watchers;
+    bool drained; /* reports were counted in this iteration of the loop */
     struct refusals refusals;
     uint8_t packet[RPC_PACKET_MAX]; /* the response that is being sent */
 };
@@ -167,6 +170,9 @@ static void hang_up(struct control_connection *connection)
 {
     tracer_unsubscribe(connection->control->options.tracer, connection->trace);
     connection->trace = NULL;
+    connection->control->watchers -= connection->watch != NULL;
+    free(connection->watch);
+    connection->watch = NULL;
     loop_connection_close(connection->socket);
     connection->socket = NULL;
 }
@@ -403,13 +409,13 @@ void control_drain(struct control_connection *connection)
     breakers_drain_all(control->options.breakers);
 }
 
-/* Counts waiting requests, and responses that the user has not read, over all its connections. Tracing connections have
- * a limit of their own. */
+/* Counts waiting requests, and responses that the user has not read, over all its connections. Connections that trace
+ * or watch have a limit of their own. */
 static size_t queued_of(const struct control *control, const struct asker *asker)
 {
     size_t queued = asker->waiting;
     for (const struct control_connection *each = control->connections; each; each = each->next)
-        if (each->asker == asker && each->socket && !each->trace)
+        if (each->asker == asker && each->socket && !each->trace && !each->watch)
             queued += loop_connection_queued(each->socket);
     return queued;
 }
@@ -496,6 +502,8 @@ static size_t traces_of(const struct control *control, uid_t uid)
 int control_subscribe(struct control_connection *connection, const char *pattern)
 {
     const struct control_options *options = &connection->control->options;
+    if (!connection->socket)
+        return -ENOTCONN;
     if (connection->trace)
         return -EALREADY;
     if (traces_of(connection->control, connection->peer.uid) >= RPC_TRACES_PER_USER)
@@ -505,6 +513,78 @@ int control_subscribe(struct control_connection *connection, const char *pattern
     if (error == 0)
         breakers_trace_from(options->breakers, connection->trace);
     return error;
+}
+
+/* --------------------------------------------------------------------------------------------------------- watchers */
+
+/* Sends what the watcher has not been told of, while there is room. True: more waits, and there is room. */
+static bool tell(struct control_connection *connection)
+{
+    struct control *control = connection->control;
+    const struct segment *segment = control->options.segment;
+    const struct watch before = *connection->watch;
+    size_t size;
+    if (!watch_behind(&before, segment) || loop_connection_queued(connection->socket) >= RPC_WATCH_QUEUED)
+        return false;
+    json_t *const events = watch_read(connection->watch, segment);
+    if (!events)
+        return watch_behind(connection->watch, segment);
+    const bool sent = rpc_write_notification(control->packet, "watch", events, &size) == 0 &&
+                      loop_connection_send(connection->socket, control->packet, size, NULL, 0) == 0;
+    json_decref(events);
+    if (!sent) /* for want of memory, or the peer is gone: its end comes as an event of its own */
+        *connection->watch = before;
+    return sent && watch_behind(connection->watch, segment);
+}
+
+/* Each watcher gets one packet in an iteration of the loop. */
+static void tell_watchers(void *context, struct loop_timer *timer)
+{
+    struct control *control = context;
+    bool more = false;
+    for (struct control_connection *each = control->connections; each; each = each->next)
+        if (each->watch && each->socket)
+            more |= tell(each);
+    if (more)
+        loop_timer_arm(timer, monotonic_ns());
+}
+
+void control_event(struct control *control)
+{
+    if (control->watchers)
+        loop_timer_arm(control->tell, monotonic_ns());
+}
+
+static void has_room(void *context)
+{
+    control_event(context);
+}
+
+static size_t watches_of(const struct control *control, uid_t uid)
+{
+    size_t count = 0;
+    for (const struct control_connection *each = control->connections; each; each = each->next)
+        count += each->peer.uid == uid && each->watch;
+    return count;
+}
+
+int control_watch_from(struct control_connection *connection, const struct watch *watch)
+{
+    struct control *const control = connection->control;
+    if (!connection->socket)
+        return -ENOTCONN;
+    if (connection->watch)
+        return -EALREADY;
+    if (watches_of(control, connection->peer.uid) >= RPC_WATCHES_PER_USER)
+        return -EUSERS;
+    connection->watch = malloc(sizeof(*watch));
+    if (!connection->watch)
+        return -ENOMEM;
+    *connection->watch = *watch;
+    control->watchers++;
+    loop_connection_on_room(connection->socket, has_room, control);
+    control_event(control);
+    return 0;
 }
 
 /* ----------------------------------------------------------------------------------------------------- connections */
@@ -582,8 +662,11 @@ int control_new(const struct control_options *options, struct control **ret_cont
     if (!control)
         return -ENOMEM;
     control->options = *options;
-    const int error = loop_timer_new(options->loop, carry_out_next, control, &control->next);
+    int error = loop_timer_new(options->loop, carry_out_next, control, &control->next);
+    if (error == 0)
+        error = loop_timer_new(options->loop, tell_watchers, control, &control->tell);
     if (error < 0) {
+        loop_timer_free(control->next);
         free(control);
         return error;
     }
@@ -598,6 +681,7 @@ struct control *control_free(struct control *control)
     while (control->connections)
         disconnect(control->connections);
     loop_timer_free(control->next);
+    loop_timer_free(control->tell);
     free(control);
     return NULL;
 }

@@ -36,6 +36,8 @@ int control_new(const struct control_options *options, struct control **ret_cont
 struct control *control_free(struct control *control);
 /* Tells the result of a reload. said: lines, or NULL: notes, or the problems with FILE:LINE and how to mend them. */
 void control_reloaded(struct control *control, int error, const char *said);
+/* An event came into the ring: those who watch are told in the loop's next iteration. */
+void control_event(struct control *control);
 void control_reconfigure(struct control *control, const struct config *config);
 
 /* Takes over a connection, of which this is the first packet: sets its handlers with loop_connection_start, and

@@ -374,6 +374,41 @@ json_t *control_trace(const struct control_options *options, const struct contro
     return json_pack("{s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock));
 }
 
+static json_t *no_watch(int error)
+{
+    switch (error) {
+    case -EALREADY:
+        return rpc_error(RPC_CODE_REFUSED, "this connection watches already");
+    case -EUSERS:
+        return rpc_error(RPC_CODE_REFUSED, "your user has %d watchers, and may have no more: end one of them",
+                         RPC_WATCHES_PER_USER);
+    default:
+        return rpc_error(RPC_CODE_FAILED, "watch: %s", strerror(-error));
+    }
+}
+
+/* The answer says which event is the last one so far: whoever has seen a later one has seen another segment's. */
+json_t *control_watch(const struct control_options *options, const struct control_request *request, json_t **ret_error)
+{
+    const uint64_t next = options->segment->header->transition_next;
+    const char *const pattern = param_text(request, RPC_INDEX_PATTERN), *const kinds =
+                                                                            param_text(request, RPC_INDEX_KINDS);
+    const uint64_t since = request->given & RPC_SINCE ? param_number(request, RPC_INDEX_SINCE) : next;
+    struct watch watch = {.next = since < next ? since : next};
+    *ret_error = pattern ? name_check(pattern) : NULL;
+    if (!*ret_error && !watch_kinds(kinds, &watch.kinds))
+        *ret_error = rpc_error(RPC_CODE_INVALID, "\"%s\" are no kinds of events: transition, mode and act are", kinds);
+    if (*ret_error)
+        return NULL;
+    strcpy(watch.pattern, pattern ? pattern : "*");
+    const int error = control_watch_from(request->connection, &watch);
+    if (error < 0) {
+        *ret_error = no_watch(error);
+        return NULL;
+    }
+    return json_pack("{s:I, s:I}", "now_ms", (json_int_t)clock_now_ms(options->clock), "sequence", (json_int_t)next);
+}
+
 /* ------------------------------------------------------------------------------------------- what operators change */
 
 struct hit {

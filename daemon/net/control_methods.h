@@ -7,6 +7,7 @@
 #include "internal/rpc.h"
 #include "net/aside.h"
 #include "net/control.h"
+#include "net/watch.h"
 
 struct control_connection;
 
@@ -34,8 +35,12 @@ int control_await_reload(struct control_connection *connection);
 int control_await_aside(struct control_connection *connection, aside_work_fn *work, void *context);
 
 /* Sends from now on, over this connection, what is drained of breakers that match (NULL: of all). -EALREADY; -EUSERS:
- * the user may have no more traces. */
+ * the user may have no more traces; -ENOTCONN: the peer hung up after it had asked. */
 int control_subscribe(struct control_connection *connection, const char *pattern);
+
+/* Sends events from now on over this connection. *watch is copied. -EALREADY; -EUSERS: the user may have no more
+ * watchers; -ENOTCONN: the peer hung up after it had asked. */
+int control_watch_from(struct control_connection *connection, const struct watch *watch);
 
 #define CONTROL_METHOD_DECLARE(method, role, must, may) control_method_fn control_##method;
 RPC_METHODS(CONTROL_METHOD_DECLARE)

@@ -32,6 +32,8 @@
 #define RPC_CONNECTIONS_PER_USER 64
 #define RPC_QUEUED_PER_USER      128 /* requests that wait for their turn, and responses that wait to be read */
 #define RPC_TRACES_PER_USER      4
+#define RPC_WATCHES_PER_USER     16
+#define RPC_WATCH_QUEUED         16  /* waiting notifications of one watcher: the others wait in the ring of events */
 #define RPC_TRACE_QUEUED         192 /* waiting notifications of one trace: fewer than a connection can queue */
 
 /* X(ENUM_SUFFIX, "name on the wire", TYPE, most). TYPE: STRING, of `most` bytes; NUMBER, 0 to `most`. */
@@ -48,6 +50,9 @@
     X(TRACE, "trace", STRING, TRIP_ERROR_ID_MAX)             \
     X(CORRELATION, "correlation", STRING, TRIP_ERROR_ID_MAX) \
     X(SESSION, "session", STRING, TRIP_ERROR_ID_MAX)         \
+    X(SINCE, "since", NUMBER, INT64_MAX)                     \
+    X(KINDS, "kinds", STRING, 63)                            \
+    X(PATTERN, "pattern", STRING, TRIP_NAME_MAX)             \
     X(AFTER, "after", NUMBER, INT64_MAX)                     \
     X(LIMIT, "limit", NUMBER, RPC_PAGE)
 
@@ -72,6 +77,7 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                               \
     X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                                 \
     X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                                   \
+    X(watch, OBSERVE, RPC_NOTHING, RPC_SINCE | RPC_KINDS | RPC_PATTERN)                        \
     X(trip, CONTROL, RPC_NAME, RPC_FOR_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)                \
     X(force_open, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)          \
     X(disable, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)             \

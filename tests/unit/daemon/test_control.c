@@ -10,11 +10,13 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "../../support/segment_dir.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
+#include "internal/ticks.h"
 #include "net/control.h"
 #include "protocol/rpc.h"
 
@@ -36,6 +38,7 @@ static struct {
     char reason[128], pattern[128];
     struct segment *segment;
     uint64_t outcomes; /* found by the next drain, each in a millisecond of its own */
+    uint64_t events;   /* that come into the ring with the next drain */
     uint64_t at_ms;
     struct tracer tracer;
 } engine;
@@ -47,10 +50,14 @@ static void note_actor(const struct breakers_actor *actor)
     snprintf(engine.reason, sizeof(engine.reason), "%s", actor->reason ? actor->reason : "(none)");
 }
 
+static void happens(void); /* an event, of which the control socket is told */
+
 void breakers_drain_all(struct breakers *breakers)
 {
     (void)breakers;
     engine.drains++;
+    for (; engine.events; engine.events--)
+        happens();
     for (; engine.outcomes; engine.outcomes--) {
         const struct traced step = {.op = TRACED_RECORD, .at_ms = ++engine.at_ms, .outcome = TRIP_OK, .n = 2};
         tracer_step(&engine.tracer, engine.outcomes % 2 ? "mail" : "db", &step);
@@ -149,6 +156,13 @@ struct server {
 };
 
 static struct server server;
+
+static void happens(void)
+{
+    const struct transition event = {.by = BY_CLIENT, .from = TRIP_STATE_CLOSED, .to = TRIP_STATE_OPEN};
+    segment_transition(server.segment, &event, 1000);
+    control_event(server.control);
+}
 
 static void reload_done(void *context, struct loop_timer *timer)
 {
@@ -1128,6 +1142,142 @@ static void test_a_trace_that_is_not_read_loses_what_it_counts(void **state)
     close(other);
 }
 
+/* -------------------------------------------------------------------------------------------------------- watchers */
+
+static void events_happen(int fd, uint64_t n)
+{
+    engine.events = n;
+    json_decref(result(fd, "sync", json_object()));
+}
+
+/* Receives notifications until one ends with this event, each of whose events follows the one before; *sequence: of the
+ * last one before them. Returns how many were lost. */
+static uint64_t receive_events(int fd, uint64_t *sequence, uint64_t last)
+{
+    uint64_t lost = 0;
+    while (*sequence < last) {
+        struct rpc_message message;
+        size_t i;
+        json_t *event;
+        receive_any(fd, &message);
+        assert_string_equal(message.method, "watch");
+        json_array_foreach(json_object_get(message.params, "events"), i, event)
+        {
+            const uint64_t gap = (uint64_t)json_integer_value(json_object_get(event, "lost"));
+            assert_int_equal(json_integer_value(json_object_get(event, "sequence")), *sequence + gap + 1);
+            *sequence += gap + 1;
+            lost += gap;
+        }
+        rpc_message_clear(&message);
+    }
+    return lost;
+}
+
+static void test_a_watcher_is_told_of_events_from_where_it_was(void **state)
+{
+    (void)state;
+    const int other = call_connect(), now = call_connect(), since = call_connect();
+    uint64_t seen_now = 3, seen_since = 1;
+    add("db");
+    events_happen(other, 3);
+    assert_json(result(now, "watch", json_object()), "{\"now_ms\":0,\"sequence\":3}");
+    assert_json(result(since, "watch", json_pack("{s:i}", "since", 1)), "{\"now_ms\":0,\"sequence\":3}");
+    assert_int_equal(receive_events(since, &seen_since, 3), 0);
+    events_happen(other, 2);
+    assert_int_equal(receive_events(now, &seen_now, 5), 0);
+    assert_int_equal(receive_events(since, &seen_since, 5), 0);
+    close(other);
+    close(now);
+    close(since);
+}
+
+/* The ring holds 4,096 events, and a watcher's queue 16 packets of 48. */
+static void test_a_watcher_that_does_not_read_loses_what_the_ring_loses_and_holds_nobody_up(void **state)
+{
+    (void)state;
+    const int other = call_connect(), slow = call_connect(), quick = call_connect();
+    uint64_t seen_slow = 0, seen_quick = 0;
+    add("db");
+    json_decref(result(slow, "watch", json_object()));
+    json_decref(result(quick, "watch", json_object()));
+    for (uint64_t sent = 1000; sent <= 20000; sent += 1000) {
+        events_happen(other, 1000);
+        assert_int_equal(receive_events(quick, &seen_quick, sent), 0);
+    }
+    const uint64_t lost = receive_events(slow, &seen_slow, 20000);
+    print_message("%llu of 20000 lost\n", (unsigned long long)lost);
+    assert_in_range(lost, 1, 20000 - 4096);
+    close(other);
+    close(slow);
+    close(quick);
+}
+
+static void test_a_user_has_sixteen_watchers_at_most(void **state)
+{
+    (void)state;
+    int fds[17];
+    for (int i = 0; i < 17; i++)
+        fds[i] = call_connect();
+    for (int i = 0; i < 16; i++)
+        json_decref(result(fds[i], "watch", json_object()));
+    assert_refused(fds[0], "watch", json_object(), "refused", "this connection watches already");
+    assert_refused(fds[16], "watch", json_object(), "refused",
+                   "your user has 16 watchers, and may have no more: end one of them");
+    assert_refused(fds[16], "watch", json_pack("{s:s}", "kinds", "moves"), "invalid",
+                   "\"moves\" are no kinds of events: transition, mode and act are");
+    for (int i = 0; i < 17; i++)
+        close(fds[i]);
+}
+
+#define WATCHERS 1000
+
+/* By 63 users. */
+static void test_a_thousand_watchers_are_told_of_each_event(void **state)
+{
+    (void)state;
+    static int fds[WATCHERS];
+    struct rlimit descriptors;
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
+    if (descriptors.rlim_max < 3 * WATCHERS)
+        skip(); /* each has two ends here */
+    add("db");
+    for (int i = 0; i < WATCHERS; i++) {
+        become(CONTROLLER + (uid_t)i / 16, 1000);
+        fds[i] = call_connect();
+        json_decref(result(fds[i], "watch", json_object()));
+    }
+    become(CONTROLLER + WATCHERS, 1000);
+    const int other = call_connect();
+    const uint64_t begin_ns = monotonic_ns();
+    events_happen(other, 1);
+    for (int i = 0; i < WATCHERS; i++) {
+        uint64_t seen = 0;
+        assert_int_equal(receive_events(fds[i], &seen, 1), 0);
+    }
+    print_message("told %d in %.1f ms\n", WATCHERS, (double)(monotonic_ns() - begin_ns) / 1e6);
+    for (int i = 0; i < WATCHERS; i++)
+        close(fds[i]);
+    close(other);
+}
+
+/* Its request is carried out when it has hung up already. */
+static void test_who_asks_to_watch_or_trace_and_hangs_up_harms_nobody(void **state)
+{
+    (void)state;
+    json_t *nothing = json_object();
+    const int other = call_connect();
+    for (int i = 0; i < 200; i++) {
+        const int fd = call_connect();
+        send_request(fd, 1, i % 2 ? "watch" : "trace", nothing);
+        close(fd);
+        events_happen(other, 1);
+    }
+    json_decref(nothing);
+    close(other);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -1167,6 +1317,11 @@ int main(void)
         TEST(test_a_trace_is_sent_before_the_sync_that_ends_it_is_answered),
         TEST(test_an_observer_may_trace_and_has_four_traces_at_most),
         TEST(test_a_trace_that_is_not_read_loses_what_it_counts),
+        TEST(test_a_watcher_is_told_of_events_from_where_it_was),
+        TEST(test_a_watcher_that_does_not_read_loses_what_the_ring_loses_and_holds_nobody_up),
+        TEST(test_a_user_has_sixteen_watchers_at_most),
+        TEST(test_a_thousand_watchers_are_told_of_each_event),
+        TEST(test_who_asks_to_watch_or_trace_and_hangs_up_harms_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
