@@ -14,6 +14,17 @@
 #define COLD        __attribute__((cold, noinline))
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
+/* A full fence after a sequentially consistent read-modify-write. On x86 that is one itself, and only the compiler has
+ * to keep the order. */
+static inline void fence_after_locked(void)
+{
+#ifdef __x86_64__
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+#else
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
+
 /* Restores errno at the end of a scope: a public function that reports no error must not change the host's errno. */
 #define ERRNO_KEPT const int errno_was __attribute__((cleanup(errno_restore), unused)) = errno
 

@@ -114,12 +114,11 @@ static bool may_wait(const struct bell *bell)
     return bell->line && !bell_reached(bell->told, __atomic_load_n(&bell->line->ring_at, __ATOMIC_RELAXED));
 }
 
-/* Told -> fence -> dirty -> fence -> bell. tripd clears a set bit before it reads the rings, so it will find this event
- * once it is awake. */
+/* Told -> fence -> dirty -> fence -> bell. The caller makes the first fence, which pairs with tripd's grant of the
+ * number and with its clearing of the bit: one side sees the other's store. tripd clears a set bit before it reads the
+ * rings, so it will find this event once it is awake. */
 static void ring(const struct lane *lane, const struct view *view, const struct bell *bell)
 {
-    /* Pairs with tripd's grant of the number and with its clearing of the bit: one side sees the other's store. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const struct commons_view *const in_force = view_latest(view);
     struct commons_header *const commons = in_force->memory;
     const uint32_t number = lane_number(lane, policy_plain(0, in_force->number)) % COMMONS_LANES_MAX;
@@ -138,6 +137,7 @@ static void ring(const struct lane *lane, const struct view *view, const struct 
 
 void tell_ring(const struct lane *lane, const struct view *view)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs as ring() says */
     ring(lane, view, &(struct bell){.line = NULL});
 }
 
@@ -150,15 +150,18 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
     tell_ring(reporter->lane, binding->view);
 }
 
-/* Counts the event on the state word's line. The bell may stay silent only for a closed breaker whose word is in the
- * commons in force: .line is NULL for all others. */
+/* Counts the event on the state word's line, with the fence that ring() asks for. The bell may stay silent only for a
+ * closed breaker whose word is in the commons in force: .line is NULL for all others. */
 static struct bell count_told(const struct binding *binding, uint64_t word)
 {
     struct state_line *const line = (struct state_line *)(void *)binding->word;
     struct bell bell = {.line = NULL};
-    if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED)
+    if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs as ring() says */
         return bell;
-    bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_RELEASE) + 1; /* pairs with tripd's acquire */
+    }
+    bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_SEQ_CST) + 1; /* pairs with tripd's acquire */
+    fence_after_locked();                                                 /* pairs as ring() says */
     /* This failure may have opened it, which tripd is to know at once. */
     if (word_state(__atomic_load_n(binding->word, __ATOMIC_RELAXED)) == WORD_CLOSED &&
         binding->commons == view_latest(binding->view))
