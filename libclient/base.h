@@ -12,6 +12,7 @@
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define COLD        __attribute__((cold, noinline))
+#define FLATTEN     __attribute__((flatten))              /* what it calls becomes part of it, but for cold functions */
 #define HIDDEN      __attribute__((visibility("hidden"))) /* of data on the fast path: addressed without a table */
 
 /* A full fence after a sequentially consistent read-modify-write. On x86 that is one itself, and only the compiler has

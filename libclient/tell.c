@@ -182,8 +182,8 @@ static bool first_of(struct meter *meter)
 /* Evidence, then the streak, then the rest: the failure that opens is seen by all before its lane's other lines have
  * found their way. Killed in between it stands in the evidence, from which tripd derives what was not told. The event
  * comes after the word: tripd looks only at words of breakers that events name, and at all of them once a second. */
-void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
-                  const struct outcome *outcome)
+FLATTEN void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+                          const struct outcome *outcome)
 {
     const bool failed = outcome_failed(outcome->what);
     const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter->meter;
