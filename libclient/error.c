@@ -82,21 +82,21 @@ static bool has_more(const trip_error *error, bool outside)
 }
 
 /* Apart, so that an error without a record keeps no room for one on the stack. */
-static __attribute__((noinline)) bool append_record(const struct reporter *reporter, const struct outcome *outcome,
+static __attribute__((noinline)) bool append_record(struct reporter reporter, const struct outcome *outcome,
                                                     trip_error_type type, bool outside)
 {
     struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
-    record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter->lane->view);
-    record.meter = lane_meter_number(reporter->lane->memory, reporter->meter);
+    record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter.lane->view);
+    record.meter = lane_meter_number(reporter.lane->memory, reporter.meter);
     if (outcome->error)
         fill(&record, outcome->error);
-    return lane_append_record(reporter->lane->memory, reporter->section, &record) % (LANE_ERRORS / 2) == 0;
+    return lane_append_record(reporter.lane->memory, reporter.section, &record) % (LANE_ERRORS / 2) == 0;
 }
 
 bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside)
 {
     const trip_error_type type = error_type_of(outcome);
-    const bool half_full = has_more(outcome->error, outside) && append_record(reporter, outcome, type, outside);
+    const bool half_full = has_more(outcome->error, outside) && append_record(*reporter, outcome, type, outside);
     /* After the record: tripd looks for records once it finds one more counted. */
     count(reporter, type);
     return half_full;

@@ -182,27 +182,27 @@ static bool first_of(struct meter *meter)
 /* Evidence, then the streak, then the rest: the failure that opens is seen by all before its lane's other lines have
  * found their way. Killed in between it stands in the evidence, from which tripd derives what was not told. The event
  * comes after the word: tripd looks only at words of breakers that events name, and at all of them once a second. */
-FLATTEN void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+FLATTEN void tell_outcome(struct reporter reporter, const struct binding *binding, uint64_t word,
                           const struct outcome *outcome)
 {
     const bool failed = outcome_failed(outcome->what);
-    const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter->meter;
+    const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter.meter;
     if (outcome_neutral(outcome->what)) {
-        tell_totals(reporter, outcome);
+        tell_totals(&reporter, outcome);
         return;
     }
-    if (reporter->meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
-        count_evidence(reporter, word_epoch(word), outcome);
+    if (reporter.meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
+        count_evidence(&reporter, word_epoch(word), outcome);
     if (failed)
         streak_failed(binding, word);
     else
         streak_succeeded(binding, word);
-    const bool half_full = tell_totals(reporter, outcome);
+    const bool half_full = tell_totals(&reporter, outcome);
     if (!told)
         return;
-    const bool room = append_event(reporter, binding->view, word_epoch(word), outcome);
+    const bool room = append_event(&reporter, binding->view, word_epoch(word), outcome);
     struct bell bell = count_told(binding, word);
-    if (!room || half_full || first_of(reporter->meter))
+    if (!room || half_full || first_of(reporter.meter))
         bell.line = NULL;
-    ring(reporter->lane, binding->view, &bell);
+    ring(reporter.lane, binding->view, &bell);
 }
