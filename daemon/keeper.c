@@ -195,8 +195,8 @@ static void look(struct keeper *keeper, uint64_t now)
     keeper->look = now + keeper->options->look_ns;
     if (keeper->still < KEEPER_LOOKS)
         return;
-    log_error("worker %d has not moved at %d looks, one a second: it is killed and started again", (int)keeper->worker,
-              KEEPER_LOOKS);
+    log_error("worker %d has not moved at %d looks, one every two seconds: it is killed and started again",
+              (int)keeper->worker, KEEPER_LOOKS);
     keeper->look = 0;
     worker_kill(keeper);
 }

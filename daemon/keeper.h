@@ -11,9 +11,9 @@
  * over a SOCK_SEQPACKET pair, each message one struct keeper_message.
  *
  * A worker that is ready also counts its heartbeats in memory that it shares with the keeper. When that count did not
- * move at KEEPER_LOOKS looks of the keeper's own, one a second, the worker is held by something, and is killed; also
- * one that was stopped (SIGSTOP, a debugger). A look that came late counts as a heartbeat, for then the keeper itself
- * was stopped, or the whole host was: so whoever stops the worker, to look at it, stops the keeper first.
+ * move at KEEPER_LOOKS looks of the keeper's own, one every two seconds, the worker is held by something, and is
+ * killed; also one that was stopped (SIGSTOP, a debugger). A look that came late counts as a heartbeat, for then the
+ * keeper itself was stopped, or the whole host was: so whoever stops the worker, to look at it, stops the keeper first.
  */
 #ifndef TRIPD_KEEPER_H
 #define TRIPD_KEEPER_H
@@ -53,8 +53,8 @@ struct keeper_lane {
 #define KEEPER_DEATHS_MAX 2
 #define KEEPER_ASIDE      16
 
-#define KEEPER_LOOK_NS UINT64_C(1000000000)
-#define KEEPER_LOOKS   10
+#define KEEPER_LOOK_NS UINT64_C(2000000000)
+#define KEEPER_LOOKS   5
 
 /* Returns what to do about -EMFILE and -EFBIG, as the end of a message; "" for other errors. */
 const char *keeper_mend(int error);

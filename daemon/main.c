@@ -1,6 +1,7 @@
 /* tripd: the daemon of circuit breakers that every process of a host shares. This process becomes the keeper, which
  * forks the worker: keeper.h, worker.h. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 #include "options.h"
 #include "startup.h"
 #include "worker.h"
+
+#define TABLE_SIZE (64 * 1024) /* from here on, what is allocated has pages of its own */
 
 enum { EXIT_FINE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
@@ -41,6 +44,9 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    /* calloc zeroes what it takes from the heap, and so touches it: the worker's tables have room for all breakers and
+     * lanes, and few of their pages are ever used. Once told, malloc does not raise its threshold by itself. */
+    mallopt(M_MMAP_THRESHOLD, TABLE_SIZE);
     log_open();
     signal(SIGXFSZ, SIG_IGN); /* a file larger than RLIMIT_FSIZE is then an error with a message */
     umask(022);               /* clients of any user read the segment */

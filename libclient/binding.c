@@ -49,7 +49,7 @@ static struct binding mirrored(const struct binding *binding)
 /* Chooses what decides for a superseded binding: the mirror, which shows what tripd knows, or the binding's own commons
  * if a breaker opened there without tripd's knowledge. While tripd is away nobody updates the mirror, so the own
  * commons decides unless the mirror is open. */
-static const struct binding *superseded(const struct binding *binding)
+COLD static const struct binding *superseded(const struct binding *binding)
 {
     const struct policy_slot *const policy = binding->policy;
     const struct view *const view = binding->view;
@@ -77,7 +77,7 @@ static const struct binding *in_force(const struct binding *binding)
 
 /* The name's slot may be given away at any moment: only an incarnation that stood before and after the name was
  * compared is the name's. */
-static bool find(const struct trip_breaker *breaker, struct binding *ret_binding)
+COLD static bool find(const struct trip_breaker *breaker, struct binding *ret_binding)
 {
     const struct view *const view = __atomic_load_n(&breaker->client->view, __ATOMIC_ACQUIRE);
     uint32_t slot;

@@ -2,13 +2,6 @@
 
 #include <string.h>
 
-trip_error_type error_type_of(const struct outcome *outcome)
-{
-    if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
-        return outcome->error->type;
-    return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
-}
-
 /* ------------------------------------------------------------------------------------------------------------ texts */
 
 /* Returns how many bytes of a text fit into the room, cut at the end of a UTF-8 character. */
@@ -88,18 +81,22 @@ static bool has_more(const trip_error *error, bool outside)
            (error && (error->message || error->correlation || error->trace || error->session || error->context));
 }
 
+/* Apart, so that an error without a record keeps no room for one on the stack. */
+static __attribute__((noinline)) bool append_record(struct reporter reporter, const struct outcome *outcome,
+                                                    trip_error_type type, bool outside)
+{
+    struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
+    record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter.lane->view);
+    record.meter = lane_meter_number(reporter.lane->memory, reporter.meter);
+    if (outcome->error)
+        fill(&record, outcome->error);
+    return lane_append_record(reporter.lane->memory, reporter.section, &record) % (LANE_ERRORS / 2) == 0;
+}
+
 bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside)
 {
-    bool half_full = false;
     const trip_error_type type = error_type_of(outcome);
-    if (has_more(outcome->error, outside)) {
-        struct lane_error record = {.latency_ns = outcome->latency_ns, .type = (uint8_t)type, .outside = outside};
-        record.ticks = outcome->ticks ? outcome->ticks : view_ticks(reporter->lane->view);
-        record.meter = lane_meter_number(reporter->lane->memory, reporter->meter);
-        if (outcome->error)
-            fill(&record, outcome->error);
-        half_full = lane_append_record(reporter->lane->memory, reporter->section, &record) % (LANE_ERRORS / 2) == 0;
-    }
+    const bool half_full = has_more(outcome->error, outside) && append_record(*reporter, outcome, type, outside);
     /* After the record: tripd looks for records once it finds one more counted. */
     count(reporter, type);
     return half_full;

@@ -9,6 +9,11 @@
 bool error_tell(const struct reporter *reporter, const struct outcome *outcome, bool outside);
 
 /* The type that is counted. */
-trip_error_type error_type_of(const struct outcome *outcome);
+static inline trip_error_type error_type_of(const struct outcome *outcome)
+{
+    if (outcome->error && (unsigned)outcome->error->type < TRIP_ERROR_TYPE_COUNT)
+        return outcome->error->type;
+    return outcome->what == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
+}
 
 #endif

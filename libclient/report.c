@@ -55,7 +55,7 @@ COLD void outcome_record(struct trip_breaker *breaker, const struct outcome *out
         return;
     if (word_state(word) == WORD_RAMPING) /* whose time was over: closed by now */
         word = __atomic_load_n(binding->word, __ATOMIC_ACQUIRE);
-    tell_outcome(&reporter, binding, word, outcome);
+    tell_outcome(reporter, binding, word, outcome);
 }
 
 static bool plain(const struct binding *binding)
@@ -78,7 +78,7 @@ static inline void count_ok(struct trip_breaker *breaker, const struct thread_sl
 static void tell_shared(struct trip_breaker *breaker, const struct reporter *reporter, const struct binding *binding,
                         uint64_t word, const struct outcome *outcome)
 {
-    tell_outcome(reporter, binding, word, outcome);
+    tell_outcome(*reporter, binding, word, outcome);
     if (look_is_due(__atomic_load_n(&reporter->meter->total_ok, __ATOMIC_RELAXED)))
         client_look(breaker->client);
 }
@@ -114,7 +114,7 @@ static __attribute__((noinline)) void record_other(struct trip_breaker *breaker,
         return;
     }
     const struct reporter reporter = reporter_of(slot, meter);
-    tell_outcome(&reporter, binding, word, &outcome);
+    tell_outcome(reporter, binding, word, &outcome);
     if (unlikely(look_is_due(__atomic_load_n(&meter->total_failures, __ATOMIC_RELAXED))))
         client_look(breaker->client);
 }
@@ -215,7 +215,7 @@ static void end_call(struct trip_breaker *breaker, const struct call *call, cons
     if (!outcome_neutral(outcome->what) && (late || word_moved(call->word, word)))
         count_late(&reporter);
     else if (word_counts_streak(word))
-        tell_outcome(&reporter, binding, word, outcome);
+        tell_outcome(reporter, binding, word, outcome);
     else /* admitted by its mode, against what the state says: no probe */
         tell_totals(&reporter, outcome);
 }

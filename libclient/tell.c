@@ -114,12 +114,11 @@ static bool may_wait(const struct bell *bell)
     return bell->line && !bell_reached(bell->told, __atomic_load_n(&bell->line->ring_at, __ATOMIC_RELAXED));
 }
 
-/* Told -> fence -> dirty -> fence -> bell. tripd clears a set bit before it reads the rings, so it will find this event
- * once it is awake. */
+/* Told -> fence -> dirty -> fence -> bell. The caller makes the first fence, which pairs with tripd's grant of the
+ * number and with its clearing of the bit: one side sees the other's store. tripd clears a set bit before it reads the
+ * rings, so it will find this event once it is awake. */
 static void ring(const struct lane *lane, const struct view *view, const struct bell *bell)
 {
-    /* Pairs with tripd's grant of the number and with its clearing of the bit: one side sees the other's store. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     const struct commons_view *const in_force = view_latest(view);
     struct commons_header *const commons = in_force->memory;
     const uint32_t number = lane_number(lane, policy_plain(0, in_force->number)) % COMMONS_LANES_MAX;
@@ -138,6 +137,7 @@ static void ring(const struct lane *lane, const struct view *view, const struct 
 
 void tell_ring(const struct lane *lane, const struct view *view)
 {
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs as ring() says */
     ring(lane, view, &(struct bell){.line = NULL});
 }
 
@@ -150,15 +150,18 @@ void tell_event(const struct reporter *reporter, const struct binding *binding, 
     tell_ring(reporter->lane, binding->view);
 }
 
-/* Counts the event on the state word's line. The bell may stay silent only for a closed breaker whose word is in the
- * commons in force: .line is NULL for all others. */
+/* Counts the event on the state word's line, with the fence that ring() asks for. The bell may stay silent only for a
+ * closed breaker whose word is in the commons in force: .line is NULL for all others. */
 static struct bell count_told(const struct binding *binding, uint64_t word)
 {
     struct state_line *const line = (struct state_line *)(void *)binding->word;
     struct bell bell = {.line = NULL};
-    if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED)
+    if (binding->kind != BINDING_SHARED || word_state(word) != WORD_CLOSED) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST); /* pairs as ring() says */
         return bell;
-    bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_RELEASE) + 1; /* pairs with tripd's acquire */
+    }
+    bell.told = __atomic_fetch_add(&line->told, 1, __ATOMIC_SEQ_CST) + 1; /* pairs with tripd's acquire */
+    fence_after_locked();                                                 /* pairs as ring() says */
     /* This failure may have opened it, which tripd is to know at once. */
     if (word_state(__atomic_load_n(binding->word, __ATOMIC_RELAXED)) == WORD_CLOSED &&
         binding->commons == view_latest(binding->view))
@@ -179,27 +182,27 @@ static bool first_of(struct meter *meter)
 /* Evidence, then the streak, then the rest: the failure that opens is seen by all before its lane's other lines have
  * found their way. Killed in between it stands in the evidence, from which tripd derives what was not told. The event
  * comes after the word: tripd looks only at words of breakers that events name, and at all of them once a second. */
-void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
-                  const struct outcome *outcome)
+FLATTEN void tell_outcome(struct reporter reporter, const struct binding *binding, uint64_t word,
+                          const struct outcome *outcome)
 {
     const bool failed = outcome_failed(outcome->what);
-    const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter->meter;
+    const bool told = (failed || outcome->slow || word_state(word) != WORD_CLOSED) && reporter.meter;
     if (outcome_neutral(outcome->what)) {
-        tell_totals(reporter, outcome);
+        tell_totals(&reporter, outcome);
         return;
     }
-    if (reporter->meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
-        count_evidence(reporter, word_epoch(word), outcome);
+    if (reporter.meter && word_valid(word)) /* else: tripd will put the word right, its epoch says nothing */
+        count_evidence(&reporter, word_epoch(word), outcome);
     if (failed)
         streak_failed(binding, word);
     else
         streak_succeeded(binding, word);
-    const bool half_full = tell_totals(reporter, outcome);
+    const bool half_full = tell_totals(&reporter, outcome);
     if (!told)
         return;
-    const bool room = append_event(reporter, binding->view, word_epoch(word), outcome);
+    const bool room = append_event(&reporter, binding->view, word_epoch(word), outcome);
     struct bell bell = count_told(binding, word);
-    if (!room || half_full || first_of(reporter->meter))
+    if (!room || half_full || first_of(reporter.meter))
         bell.line = NULL;
-    ring(reporter->lane, binding->view, &bell);
+    ring(reporter.lane, binding->view, &bell);
 }

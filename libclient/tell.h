@@ -99,7 +99,7 @@ void outcome_end(struct call *call, struct outcome *outcome);
  * half of the ring of records is full. */
 bool tell_totals(const struct reporter *reporter, const struct outcome *outcome);
 /* An outcome of this state word's epoch: counted, told if it must be, and its effect on the streak. */
-void tell_outcome(const struct reporter *reporter, const struct binding *binding, uint64_t word,
+void tell_outcome(struct reporter reporter, const struct binding *binding, uint64_t word,
                   const struct outcome *outcome);
 /* Draws tripd's attention to this breaker, with what is known of the outcome, which is counted elsewhere. */
 void tell_event(const struct reporter *reporter, const struct binding *binding, uint64_t word,

@@ -3,7 +3,7 @@
  *
  *   client                                      tripd, at each drain of the breaker
  *     evidence, event        (release)            take dirty bits         (seq_cst exchange, seq_cst fence)
- *     told + 1               (release)            take the lanes' events
+ *     told + 1               (seq_cst RMW)        take the lanes' events
  *     full fence             (seq_cst)            base = told             (acquire)
  *     dirty bit is set?      (acquire)            read the meters, judge
  *       no: set it           (seq_cst RMW)        ring_at = base + needed (release)

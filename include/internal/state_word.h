@@ -37,6 +37,7 @@ enum word_state { WORD_UNSET, WORD_CLOSED, WORD_OPEN, WORD_HALF_OPEN, WORD_RAMPI
 #define WORD_STATE_SHIFT          41
 #define WORD_PAYLOAD_MASK         ((UINT64_C(1) << 41) - 1)
 #define WORD_DEADLINE_MAX         WORD_PAYLOAD_MASK
+#define WORD_STREAK_ONE           UINT64_C(0x10000)
 #define WORD_STREAK_MAX           0x7fffu /* of the 25 and 15 bits: both saturate here */
 #define WORD_FRESH_COMMONS_EPOCHS (1u << 18)
 #define LEASE_STEP_MS             64
@@ -129,7 +130,7 @@ static inline bool word_calm(uint64_t word)
 static inline uint64_t word_with_streak(uint64_t word, uint32_t streak)
 {
     const uint64_t bits = word_state(word) == WORD_RAMPING ? 0x7fff : 0x1ffffff;
-    return (word & ~(bits << 16)) | (streak < WORD_STREAK_MAX ? streak : WORD_STREAK_MAX) * UINT64_C(0x10000);
+    return (word & ~(bits << 16)) | (streak < WORD_STREAK_MAX ? streak : WORD_STREAK_MAX) * WORD_STREAK_ONE;
 }
 
 static inline uint64_t word_with_generation(uint64_t word, uint32_t generation)
@@ -214,10 +215,12 @@ static inline uint64_t word_after_failure(uint64_t word, uint64_t judge, uint64_
 {
     const uint32_t streak = word_streak(word) < WORD_STREAK_MAX ? word_streak(word) + 1 : WORD_STREAK_MAX;
     const trip_mode mode = judge_mode(judge);
+    const uint64_t judged = word_with_generation(word, judge_generation(judge));
     *ret_opened = judge_threshold(judge) != 0 && streak >= judge_threshold(judge) &&
                   (mode == TRIP_MODE_AUTO || mode == TRIP_MODE_SHADOW);
-    return *ret_opened ? word_open(word_epoch(word) + 1, open_until_ms)
-                       : word_with_streak(word_with_generation(word, judge_generation(judge)), streak);
+    if (*ret_opened)
+        return word_open(word_epoch(word) + 1, open_until_ms);
+    return streak < WORD_STREAK_MAX ? judged + WORD_STREAK_ONE : word_with_streak(judged, streak);
 }
 
 /* Returns the word after a success: the same word (nothing to write), unless the success ends a streak. */
