@@ -56,7 +56,7 @@ static inline struct segment *segment_dir_create(struct segment_dir *dir, uint32
     return segment;
 }
 
-/* The segment's first `size` bytes as another file, whose holes are where the segment has some. */
+/* Copies the segment's first `size` bytes into another file, with holes where the segment has some. */
 static inline void segment_dir_copy(const struct segment *segment, const char *path, size_t size)
 {
     uint8_t page[LAYOUT_PAGE];

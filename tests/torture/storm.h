@@ -1,4 +1,4 @@
-/* What storms have in common. */
+/* Parts that the storms share. */
 #ifndef TRIP_TESTS_STORM_H
 #define TRIP_TESTS_STORM_H
 
@@ -14,7 +14,7 @@ static inline void nap_us(unsigned us)
     nanosleep(&nap, NULL);
 }
 
-/* xorshift64*: the same numbers from the same seed everywhere. */
+/* Returns the next number of xorshift64*: the same numbers from the same seed everywhere. */
 static inline uint64_t next_random(uint64_t *state)
 {
     *state ^= *state >> 12;
@@ -23,7 +23,7 @@ static inline uint64_t next_random(uint64_t *state)
     return *state * UINT64_C(2685821657736338717);
 }
 
-/* tripd, the one of now, has answered each breaker's name: what is reported of them is, or will be, drained. */
+/* Has the present tripd answered the name of each breaker? Then reports to them are, or will be, drained. */
 static inline bool all_shared(trip_breaker *const *breakers, unsigned count)
 {
     bool shared = true;

@@ -26,7 +26,7 @@ static struct history history;
 static char *report;
 static size_t report_size;
 
-/* Processes 1 (root), 2 (root) and 3 (nobody), which live; nothing has happened. */
+/* Begins a history in which nothing has happened: processes 1 (root), 2 (root) and 3 (nobody) live. */
 static int nothing_happened(void **state)
 {
     (void)state;
@@ -68,7 +68,7 @@ static void ended(struct history_call *call, uint64_t before, uint64_t after, tr
     call->outcome = (uint8_t)outcome;
 }
 
-/* Admitted, and inside for so long. */
+/* Adds a call that was admitted, and was inside for this time. */
 static struct history_call *inside(unsigned pid, uint64_t from, uint64_t to, trip_verdict verdict)
 {
     struct history_call *const call = called(pid, from, from, verdict);
