@@ -88,7 +88,7 @@ static void test_a_new_name_gets_the_slot_that_is_hidden_for_longest(void **stat
     assert_int_equal(host->segment->details[first].hidden_ms, 0);
 }
 
-static void test_what_is_not_hidden_keeps_its_slot(void **state)
+static void test_a_breaker_that_is_not_hidden_keeps_its_slot(void **state)
 {
     (void)state;
     start("open: {for: 1s}");
@@ -314,7 +314,7 @@ static void test_a_full_table_without_room_is_looked_through_once_a_second(void 
     assert_int_equal(resolve("fourth"), 0);
 }
 
-static void test_what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys(void **state)
+static void test_a_stray_meter_s_calls_for_a_forgotten_breaker_count_for_none(void **state)
 {
     (void)state;
     start("open: {for: 1s}");
@@ -338,7 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
-        TEST(what_is_not_hidden_keeps_its_slot),
+        TEST(a_breaker_that_is_not_hidden_keeps_its_slot),
         TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
         TEST(a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once),
         TEST(a_name_without_a_call_stays_while_it_protects_somebody),
@@ -353,7 +353,7 @@ int main(void)
         TEST(a_call_in_flight_or_a_ticket_out_keeps_the_slot),
         TEST(a_call_that_began_since_the_last_look_keeps_the_slot),
         TEST(a_full_table_without_room_is_looked_through_once_a_second),
-        TEST(what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys),
+        TEST(a_stray_meter_s_calls_for_a_forgotten_breaker_count_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

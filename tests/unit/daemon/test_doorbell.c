@@ -520,7 +520,7 @@ static void *wait_there(void *word)
     return NULL;
 }
 
-static void test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next(void **state)
+static void test_a_ring_wakes_64_waiters_at_most_and_the_next_ticket_wakes_the_others(void **state)
 {
     (void)state;
     static struct limit_lines lines;
@@ -656,7 +656,7 @@ int main(void)
         OVER_ALL(test_after_a_ring_that_was_not_heard_the_loop_looks_by_itself),
         OVER_ALL(test_a_heartbeat_that_arms_anew_wakes_the_loop_once),
         OVER_ALL(test_pending_arms_a_timer_and_its_yes_is_never_empty),
-        cmocka_unit_test(test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next),
+        cmocka_unit_test(test_a_ring_wakes_64_waiters_at_most_and_the_next_ticket_wakes_the_others),
         cmocka_unit_test(test_a_kernel_without_futex_waitv_rings_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,7 @@ static void take_steps(struct segment *segment, unsigned count)
         segment_transition(segment, &step, 0);
 }
 
-static void test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step(void **state)
+static void test_acts_are_pushed_out_by_1024_further_acts_and_no_step(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     struct transition what = {.by = BY_OPERATOR, .note = "first"}, event;
@@ -261,8 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_transition_tells_time_name_and_place, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_ring_holds_the_last_4096, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_acts_are_pushed_out_by_1024_further_acts_and_no_step, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_uncounted_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_half_written_is_overwritten, set_up,

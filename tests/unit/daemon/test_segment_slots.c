@@ -116,7 +116,7 @@ static void test_a_full_table_is_counted(void **state)
     }
 }
 
-static void test_the_bound_moves_both_ways_and_those_that_are_there_stay(void **state)
+static void test_the_bound_moves_both_ways_and_present_breakers_stay(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     char name[16];
@@ -479,7 +479,7 @@ static void test_at_a_ttls_end_the_next_owner_holds(void **state)
     assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
 }
 
-static void test_a_mode_says_who_and_why_and_until_when(void **state)
+static void test_a_mode_names_its_owner_reason_and_end(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
@@ -508,7 +508,7 @@ static void test_an_admission_that_a_kill_left_behind_is_put_right(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- details */
 
-static void test_details_hold_what_they_were_told(void **state)
+static void test_details_hold_what_was_published(void **state)
 {
     struct segment *segment = ((struct fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
@@ -634,8 +634,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_name_is_found_once_it_is_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_name_of_127_letters_is_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_table_is_counted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_bound_moves_both_ways_and_those_that_are_there_stay, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_bound_moves_both_ways_and_present_breakers_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_slots_beyond_those_with_memory_are_not_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up, tear_down),
@@ -654,9 +653,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_open_times_and_ramp_ends_are_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_strongest_owner_rules, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_at_a_ttls_end_the_next_owner_holds, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_mode_says_who_and_why_and_until_when, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_names_its_owner_reason_and_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_admission_that_a_kill_left_behind_is_put_right, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_details_hold_what_they_were_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_details_hold_what_was_published, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_detail_that_a_kill_left_half_written_is_readable_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, tear_down),

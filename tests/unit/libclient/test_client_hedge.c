@@ -158,7 +158,7 @@ static trip_outcome runs_for_100_ms(void *arg, trip_attempt *attempt)
     return TRIP_OK;
 }
 
-static void test_what_is_not_idempotent_is_sent_once(void **state)
+static void test_an_operation_that_is_not_idempotent_is_sent_once(void **state)
 {
     struct fixture *const f = *state;
     static struct plain plain;
@@ -303,7 +303,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_failure_does_not_answer_while_the_other_attempt_runs),
         TEST(the_second_attempt_has_what_time_the_first_has_left),
-        TEST(what_is_not_idempotent_is_sent_once),
+        TEST(an_operation_that_is_not_idempotent_is_sent_once),
         TEST(without_a_thread_the_caller_s_does_it),
         TEST(a_failure_in_a_thread_is_retried_by_its_type_and_the_server_s_wish),
         TEST(libtrip_s_threads_take_no_signal_of_the_program_s),

@@ -155,7 +155,7 @@ static void test_a_close_forgets_the_calls_of_its_client(void **state)
     assert_int_equal(trip_open(&f->client, NULL), 0);
 }
 
-static void test_who_does_not_track_calls_leaves_them_open(void **state)
+static void test_untracked_calls_stay_open(void **state)
 {
     struct fixture *const f = *state;
     trip_call tracked, plain;
@@ -182,7 +182,7 @@ int main(void)
         TEST(an_operation_that_is_jumped_out_of_is_cancelled),
         TEST(a_child_cancels_nothing_of_its_parent_s),
         TEST(a_close_forgets_the_calls_of_its_client),
-        TEST(who_does_not_track_calls_leaves_them_open),
+        TEST(untracked_calls_stay_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

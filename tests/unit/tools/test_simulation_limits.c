@@ -161,7 +161,7 @@ static void load(struct run *run, const char *outcome, unsigned latency_ms, unsi
     simulation_end(run->simulation);
 }
 
-static void test_what_fails_for_long_is_shed(void **state)
+static void test_calls_that_fail_for_long_are_shed(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "throttle: {k: 2.0}"), false);
     (void)state;
@@ -278,7 +278,7 @@ static void test_retries_spread_as_their_jitter_says(void **state)
     end(&run);
 }
 
-static void test_what_is_not_retryable_is_not_retried(void **state)
+static void test_an_error_that_is_not_retryable_is_not_retried(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none}"), true);
     char text[1024];
@@ -507,7 +507,7 @@ static const json_t *shown(struct run *run, unsigned t_ms)
     return last(run);
 }
 
-static void test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens(void **state)
+static void test_overload_is_shed_without_opening_and_a_dead_dependency_opens(void **state)
 {
     struct run run =
         begin(ENTRY("throttle: {k: 1.5}, trip: {consecutive_failures: 0, failure_rate: 80%}" NO_RESERVE), false);
@@ -542,7 +542,7 @@ static json_int_t admitted_after_a_minute(const char *asked)
     return admitted;
 }
 
-static void test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over(void **state)
+static void test_a_priority_that_calls_alone_is_admitted_again_after_an_overload(void **state)
 {
     (void)state;
     assert_int_equal(admitted_after_a_minute("normal"), 2000);
@@ -584,7 +584,7 @@ int main(void)
         cmocka_unit_test(test_a_call_without_a_token_takes_no_ticket),
         cmocka_unit_test(test_limits_hold_in_no_other_mode_than_auto),
         cmocka_unit_test(test_a_probe_without_a_token_takes_no_permit),
-        cmocka_unit_test(test_what_fails_for_long_is_shed),
+        cmocka_unit_test(test_calls_that_fail_for_long_are_shed),
         cmocka_unit_test(test_critical_calls_are_never_shed),
         cmocka_unit_test(test_an_adaptive_limit_rises_while_calls_go_well),
         cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_fail),
@@ -593,7 +593,7 @@ int main(void)
         cmocka_unit_test(test_a_longer_retry_after_is_waited_for),
         cmocka_unit_test(test_a_retry_after_beyond_the_total_time_ends_the_retries),
         cmocka_unit_test(test_retries_spread_as_their_jitter_says),
-        cmocka_unit_test(test_what_is_not_retryable_is_not_retried),
+        cmocka_unit_test(test_an_error_that_is_not_retryable_is_not_retried),
         cmocka_unit_test(test_an_open_breaker_ends_the_retries),
         cmocka_unit_test(test_a_breaker_that_opened_meanwhile_denies_the_retry),
         cmocka_unit_test(test_no_retry_begins_after_the_total_time),
@@ -604,8 +604,8 @@ int main(void)
         cmocka_unit_test(test_a_budget_goes_down_with_the_pace_of_calls),
         cmocka_unit_test(test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
-        cmocka_unit_test(test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens),
-        cmocka_unit_test(test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over),
+        cmocka_unit_test(test_overload_is_shed_without_opening_and_a_dead_dependency_opens),
+        cmocka_unit_test(test_a_priority_that_calls_alone_is_admitted_again_after_an_overload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
