@@ -221,7 +221,7 @@ static uint64_t next_random(void)
     return random;
 }
 
-/* As if each call were judged by itself. */
+/* Counts n calls as if each were judged by itself. */
 static uint64_t one_by_one(uint64_t n, bool fail, bool slowly)
 {
     struct core_state each = core;
@@ -1277,7 +1277,7 @@ static void test_no_tick_where_the_next_success_brings_the_rate_below(void **sta
     assert_false(wants_tick()); /* 10 of 21 */
 }
 
-/* What the tick promises: when it is not wanted, no number of successes and no passing of time makes a trip. */
+/* The tick's promise: while it is not wanted, no number of successes and no passing of time makes a breaker trip. */
 static void test_without_a_tick_nothing_trips_by_itself(void **state)
 {
     (void)state;

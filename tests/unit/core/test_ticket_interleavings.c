@@ -92,7 +92,7 @@ static void test_two_threads_die_with_their_process(void **state)
     assert_true(ticket_met.reclaimed > 10);
 }
 
-/* With the number of a lane that died with a ticket. */
+/* An heir begins with the number of a lane that died with a ticket. */
 static struct ticket_scenario inheritance(void)
 {
     return (struct ticket_scenario){TWO_WORDS, .limit = 5,

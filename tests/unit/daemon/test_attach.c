@@ -330,7 +330,8 @@ static void make_lane(struct lane_writer *writer, uint64_t lane_id)
     writer_make(writer, lane_id);
 }
 
-/* As libtrip does: the lock is held by a second description, for as long as somebody holds that. */
+/* Locks the lane as libtrip does: a second description holds the lock for as long as somebody holds that description.
+ */
 static int lock_lane(const struct lane_writer *writer)
 {
     char second[64];
@@ -425,7 +426,7 @@ static void test_a_keeper_without_room_refuses_and_the_client_may_try_again(void
     writer_free(&writer);
 }
 
-/* Until SIGCONT: what comes meanwhile, tripd finds in the order in which it came. */
+/* Stops the server until SIGCONT: it then finds what came meanwhile, in the order in which it came. */
 static void pause_server(void)
 {
     int status;

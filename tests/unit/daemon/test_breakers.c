@@ -462,7 +462,7 @@ static void test_a_permit_armed_where_no_client_looks_is_taken_back(void **state
     assert_true(client_take_permit(host, &other, slot) < 2);
 }
 
-/* As between the count of answers and the arming after it. */
+/* An answer comes between the count of answers and the arming after it. */
 static void test_an_answer_that_is_not_counted_yet_leaves_its_place_taken(void **state)
 {
     (void)state;
@@ -1202,7 +1202,7 @@ static void test_tripd_s_own_step_without_a_record_is_recorded_with_its_reason(v
 {
     (void)state;
     start(STEADY);
-    /* As a kill between the CAS and the record leaves it. */
+    /* Leaves the word as a kill between the CAS and the record does. */
     const uint64_t step = word_open(word_epoch(host_word(host, slot)) + 1, 30000);
     segment_detail_state(host->segment, slot, TRIP_REASON_FAILURE_RATE, 0, 30000);
     segment_detail_intended(host->segment, slot, step);
@@ -1346,7 +1346,7 @@ static void test_a_probing_client_of_an_old_commons_is_waited_for(void **state)
     assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
-/* While nobody was there a client may have begun to probe, which no mirror shows. */
+/* While tripd was away a client may have begun to probe, which no mirror shows. */
 static void test_an_open_breaker_that_is_due_waits_in_a_fresh_commons_too(void **state)
 {
     (void)state;

@@ -1,6 +1,6 @@
-/* What the manuals promise of states, modes and times, to the millisecond, under a test clock:
- * tests/system/same_answers.sh asks a live tripd the same. Of each breaker the conditions that a test does not name are
- * off. */
+/* The manuals' promises about states, modes and times, to the millisecond, under a test clock.
+ * tests/system/same_answers.sh asks a live tripd the same. Of each breaker, the conditions that a test does not name
+ * are off. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

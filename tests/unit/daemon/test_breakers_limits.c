@@ -1,5 +1,5 @@
-/* What tripd does for limits and retries: words published and followed live, budgets fed, tickets of the dead freed,
- * the adaptive ones moved by what is measured. Settings are set by hand, not by a config's text. */
+/* tripd's work for limits and retries: words published and followed live, budgets fed, tickets of the dead freed,
+ * adaptive limits moved by measurements. Settings are set by hand, not by a config's text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -557,7 +557,7 @@ static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
     assert_int_equal(milli_tokens(), 321000); /* what earned before does not earn again */
 }
 
-/* It is counted as cancelled, and as a retry: the calls beside it earn what they should. */
+/* The hedge counts as cancelled, and as a retry: the calls beside it earn what they should. */
 static void test_a_hedge_that_loses_takes_nothing_from_the_calls(void **state)
 {
     (void)state;
@@ -618,7 +618,7 @@ static void deposits_of_10_percent(struct breaker_settings *set)
     set->budget.ratio = 100;
 }
 
-/* The same as in test_simulation_limits.c: what was saved while there was much to do is gone once there is nothing. */
+/* As in test_simulation_limits.c: tokens saved while there was much to do are gone once there is nothing. */
 static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
 {
     static const uint64_t idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
@@ -846,7 +846,7 @@ static void test_tickets_beyond_an_adaptive_limit_that_fell_are_published_at_onc
 
 static struct server server;
 
-/* What is in flight tripd sees as the interval ends. */
+/* tripd sees the calls in flight as the interval ends. */
 static uint32_t tickets_after(const struct served *served)
 {
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
@@ -926,7 +926,7 @@ static void test_the_throttle_sheds_while_calls_fail_and_recovers(void **state)
     assert_int_equal(policy()->admit_permille, 1000);
 }
 
-/* What is admitted of 100 calls a second, none of them shed, of which so many fail. */
+/* Returns how many of 100 calls a second are admitted, none of them shed, while this share of them fails. */
 static uint64_t admitted_by(uint64_t by, uint64_t failures)
 {
     k = by;

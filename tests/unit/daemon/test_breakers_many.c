@@ -21,7 +21,7 @@ static uint64_t blocks_of(int fd)
     return (uint64_t)status.st_blocks * 512;
 }
 
-/* Of this process: shared memory is counted as what its files have. */
+/* Returns the anonymous memory of this process: shared memory is counted as its files' memory. */
 static uint64_t resident_anonymous(void)
 {
     uint64_t kib = 0, found;

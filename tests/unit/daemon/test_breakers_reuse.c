@@ -57,7 +57,7 @@ static uint32_t reports(const char *name, const char *outcomes)
     return slot;
 }
 
-/* As libtrip says before it binds a handle. */
+/* Sets the lane's bit, as libtrip does before it binds a handle. */
 static void says_resolved(uint32_t slot)
 {
     *lane_resolved_at(client.writer.memory, slot) |= UINT64_C(1) << slot;
@@ -124,7 +124,7 @@ static void test_a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_on
     host_breaker(host, "first");
     host_breaker(host, "second");
     assert_int_equal(breakers_resolve(host->breakers, 1000, "uncounted", &slot), 0);
-    /* By a process without the role report: it counts nothing, and opens. */
+    /* A process without the role report opens it, and counts nothing. */
     *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
     breakers_drain_all(host->breakers);
     assert_int_equal(resolve_as(1001, "fourth"), -ENOSPC);

@@ -169,7 +169,7 @@ static void sockets_that_wait_unread_do_not_linger(void **state)
     close(listener);
 }
 
-/* As descriptors come that do not close, each holds a thread; the rest are closed as long as there is another one. */
+/* Descriptors that do not close hold a thread each; the others are closed as long as there is a further thread. */
 static void the_closer_is_stuck_when_all_threads_are_held(void **state)
 {
     (void)state;

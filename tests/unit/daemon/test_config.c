@@ -40,7 +40,7 @@ static void refused(const char *text, const char *lines)
     free(problems);
 }
 
-/* One setting of one entry, in line 3. */
+/* Checks one setting of one entry, in line 3. */
 static void refused_setting(const char *section, const char *setting, const char *what)
 {
     char text[256], lines[512];
@@ -941,7 +941,7 @@ static void test_settings_that_work_but_surprise_are_noted(void **state)
     config_free(config);
 }
 
-/* What was not written surprises nobody, nor does a condition that was turned off. */
+/* A setting that was not written surprises nobody, nor does a condition that was turned off. */
 static void test_defaults_and_conditions_turned_off_are_no_note(void **state)
 {
     (void)state;

@@ -1093,7 +1093,7 @@ static void test_an_observer_may_trace_and_has_four_traces_at_most(void **state)
     close(one_more);
 }
 
-/* Of all notifications before the answer to a `sync`: outcomes that came, and those that were lost. */
+/* Adds up, from all notifications before the answer to a `sync`, the outcomes that came and those that were lost. */
 static void sync_trace(int fd, uint64_t *came, uint64_t *lost)
 {
     struct rpc_message message;

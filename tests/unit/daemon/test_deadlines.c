@@ -1,4 +1,4 @@
-/* Which comes due first. */
+/* Deadlines: which one comes due first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -41,7 +41,7 @@ struct ringer {
     uint64_t seen __attribute__((aligned(64))); /* by the loop */
 } __attribute__((aligned(64)));
 
-/* What ringers and loop share: a mapping of its own, as the commons is. */
+/* Memory of ringers and loop: a mapping of its own, like the commons. */
 struct shared {
     uint32_t word;
     uint32_t elsewhere; /* where a thief moves the waiter */
@@ -362,9 +362,9 @@ static void *ring_once(void *argument)
     return NULL;
 }
 
-/* For 150 ms someone rings and there is nothing: at the most some 20 times the loop looks, rests included, though it is
- * rung a million times; once more and as often where he hardly came to ring. An event that is published meanwhile is
- * seen at the end of a rest. */
+/* For 150 ms an attacker rings while nothing is pending. It rings a million times; the loop looks some 20 times at
+ * most, rests included, or once more and as often as the attacker rang if it hardly came to ring. An event that is
+ * published meanwhile is seen at the end of a rest. */
 static void assert_attack_is_bounded(void **state, void *(*attack)(void *))
 {
     struct rig rig;
@@ -604,7 +604,7 @@ static void test_pending_arms_a_timer_and_its_yes_is_never_empty(void **state)
 
 /* ------------------------------------------------------------------------------------------------- refusals */
 
-/* In a child whose kernel has no futex_waitv. Exit status: 0, or the step that failed. */
+/* Rings in a child whose kernel has no futex_waitv. Exit status: 0, or the step that failed. */
 static int ring_without_waitv(void)
 {
     struct rig rig;

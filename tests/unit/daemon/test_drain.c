@@ -179,7 +179,7 @@ static void test_an_outage_that_is_over_when_the_worker_is_back_trips_nothing(vo
     assert_int_equal(window_failures(), 0);
 }
 
-/* What is left in the window begins with failures; when they came there were successes enough before them. */
+/* The rest of the window begins with failures; when they came, there were enough successes before them. */
 static void test_successes_forgotten_since_still_counted_beside_the_failures_of_their_time(void **state)
 {
     (void)state;
@@ -770,7 +770,7 @@ static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
     client_die(host, &client);
 }
 
-/* Who would be blamed, as often as a batch of a trace is full: in the middle of merging. */
+/* The lanes that would be blamed, noted in the middle of merging whenever a batch of a trace is full. */
 static uint32_t blamed[16];
 static unsigned blamed_count;
 
@@ -868,7 +868,7 @@ static void tell_some(unsigned round)
     writer_total(&line()->denied[denial_of(TRIP_DENY_SHED)], 3);
 }
 
-/* Whatever was drained before the kill, and by whomever: each call counts once. */
+/* Whatever was drained before the kill, and by whichever worker: each call counts once. */
 static void check_counts(unsigned round)
 {
     const struct core_head *const head = host_head(host, slot);
@@ -906,7 +906,7 @@ static void tell_what_trips(unsigned round)
     client_reports(host, &client, meter, slot, "SSSSSFFFFFSS");
 }
 
-/* One reset less in the first round: it was closed. */
+/* The first round has one reset less: the breaker was closed. */
 static void check_tripped(unsigned round)
 {
     const struct core_head *const head = host_head(host, slot);

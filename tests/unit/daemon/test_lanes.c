@@ -328,7 +328,7 @@ static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
     lanes_free(lanes);
 }
 
-/* As a process without /proc does it, which cannot open its lane a second time. */
+/* A process without /proc cannot open its lane a second time, and locks the description that it sends. */
 static void test_a_lane_may_be_locked_by_the_description_that_is_sent(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* One tripd an instance. */
+/* One tripd for each instance. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>

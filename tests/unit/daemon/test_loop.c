@@ -404,7 +404,7 @@ static void test_five_descriptors_close_the_connection(void **state)
     rig_close(&rig);
 }
 
-/* What it was answered before it can read, and no error instead. */
+/* The peer reads its answers before it reads the end, and no error instead. */
 static void test_a_peer_that_may_send_no_descriptors_and_does_is_hung_up_on(void **state)
 {
     struct rig rig;
@@ -950,8 +950,8 @@ static void test_signals_are_reported_each(void **state)
 
 /* ------------------------------------------------------------------------------------------------- scarcity */
 
-/* In a child with a small table: two callers wait while it is full, and are accepted when there is room again. Reports
- * by exit status: 0, or the number of the step that failed. */
+/* In a child with a small table: two callers wait while it is full, and are accepted when there is room again. The exit
+ * status is 0, or the number of the step that failed. */
 static int exhausted(enum loop_backend backend)
 {
     struct rig rig;

@@ -1,4 +1,4 @@
-/* One order out of several sources: what a source told stays in its order, others' calls fall among them in
+/* One order out of several sources: a source's calls stay in their order, and others' calls fall among them in
  * proportion. Expected orders are literal: S a success, F a failure, s and f slow ones. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -255,7 +255,7 @@ static void test_counts_are_exact_however_times_divide(void **state)
 
 /* ----------------------------------------------------------------------------------------------------------- bounds */
 
-/* What is left of rates when their gaps are over is rounding, here below 0; over a long time it adds up. */
+/* When the gaps are over, rounding leaves a rest of their rates, here below 0; over a long time it adds up. */
 static void test_rounding_never_makes_calls_out_of_a_long_idle_time(void **state)
 {
     (void)state;

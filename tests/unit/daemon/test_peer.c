@@ -1,4 +1,4 @@
-/* Who is at the other end: the kernel's word against the peer's. */
+/* The peer of a connection: the kernel's word against the peer's. */
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>

@@ -189,7 +189,7 @@ static void test_nothing_is_left_of_a_creation_that_died_half_way(void **state)
     segment_unmap(segment);
 }
 
-/* In a mount namespace of its own: 0 as it should be, 1 not, 77 where that is not allowed. */
+/* Runs in a mount namespace of its own. 0: as it should be; 1: not; 77: a namespace is not allowed. */
 static int create_in_a_full_tmpfs(struct segment_dir *dir)
 {
     const struct segment_options options = segment_dir_options(dir, BREAKERS, LANES);

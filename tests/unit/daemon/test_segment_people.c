@@ -1,4 +1,4 @@
-/* What the segment keeps for people: transitions, attached processes, modes by pattern. */
+/* The segment's entries for people: transitions, attached processes, modes by pattern. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -219,7 +219,7 @@ static void test_the_257th_pattern_does_not_fit_until_one_ran_out(void **state)
         assert_int_equal(bind(segment, pattern, TRIP_MODE_SHADOW, i == 100 ? 500 : 0), 0);
     }
     assert_int_equal(bind(segment, "one-more", TRIP_MODE_SHADOW, 0), -ENOSPC);
-    /* One of the 256 is replaced, also when all places are taken. */
+    /* One of the 256 patterns is replaced, even when all places are taken. */
     assert_int_equal(bind(segment, "p7-*", TRIP_MODE_DISABLED, 0), 0);
     assert_int_equal(segment_pattern_for(segment, "p7-x", 0)->mode, TRIP_MODE_DISABLED);
     assert_int_equal(patterns_of(segment), 256);

@@ -136,7 +136,7 @@ static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(vo
 
 /* --------------------------------------------------------------------------------------------------------- holding */
 
-/* 0: its first call took no permit, for its lane had no number yet; and then one did. */
+/* Returns 0: its first call took no permit, for its lane had no number yet, and a later one did. */
 static int first_calls_of_a_child(void *context)
 {
     struct fixture *const fixture = context;
@@ -365,7 +365,8 @@ static void test_the_library_tells_its_version(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- descriptors */
 
-/* 0: it is attached, and what the host program reads and prints goes nowhere. Else which number is taken, plus 1. */
+/* Returns 0 if it is attached, and the host program's reads and prints go nowhere; otherwise the descriptor that is
+ * taken, plus 1. */
 static int attaches_without_standard_descriptors(void *context)
 {
     struct fixture *const fixture = context;
@@ -399,7 +400,7 @@ static unsigned take_descriptors_but(unsigned left, int fillers[FILLERS])
     return count;
 }
 
-/* 0: it opened with any number of descriptors that were left, and was shared once there were more. */
+/* Returns 0 if it opened with any number of descriptors left, and was shared once there were more. */
 static int opens_with_few_descriptors(void *context)
 {
     struct fixture *const fixture = context;

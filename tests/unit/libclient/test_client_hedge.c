@@ -5,7 +5,7 @@
 
 #include "retry_fixture.h"
 
-/* Of one operation, whose threads may still be at it when its test is over. */
+/* One operation's memory, which its threads may still use when its test is over. */
 struct race {
     struct fixture *fixture;
     unsigned begun, over, released; /* atomics */
@@ -62,7 +62,7 @@ static bool second_was_given_up(struct race *race)
     return fixture_counts(race->fixture).cancelled == 1;
 }
 
-/* Of new threads: with a petabyte there are none. */
+/* Sets the stack size of new threads: with a petabyte there are none. */
 static size_t set_stack_size(size_t size)
 {
     pthread_attr_t defaults;

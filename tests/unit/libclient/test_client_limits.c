@@ -330,7 +330,7 @@ static void test_calls_in_flight_count_when_a_limit_falls(void **state)
     assert_int_equal(trip_begin(f->breaker, &calls[0]), TRIP_DENY_CONCURRENCY);
 }
 
-/* It holds leases, as many as the limit. */
+/* The process holds leases, as many as the limit. */
 static void test_a_process_without_a_lane_is_held_to_the_limit(void **state)
 {
     struct fixture *const f = *state;

@@ -89,7 +89,7 @@ static void no_streak_opens(struct fixture *f)
     fake_settings(&f->fake, f->slot, &policy);
 }
 
-/* As tripd does where so many failures cannot trip anything. */
+/* Lets so many failures wait, as tripd does where they cannot trip anything. */
 static void let_wait(struct fixture *f, uint32_t slot, uint64_t failures)
 {
     struct state_line *const line = commons_line(f->fake.commons, slot);
@@ -191,7 +191,7 @@ static bool announced(struct fixture *f)
     return lane_of(f)->announced && (lane_of(f)->moved[0] & 1);
 }
 
-/* As tripd does at a heartbeat. */
+/* Takes the announced meters, as tripd does at a heartbeat. */
 static void take_announced(struct fixture *f)
 {
     lane_of(f)->moved[0] = 0;

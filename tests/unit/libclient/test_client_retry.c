@@ -250,7 +250,7 @@ static void test_a_breaker_that_does_not_fit_is_retried_by_the_default_settings(
 
 /* ---------------------------------------------------------------------------------------------------------- jitter */
 
-/* For as many draws as a test wants. */
+/* Sets the jitter, and draws as often as a test wants. */
 static void jitters(struct fixture *f, unsigned jitter)
 {
     const struct policy_retry retry = {
@@ -318,7 +318,7 @@ static void test_decorrelated_delays_do_not_grow_from_what_the_server_says(void 
     }
 }
 
-/* By both ways there are: with atfork handlers, and without. */
+/* Forks in one of two ways: with atfork handlers, and without. */
 static pid_t forked_as(unsigned child)
 {
     return child % 2 ? fork() : _Fork();
@@ -732,7 +732,8 @@ static void test_a_hedged_operation_that_ends_its_thread_is_cancelled(void **sta
 
 static unsigned forks, forked; /* atomics */
 
-/* Whoever starts a hedged attempt sets its signal mask back under the hedge's lock: there it waits for the fork. */
+/* A thread that starts a hedged attempt sets its signal mask back under the hedge's lock: here it waits for the fork.
+ */
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
 {
     const int error = syscall(SYS_rt_sigprocmask, how, set, before, 8) < 0 ? errno : 0;

@@ -49,7 +49,7 @@ static void test_calls_that_were_left_open_are_cancelled(void **state)
     assert_int_equal(trip_cancel_all(), 0);
 }
 
-/* By whoever had it still, also when its place is another call's by then. */
+/* Any thread that still has the call may end it, even when its place is another call's by then. */
 static void test_the_end_of_a_cancelled_call_does_nothing(void **state)
 {
     struct fixture *const f = *state;

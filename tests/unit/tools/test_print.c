@@ -1,4 +1,4 @@
-/* What an operator reads, from trees as --json prints them. */
+/* The lines that an operator reads, from trees as --json prints them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

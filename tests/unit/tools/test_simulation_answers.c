@@ -1,4 +1,4 @@
-/* What the manuals promise, as simulate answers it: the same cases, with the same literal numbers, that
+/* The manuals' promises, as simulate answers them: the same cases, with the same literal numbers, that
  * tests/unit/daemon/test_breakers_answers.c asks tripd's breakers and tests/system/same_answers.sh a live tripd. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -14,7 +14,7 @@
 #define NO_RESERVE      ", priority: {sheddable_below: 0%, normal_below: 0%}"
 #define NEVER_OPENS     "trip: {consecutive_failures: 0, failure_rate: 0%}, "
 
-/* Of the summary. */
+/* Returns a number of the summary. */
 static long long limit(const struct run *run, const char *group, const char *key)
 {
     return number(json_object_get(last(run), "limits"), group, key);
@@ -414,7 +414,7 @@ static void test_many_calls_earn_many_retries(void **state)
     end(&run);
 }
 
-/* The same as in test_breakers_limits.c: what was saved while there was much to do is gone once there is nothing. */
+/* As in test_breakers_limits.c: tokens saved while there was much to do are gone once there is nothing. */
 static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
 {
     static const unsigned idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
@@ -436,8 +436,8 @@ static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
     end(&run);
 }
 
-/* After ten idle minutes 300 failures want a retry: a tenth of them is paid for, by what they earn themselves, and the
- * busy minute before pays for none. */
+/* After ten idle minutes 300 failures want a retry. A tenth of them is paid, by what they earn themselves; the busy
+ * minute before pays for none. */
 static void test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {attempts: 2, base: 1ms, jitter: none, on: [network], "
@@ -526,7 +526,8 @@ static void test_overload_is_shed_without_opening_and_a_dead_dependency_opens(vo
     end(&run);
 }
 
-/* So many of 2,000 calls in the last ten seconds, of which a dependency was dead for 20 and is well since 70. */
+/* Returns how many of 2,000 calls in the last ten seconds were admitted, by a dependency that was dead for 20 s and has
+ * been well for 70. */
 static json_int_t admitted_after_a_minute(const char *asked)
 {
     struct run run = begin(ENTRY("throttle: {k: 2.0}, trip: {consecutive_failures: 0, failure_rate: 0}"), false);

@@ -124,7 +124,7 @@ static void replay_line(struct simulation *simulation, const json_t *step)
     free(line);
 }
 
-/* Until now, which a step that shows the breaker marks. */
+/* Replays until now, which a step that shows the breaker marks. */
 static void replay(char story[STORY_MAX])
 {
     const struct simulation_options options = {
