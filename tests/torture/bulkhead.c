@@ -13,7 +13,6 @@
  * Who is to be killed is doomed first, and not counted any more: its ticket may be another's before we know of its
  * death.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -463,21 +462,6 @@ static void calm_down(struct storm *storm)
     trip_close(client);
 }
 
-static bool parse(int argc, char **argv, struct storm *storm, unsigned *seconds)
-{
-    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-    int key;
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (key == 's')
-            storm->random = strtoull(optarg, NULL, 10);
-        else if (key == 't')
-            *seconds = (unsigned)atoi(optarg);
-        else
-            return false;
-    }
-    return optind == argc;
-}
-
 int main(int argc, char **argv)
 {
     static struct storm storm;
@@ -485,7 +469,7 @@ int main(int argc, char **argv)
     unsigned seconds = 8;
     clock_gettime(CLOCK_REALTIME, &now);
     storm.random = (uint64_t)now.tv_nsec;
-    if (!parse(argc, argv, &storm, &seconds)) {
+    if (!storm_options(argc, argv, &storm.random, &seconds) || optind != argc) {
         fprintf(stderr, "usage: torture_bulkhead [--seed N] [--seconds N]\n");
         return 2;
     }

@@ -2,8 +2,10 @@
 #ifndef TRIP_TESTS_STORM_H
 #define TRIP_TESTS_STORM_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "trip.h"
@@ -21,6 +23,22 @@ static inline uint64_t next_random(uint64_t *state)
     *state ^= *state << 25;
     *state ^= *state >> 27;
     return *state * UINT64_C(2685821657736338717);
+}
+
+/* Reads --seed N and --seconds N. False: there is another option. Operands follow at optind. */
+static inline bool storm_options(int argc, char **argv, uint64_t *seed, unsigned *seconds)
+{
+    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
+    int key;
+    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (key == 's')
+            *seed = strtoull(optarg, NULL, 10);
+        else if (key == 't')
+            *seconds = (unsigned)atoi(optarg);
+        else
+            return false;
+    }
+    return true;
 }
 
 /* Has the present tripd answered the name of each breaker? Then reports to them are, or will be, drained. */
