@@ -26,12 +26,18 @@ static uint64_t tripd_cpu_ns(const struct bench_stage *stage)
     return bench_cpu_ns(stage->keeper) + bench_cpu_ns(stage->worker);
 }
 
-/* Reports successes, in a process and so in a lane of its own. */
-static void report_ok(unsigned number, uint64_t count)
+/* Returns this process's breaker KIND/NUMBER, of a client and so of a lane of its own. */
+static trip_breaker *numbered(const char *kind, unsigned number)
 {
     char name[32];
-    snprintf(name, sizeof(name), "ok/%u", number);
-    trip_breaker *breaker = stage_breaker(stage_client(), name);
+    snprintf(name, sizeof(name), "%s/%u", kind, number);
+    return stage_breaker(stage_client(), name);
+}
+
+/* Reports successes. */
+static void report_ok(unsigned number, uint64_t count)
+{
+    trip_breaker *const breaker = numbered("ok", number);
     for (uint64_t i = 0; i < count; i++) {
         trip_record(breaker, TRIP_OK, 1000000);
         if (i % 4096 == 0)
@@ -42,9 +48,7 @@ static void report_ok(unsigned number, uint64_t count)
 /* Reports failures in bursts that fit the ring, so that an event tells of each one. */
 static void report_failures(unsigned number, uint64_t count)
 {
-    char name[32];
-    snprintf(name, sizeof(name), "failing/%u", number);
-    trip_breaker *breaker = stage_breaker(stage_client(), name);
+    trip_breaker *const breaker = numbered("failing", number);
     for (uint64_t i = 0; i < count; i++) {
         trip_record(breaker, TRIP_FAILURE, 1000000);
         if (i % 400 == 399)
@@ -55,10 +59,8 @@ static void report_failures(unsigned number, uint64_t count)
 /* Reports failures as report_failures does, each with a text. */
 static void report_errors(unsigned number, uint64_t count)
 {
-    char name[32];
     const trip_error error = {.type = TRIP_ERROR_NETWORK, .message = "connection refused", .correlation = "req-7"};
-    snprintf(name, sizeof(name), "failing/%u", number);
-    trip_breaker *breaker = stage_breaker(stage_client(), name);
+    trip_breaker *const breaker = numbered("failing", number);
     for (uint64_t i = 0; i < count; i++) {
         trip_call call;
         trip_begin(breaker, &call);
@@ -71,9 +73,7 @@ static void report_errors(unsigned number, uint64_t count)
 /* Reports failures far apart, so that tripd sleeps between them, and far too few to trip anything. */
 static void report_sparse(unsigned number, uint64_t count)
 {
-    char name[32];
-    snprintf(name, sizeof(name), "sparse/%u", number);
-    trip_breaker *breaker = stage_breaker(stage_client(), name);
+    trip_breaker *const breaker = numbered("sparse", number);
     for (uint64_t i = 0; i < count; i++) {
         for (unsigned ok = 0; ok < SPARSE; ok++)
             trip_record(breaker, TRIP_OK, 1000000);

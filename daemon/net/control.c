@@ -491,11 +491,12 @@ static bool send_batch(void *context, const struct tracer_batch *batch)
     return sent;
 }
 
-static size_t traces_of(const struct control *control, uid_t uid)
+/* Counts the user's connections: those that have not hung up, or those that trace. */
+static size_t connections_of(const struct control *control, uid_t uid, bool traces)
 {
     size_t count = 0;
     for (const struct control_connection *each = control->connections; each; each = each->next)
-        count += each->peer.uid == uid && each->trace;
+        count += each->peer.uid == uid && (traces ? each->trace != NULL : each->socket != NULL);
     return count;
 }
 
@@ -506,7 +507,7 @@ int control_subscribe(struct control_connection *connection, const char *pattern
         return -ENOTCONN;
     if (connection->trace)
         return -EALREADY;
-    if (traces_of(connection->control, connection->peer.uid) >= RPC_TRACES_PER_USER)
+    if (connections_of(connection->control, connection->peer.uid, true) >= RPC_TRACES_PER_USER)
         return -EUSERS;
     const int error = tracer_subscribe(options->tracer, pattern, clock_now_ms(options->clock), send_batch, connection,
                                        &connection->trace);
@@ -603,14 +604,6 @@ static struct asker *asker_of(struct control *control, uid_t uid)
     return asker;
 }
 
-static size_t connections_of(const struct control *control, uid_t uid)
-{
-    size_t count = 0;
-    for (const struct control_connection *each = control->connections; each; each = each->next)
-        count += each->peer.uid == uid && each->socket;
-    return count;
-}
-
 static int connection_new(struct control *control, struct loop_connection *socket, const struct peer *peer,
                           struct control_connection **ret_connection)
 {
@@ -638,7 +631,7 @@ void control_connected(struct control *control, struct loop_connection *socket, 
                        struct loop_message *first)
 {
     struct control_connection *connection;
-    if (connections_of(control, peer->uid) >= RPC_CONNECTIONS_PER_USER) {
+    if (connections_of(control, peer->uid, false) >= RPC_CONNECTIONS_PER_USER) {
         respond(control, socket, 0,
                 rpc_error(RPC_CODE_REFUSED,
                           "uid %u has %d control connections open, and may have no more: end some of "

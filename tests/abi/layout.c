@@ -1,4 +1,5 @@
-/* The numbers that stand in shared memory and in compiled programs: the digest, and each enumerator's value. */
+/* Prints the numbers that stand in shared memory and in compiled programs: the digest, and the value of each
+ * enumerator. */
 #include <stdio.h>
 
 #include "internal/layout.h"

@@ -15,10 +15,10 @@
 struct outage {
     struct stage stage;
     uint64_t fault_ns, back_ns;
-    uint64_t fault_unix_ms; /* to be compared with tripd's transitions */
+    uint64_t fault_unix_ms; /* to compare with tripd's transitions */
 };
 
-/* What one worker's book says. Times 0: did not happen. */
+/* What one worker's book says. Times of 0: it did not happen. */
 struct story {
     uint64_t first_denial_ns; /* after the fault */
     uint64_t recovered_ns;    /* end of the first call that was allowed (no probe) and good, begun after the return */

@@ -37,7 +37,7 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-/* One request to the upstream. 0, -ETIMEDOUT, or what else went wrong. */
+/* Sends one request to the upstream. 0, -ETIMEDOUT, or another error. */
 static int ask_upstream(const struct options *options)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: upstream\r\nConnection: close\r\n\r\n";
@@ -76,7 +76,7 @@ static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
     return error == -ETIMEDOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
 }
 
-/* The whole use of libtrip: how often it is tried, the settings say. Returns the HTTP status. */
+/* The whole use of libtrip. The settings say how often the request is tried. Returns the HTTP status. */
 static int handle(const struct options *options, trip_breaker *breaker, struct record_line *line)
 {
     trip_result result;
@@ -90,7 +90,7 @@ static void handle_and_note(const struct options *options, trip_breaker *breaker
 {
     struct record_line unnoted, *line = book->lines < RECORD_LINES ? &book->line[book->lines] : &unnoted;
     line->begin_ns = record_now_ns();
-    if (line != &unnoted) /* stage.c reads: the line is there before its number says so */
+    if (line != &unnoted) /* the line is whole before its number is visible to stage.c */
         __atomic_store_n(&book->lines, book->lines + 1, __ATOMIC_RELEASE);
     const int status = handle(options, breaker, line);
     __atomic_store_n(&line->end_ns, record_now_ns(), __ATOMIC_RELEASE);
@@ -102,7 +102,7 @@ static void handle_and_note(const struct options *options, trip_breaker *breaker
     (void)!send(client, answer, (size_t)size, MSG_NOSIGNAL);
 }
 
-/* Requests of one connection, one after the other: each ends with an empty line. */
+/* Serves the requests of one connection, one after the other; an empty line ends each. */
 static void serve(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)
 {
     char request[4096];
@@ -122,7 +122,7 @@ static void serve(const struct options *options, trip_breaker *breaker, struct r
     }
 }
 
-/* On a busy machine tripd answers 64 workers at once later than trip_open waits. */
+/* Waits until the breaker is shared: on a busy machine tripd answers 64 workers later than trip_open waits. */
 static bool becomes_shared(trip_breaker *breaker)
 {
     const struct timespec nap = {.tv_nsec = 10000000};
@@ -239,6 +239,6 @@ int main(int argc, char **argv)
             return getppid() == parent ? work(&options, record, number, listener) : 1;
         }
     }
-    wait(NULL); /* they serve until they are killed: one that ends could not begin */
+    wait(NULL); /* workers serve until they are killed: one that ends could not begin */
     return 1;
 }

@@ -1,5 +1,5 @@
-/* What the demo's processes note, in memory that all of them map: of each request one line in the book of its worker,
- * and what the upstream saw. */
+/* The demo's notes, in memory that all its processes map: a line for each request in the book of its worker, and what
+ * the upstream saw. */
 #ifndef TRIP_DEMO_RECORD_H
 #define TRIP_DEMO_RECORD_H
 
@@ -22,8 +22,8 @@ struct record_book {
 };
 
 struct record_upstream {
-    uint64_t requests; /* that came, answered or not */
-    uint64_t most;     /* at the same time */
+    uint64_t requests; /* requests that came, answered or not */
+    uint64_t most;     /* the most at the same time */
 };
 
 struct record {

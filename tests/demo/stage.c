@@ -19,7 +19,7 @@
 #include "../support/child.h"
 
 #define TIMEOUT_MS "1000"
-#define PATIENCE_S 90 /* longer than a worker waits for tripd, which says why it is not there */
+#define PATIENCE_S 90 /* longer than a worker waits for tripd, and then says why it is not there */
 
 static bool parse(struct stage *stage, int argc, char **argv)
 {
@@ -71,10 +71,10 @@ static void free_port(char port[8])
     snprintf(port, 8, "%u", ntohs(address.sin_port));
 }
 
-/* In memory: there is no file to be left behind. */
+/* Makes the record in memory, so that no file is left behind. */
 static int open_record(struct stage *stage)
 {
-    const int fd = memfd_create("trip-demo", MFD_CLOEXEC); /* open for as long as this process is */
+    const int fd = memfd_create("trip-demo", MFD_CLOEXEC); /* open for as long as this process lives */
     if (fd < 0 || ftruncate(fd, sizeof(struct record)) < 0)
         return -errno;
     snprintf(stage->record_path, sizeof(stage->record_path), "/proc/%d/fd/%d", getpid(), fd);
@@ -151,7 +151,7 @@ void stage_start_server(struct stage *stage)
     stage->server = start(path, argv, false);
 }
 
-/* One connection a worker; together about 800 requests a second, whatever the number of workers. */
+/* Starts the load: one connection for each worker, together about 800 requests a second. */
 void stage_start_load(struct stage *stage)
 {
     char connections[8], url[64], script[4200], pace[16];

@@ -1,4 +1,4 @@
-/* What outage and overload have in common: the server, its upstream and the load by wrk, started and stopped. */
+/* The stage of outage and overload: starts and stops the server, its upstream, and the load by wrk. */
 #ifndef TRIP_DEMO_STAGE_H
 #define TRIP_DEMO_STAGE_H
 
@@ -11,18 +11,18 @@ struct stage {
     unsigned workers;
     const char *breaker, *fault;
     bool private;
-    char folder[4096]; /* of this program: the server and the upstream lie beside it */
+    char folder[4096]; /* the folder of this program, where the server and the upstream are, too */
     char record_path[64];
     struct record *record;
     char port[8], upstream_port[8];
     pid_t upstream, server, load;
 };
 
-/* --workers N --fault FAULT --breaker NAME [--private], FAULT being one of two. Exits with a usage. */
+/* Reads --workers N --fault FAULT --breaker NAME [--private]; FAULT is one of two. Exits with a usage. */
 void stage_parse(struct stage *stage, int argc, char **argv, const char *program, const char *const faults[2]);
-/* Starts nothing yet. What is started ends with this process, however that ends. */
+/* Prepares, and starts nothing yet. All processes started later end with this one, however it ends. */
 int stage_open(struct stage *stage);
-/* behaviour: upstream.c says which there are. */
+/* behaviour: see upstream.c. */
 void stage_start_upstream(struct stage *stage, const char *behaviour);
 void stage_start_server(struct stage *stage);
 void stage_start_load(struct stage *stage);
@@ -31,10 +31,10 @@ void stage_close(struct stage *stage);
 
 /* Waits until `state(at)`. False: it took too long, or the server ended. */
 bool stage_reach(const struct stage *stage, bool (*state)(const void *at), const void *at, const char *what);
-/* Are all workers attached? The state of a stage. */
+/* Are all workers attached? A state for stage_reach. */
 bool stage_ready(const void *at);
 
-/* The lines of a worker's book so far, and one of them; false: its call is in flight. */
+/* Return how many lines a worker's book has, and one of them. False: its call is in flight. */
 uint64_t stage_lines(const struct stage *stage, unsigned worker);
 bool stage_line(const struct stage *stage, unsigned worker, uint64_t index, struct record_line *ret_line);
 

@@ -35,9 +35,9 @@ struct request {
 
 struct upstream {
     bool hung, resets;
-    uint64_t work_ns; /* on each request */
+    uint64_t work_ns; /* for each request */
     uint64_t taken, answered;
-    struct request requests[CONNECTIONS_MAX]; /* taken, by their number: the first to come is the first to be done */
+    struct request requests[CONNECTIONS_MAX]; /* taken ones, by number: the first to come is the first to be done */
     struct record_upstream *seen;
 };
 
@@ -74,7 +74,8 @@ static struct request *request_of(struct upstream *upstream, uint64_t number)
     return &upstream->requests[number % CONNECTIONS_MAX];
 }
 
-/* Work begins when a place is free: when the request that came SLOW_CAPACITY before this one is done. */
+/* Returns when a request is done. Its work begins when a place is free: when the request SLOW_CAPACITY before it is
+ * done. */
 static uint64_t done_ns(struct upstream *upstream)
 {
     const uint64_t number = upstream->taken, now = record_now_ns();
@@ -82,7 +83,8 @@ static uint64_t done_ns(struct upstream *upstream)
     return (free_ns > now ? free_ns : now) + upstream->work_ns;
 }
 
-/* A request of a health check or a proxy fits one segment: what came is the request. What is closed unread is reset. */
+/* Takes a request. One of a health check or a proxy fits one segment, so that what came is the whole request. A
+ * connection that is closed unread is reset. */
 static void take(struct upstream *upstream, int fd)
 {
     char text[2048];
@@ -110,7 +112,7 @@ static void answer_done(struct upstream *upstream)
     }
 }
 
-/* For epoll_wait: until the next request is done. */
+/* Returns how long epoll_wait may wait: until the next request is done. */
 static int timeout_ms(struct upstream *upstream)
 {
     if (upstream->hung || upstream->answered == upstream->taken)
@@ -153,7 +155,7 @@ int main(int argc, char **argv)
     for (;;) {
         struct epoll_event events[64];
         const int count = epoll_wait(epoll, events, 64, timeout_ms(&upstream));
-        answer_done(&upstream); /* before anyone is counted who came since */
+        answer_done(&upstream); /* before later requests are counted */
         for (int i = 0; i < count; i++) {
             const int fd = events[i].data.fd;
             struct signalfd_siginfo info;

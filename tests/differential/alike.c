@@ -21,9 +21,9 @@
 #include "rpc_client.h"
 #include "simulation.h"
 
-#define STEPS      60 /* of a trace */
+#define STEPS      60 /* steps of a trace */
 #define IDS        6  /* calls in flight at the same time */
-#define MOVES_TOLD 16 /* of a breaker in a second: tripd tells of these, and of the others together */
+#define MOVES_TOLD 16 /* moves of a breaker that tripd tells one by one in a second; it tells the others together */
 #define TEXT       512
 #define PATIENCE   600
 #define ANSWER_MS  60000
@@ -47,8 +47,7 @@ static const char *one_of(const char *const *choices)
 
 /* -------------------------------------------------------------------------------------------------------- settings */
 
-/* A setting that does not go with the others is left out by its own choice of words, not by a check: all go together.
- */
+/* Prints an entry. The choice of words leaves out settings that do not go with others, so that no check has to. */
 static void print_entry(unsigned trace)
 {
     printf("  - match: t%u\n", trace);
@@ -90,7 +89,7 @@ static struct {
 
 static struct config *config;
 
-/* What was told in a step: of all of them the same is told. */
+/* What a step told. All of it must be told alike by all. */
 struct told {
     char verdicts[TEXT];
     char moves[TEXT];
@@ -98,9 +97,9 @@ struct told {
 
 static struct simulated {
     struct simulation *simulation;
-    json_t *show; /* of the latest step, if it was a show */
+    json_t *show; /* of the latest step, if that was a show */
     struct told told;
-} simulated[2]; /* with verdicts, and without */
+} simulated[2]; /* with verdicts, and without them */
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -125,7 +124,7 @@ static void simulated_event(void *context, const json_t *event)
 {
     struct simulated *const one = context;
     const char *const kind = text_of(event, "event");
-    if (strcmp(text_of(event, "breaker"), trace.name) != 0) /* of an earlier trace */
+    if (strcmp(text_of(event, "breaker"), trace.name) != 0) /* an event of an earlier trace */
         return;
     if (strcmp(kind, "verdict") == 0) {
         add_text(one->told.verdicts, text_of(event, "verdict"));
@@ -162,7 +161,7 @@ static void simulated_end(void)
     config_free(config);
 }
 
-/* SIMULATION_REFUSED: as tripd does. */
+/* Takes a step. SIMULATION_REFUSED: simulate refuses it, as tripd would. */
 static int simulated_step(const char *line)
 {
     struct trace_step step;
@@ -183,11 +182,11 @@ static struct {
     trip_breaker *breaker;
     trip_call calls[IDS];
     uint64_t now_ms;
-    uint64_t sequence; /* of the latest event that was read */
+    uint64_t sequence; /* the latest event that was read */
     struct told told;
 } live;
 
-/* -EREMOTEIO: refused. */
+/* Asks tripd. -EREMOTEIO: it refused. */
 static int live_asks(const char *method, json_t *params, json_t **ret_result)
 {
     json_t *result = NULL, *refusal = NULL;
@@ -225,7 +224,7 @@ static int live_breaker(const char *name)
     return error < 0 ? error : -ETIMEDOUT;
 }
 
-/* Everything that was told until now is counted, at this time of the clock. */
+/* Makes tripd count all that was told until now, at this time of the clock. */
 static int live_settles(void)
 {
     return live_asks("sync", NULL, NULL);
@@ -238,7 +237,7 @@ static int live_advances(uint64_t at_ms)
     return by_ms ? live_asks("clock_advance", json_pack("{s:I}", "by_ms", (json_int_t)by_ms), NULL) : 0;
 }
 
-/* What tripd tells of the breaker since the last time. */
+/* Reads what tripd told of the breaker since the last time. */
 static int live_reads_moves(void)
 {
     json_t *page = NULL, *event;
@@ -266,10 +265,10 @@ struct round {
     unsigned id;
     trip_outcome outcome;
     unsigned n;
-    uint64_t latency_ms; /* of a record */
+    uint64_t latency_ms; /* latency of a record */
     trip_priority priority;
     const char *mode, *method;
-    uint64_t span_ms; /* TTL, or the time that a trip is for; 0: none */
+    uint64_t span_ms; /* TTL, or how long a trip lasts; 0: none */
 };
 
 static const struct {
@@ -355,7 +354,7 @@ static void write_line(const struct round *round, char line[LINE])
     snprintf(line, LINE, "{\"t_ms\":%llu,%s%s}", (unsigned long long)round->at_ms, rest, span);
 }
 
-/* What tripd is asked, NULL: nothing. */
+/* Returns the parameters for tripd. NULL: the step asks it nothing. */
 static json_t *params_of(const struct round *round)
 {
     json_t *const params = json_pack("{s:s}", "name", trace.name);
@@ -365,7 +364,8 @@ static json_t *params_of(const struct round *round)
     return params;
 }
 
-/* As simulate begins them (tools/simulate/caller.c): by trip_begin where it says all, and nobody waits for a ticket. */
+/* Begins calls as simulate does (tools/simulate/caller.c): by trip_begin if that can say all, and without waiting for a
+ * ticket. */
 static bool live_begins(const struct round *round, trip_call *call)
 {
     const trip_verdict verdict =
@@ -376,7 +376,7 @@ static bool live_begins(const struct round *round, trip_call *call)
     return trip_admitted(verdict);
 }
 
-/* One that moves the state does so before the next. */
+/* Makes calls. A call that moves the state does so before the next call. */
 static int live_calls(const struct round *round)
 {
     int error = 0;
@@ -402,7 +402,7 @@ static int live_records(const struct round *round)
     return error;
 }
 
-/* SIMULATION_REFUSED: tripd refused. */
+/* Takes a step. SIMULATION_REFUSED: tripd refused. */
 static int live_step(const struct round *round)
 {
     json_t *result = NULL;
@@ -489,8 +489,8 @@ static int differs_in_words(const char *what, const char *side, const char *by_s
     return 1;
 }
 
-/* tripd tells so many moves of a second one by one and the others together (tripctl(1), events), simulate tells each.
- * The comparison leaves moves out from the first one that tripd may tell with others. */
+/* Notes moves. tripd tells a number of moves in a second one by one, and the others together (tripctl(1), events);
+ * simulate tells each. The comparison leaves moves out from the first one that tripd may tell together with others. */
 static void note_moves(const char *moves)
 {
     for (const char *move = moves; *move; move = strchr(move, ' ') + 1) {
@@ -501,9 +501,9 @@ static void note_moves(const char *moves)
     }
 }
 
-/* How many tokens a retry budget may have follows the pace of calls between two looks of tripd, a second apart at
- * least. A simulation looks at each second of the trace; tripd's heartbeats are real, and its test clock jumps over
- * seconds. */
+/* Leaves the budget out of the comparison. How many tokens it may have follows the pace of calls between two looks of
+ * tripd, at least a second apart. A simulation looks at each second of the trace; tripd's heartbeats are real, and its
+ * test clock jumps over seconds. */
 static void forget_pace(json_t *show)
 {
     json_object_del(json_object_get(json_object_get(show, "limits"), "retry"), "budget_tokens");
@@ -569,7 +569,7 @@ static int play_trace(unsigned number)
     trace.moves_together = false;
     snprintf(trace.name, sizeof(trace.name), "t%u", number);
     int differences = live_breaker(trace.name);
-    if (differences == 0) /* simulate knows it from now on, too */
+    if (differences == 0) /* from now on simulate knows the breaker, too */
         differences = take(&(struct round){.play = PLAY_SHOW, .at_ms = live.now_ms});
     for (unsigned i = 0; i < STEPS && differences == 0; i++) {
         const struct round round = next_round();

@@ -1,5 +1,5 @@
-/* An input as numbers, for targets whose input is no text: what they do next, where, and with which value. Behind the
- * end there are zeros. */
+/* Reads an input as numbers, for targets whose input is no text: what to do next, where, and with which value. Behind
+ * its end there are zeros. */
 #ifndef TRIP_TESTS_FUZZ_BYTES_H
 #define TRIP_TESTS_FUZZ_BYTES_H
 
@@ -33,13 +33,13 @@ static inline uint8_t bytes_byte(struct bytes *bytes)
     return (uint8_t)bytes_take(bytes, 1);
 }
 
-/* Below a number that is not 0. */
+/* Returns a number below the limit, which is not 0. */
 static inline uint32_t bytes_below(struct bytes *bytes, uint32_t limit)
 {
     return (uint32_t)bytes_take(bytes, limit > 256 ? 2 : 1) % limit;
 }
 
-/* Small ones in a byte, any in nine; and the ends of what words can hold. */
+/* Returns a number: a small one takes a byte, any other nine; also the ends of the words' ranges. */
 static inline uint64_t bytes_number(struct bytes *bytes)
 {
     static const uint64_t ends[] = {UINT32_MAX, UINT64_C(1) << 32, (UINT64_C(1) << 44) - 1, UINT64_MAX};

@@ -12,7 +12,7 @@
 
 #define NAME "fuzz.yaml"
 
-/* Fit for a terminal: no byte that it would obey. */
+/* Checks that lines are fit for a terminal: they hold no byte that it would obey. */
 static void check_lines(const char *lines)
 {
     assert(lines[0] && lines[strlen(lines) - 1] == '\n');
@@ -35,7 +35,7 @@ static char *written(const struct config *config, size_t *ret_length)
 
 struct visit {
     int64_t depth;
-    size_t left[16]; /* entries still to come, by depth */
+    size_t left[16]; /* entries still to come, at each depth */
 };
 
 static void entry(struct visit *visit)

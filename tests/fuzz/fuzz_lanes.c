@@ -12,12 +12,12 @@
 #include "snapshot.h"
 
 #define BREAKERS   4
-#define FLEETING   3 /* it is forgotten, and its slot another incarnation's */
+#define FLEETING   3 /* a breaker that is forgotten, and its slot given to another incarnation */
 #define STEPS_MAX  64
 #define DEATHS_MAX 4
 #define METERS     12
 #define PEACE_MS   180000
-#define TIMERS_MAX 2000 /* that come due in that time: a tick is 250 ms */
+#define TIMERS_MAX 2000 /* timers that come due in that time at most: a tick is 250 ms */
 
 #define TRIPPED "trip: {consecutive_failures: 5, failures: 9, failure_rate: 50%, slow_rate: 50%, slow_after: 1s"
 #define OPENED  "open: {for: 200ms, multiplier: 2.0, max: 5s, jitter: 0%, forget: 10s}"
@@ -51,10 +51,10 @@ static struct {
     struct host_first first;
     struct config *configs[2];
     struct client hostile, honest;
-    struct lane_header hostile_header, honest_header; /* as they were made */
-    struct snapshot *seen;                            /* as tools see the segment */
-    struct breaker_totals totals[BREAKERS];           /* as of the last look */
-    uint64_t latencies[BREAKERS];                     /* likewise */
+    struct lane_header hostile_header, honest_header; /* the headers as they were made */
+    struct snapshot *seen;                            /* the segment, as tools see it */
+    struct breaker_totals totals[BREAKERS];           /* totals at the last look */
+    uint64_t latencies[BREAKERS];                     /* latencies at the last look */
     uint64_t honest_calls[BREAKERS];
     uint32_t honest_meter[BREAKERS];
     unsigned deaths;
@@ -134,7 +134,7 @@ static uint64_t *word_of(void *memory, size_t size, uint32_t at)
     return (uint64_t *)memory + at % (size / 8);
 }
 
-/* Any word of what tripd reads, the more often the more it makes of it. */
+/* Returns any word that tripd reads; words of which tripd makes more come more often. */
 static uint64_t *any_word(struct bytes *bytes)
 {
     void *const lane = all.hostile.writer.memory;
@@ -197,7 +197,7 @@ static uint64_t any_call(struct bytes *bytes)
     return lane_call_state(meter, 0, bytes_byte(bytes) % 8);
 }
 
-/* What might be taken for true, or nonsense. */
+/* Returns a value that might be taken for true, or nonsense. */
 static uint64_t any_value(struct bytes *bytes, uint64_t before)
 {
     const uint32_t kind = bytes_byte(bytes) % 8, slot = bytes_byte(bytes) % BREAKERS;
@@ -237,14 +237,14 @@ static void write_bytes(struct bytes *bytes)
         lane[at + i] = bytes_byte(bytes);
 }
 
-/* A meter that claims to be this breaker's. */
+/* Takes a meter that claims to be this breaker's. */
 static void take_meter(struct bytes *bytes)
 {
     const uint32_t meter = bytes_byte(bytes) % METERS, slot = bytes_byte(bytes) % BREAKERS;
     own_meter(meter, slot, bytes_byte(bytes) % 5);
 }
 
-/* As it should be, but for when it says it was. */
+/* Tells an outcome as it should be told, except for its time. */
 static void tell(struct bytes *bytes)
 {
     const uint32_t meter = bytes_byte(bytes) % METERS, slot = bytes_byte(bytes) % BREAKERS;
@@ -280,7 +280,7 @@ static void attach_again(struct client *client, const struct lane_header *header
     }
     must(why);
     close(fd);
-    *client->writer.memory = *header; /* with the first one's header it is a lane */
+    *client->writer.memory = *header; /* with the first lane's header it is a lane */
     client_attach(all.host, client);
 }
 
@@ -318,7 +318,7 @@ static void advance(struct bytes *bytes)
     advance_ms(bytes_below(bytes, 60000));
 }
 
-/* Each costs as much as a hundred other steps. */
+/* May a process die now? Each death costs as much as a hundred other steps. */
 static bool may_die(void)
 {
     return all.deaths++ < DEATHS_MAX;
@@ -326,7 +326,7 @@ static bool may_die(void)
 
 static void lane_dies(struct bytes *bytes)
 {
-    const bool returns = bytes_byte(bytes) & 1; /* else another process, whose lane is new */
+    const bool returns = bytes_byte(bytes) & 1; /* otherwise another process comes, with a new lane */
     if (!may_die())
         return;
     client_die(all.host, &all.hostile);
@@ -382,14 +382,14 @@ static void reload(struct bytes *bytes)
 static struct {
     unsigned count;
     struct ticket tickets[HOLDS_MAX];
-} honest_holds; /* by calls of the honest client */
+} honest_holds; /* tickets held by calls of the honest client */
 
 static uint64_t *tickets(void)
 {
     return commons_tickets(all.host->commons, BULKHEAD_SLOT);
 }
 
-/* As OPENINGS says it. */
+/* Hands an opening over, as OPENINGS does. */
 static void say_opened(struct bytes *bytes)
 {
     const uint32_t slot = bytes_byte(bytes) % (BREAKERS + 1), epoch = word_epoch(host_word(all.host, slot % BREAKERS));
@@ -399,7 +399,7 @@ static void say_opened(struct bytes *bytes)
                            bytes_byte(bytes) % 4);
 }
 
-/* As RESOLVE asks: no more names than half of the table are anybody's but root's. */
+/* Asks for a name, as RESOLVE does: except for root's, no more names than half of the table. */
 static void ask_for_a_name(struct bytes *bytes)
 {
     const uint32_t most = (all.host->max_breakers + 1) / 2;
@@ -415,11 +415,11 @@ static void forge_ticket(struct bytes *bytes)
 {
     uint64_t *const word = &tickets()[bytes_byte(bytes) % 2];
     const uint32_t place = bytes_byte(bytes) % TICKETS_PER_WORD, holder = bytes_byte(bytes) % 4;
-    const uint64_t free = ~*word & 1; /* any value at times, one that might be true mostly */
+    const uint64_t free = ~*word & 1; /* at times any value, mostly one that might be true */
     *word = tickets_with(*word, place, (uint16_t)(bytes_byte(bytes) < 16 ? bytes_take(bytes, 2) + free : holder));
 }
 
-/* As libtrip: begun, then the ticket; given back, then ended. */
+/* Makes a call like libtrip: begins it, takes the ticket, gives it back, ends it. */
 static void call_honestly(struct bytes *bytes)
 {
     struct meter *const line = lane_meter_at(all.honest.writer.memory, all.honest_meter[BULKHEAD_SLOT]);
@@ -441,14 +441,15 @@ static void call_honestly(struct bytes *bytes)
 static void begin_hostile(void)
 {
     honest_holds.count = 0;
-    for (uint32_t slot = 0; slot < FLEETING; slot++) /* else they are the first to make room */
+    for (uint32_t slot = 0; slot < FLEETING; slot++) /* otherwise they are the first to make room */
         client_report_slow(all.host, &all.honest, all.honest_meter[slot], slot, TRIP_OK, false);
     for (uint32_t slot = 0; slot < FLEETING; slot++)
         all.honest_calls[slot]++;
     breakers_drain_all(all.host->breakers);
 }
 
-/* Nothing is the attacker's any more, nor in another's name: the honest client can have all that is not its own. */
+/* Checks that nothing is held by the attacker, or by others in its name: the honest client can have everything that it
+ * does not hold already. */
 static void check_tickets(void)
 {
     assert(ticket_count(tickets(), 0, TICKETS_MAX) <= honest_holds.count);
@@ -501,7 +502,7 @@ static void check_all_sums(void)
     assert(all.host->segment->journal->state == 0);
 }
 
-/* Tools find each breaker, and its last transition. */
+/* Checks that tools find each breaker, and its last transition. */
 static void check_seen(void)
 {
     struct snapshot_breaker breaker;
@@ -513,8 +514,8 @@ static void check_seen(void)
 }
 
 struct permits {
-    uint32_t armed, takeable; /* of these, at a place where a client looks */
-    uint32_t held, ours;      /* held: by anybody; ours: for this verdict */
+    uint32_t armed, takeable; /* armed permits, and those of them at places where clients look */
+    uint32_t held, ours;      /* held by anybody; for this verdict */
 };
 
 static struct permits permits_of(uint32_t slot, uint64_t word)
@@ -539,10 +540,10 @@ static void check_half_open(uint32_t slot, uint64_t word)
     const uint32_t wanted = core_probes_wanted(segment_core(all.host->segment, slot), settings);
     assert(permits.armed == 0 || permits.ours <= wanted);
     assert(permits.armed == 0 || permits.armed + permits.held <= settings->half_open.permits);
-    assert(permits.takeable > 0 || permits.held > 0); /* somebody can try, or is trying */
+    assert(permits.takeable > 0 || permits.held > 0); /* some client can try, or is trying */
 }
 
-/* After everything was drained. */
+/* Checks the words after everything was drained. */
 static void check_words(void)
 {
     for (uint32_t slot = 0; slot < BREAKERS; slot++) {
@@ -569,8 +570,8 @@ static void settle(void)
     check_words();
 }
 
-/* The attacker is gone, and time passes. What honest clients counted in an epoch that was forged may stand until the
- * breaker comes to that epoch, once. */
+/* The attacker is gone, and time passes. What honest clients counted in a forged epoch may stand until the breaker
+ * comes to that epoch, once. */
 static void check_peace(void)
 {
     client_die(all.host, &all.hostile);
@@ -603,7 +604,7 @@ static step_fn *const steps[] = {
 #endif
 };
 #ifdef FUZZ_HOSTILE
-#define WRITES 10 /* of these; the others are tripd's */
+#define WRITES 10 /* of the steps, so many are writes; the others are tripd's */
 #else
 #define WRITES 7
 #endif

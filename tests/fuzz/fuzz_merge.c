@@ -1,6 +1,6 @@
-/* The order of what meters tell: counters and events are any numbers, as a hostile client writes them. What comes out
- * are exactly the calls that the counters say, once each but for those that are forgotten, never back in time, in work
- * that events bound. */
+/* The order of what meters tell. Counters and events are any numbers, as a hostile client writes them. The merge emits
+ * exactly the calls that the counters say, each once except forgotten ones, never back in time, and its work is bounded
+ * by the events. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -18,7 +18,7 @@ struct emitted {
     uint64_t calls[CALL_KINDS];
     uint64_t ticks;
     uint64_t parts;
-    uint64_t wanted; /* parts, then no more */
+    uint64_t wanted; /* emit wants so many parts, and then no more */
 };
 
 static bool emit(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint32_t what)
@@ -32,7 +32,7 @@ static bool emit(void *context, unsigned kind, uint64_t n, uint64_t ticks, uint3
     return ++emitted->parts < emitted->wanted;
 }
 
-/* As drain.c makes them: counters are never less than what is counted, and no time is later than now. */
+/* Makes a source as drain.c does: counters are never less than what is counted, and no time is later than now. */
 static struct source make_source(struct bytes *bytes, uint64_t now_ticks)
 {
     struct source source = {.epoch = EPOCH, .until_ticks = now_ticks, .rest = bytes_byte(bytes) & 1};
@@ -107,7 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                           .together_ticks = bytes_number(&bytes),
                                           .emit = emit,
                                           .context = &emitted};
-    emitted.wanted -= bytes_number(&bytes); /* all, or (of 2^64 - 1 less 2^64 - 1) none */
+    emitted.wanted -= bytes_number(&bytes); /* all parts, or (2^64 - 1 less 2^64 - 1) none */
     for (uint32_t i = 0; i < count; i++) {
         inputs[i].source = make_source(&bytes, now_ticks);
         inputs[i].source.batch = batch;
@@ -117,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const uint64_t forgotten = merge_sources(&options, inputs, order, count);
     check_all_told(before, inputs, count, &emitted, forgotten);
     assert(emitted.ticks <= now_ticks);
-    /* A step: at its time the calls in between, of each kind; in more than one slice 4,096 times in all. */
+    /* A step emits, at its time, the calls in between, of each kind; in more than one slice, 4,096 times in all. */
     assert(emitted.parts <= (events + 2 * (uint64_t)count) * (CALL_KINDS + 1) + 4096 * CALL_KINDS);
     return 0;
 }

@@ -1,5 +1,5 @@
-/* A packet of the control socket: refused with a sentence, or read, and then the same when written and read again.
- * Nothing in it makes tripd reserve memory for what is not there: libFuzzer ends a run at one large malloc. */
+/* A packet of the control socket is refused with a sentence; or it is read, and is the same when written and read
+ * again. It makes tripd reserve no memory for data that is not there: libFuzzer ends a run at one large malloc. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void check_equal(const struct rpc_message *message, const struct rpc_mess
     assert(json_equal(again->result, message->result) || (!again->result && !message->result));
 }
 
-/* What is longer when written than it came (a number of 8 bytes for one of 4, say) may not fit. */
+/* Checks a written message. It may be longer than it came (a number in 8 bytes for one in 4, say) and not fit. */
 static void check_written(struct rpc_message *message)
 {
     static uint8_t packet[RPC_PACKET_MAX];
@@ -37,13 +37,13 @@ static void check_written(struct rpc_message *message)
         return;
     assert(error == 0 && size <= RPC_PACKET_MAX);
     assert(rpc_read(packet, size, &again, &why) == 0);
-    if (message->kind == RPC_NOTIFICATION) /* written as a request: nobody here sends one */
+    if (message->kind == RPC_NOTIFICATION) /* written as a request, for nobody here sends one */
         again.kind = RPC_NOTIFICATION;
     check_equal(message, &again);
     rpc_message_clear(&again);
 }
 
-/* As tripd reads a call, parameters last: never other than as a whole. */
+/* Reads a call as tripd does, parameters last: the result is the same as reading the whole. */
 static void check_call(const uint8_t *data, size_t size, const struct rpc_message *whole)
 {
     const char *why = NULL;

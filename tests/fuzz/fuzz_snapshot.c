@@ -9,7 +9,7 @@
 #include "segment/saved.h"
 
 #define MAX_BREAKERS 8
-#define LEFT_MAX_MS  (UINT64_C(1) << 40) /* what is left of a time, beyond which words saturate */
+#define LEFT_MAX_MS  (UINT64_C(1) << 40) /* the most that is left of a time: beyond it, words saturate */
 
 static struct host *host;
 static struct host_first first;
@@ -44,7 +44,7 @@ static struct saved read_again(const struct file *file)
     return saved;
 }
 
-/* As a worker after a reboot that took no time, and then its snapshot. */
+/* Restores as a worker does after a reboot that took no time, and writes its snapshot. */
 static struct file restored_and_written(const struct saved *saved)
 {
     struct file file = {0};
@@ -87,7 +87,7 @@ static void check_mode(const struct saved_mode *mode, const struct saved_mode *a
            (mode->until_unix_ms && mode->until_unix_ms - now_unix_ms > LEFT_MAX_MS));
 }
 
-/* What was left of an open time is left, and where nothing was it ends at once. */
+/* Checks an open breaker: its remaining time remains, and without one it ends at once. */
 static void check_open(const struct saved_breaker *breaker, const struct saved_breaker *again, uint64_t now_unix_ms)
 {
     const uint64_t until = breaker->open_until_unix_ms;

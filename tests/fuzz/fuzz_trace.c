@@ -9,14 +9,14 @@
 #include "fuzz.h"
 #include "simulation.h"
 
-#define CALLS_MAX    4000 /* of all steps together: n may be a milliard */
+#define CALLS_MAX    4000 /* calls of all steps together: n may be a milliard */
 #define ATTEMPTS_MAX 100  /* retry.attempts */
 #define BREAKERS_MAX 64
 
 /* What the events so far say, and the step that is being carried out. */
 struct story {
     json_int_t t_ms;
-    const struct trace_step *step; /* NULL: none, the rest is played to its end */
+    const struct trace_step *step; /* NULL: no step, the rest is played to its end */
     size_t breakers;
     struct {
         char name[TRIP_NAME_MAX + 1];
@@ -27,14 +27,14 @@ struct story {
 #define NAME(suffix, name) name,
 static const char *const state_names[] = {TRIP_STATES(NAME)};
 
-/* A name that stays when the event is gone. */
+/* Returns the name of a state that outlives the event. */
 static const char *state_of(const json_t *event, const char *key)
 {
     const char *text = json_string_value(json_object_get(event, key));
     for (size_t i = 0; i < TRIP_STATE_COUNT; i++)
         if (text && strcmp(text, state_names[i]) == 0)
             return state_names[i];
-    abort(); /* it is no state */
+    abort(); /* no state has this name */
 }
 
 static const char **state_place(struct story *story, const char *name)
@@ -58,7 +58,8 @@ static bool now(const struct story *story, enum trace_op op)
     return story->step && story->step->op == op && (json_int_t)story->step->t_ms == story->t_ms;
 }
 
-/* From open only to half-open or, by an operator, closed or open again; ramping only from half-open. */
+/* Checks a transition: from open only to half-open or, by an operator, closed or open again; to ramping only from
+ * half-open. */
 static void check_transition(const struct story *story, const json_t *event, const char **state)
 {
     const char *from = state_of(event, "from"), *to = state_of(event, "to");
@@ -108,7 +109,7 @@ static void check_window(const json_t *window)
     assert(number(window, "calls") <= CALLS_MAX);
 }
 
-/* One type has no more errors than all have, and a breaker no more than the host. */
+/* Checks an analysis: one type has no more errors than all types, a breaker no more than the host. */
 static void check_analysis(const json_t *event)
 {
     const json_t *const host = json_object_get(event, "host"), *breaker;
@@ -155,7 +156,7 @@ static bool same(const struct trace_step *a, const struct trace_step *b)
            is(a->breaker, b->breaker) && is(a->id, b->id);
 }
 
-/* However a line is read (tools/trace_line.h), it is the same step, or wrong for the same reason. */
+/* Parses a line in both ways (tools/trace_line.h): it is the same step, or wrong for the same reason. */
 static int parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256])
 {
     struct trace_step by_jansson;
@@ -169,7 +170,7 @@ static int parse(const char *line, size_t length, struct trace_step *ret_step, c
     return error;
 }
 
-/* At most. */
+/* Returns the most calls that a step may make. */
 static uint64_t calls_of(const struct trace_step *step)
 {
     const uint64_t n = step->op == TRACE_CALL || step->op == TRACE_RECORD || step->op == TRACE_ERROR ? step->n : 1;
@@ -198,7 +199,7 @@ static void replay(struct simulation *simulation, struct story *story, const cha
     }
 }
 
-/* The config at the beginning, up to its line `%%`; the defaults where there is none, or none that works. */
+/* Reads the config at the beginning, up to its line `%%`; the defaults if there is none, or none that is valid. */
 static struct config *read_config(const uint8_t *data, size_t size, size_t *ret_trace)
 {
     struct config *config = NULL;

@@ -1,5 +1,5 @@
-/* Gives a fuzz target each file of a folder, in the order of their names: so the kept inputs are tested by every
- * compiler, without libFuzzer. The name of the last one printed is of the one that failed. */
+/* Gives a fuzz target each file of a folder, in the order of their names, so that every compiler tests the kept inputs,
+ * without libFuzzer. The last name printed is that of the input that failed. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,7 @@
 
 #define SEED_MAX ((size_t)1 << 20)
 
-/* Of a size known to sanitizers: what is read behind its end is seen. */
+/* Replays an input in memory of exactly its size: sanitizers see a read behind its end. */
 static void replay(int fd)
 {
     static uint8_t bytes[SEED_MAX];

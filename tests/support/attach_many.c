@@ -1,5 +1,5 @@
-/* attach_many COUNT: so many processes open a client each; each prints what its client came to be within 3 s
- * (trip_client_status), and all stay until standard input ends. */
+/* attach_many COUNT: each of so many processes opens a client, and prints its status after 3 s at most
+ * (trip_client_status). All stay until standard input ends. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void be_a_client(void)
     if (trip_open(&client, NULL) < 0 || trip_breaker_get(client, "many", &breaker) < 0)
         _exit(1);
     for (int waited = 0; waited < PATIENCE_MS && trip_client_status(client) != TRIP_CLIENT_SHARED; waited += 10) {
-        trip_record(breaker, TRIP_OK, 0); /* attaching goes on with the calls */
+        trip_record(breaker, TRIP_OK, 0); /* libtrip goes on attaching at each call */
         usleep(10000);
     }
     printf("%s\n", trip_client_state_name(trip_client_status(client)));

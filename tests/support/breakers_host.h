@@ -1,6 +1,5 @@
 /* An instance without its processes: segment, commons, lanes and breakers under a test clock, and clients by hand that
- * do what libtrip promises, one step after the other. A kill of tripd is host_kill: what was in memory alone is gone.
- */
+ * take libtrip's steps one by one. host_kill kills tripd: everything that was only in its memory is gone. */
 #ifndef TRIP_TESTS_BREAKERS_HOST_H
 #define TRIP_TESTS_BREAKERS_HOST_H
 
@@ -22,8 +21,8 @@ struct host {
     struct tracer tracer;
     struct config *config;
     uint32_t max_breakers;
-    uint32_t draining;                   /* the lane on whose account a crash would be */
-    struct transition moves[HOST_MOVES]; /* as logged */
+    uint32_t draining;                   /* the lane that would be blamed for a crash */
+    struct transition moves[HOST_MOVES]; /* as they were logged */
     struct transition last_mode;
     unsigned mode_count;
     unsigned move_count;
@@ -96,7 +95,7 @@ static inline void host_commons(struct host *host)
     must(commons_map(fd, &host->commons) == 0);
 }
 
-/* Every breaker has these settings. */
+/* Gives every breaker these settings. */
 static inline struct config *host_settings(const char *settings)
 {
     char config[1024];
@@ -141,7 +140,7 @@ static inline void host_stop(struct host *host)
     free(host);
 }
 
-/* The clock moves as `tripctl clock advance` moves it. */
+/* Moves the clock as `tripctl clock advance` does. */
 static inline void host_advance_ns(struct host *host, uint64_t ns)
 {
     const uint64_t target = host->clock.test_now_ns + ns;
@@ -163,7 +162,7 @@ static inline void host_advance(struct host *host, uint64_t ms)
     host_advance_ns(host, ms * 1000000);
 }
 
-/* Time passes and nobody is there. */
+/* Lets time pass while tripd is away. */
 static inline void host_sleep(struct host *host, uint64_t ms)
 {
     host->clock.test_now_ns += ms * 1000000;
@@ -225,7 +224,7 @@ static inline void client_start(struct host *host, struct client *client, uint64
     client_attach(host, client);
 }
 
-/* Killed: tripd sees its pidfd. */
+/* Kills the client: tripd sees its pidfd. */
 static inline void client_die(struct host *host, struct client *client)
 {
     breakers_lanes_gone(host->breakers, &client->lane, 1);
@@ -238,7 +237,7 @@ static inline void client_free(struct client *client)
     writer_free(&client->writer);
 }
 
-/* One a breaker, as libtrip takes them. */
+/* Takes a meter for each breaker, as libtrip does. */
 static inline uint32_t client_meter(struct host *host, struct client *client, uint32_t slot)
 {
     const uint64_t owner = meter_owner(slot, segment_incarnation(host->segment, slot), 1);
@@ -254,7 +253,7 @@ static inline void client_mark_dirty(struct host *host, const struct client *cli
                       __ATOMIC_SEQ_CST);
 }
 
-/* The streak, as libtrip counts it. */
+/* Counts the streak, as libtrip does. */
 static inline void client_streak(struct host *host, uint32_t slot, uint32_t epoch, bool failed)
 {
     const struct policy_slot *const policy = host_policy(host, slot);
@@ -272,7 +271,7 @@ static inline void client_streak(struct host *host, uint32_t slot, uint32_t epoc
     }
 }
 
-/* An outcome without admission (trip_record), told and rung. meter: of this breaker. */
+/* Reports an outcome without admission (trip_record), with event and bell. meter: of this breaker. */
 static inline void client_report_slow(struct host *host, struct client *client, uint32_t meter, uint32_t slot,
                                       trip_outcome outcome, bool slow)
 {
@@ -295,7 +294,7 @@ static inline void client_report(struct host *host, struct client *client, uint3
     client_report_slow(host, client, meter, slot, outcome, false);
 }
 
-/* S: success, F: failure, s, f: slow ones. */
+/* Reports outcomes. S: success, F: failure, s, f: slow ones. */
 static inline void client_reports(struct host *host, struct client *client, uint32_t meter, uint32_t slot,
                                   const char *outcomes)
 {
@@ -304,7 +303,7 @@ static inline void client_reports(struct host *host, struct client *client, uint
                            *outcomes == 's' || *outcomes == 'f');
 }
 
-/* Takes a permit; PERMITS_PER_BREAKER: none is free. */
+/* Takes a permit. PERMITS_PER_BREAKER: none is free. */
 static inline uint32_t client_take_permit(struct host *host, const struct client *client, uint32_t slot)
 {
     uint64_t word = host_word(host, slot);
@@ -321,7 +320,7 @@ static inline uint32_t client_take_permit(struct host *host, const struct client
     return PERMITS_PER_BREAKER;
 }
 
-/* Gives it back with this answer, and tells. */
+/* Gives the permit back with this answer, and appends the event. */
 static inline void client_answer(struct host *host, struct client *client, uint32_t meter, uint32_t slot,
                                  uint32_t place, enum permit_outcome outcome)
 {
@@ -343,7 +342,7 @@ static inline void client_answer(struct host *host, struct client *client, uint3
 
 /* -------------------------------------------------------------------------------------------------- kills of tripd */
 
-/* kill -9 of the worker: the next one finds segment, commons and lanes. */
+/* Does kill -9 to the worker: the next one finds segment, commons and lanes. */
 static inline void host_kill(struct host *host, struct client *clients, unsigned count)
 {
     host_close(host);
@@ -354,7 +353,7 @@ static inline void host_kill(struct host *host, struct client *clients, unsigned
     breakers_drain_all(host->breakers);
 }
 
-/* Keeper and worker: a new commons; clients attach again, with the same lanes. */
+/* Kills keeper and worker: the next tripd makes another commons, and clients attach again with the same lanes. */
 static inline void host_kill_both(struct host *host, struct client *clients, unsigned count)
 {
     host_close(host);

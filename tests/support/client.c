@@ -67,7 +67,7 @@ static trip_breaker *breaker;
 static trip_call calls[CALLS_MAX];
 static unsigned in_flight;
 static unsigned long reported;
-static char *words[WORDS]; /* of the line; "" beyond its end */
+static char *words[WORDS]; /* words of the line; "" beyond its end */
 
 static const char *error_name(int error)
 {
@@ -203,7 +203,7 @@ static void step_retries(void)
 
 struct hedged {
     long first_ms;
-    sem_t returned, released; /* trip_run_with has, the last attempt is over */
+    sem_t returned, released; /* trip_run_with has returned; the last attempt may end */
 };
 
 static trip_outcome second_is_better(void *arg, trip_attempt *attempt)
@@ -248,7 +248,7 @@ static trip_outcome outcome(const char *name)
     return (trip_outcome)value;
 }
 
-/* NULL for `-`; `_` stands for a space. */
+/* Returns a text; NULL for `-`. `_` stands for a space. */
 static char *text(char *word)
 {
     for (char *at = word; *at; at++)
@@ -378,7 +378,7 @@ static void step_reported(void)
 
 /* ----------------------------------------------- a host program that has no regard for descriptors it does not know */
 
-/* Both ends of each pair hold one byte of the other's, which nobody has read. */
+/* Pairs of sockets: each end holds an unread byte of the other. */
 static struct {
     int fd;
     ino_t inode;
@@ -413,9 +413,9 @@ static bool other_harmed(int place)
     char bytes[64];
     const int fd = others[place].fd;
     if (fstat(fd, &status) < 0 || status.st_ino != others[place].inode)
-        return true; /* closed, or another's now */
+        return true; /* it is closed, or another file now */
     if (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) != 1 || bytes[0] != (place % 2 ? 'a' : 'b'))
-        return true; /* read, or written to */
+        return true; /* it was read from, or written to */
     return recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) != -1 || errno != EAGAIN;
 }
 
@@ -432,7 +432,7 @@ static void step_harmed(void)
 static void go_on_as(pid_t child)
 {
     if (child > 0) {
-        pause(); /* until it is killed */
+        pause(); /* lives until it is killed */
         _exit(1);
     }
     printf("%d\n", child < 0 ? -1 : (int)getpid());
@@ -448,7 +448,7 @@ static void step_raw_fork(void)
     go_on_as(_Fork());
 }
 
-/* A child ends with its status, without a word to libtrip. */
+/* Reaps a child that ends without a word to libtrip. */
 static void step_children(void)
 {
     long admitted = 0;

@@ -25,35 +25,35 @@
 #define COMMONS_OPERATOR   (COMMONS_TRIPD + 1)
 #define COMMONS_ACTORS     (COMMONS_OPERATOR + 1)
 #define COMMONS_MADE_MAX   3
-#define COMMONS_OLD        2 /* commons that a process may hand over at once */
+#define COMMONS_OLD        2 /* earlier commons from which a process may hand openings over */
 #define COMMONS_OPEN_MS    30000
-#define COMMONS_TRIP_MS    20000 /* shorter: a streak's opening outlives it */
+#define COMMONS_TRIP_MS    20000 /* a shorter time, so that a streak's opening outlives it */
 #define COMMONS_LONGEST_MS 60000
 
 enum commons_bug {
     COMMONS_NO_BUG,
-    COMMONS_NO_SECOND_LOOK,  /* who opened does not look whether its commons is still in force */
-    COMMONS_NOT_RESTED,      /* an opening outlives its commons also where the breaker has moved since */
-    COMMONS_ANY_AGE,         /* the same where it moved in a commons between */
+    COMMONS_NO_SECOND_LOOK,  /* a process that opened does not check whether its commons is still in force */
+    COMMONS_NOT_RESTED,      /* an opening outlives its commons even if the breaker has moved since */
+    COMMONS_ANY_AGE,         /* the same if it moved in a commons between */
     COMMONS_REST_WORD_FIRST, /* tripd notes which word rests before it notes since when */
-    COMMONS_ANSWERED_EARLY,  /* tripd answers before it has moved the number in the admission word */
-    COMMONS_NUMBERS_ONCE,    /* a tripd that finds a commons published leaves the number as it is */
-    COMMONS_NOT_HANDED_OVER, /* a process moves to the new commons and says nothing of the old one */
-    COMMONS_UNHEARD,         /* a process sends a late opening once, also if tripd dies before it takes it */
+    COMMONS_ANSWERED_EARLY,  /* tripd answers before it has put the new number into the admission word */
+    COMMONS_NUMBERS_ONCE,    /* a tripd that finds a commons published leaves its number */
+    COMMONS_NOT_HANDED_OVER, /* a process moves to the new commons, and hands no opening over */
+    COMMONS_UNHEARD,         /* a process sends a late opening only once, even if tripd dies before it takes it */
     COMMONS_DEAD_WORD,       /* a superseded process decides by the word of its old commons */
 };
 
 struct commons_scenario {
     const char *callers[COMMONS_CALLERS];
-    const char *verbs; /* the operator's program */
+    const char *verbs; /* the operator's verbs */
     uint8_t threshold;
-    uint8_t deaths, deaths_of_both; /* at the most: of tripd alone, with its keeper */
+    uint8_t deaths, deaths_of_both; /* how often tripd may die: alone, together with its keeper */
     enum commons_bug bug;
 };
 
 static const struct commons_scenario *succession;
 
-/* How often steps went the way that they are tried for, in different worlds. */
+/* How often steps went the way for which they are tried, in different worlds. */
 static struct {
     uint64_t opened, late_looks, taken, not_taken, superseded, by_own, by_mirror, failed_swaps, hung_up;
 } commons_met;
@@ -119,7 +119,7 @@ struct commons_attacher {
     uint8_t at, before, offer, count, from[COMMONS_OLD], late, unused;
 };
 
-/* The openings that a process has sent. */
+/* Openings that a process has sent. */
 struct commons_openings {
     uint64_t words[COMMONS_OLD];
     uint8_t state, count, from[COMMONS_OLD], unused[4];
@@ -143,10 +143,10 @@ struct commons_world {
         opened_late[COMMONS_PROCESSES][COMMONS_MADE_MAX + 1];
     /* promised */
     uint8_t tripped;     /* a trip was answered, and no reset asked for since */
-    uint8_t reset;       /* a reset was answered, and nothing opened in this commons or a later one since */
-    uint8_t opened;      /* a client did, and no reset since */
+    uint8_t reset;       /* a reset was answered, and nothing has opened since in this commons or a later one */
+    uint8_t opened;      /* a client opened it, and no reset came since */
     uint8_t reset_in;    /* the latest commons in which a word was reset */
-    uint8_t reset_acked; /* likewise, and the operator was answered */
+    uint8_t reset_acked; /* the same, and the operator was answered */
     uint8_t broken, unused[11];
 };
 
@@ -186,7 +186,7 @@ static inline void commons_called(struct commons_caller *self)
     *self = (struct commons_caller){.operation = (uint8_t)(self->operation + 1)};
 }
 
-/* A thread that is late by two restarts is beyond help: docs/decisions/succession.md. */
+/* A thread that is two restarts late is beyond help: docs/decisions/succession.md. */
 static inline void commons_opened(struct commons_world *world, struct commons_caller *self)
 {
     if (self->opens && world->published <= self->own + 1)
@@ -204,7 +204,7 @@ static inline void commons_answers(struct commons_world *world, struct commons_c
     commons_called(self);
 }
 
-/* Judges the word, as streak_failed: the mirror is not moved. */
+/* Judges the word like streak_failed; the mirror does not move. */
 static inline void commons_fails(struct commons_caller *self)
 {
     if (self->decides == D_MIRROR || !word_counts_streak(self->word))
@@ -251,7 +251,7 @@ static inline void commons_swaps(struct commons_world *world, struct commons_cal
         self->at = C_LOOK;
 }
 
-/* Superseded: which word decides, as breaker.c: superseded(). */
+/* Chooses the word that decides after another commons came, as superseded() of breaker.c does. */
 static inline void commons_superseded(struct commons_caller *self, bool away)
 {
     const bool mirror_opens = word_state(self->mirror) == WORD_OPEN && !word_due(self->mirror, 0, COMMONS_LONGEST_MS);
@@ -275,7 +275,7 @@ static inline void commons_caller_starts(struct commons_world *world, struct com
     self->at = C_ADMISSION;
 }
 
-/* way 1: tripd's heartbeat is not stale yet, though tripd is gone. */
+/* way 1: tripd is gone, but its heartbeat is not stale yet. */
 static inline void commons_caller_step(struct commons_world *world, unsigned caller, unsigned way)
 {
     struct commons_caller *const self = &world->callers[caller];
@@ -362,7 +362,7 @@ static inline void commons_attacher_done(struct commons_attacher *self)
     *self = (struct commons_attacher){.at = A_IDLE};
 }
 
-/* As attach_close: what was handed over late is owed again. */
+/* Hangs up, as attach_close does: openings that were handed over late have to be handed over again. */
 static inline void commons_hung_up(struct commons_world *world, struct commons_attacher *self, unsigned process)
 {
     commons_met.hung_up++;
@@ -505,7 +505,7 @@ static inline uint64_t commons_fresh(uint64_t mirror)
                                            : word_closed(epoch, word_streak(mirror), 0);
 }
 
-/* segment_commons_begin: `since` is stored first. */
+/* Notes rests as segment_commons_begin does: `since` first. */
 static inline void commons_notes_rest(struct commons_world *world, bool first)
 {
     const bool word_now = first == (succession->bug == COMMONS_REST_WORD_FIRST);
@@ -617,7 +617,7 @@ static inline void commons_verb_step(struct commons_world *world)
     }
 }
 
-/* breakers_opened_before, of each opening of one process. */
+/* Takes an opening of a process, as breakers_opened_before does. */
 static inline void commons_take_step(struct commons_world *world)
 {
     struct commons_openings *const openings = &world->openings[world->tripd.process];
@@ -666,7 +666,7 @@ static inline void commons_take_step(struct commons_world *world)
     }
 }
 
-/* What a serving tripd can do now; `way` counts over those. */
+/* Returns what a serving tripd can do now; `way` counts these. */
 static inline unsigned commons_serve(struct commons_world *world, const struct commons_world *seen, unsigned way)
 {
     unsigned ways = 0;
@@ -687,7 +687,7 @@ static inline bool commons_idles(const struct commons_world *world)
     return world->tripd.at == T_SERVE || (world->tripd.at == T_ADMISSION && world->tripd.serving);
 }
 
-/* Without its deaths. */
+/* Lets tripd work; its deaths come elsewhere. */
 static inline unsigned commons_tripd_works(const struct commons_world *world)
 {
     if (!commons_idles(world))
@@ -735,7 +735,7 @@ static inline void commons_tripd_step(struct commons_world *world, unsigned way)
 
 static inline void commons_operator_step(struct commons_world *world)
 {
-    if (world->asked) { /* answered, or nobody will */
+    if (world->asked) { /* it was answered, or nobody will answer */
         world->asked = 0;
         world->operation++;
         return;
@@ -805,7 +805,7 @@ static inline const char *commons_check(const void *at, bool ended)
                                          [B_UNDONE] = "an older opening has undone an acknowledged reset"};
     const struct commons_world *const world = at;
     const uint64_t word = world->words[world->tripd.held];
-    (void)ended; /* a tripd that may still die has always a next step */
+    (void)ended; /* a tripd that may still die always has a next step */
     if (world->broken)
         return broken[world->broken];
     if (!commons_has_settled(world))

@@ -1,6 +1,6 @@
-/* dlopen_often LIBTRIP.SO TIMES: a scripting host, which loads the library for each request and unloads it after it,
- * without closing its client. Prints a line a request: the client's state, the verdict, and how many descriptors are
- * open. Then it waits for the end of standard input. */
+/* dlopen_often LIBTRIP.SO TIMES: a scripting host that loads the library for each request, and unloads it afterwards
+ * without closing its client. Prints a line for each request: the client's state, the verdict, and how many descriptors
+ * are open. Then waits for the end of standard input. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@ static int descriptors(void)
     while (folder && readdir(folder))
         count++;
     closedir(folder);
-    return count - 3; /* ".", "..", and the folder's own */
+    return count - 3; /* without ".", "..", and the folder's own descriptor */
 }
 
 static void *serve(void *unused)

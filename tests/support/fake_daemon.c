@@ -166,7 +166,8 @@ static uint32_t number_for(const struct fake_daemon *fake, uint64_t lane_id)
     return 0;
 }
 
-/* A client that comes back offers the lane that it had, which may count for the breakers of a segment that is gone. */
+/* Is the lane one of this segment? A client that comes back offers the lane that it had, which may be another
+ * segment's. */
 static bool of_segment(const struct fake_daemon *fake, int fd)
 {
     uint64_t segment_id = 0;

@@ -13,21 +13,21 @@ struct instance {
     pid_t keeper; /* 0: not running */
 };
 
-/* Makes the folder and starts tripd with this YAML (NULL: defaults). Ends the program if it does not come up. */
+/* Makes the folder, and starts tripd with this YAML (NULL: defaults). Ends the program if tripd does not come up. */
 void instance_start(struct instance *instance, const char *config);
-/* Starts tripd again in the same folder: after a kill of the keeper. */
+/* Starts tripd again in the same folder, after its keeper was killed. */
 void instance_restart(struct instance *instance);
-/* The pid of the worker now; 0: none at the moment. */
+/* Returns the pid of the present worker; 0: none is running. */
 pid_t instance_worker(const struct instance *instance);
-/* SIGKILL to the keeper, and reaps it. */
+/* Kills the keeper with SIGKILL, and reaps it. */
 void instance_kill_keeper(struct instance *instance);
 bool instance_wait_up(const struct instance *instance, unsigned ms);
-/* SIGTERM, reaps, removes the folder. Returns tripd's exit status as of waitpid. */
+/* Stops tripd with SIGTERM, reaps it, and removes the folder. Returns the exit status as waitpid gives it. */
 int instance_stop(struct instance *instance);
-/* The JSON that `tripctl --json ARGUMENTS` prints; NULL if it failed. A new reference. */
+/* Returns the JSON that `tripctl --json ARGUMENTS` prints, as a new reference. NULL: it failed. */
 json_t *instance_ask(const char *arguments);
 
-/* The end of tripd's log, on standard error: for a test that failed. */
+/* Prints the end of tripd's log on standard error, for a test that failed. */
 void instance_print_log(const struct instance *instance);
 
 #endif

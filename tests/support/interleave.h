@@ -21,18 +21,20 @@
 #define INTERLEAVE_STEPS_MAX 256
 
 struct interleave {
-    size_t size; /* of a world: no padding, a multiple of 8 */
+    size_t size; /* size of a world, which has no padding; a multiple of 8 */
     unsigned actors;
-    unsigned (*ways)(const void *world, unsigned actor); /* of the actor's next step; 0: it has ended, or waits */
+    /* In how many ways the actor's next step may go; 0: it has ended, or waits. */
+    unsigned (*ways)(const void *world, unsigned actor);
     void (*step)(void *world, unsigned actor, unsigned way);
-    const char *(*check)(const void *world, bool ended); /* NULL, or what is wrong. ended: nobody has a next step */
+    /* Returns NULL, or what is wrong. ended: no actor has a next step. */
+    const char *(*check)(const void *world, bool ended);
 
     /* results */
     uint64_t interleavings; /* from start to end; stops counting at UINT64_MAX */
     uint64_t worlds;        /* different ones */
     uint64_t ends;          /* of these, with no next step */
-    const char *broken;     /* NULL: check never objected */
-    unsigned steps;         /* in `trace` */
+    const char *broken;     /* what check objected to; NULL: nothing */
+    unsigned steps;         /* steps of `trace` */
     struct {
         uint8_t actor, way;
     } trace[INTERLEAVE_STEPS_MAX];
@@ -86,7 +88,7 @@ static inline void interleave_grow(struct interleave *run)
 
 static inline uint64_t interleave_walk(struct interleave *run, const void *world, unsigned depth);
 
-/* The interleavings that begin with this step. */
+/* Returns the interleavings that begin with this step. */
 static inline uint64_t interleave_branch(struct interleave *run, const void *world, unsigned depth, unsigned actor,
                                          unsigned way)
 {
@@ -137,7 +139,7 @@ static inline uint64_t interleave_walk(struct interleave *run, const void *world
     return run->leads_to[number] = total;
 }
 
-/* Walks them all; true if check never objected. */
+/* Walks all interleavings. True: check never objected. */
 static inline bool interleave_explore(struct interleave *run, const void *start)
 {
     if (run->size > INTERLEAVE_WORLD_MAX || run->size % 8 != 0)

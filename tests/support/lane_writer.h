@@ -19,16 +19,17 @@ struct lane_writer {
     size_t size;
 };
 
-#define WRITER_MEMORY lane_rings_offset(2) /* of a lane that has no meter yet: more than what each is sure of */
+/* Memory of a lane without meters: more than what each lane is sure to get. */
+#define WRITER_MEMORY lane_rings_offset(2)
 #define WRITER_SEALS  (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
-/* What is marked as used must have memory: so does a section's part, told or not. */
+/* Gives memory to what is marked as used, as to a section's part: libtrip does so first. */
 static inline void writer_give_memory(struct lane_writer *writer, size_t from, size_t until)
 {
     const uint8_t *const memory = (const uint8_t *)writer->memory;
     if (fallocate(writer->fd, 0, (off_t)from, (off_t)(until - from)) < 0)
         abort();
-    for (size_t at = from; at < until; at += LAYOUT_PAGE) /* it passes for a hole until it is looked at */
+    for (size_t at = from; at < until; at += LAYOUT_PAGE) /* a page passes for a hole until it is touched */
         (void)*(const volatile uint8_t *)(memory + at);
     (void)*(const volatile uint8_t *)(memory + until - 1);
 }
@@ -66,7 +67,7 @@ static inline void writer_make(struct lane_writer *writer, uint64_t lane_id)
     writer_make_sized(writer, lane_id, LANE_SIZE, WRITER_SEALS);
 }
 
-/* The descriptor that goes to tripd, which closes it. */
+/* Returns the descriptor for tripd, which closes it. */
 static inline int writer_send(struct lane_writer *writer)
 {
     return fcntl(writer->fd, F_DUPFD_CLOEXEC, 0);
@@ -83,7 +84,7 @@ static inline uint32_t writer_section(const struct lane_writer *writer, uint32_t
     return (uint32_t)(lane_meter_at(writer->memory, meter)->owner >> 48) % LANE_SECTIONS;
 }
 
-/* A meter for this breaker in this section. */
+/* Takes a meter for this breaker in this section. */
 static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker, uint32_t incarnation,
                                     uint32_t section)
 {
@@ -91,7 +92,7 @@ static inline uint32_t writer_meter(struct lane_writer *writer, uint32_t breaker
     struct lane_header *const header = writer->memory;
     if (section >= header->sections_used)
         writer_sections(writer, section + 1);
-    *((volatile uint8_t *)lane_meter_at(header, meter + 1) - 1) = 0; /* its last page is no hole */
+    *((volatile uint8_t *)lane_meter_at(header, meter + 1) - 1) = 0; /* gives memory to its last page */
     __atomic_store_n(&lane_meter_at(header, meter)->owner, meter_owner(breaker, incarnation, section),
                      __ATOMIC_RELEASE);
     __atomic_store_n(&header->meters_used, meter + 1, __ATOMIC_RELEASE);
@@ -103,12 +104,12 @@ static inline void writer_room(struct lane_writer *writer, uint32_t *place)
 {
     struct lane_header *const header = writer->memory;
     const uint32_t room = header->rooms_used + 1;
-    ((volatile struct lane_room *)lane_room_at(header, room - 1))->counters[0] = 0; /* its page is no hole */
+    ((volatile struct lane_room *)lane_room_at(header, room - 1))->counters[0] = 0; /* gives memory to its page */
     __atomic_store_n(&header->rooms_used, room, __ATOMIC_RELEASE);
     __atomic_store_n(place, room, __ATOMIC_RELEASE);
 }
 
-/* n calls that took so long. */
+/* Counts n calls of this latency. */
 static inline void writer_latency(struct lane_writer *writer, uint32_t meter, uint64_t latency_ns, uint32_t n)
 {
     const uint32_t bucket = latency_bucket(latency_ns), group = bucket / LATENCY_GROUP;
@@ -118,7 +119,7 @@ static inline void writer_latency(struct lane_writer *writer, uint32_t meter, ui
     __atomic_fetch_add(&lane_room_at(writer->memory, *room - 1)->counters[bucket % LATENCY_GROUP], n, __ATOMIC_RELAXED);
 }
 
-/* Calls that a meter has counted in this bucket. */
+/* Returns the calls of this bucket that a meter has counted. */
 static inline uint32_t lane_latency(void *lane, uint32_t meter, uint32_t bucket)
 {
     const uint32_t room = lane_meter_at(lane, meter)->rooms[bucket / LATENCY_GROUP];
@@ -130,7 +131,7 @@ static inline void writer_total(uint64_t *total, uint64_t n)
     lane_add(total, n, true);
 }
 
-/* n plain successes while closed: counters alone. */
+/* Counts n plain successes of a closed breaker, in counters only. */
 static inline void writer_ok(struct lane_writer *writer, uint32_t meter, uint32_t epoch, uint64_t n)
 {
     struct meter *const line = lane_meter_at(writer->memory, meter);
@@ -138,7 +139,7 @@ static inline void writer_ok(struct lane_writer *writer, uint32_t meter, uint32_
     writer_total(&line->total_ok, n);
 }
 
-/* The counters of one outcome that is told. */
+/* Counts an outcome for which an event follows. */
 static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
                                 bool slow)
 {
@@ -154,7 +155,7 @@ static inline void writer_count(struct lane_writer *writer, uint32_t meter, uint
         writer_total(&line->total_timeouts, 1);
 }
 
-/* n errors of which nothing but their type is known. */
+/* Counts n errors without records. */
 static inline void writer_errors(struct lane_writer *writer, uint32_t meter, trip_error_type type, uint32_t n)
 {
     uint32_t *const place = &lane_meter_at(writer->memory, meter)->errors;
@@ -163,7 +164,7 @@ static inline void writer_errors(struct lane_writer *writer, uint32_t meter, tri
     __atomic_fetch_add(&lane_room_at(writer->memory, *place - 1)->counters[type], n, __ATOMIC_RELEASE);
 }
 
-/* An error's record, whole; `text` is all but stamp and meter. */
+/* Writes an error's whole record; `text` gives all but stamp and meter. */
 static inline void writer_error_record(struct lane_writer *writer, uint32_t meter, const struct lane_error *text)
 {
     struct lane_error record = *text;
@@ -171,7 +172,7 @@ static inline void writer_error_record(struct lane_writer *writer, uint32_t mete
     lane_append_record(writer->memory, writer_section(writer, meter), &record);
 }
 
-/* Its event, with the counters as they are now. False: the ring is full, it is dropped. */
+/* Appends the event, with the counters as they are now. False: the ring is full, and the event is dropped. */
 static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
                                bool slow, uint64_t ticks, uint32_t type)
 {
@@ -185,7 +186,7 @@ static inline bool writer_tell(struct lane_writer *writer, uint32_t meter, uint3
     return true;
 }
 
-/* An outcome that is told, whole. */
+/* Reports an outcome with counters and event. */
 static inline bool writer_outcome(struct lane_writer *writer, uint32_t meter, uint32_t epoch, trip_outcome outcome,
                                   bool slow, uint64_t ticks)
 {

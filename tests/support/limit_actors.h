@@ -20,13 +20,13 @@
 
 enum limit_bug {
     LIMIT_NO_BUG,
-    LIMIT_NOT_AGAIN,   /* who took does not look again */
-    LIMIT_NOT_COUNTED, /* he looks at the limit, not at how many are out */
-    LIMIT_LOOK_FIRST   /* tripd looks for tickets beyond before it sets the limit */
+    LIMIT_NOT_AGAIN,   /* a taker does not look again */
+    LIMIT_NOT_COUNTED, /* a taker looks again at the limit, but not at how many tickets are out */
+    LIMIT_LOOK_FIRST   /* tripd looks for tickets beyond the limit before it lowers the limit */
 };
 
 struct limit_scenario {
-    uint8_t limits[LIMITS_MAX]; /* the first is in force; 0: no more */
+    uint8_t limits[LIMITS_MAX]; /* the first one is in force at the start; 0: no more follow */
     uint8_t calls, hints[TAKERS];
     enum limit_bug bug;
 };
@@ -61,7 +61,7 @@ static inline uint8_t limit_most(unsigned one, unsigned other)
     return (uint8_t)(one > other ? one : other);
 }
 
-/* Taken ones of one word's, among [first, end). */
+/* Counts taken tickets of one word among [first, end). */
 static inline unsigned limit_out(const struct limit_world *world, unsigned at, unsigned first, unsigned end)
 {
     const unsigned begin = at * TICKETS_PER_WORD;

@@ -1,8 +1,8 @@
-/* One mapping of each shared memory for all who map it in this process: one_mapping.c. */
+/* One mapping of each shared memory for all parts of this process: one_mapping.c. */
 #ifndef TRIP_TESTS_ONE_MAPPING_H
 #define TRIP_TESTS_ONE_MAPPING_H
 
-/* How often what is mapped at this address was mapped, and not unmapped. */
+/* Returns how many mappings of this address are in use. */
 unsigned one_mapping_users(const void *address);
 
 #endif

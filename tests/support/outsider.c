@@ -59,7 +59,7 @@ static int connect_tripd(void)
     return fd;
 }
 
-/* False: tripd has closed the connection. */
+/* Sends a packet with a descriptor. False: tripd has closed the connection. */
 static bool send_with(int socket, const void *data, size_t size, const int *fds, size_t count)
 {
     union {
@@ -84,7 +84,7 @@ static void sink_open(void)
         die("a TCP socket that listens");
 }
 
-/* Its send buffer is full, and nobody reads at the other end. */
+/* Makes a socket that lingers: its send buffer is full, and no one reads at the other end. */
 static int lingering(void)
 {
     static const char bytes[65536];
@@ -101,7 +101,7 @@ static int lingering(void)
     return fd;
 }
 
-/* In a child: its end does not linger, as a close would that happens to be the last one. */
+/* Sends it from a child, whose end does not linger, as a close would if it happened to be the last one. */
 static bool send_lingering(int socket, const void *data, size_t size, int count)
 {
     int fds[MANY], status;
@@ -123,7 +123,8 @@ static void linger(int packets, int fds)
 }
 
 /* Connections are refused at some number; packets without bytes look as if they had ended. */
-/* Again, where tripd was so fast that it had closed them all. */
+/* Connects until tripd refuses, at some number of connections. Tries again if tripd was so fast that it had closed all.
+ */
 static void linger_unread(void)
 {
     int sent = 0, sockets[SILENT];
@@ -153,7 +154,7 @@ static void linger_nested(void)
 
 /* ------------------------------------------------------------------- a file system in user space, which is one file */
 
-#define FILE_PATH "/etc/passwd" /* it lies over this one, for this process alone */
+#define FILE_PATH "/etc/passwd" /* the file system's file lies over this one, for this process only */
 
 static bool write_file(const char *path, const char *text)
 {
@@ -163,7 +164,7 @@ static bool write_file(const char *path, const char *text)
     return written;
 }
 
-/* The device's descriptor; -1: this user may not mount it. */
+/* Mounts the file system. Returns the device's descriptor; -1: this user may not mount it. */
 static int fuse_mount(const char *device)
 {
     char map[64], options[96];
@@ -192,7 +193,7 @@ static void fuse_answer(int device, uint64_t request, int error, const void *dat
     (void)!write(device, &answer, answer.head.len);
 }
 
-/* Nothing is answered that a close asks. */
+/* Serves the file system, but never answers a close. */
 static void fuse_serve(int device)
 {
     static char buffer[FUSE_MIN_READ_BUFFER + 4096];
@@ -212,7 +213,8 @@ static void fuse_serve(int device)
     }
 }
 
-/* The files are a child's: this process dies with none of them open, and whoever waits for its answers goes on. */
+/* Opens the files in a child, so that this process dies with none of them open, and whoever waits for its answers goes
+ * on. */
 static void hold_closes(int count, const char *path)
 {
     const int device = fuse_mount(path);
@@ -255,7 +257,7 @@ static void connect_often(int count, int may, bool hello)
             open += !is_closed(sockets[i]);
         if (open <= may)
             break;
-        usleep(100000); /* tripd is yet to come to the last of them */
+        usleep(100000); /* tripd has not come to the last of them yet */
     }
     printf("%d\n", open);
 }
@@ -273,7 +275,7 @@ static size_t long_request(char *packet)
     return size;
 }
 
-/* A connection that tripd refuses is made again. */
+/* Asks, and connects again after a refusal. */
 static void ask(int *socket, const char *packet, size_t size)
 {
     char answer[4096];

@@ -22,14 +22,14 @@
 
 enum probe_bug {
     PROBE_NO_BUG,
-    PROBE_TAKEN_AS_HALF_OPEN, /* takeover makes it half-open: there is no `probing` */
+    PROBE_TAKEN_AS_HALF_OPEN, /* a takeover makes the word half-open: there is no `probing` */
     PROBE_TAKEOVER_STORED,    /* a client stores the word of its takeover */
-    PROBE_NOT_EXTENDED,       /* a permit is taken, and the half-open deadline left as it is */
+    PROBE_NOT_EXTENDED,       /* a permit is taken without extending the half-open deadline */
     PROBE_CLOCK_FIRST,        /* a client reads the clock before the word it is compared with */
-    PROBE_CLOCK_KEPT,         /* tripd compares a permit with the time it read before */
-    PROBE_LEASE_UNCHECKED,    /* a probe starts without a look at its lease */
+    PROBE_CLOCK_KEPT,         /* tripd compares a permit with a time that it read before */
+    PROBE_LEASE_UNCHECKED,    /* a probe starts without checking its lease */
     PROBE_ANSWER_STORED,      /* an outcome is stored into the permit */
-    PROBE_LEASE_IGNORED,      /* tripd arms what is owned, whether its lease runs or not */
+    PROBE_LEASE_IGNORED,      /* tripd arms a permit that is owned, whether its lease runs or not */
 };
 
 enum probe_suspicion { PROBE_TRUSTED, PROBE_SUSPECTED, PROBE_KNOWN_DEAD };
@@ -37,8 +37,8 @@ enum probe_suspicion { PROBE_TRUSTED, PROBE_SUSPECTED, PROBE_KNOWN_DEAD };
 struct probe_scenario {
     uint64_t start;
     uint64_t permit[PROBE_PERMITS];
-    uint8_t calls[PROBE_CLIENTS], looks; /* looks: of tripd; 0: it is dead */
-    uint8_t ticks;                       /* of 64 ms */
+    uint8_t calls[PROBE_CLIENTS], looks; /* looks: tripd's; 0: it is dead */
+    uint8_t ticks;                       /* steps of 64 ms */
     uint8_t permits, successes;
     enum probe_suspicion suspicion;
     bool clients_may_die, tripd_may_die;
@@ -83,7 +83,7 @@ struct probe_world {
     uint64_t permit[PROBE_PERMITS];
     uint32_t now_ms;
     uint8_t started_late, closed_early;
-    uint8_t good; /* probes that answered so in this epoch */
+    uint8_t good; /* probes of this epoch that succeeded */
     uint8_t reserved;
     struct probe_actor actors[PROBE_CLIENTS + 1];
 };
@@ -143,7 +143,7 @@ static inline void probe_decide(struct probe_actor *self, unsigned lane, bool su
     }
 }
 
-/* Of the probing word that the client installed, or of its permit. */
+/* Is the lease over: that of the probing word which the client installed, or that of its permit? */
 static inline bool probe_lease_over(const struct probe_actor *self, uint64_t now_ms)
 {
     if (probe->bug == PROBE_LEASE_UNCHECKED)
@@ -334,7 +334,7 @@ static inline void probe_tripd_decides(struct probe_world *world, struct probe_a
     }
 }
 
-/* What was answered in this epoch counts once: the word is armed again before tripd looks at it another time. */
+/* An answer of this epoch counts once: the word is armed again before tripd looks at it another time. */
 static inline void probe_tripd_counts(struct probe_actor *self, uint32_t epoch)
 {
     if (permit_epoch(self->permit) != epoch)
@@ -447,7 +447,7 @@ static inline void probe_step(void *at, unsigned actor, unsigned way)
     }
 }
 
-/* Nothing is lost for ever: whoever comes much later can go on from here. */
+/* Nothing is lost for ever: a process that comes much later can go on from here. */
 static inline bool probe_wedged(const struct probe_world *world)
 {
     const uint64_t later_ms = world->now_ms + probe_longest_ms() + 1000;

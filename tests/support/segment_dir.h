@@ -56,7 +56,28 @@ static inline struct segment *segment_dir_create(struct segment_dir *dir, uint32
     return segment;
 }
 
-/* The segment's first `size` bytes as another file, whose holes are where the segment has some. */
+/* A fixture: the directory, and a new segment in it. */
+struct segment_fixture {
+    struct segment_dir dir;
+    struct segment *segment;
+};
+
+static inline void segment_fixture_make(struct segment_fixture *fixture, uint32_t max_breakers)
+{
+    segment_dir_make(&fixture->dir);
+    fixture->segment = segment_dir_create(&fixture->dir, max_breakers, 4);
+}
+
+/* A test's tear-down. */
+static inline int segment_fixture_tear_down(void **state)
+{
+    struct segment_fixture *fixture = *state;
+    segment_unmap(fixture->segment);
+    segment_dir_remove(&fixture->dir);
+    return 0;
+}
+
+/* Copies the segment's first `size` bytes into another file, with holes where the segment has some. */
 static inline void segment_dir_copy(const struct segment *segment, const char *path, size_t size)
 {
     uint8_t page[LAYOUT_PAGE];

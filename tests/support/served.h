@@ -18,17 +18,17 @@
 
 enum spread { CONSTANT, EXPONENTIAL };
 
-/* `workers` serve one call each, the others wait in order. Callers offer calls at random (Poisson) and hold to the
- * limit; whoever waits longer than the timeout gives up, and is served for nothing. */
+/* `workers` serve one call each; other calls wait in order. Callers come at random (Poisson) and keep to the limit. A
+ * caller that waits longer than the timeout gives up, and its call is still served, for nothing. */
 struct server {
     uint64_t now_ns, random;
-    double calls_per_s; /* offered */
+    double calls_per_s; /* calls offered in a second */
     unsigned workers;
     uint64_t service_ns, timeout_ns, slow_after_ns;
     enum spread spread;
-    uint32_t room; /* waiting or served at most, others are refused at once; 0: no bound */
+    uint32_t room; /* calls waiting or served at most; others are refused at once; 0: no bound */
     uint64_t next_call_ns;
-    uint64_t free_ns[CALLS_MAX]; /* of each worker */
+    uint64_t free_ns[CALLS_MAX]; /* when each worker is free */
     struct call {
         uint64_t start_ns, end_ns;
         bool ok;
@@ -60,7 +60,8 @@ static inline void count_end(const struct server *server, const struct call *cal
     const uint64_t lasted_ns = call->end_ns - call->start_ns;
 
     served->calls++;
-    served->latency_ns += adaptive_bucket_middle_ns(adaptive_bucket(lasted_ns)); /* all that it knows */
+    /* The limiter knows no more than the bucket. */
+    served->latency_ns += adaptive_bucket_middle_ns(adaptive_bucket(lasted_ns));
     served->latency[latency_bucket(lasted_ns)]++;
     served->slow += lasted_ns > server->slow_after_ns;
     *(call->ok ? &served->ok : &served->failures) += 1;
@@ -87,7 +88,7 @@ static inline bool refuses(const struct server *server)
     return server->room && inside >= server->room;
 }
 
-/* When the worker that is free first has served a call that comes now. */
+/* Returns when a call that comes now is served, by the worker that is free first. */
 static inline uint64_t served_ns(struct server *server)
 {
     uint64_t *worker = &server->free_ns[0];
@@ -130,7 +131,7 @@ static inline struct served serve(struct server *server, uint64_t span_ns, uint3
 
 /* -------------------------------------------------------------------------------------------------- closed loops */
 
-/* Each is offered one and a half times what 40 workers can serve. */
+/* Each dependency is offered one and a half times what 40 workers can serve. */
 static const struct dependency {
     const char *name;
     uint64_t interval_ns, service_ns;
@@ -157,12 +158,12 @@ static inline struct server server_of(const struct dependency *dependency, unsig
                            .room = dependency->room};
 }
 
-/* Calls served well in a second, and what one lasted, in service times. */
+/* Calls served in time in a second, and their latency in service times. */
 struct yield {
     double ok_per_s, latency;
 };
 
-/* The limit that is in force after an interval in which so much was served. */
+/* Returns the limit in force after an interval. */
 typedef uint32_t limit_after_fn(const struct served *served);
 
 /* after NULL: the limit stays. */
@@ -204,11 +205,12 @@ static inline void assert_yield(const struct dependency *dependency, enum limite
     if (yield.ok_per_s < 0.9 * best)
         fail_msg("%s, algorithm %u, %s: %.0f calls a second, the best static limit serves %.0f", dependency->name, kind,
                  phase, yield.ok_per_s, best);
-    if (yield.latency > (kind == LIMITER_AIMD ? 5 : 3)) /* aimd keeps to what is slow */
+    if (yield.latency > (kind == LIMITER_AIMD ? 5 : 3)) /* aimd only keeps latency below "slow" */
         fail_msg("%s, algorithm %u, %s: a call lasts %.1f service times", dependency->name, kind, phase, yield.latency);
 }
 
-/* Within a tenth of the best static limit, with 40 workers, 20 and 40 again. server: with 40. */
+/* Asserts that the limit is within a tenth of the best static one, with 40 workers, 20, and 40 again. server: with 40.
+ */
 static inline void assert_capacity_is_followed(struct server *server, const struct dependency *dependency,
                                                enum limiter_kind kind, uint64_t interval_ns, uint32_t limit,
                                                limit_after_fn *after)
@@ -217,7 +219,7 @@ static inline void assert_capacity_is_followed(struct server *server, const stru
     const uint64_t settle_ns = 30 * S + 100 * dependency->service_ns;
     const double best = best_static(dependency, 40), best_half = best_static(dependency, 20);
 
-    /* The sweep itself: 40 workers serve as many calls as they can, half as many half of that. */
+    /* The sweep itself must be right: 40 workers serve as many calls as they can, half as many half of that. */
     assert_true(best > 0.95 * 40e9 / (double)dependency->service_ns);
     assert_true(best_half < 0.55 * best && best_half > 0.45 * best);
     for (unsigned phase = 0; phase < 3; phase++) {

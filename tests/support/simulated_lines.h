@@ -1,10 +1,10 @@
-/* Traces of one breaker as short lines, what simulate tells of them, and what it shows at their end. */
+/* Traces of one breaker as short lines, the transitions that simulate reports, and what it shows at the end. */
 #ifndef TRIP_TESTS_SIMULATED_LINES_H
 #define TRIP_TESTS_SIMULATED_LINES_H
 
 #include "simulated.h"
 
-/* Each line is the rest of a step of breaker "db": "T_MS,OP...". */
+/* Plays lines, each the rest of a step of breaker "db": "T_MS,OP...". */
 static inline struct run played(const char *settings, const char *const lines[], bool verdicts)
 {
     char config[512], line[512];
@@ -27,7 +27,7 @@ static inline void play(const char *settings, const char *const lines[], const c
     end(&run);
 }
 
-/* What the last of these lines, which is a show, has there. -1: null. */
+/* Plays lines, the last of which is a show, and returns a value of it; -1: null. */
 static inline long long shown(const char *settings, const char *const lines[], const char *group, const char *key)
 {
     struct run run = played(settings, lines, false);

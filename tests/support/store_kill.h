@@ -67,7 +67,7 @@ static inline void store_kill_faulted(int signal, siginfo_t *info, void *context
         store_kill_step(context, 1);
         return;
     }
-    abort(); /* a fault of the program's own */
+    abort(); /* the program's own fault */
 }
 
 static inline void store_kill_stepped(int signal, siginfo_t *info, void *context)
@@ -86,8 +86,8 @@ static inline void store_kill_add(void *memory, size_t size)
     store_kill.regions[store_kill.region_count++].size = size;
 }
 
-/* Runs `work` in a child that dies before its store number `stores` (from 0) to the memory that was added. Returns true
- * if it was killed, false if it came to its end. */
+/* Runs `work` in a child that dies before its store number `stores` (from 0) to the memory that was added. True: it was
+ * killed; false: it came to its end. */
 static inline int store_kill_run(uint64_t stores, void (*work)(void))
 {
     int status;

@@ -28,8 +28,8 @@ enum streak_bug {
     STREAK_BLIND_SUCCESS, /* a success stores the word without its streak */
     STREAK_LATE_SUCCESS,  /* a success of an earlier epoch ends the streak of this one */
     STREAK_BLIND_RELOAD,  /* the new generation is stored */
-    STREAK_OTHER_JUDGE,   /* judged by the first place, whatever the word's generation */
-    STREAK_STUCK,         /* a word whose generation is in no place is not judged at all */
+    STREAK_OTHER_JUDGE,   /* the first judge is taken, whatever the word's generation */
+    STREAK_STUCK,         /* a word whose generation has no judge is not judged at all */
     STREAK_RAMP_FORGETS,  /* the end of a ramp begins the streak again */
     STREAK_SAME_EPOCH,    /* opening does not move the epoch */
 };
@@ -37,7 +37,7 @@ enum streak_bug {
 struct streak_scenario {
     const char *clients[STREAK_CLIENTS];
     const char *tripd;
-    const char *script;   /* instead of the clients' programs: one operation after the other, whoever does it */
+    const char *script;   /* instead of the clients' programs: these operations one after the other, by any client */
     uint64_t start;       /* the word; probing: its owner is client 0 */
     uint64_t policies[4]; /* judges; the scenario begins with [0] */
     bool tripd_may_die;
@@ -56,7 +56,7 @@ enum streak_at { AT_START, AT_JUDGE, AT_EVEN, AT_ODD, AT_SWAP, AT_PUBLISH, AT_LO
 struct streak_actor {
     uint64_t word, next, judge;
     uint8_t at, operation, opens, dead;
-    uint32_t epoch; /* of the admission */
+    uint32_t epoch; /* epoch at the admission */
 };
 
 struct streak_world {
@@ -67,7 +67,7 @@ struct streak_world {
         uint32_t epoch, streak, generation;
         uint8_t open, ramping, wrong_judge, opened;
     } expect;
-    uint64_t scripted; /* operations of the script that were begun */
+    uint64_t scripted; /* operations of the script that have begun */
 };
 
 static inline char streak_operation(const struct streak_world *world, unsigned actor)
@@ -101,7 +101,7 @@ static inline struct policy_slot streak_slot(uint64_t even, uint64_t odd)
 static inline uint64_t streak_expected_judge(struct streak_world *world, uint64_t used)
 {
     const uint32_t generation = world->expect.generation;
-    if (judge_generation(world->judges[generation & 1]) != generation) { /* in no place: the newest counts */
+    if (judge_generation(world->judges[generation & 1]) != generation) { /* it has no judge: the newest one counts */
         streak_met.repaired++;
         world->expect.generation = judge_generation(used);
     }
@@ -214,7 +214,8 @@ static inline void streak_client_swaps(struct streak_world *world, struct streak
     streak_done(world, self);
 }
 
-/* Records a failure or a success: load, then judge and swap until the word that was judged is the one replaced. */
+/* Records a failure or a success: loads the word, then judges and swaps until the very word that was judged is
+ * replaced. */
 static inline void streak_client_records(struct streak_world *world, struct streak_actor *self, char operation)
 {
     switch (self->at) {
@@ -250,7 +251,7 @@ static inline void streak_client_records(struct streak_world *world, struct stre
     }
 }
 
-/* Ends its own probing: the places of the policy, then one CAS from the word that it installed. */
+/* Ends the client's own probing: reads the judges, then makes one CAS from the word that it installed. */
 static inline void streak_client_ends_probing(struct streak_world *world, struct streak_actor *self, bool good)
 {
     switch (self->at) {
@@ -327,7 +328,7 @@ static inline uint32_t streak_newest(const struct streak_world *world)
     return judge_generation(policy_newest_judge(&slot));
 }
 
-/* Moves the word to the newest generation, if it has one that is not. */
+/* Moves the word to the newest generation, if it has an older one. */
 static inline void streak_tripd_follows(struct streak_world *world, struct streak_actor *self, uint8_t then)
 {
     if (!word_counts_streak(self->word) || word_generation(self->word) == streak_newest(world)) {
@@ -337,7 +338,7 @@ static inline void streak_tripd_follows(struct streak_world *world, struct strea
         return;
     }
     self->next = word_with_generation(self->word, streak_newest(world));
-    self->judge = then; /* where to go on */
+    self->judge = then; /* where it goes on */
     self->at = AT_GENERATION;
 }
 
@@ -353,8 +354,7 @@ static inline void streak_tripd_moves_generation(struct streak_world *world, str
     streak_tripd_follows(world, self, then);
 }
 
-/* A reload: first the word has the newest generation, then the next policy goes to the other place, then the word
- * follows. */
+/* Reloads: the word gets the newest generation, the next policy goes to the other place, and the word follows. */
 static inline void streak_tripd_reloads(struct streak_world *world, struct streak_actor *self)
 {
     switch (self->at) {

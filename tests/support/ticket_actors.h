@@ -16,25 +16,25 @@
 
 #define TICKET_CLIENTS 3
 #define TICKET_TRIPD   TICKET_CLIENTS
-#define TICKET_LANES   4 /* numbers below */
+#define TICKET_LANES   4 /* numbers of lanes are below this one */
 #define TICKET_NOBODY  0xeeeu
 
 enum ticket_bug {
     TICKET_NO_BUG,
-    TICKET_TAKE_STORED,    /* a taker stores the word that it looked at, with itself in it */
-    TICKET_GIVE_STORED,    /* likewise who gives back */
-    TICKET_GIVE_UNCHECKED, /* giving back clears the ticket, whoever holds it by now */
+    TICKET_TAKE_STORED,    /* a taker stores the word that it looked at, with itself in it, without a CAS */
+    TICKET_GIVE_STORED,    /* giving back stores likewise */
+    TICKET_GIVE_UNCHECKED, /* giving back clears the ticket, whoever holds it */
     TICKET_NO_SERIAL,      /* taking does not move the serial */
-    TICKET_NOTED_LATER,    /* taking and noting by whom are two steps */
+    TICKET_NOTED_LATER,    /* taking a ticket and noting its holder are two steps */
     TICKET_RECLAIM_LIVE,   /* tripd reclaims what a living lane holds */
     TICKET_REISSUED_EARLY, /* the dead lane's number is reissued before its tickets are reclaimed */
-    TICKET_RESERVE_COUNTED /* the reserve is counted, and then a ticket of it taken */
+    TICKET_RESERVE_COUNTED /* the reserve is counted first, and then a ticket of it may be taken */
 };
 
 struct ticket_scenario {
     struct {
         uint8_t lane, calls, reserve, hint;
-        bool may_die, heir; /* heir: begins when the lane's number, another client's before, is reissued */
+        bool may_die, heir; /* heir: begins when another client's lane number is reissued */
     } clients[TICKET_CLIENTS];
     uint8_t words, limit;
     bool ends_twice;
@@ -54,8 +54,8 @@ struct ticket_actor {
     uint64_t word;
     struct ticket ticket;
     uint8_t at, looked, left, calls;
-    uint8_t dead, holds, again, reserved; /* again: ending for the second time */
-    uint32_t lane;                        /* tripd: whose tickets it reclaims */
+    uint8_t dead, holds, again, reserved; /* again: it ends its call a second time */
+    uint32_t lane;                        /* tripd: the lane whose tickets it reclaims */
 };
 
 struct ticket_world {
@@ -171,7 +171,7 @@ static inline void ticket_given(struct ticket_actor *self)
     self->at = K_GIVE_LOOK;
 }
 
-/* What the word is after giving back; the word itself: there is nothing to give. */
+/* Returns the word after giving back; the same word if there is nothing to give. */
 static inline uint64_t ticket_given_word(const struct ticket_actor *self)
 {
     const unsigned place = self->ticket.index % TICKETS_PER_WORD;
@@ -270,7 +270,7 @@ static inline bool ticket_lane_died(const struct ticket_world *world, uint32_t l
     return false;
 }
 
-/* The next lane to reclaim; 0: there is none. */
+/* Returns the next lane to reclaim; 0: there is none. */
 static inline uint32_t ticket_lane_due(const struct ticket_world *world)
 {
     for (uint32_t lane = 1; lane < TICKET_LANES; lane++)

@@ -54,7 +54,8 @@ static inline bool wire_send(int fd, const void *packet, size_t size, const int 
     return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* Bytes of the next packet; 0: the other side hung up; -1: nothing came in time. fds: up to 4, unused ones -1. */
+/* Receives the next packet, and returns its bytes; 0: the other side hung up; -1: nothing came in time. fds: up to 4,
+ * unused ones -1. */
 static inline ssize_t wire_receive(int fd, union wire_packet *packet, int fds[4])
 {
     union {

@@ -70,7 +70,7 @@ says b disabled mode
 ends 0 "$TRIPCTL" clock advance 1s
 says b auto mode
 
-# It stands while tripd is away, and goes on from there.
+# The clock stands while tripd is away, and goes on from there.
 stop
 says b daemon_away status
 says b ok record failure 5

@@ -31,7 +31,7 @@ await "the client is attached to it" would_say host shared status
 await "what came after is counted" would_show 12 totals.calls show later
 says host 0 harmed
 
-# Nobody is left who has the lane.
+# No process is left that has the lane.
 kill_both
 says host ok lose
 says host ok record failure 5

@@ -62,7 +62,7 @@ says a allow allow
 says a ok record failure 1
 opens failures failures
 
-# Before the calls have returned; their return is no evidence any more.
+# The breaker opens before the calls have returned; their return is no evidence any more.
 shares a stalls
 for _ in 1 2; do says a allow begin; done
 ends 0 "$TRIPCTL" clock advance 2900ms
@@ -80,7 +80,7 @@ for _ in 1 2 3; do says a allow begin; done
 opens crowd in_flight
 for _ in 1 2 3; do says a ok end ok; done
 
-# By the rate of a sample: no more is admitted than it needs, and it closes as soon as that is certain.
+# A verdict by rate admits no more probes than its sample, and closes as soon as it is certain.
 shares a judged
 says a ok record failure 5
 ends 0 "$TRIPCTL" clock advance 10s

@@ -74,7 +74,7 @@ says b closed state
 says a allow begin
 says a ok end ok
 
-# What is stopped and goes on is the same to its clients; cleanly stopped is another thing than stalled.
+# To clients, a tripd that was stalled and goes on is the same as before; a clean stop is another thing than a stall.
 start "$TRIPD" -c "$folder/tripd.yaml"
 for name in a b; do await "client $name is attached again" would_say $name shared status; done
 ends 0 "$TRIPCTL" reset db

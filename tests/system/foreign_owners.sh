@@ -7,7 +7,7 @@ nobody_can_run
 is_held() { ! flock -n "$1" true; }
 theirs() { chown 65534:65534 "$@"; }
 
-# A lock that its owner holds, and that names a process which is not tripd.
+# A stranger holds the lock file, and names a process in it that is not tripd.
 mkdir "$folder/shm"
 export TRIP_SHM_DIR=$folder/shm
 lock="$folder/shm/tripd.$TRIP_INSTANCE~lock"

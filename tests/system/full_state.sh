@@ -37,7 +37,7 @@ says db deny_open allow
 stop
 [ "$(sha256sum <"$snapshot")" = "$written" ] || fail "the stop changed the snapshot of before"
 
-# It can be restored, and is written again once there is room.
+# The last snapshot can be restored, and the next one is written once there is room.
 rm "$segment"
 start
 logged '1 breakers and 0 modes by pattern are as in' || fail "the snapshot was not restored"

@@ -29,7 +29,7 @@ await "it is paid" would_show 9 limits.retry.budget_tokens show db
 
 for _ in {1..9}; do says a '2 ok' hedged 60000; done
 
-# With nothing to pay from, whoever asks, the first one has to do.
+# With an empty budget no second attempt is sent: the first one has to do.
 says a '1 EIO' hedged 200
 says b '1 EIO' hedged 200
 await "hedges without pay are counted" would_show 2 limits.retry.refused show db

@@ -118,7 +118,7 @@ says first ok end ok
 await "the last one too" would_say first 4 tickets
 kill_client forger
 
-# A packet that names another lane than it brings.
+# A packet names another lane than it brings.
 hostile liar
 says liar ok hello
 says liar EINVAL attach 5 6

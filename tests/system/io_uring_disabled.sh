@@ -7,7 +7,7 @@ setting=/proc/sys/kernel/io_uring_disabled
 [ -e $setting ] || absent "this kernel has no kernel.io_uring_disabled (Linux 6.6)"
 nobody_can_run
 
-# It is the machine's: one test at a time changes it, and puts it back.
+# The switch is the whole machine's: one test at a time changes it, and puts it back.
 exec {turn}>"${TMPDIR:-/tmp}/trip-io_uring_disabled.lock"
 flock "$turn"
 before=$(cat $setting)

@@ -24,7 +24,7 @@ programs+=("$(ask worker fork)")
 says worker ok user 65534
 says worker unreported status
 
-# It opens the breaker for everybody, and closes it again.
+# A program without the role opens the breaker for everybody, and closes it again.
 says worker ok record failure 5
 for name in worker other; do says $name deny_open allow; done
 await "the worker probes" would_say worker probe begin

@@ -46,7 +46,7 @@ kill_client a
 timed await "the ticket of the dead is back" would_say b 1 tickets
 await "tripctl shows it" would_show 1 limits.concurrency.taken show db
 
-# Who may wait sleeps until a ticket is given back, and no longer.
+# A caller that may wait sleeps until a ticket is given back, and no longer.
 attached c
 shares b queue
 shares c queue
@@ -61,7 +61,7 @@ IFS= read -r -t 10 answer <&"${answers[c]}" || fail "the waiter does not wake up
 [ "$SECONDS" -lt 10 ] || fail "the waiter woke up by its time-out"
 says c ok end ok
 
-# And until a killed holder's comes back.
+# It also sleeps until the ticket of a killed holder is free.
 says b allow begin
 tell c begin
 kill_client b

@@ -47,7 +47,7 @@ tell changed exec sleep 100
 await "its tickets are back" free 4
 [ "$(cat "/proc/${pids[changed]}/comm")" = sleep ] || fail "the process does not live on"
 
-# A child of its own, and a worker of tripd that comes new.
+# The same for a child of such a process, and with a new worker of tripd.
 client parent "${without_proc[@]}" "$TRIP_BUILD_DIR/tests/support/client"
 takes_part parent
 kill -9 "$(worker)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What one user takes, another does not lose: control connections and lanes are counted for each user.
+# One user takes nothing from another: control connections and lanes are counted for each user.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 nobody_can_run

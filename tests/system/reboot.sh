@@ -79,7 +79,7 @@ shows 120 totals.calls show db
 shows open state show broken
 stop
 
-# One that is damaged is said, and nothing comes of it.
+# A damaged snapshot is logged, and nothing of it is used.
 truncate -s -1 "$snapshot"
 rm "$segment"
 start "$TRIPD" -c "$folder/tripd.yaml"

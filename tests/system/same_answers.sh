@@ -308,7 +308,7 @@ ctl auto trial
 shows auto mode show trial
 shows operator mode_owner show trial
 
-# A mode that freezes the state grants no permits.
+# A mode that keeps the state grants no permits.
 case_of probes/frozen
 ctl trip probes/frozen
 at 100

@@ -12,14 +12,14 @@ logged "instance \"$TRIP_INSTANCE\" is run by another tripd, pid $keeper, which 
 alive "$keeper" || fail "the first tripd is gone"
 [ "$(segment_id)" = "$id" ] && [ -S "$socket" ] || fail "the second tripd touched the first one's files"
 
-# One with another socket finds the same segment.
+# A tripd with another socket finds the same segment.
 mkdir "$folder/elsewhere"
 refused 1 env TRIP_RUNTIME_DIR="$folder/elsewhere" "$TRIPD"
 logged "the state segment $segment is used by another tripd, pid $keeper, which holds $segment~lock" ||
     fail "it does not say that pid $keeper holds the segment"
 [ "$(starts)" -eq 1 ] || fail "the second tripd adopted the segment that the first one uses"
 [ ! -e "$folder/elsewhere/$TRIP_INSTANCE.sock" ] || fail "a tripd that was refused made a socket"
-# Who may read the segment may lock it: so it is another file that counts.
+# Anyone who may read the segment may lock it: so tripd's lock is another file.
 [ "$(stat -c %a "$segment~lock")" = 600 ] || fail "others may hold the segment's lock"
 
 # Only the worker is left of a killed keeper for a moment; the next tripd waits for that.

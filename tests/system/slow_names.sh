@@ -43,7 +43,7 @@ says nobody ok open
 shares nobody db
 kill_client nobody
 
-# A worker that is replaced: the settings are those of the file, without waiting for names.
+# A new worker takes the settings of the file, without waiting for names.
 touch "$folder/slow"
 
 threshold 6 user:root,user:daemon

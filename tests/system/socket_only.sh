@@ -29,7 +29,7 @@ says astray ok breaker db
 says astray private status
 says astray allow allow
 
-# What -i and $TRIP_INSTANCE name, and nothing else; what is no name is refused.
+# -i and $TRIP_INSTANCE name the instance, and nothing else does; an invalid name is refused.
 client other env TRIP_INSTANCE=other "$TRIP_BUILD_DIR/tests/support/client"
 says other EINVAL open no/name
 says other ok open

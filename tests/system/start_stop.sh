@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a start makes, what a clean stop leaves, and that the next start goes on with it.
+# A start makes its files; a clean stop leaves the segment and the snapshot, and the next start goes on with them.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 

@@ -41,7 +41,7 @@ await "every other one is" would_show "$all" totals.calls show db
 shows closed state show db
 shows 0 opens show db
 
-# It recovers, and is all admitted again.
+# The dependency recovers, and all calls are admitted again.
 for ((i = 0; i < 120 && $(permille) < 1000; i++)); do second 0; done
 shows 1000 limits.throttle.admit_permille show db
 second 0
@@ -60,7 +60,7 @@ shows failure_rate reason show db
 second 10
 [ "$admitted" -eq 0 ] || fail "$admitted calls were admitted while the breaker was open"
 
-# While it sheds tripd goes away: nobody would say when to stop.
+# tripd goes away while calls are shed: shedding ends, for nobody would say when to stop.
 ends 0 "$TRIPCTL" reset db
 for _ in {1..40}; do second 7; done
 [ "$admitted" -lt 50 ] || fail "$admitted of 100 calls were admitted in an overload"

@@ -89,7 +89,7 @@ diff "$folder/expected" "$folder/replayed" >&2 || fail "the replay is another st
 grep -q '"outcome":"timeout"' "$folder/outage" || fail "the trace does not tell timeouts from failures"
 ! grep -q mail "$folder/outage" || fail "the trace has what it was not asked for"
 
-# What was reported before SIGTERM is in it, counted successes as one step.
+# The trace holds everything reported before SIGTERM, counted successes as one step.
 trace "$folder/short"
 echo "db $(printf 'S%.0s' {1..1000})" >&"${client[1]}"
 read -r -t 30 _ <&"${client[0]}" || fail "the client did not report 1,000 successes"
@@ -100,11 +100,11 @@ grep -qx '{"t_ms":0,"op":"record","breaker":"db","outcome":"ok","n":1000}' "$fol
 
 trace - --for 100ms >"$folder/output"
 ended 0
-# It begins with what is not closed.
+# A trace begins with the breakers that are not closed.
 [ "$(cat "$folder/output")" = '{"t_ms":0,"op":"trip","breaker":"mail","for_ms":1}' ] ||
     fail "standard output has not just the beginning: $(cat "$folder/output")"
 
-# A disk that is full, a folder that is not there, a tripd that goes.
+# The disk is full; the folder is missing; tripd goes away.
 trace /dev/full
 report db S
 "$TRIPCTL" status >/dev/null
@@ -126,7 +126,7 @@ status=0
 [ "$status" -eq 3 ] || fail "status $status without a tripd"
 [ -s "$folder/last" ] || fail "a trace that could not begin emptied the file"
 
-# What cannot be replayed.
+# Lines that cannot be replayed.
 status=0
 "$TRIPCTL" simulate "$folder" 2>"$folder/said" || status=$?
 [ "$status" -eq 1 ] || fail "status $status for a folder"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What tripctl answers: JSON for every verb, and an exit status of 0, 1 (refused, not found), 2 (usage) or 3 (no tripd),
+# tripctl answers with JSON for every verb, and an exit status of 0, 1 (refused, not found), 2 (usage) or 3 (no tripd),
 # with a message that says what to do.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
@@ -68,7 +68,7 @@ ends 1 "$TRIPCTL" --json config check "$folder/bad.yaml"
 json config check "$config"
 answers 0 '"reason":"consecutive"' simulate "$folder/trace"
 
-# With a tripd.
+# Now with a tripd.
 start "$TRIPD" -c "$config" --test-clock
 attached a
 for verb in "${looking[@]}" "${changing[@]}"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What bash completes for tripctl: verbs, options, names of breakers, files. Names come from a canned list.
+# bash completes for tripctl: verbs, options, names of breakers, files. Names come from a canned list.
 set -euo pipefail
 folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-completion.XXXXXX")
 trap 'rm -rf "$folder"' EXIT

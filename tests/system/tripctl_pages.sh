@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is longer than a page of the control socket arrives whole.
+# An answer longer than a page of the control socket arrives whole.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 

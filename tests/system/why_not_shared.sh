@@ -22,7 +22,7 @@ client elsewhere env -u TRIP_RUNTIME_DIR XDG_RUNTIME_DIR="$folder/run" TRIP_INST
 says elsewhere ok open
 because elsewhere "nobody listens at $folder/run/tripd/$TRIP_INSTANCE.sock; nobody listens at /run/tripd/$TRIP_INSTANCE.sock"
 
-# It attaches by itself: then there is nothing to say.
+# The program attaches by itself: then there is nothing to say.
 start
 await "the early client is shared" would_say early shared status
 says early '' why

@@ -13,7 +13,6 @@
  * Who is to be killed is doomed first, and not counted any more: its ticket may be another's before we know of its
  * death.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,14 +29,14 @@
 #include "trip.h"
 
 #define CLIENTS   12
-#define SLOTS     (2 * CLIENTS) /* a client, and the one that it forked */
+#define SLOTS     (2 * CLIENTS) /* one for each client, and one for its forked child */
 #define TICKETS   5
-#define LIMIT     200 /* a second, of the rate; BURST at once */
+#define LIMIT     200 /* calls a second that the rate admits; BURST at once */
 #define BURST     20
 #define FLOOR     50           /* retries a second */
-#define CAP       (10 * FLOOR) /* what a new budget holds */
+#define CAP       (10 * FLOOR) /* tokens of a new budget */
 #define BULKHEADS 2
-#define DOOMED    32 /* the bit of a slot's doom, beyond that of its being inside */
+#define DOOMED    32 /* doomed slots are 32 bits beyond the bits of slots that are inside */
 
 static const char config[] = "breakers:\n"
                              "  - match: \"deny\"\n"
@@ -50,7 +49,8 @@ static const char config[] = "breakers:\n"
 enum { DENY, WAIT, RATE, BREAKERS };
 static const char *const names[BREAKERS] = {[DENY] = "deny", [WAIT] = "wait", [RATE] = "rate"};
 
-/* What was about to be reported, and what had been: of the process that is killed between them, one more. */
+/* Reports that were about to be made, and that were made: a process killed between the two has one more of the former.
+ */
 struct notes {
     uint64_t before, after;
 };
@@ -62,9 +62,9 @@ struct slot {
 };
 
 struct arena {
-    uint64_t inside[BULKHEADS]; /* 32 bits of slots that are inside, 32 of the doomed */
+    uint64_t inside[BULKHEADS]; /* 32 bits of slots that are inside, 32 of doomed ones */
     unsigned stop;
-    unsigned most[BULKHEADS]; /* inside at once */
+    unsigned most[BULKHEADS]; /* the most that were inside at once */
     uint64_t overruns, full[BULKHEADS], forks, unpaid;
     struct slot slots[SLOTS];
 };
@@ -122,7 +122,7 @@ static bool stopped(void)
     return __atomic_load_n(&arena->stop, __ATOMIC_RELAXED);
 }
 
-/* Attached: what was counted is, or will be, drained. */
+/* Waits until the client is attached: tripd drains, or will drain, what it counted. */
 static bool settle(const struct client *client)
 {
     for (unsigned tries = 0; tries < 3000; tries++) {
@@ -188,13 +188,13 @@ static void call_by_rate(struct client *client)
     __atomic_fetch_add(&arena->unpaid, 1, __ATOMIC_RELAXED);
 }
 
-/* The call in flight is the parent's: ending it here gives nothing back. */
+/* Goes on in a child. The call in flight is the parent's: ending it here gives nothing back. */
 static _Noreturn void live_on(struct client client, trip_call *of_parent)
 {
     trip_end(of_parent, TRIP_OK);
     client.slot += CLIENTS;
     if (__atomic_exchange_n(&arena->slots[client.slot].forked, 1, __ATOMIC_ACQ_REL))
-        _exit(0); /* there is one already, of another parent in the same place */
+        _exit(0); /* another parent in the same place has a child already */
     if (!settle(&client))
         _exit(3);
     for (unsigned calls = 0; calls < 300 && !stopped(); calls++)
@@ -369,7 +369,7 @@ static void add(struct notes *sum, const struct notes *notes)
     sum->after += notes->after;
 }
 
-/* One breaker's over all slots. */
+/* Adds up one breaker's notes of all slots. */
 static void sum_notes(unsigned breaker, struct notes *ended, struct notes *denied, struct notes *paid)
 {
     for (unsigned slot = 0; slot < SLOTS; slot++) {
@@ -409,7 +409,7 @@ static void check_inside(struct storm *storm, unsigned breaker)
     check(storm, arena->full[breaker] > 0, "five were inside at once");
 }
 
-/* What `per_second` brings until now, rounded up. */
+/* Returns the tokens that `per_second` brings until now, rounded up. */
 static uint64_t brought(uint64_t since_us, uint64_t per_second)
 {
     return (now_us() - since_us) * per_second / 1000000 + 1;
@@ -429,7 +429,7 @@ static void check_tokens(struct storm *storm, trip_breaker *breaker)
     while (trip_hedge_take(breaker))
         ;
     const uint64_t dry_us = now_us();
-    nap_us(1000000); /* the time is what is measured */
+    nap_us(1000000); /* this time is what is measured */
     for (; trip_begin_with(breaker, &call, &(trip_options){.priority = TRIP_PRIORITY_CRITICAL}) == TRIP_ALLOW; taken++)
         trip_end(&call, TRIP_OK);
     check(storm, taken >= BURST && taken <= BURST + brought(dry_us, LIMIT), "the bucket is full after the storm");
@@ -462,21 +462,6 @@ static void calm_down(struct storm *storm)
     trip_close(client);
 }
 
-static bool parse(int argc, char **argv, struct storm *storm, unsigned *seconds)
-{
-    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-    int key;
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (key == 's')
-            storm->random = strtoull(optarg, NULL, 10);
-        else if (key == 't')
-            *seconds = (unsigned)atoi(optarg);
-        else
-            return false;
-    }
-    return optind == argc;
-}
-
 int main(int argc, char **argv)
 {
     static struct storm storm;
@@ -484,7 +469,7 @@ int main(int argc, char **argv)
     unsigned seconds = 8;
     clock_gettime(CLOCK_REALTIME, &now);
     storm.random = (uint64_t)now.tv_nsec;
-    if (!parse(argc, argv, &storm, &seconds)) {
+    if (!storm_options(argc, argv, &storm.random, &seconds) || optind != argc) {
         fprintf(stderr, "usage: torture_bulkhead [--seed N] [--seconds N]\n");
         return 2;
     }
@@ -504,7 +489,7 @@ int main(int argc, char **argv)
     check(&storm, arena->overruns == 0, "nobody ever saw more than five inside");
     check(&storm, storm.kills > CLIENTS && storm.stops > 0 && arena->forks > 0, "there was a storm");
     check(&storm, instance_stop(&storm.instance) == 0, "tripd stops with status 0");
-    while (wait(NULL) > 0) /* forked ones, whose parents are dead: PR_SET_CHILD_SUBREAPER */
+    while (wait(NULL) > 0) /* children of dead parents are ours: PR_SET_CHILD_SUBREAPER */
         ;
     return storm.failed ? 1 : 0;
 }

@@ -133,7 +133,7 @@ static uint64_t private_bytes(pid_t pid)
     return kib * 1024;
 }
 
-/* Adds up what the segment keeps of errors, and what tripd's own memory has grown by during the storm. */
+/* Checks the memory that the segment takes for errors, and by how much tripd's own has grown in the storm. */
 static void check_memory(const struct instance *instance, uint64_t before)
 {
     const uint64_t after = private_bytes(instance_worker(instance)), grown = after > before ? after - before : 0;
@@ -153,7 +153,7 @@ static void check_records(const struct instance *instance)
     json_decref(errors);
 }
 
-/* A breaker beside the storm: until its opening is seen here. */
+/* Returns the time until this process sees that the breaker beside the storm is open. */
 static double trip_beside_ms(trip_client *client, unsigned number)
 {
     trip_breaker *breaker;
@@ -165,7 +165,7 @@ static double trip_beside_ms(trip_client *client, unsigned number)
         nap_us(10000);
     const uint64_t begun = monotonic_ns();
     trip_record(breaker, TRIP_OK, 0);
-    for (unsigned i = 0; i < 3; i++) /* of 4 calls: no streak, and the rate's minimum is not reached */
+    for (unsigned i = 0; i < 3; i++) /* 3 failures in 4 calls: no streak, and too few calls for the rate */
         trip_record(breaker, TRIP_FAILURE, 0);
     for (unsigned i = 0; i < 3; i++) {
         trip_record(breaker, TRIP_OK, 0);

@@ -94,7 +94,7 @@ static void kill_client(void)
     storm.kills++;
 }
 
-/* Who is replaced ends by itself: what it holds without a lane would be out for a minute. */
+/* Replaces a client, which ends by itself: tickets that it holds without a lane would be out for a minute. */
 static void replace(enum client_kind kind)
 {
     int status = 0;
@@ -110,7 +110,7 @@ static void replace(enum client_kind kind)
     }
 }
 
-/* At once: who has not noticed yet must hear of it all the same. */
+/* Trips at once: clients that have not noticed the restart must hear of it all the same. */
 static void trip_after_restart(void)
 {
     if (storm.mode != VERB_AUTO) {
@@ -118,7 +118,7 @@ static void trip_after_restart(void)
         storm.mode = VERB_AUTO;
     }
     operate(OPS, VERB_TRIP, 1500);
-    nap_us(1000000); /* is what is tried */
+    nap_us(1000000); /* this pause is what is tried */
 }
 
 /* ---------------------------------------------------------------------------------------------- breakers are hidden */
@@ -137,8 +137,8 @@ static bool rate_is_hidden(void)
     return !shown;
 }
 
-/* Of what is not shown nothing is lost. A breaker that others have pressed out of the table may be: those with limits
- * are not, as long as clients have them. */
+/* Hides breakers. A hidden breaker loses nothing. A breaker that others have pushed out of the table may; but not one
+ * with limits, as long as clients have handles to it. */
 static void hide(void)
 {
     const bool compares = dice(2);
@@ -183,7 +183,7 @@ static bool taker_is_listed(void)
     return listed;
 }
 
-/* Who attaches later is answered later: so the child has been. */
+/* Has the taker a lane? tripd answers in order, and has answered this process, which attached later. */
 static bool taker_has_a_lane(void)
 {
     return taker_is_listed() && instance_wait_up(&storm.instance, PATIENCE_MS);
@@ -253,7 +253,7 @@ static void end_hostile(pid_t *place)
 
 /* ---------------------------------------------------------------------------------------------------- what was seen */
 
-/* What this storm is for and did not do yet; NULL: nothing. */
+/* Tells what this storm is meant to do and has not done yet. NULL: nothing is missing. */
 static const char *what_is_missing(void)
 {
     const struct history history = history_now();
@@ -316,7 +316,7 @@ static void die(void)
 static void die_while_clients_open(void)
 {
     tripd_away((enum absence_kind)(KEEPER_KILLED + dice(ABSENCE_KINDS - KEEPER_KILLED)), true);
-    nap_us(1250000); /* half of its open time: is what is tried */
+    nap_us(1250000); /* half of the open time: this pause is what is tried */
 }
 
 static void kill_worker(void)
@@ -336,10 +336,10 @@ static void renew_a_hostile(void)
     *place = hostile_start(storm.instance.folder, next_random(&storm.random));
 }
 
-/* A deck of cards: in each deal all of them are played, in another order. */
+/* A deck of cards: in each deal all cards are played, in another order. */
 static const struct card {
     void (*play)(void);
-    enum part part; /* is in the deck if the storm has that part; 0: always */
+    enum part part; /* the card is in the deck if the storm has this part; 0: always */
     unsigned copies;
 } cards[] = {
     {die, RESTART, 4},         {die_while_clients_open, AWAY, 2},

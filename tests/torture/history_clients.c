@@ -9,16 +9,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "call.h" /* libtrip's own: which commons a process uses, which opening lent a permit */
+#include "call.h" /* libtrip's own header: tells which commons a process uses, and which opening lent a permit */
 #include "storm.h"
 
-#define AT_ONCE     6 /* calls that one process may have in the bulkhead */
+#define AT_ONCE     6 /* calls of one process that may be in the bulkhead at a time */
 #define BURST_CALLS 15
 #define TAKER_CALLS 10
 
 struct arena *arena;
 
-/* One thread each. */
+/* State of each thread. */
 static struct {
     enum client_kind kind;
     unsigned slot, life;
@@ -67,7 +67,7 @@ static void new_life(void)
     life->born = history_now_ns();
 }
 
-/* Which commons this process uses, and tripd too; 0: not the same one. Reads, and so changes nothing: to ask libtrip
+/* Returns the commons that both this process and tripd use; 0: they use different ones. It only reads: asking libtrip
  * would make it look for tripd. */
 static uint64_t commons_in_force(void)
 {
@@ -75,7 +75,8 @@ static uint64_t commons_in_force(void)
     return view && !view_outdated(view) ? view_latest(view)->id : 0;
 }
 
-/* A half-open breaker goes on in the commons that follows, for its permits there wait for those of before. */
+/* Returns a number for the opening that admitted the call. A half-open state goes on in the next commons, whose permits
+ * wait until leases of the earlier one are over: so its number leaves the commons out. */
 static uint32_t opening_of(const trip_call *call)
 {
     const uint64_t word = ((const struct call *)(const void *)call)->word;
@@ -162,7 +163,7 @@ static void call_at_once(unsigned count)
             end(noted[i], &calls[i], TRIP_OK);
 }
 
-/* Each process begins with another breaker: what it finds out at one, it may know at the next. */
+/* Each process begins with another breaker, for what it finds out at one it may know at the next. */
 static void call_in_a_burst(void)
 {
     static const unsigned burst[] = {HELD, RATE, BULK, QUIET};
@@ -203,8 +204,8 @@ static bool all_counted_are_shared(void)
     return shared;
 }
 
-/* Attached to the tripd of now, which has answered the names that are counted: what was counted is, or will be,
- * drained. */
+/* Waits until this process is attached to the present tripd, which has answered the counted names: what was counted is,
+ * or will be, drained. */
 static bool settle(void)
 {
     for (unsigned tries = 0; tries < 3000; tries++) {
@@ -286,7 +287,7 @@ static _Noreturn void end_of_life(bool settled)
     _exit(0);
 }
 
-/* Ends at once: it is dead before tripd can have taken its lane. */
+/* Ends at once, so that it is dead before tripd can have taken its lane. */
 static _Noreturn void live_for_one_call(void)
 {
     new_life();
@@ -304,7 +305,7 @@ static _Noreturn void live_for_a_while(void)
     end_of_life(settle());
 }
 
-/* A worker that is young, takes all tickets and is killed. Its lane is given to it by then: the test has seen that. */
+/* A young worker that takes all tickets and is killed. The test has seen that it has its lane by then. */
 static _Noreturn void live_for_tickets(void)
 {
     trip_call calls[AT_ONCE];
@@ -362,7 +363,7 @@ static void live_by_forks(void)
         else if (!quiet)
             fork_a_child(next_random(&self.random) % 16 == 0);
         if (!is(&arena->idle))
-            call_once(COUNT); /* else it would never hear of another tripd */
+            call_once(COUNT); /* otherwise it would never hear of another tripd */
         nap_us(2000);
     }
     __atomic_store_n(&arena->paused, 1, __ATOMIC_RELEASE);
@@ -381,7 +382,7 @@ static void open_all(void)
         _exit(3);
 }
 
-/* As the workers of a server whose master opened as root. */
+/* Changes its user, like workers of a server whose master opened the client as root. */
 static void become_nobody(void)
 {
     int status = 0;

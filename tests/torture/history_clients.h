@@ -9,7 +9,7 @@
 #include "history_check.h"
 
 #define CALLS_MAX   (1u << 21)
-#define LIVES_MAX   60000 /* of 16 bits */
+#define LIVES_MAX   60000 /* they have 16 bits */
 #define CLIENTS_MAX 12
 #define NOBODY_UID  65534
 #define HOSTILE_UID 65533
@@ -22,31 +22,31 @@ enum { HELD, OPS, QUIET, OPENS, ROLE, BULK, RATE, COUNT, YOUNG, TAKEN, BREAKERS 
 extern const struct history_breaker history_breakers[BREAKERS];
 
 enum client_kind {
-    CALLER,   /* of everything, quickly */
-    SLOW,     /* likewise, a call each 20 ms */
-    ASKER,    /* only asks, by trip_allow */
+    CALLER,   /* calls everything, quickly */
+    SLOW,     /* the same, a call every 20 ms */
+    ASKER,    /* only asks, with trip_allow */
     ROLELESS, /* forked by a master that opened as root, then nobody */
     FORKER,   /* forks children that call */
-    PRESSER   /* of ever more names */
+    PRESSER   /* asks for ever more names */
 };
 
 struct storm_client {
     enum client_kind kind;
-    pid_t pid; /* of the test's child; 0: none */
+    pid_t pid; /* the test's child; 0: there is none */
     unsigned life;
     unsigned settled; /* the last round in which it was attached */
-    unsigned retires; /* it is to end by itself */
+    unsigned retires; /* it has to end by itself */
 };
 
-/* What clients are to do, and what they did. */
+/* What clients have to do, and what they did. */
 struct arena {
     uint32_t call_count, life_count;
     unsigned stop, calm, idle;
     unsigned fails[BREAKERS];        /* calls of this breaker fail */
     unsigned opened[BREAKERS];       /* denials by an opening since `fails` was set */
-    unsigned probes;                 /* that began */
-    unsigned settle_round, bursts;   /* how often they were asked to be attached, to call at once */
-    unsigned quiet_children, paused; /* FORKER is to fork none; it does not */
+    unsigned probes;                 /* probes that began */
+    unsigned settle_round, bursts;   /* rounds in which clients had to be attached, and to call at once */
+    unsigned quiet_children, paused; /* FORKER must fork no child; FORKER has stopped forking */
     unsigned taker_wanted, taker_called, taker_go, taker_holds; /* the child that takes all tickets */
     pid_t taker;
     uint64_t children, kept_children, pressed;

@@ -25,10 +25,10 @@
 #include "lane_writer.h"
 #include "wire_client.h"
 
-#define OWN         4 /* breakers */
+#define OWN         4 /* breakers of its own */
 #define METERS      16
-#define SESSION_MAX 2000 /* steps */
-#define SILENT_MAX  8    /* connections that say nothing more */
+#define SESSION_MAX 2000 /* steps of a session */
+#define SILENT_MAX  8    /* connections that stay silent */
 
 static struct {
     uint64_t random;
@@ -39,12 +39,12 @@ static struct {
     uint8_t *commons;
     struct section sections[COMMONS_SECTION_COUNT];
     struct lane_writer lane;
-    uint32_t own[OWN], bulkhead; /* slots */
+    uint32_t own[OWN], bulkhead; /* their slots */
     unsigned own_count;
     int silent[SILENT_MAX];
 } self;
 
-/* Below a number that is not 0. */
+/* Returns a random number below the limit, which is not 0. */
 static uint32_t below(uint32_t limit)
 {
     return (uint32_t)(next_random(&self.random) >> 24) % limit;
@@ -103,7 +103,7 @@ static uint32_t epoch_of(uint32_t slot)
     return word_epoch(__atomic_load_n((const uint64_t *)(const void *)line, __ATOMIC_ACQUIRE));
 }
 
-/* As libtrip does, of any breaker. */
+/* Reports as libtrip does, for any breaker. */
 static void report(void)
 {
     const uint32_t meter = below(METERS), slot = below((uint32_t)at_least(self.welcome.slots, 1));

@@ -7,7 +7,7 @@
 #include "storm.h"
 
 #define MS           UINT64_C(1000000)
-#define PATIENCE_MS  60000 /* for what a second is enough for */
+#define PATIENCE_MS  60000 /* for steps that take a second at most */
 #define ABSENCES_MAX 4096
 #define VERBS_MAX    16384
 #define HOSTILE_MAX  2
@@ -29,11 +29,13 @@ struct storm {
     struct instance instance;
     enum part parts;
     uint64_t random;
-    bool failed, gave_up_on[BREAKERS]; /* of what was found wrong there, more would tell nothing */
+    /* Rules that were broken there, of which more reports would tell nothing new. */
+    bool failed, gave_up_on[BREAKERS];
     unsigned clients;
-    pid_t hostile[HOSTILE_MAX]; /* 0: none runs */
-    bool may_kill, killed;      /* all clients are attached, so a lane of a killed one is read; one was killed since */
-    unsigned mode;              /* of OPS: the last of force-open, disable and auto that was sent */
+    pid_t hostile[HOSTILE_MAX]; /* 0: none is running */
+    /* All clients are attached, so that a killed client's lane is read; a client was killed since. */
+    bool may_kill, killed;
+    unsigned mode; /* mode of OPS: the last of force-open, disable and auto that was sent */
     unsigned absences_of[ABSENCE_KINDS], reloads, hidings, kills, takers, upgrades, replaced, deaths, hostile_deaths;
     struct history_absence absences[ABSENCES_MAX];
     struct history_verb verbs[VERBS_MAX];
@@ -47,26 +49,26 @@ void check(bool holds, const char *what);
 bool does(enum part part);
 unsigned dice(unsigned sides);
 struct history history_now(void);
-/* Polls; false: not within this time. */
+/* Polls. False: it did not hold within this time. */
 bool wait_until(bool (*holds)(void), unsigned patience_ms);
 
-/* What `tripctl VERB NAME OPTIONS` says, without a name for BREAKERS; NULL: it failed. A new reference. */
+/* Returns what `tripctl VERB NAME OPTIONS` prints, as a new reference; BREAKERS: without a name. NULL: it failed. */
 json_t *tripctl(const char *verb, unsigned breaker, const char *options);
 /* Sends a verb, and writes it down. True: it was answered. */
 bool operate(unsigned breaker, enum history_verb_kind kind, unsigned for_ms);
-/* Some verb about OPS. A mode is taken away before another verb, so that there is no doubt of what holds. */
+/* Sends some verb for OPS. A mode is taken away before the next verb, so that it is certain which one holds. */
 void operate_somehow(void);
-/* What was reported until now must be counted soon; what is reported meanwhile may be. */
+/* Waits until the totals hold everything that was reported until now; later reports may be in them. */
 void wait_for_totals(unsigned breaker);
 
 void tripd_start(void);
-/* tripd goes away in this way and comes back; meanwhile clients may open OPENS. */
+/* Makes tripd go away in this way and come back; meanwhile clients may open OPENS. */
 void tripd_away(enum absence_kind kind, bool clients_open);
 void tripd_reload(void);
 
 /* -------------------------------------------------------------------------------------------------------- history.c */
 
-/* All clients are attached to the tripd of now, but those that never look for it or may not. */
+/* Waits until all clients are attached to the present tripd, except those that never look for it or may not attach. */
 void settle_all(void);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "history_storm.h"
 
-/* The two configs differ in what nobody here uses. */
+/* The two configs differ only in a setting that nobody uses here. */
 static const char config[] = "limits: {max_breakers: 16}\n"
                              "access: {observe: [any], report: [\"user:0\", \"user:65533\"], control: [\"user:0\"]}\n"
                              "breakers:\n"
@@ -49,7 +49,7 @@ static const char config[] = "limits: {max_breakers: 16}\n"
                              "    forget_after: 1s\n"
                              "  - match: \"*\"\n"
                              "    trip: {consecutive_failures: 0, failure_rate: 0%}\n";
-static const char other_config[] = "    retry: {attempts: 5}\n"; /* the same with this line behind */
+static const char other_config[] = "    retry: {attempts: 5}\n"; /* the same with this line at its end */
 
 const struct history_breaker history_breakers[BREAKERS] = {
     [HELD] = {.name = "held", .forced_open = true},
@@ -172,7 +172,7 @@ static uint64_t total_of(json_t *totals, const char *name)
     return (uint64_t)json_integer_value(json_object_get(totals, name));
 }
 
-/* False: tripctl knows no such breaker, for it is hidden. */
+/* Reads the totals. False: tripctl knows no such breaker, for it is hidden. */
 static bool totals_of(unsigned breaker, struct history_totals *ret_totals)
 {
     json_t *const shown = tripctl("show", breaker, ""), *const totals = json_object_get(shown, "totals");
@@ -192,8 +192,8 @@ void wait_for_totals(unsigned breaker)
     for (unsigned waited = 0; waited <= PATIENCE_MS && !agree; waited += 20) {
         struct history_totals totals = {0};
         if (!totals_of(breaker, &totals) && waited % 500 == 0)
-            __atomic_fetch_add(&arena->bursts, 1, __ATOMIC_ACQ_REL); /* a call shows it again */
-        struct history history = history_now(); /* after the totals: what they count was begun by then */
+            __atomic_fetch_add(&arena->bursts, 1, __ATOMIC_ACQ_REL); /* a call makes it visible again */
+        struct history history = history_now(); /* after the totals: calls that they count had begun by then */
         history.due_count = due;
         agree = history_check_totals(&history, breaker, &totals, NULL);
         if (!agree && waited == PATIENCE_MS) {
@@ -211,7 +211,7 @@ static bool children_pause(void)
     return __atomic_load_n(&arena->paused, __ATOMIC_ACQUIRE);
 }
 
-/* Who has ended is counted before tripd goes: what both processes knew dies with them. */
+/* Waits until dead clients are counted, before tripd goes: what both processes knew dies with them. */
 static void count_the_dead(void)
 {
     if (does(YOUTH)) {
@@ -224,7 +224,8 @@ static void count_the_dead(void)
         wait_for_totals(COUNT);
     }
     storm.killed = false;
-    __atomic_store_n(&arena->quiet_children, dice(2), __ATOMIC_RELEASE); /* some are forked while tripd is away */
+    /* Some children are forked while tripd is away. */
+    __atomic_store_n(&arena->quiet_children, dice(2), __ATOMIC_RELEASE);
 }
 
 static bool opens_is_denied(void)
@@ -249,7 +250,7 @@ static void stop_tripd(void)
     check(status == 0, "tripd stops with status 0");
 }
 
-/* The worker dies with its keeper, and is ours then: PR_SET_CHILD_SUBREAPER. */
+/* Kills the keeper. The worker dies with it, and is then this process's to reap: PR_SET_CHILD_SUBREAPER. */
 static void kill_keeper(bool and_worker)
 {
     const pid_t worker = instance_worker(&storm.instance);
@@ -285,7 +286,7 @@ static void take_away(enum absence_kind kind)
     storm.absences_of[kind]++;
 }
 
-/* A probe runs, or nobody probes now. */
+/* Waits until a probe runs, or nobody probes any more. */
 static void catch_a_probe(void)
 {
     const unsigned probes = __atomic_load_n(&arena->probes, __ATOMIC_ACQUIRE);
@@ -306,7 +307,7 @@ void tripd_away(enum absence_kind kind, bool clients_open)
     count_the_dead();
     if (!clients_open && dice(2))
         catch_a_probe();
-    storm.absence_count++; /* `to` 0 until then: nothing is checked meanwhile */
+    storm.absence_count++; /* `to` is 0 until then, and nothing is checked meanwhile */
     take_away(kind);
     if (kind != WORKER_KILLED) {
         storm.may_kill = false;
@@ -328,7 +329,7 @@ void tripd_away(enum absence_kind kind, bool clients_open)
 void tripd_start(void)
 {
     instance_start(&storm.instance, config);
-    chmod(storm.instance.folder, 0755); /* for nobody */
+    chmod(storm.instance.folder, 0755); /* so that user nobody reaches it */
 }
 
 void tripd_reload(void)

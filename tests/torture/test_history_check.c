@@ -26,7 +26,7 @@ static struct history history;
 static char *report;
 static size_t report_size;
 
-/* Processes 1 (root), 2 (root) and 3 (nobody), which live; nothing has happened. */
+/* Begins a history in which nothing has happened: processes 1 (root), 2 (root) and 3 (nobody) live. */
 static int nothing_happened(void **state)
 {
     (void)state;
@@ -68,7 +68,7 @@ static void ended(struct history_call *call, uint64_t before, uint64_t after, tr
     call->outcome = (uint8_t)outcome;
 }
 
-/* Admitted, and inside for so long. */
+/* Adds a call that was admitted, and was inside for this time. */
 static struct history_call *inside(unsigned pid, uint64_t from, uint64_t to, trip_verdict verdict)
 {
     struct history_call *const call = called(pid, from, from, verdict);
@@ -113,7 +113,7 @@ static size_t reported(size_t (*rule)(const struct history *history, FILE *repor
 
 /* ----------------------------------------------------------------------------------------------------------- rule 1 */
 
-static void test_who_asks_after_the_answer_to_a_trip_must_not_be_admitted_before_its_time_is_over(void **state)
+static void test_no_call_after_the_answer_to_a_trip_is_admitted_before_its_time_is_over(void **state)
 {
     (void)state;
     said(VERB_TRIP, 100, 110)->for_ns = 1000 * MS;
@@ -164,7 +164,7 @@ static void test_a_trip_of_a_disabled_breaker_denies_nobody(void **state)
     assert_holds(history_check_verbs);
 }
 
-static void test_nobody_is_admitted_by_what_the_config_forces_open(void **state)
+static void test_a_breaker_that_the_config_forces_open_admits_no_call(void **state)
 {
     (void)state;
     called(1, 10, 11, TRIP_DENY_FORCED)->breaker = FORCED;
@@ -280,7 +280,7 @@ static void test_each_outcome_is_counted_once(void **state)
                                 "FAILED: rule 5: db: 0 timeouts counted (0 late), where 1 to 1 were reported\n");
 }
 
-static void test_what_is_not_due_yet_may_be_counted_or_not(void **state)
+static void test_calls_that_are_not_due_yet_may_be_counted_or_not(void **state)
 {
     (void)state;
     ended(called(1, 10, 11, TRIP_ALLOW), 12, 13, TRIP_OK);
@@ -291,7 +291,7 @@ static void test_what_is_not_due_yet_may_be_counted_or_not(void **state)
     assert_false(totals_agree(&(struct history_totals){.ok = 0}));
 }
 
-static void test_who_ended_while_tripd_was_away_and_who_may_not_report_may_be_counted_or_not(void **state)
+static void test_calls_of_ended_and_of_roleless_processes_may_be_counted_or_not(void **state)
 {
     (void)state;
     away(100, NEVER, NEVER, 200);
@@ -358,7 +358,7 @@ static void test_an_opening_lasts_in_its_commons_also_if_tripd_lives(void **stat
                   "by an opening, 817.0 ms before its time was over\n");
 }
 
-static void test_a_denial_tells_when_it_opened_only_of_who_was_allowed_before(void **state)
+static void test_a_denial_tells_the_opening_time_only_to_a_process_allowed_before(void **state)
 {
     (void)state;
     breakers[DB].open_ns = 1000 * MS;
@@ -405,7 +405,7 @@ static void test_each_process_that_lives_is_admitted_again(void **state)
     assert_true(recovers());
 }
 
-static void test_who_does_not_call_a_breaker_is_not_asked(void **state)
+static void test_recovery_is_not_asked_of_processes_that_do_not_call_the_breaker(void **state)
 {
     (void)state;
     called(1, 1000, 1001, TRIP_ALLOW);
@@ -414,7 +414,7 @@ static void test_who_does_not_call_a_breaker_is_not_asked(void **state)
 
 /* ---------------------------------------------------------------------------------------------------- what was seen */
 
-static void test_it_tells_what_ran_across_an_absence(void **state)
+static void test_the_check_counts_calls_that_ran_across_an_absence(void **state)
 {
     (void)state;
     breakers[DB].open_ns = 1000 * MS;
@@ -441,7 +441,7 @@ static void test_it_tells_what_ran_across_an_absence(void **state)
     assert_int_equal(seen.rejected, 0);
 }
 
-static void test_it_tells_three_of_many_violations_and_how_many_there_are(void **state)
+static void test_the_check_prints_three_of_many_violations_and_their_number(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 20; i++)
@@ -455,27 +455,27 @@ static void test_it_tells_three_of_many_violations_and_how_many_there_are(void *
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_who_asks_after_the_answer_to_a_trip_must_not_be_admitted_before_its_time_is_over),
+        TEST(test_no_call_after_the_answer_to_a_trip_is_admitted_before_its_time_is_over),
         TEST(test_force_open_denies_until_the_next_verb_is_sent),
         TEST(test_a_verb_without_an_answer_denies_nobody_and_may_end_what_was_before),
         TEST(test_a_trip_of_a_disabled_breaker_denies_nobody),
-        TEST(test_nobody_is_admitted_by_what_the_config_forces_open),
+        TEST(test_a_breaker_that_the_config_forces_open_admits_no_call),
         TEST(test_no_more_probes_of_one_opening_run_at_once_than_there_are_permits),
         TEST(test_a_probe_has_its_permit_for_max_wait_at_the_least),
         TEST(test_no_more_calls_of_one_commons_run_at_once_than_there_are_tickets),
         TEST(test_no_more_calls_are_admitted_in_any_time_than_the_bucket_gives),
         TEST(test_each_outcome_is_counted_once),
-        TEST(test_what_is_not_due_yet_may_be_counted_or_not),
-        TEST(test_who_ended_while_tripd_was_away_and_who_may_not_report_may_be_counted_or_not),
+        TEST(test_calls_that_are_not_due_yet_may_be_counted_or_not),
+        TEST(test_calls_of_ended_and_of_roleless_processes_may_be_counted_or_not),
         TEST(test_an_opening_that_clients_made_while_no_tripd_lived_lasts_for_everybody),
         TEST(test_a_process_of_another_commons_knows_an_opening_once_tripd_was_told_of_it),
         TEST(test_an_opening_lasts_in_its_commons_also_if_tripd_lives),
-        TEST(test_a_denial_tells_when_it_opened_only_of_who_was_allowed_before),
+        TEST(test_a_denial_tells_the_opening_time_only_to_a_process_allowed_before),
         TEST(test_a_verb_may_end_an_opening),
         TEST(test_each_process_that_lives_is_admitted_again),
-        TEST(test_who_does_not_call_a_breaker_is_not_asked),
-        TEST(test_it_tells_what_ran_across_an_absence),
-        TEST(test_it_tells_three_of_many_violations_and_how_many_there_are),
+        TEST(test_recovery_is_not_asked_of_processes_that_do_not_call_the_breaker),
+        TEST(test_the_check_counts_calls_that_ran_across_an_absence),
+        TEST(test_the_check_prints_three_of_many_violations_and_their_number),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(report);

@@ -13,7 +13,6 @@
  * and keeper are both gone is nobody's.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -501,16 +500,8 @@ static void check_permits(struct storm *storm)
 static bool parse(int argc, char **argv, struct storm *storm, unsigned *seconds)
 {
     static const char *const targets[] = {"clients", "worker", "keeper", "both"};
-    static const struct option known[] = {{"seed", 1, NULL, 's'}, {"seconds", 1, NULL, 't'}, {NULL, 0, NULL, 0}};
-    int key;
-    while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (key == 's')
-            storm->random = strtoull(optarg, NULL, 10);
-        else if (key == 't')
-            *seconds = (unsigned)atoi(optarg);
-        else
-            return false;
-    }
+    if (!storm_options(argc, argv, &storm->random, seconds))
+        return false;
     for (unsigned target = 0; target < 4; target++) {
         if (optind + 1 == argc && strcmp(argv[optind], targets[target]) == 0) {
             storm->target = (enum target)target;

@@ -122,7 +122,7 @@ static void test_no_kind_exceeds_the_maximum_however_large_the_base(void **state
     }
 }
 
-static void test_what_does_not_fit_64_bits_is_the_most_that_does(void **state)
+static void test_values_beyond_64_bits_become_the_largest(void **state)
 {
     (void)state;
     const struct backoff linear = with_max(with_base(retry(BACKOFF_LINEAR, JITTER_NONE), UINT64_MAX / 2), UINT64_MAX);
@@ -316,7 +316,7 @@ int main(void)
         cmocka_unit_test(test_a_multiplier_of_one_waits_the_base_and_does_not_count_to_four_milliards),
         cmocka_unit_test(test_attempt_zero_is_the_first),
         cmocka_unit_test(test_no_kind_exceeds_the_maximum_however_large_the_base),
-        cmocka_unit_test(test_what_does_not_fit_64_bits_is_the_most_that_does),
+        cmocka_unit_test(test_values_beyond_64_bits_become_the_largest),
         cmocka_unit_test(test_words_that_name_no_kind_are_fixed_without_jitter),
         cmocka_unit_test(test_no_jitter_is_the_delay_itself),
         cmocka_unit_test(test_proportional_jitter_goes_ten_percent_both_ways),

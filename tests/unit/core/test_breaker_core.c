@@ -221,7 +221,7 @@ static uint64_t next_random(void)
     return random;
 }
 
-/* As if each call were judged by itself. */
+/* Counts n calls as if each were judged by itself. */
 static uint64_t one_by_one(uint64_t n, bool fail, bool slowly)
 {
     struct core_state each = core;
@@ -448,7 +448,7 @@ static void test_forgetting_alone_completes_no_condition(void **state)
     assert_moves(WORD_CLOSED, 12 * S, 0, WORD_OPEN, TRIP_REASON_FAILURE_RATE);
 }
 
-static void test_showing_shows_what_the_window_forgot(void **state)
+static void test_the_shown_sums_leave_out_what_the_window_forgot(void **state)
 {
     (void)state;
     use_time_window(10 * S);
@@ -1071,7 +1071,7 @@ static void test_where_successes_could_complete_a_condition_the_next_failure_may
     assert_int_equal(until_trip(), 1);
 }
 
-static void test_what_a_time_window_may_forget_until_then_makes_it_fewer(void **state)
+static void test_failures_until_a_trip_allow_for_what_the_window_will_forget(void **state)
 {
     (void)state;
     settings.trip.failure_rate = 500;
@@ -1277,7 +1277,7 @@ static void test_no_tick_where_the_next_success_brings_the_rate_below(void **sta
     assert_false(wants_tick()); /* 10 of 21 */
 }
 
-/* What the tick promises: when it is not wanted, no number of successes and no passing of time makes a trip. */
+/* The tick's promise: while it is not wanted, no number of successes and no passing of time makes a breaker trip. */
 static void test_without_a_tick_nothing_trips_by_itself(void **state)
 {
     (void)state;
@@ -1397,7 +1397,7 @@ int main(void)
         TEST(test_the_same_image_gives_the_same_answer),
         TEST(test_a_time_window_is_judged_at_the_time_asked),
         TEST(test_a_time_window_that_forgot_below_the_minimum_has_no_rate),
-        TEST(test_showing_shows_what_the_window_forgot),
+        TEST(test_the_shown_sums_leave_out_what_the_window_forgot),
         TEST(test_forgetting_alone_completes_no_condition),
         TEST(test_three_good_probes_close),
         TEST(test_the_first_failed_probe_reopens),
@@ -1445,7 +1445,7 @@ int main(void)
         TEST(test_the_nearest_of_all_conditions_says_which_failure_may_trip),
         TEST(test_without_a_condition_over_the_window_no_failure_trips),
         TEST(test_where_successes_could_complete_a_condition_the_next_failure_may),
-        TEST(test_what_a_time_window_may_forget_until_then_makes_it_fewer),
+        TEST(test_failures_until_a_trip_allow_for_what_the_window_will_forget),
         TEST(test_no_condition_holds_before_as_many_failures_as_were_said),
         TEST(test_no_tick_without_failures),
         TEST(test_a_tick_while_successes_could_complete_the_minimum),

@@ -302,7 +302,8 @@ static void test_a_sliding_window_says_when_the_next_call_passes(void **state)
 static void test_a_sliding_window_keeps_its_rate_for_hours(void **state)
 {
     (void)state;
-    /* Who always wants to go on gets limit - 1 in each window after the first, and of a limit of 1 one in two. */
+    /* A caller that always asks gets limit - 1 in each window after the first; with a limit of 1, one in two windows.
+     */
     assert_int_equal(greedy(sliding_take, 0, &ten, 42 * S, 2 * HOUR), 64802);
     const struct rate one = {.limit = 1, .per = S};
     assert_int_equal(greedy(sliding_take, 0, &one, 42 * S, 2 * HOUR), 3601);
@@ -479,7 +480,7 @@ static void test_the_floor_refills_the_budget_while_tripd_is_away(void **state)
     assert_int_equal(retry_all(&word, &ten_per_second, 0, 7100), 1);
     assert_int_equal(retry_all(&word, &ten_per_second, 0, 8000), 9);
 
-    /* Whoever wants to retry at each millisecond, for two hours. */
+    /* A caller that wants to retry at each millisecond, for two hours. */
     uint64_t taken = 0;
     word = budget_make(100000, 0);
     for (uint64_t now_ms = 0; now_ms <= 7200000; now_ms++)

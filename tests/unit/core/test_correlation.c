@@ -67,7 +67,7 @@ static void test_exactly_half_is_no_pattern_and_more_than_half_is(void **state)
     assert_analysis(of(6, 3, 2), ANALYSIS_PATTERN_DETECTED, 11, TRIP_ERROR_NETWORK, 6);
 }
 
-static void test_of_types_as_common_the_one_whose_error_came_last_is_named(void **state)
+static void test_equally_common_types_are_named_by_the_latest_error(void **state)
 {
     (void)state;
     assert_analysis(of(4, 4, 4), ANALYSIS_NORMAL_OPERATION, 12, TRIP_ERROR_INTERNAL, 4);
@@ -185,7 +185,7 @@ int main(void)
         cmocka_unit_test(test_one_error_is_a_pattern_of_one),
         cmocka_unit_test(test_exactly_ten_a_second_is_not_high_and_one_more_is),
         cmocka_unit_test(test_exactly_half_is_no_pattern_and_more_than_half_is),
-        cmocka_unit_test(test_of_types_as_common_the_one_whose_error_came_last_is_named),
+        cmocka_unit_test(test_equally_common_types_are_named_by_the_latest_error),
         cmocka_unit_test(test_a_high_rate_is_said_before_a_pattern),
         cmocka_unit_test(test_settings_move_both_bounds),
         cmocka_unit_test(

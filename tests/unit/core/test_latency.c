@@ -59,7 +59,7 @@ static void test_buckets_follow_one_another_without_a_gap(void **state)
     }
 }
 
-static void test_what_took_longer_than_137_seconds_is_in_the_last_bucket(void **state)
+static void test_calls_longer_than_137_seconds_are_in_the_last_bucket(void **state)
 {
     (void)state;
     assert_int_equal(latency_bucket(UINT64_C(137438953471)), 479);
@@ -187,7 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buckets_begin_and_end_where_they_should),
         cmocka_unit_test(test_buckets_follow_one_another_without_a_gap),
-        cmocka_unit_test(test_what_took_longer_than_137_seconds_is_in_the_last_bucket),
+        cmocka_unit_test(test_calls_longer_than_137_seconds_are_in_the_last_bucket),
         cmocka_unit_test(test_a_buckets_middle_is_within_a_32nd_of_all_in_it),
         cmocka_unit_test(test_below_256_nanoseconds_a_middle_is_within_8_and_below_128_within_64),
         cmocka_unit_test(test_without_calls_there_is_no_quantile),

@@ -23,7 +23,7 @@ static struct interleave walk(struct limit_scenario scenario)
 
 static const struct limit_scenario falling = {.limits = {3, 1}, .calls = 1};
 
-static void test_a_limit_that_falls_counts_those_beyond(void **state)
+static void test_a_limit_that_falls_counts_tickets_beyond_it(void **state)
 {
     (void)state;
     walk(falling);
@@ -32,7 +32,7 @@ static void test_a_limit_that_falls_counts_those_beyond(void **state)
     assert_true(limit_met.given_back > 10);
 }
 
-static void test_a_limit_that_falls_by_a_word_counts_those_beyond(void **state)
+static void test_a_limit_that_falls_by_a_word_counts_tickets_beyond_it(void **state)
 {
     (void)state;
     walk((struct limit_scenario){.limits = {6, 2}, .calls = 1, .hints = {0, 4, 4}});
@@ -63,13 +63,13 @@ static void assert_found(struct limit_scenario scenario, enum limit_bug bug)
     assert_true(run.steps > 0);
 }
 
-static void test_seeded_who_does_not_look_again_is_found(void **state)
+static void test_seeded_a_taker_that_does_not_look_again_is_found(void **state)
 {
     (void)state;
     assert_found(falling, LIMIT_NOT_AGAIN);
 }
 
-static void test_seeded_who_does_not_count_again_is_found(void **state)
+static void test_seeded_a_taker_that_does_not_count_again_is_found(void **state)
 {
     (void)state;
     assert_found((struct limit_scenario){.limits = {3, 2}, .calls = 2}, LIMIT_NOT_COUNTED);
@@ -84,12 +84,12 @@ static void test_seeded_looking_before_the_limit_falls_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_limit_that_falls_counts_those_beyond),
-        cmocka_unit_test(test_a_limit_that_falls_by_a_word_counts_those_beyond),
+        cmocka_unit_test(test_a_limit_that_falls_counts_tickets_beyond_it),
+        cmocka_unit_test(test_a_limit_that_falls_by_a_word_counts_tickets_beyond_it),
         cmocka_unit_test(test_a_limit_that_falls_and_rises_again_is_held),
         cmocka_unit_test(test_a_limit_that_rises_is_held),
-        cmocka_unit_test(test_seeded_who_does_not_look_again_is_found),
-        cmocka_unit_test(test_seeded_who_does_not_count_again_is_found),
+        cmocka_unit_test(test_seeded_a_taker_that_does_not_look_again_is_found),
+        cmocka_unit_test(test_seeded_a_taker_that_does_not_count_again_is_found),
         cmocka_unit_test(test_seeded_looking_before_the_limit_falls_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,7 @@ static void test_a_slow_failure_is_one_drop_at_most(void **state)
     assert_int_equal(interval_with_slow(95, 0, 0, MS, 20), 21); /* 5 drops of 100 calls, not 10 */
 }
 
-static void test_slow_calls_are_no_drops_to_those_who_read_the_latency(void **state)
+static void test_slow_calls_are_no_drops_to_algorithms_that_read_latency(void **state)
 {
     (void)state;
     for (enum limiter_kind kind = LIMITER_GRADIENT2; kind < LIMITER_KIND_COUNT; kind++) {
@@ -486,7 +486,7 @@ int main(void)
         cmocka_unit_test(test_a_limit_at_its_minimum_rises_from_there),
         cmocka_unit_test(test_slow_calls_are_drops_to_aimd),
         cmocka_unit_test(test_a_slow_failure_is_one_drop_at_most),
-        cmocka_unit_test(test_slow_calls_are_no_drops_to_those_who_read_the_latency),
+        cmocka_unit_test(test_slow_calls_are_no_drops_to_algorithms_that_read_latency),
         cmocka_unit_test(test_a_limit_used_by_less_than_half_does_not_rise),
         cmocka_unit_test(test_an_interval_without_calls_changes_nothing),
         cmocka_unit_test(test_gradient2_follows_its_formula),

@@ -163,7 +163,7 @@ static void test_one_client_probes_at_a_time_with_tripd_dead(void **state)
     assert_true(probe_met.closed > 1000);
 }
 
-/* It died half-open, with a permit armed: who takes that one and who takes over exclude each other. */
+/* tripd died half-open, with a permit armed: taking that permit and taking the word over exclude each other. */
 static void test_an_armed_permit_that_tripd_left_behind(void **state)
 {
     (void)state;

@@ -126,7 +126,7 @@ static void test_a_full_bucket_counts_no_further(void **state)
 #define TICKS_PER_S  10
 #define CALLS_A_TICK 500 /* offered: 5000 a second */
 
-/* Of what it can do in a tick, a call that it serves takes 16 parts, one that it refuses 1. */
+/* A server. Of the work that it can do in a tick, a served call takes 16 parts, a refused one 1. */
 struct server {
     uint64_t parts;
 };
@@ -149,7 +149,7 @@ static void start(void)
     random_state = 88172645463325252;
 }
 
-/* As many calls are served as leave enough to refuse the others. */
+/* Serves as many calls as leave enough to refuse the others. */
 static uint64_t serve(const struct server *server, uint64_t calls)
 {
     if (calls * SERVED_PARTS <= server->parts)

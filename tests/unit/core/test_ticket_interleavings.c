@@ -92,7 +92,7 @@ static void test_two_threads_die_with_their_process(void **state)
     assert_true(ticket_met.reclaimed > 10);
 }
 
-/* With the number of a lane that died with a ticket. */
+/* An heir begins with the number of a lane that died with a ticket. */
 static struct ticket_scenario inheritance(void)
 {
     return (struct ticket_scenario){TWO_WORDS, .limit = 5,
@@ -135,7 +135,7 @@ static struct ticket_scenario modesty(void)
                                                 {.lane = 3, .calls = 2, .reserve = 2}}};
 }
 
-static void test_who_leaves_a_reserve_never_holds_it(void **state)
+static void test_a_caller_that_leaves_a_reserve_never_holds_it(void **state)
 {
     (void)state;
     const struct interleave run = walk(modesty());
@@ -225,7 +225,7 @@ int main(void)
         cmocka_unit_test(test_two_threads_die_with_their_process),
         cmocka_unit_test(test_a_lanes_number_is_reissued_after_its_tickets_are_reclaimed),
         cmocka_unit_test(test_a_call_that_ends_twice_gives_back_once),
-        cmocka_unit_test(test_who_leaves_a_reserve_never_holds_it),
+        cmocka_unit_test(test_a_caller_that_leaves_a_reserve_never_holds_it),
         cmocka_unit_test(test_the_critical_find_the_reserve_whatever_the_others_do),
         cmocka_unit_test(test_seeded_a_taking_that_is_stored_is_found),
         cmocka_unit_test(test_seeded_a_giving_that_is_stored_is_found),

@@ -26,7 +26,7 @@ static void test_fields_stand_at_their_bits(void **state)
     assert_int_equal(tickets_with(WORD, 2, 0xabcd), UINT64_C(0x1001abcd20030fff));
 }
 
-static void test_places_are_those_of_the_word_before_the_end(void **state)
+static void test_places_are_the_word_s_tickets_before_the_end(void **state)
 {
     (void)state;
     assert_int_equal(tickets_places(4, 4), 0);
@@ -65,7 +65,7 @@ static void test_a_lease_lasts_a_minute_and_is_no_lane(void **state)
     assert_false(ticket_lease_over(0x7ff, 3600000)); /* a lane's number */
 }
 
-static void test_the_death_of_a_lane_that_holds_leases_frees_nobody_s(void **state)
+static void test_the_death_of_a_lane_frees_no_leases(void **state)
 {
     (void)state;
     uint64_t words[TICKET_WORDS] = {0};
@@ -269,7 +269,7 @@ static void test_a_reserve_counts_what_is_free_wherever_it_is(void **state)
     assert_int_equal(ticket.index, 0);
 }
 
-static void test_a_limit_that_fell_admits_when_those_beyond_it_are_back(void **state)
+static void test_a_limit_that_fell_admits_when_tickets_beyond_it_are_back(void **state)
 {
     (void)state;
     uint64_t words[TICKET_WORDS] = {0};
@@ -379,10 +379,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fields_stand_at_their_bits),
-        cmocka_unit_test(test_places_are_those_of_the_word_before_the_end),
+        cmocka_unit_test(test_places_are_the_word_s_tickets_before_the_end),
         cmocka_unit_test(test_a_ticket_with_a_lane_is_taken_whatever_its_serial),
         cmocka_unit_test(test_a_lease_lasts_a_minute_and_is_no_lane),
-        cmocka_unit_test(test_the_death_of_a_lane_that_holds_leases_frees_nobody_s),
+        cmocka_unit_test(test_the_death_of_a_lane_frees_no_leases),
         cmocka_unit_test(test_taking_moves_the_serial_and_nothing_else),
         cmocka_unit_test(test_giving_back_keeps_the_serial),
         cmocka_unit_test(test_reclaiming_frees_every_ticket_of_the_lane),
@@ -397,7 +397,7 @@ int main(void)
         cmocka_unit_test(test_tickets_are_counted_from_any_to_any),
         cmocka_unit_test(test_a_reserve_stays_for_the_more_important),
         cmocka_unit_test(test_a_reserve_counts_what_is_free_wherever_it_is),
-        cmocka_unit_test(test_a_limit_that_fell_admits_when_those_beyond_it_are_back),
+        cmocka_unit_test(test_a_limit_that_fell_admits_when_tickets_beyond_it_are_back),
         cmocka_unit_test(test_a_ticket_is_kept_within_the_limit_beside_no_more_than_it),
         cmocka_unit_test(test_threads_never_hold_more_than_the_limit),
     };

@@ -85,7 +85,7 @@ static void test_four_failures_of_two_or_three_clients_do_not_open(void **state)
     assert_int_equal(walk_streak(&three, ends_with_a_streak_of_four).interleavings, 5427960);
 }
 
-/* One operation after the other, by any of three clients each, while tripd reloads and may die in between. */
+/* The operations come one after the other, each by any of three clients, while tripd reloads and may die in between. */
 static void test_ffsffff_does_not_open_whoever_reports_which(void **state)
 {
     (void)state;
@@ -112,7 +112,7 @@ static void test_fffff_opens_whoever_reports_which(void **state)
     assert_true(streak_met.failed_swaps > 0);
 }
 
-/* With no tripd: 3^7 and 3^5 assignments of operations to clients, each of one interleaving. */
+/* Without a tripd: 3^7 and 3^5 assignments of operations to clients, each with one interleaving. */
 static void test_a_dead_tripd_changes_nothing_about_streaks(void **state)
 {
     (void)state;

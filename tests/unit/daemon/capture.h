@@ -1,4 +1,4 @@
-/* What the code under test writes to standard output and error, caught in a file. */
+/* Catches in a file what the code under test writes to standard output and error. */
 #ifndef TEST_CAPTURE_H
 #define TEST_CAPTURE_H
 

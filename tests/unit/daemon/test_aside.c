@@ -70,7 +70,7 @@ static int wait_for_ever(void *context, FILE *out)
     return 0;
 }
 
-static void what_the_child_writes_comes_back(void **state)
+static void the_child_s_output_comes_back(void **state)
 {
     (void)state;
     run(write_context);
@@ -131,10 +131,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(what_the_child_writes_comes_back),
-        TEST(its_failure_comes_back_without_data),
-        TEST(a_child_that_dies_is_an_error),
-        TEST(descriptors_do_not_stay_open_in_the_child),
+        TEST(the_child_s_output_comes_back), TEST(its_failure_comes_back_without_data),
+        TEST(a_child_that_dies_is_an_error), TEST(descriptors_do_not_stay_open_in_the_child),
         TEST(a_stop_ends_the_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

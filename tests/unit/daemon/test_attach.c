@@ -330,7 +330,8 @@ static void make_lane(struct lane_writer *writer, uint64_t lane_id)
     writer_make(writer, lane_id);
 }
 
-/* As libtrip does: the lock is held by a second description, for as long as somebody holds that. */
+/* Locks the lane as libtrip does: a second description holds the lock for as long as somebody holds that description.
+ */
 static int lock_lane(const struct lane_writer *writer)
 {
     char second[64];
@@ -425,7 +426,7 @@ static void test_a_keeper_without_room_refuses_and_the_client_may_try_again(void
     writer_free(&writer);
 }
 
-/* Until SIGCONT: what comes meanwhile, tripd finds in the order in which it came. */
+/* Stops the server until SIGCONT: it then finds what came meanwhile, in the order in which it came. */
 static void pause_server(void)
 {
     int status;
@@ -481,7 +482,7 @@ static void test_another_layout_is_refused_with_both_named(void **state)
     hung_up(client);
 }
 
-static void test_who_lacks_the_role_is_told_which(void **state)
+static void test_a_user_without_the_role_is_told_which_one(void **state)
 {
     (void)state;
     if (geteuid() != 0)
@@ -531,7 +532,7 @@ static void test_packets_that_are_none_end_the_connection(void **state)
     hung_up(client);
 }
 
-static void test_what_is_no_lane_is_refused(void **state)
+static void test_memory_that_is_no_lane_is_refused(void **state)
 {
     (void)state;
     serve_all();
@@ -753,7 +754,7 @@ static void test_without_peer_pidfds_the_client_sends_its_own(void **state)
     writer_free(&writer);
 }
 
-static void test_what_the_keeper_held_is_attached_again(void **state)
+static void test_lanes_that_the_keeper_held_are_attached_again(void **state)
 {
     (void)state;
     struct lane_writer writer;
@@ -823,9 +824,9 @@ int main(void)
         TEST(test_a_keeper_without_room_refuses_and_the_client_may_try_again),
         TEST(test_a_client_that_left_while_the_keeper_took_its_lane_is_gone),
         TEST(test_another_layout_is_refused_with_both_named),
-        TEST(test_who_lacks_the_role_is_told_which),
+        TEST(test_a_user_without_the_role_is_told_which_one),
         TEST(test_packets_that_are_none_end_the_connection),
-        TEST(test_what_is_no_lane_is_refused),
+        TEST(test_memory_that_is_no_lane_is_refused),
         TEST(test_a_lane_that_is_not_the_one_of_the_packet_is_refused),
         TEST(test_one_process_attaches_once),
         TEST(test_a_hang_up_detaches_and_the_same_lane_comes_back_under_its_number),
@@ -834,7 +835,7 @@ int main(void)
         TEST(test_a_users_memory_and_the_number_of_lanes_are_bounded),
         TEST(test_names_become_breakers),
         TEST(test_without_peer_pidfds_the_client_sends_its_own),
-        TEST(test_what_the_keeper_held_is_attached_again),
+        TEST(test_lanes_that_the_keeper_held_are_attached_again),
         TEST(test_a_lane_that_was_set_aside_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -462,7 +462,7 @@ static void test_a_permit_armed_where_no_client_looks_is_taken_back(void **state
     assert_true(client_take_permit(host, &other, slot) < 2);
 }
 
-/* As between the count of answers and the arming after it. */
+/* An answer comes between the count of answers and the arming after it. */
 static void test_an_answer_that_is_not_counted_yet_leaves_its_place_taken(void **state)
 {
     (void)state;
@@ -924,7 +924,7 @@ static void test_a_mode_ends_with_its_ttl_and_the_next_owner_s_holds(void **stat
     assert_int_equal(policy->admission & 7, TRIP_MODE_AUTO); /* said, for the config says otherwise */
 }
 
-static void test_auto_says_nothing_where_nobody_says_otherwise(void **state)
+static void test_auto_is_no_mode_where_no_weaker_owner_set_one(void **state)
 {
     (void)state;
     start(STEADY);
@@ -1123,7 +1123,7 @@ static void assert_mode_event(unsigned count, trip_mode from, trip_mode to, enum
     assert_string_equal(entry->note, note);
 }
 
-static void test_a_change_of_mode_is_an_event_with_who_until_when_and_why(void **state)
+static void test_a_change_of_mode_is_an_event_with_owner_end_and_reason(void **state)
 {
     (void)state;
     start(STEADY);
@@ -1181,7 +1181,7 @@ static void test_the_next_worker_goes_on_where_the_last_one_was(void **state)
     assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
-static void test_a_step_by_a_client_while_nobody_was_there_is_recorded_once(void **state)
+static void test_a_step_by_a_client_while_tripd_was_away_is_recorded_once(void **state)
 {
     (void)state;
     start(STEADY);
@@ -1202,7 +1202,7 @@ static void test_tripd_s_own_step_without_a_record_is_recorded_with_its_reason(v
 {
     (void)state;
     start(STEADY);
-    /* As a kill between the CAS and the record leaves it. */
+    /* Leaves the word as a kill between the CAS and the record does. */
     const uint64_t step = word_open(word_epoch(host_word(host, slot)) + 1, 30000);
     segment_detail_state(host->segment, slot, TRIP_REASON_FAILURE_RATE, 0, 30000);
     segment_detail_intended(host->segment, slot, step);
@@ -1231,7 +1231,7 @@ static void test_a_permit_that_is_held_survives_a_kill_of_tripd(void **state)
     assert_int_equal(armed(), 1);
 }
 
-static void test_answers_given_while_nobody_was_there_count(void **state)
+static void test_answers_given_while_tripd_was_away_count(void **state)
 {
     (void)state;
     start("half_open: {permits: 3, successes: 3}, " STEADY);
@@ -1346,7 +1346,7 @@ static void test_a_probing_client_of_an_old_commons_is_waited_for(void **state)
     assert_int_equal(now(), WORD_HALF_OPEN);
 }
 
-/* While nobody was there a client may have begun to probe, which no mirror shows. */
+/* While tripd was away a client may have begun to probe, which no mirror shows. */
 static void test_an_open_breaker_that_is_due_waits_in_a_fresh_commons_too(void **state)
 {
     (void)state;
@@ -1576,7 +1576,7 @@ int main(void)
         TEST(forced_open_and_disabled_freeze_the_state),
         TEST(a_frozen_breaker_s_streak_opens_nothing),
         TEST(a_mode_ends_with_its_ttl_and_the_next_owner_s_holds),
-        TEST(auto_says_nothing_where_nobody_says_otherwise),
+        TEST(auto_is_no_mode_where_no_weaker_owner_set_one),
         TEST(a_mode_by_pattern_binds_later_breakers_too),
         TEST(a_reload_keeps_state_window_and_streak),
         TEST(a_reload_to_fewer_permits_counts_the_probes_that_run),
@@ -1586,13 +1586,13 @@ int main(void)
         TEST(an_idle_breaker_is_hidden_and_goes_on_with_all_it_has),
         TEST(a_meter_given_to_another_breaker_counts_there),
         TEST(a_breaker_in_use_open_or_moded_is_not_hidden),
-        TEST(a_change_of_mode_is_an_event_with_who_until_when_and_why),
+        TEST(a_change_of_mode_is_an_event_with_owner_end_and_reason),
         TEST(a_mode_whose_time_ends_while_no_tripd_runs_is_an_event),
         TEST(the_next_worker_goes_on_where_the_last_one_was),
-        TEST(a_step_by_a_client_while_nobody_was_there_is_recorded_once),
+        TEST(a_step_by_a_client_while_tripd_was_away_is_recorded_once),
         TEST(tripd_s_own_step_without_a_record_is_recorded_with_its_reason),
         TEST(a_permit_that_is_held_survives_a_kill_of_tripd),
-        TEST(answers_given_while_nobody_was_there_count),
+        TEST(answers_given_while_tripd_was_away_count),
         TEST(a_prober_that_died_with_tripd_frees_its_permit),
         TEST(a_fresh_commons_is_filled_from_the_mirror_with_later_epochs),
         TEST(a_half_open_breaker_gets_its_permits_in_a_fresh_commons_when_old_leases_are_over),

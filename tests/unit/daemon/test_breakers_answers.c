@@ -1,6 +1,6 @@
-/* What the manuals promise of states, modes and times, to the millisecond, under a test clock:
- * tests/system/same_answers.sh asks a live tripd the same. Of each breaker the conditions that a test does not name are
- * off. */
+/* The manuals' promises about states, modes and times, to the millisecond, under a test clock.
+ * tests/system/same_answers.sh asks a live tripd the same. Of each breaker, the conditions that a test does not name
+ * are off. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -118,7 +118,7 @@ static void test_a_full_half_open_breaker_may_be_tried_when_the_first_lease_ends
     begin_probe();
 }
 
-static void test_a_probe_of_before_holds_nobody_up_that_the_verdict_does(void **state)
+static void test_a_probe_of_an_earlier_epoch_delays_no_call_that_the_verdict_holds_back(void **state)
 {
     (void)state;
     start(OPEN ", half_open: {permits: 2, successes: 1, max_wait: 500ms}");
@@ -223,7 +223,7 @@ static void test_failures_of_a_frozen_ramp_open_at_the_end_of_its_ttl(void **sta
     assert_int_equal(last_move()->at_ms, 170);
 }
 
-static void test_what_a_window_forgot_while_frozen_opens_nothing(void **state)
+static void test_calls_forgotten_while_a_mode_kept_the_state_open_nothing(void **state)
 {
     (void)state;
     start("trip: {" OFF ", failures: 3}, window: {type: time, for: 1s}, " OPEN);
@@ -333,14 +333,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_half_open_breaker_may_be_tried_when_the_first_lease_ends),
-        TEST(a_probe_of_before_holds_nobody_up_that_the_verdict_does),
+        TEST(a_probe_of_an_earlier_epoch_delays_no_call_that_the_verdict_holds_back),
         TEST(forced_open_for_a_time_hides_no_longer_open_time),
         TEST(behind_a_mode_that_ends_the_next_one_decides),
         TEST(a_mode_that_freezes_grants_no_permit),
         TEST(a_streak_of_a_frozen_time_opens_when_the_mode_ends),
         TEST(a_streak_of_a_frozen_time_opens_at_the_end_of_its_ttl),
         TEST(failures_of_a_frozen_ramp_open_at_the_end_of_its_ttl),
-        TEST(what_a_window_forgot_while_frozen_opens_nothing),
+        TEST(calls_forgotten_while_a_mode_kept_the_state_open_nothing),
         TEST(a_relapse_says_which_condition_held_and_an_operator_s_trip_is_none),
         TEST(forgetting_alone_opens_nothing_and_the_next_outcome_does),
         TEST(calls_in_flight_are_judged_when_half_open_closes),

@@ -79,7 +79,7 @@ static void test_a_call_whose_counter_was_seen_late_is_counted_by_the_heartbeat_
     assert_int_equal(calls(), 2);
 }
 
-static void test_what_rests_is_read_no_more(void **state)
+static void test_a_resting_meter_is_not_read_again(void **state)
 {
     (void)state;
     uint32_t slots[RESTING], meters[RESTING];
@@ -272,7 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_call_is_counted_by_the_heartbeat_after_it),
         TEST(a_call_whose_counter_was_seen_late_is_counted_by_the_heartbeat_after_that),
-        TEST(what_rests_is_read_no_more),
+        TEST(a_resting_meter_is_not_read_again),
         TEST(a_call_that_begins_beside_one_that_hangs_stalls_too),
         TEST(a_round_begins_with_each_heartbeat),
         TEST(everything_is_read_where_everything_is_asked_for),

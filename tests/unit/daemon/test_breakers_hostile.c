@@ -56,7 +56,7 @@ static void give_all_to_one(struct client *client)
     }
 }
 
-static void test_of_the_meters_of_one_breaker_and_section_one_counts(void **state)
+static void test_one_meter_counts_for_a_breaker_in_a_section(void **state)
 {
     (void)state;
     start("open: {for: 30s}");
@@ -100,7 +100,7 @@ static void test_a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_b
     assert_true(host->breakers->drain->meters_read - before <= 3 * (HOSTILE * LANE_SECTIONS + 1));
 }
 
-static void test_who_die_together_cost_each_breaker_its_turns_once(void **state)
+static void test_processes_that_die_together_cost_each_breaker_its_turns_once(void **state)
 {
     (void)state;
     struct lane *lanes[HOSTILE];
@@ -136,7 +136,7 @@ static void fill_rings(struct client *client)
     client_mark_dirty(host, client);
 }
 
-static void test_what_lanes_tell_is_left_for_the_next_turn_when_it_was_much(void **state)
+static void test_many_events_are_left_for_the_next_turn(void **state)
 {
     (void)state;
     start("trip: {consecutive_failures: 0}");
@@ -207,7 +207,7 @@ static void flip_word(unsigned times)
     }
 }
 
-static void test_steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one(void **state)
+static void test_fast_steps_are_told_together_and_operators_steps_one_by_one(void **state)
 {
     (void)state;
     start("open: {for: 30s, jitter: 0%}, half_open: {successes: 1}");
@@ -347,7 +347,7 @@ static void test_the_tickets_of_calls_in_flight_stay_out_beside_forged_ones(void
     assert_int_equal(tickets_out(), 2);
 }
 
-static void test_who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_takes(void **state)
+static void test_a_caller_stopped_between_its_count_and_its_ticket_keeps_the_ticket(void **state)
 {
     (void)state;
     start("concurrency: {max: 4}");
@@ -369,12 +369,12 @@ static void test_who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_t
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(of_the_meters_of_one_breaker_and_section_one_counts),
+        TEST(one_meter_counts_for_a_breaker_in_a_section),
         TEST(the_next_meter_counts_once_the_first_one_went_to_another_breaker),
         TEST(a_death_costs_no_more_than_its_lane_s_meters_and_those_of_its_breakers),
-        TEST(who_die_together_cost_each_breaker_its_turns_once),
+        TEST(processes_that_die_together_cost_each_breaker_its_turns_once),
         TEST(no_word_of_a_client_s_is_taken_for_an_operator_s_opening),
-        TEST(steps_that_come_too_fast_are_told_together_and_an_operator_s_one_by_one),
+        TEST(fast_steps_are_told_together_and_operators_steps_one_by_one),
         TEST(steps_that_were_kept_back_are_told_a_second_later),
         TEST(an_operator_s_act_is_still_told_after_a_storm_of_steps),
         TEST(tickets_that_no_call_of_the_lane_accounts_for_are_free_at_the_next_heartbeat),
@@ -382,8 +382,8 @@ int main(void)
         TEST(a_meter_that_nobody_uses_yet_does_not_keep_forged_tickets_out),
         TEST(the_ticket_of_a_thread_s_first_call_stays_out),
         TEST(the_tickets_of_calls_in_flight_stay_out_beside_forged_ones),
-        TEST(who_is_stopped_between_its_count_and_its_ticket_keeps_what_it_takes),
-        TEST(what_lanes_tell_is_left_for_the_next_turn_when_it_was_much),
+        TEST(a_caller_stopped_between_its_count_and_its_ticket_keeps_the_ticket),
+        TEST(many_events_are_left_for_the_next_turn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

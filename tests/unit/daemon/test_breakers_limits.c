@@ -1,5 +1,5 @@
-/* What tripd does for limits and retries: words published and followed live, budgets fed, tickets of the dead freed,
- * the adaptive ones moved by what is measured. Settings are set by hand, not by a config's text. */
+/* tripd's work for limits and retries: words published and followed live, budgets fed, tickets of the dead freed,
+ * adaptive limits moved by measurements. Settings are set by hand, not by a config's text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -297,7 +297,7 @@ static void test_a_dead_holder_s_tickets_are_free_and_waiters_look_again(void **
     assert_int_equal(lines()->wakes, 1);
 }
 
-static void test_who_blocks_others_and_will_never_return_holds_no_ticket(void **state)
+static void test_a_doomed_process_that_blocks_others_holds_no_ticket(void **state)
 {
     struct ticket ticket;
     (void)state;
@@ -322,7 +322,7 @@ static void test_who_blocks_others_and_will_never_return_holds_no_ticket(void **
     assert_int_equal(taken(), 49);
 }
 
-static void test_who_died_before_waking_others_has_them_woken(void **state)
+static void test_waiters_of_a_process_that_died_before_its_wake_are_woken(void **state)
 {
     (void)state;
     start(everything);
@@ -332,7 +332,7 @@ static void test_who_died_before_waking_others_has_them_woken(void **state)
     assert_int_equal(lines()->wakes, 1);
 }
 
-static void test_a_worker_wakes_those_whom_the_one_before_left_asleep(void **state)
+static void test_a_worker_wakes_waiters_that_the_worker_before_left_asleep(void **state)
 {
     (void)state;
     start(everything);
@@ -349,7 +349,7 @@ static void test_nobody_is_woken_where_there_were_never_tickets(void **state)
     assert_int_equal(lines()->wakes, 0);
 }
 
-static void test_who_died_while_no_tripd_was_there_holds_nothing(void **state)
+static void test_a_process_that_died_while_tripd_was_away_holds_nothing(void **state)
 {
     (void)state;
     start(everything);
@@ -489,7 +489,7 @@ static void test_waiters_look_again_when_there_is_no_limit_any_more(void **state
     assert_int_equal(lines()->wakes, 1);
 }
 
-static void test_people_see_who_holds_most(void **state)
+static void test_people_see_the_lanes_that_hold_most_tickets(void **state)
 {
     (void)state;
     start(everything);
@@ -557,7 +557,7 @@ static void test_calls_fill_the_budget_and_retries_earn_nothing(void **state)
     assert_int_equal(milli_tokens(), 321000); /* what earned before does not earn again */
 }
 
-/* It is counted as cancelled, and as a retry: the calls beside it earn what they should. */
+/* The hedge counts as cancelled, and as a retry: the calls beside it earn what they should. */
 static void test_a_hedge_that_loses_takes_nothing_from_the_calls(void **state)
 {
     (void)state;
@@ -618,7 +618,7 @@ static void deposits_of_10_percent(struct breaker_settings *set)
     set->budget.ratio = 100;
 }
 
-/* The same as in test_simulation_limits.c: what was saved while there was much to do is gone once there is nothing. */
+/* As in test_simulation_limits.c: tokens saved while there was much to do are gone once there is nothing. */
 static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
 {
     static const uint64_t idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
@@ -642,7 +642,7 @@ static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
     start(none); /* for the teardown */
 }
 
-static void test_what_the_floor_brings_is_there_from_the_first_call_on(void **state)
+static void test_the_floor_s_tokens_are_there_from_the_first_call_on(void **state)
 {
     (void)state;
     start(none);
@@ -846,7 +846,7 @@ static void test_tickets_beyond_an_adaptive_limit_that_fell_are_published_at_onc
 
 static struct server server;
 
-/* What is in flight tripd sees as the interval ends. */
+/* tripd sees the calls in flight as the interval ends. */
 static uint32_t tickets_after(const struct served *served)
 {
     for (unsigned bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
@@ -926,7 +926,7 @@ static void test_the_throttle_sheds_while_calls_fail_and_recovers(void **state)
     assert_int_equal(policy()->admit_permille, 1000);
 }
 
-/* What is admitted of 100 calls a second, none of them shed, of which so many fail. */
+/* Returns how many of 100 calls a second are admitted, none of them shed, while this share of them fails. */
 static uint64_t admitted_by(uint64_t by, uint64_t failures)
 {
     k = by;
@@ -1062,7 +1062,7 @@ static void calls_end(uint32_t ok, uint64_t latency_ns)
     host_advance(host, 1000);
 }
 
-static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
+static void test_latencies_of_an_ended_process_are_known(void **state)
 {
     (void)state;
     start(none);
@@ -1073,7 +1073,7 @@ static void test_what_calls_of_a_process_that_ended_took_is_known(void **state)
     assert_int_equal(calls_that_took(100000000), 20);
 }
 
-static void test_what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known(void **state)
+static void test_latencies_of_a_process_that_lived_between_two_looks_are_known(void **state)
 {
     (void)state;
     struct client brief;
@@ -1109,11 +1109,11 @@ int main(void)
         TEST(another_limit_keeps_the_calls_of_a_sliding_window),
         TEST(whatever_is_on_has_its_words_also_after_a_kill),
         TEST(a_dead_holder_s_tickets_are_free_and_waiters_look_again),
-        TEST(who_blocks_others_and_will_never_return_holds_no_ticket),
-        TEST(who_died_before_waking_others_has_them_woken),
-        TEST(a_worker_wakes_those_whom_the_one_before_left_asleep),
+        TEST(a_doomed_process_that_blocks_others_holds_no_ticket),
+        TEST(waiters_of_a_process_that_died_before_its_wake_are_woken),
+        TEST(a_worker_wakes_waiters_that_the_worker_before_left_asleep),
         TEST(nobody_is_woken_where_there_were_never_tickets),
-        TEST(who_died_while_no_tripd_was_there_holds_nothing),
+        TEST(a_process_that_died_while_tripd_was_away_holds_nothing),
         TEST(a_lease_is_over_after_a_minute),
         TEST(tickets_beyond_a_limit_that_fell_are_published_until_they_are_back),
         TEST(made_up_holders_are_freed_with_a_store_a_word),
@@ -1121,14 +1121,14 @@ int main(void)
         TEST(a_breaker_with_a_ticket_out_is_not_hidden),
         TEST(waiters_look_again_when_the_limit_rises),
         TEST(waiters_look_again_when_there_is_no_limit_any_more),
-        TEST(people_see_who_holds_most),
+        TEST(people_see_the_lanes_that_hold_most_tickets),
         TEST(calls_fill_the_budget_and_retries_earn_nothing),
         TEST(a_hedge_that_loses_takes_nothing_from_the_calls),
         TEST(forged_retries_are_made_up_for),
         TEST(calls_earn_by_the_ratio),
         TEST(a_pace_that_hardly_moves_moves_no_cap),
         TEST(a_budget_goes_down_with_the_pace_of_calls),
-        TEST(what_the_floor_brings_is_there_from_the_first_call_on),
+        TEST(the_floor_s_tokens_are_there_from_the_first_call_on),
         TEST(a_full_budget_is_not_written),
         TEST(each_algorithm_takes_its_steps),
         TEST(a_reload_of_the_same_disturbs_no_algorithm),
@@ -1150,8 +1150,8 @@ int main(void)
         TEST(a_throttle_that_was_off_begins_by_admitting_all),
         TEST(a_hedge_waits_for_the_percentile_of_its_settings),
         TEST(no_second_attempts_are_no_hedge),
-        TEST(what_calls_of_a_process_that_ended_took_is_known),
-        TEST(what_calls_of_a_process_took_that_came_and_went_between_two_looks_is_known),
+        TEST(latencies_of_an_ended_process_are_known),
+        TEST(latencies_of_a_process_that_lived_between_two_looks_are_known),
         TEST(a_worker_after_this_one_counts_no_latency_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static uint64_t blocks_of(int fd)
     return (uint64_t)status.st_blocks * 512;
 }
 
-/* Of this process: shared memory is counted as what its files have. */
+/* Returns the anonymous memory of this process: shared memory is counted as its files' memory. */
 static uint64_t resident_anonymous(void)
 {
     uint64_t kib = 0, found;
@@ -94,7 +94,7 @@ static void test_few_breakers_take_no_memory_of_the_places_for_more(void **state
     host_stop(host);
 }
 
-static void test_the_bound_moves_and_those_that_are_there_stay(void **state)
+static void test_the_bound_moves_and_present_lanes_stay(void **state)
 {
     (void)state;
     struct host *const host = host_start("breakers: [{match: \"*\", trip: {consecutive_failures: 1}}]", 100);
@@ -202,7 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_65535_breakers_take_at_most_8_kib_each),
         cmocka_unit_test(test_few_breakers_take_no_memory_of_the_places_for_more),
-        cmocka_unit_test(test_the_bound_moves_and_those_that_are_there_stay),
+        cmocka_unit_test(test_the_bound_moves_and_present_lanes_stay),
         cmocka_unit_test(test_2047_lanes_hold_a_ticket_each_until_they_die),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

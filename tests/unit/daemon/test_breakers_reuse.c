@@ -57,7 +57,7 @@ static uint32_t reports(const char *name, const char *outcomes)
     return slot;
 }
 
-/* As libtrip says before it binds a handle. */
+/* Sets the lane's bit, as libtrip does before it binds a handle. */
 static void says_resolved(uint32_t slot)
 {
     *lane_resolved_at(client.writer.memory, slot) |= UINT64_C(1) << slot;
@@ -106,7 +106,7 @@ static void test_what_a_breaker_counted_goes_to_its_group_when_its_slot_is_given
     assert_int_equal(host_head(host, host_breaker(host, "x"))->totals.calls, 0);
 }
 
-static void test_what_is_not_hidden_keeps_its_slot(void **state)
+static void test_a_breaker_that_is_not_hidden_keeps_its_slot(void **state)
 {
     (void)state;
     start("open: {for: 1s}");
@@ -142,7 +142,7 @@ static void test_a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_on
     host_breaker(host, "first");
     host_breaker(host, "second");
     assert_int_equal(breakers_resolve(host->breakers, 1000, "uncounted", &slot), 0);
-    /* By a process without the role report: it counts nothing, and opens. */
+    /* A process without the role report opens it, and counts nothing. */
     *commons_word(host->commons, slot) = word_open(word_epoch(host_word(host, slot)) + 1, host_now_ms(host) + 1000);
     breakers_drain_all(host->breakers);
     assert_int_equal(resolve_as(1001, "fourth"), -ENOSPC);
@@ -332,7 +332,7 @@ static void test_a_full_table_without_room_is_looked_through_once_a_second(void 
     assert_int_equal(resolve("fourth"), 0);
 }
 
-static void test_what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys(void **state)
+static void test_a_stray_meter_s_calls_for_a_forgotten_breaker_count_for_none(void **state)
 {
     (void)state;
     start("open: {for: 1s}");
@@ -357,7 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_new_name_gets_the_slot_that_is_hidden_for_longest),
         TEST(what_a_breaker_counted_goes_to_its_group_when_its_slot_is_given_away),
-        TEST(what_is_not_hidden_keeps_its_slot),
+        TEST(a_breaker_that_is_not_hidden_keeps_its_slot),
         TEST(a_name_that_never_had_a_call_goes_first_hidden_or_not),
         TEST(a_name_of_root_s_or_one_that_has_opened_is_not_given_away_at_once),
         TEST(a_name_without_a_call_stays_while_it_protects_somebody),
@@ -372,7 +372,7 @@ int main(void)
         TEST(a_call_in_flight_or_a_ticket_out_keeps_the_slot),
         TEST(a_call_that_began_since_the_last_look_keeps_the_slot),
         TEST(a_full_table_without_room_is_looked_through_once_a_second),
-        TEST(what_a_stray_meter_counted_for_a_breaker_that_was_given_up_is_nobodys),
+        TEST(a_stray_meter_s_calls_for_a_forgotten_breaker_count_for_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

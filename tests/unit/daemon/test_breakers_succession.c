@@ -35,7 +35,7 @@ static void lose_commons(void)
     host_kill_both(host, NULL, 0);
 }
 
-/* By a client's streak, when it is `now_ms` and nobody mirrors it. */
+/* Opens the word by a client's streak, which nobody mirrors. */
 static uint64_t opened_by_client(uint64_t until_ms)
 {
     return word_open(word_epoch(host_word(host, slot)) + 1, until_ms);
@@ -115,7 +115,7 @@ static void test_an_opening_that_is_over_or_damaged_is_not_taken_over(void **sta
     assert_int_equal(host_state(host, slot), WORD_OPEN);
 }
 
-/* It opened, was mirrored, and its time passed; then a client's probe failed while no tripd was there. */
+/* The breaker opened, was mirrored, and its time passed; then a client's probe failed while tripd was away. */
 static void test_a_reopening_for_longer_is_taken_over_too(void **state)
 {
     (void)state;

@@ -41,7 +41,7 @@ static void a_stranger_has_sixteen_connections_and_room_again_after_an_end(void 
         callers_leave(caller[i]);
 }
 
-static void strangers_together_leave_room_for_who_may_report(void **state)
+static void strangers_together_leave_room_for_reporters(void **state)
 {
     (void)state;
     struct caller *strangers[128], *reporters[40], *more;
@@ -100,7 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_stranger_has_sixteen_connections_and_room_again_after_an_end),
-        TEST(strangers_together_leave_room_for_who_may_report),
+        TEST(strangers_together_leave_room_for_reporters),
         TEST(reporters_together_have_four_full_shares_beside_root),
         TEST(a_user_that_lost_its_role_has_too_many_until_some_end),
     };

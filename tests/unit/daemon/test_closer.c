@@ -64,7 +64,7 @@ static void descriptors_are_closed(void **state)
     assert_null(closer_stop(closer));
 }
 
-static void what_is_pending_at_the_stop_is_closed(void **state)
+static void descriptors_pending_at_the_stop_are_closed(void **state)
 {
     (void)state;
     struct closer *closer;
@@ -169,8 +169,8 @@ static void sockets_that_wait_unread_do_not_linger(void **state)
     close(listener);
 }
 
-/* As descriptors come that do not close, each holds a thread; the rest are closed as long as there is another one. */
-static void it_is_stuck_when_all_threads_are_held(void **state)
+/* Descriptors that do not close hold a thread each; the others are closed as long as there is a further thread. */
+static void the_closer_is_stuck_when_all_threads_are_held(void **state)
 {
     (void)state;
     struct closer *closer;
@@ -196,10 +196,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors_are_closed),
-        cmocka_unit_test(what_is_pending_at_the_stop_is_closed),
+        cmocka_unit_test(descriptors_pending_at_the_stop_are_closed),
         cmocka_unit_test(sockets_do_not_linger),
         cmocka_unit_test(sockets_that_wait_unread_do_not_linger),
-        cmocka_unit_test(it_is_stuck_when_all_threads_are_held),
+        cmocka_unit_test(the_closer_is_stuck_when_all_threads_are_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

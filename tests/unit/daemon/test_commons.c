@@ -59,7 +59,7 @@ static void test_its_plan_gives_its_size_and_where_each_section_is(void **state)
     close(fd);
 }
 
-static void test_it_cannot_shrink_or_grow(void **state)
+static void test_the_memfd_cannot_shrink_or_grow(void **state)
 {
     int fd;
     (void)state;
@@ -86,7 +86,7 @@ static void test_another_mapping_sees_the_words(void **state)
     close(fd);
 }
 
-static void test_the_id_is_not_taken_from_what_clients_can_write(void **state)
+static void test_the_id_is_not_read_from_memory_that_clients_write(void **state)
 {
     struct commons *one, *other;
     int fd;
@@ -127,7 +127,7 @@ static int forge(const char *name, off_t size, int seals)
     return fd;
 }
 
-static void test_what_is_not_whole_sealed_and_ours_is_refused(void **state)
+static void test_a_memfd_that_is_not_whole_sealed_and_ours_is_refused(void **state)
 {
     const struct {
         const char *name;
@@ -177,7 +177,7 @@ static uint64_t blocks_of(int fd)
     return (uint64_t)status.st_blocks * 512;
 }
 
-static void test_breakers_have_memory_once_it_is_reserved_and_their_tickets_apart(void **state)
+static void test_reserved_breakers_have_memory_and_their_tickets_separately(void **state)
 {
     struct commons *commons;
     int fd;
@@ -205,13 +205,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words_and_permits_of_each_breaker_are_places_of_their_own),
         cmocka_unit_test(test_its_plan_gives_its_size_and_where_each_section_is),
-        cmocka_unit_test(test_it_cannot_shrink_or_grow),
+        cmocka_unit_test(test_the_memfd_cannot_shrink_or_grow),
         cmocka_unit_test(test_another_mapping_sees_the_words),
-        cmocka_unit_test(test_the_id_is_not_taken_from_what_clients_can_write),
+        cmocka_unit_test(test_the_id_is_not_read_from_memory_that_clients_write),
         cmocka_unit_test(test_two_commons_have_two_ids),
-        cmocka_unit_test(test_what_is_not_whole_sealed_and_ours_is_refused),
+        cmocka_unit_test(test_a_memfd_that_is_not_whole_sealed_and_ours_is_refused),
         cmocka_unit_test(test_a_plain_file_is_refused),
-        cmocka_unit_test(test_breakers_have_memory_once_it_is_reserved_and_their_tickets_apart),
+        cmocka_unit_test(test_reserved_breakers_have_memory_and_their_tickets_separately),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

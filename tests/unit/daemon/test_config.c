@@ -40,7 +40,7 @@ static void refused(const char *text, const char *lines)
     free(problems);
 }
 
-/* One setting of one entry, in line 3. */
+/* Checks one setting of one entry, in line 3. */
 static void refused_setting(const char *section, const char *setting, const char *what)
 {
     char text[256], lines[512];
@@ -396,7 +396,7 @@ static void test_empty_files_and_empty_sections_mean_the_defaults(void **state)
 
 #define STRANGER 4000000
 
-static void test_roles_let_in_whom_they_list(void **state)
+static void test_roles_admit_the_users_they_list(void **state)
 {
     (void)state;
     struct config *config = accepted("access:\n"
@@ -611,7 +611,7 @@ static void test_a_key_may_stand_only_once(void **state)
             "t.yaml:3: limits stands here and in line 1; remove one of the two\n");
 }
 
-static void test_structure_is_refused_where_it_is_wrong(void **state)
+static void test_wrong_structure_is_refused_at_its_line(void **state)
 {
     (void)state;
     refused("- a\n", "t.yaml:1: the file is a list; write keys and values, as limits: ...\n");
@@ -871,7 +871,7 @@ static void test_without_rates_the_minimum_of_calls_may_be_out_of_reach(void **s
     config_free(accepted("breakers: [{match: a, window: {type: time, for: 1s, minimum_calls: 5000}}]\n"));
 }
 
-static void test_what_works_but_surprises_is_a_note(void **state)
+static void test_settings_that_work_but_surprise_are_noted(void **state)
 {
     (void)state;
     struct config *config = accepted("breakers:\n"
@@ -941,8 +941,8 @@ static void test_what_works_but_surprises_is_a_note(void **state)
     config_free(config);
 }
 
-/* What was not written surprises nobody, nor does a condition that was turned off. */
-static void test_what_goes_without_saying_is_no_note(void **state)
+/* A setting that was not written surprises nobody, nor does a condition that was turned off. */
+static void test_defaults_and_conditions_turned_off_are_no_note(void **state)
 {
     (void)state;
     static const char *const entries[] = {
@@ -985,7 +985,7 @@ static void test_all_problems_come_at_once(void **state)
             "write minimum_calls: 5 at most, or size: 10\n");
 }
 
-static void test_what_does_not_go_together_is_told_beside_what_is_not_understood(void **state)
+static void test_conflicting_settings_are_reported_beside_invalid_ones(void **state)
 {
     (void)state;
     refused("limits:\n"
@@ -1004,7 +1004,7 @@ static void test_what_does_not_go_together_is_told_beside_what_is_not_understood
             "sheddable_below is 30%; write normal_below: 30% at most, or sheddable_below: 40% or more\n");
 }
 
-static void test_what_is_not_understood_is_not_held_against_other_settings(void **state)
+static void test_an_invalid_value_is_not_checked_against_other_settings(void **state)
 {
     (void)state;
     static const char *const broken[] = {"open: {for: 10m, max: 1y}",
@@ -1050,7 +1050,7 @@ static void test_anchors_aliases_and_tags_are_refused(void **state)
                                               "if it begins with !\n");
 }
 
-static void test_what_is_not_yaml_is_refused_with_its_line(void **state)
+static void test_invalid_yaml_is_refused_with_its_line(void **state)
 {
     (void)state;
     refused("limits:\n\tmax_lanes: 5\n", "t.yaml:2: not YAML: while scanning for the next token: found character that "
@@ -1093,7 +1093,7 @@ static void test_only_the_first_50_problems_are_shown(void **state)
     free(problems);
 }
 
-static void test_what_a_terminal_would_obey_is_not_repeated(void **state)
+static void test_bytes_that_a_terminal_would_obey_are_not_repeated(void **state)
 {
     (void)state;
     refused("\"\\e[31m\\n\": 1\n",
@@ -1245,7 +1245,7 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
     config_free(config);
 }
 
-static void test_what_is_shown_reads_back_the_same(void **state)
+static void test_a_shown_config_reads_back_the_same(void **state)
 {
     (void)state;
     struct config *config = accepted(
@@ -1448,7 +1448,7 @@ int main(void)
         cmocka_unit_test(test_the_first_pattern_that_matches_wins),
         cmocka_unit_test(test_an_entry_for_all_names_replaces_the_defaults),
         cmocka_unit_test(test_empty_files_and_empty_sections_mean_the_defaults),
-        cmocka_unit_test(test_roles_let_in_whom_they_list),
+        cmocka_unit_test(test_roles_admit_the_users_they_list),
         cmocka_unit_test(test_by_default_anyone_observes_and_root_controls),
         cmocka_unit_test(test_the_user_tripd_runs_as_may_do_everything),
         cmocka_unit_test(test_users_and_groups_are_found_by_name),
@@ -1459,7 +1459,7 @@ int main(void)
         cmocka_unit_test(test_unknown_keys_are_refused_with_the_nearest),
         cmocka_unit_test(test_a_key_in_the_wrong_place_is_sent_to_the_right_one),
         cmocka_unit_test(test_a_key_may_stand_only_once),
-        cmocka_unit_test(test_structure_is_refused_where_it_is_wrong),
+        cmocka_unit_test(test_wrong_structure_is_refused_at_its_line),
         cmocka_unit_test(test_patterns_that_can_match_no_name_are_refused),
         cmocka_unit_test(test_entries_that_are_never_reached_are_refused),
         cmocka_unit_test(test_a_pattern_covers_what_it_matches_whole),
@@ -1471,23 +1471,23 @@ int main(void)
         cmocka_unit_test(test_a_word_may_make_keys_of_a_limit_void),
         cmocka_unit_test(test_by_default_a_user_has_a_quarter_of_a_mib_for_each_lane_there_may_be),
         cmocka_unit_test(test_without_rates_the_minimum_of_calls_may_be_out_of_reach),
-        cmocka_unit_test(test_what_works_but_surprises_is_a_note),
-        cmocka_unit_test(test_what_goes_without_saying_is_no_note),
+        cmocka_unit_test(test_settings_that_work_but_surprise_are_noted),
+        cmocka_unit_test(test_defaults_and_conditions_turned_off_are_no_note),
         cmocka_unit_test(test_all_problems_come_at_once),
-        cmocka_unit_test(test_what_does_not_go_together_is_told_beside_what_is_not_understood),
-        cmocka_unit_test(test_what_is_not_understood_is_not_held_against_other_settings),
+        cmocka_unit_test(test_conflicting_settings_are_reported_beside_invalid_ones),
+        cmocka_unit_test(test_an_invalid_value_is_not_checked_against_other_settings),
         cmocka_unit_test(test_anchors_aliases_and_tags_are_refused),
-        cmocka_unit_test(test_what_is_not_yaml_is_refused_with_its_line),
+        cmocka_unit_test(test_invalid_yaml_is_refused_with_its_line),
         cmocka_unit_test(test_deep_nesting_is_refused_early),
         cmocka_unit_test(test_only_the_first_50_problems_are_shown),
-        cmocka_unit_test(test_what_a_terminal_would_obey_is_not_repeated),
+        cmocka_unit_test(test_bytes_that_a_terminal_would_obey_are_not_repeated),
         cmocka_unit_test(test_a_file_is_named_in_its_problems),
         cmocka_unit_test(test_files_that_cannot_be_read_say_why),
         cmocka_unit_test(test_a_fifo_in_the_files_place_does_not_block),
         cmocka_unit_test(test_a_file_beyond_1_mib_is_refused),
         cmocka_unit_test(test_the_example_is_the_defaults_written_out),
         cmocka_unit_test(test_defaults_are_shown_as_a_config_file),
-        cmocka_unit_test(test_what_is_shown_reads_back_the_same),
+        cmocka_unit_test(test_a_shown_config_reads_back_the_same),
         cmocka_unit_test(test_the_visitor_gives_keys_with_units_and_right_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

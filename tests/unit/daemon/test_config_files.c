@@ -288,7 +288,7 @@ static void test_all_files_together_have_4096_entries_at_most(void **state)
         "patterns with * stand for many breakers\n");
 }
 
-static void test_show_says_which_file_gave_what(void **state)
+static void test_show_names_the_file_of_each_setting(void **state)
 {
     (void)state;
     make_folder("t.d");
@@ -325,7 +325,7 @@ static void test_show_says_which_file_gave_what(void **state)
     config_free(config);
 }
 
-static void test_what_show_says_with_origins_reads_back_the_same(void **state)
+static void test_a_config_shown_with_origins_reads_back_the_same(void **state)
 {
     (void)state;
     make_folder("t.d");
@@ -363,8 +363,8 @@ int main(void)
         TEST(test_64_drop_ins_are_read_and_65_refused),
         TEST(test_all_files_together_have_1_mib_at_most),
         TEST(test_all_files_together_have_4096_entries_at_most),
-        TEST(test_show_says_which_file_gave_what),
-        TEST(test_what_show_says_with_origins_reads_back_the_same),
+        TEST(test_show_names_the_file_of_each_setting),
+        TEST(test_a_config_shown_with_origins_reads_back_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -599,7 +599,7 @@ static void add_many(int count)
     }
 }
 
-static void test_what_was_hit_comes_in_pages_and_is_hit_once(void **state)
+static void test_a_pattern_s_breakers_come_in_pages_and_are_changed_once(void **state)
 {
     static const char *const methods[] = {"trip", "reset", "shadow"};
     static const json_int_t next[] = {50, 100, 0};
@@ -626,7 +626,7 @@ static void test_what_was_hit_comes_in_pages_and_is_hit_once(void **state)
     close(fd);
 }
 
-static void test_what_is_not_there_is_not_found(void **state)
+static void test_a_missing_name_is_not_found(void **state)
 {
     (void)state;
     add("db");
@@ -670,7 +670,7 @@ static void test_modes_by_name_and_by_pattern(void **state)
     close(fd);
 }
 
-static void test_what_the_engine_refuses_is_told(void **state)
+static void test_a_step_that_the_simulation_refuses_is_reported(void **state)
 {
     (void)state;
     add("db");
@@ -919,7 +919,7 @@ static void test_a_user_has_64_connections_at_most(void **state)
         close(fds[i]);
 }
 
-static void test_who_asks_and_does_not_read_is_hung_up_on(void **state)
+static void test_a_client_that_asks_and_does_not_read_is_hung_up_on(void **state)
 {
     (void)state;
     const int fd = call_connect();
@@ -996,7 +996,7 @@ static void test_each_user_has_one_request_a_turn_and_a_turn_drains_once(void **
     close(controller);
 }
 
-static void test_what_was_asked_before_the_hang_up_is_carried_out(void **state)
+static void test_requests_before_the_hang_up_are_carried_out(void **state)
 {
     (void)state;
     static const uint8_t reset[] = {0x93, 0x02, 0xa5, 'r', 'e', 's',  'e', 't', 0x81,
@@ -1016,7 +1016,7 @@ static void test_what_was_asked_before_the_hang_up_is_carried_out(void **state)
     close(other);
 }
 
-static void test_parameters_are_few_and_short_but_for_who_controls(void **state)
+static void test_parameters_are_few_and_short_without_the_role_control(void **state)
 {
     (void)state;
     static char text[5000];
@@ -1107,7 +1107,7 @@ static void test_an_observer_may_trace_and_has_four_traces_at_most(void **state)
     close(one_more);
 }
 
-/* Of all notifications before the answer to a `sync`: outcomes that came, and those that were lost. */
+/* Adds up, from all notifications before the answer to a `sync`, the outcomes that came and those that were lost. */
 static void sync_trace(int fd, uint64_t *came, uint64_t *lost)
 {
     struct rpc_message message;
@@ -1296,10 +1296,10 @@ int main(void)
         TEST(test_trip_and_reset_by_pattern_hit_what_matches),
         TEST(test_reset_tells_which_modes_go_on_to_decide),
         TEST(test_a_pattern_skips_what_cannot_be_tripped),
-        TEST(test_what_was_hit_comes_in_pages_and_is_hit_once),
-        TEST(test_what_is_not_there_is_not_found),
+        TEST(test_a_pattern_s_breakers_come_in_pages_and_are_changed_once),
+        TEST(test_a_missing_name_is_not_found),
         TEST(test_modes_by_name_and_by_pattern),
-        TEST(test_what_the_engine_refuses_is_told),
+        TEST(test_a_step_that_the_simulation_refuses_is_reported),
         TEST(test_list_comes_in_pages),
         TEST(test_show_tells_of_one_breaker),
         TEST(test_events_come_in_pages_and_by_name),
@@ -1310,10 +1310,10 @@ int main(void)
         TEST(test_a_reload_that_fails_tells_the_problems),
         TEST(test_the_test_clock_is_moved),
         TEST(test_a_user_has_64_connections_at_most),
-        TEST(test_who_asks_and_does_not_read_is_hung_up_on),
+        TEST(test_a_client_that_asks_and_does_not_read_is_hung_up_on),
         TEST(test_each_user_has_one_request_a_turn_and_a_turn_drains_once),
-        TEST(test_what_was_asked_before_the_hang_up_is_carried_out),
-        TEST(test_parameters_are_few_and_short_but_for_who_controls),
+        TEST(test_requests_before_the_hang_up_are_carried_out),
+        TEST(test_parameters_are_few_and_short_without_the_role_control),
         TEST(test_a_trace_is_sent_before_the_sync_that_ends_it_is_answered),
         TEST(test_an_observer_may_trace_and_has_four_traces_at_most),
         TEST(test_a_trace_that_is_not_read_loses_what_it_counts),

@@ -1,4 +1,4 @@
-/* Which comes due first. */
+/* Deadlines: which one comes due first. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include "core/deadlines.h"
 
-static void test_nobody_is_due_at_first(void **state)
+static void test_no_deadline_is_set_at_first(void **state)
 {
     (void)state;
     struct deadlines *deadlines;
@@ -68,7 +68,7 @@ static void test_many_changes_agree_with_a_search(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nobody_is_due_at_first),
+        cmocka_unit_test(test_no_deadline_is_set_at_first),
         cmocka_unit_test(test_the_earliest_comes_first_also_when_others_move),
         cmocka_unit_test(test_many_changes_agree_with_a_search),
     };

@@ -41,7 +41,7 @@ struct ringer {
     uint64_t seen __attribute__((aligned(64))); /* by the loop */
 } __attribute__((aligned(64)));
 
-/* What ringers and loop share: a mapping of its own, as the commons is. */
+/* Memory of ringers and loop: a mapping of its own, like the commons. */
 struct shared {
     uint32_t word;
     uint32_t elsewhere; /* where a thief moves the waiter */
@@ -362,9 +362,9 @@ static void *ring_once(void *argument)
     return NULL;
 }
 
-/* For 150 ms someone rings and there is nothing: at the most some 20 times the loop looks, rests included, though it is
- * rung a million times; once more and as often where he hardly came to ring. An event that is published meanwhile is
- * seen at the end of a rest. */
+/* For 150 ms an attacker rings while nothing is pending. It rings a million times; the loop looks some 20 times at
+ * most, rests included, or once more and as often as the attacker rang if it hardly came to ring. An event that is
+ * published meanwhile is seen at the end of a rest. */
 static void assert_attack_is_bounded(void **state, void *(*attack)(void *))
 {
     struct rig rig;
@@ -520,7 +520,7 @@ static void *wait_there(void *word)
     return NULL;
 }
 
-static void test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next(void **state)
+static void test_a_ring_wakes_64_waiters_at_most_and_the_next_ticket_wakes_the_others(void **state)
 {
     (void)state;
     static struct limit_lines lines;
@@ -604,7 +604,7 @@ static void test_pending_arms_a_timer_and_its_yes_is_never_empty(void **state)
 
 /* ------------------------------------------------------------------------------------------------- refusals */
 
-/* In a child whose kernel has no futex_waitv. Exit status: 0, or the step that failed. */
+/* Rings in a child whose kernel has no futex_waitv. Exit status: 0, or the step that failed. */
 static int ring_without_waitv(void)
 {
     struct rig rig;
@@ -656,7 +656,7 @@ int main(void)
         OVER_ALL(test_after_a_ring_that_was_not_heard_the_loop_looks_by_itself),
         OVER_ALL(test_a_heartbeat_that_arms_anew_wakes_the_loop_once),
         OVER_ALL(test_pending_arms_a_timer_and_its_yes_is_never_empty),
-        cmocka_unit_test(test_who_rings_wakes_64_at_most_and_who_gives_a_ticket_back_leaves_the_others_to_the_next),
+        cmocka_unit_test(test_a_ring_wakes_64_waiters_at_most_and_the_next_ticket_wakes_the_others),
         cmocka_unit_test(test_a_kernel_without_futex_waitv_rings_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

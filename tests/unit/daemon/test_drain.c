@@ -179,8 +179,8 @@ static void test_an_outage_that_is_over_when_the_worker_is_back_trips_nothing(vo
     assert_int_equal(window_failures(), 0);
 }
 
-/* What is left in the window begins with failures; when they came there were successes enough before them. */
-static void test_what_a_window_has_forgotten_meanwhile_still_spoke_for_the_calls_after_it(void **state)
+/* The rest of the window begins with failures; when they came, there were enough successes before them. */
+static void test_successes_forgotten_since_still_counted_beside_the_failures_of_their_time(void **state)
 {
     (void)state;
     start(ONE_SECOND);
@@ -558,7 +558,7 @@ static void test_a_latency_counter_that_wraps_counts_on(void **state)
     assert_int_equal(shown_latency(1000), UINT64_C(4294967298));
 }
 
-static void test_what_a_forgotten_breakers_calls_took_is_not_the_next_ones(void **state)
+static void test_latencies_of_a_forgotten_breaker_are_not_the_next_one_s(void **state)
 {
     (void)state;
     start(QUIET);
@@ -800,7 +800,7 @@ static void test_any_bytes_in_a_lane_harm_nobody_else(void **state)
     client_die(host, &client);
 }
 
-/* Who would be blamed, as often as a batch of a trace is full: in the middle of merging. */
+/* The lanes that would be blamed, noted in the middle of merging whenever a batch of a trace is full. */
 static uint32_t blamed[16];
 static unsigned blamed_count;
 
@@ -898,7 +898,7 @@ static void tell_some(unsigned round)
     writer_total(&line()->denied[denial_of(TRIP_DENY_SHED)], 3);
 }
 
-/* Whatever was drained before the kill, and by whomever: each call counts once. */
+/* Whatever was drained before the kill, and by whichever worker: each call counts once. */
 static void check_counts(unsigned round)
 {
     const struct core_head *const head = host_head(host, slot);
@@ -936,7 +936,7 @@ static void tell_what_trips(unsigned round)
     client_reports(host, &client, meter, slot, "SSSSSFFFFFSS");
 }
 
-/* One reset less in the first round: it was closed. */
+/* The first round has one reset less: the breaker was closed. */
 static void check_tripped(unsigned round)
 {
     const struct core_head *const head = host_head(host, slot);
@@ -1027,7 +1027,7 @@ int main(void)
         TEST(a_failure_that_is_never_told_is_counted_after_100_ms),
         TEST(an_outage_longer_than_the_window_trips_when_the_worker_is_back),
         TEST(an_outage_that_is_over_when_the_worker_is_back_trips_nothing),
-        TEST(what_a_window_has_forgotten_meanwhile_still_spoke_for_the_calls_after_it),
+        TEST(successes_forgotten_since_still_counted_beside_the_failures_of_their_time),
         TEST(events_that_found_no_room_are_counted),
         TEST(failures_that_found_no_room_are_no_streak_of_failures),
         TEST(a_verdict_over_probes_forgets_none_of_them),
@@ -1046,7 +1046,7 @@ int main(void)
         TEST(latencies_of_two_meters_of_a_process_are_summed),
         TEST(latencies_that_came_while_no_worker_was_there_are_in_no_group_twice),
         TEST(a_latency_counter_that_wraps_counts_on),
-        TEST(what_a_forgotten_breakers_calls_took_is_not_the_next_ones),
+        TEST(latencies_of_a_forgotten_breaker_are_not_the_next_one_s),
         TEST(a_room_that_is_not_in_use_is_not_read),
         TEST(a_room_that_two_meters_name_counts_for_both),
         TEST(latencies_beyond_a_users_memory_wait_for_room),

@@ -150,7 +150,7 @@ static void start_with(struct notify_fd *inherited, size_t inherited_count)
     fflush(NULL);
     keeper = fork();
     if (keeper == 0) {
-        /* What it logs is its own: only the exit status counts. */
+        /* its log is its own: only the exit status counts */
         const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
         dup2(null, STDERR_FILENO);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
@@ -164,7 +164,7 @@ static void start(void)
     start_with(NULL, 0);
 }
 
-/* Until *count is at least n; false after the deadline. */
+/* Waits until *count is at least n. False: not before the deadline. */
 static bool await(const int *count, int n)
 {
     for (int i = 0; i < DEADLINE / 1000; i++) {

@@ -137,7 +137,7 @@ static void test_a_lane_of_another_size_is_refused(void **state)
     lanes_free(lanes);
 }
 
-static void test_what_is_no_memfd_is_refused(void **state)
+static void test_a_descriptor_that_is_no_memfd_is_refused(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
@@ -270,7 +270,7 @@ static void test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused(void **
     lanes_free(lanes);
 }
 
-static void test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory(void **state)
+static void test_tripd_s_own_memory_for_a_lane_counts_for_its_user(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 2 * WRITER_MEMORY);
@@ -328,7 +328,7 @@ static void test_a_lane_whose_lock_is_free_is_abandoned(void **state)
     lanes_free(lanes);
 }
 
-/* As a process without /proc does it, which cannot open its lane a second time. */
+/* A process without /proc cannot open its lane a second time, and locks the description that it sends. */
 static void test_a_lane_may_be_locked_by_the_description_that_is_sent(void **state)
 {
     (void)state;
@@ -367,7 +367,7 @@ static uint64_t allocated(const struct lane_writer *writer)
     return (uint64_t)status.st_blocks * 512;
 }
 
-static void test_what_a_lane_says_is_in_use_is_bounded(void **state)
+static void test_counts_of_used_entries_that_a_lane_claims_are_bounded(void **state)
 {
     (void)state;
     struct lanes *lanes = new_lanes(4, 1 << 30);
@@ -477,7 +477,7 @@ static uint32_t *rooms_of(struct lane_header *header)
     return &header->rooms_used;
 }
 
-static void test_what_a_lane_takes_later_counts_for_its_user_too(void **state)
+static void test_memory_that_a_lane_takes_later_counts_for_its_user_too(void **state)
 {
     (void)state;
     assert_counts_later(lane_meter_offset(0), meters_of);
@@ -496,23 +496,23 @@ int main(void)
         cmocka_unit_test(test_each_wrong_field_of_the_header_is_refused),
         cmocka_unit_test(test_a_lane_that_could_shrink_or_grow_is_refused),
         cmocka_unit_test(test_a_lane_of_another_size_is_refused),
-        cmocka_unit_test(test_what_is_no_memfd_is_refused),
+        cmocka_unit_test(test_a_descriptor_that_is_no_memfd_is_refused),
         cmocka_unit_test(test_a_lane_that_is_read_only_is_refused),
         cmocka_unit_test(test_a_user_has_no_more_lanes_than_its_memory),
         cmocka_unit_test(test_no_more_lanes_than_there_are_numbers),
         cmocka_unit_test(test_an_attached_lane_is_not_attached_twice),
         cmocka_unit_test(test_the_id_of_another_user_s_lane_is_no_conflict),
         cmocka_unit_test(test_a_lane_that_is_not_the_one_it_was_told_to_be_is_refused),
-        cmocka_unit_test(test_what_tripd_keeps_of_a_lane_comes_out_of_its_user_s_memory),
+        cmocka_unit_test(test_tripd_s_own_memory_for_a_lane_counts_for_its_user),
         cmocka_unit_test(test_an_inherited_lane_keeps_its_number_and_waits_for_its_client),
         cmocka_unit_test(test_a_lane_whose_lock_is_free_is_abandoned),
         cmocka_unit_test(test_a_lane_may_be_locked_by_the_description_that_is_sent),
         cmocka_unit_test(test_a_program_s_name_is_fit_for_a_terminal),
-        cmocka_unit_test(test_what_a_lane_says_is_in_use_is_bounded),
+        cmocka_unit_test(test_counts_of_used_entries_that_a_lane_claims_are_bounded),
         cmocka_unit_test(test_a_hole_that_a_lane_marks_as_in_use_is_not_looked_at),
         cmocka_unit_test(test_a_table_of_calls_that_is_a_hole_is_not_looked_at),
         cmocka_unit_test(test_a_lane_whose_header_or_bits_are_a_hole_is_refused),
-        cmocka_unit_test(test_what_a_lane_takes_later_counts_for_its_user_too),
+        cmocka_unit_test(test_memory_that_a_lane_takes_later_counts_for_its_user_too),
         cmocka_unit_test(test_rooms_that_a_lane_takes_later_count_for_its_user_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,7 +70,7 @@ static void test_a_dead_ones_socket_is_replaced(void **state)
     close(fd);
 }
 
-static void test_what_is_no_socket_is_left_alone(void **state)
+static void test_a_path_that_is_no_socket_is_left_alone(void **state)
 {
     (void)state;
     int fd = 77;
@@ -117,7 +117,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_anyone_who_reaches_the_folder_may_connect, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_dead_ones_socket_is_replaced, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_socket_is_left_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_path_that_is_no_socket_is_left_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_an_inherited_socket_is_used_only_at_its_own_path, set_up, tear_down),
         cmocka_unit_test(test_a_path_that_does_not_fit_is_refused),
     };

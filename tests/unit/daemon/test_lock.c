@@ -1,4 +1,4 @@
-/* One tripd an instance. */
+/* One tripd for each instance. */
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ static void test_the_lock_file_names_its_holder(void **state)
     close(fd);
 }
 
-static void test_nobody_else_may_open_it_and_so_hold_it(void **state)
+static void test_no_other_user_may_open_the_lock_file_and_so_hold_it(void **state)
 {
     (void)state;
     struct stat status;
@@ -75,7 +75,7 @@ static void test_a_shorter_pid_leaves_nothing_of_a_longer_one(void **state)
     close(fd);
 }
 
-static void test_a_second_one_is_told_who_holds_it(void **state)
+static void test_a_second_tripd_is_told_who_holds_the_lock(void **state)
 {
     (void)state;
     int fd, second = 77;
@@ -149,9 +149,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_lock_file_names_its_holder, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_nobody_else_may_open_it_and_so_hold_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_other_user_may_open_the_lock_file_and_so_hold_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_shorter_pid_leaves_nothing_of_a_longer_one, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_second_one_is_told_who_holds_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_second_tripd_is_told_who_holds_the_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_lock_is_held_until_the_last_heir_of_its_description_is_gone, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_killed_holders_heir_is_waited_for, set_up, tear_down),

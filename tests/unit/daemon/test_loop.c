@@ -404,8 +404,8 @@ static void test_five_descriptors_close_the_connection(void **state)
     rig_close(&rig);
 }
 
-/* What it was answered before it can read, and no error instead. */
-static void test_descriptors_of_who_may_send_none_are_not_received_and_it_is_hung_up_on(void **state)
+/* The peer reads its answers before it reads the end, and no error instead. */
+static void test_a_peer_that_may_send_no_descriptors_and_does_is_hung_up_on(void **state)
 {
     struct rig rig;
     char answer[8];
@@ -437,7 +437,7 @@ static void test_descriptors_of_who_may_send_none_are_not_received_and_it_is_hun
     rig_close(&rig);
 }
 
-static void test_who_may_send_no_descriptors_hangs_up_as_others_do(void **state)
+static void test_a_peer_that_may_send_no_descriptors_hangs_up_as_others_do(void **state)
 {
     struct rig rig;
     rig_open(&rig, state);
@@ -950,8 +950,8 @@ static void test_signals_are_reported_each(void **state)
 
 /* ------------------------------------------------------------------------------------------------- scarcity */
 
-/* In a child with a small table: two callers wait while it is full, and are accepted when there is room again. Reports
- * by exit status: 0, or the number of the step that failed. */
+/* In a child with a small table: two callers wait while it is full, and are accepted when there is room again. The exit
+ * status is 0, or the number of the step that failed. */
 static int exhausted(enum loop_backend backend)
 {
     struct rig rig;
@@ -1108,8 +1108,8 @@ int main(void)
         OVER_BOTH(test_descriptors_that_nobody_takes_are_closed),
         OVER_BOTH(test_descriptors_that_come_after_the_close_are_closed),
         OVER_BOTH(test_five_descriptors_close_the_connection),
-        OVER_BOTH(test_descriptors_of_who_may_send_none_are_not_received_and_it_is_hung_up_on),
-        OVER_BOTH(test_who_may_send_no_descriptors_hangs_up_as_others_do),
+        OVER_BOTH(test_a_peer_that_may_send_no_descriptors_and_does_is_hung_up_on),
+        OVER_BOTH(test_a_peer_that_may_send_no_descriptors_hangs_up_as_others_do),
         OVER_BOTH(test_64_KiB_arrive_whole_and_a_byte_more_closes),
         OVER_BOTH(test_an_empty_packet_is_not_the_end),
         OVER_BOTH(test_an_empty_packet_before_others_and_the_end_hides_none),

@@ -1,4 +1,4 @@
-/* One order out of several sources: what a source told stays in its order, others' calls fall among them in
+/* One order out of several sources: a source's calls stay in their order, and others' calls fall among them in
  * proportion. Expected orders are literal: S a success, F a failure, s and f slow ones. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +115,7 @@ static void test_a_source_s_own_order_is_exact(void **state)
     assert_int_equal(inputs[a].source.counted.slow, 2);
 }
 
-static void test_what_was_counted_is_not_counted_again(void **state)
+static void test_counted_calls_are_not_counted_again(void **state)
 {
     (void)state;
     begin();
@@ -255,7 +255,7 @@ static void test_counts_are_exact_however_times_divide(void **state)
 
 /* ----------------------------------------------------------------------------------------------------------- bounds */
 
-/* What is left of rates when their gaps are over is rounding, here below 0; over a long time it adds up. */
+/* When the gaps are over, rounding leaves a rest of their rates, here below 0; over a long time it adds up. */
 static void test_rounding_never_makes_calls_out_of_a_long_idle_time(void **state)
 {
     (void)state;
@@ -299,7 +299,7 @@ static void test_absurd_gaps_before_each_of_many_events_cost_little_more_than_th
     assert_int_equal(emitted[CALL_FAILED], 2048000000);
 }
 
-static void test_what_the_window_remembers_of_a_large_mix_is_mixed(void **state)
+static void test_the_remembered_end_of_a_large_gap_is_mixed(void **state)
 {
     (void)state;
     begin();
@@ -335,7 +335,7 @@ static void test_calls_far_apart_are_given_in_parts(void **state)
     assert_int_equal(emitted[CALL_OK], 128);
 }
 
-static void test_whoever_wants_no_more_gets_no_more_and_all_is_counted(void **state)
+static void test_a_merge_stops_when_no_more_is_wanted_and_counts_everything(void **state)
 {
     (void)state;
     begin();
@@ -446,7 +446,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_source_s_own_order_is_exact),
-        cmocka_unit_test(test_what_was_counted_is_not_counted_again),
+        cmocka_unit_test(test_counted_calls_are_not_counted_again),
         cmocka_unit_test(test_without_the_rest_counting_ends_at_the_last_event),
         cmocka_unit_test(test_an_event_of_another_epoch_is_passed_over),
         cmocka_unit_test(test_a_neutral_event_is_no_call),
@@ -461,10 +461,10 @@ int main(void)
         cmocka_unit_test(test_rounding_never_makes_calls_out_of_a_long_idle_time),
         cmocka_unit_test(test_absurd_counts_cost_no_more_than_the_window_remembers),
         cmocka_unit_test(test_absurd_gaps_before_each_of_many_events_cost_little_more_than_the_events),
-        cmocka_unit_test(test_what_the_window_remembers_of_a_large_mix_is_mixed),
+        cmocka_unit_test(test_the_remembered_end_of_a_large_gap_is_mixed),
         cmocka_unit_test(test_a_gap_that_the_window_remembers_is_given_whole),
         cmocka_unit_test(test_calls_far_apart_are_given_in_parts),
-        cmocka_unit_test(test_whoever_wants_no_more_gets_no_more_and_all_is_counted),
+        cmocka_unit_test(test_a_merge_stops_when_no_more_is_wanted_and_counts_everything),
         cmocka_unit_test(test_failures_in_a_row_are_given_together),
         cmocka_unit_test(test_failures_that_each_want_a_step_are_given_one_by_one),
         cmocka_unit_test(test_a_row_is_no_longer_than_its_calls_may_be_apart),

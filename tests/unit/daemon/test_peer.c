@@ -1,4 +1,4 @@
-/* Who is at the other end: the kernel's word against the peer's. */
+/* The peer of a connection: the kernel's word against the peer's. */
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -58,7 +58,7 @@ static void test_user_pid_and_groups_are_the_kernels(void **state)
     close(pair[1]);
 }
 
-static void test_what_is_no_socket_has_no_peer(void **state)
+static void test_a_descriptor_that_is_no_socket_has_no_peer(void **state)
 {
     (void)state;
     struct peer peer = {.pid = 77};
@@ -123,7 +123,7 @@ static bool ended(int pidfd)
     return poll(&poll_fd, 1, 0) == 1;
 }
 
-static void test_who_writes_a_core_dump_is_told_from_who_runs_and_who_is_gone(void **state)
+static void test_a_process_that_dumps_core_differs_from_a_running_and_a_dead_one(void **state)
 {
     (void)state;
     char folder[] = "/tmp/trip-dump-XXXXXX", command[64];
@@ -152,10 +152,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_user_pid_and_groups_are_the_kernels),
-        cmocka_unit_test(test_what_is_no_socket_has_no_peer),
+        cmocka_unit_test(test_a_descriptor_that_is_no_socket_has_no_peer),
         cmocka_unit_test(test_the_peers_pidfd_tells_its_death),
         cmocka_unit_test(test_a_sent_pidfd_must_be_the_peers_own),
-        cmocka_unit_test(test_who_writes_a_core_dump_is_told_from_who_runs_and_who_is_gone),
+        cmocka_unit_test(test_a_process_that_dumps_core_differs_from_a_running_and_a_dead_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -256,7 +256,7 @@ static void test_the_strongest_mode_is_shown_with_its_owner_and_reason(void **st
     assert_json(show_key(&forged, "retry_after_ms"), "0");
 }
 
-static void test_who_opened_it_is_shown_with_the_reason_given(void **state)
+static void test_the_operator_who_opened_is_shown_with_the_reason(void **state)
 {
     (void)state;
     struct forged forged;
@@ -317,7 +317,7 @@ static void test_latencies_beyond_the_last_bucket_are_null(void **state)
                 "{\"calls\":100,\"p50_ms\":0.067584,\"p95_ms\":0.067584,\"p99_ms\":null}");
 }
 
-static void test_what_is_shown_is_within_five_percent_of_what_calls_took(void **state)
+static void test_shown_latencies_are_within_five_percent(void **state)
 {
     (void)state;
     struct forged forged;
@@ -554,7 +554,7 @@ static void test_a_full_page_of_the_longest_lines_fits_a_packet(void **state)
     json_decref(result);
 }
 
-static void test_what_is_wrong_with_a_config_has_file_line_and_message(void **state)
+static void test_a_config_s_problems_have_file_line_and_message(void **state)
 {
     (void)state;
     static const char fine[] = "limits: {max_lanes: 8}\n",
@@ -586,12 +586,12 @@ int main(void)
         cmocka_unit_test(test_rates_are_null_until_they_count),
         cmocka_unit_test(test_retry_after_by_state),
         cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),
-        cmocka_unit_test(test_who_opened_it_is_shown_with_the_reason_given),
+        cmocka_unit_test(test_the_operator_who_opened_is_shown_with_the_reason),
         cmocka_unit_test(test_a_ramp_shows_what_it_admits_and_when_it_ends),
         cmocka_unit_test(test_the_time_spent_open_grows_while_it_is_open),
         cmocka_unit_test(test_forced_open_without_an_end_has_no_retry_after),
         cmocka_unit_test(test_latencies_beyond_the_last_bucket_are_null),
-        cmocka_unit_test(test_what_is_shown_is_within_five_percent_of_what_calls_took),
+        cmocka_unit_test(test_shown_latencies_are_within_five_percent),
         cmocka_unit_test(test_texts_of_clients_are_cleaned),
         cmocka_unit_test(test_text_without_an_end_is_cut_at_its_place),
         cmocka_unit_test(test_values_outside_their_lists_are_invalid),
@@ -601,7 +601,7 @@ int main(void)
         cmocka_unit_test(test_the_daemons_state_is_told_by_heartbeat_boot_and_stop),
         cmocka_unit_test(test_status_counts_breakers_by_state),
         cmocka_unit_test(test_a_full_page_of_the_longest_lines_fits_a_packet),
-        cmocka_unit_test(test_what_is_wrong_with_a_config_has_file_line_and_message),
+        cmocka_unit_test(test_a_config_s_problems_have_file_line_and_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

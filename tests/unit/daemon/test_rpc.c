@@ -114,7 +114,7 @@ static void test_each_head_is_measured(void **state)
     refused(BYTES(0xc1), cut_short);
 }
 
-static void test_what_is_no_call_is_refused(void **state)
+static void test_packets_that_are_no_call_are_refused(void **state)
 {
     (void)state;
     static const char no_rpc[] = "not a MessagePack-RPC message: [0, id, method, params], [1, id, error, result] or "
@@ -223,7 +223,7 @@ static void test_a_notification_has_no_id(void **state)
     rpc_message_clear(&message);
 }
 
-static void test_what_outgrows_a_packet_is_not_written(void **state)
+static void test_a_message_larger_than_a_packet_is_not_written(void **state)
 {
     (void)state;
     uint8_t packet[RPC_PACKET_MAX];
@@ -248,13 +248,13 @@ int main(void)
         cmocka_unit_test(test_values_are_bounded),
         cmocka_unit_test(test_a_message_fills_its_packet),
         cmocka_unit_test(test_each_head_is_measured),
-        cmocka_unit_test(test_what_is_no_call_is_refused),
+        cmocka_unit_test(test_packets_that_are_no_call_are_refused),
         cmocka_unit_test(test_values_that_json_cannot_hold_are_refused),
         cmocka_unit_test(test_a_request_comes_in_as_it_went_out),
         cmocka_unit_test(test_an_empty_string_is_a_string),
         cmocka_unit_test(test_a_response_comes_in_as_it_went_out),
         cmocka_unit_test(test_a_notification_has_no_id),
-        cmocka_unit_test(test_what_outgrows_a_packet_is_not_written),
+        cmocka_unit_test(test_a_message_larger_than_a_packet_is_not_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

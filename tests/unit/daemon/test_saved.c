@@ -218,7 +218,7 @@ static void test_names_that_never_had_a_call_do_not_come_back(void **state)
     assert_int_equal(segment_find(host->segment, "never-called", &slot), -ENOENT);
 }
 
-static void test_names_count_for_who_made_them_after_a_reboot(void **state)
+static void test_names_count_for_the_users_who_made_them_after_a_reboot(void **state)
 {
     uint32_t slot;
     (void)state;
@@ -291,7 +291,7 @@ static void test_a_mode_by_pattern_that_was_taken_from_a_breaker_stays_taken(voi
     assert_int_equal(mode_of("pay/other"), TRIP_MODE_FORCED_OPEN);
 }
 
-static void test_of_two_patterns_the_later_one_still_wins_after_the_reboot(void **state)
+static void test_the_later_of_two_patterns_still_wins_after_the_reboot(void **state)
 {
     (void)state;
     assert_int_equal(breakers_mode_pattern(host->breakers, "old/*", TRIP_MODE_SHADOW, 1000, &by_operator), 0);
@@ -349,7 +349,7 @@ static void refused(const uint8_t *data, size_t size, const char *expected)
     assert_string_equal(why, expected);
 }
 
-static void test_what_is_no_snapshot_is_refused_whole(void **state)
+static void test_a_damaged_snapshot_is_refused_whole(void **state)
 {
     uint8_t data[1024];
     (void)state;
@@ -388,20 +388,19 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies_and_fewer_denials, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_names_that_never_had_a_call_do_not_come_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_names_count_for_who_made_them_after_a_reboot, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names_count_for_the_users_who_made_them_after_a_reboot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_modes_come_back_with_owner_reason_and_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_that_ran_out_meanwhile_does_not_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_binds_breakers_that_come_after_the_reboot, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_mode_by_pattern_that_was_taken_from_a_breaker_stays_taken, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_of_two_patterns_the_later_one_still_wins_after_the_reboot, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_the_later_of_two_patterns_still_wins_after_the_reboot, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_reason_that_was_cut_within_a_character_keeps_the_rest, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_writing_leaves_nothing_unfinished_behind, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_snapshot_is_no_error_but_said, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_snapshot_is_refused_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_damaged_snapshot_is_refused_whole, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

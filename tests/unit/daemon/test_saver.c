@@ -61,7 +61,7 @@ static struct saved loaded(void)
     return saved;
 }
 
-static void test_what_changed_just_before_a_workers_death_the_next_one_writes(void **state)
+static void test_the_next_worker_saves_a_change_just_before_the_last_one_died(void **state)
 {
     (void)state;
     const uint32_t slot = host_breaker(host, "db");
@@ -107,7 +107,7 @@ static void test_while_nothing_changes_nothing_is_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_what_changed_just_before_a_workers_death_the_next_one_writes, set_up,
+        cmocka_unit_test_setup_teardown(test_the_next_worker_saves_a_change_just_before_the_last_one_died, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_while_nothing_changes_nothing_is_written, set_up, tear_down),
     };

@@ -107,7 +107,7 @@ static uint64_t memory_of(const struct segment *segment)
     return (uint64_t)status.st_blocks * 512;
 }
 
-static void test_it_has_places_for_all_and_memory_for_those_that_are_used(void **state)
+static void test_the_commons_has_places_for_all_breakers_and_memory_for_used_ones(void **state)
 {
     struct segment *segment = segment_dir_create(*state, 65535, 4095);
     const uint64_t least = memory_of(segment);
@@ -123,7 +123,7 @@ static void test_it_has_places_for_all_and_memory_for_those_that_are_used(void *
     segment_unmap(segment);
 }
 
-static void test_what_clients_are_sent_cannot_be_mapped_for_writing(void **state)
+static void test_the_descriptor_that_clients_get_cannot_be_mapped_for_writing(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
     assert_int_equal(fcntl(segment->read_only_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -152,7 +152,7 @@ static void test_a_new_segment_touches_its_header_alone(void **state)
     segment_unmap(segment);
 }
 
-static void test_an_old_segment_is_replaced_and_lives_on_for_who_maps_it(void **state)
+static void test_an_old_segment_is_replaced_and_lives_on_while_it_is_mapped(void **state)
 {
     struct segment_dir *dir = *state;
     struct segment *old = segment_dir_create(dir, BREAKERS, LANES);
@@ -189,7 +189,7 @@ static void test_nothing_is_left_of_a_creation_that_died_half_way(void **state)
     segment_unmap(segment);
 }
 
-/* In a mount namespace of its own: 0 as it should be, 1 not, 77 where that is not allowed. */
+/* Runs in a mount namespace of its own. 0: as it should be; 1: not; 77: a namespace is not allowed. */
 static int create_in_a_full_tmpfs(struct segment_dir *dir)
 {
     const struct segment_options options = segment_dir_options(dir, BREAKERS, LANES);
@@ -232,7 +232,7 @@ static void test_where_no_segment_is_none_is_found(void **state)
     assert_null(segment);
 }
 
-static void test_adoption_finds_what_the_dead_left(void **state)
+static void test_adoption_reclaims_what_dead_processes_held(void **state)
 {
     struct segment_dir *dir = *state;
     struct segment *segment = segment_dir_create(dir, BREAKERS, LANES);
@@ -424,7 +424,7 @@ static void test_another_users_segment_is_never_touched(void **state)
     assert_true(before.st_ino == after.st_ino && before.st_size == after.st_size);
 }
 
-static void test_what_is_no_file_is_never_touched(void **state)
+static void test_a_path_that_is_no_file_is_never_touched(void **state)
 {
     struct segment_dir *dir = *state;
     const struct segment_options options = segment_dir_options(dir, BREAKERS, LANES);
@@ -490,18 +490,19 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_new_segment_says_what_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_sections_begin_on_pages_and_do_not_overlap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_file_is_readable_by_all_and_writable_by_its_owner, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_it_has_places_for_all_and_memory_for_those_that_are_used, set_up,
+        cmocka_unit_test_setup_teardown(test_the_commons_has_places_for_all_breakers_and_memory_for_used_ones, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_what_clients_are_sent_cannot_be_mapped_for_writing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_descriptor_that_clients_get_cannot_be_mapped_for_writing, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_a_new_segment_touches_its_header_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_old_segment_is_replaced_and_lives_on_for_who_maps_it, set_up,
+        cmocka_unit_test_setup_teardown(test_an_old_segment_is_replaced_and_lives_on_while_it_is_mapped, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_name_is_noticed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_left_of_a_creation_that_died_half_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_full_tmpfs_is_an_error_at_creation_and_leaves_nothing, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_where_no_segment_is_none_is_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_adoption_finds_what_the_dead_left, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_adoption_reclaims_what_dead_processes_held, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_clock_is_the_one_that_the_segment_was_made_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_test_clock_goes_on_where_it_stood, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_other_kind_of_clock_is_incompatible, set_up, tear_down),
@@ -510,7 +511,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_each_forged_section_is_incompatible, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_file_of_another_size_is_incompatible, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_another_users_segment_is_never_touched, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_file_is_never_touched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_path_that_is_no_file_is_never_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_clean_stop_is_another_value_than_a_stall, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_start_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_clients_stay_with_their_commons_and_go_with_it, set_up, tear_down),

@@ -20,7 +20,7 @@
 #define USER     1000
 #define LANE_ID  0x1122334455667788
 
-/* As much of a lane as a transaction touches. */
+/* The part of a lane that a transaction touches. */
 struct lane_memory {
     uint64_t reported[BREAKERS][METERS];
     struct meter_marks marks[BREAKERS][METERS];
@@ -88,7 +88,7 @@ static bool mark_meter(struct segment *segment, uint64_t lane_id, uint32_t meter
             .kind = JOURNAL_METER, .lane_id = lane_id, .lane = 1, .place = meter, .uid = USER, .marks = *marks});
 }
 
-/* One transaction: what the meters of a breaker report beyond their marks. */
+/* Makes one transaction of what a breaker's meters report beyond their marks. */
 static void drain(struct segment *segment, struct lane_memory *lane, uint32_t slot)
 {
     struct core_state *core = segment_begin(segment, slot);
@@ -138,7 +138,7 @@ static void store_pending(struct fixture *fixture)
 
 /* -------------------------------------------------------------------------------------------- what is compared */
 
-/* What a kill would leave now: as much of the sections as a transaction of 3 marks, and 6 of them pending, can touch.
+/* What a kill would leave now: the part of the sections that a transaction of 3 marks, with 6 pending ones, can touch.
  */
 struct remains {
     struct core_slot cores[BREAKERS];

@@ -1,4 +1,4 @@
-/* What the segment keeps for people: transitions, attached processes, modes by pattern. */
+/* The segment's entries for people: transitions, attached processes, modes by pattern. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,29 +9,15 @@
 
 #include "../../support/segment_dir.h"
 
-struct fixture {
-    struct segment_dir dir;
-    struct segment *segment;
-};
-
 static int set_up(void **state)
 {
-    static struct fixture fixture;
-    segment_dir_make(&fixture.dir);
-    fixture.segment = segment_dir_create(&fixture.dir, 8, 4);
+    static struct segment_fixture fixture;
+    segment_fixture_make(&fixture, 8);
     *state = &fixture;
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    segment_unmap(fixture->segment);
-    segment_dir_remove(&fixture->dir);
-    return 0;
-}
-
-static void adopt_again(struct fixture *fixture)
+static void adopt_again(struct segment_fixture *fixture)
 {
     const struct segment_options options = segment_dir_options(&fixture->dir, 8, 4);
     struct clock clock;
@@ -44,7 +30,7 @@ static void adopt_again(struct fixture *fixture)
 
 static void test_a_transition_tells_time_name_and_place(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     struct transition what = {
         .from = TRIP_STATE_CLOSED, .to = TRIP_STATE_OPEN, .reason = TRIP_REASON_OPERATOR, .by = BY_OPERATOR, .uid = 3};
     assert_int_equal(segment_take(segment, "db", 0, &what.breaker), 0);
@@ -63,7 +49,7 @@ static void test_a_transition_tells_time_name_and_place(void **state)
 
 static void test_the_ring_holds_the_last_4096(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     struct transition what = {0};
     assert_int_equal(segment_take(segment, "db", 0, &what.breaker), 0);
     for (uint64_t i = 0; i < 5000; i++)
@@ -82,9 +68,9 @@ static void take_steps(struct segment *segment, unsigned count)
         segment_transition(segment, &step, 0);
 }
 
-static void test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step(void **state)
+static void test_acts_are_pushed_out_by_1024_further_acts_and_no_step(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     struct transition what = {.by = BY_OPERATOR, .note = "first"}, event;
     assert_int_equal(segment_take(segment, "db", 0, &what.breaker), 0);
     segment_transition(segment, &what, 0);
@@ -107,7 +93,7 @@ static void test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_a
 
 static void test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     struct transition what = {.by = BY_OPERATOR}, event;
     assert_int_equal(segment_take(fixture->segment, "db", 0, &what.breaker), 0);
     take_steps(fixture->segment, 1);
@@ -129,7 +115,7 @@ static void test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once(void **st
 
 static void test_a_transition_that_a_kill_left_uncounted_is_counted(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     struct transition what = {0};
     assert_int_equal(segment_take(fixture->segment, "db", 0, &what.breaker), 0);
     segment_transition(fixture->segment, &what, 10);
@@ -143,7 +129,7 @@ static void test_a_transition_that_a_kill_left_uncounted_is_counted(void **state
 
 static void test_a_transition_that_a_kill_left_half_written_is_overwritten(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     struct transition what = {0};
     assert_int_equal(segment_take(fixture->segment, "db", 0, &what.breaker), 0);
     segment_transition(fixture->segment, &what, 10);
@@ -159,7 +145,7 @@ static void test_a_transition_that_a_kill_left_half_written_is_overwritten(void 
 
 static void test_a_client_stands_at_its_lanes_place_until_it_goes(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const struct client_slot client = {.lane_id = 77, .pid = 12, .uid = 34, .meters = 5, .program = "server"};
     segment_client_set(segment, 4, &client);
     assert_memory_equal(&segment->clients[4], &client, sizeof(client));
@@ -186,7 +172,7 @@ static unsigned patterns_of(const struct segment *segment)
 
 static void test_the_latest_pattern_that_matches_binds(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     assert_null(segment_pattern_for(segment, "payments/visa", 0));
     assert_int_equal(bind(segment, "payments/*", TRIP_MODE_SHADOW, 0), 0);
     assert_int_equal(bind(segment, "*/visa", TRIP_MODE_DISABLED, 0), 0);
@@ -203,7 +189,7 @@ static void test_the_latest_pattern_that_matches_binds(void **state)
 
 static void test_a_pattern_binds_until_its_ttls_end(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     assert_int_equal(bind(segment, "*", TRIP_MODE_SHADOW, 0), 0);
     assert_int_equal(bind(segment, "db*", TRIP_MODE_DISABLED, 500), 0);
     assert_int_equal(segment_pattern_for(segment, "db1", 499)->mode, TRIP_MODE_DISABLED);
@@ -212,14 +198,14 @@ static void test_a_pattern_binds_until_its_ttls_end(void **state)
 
 static void test_the_257th_pattern_does_not_fit_until_one_ran_out(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char pattern[16];
     for (unsigned i = 0; i < 256; i++) {
         snprintf(pattern, sizeof(pattern), "p%u-*", i);
         assert_int_equal(bind(segment, pattern, TRIP_MODE_SHADOW, i == 100 ? 500 : 0), 0);
     }
     assert_int_equal(bind(segment, "one-more", TRIP_MODE_SHADOW, 0), -ENOSPC);
-    /* One of the 256 is replaced, also when all places are taken. */
+    /* One of the 256 patterns is replaced, even when all places are taken. */
     assert_int_equal(bind(segment, "p7-*", TRIP_MODE_DISABLED, 0), 0);
     assert_int_equal(segment_pattern_for(segment, "p7-x", 0)->mode, TRIP_MODE_DISABLED);
     assert_int_equal(patterns_of(segment), 256);
@@ -231,7 +217,7 @@ static void test_the_257th_pattern_does_not_fit_until_one_ran_out(void **state)
 
 static void test_auto_stands_only_above_an_older_pattern_that_says_otherwise(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     assert_int_equal(bind(segment, "db*", TRIP_MODE_DISABLED, 0), 0);
     assert_int_equal(bind(segment, "db1", TRIP_MODE_AUTO, 0), 0);
     assert_int_equal(segment_pattern_for(segment, "db1", 0)->mode, TRIP_MODE_AUTO);
@@ -245,7 +231,7 @@ static void test_auto_stands_only_above_an_older_pattern_that_says_otherwise(voi
 
 static void test_a_pattern_twice_there_after_a_kill_is_one_again(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     assert_int_equal(bind(segment, "db", TRIP_MODE_SHADOW, 0), 0);
     segment->patterns[1] = segment->patterns[0];
     segment->patterns[1].serial = 2;
@@ -259,21 +245,26 @@ static void test_a_pattern_twice_there_after_a_kill_is_one_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_transition_tells_time_name_and_place, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_ring_holds_the_last_4096, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            test_what_operators_rules_and_modes_did_is_pushed_out_by_1024_such_acts_and_no_step, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_uncounted_is_counted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_transition_tells_time_name_and_place, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_ring_holds_the_last_4096, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_acts_are_pushed_out_by_1024_further_acts_and_no_step, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_act_that_a_kill_left_out_of_the_ring_is_in_it_once, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_uncounted_is_counted, set_up,
+                                        segment_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_a_transition_that_a_kill_left_half_written_is_overwritten, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_client_stands_at_its_lanes_place_until_it_goes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_latest_pattern_that_matches_binds, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_pattern_binds_until_its_ttls_end, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_257th_pattern_does_not_fit_until_one_ran_out, set_up, tear_down),
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_client_stands_at_its_lanes_place_until_it_goes, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_latest_pattern_that_matches_binds, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_pattern_binds_until_its_ttls_end, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_257th_pattern_does_not_fit_until_one_ran_out, set_up,
+                                        segment_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_auto_stands_only_above_an_older_pattern_that_says_otherwise, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_pattern_twice_there_after_a_kill_is_one_again, set_up, tear_down),
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_pattern_twice_there_after_a_kill_is_one_again, set_up,
+                                        segment_fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

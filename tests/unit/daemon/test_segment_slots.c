@@ -15,25 +15,11 @@
 
 #define BREAKERS 40 /* an index of 128 places */
 
-struct fixture {
-    struct segment_dir dir;
-    struct segment *segment;
-};
-
 static int set_up(void **state)
 {
-    static struct fixture fixture;
-    segment_dir_make(&fixture.dir);
-    fixture.segment = segment_dir_create(&fixture.dir, BREAKERS, 4);
+    static struct segment_fixture fixture;
+    segment_fixture_make(&fixture, BREAKERS);
     *state = &fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    segment_unmap(fixture->segment);
-    segment_dir_remove(&fixture->dir);
     return 0;
 }
 
@@ -45,7 +31,7 @@ static uint32_t add(struct segment *segment, const char *name)
     return slot;
 }
 
-static void adopt_again(struct fixture *fixture)
+static void adopt_again(struct segment_fixture *fixture)
 {
     const struct segment_options options = segment_dir_options(&fixture->dir, BREAKERS, 4);
     struct clock clock;
@@ -66,7 +52,7 @@ static uint32_t places_of(const struct segment *segment, uint64_t entry)
 
 static void test_a_name_is_found_once_it_is_published(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     uint32_t slot, found = 99;
     assert_int_equal(segment_take(segment, "db", 7, &slot), 0);
     assert_int_equal(segment_find(segment, "db", &found), -ENOENT);
@@ -83,7 +69,7 @@ static void test_a_name_is_found_once_it_is_published(void **state)
 
 static void test_a_name_of_127_letters_is_whole(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char name[128], longer[128];
     uint32_t found;
     memset(name, 'n', 127);
@@ -98,7 +84,7 @@ static void test_a_name_of_127_letters_is_whole(void **state)
 
 static void test_a_full_table_is_counted(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char name[16];
     uint32_t slot = 99;
     for (unsigned i = 0; i < BREAKERS; i++) {
@@ -116,9 +102,9 @@ static void test_a_full_table_is_counted(void **state)
     }
 }
 
-static void test_the_bound_moves_both_ways_and_those_that_are_there_stay(void **state)
+static void test_the_bound_moves_both_ways_and_present_breakers_stay(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char name[16];
     uint32_t slot = 99;
     for (unsigned i = 0; i < BREAKERS; i++) {
@@ -142,7 +128,7 @@ static void test_the_bound_moves_both_ways_and_those_that_are_there_stay(void **
 
 static void test_slots_beyond_those_with_memory_are_not_taken(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char name[16];
     uint32_t slot = 99;
     segment_bounds(segment, 1000, 1);
@@ -163,7 +149,7 @@ static void test_slots_beyond_those_with_memory_are_not_taken(void **state)
 
 static void test_a_forgotten_slot_is_reused_with_another_incarnation(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     uint32_t found;
     const uint32_t slot = add(segment, "db");
     assert_int_equal(segment_incarnation(segment, slot), 1);
@@ -184,7 +170,7 @@ static void test_a_forgotten_slot_is_reused_with_another_incarnation(void **stat
 
 static void test_the_incarnation_leaves_zero_out_when_it_wraps(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     segment->policies[slot].admission = policy_plain(0xffff, 0);
     segment_forget(segment, slot);
@@ -200,7 +186,7 @@ static uint64_t calls_in(const struct segment *segment, uint32_t slot, uint32_t 
 
 static void test_latencies_of_each_breaker_add_up_in_groups_of_its_own(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t calls[LATENCY_GROUP] = {[0] = 1, [31] = 2}, one[LATENCY_GROUP] = {[31] = 1};
     const uint32_t first = add(segment, "db"), second = add(segment, "cache");
     assert_int_equal(segment->header->latency_groups, 0);
@@ -221,7 +207,7 @@ static void test_latencies_of_each_breaker_add_up_in_groups_of_its_own(void **st
 
 static void test_a_worker_after_this_one_gives_nobody_s_group_away(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     struct clock clock;
     const uint32_t calls[LATENCY_GROUP] = {7};
     const uint32_t first = add(segment, "db"), second = add(segment, "cache");
@@ -239,7 +225,7 @@ static void test_a_worker_after_this_one_gives_nobody_s_group_away(void **state)
 
 static void test_latencies_that_get_no_memory_are_not_shown(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t calls[LATENCY_GROUP] = {7};
     const uint32_t slot = add(segment, "db");
     const int fd = segment->fd;
@@ -259,7 +245,7 @@ static void test_latencies_that_get_no_memory_are_not_shown(void **state)
 
 static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const struct segment_policy policy = {.threshold = 5, .permits = 3, .max_wait_ms = 10, .longest_ms = 7};
     const uint32_t calls[LATENCY_GROUP] = {1, 2, 3};
     uint64_t latency[LATENCY_BUCKETS];
@@ -289,7 +275,7 @@ static void test_a_reused_slot_knows_nothing_of_its_last_breaker(void **state)
 
 static void test_names_behind_a_forgotten_one_are_still_found(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char names[3][16];
     unsigned found = 0;
     uint32_t slot, slots[3];
@@ -314,7 +300,7 @@ static void test_names_behind_a_forgotten_one_are_still_found(void **state)
 
 static void test_any_name_is_found_however_many_came_and_went(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     char names[BREAKERS][24];
     uint64_t random = 1;
     uint32_t found;
@@ -339,7 +325,7 @@ static void test_any_name_is_found_however_many_came_and_went(void **state)
 
 static void test_a_name_that_a_kill_left_at_two_places_is_at_one_again(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     uint32_t found;
     const uint32_t slot = add(fixture->segment, "db"), home = names_hash("db") & (NAMES_PLACES - 1);
     fixture->segment->names[(home + 1) % NAMES_PLACES] = fixture->segment->names[home];
@@ -353,7 +339,7 @@ static void test_a_name_that_a_kill_left_at_two_places_is_at_one_again(void **st
 
 static void test_a_kill_between_taking_and_publishing_leaves_a_free_slot(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     uint32_t slot, found;
     add(fixture->segment, "db");
     assert_int_equal(segment_take(fixture->segment, "cache", 0, &slot), 0);
@@ -367,7 +353,7 @@ static void test_a_kill_between_taking_and_publishing_leaves_a_free_slot(void **
 
 static void test_index_entries_that_no_tripd_wrote_are_taken_out(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     const uint32_t slot = add(fixture->segment, "db");
     uint32_t found;
     uint64_t *names = fixture->segment->names;
@@ -387,7 +373,7 @@ static void test_index_entries_that_no_tripd_wrote_are_taken_out(void **state)
 
 static void test_a_policy_goes_to_the_place_not_in_force(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const struct policy_slot *words = &segment->policies[slot];
     struct segment_policy policy = {
@@ -415,7 +401,7 @@ static void test_a_policy_goes_to_the_place_not_in_force(void **state)
 
 static void test_generations_wrap_after_16_bits(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const struct segment_policy policy = {.threshold = 5};
     assert_int_equal(segment_policy_publish(segment, slot, &policy, TRIP_MODE_AUTO, 0xffff), 0);
@@ -425,7 +411,7 @@ static void test_generations_wrap_after_16_bits(void **state)
 
 static void test_open_times_and_ramp_ends_are_published(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     segment_next_open_publish(segment, slot, 30000, 330000);
     segment_ramp_end_publish(segment, slot, 17, 99000);
@@ -439,7 +425,7 @@ static void test_open_times_and_ramp_ends_are_published(void **state)
 
 static void test_the_strongest_owner_rules(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const uint64_t *admission = &segment->policies[slot].admission;
     assert_true(*admission == policy_plain(1, 0));
@@ -461,7 +447,7 @@ static void test_the_strongest_owner_rules(void **state)
 
 static void test_at_a_ttls_end_the_next_owner_holds(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     uint64_t until_ms = 99;
     segment_mode_publish(segment, slot, MODE_OWNER_CONFIG, TRIP_MODE_SHADOW, 0, 0, NULL, 1000);
@@ -479,9 +465,9 @@ static void test_at_a_ttls_end_the_next_owner_holds(void **state)
     assert_int_equal(segment->details[slot].modes[MODE_OWNER_OPERATOR].since_unix_ms, 0);
 }
 
-static void test_a_mode_says_who_and_why_and_until_when(void **state)
+static void test_a_mode_names_its_owner_reason_and_end(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     char reason[200];
     memset(reason, 'r', sizeof(reason) - 1);
@@ -499,7 +485,7 @@ static void test_a_mode_says_who_and_why_and_until_when(void **state)
 
 static void test_an_admission_that_a_kill_left_behind_is_put_right(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     segment->policies[slot].modes[MODE_OWNER_OPERATOR] = policy_mode_word(TRIP_MODE_DISABLED, 0);
     assert_int_equal(segment_mode_now(segment, slot, 0, NULL), TRIP_MODE_DISABLED);
@@ -508,9 +494,9 @@ static void test_an_admission_that_a_kill_left_behind_is_put_right(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- details */
 
-static void test_details_hold_what_they_were_told(void **state)
+static void test_details_hold_what_was_published(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const uint32_t slot = add(segment, "db");
     const struct detail_slot *detail = &segment->details[slot];
     segment_detail_state(segment, slot, TRIP_REASON_SLOW_RATE, 500, 30500);
@@ -536,7 +522,7 @@ static void test_details_hold_what_they_were_told(void **state)
 
 static void test_a_detail_that_a_kill_left_half_written_is_readable_again(void **state)
 {
-    struct fixture *fixture = *state;
+    struct segment_fixture *fixture = *state;
     const uint32_t slot = add(fixture->segment, "db");
     fixture->segment->details[slot].sequence = 7;
     adopt_again(fixture);
@@ -590,7 +576,7 @@ static bool both_were_seen(const struct race *race)
 /* The writer goes on until the reader has met a half-written detail, which takes a while on a busy machine. */
 static void test_a_detail_is_never_read_torn(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     struct race race = {.segment = segment, .slot = add(segment, "db")};
     struct error_record error = {.type = TRIP_ERROR_NETWORK};
     pthread_t reader;
@@ -614,7 +600,7 @@ static void test_a_detail_is_never_read_torn(void **state)
 
 static void test_whichever_number_of_the_limits_changes_is_shown(void **state)
 {
-    struct segment *segment = ((struct fixture *)*state)->segment;
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
     const struct limits_shown *const place = &segment->limits[add(segment, "db")];
     const size_t head = offsetof(struct limits_shown, tickets_taken), size = sizeof(*place) - head;
     struct limits_shown shown = {0};
@@ -631,36 +617,50 @@ static void test_whichever_number_of_the_limits_changes_is_shown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_name_is_found_once_it_is_published, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_name_of_127_letters_is_whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_full_table_is_counted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_bound_moves_both_ways_and_those_that_are_there_stay, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_slots_beyond_those_with_memory_are_not_taken, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_latencies_of_each_breaker_add_up_in_groups_of_its_own, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_worker_after_this_one_gives_nobody_s_group_away, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_latencies_that_get_no_memory_are_not_shown, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_reused_slot_knows_nothing_of_its_last_breaker, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_names_behind_a_forgotten_one_are_still_found, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_any_name_is_found_however_many_came_and_went, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_name_that_a_kill_left_at_two_places_is_at_one_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_is_found_once_it_is_published, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_of_127_letters_is_whole, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_full_table_is_counted, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_bound_moves_both_ways_and_present_breakers_stay, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_slots_beyond_those_with_memory_are_not_taken, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_forgotten_slot_is_reused_with_another_incarnation, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_incarnation_leaves_zero_out_when_it_wraps, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_latencies_of_each_breaker_add_up_in_groups_of_its_own, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_worker_after_this_one_gives_nobody_s_group_away, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_latencies_that_get_no_memory_are_not_shown, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_reused_slot_knows_nothing_of_its_last_breaker, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_names_behind_a_forgotten_one_are_still_found, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_any_name_is_found_however_many_came_and_went, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_name_that_a_kill_left_at_two_places_is_at_one_again, set_up,
+                                        segment_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_a_kill_between_taking_and_publishing_leaves_a_free_slot, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_index_entries_that_no_tripd_wrote_are_taken_out, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_policy_goes_to_the_place_not_in_force, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_generations_wrap_after_16_bits, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_open_times_and_ramp_ends_are_published, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_strongest_owner_rules, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_at_a_ttls_end_the_next_owner_holds, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_mode_says_who_and_why_and_until_when, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_admission_that_a_kill_left_behind_is_put_right, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_details_hold_what_they_were_told, set_up, tear_down),
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_index_entries_that_no_tripd_wrote_are_taken_out, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_policy_goes_to_the_place_not_in_force, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_generations_wrap_after_16_bits, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_open_times_and_ramp_ends_are_published, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_the_strongest_owner_rules, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_at_a_ttls_end_the_next_owner_holds, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_mode_names_its_owner_reason_and_end, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_admission_that_a_kill_left_behind_is_put_right, set_up,
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_details_hold_what_was_published, set_up, segment_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_a_detail_that_a_kill_left_half_written_is_readable_again, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_whichever_number_of_the_limits_changes_is_shown, set_up, tear_down),
+                                        segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_whichever_number_of_the_limits_changes_is_shown, set_up,
+                                        segment_fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

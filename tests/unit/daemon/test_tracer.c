@@ -136,7 +136,7 @@ static void test_times_never_decrease(void **state)
     unsubscribe(reader);
 }
 
-static void test_each_gets_what_matches_since_it_came(void **state)
+static void test_each_subscriber_gets_matching_steps_since_it_came(void **state)
 {
     (void)state;
     struct reader *all = subscribe(NULL, 0);
@@ -174,7 +174,7 @@ static void test_a_full_batch_goes_at_once(void **state)
     unsubscribe(reader);
 }
 
-static void test_what_finds_no_room_is_counted(void **state)
+static void test_steps_without_room_are_counted(void **state)
 {
     (void)state;
     struct reader *reader = subscribe(NULL, 0);
@@ -249,9 +249,9 @@ int main(void)
         cmocka_unit_test(test_steps_are_lines_that_simulate_reads),
         cmocka_unit_test(test_equal_outcomes_in_a_row_are_one_step),
         cmocka_unit_test(test_times_never_decrease),
-        cmocka_unit_test(test_each_gets_what_matches_since_it_came),
+        cmocka_unit_test(test_each_subscriber_gets_matching_steps_since_it_came),
         cmocka_unit_test(test_a_full_batch_goes_at_once),
-        cmocka_unit_test(test_what_finds_no_room_is_counted),
+        cmocka_unit_test(test_steps_without_room_are_counted),
         cmocka_unit_test(test_a_batch_that_waits_for_room_loses_nothing),
         cmocka_unit_test(test_a_lane_that_claims_milliards_makes_a_step_that_simulate_takes),
         cmocka_unit_test(test_the_longest_queue_of_a_trace_leaves_room_for_an_answer),

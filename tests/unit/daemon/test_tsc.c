@@ -81,13 +81,13 @@ static void test_a_machine_that_slept_or_was_moved_gives_it_up(void **state)
                         "it ran backwards");
 }
 
-static void test_what_the_kernel_gives_up_tripd_gives_up(void **state)
+static void test_tripd_gives_up_a_tsc_that_the_kernel_gives_up(void **state)
 {
     (void)state;
     assert_string_equal(given_up(at(2000000000, 1000000000), false), "the kernel does not list it among its clocks");
 }
 
-static void test_once_given_up_it_is_for_good(void **state)
+static void test_a_tsc_that_is_given_up_stays_so(void **state)
 {
     (void)state;
     struct tsc_base base = {0};
@@ -95,7 +95,7 @@ static void test_once_given_up_it_is_for_good(void **state)
     assert_int_equal(base.ns_q32, 0);
 }
 
-static void test_what_is_measured_here_is_what_the_kernel_s_clock_shows(void **state)
+static void test_a_measured_base_agrees_with_the_kernel_s_clock(void **state)
 {
     struct tsc_base base;
     (void)state;
@@ -115,9 +115,9 @@ int main(void)
         cmocka_unit_test(test_a_look_soon_after_the_last_checks_and_moves_nothing),
         cmocka_unit_test(test_a_thousandth_of_drift_is_the_end_of_it),
         cmocka_unit_test(test_a_machine_that_slept_or_was_moved_gives_it_up),
-        cmocka_unit_test(test_what_the_kernel_gives_up_tripd_gives_up),
-        cmocka_unit_test(test_once_given_up_it_is_for_good),
-        cmocka_unit_test(test_what_is_measured_here_is_what_the_kernel_s_clock_shows),
+        cmocka_unit_test(test_tripd_gives_up_a_tsc_that_the_kernel_gives_up),
+        cmocka_unit_test(test_a_tsc_that_is_given_up_stays_so),
+        cmocka_unit_test(test_a_measured_base_agrees_with_the_kernel_s_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

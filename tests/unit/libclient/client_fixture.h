@@ -35,7 +35,7 @@ struct fixture {
         (condition);                                       \
     })
 
-/* On a busy machine tripd's answers may come after trip_open and trip_breaker_get. */
+/* Waits for tripd's answers, which may come after trip_open and trip_breaker_get on a busy machine. */
 static inline bool fixture_shared(const struct fixture *fixture)
 {
     trip_info info;

@@ -27,7 +27,7 @@ static bool begins(struct fixture *fixture)
     return admitted;
 }
 
-static void test_who_is_denied_by_a_dead_commons_finds_the_next_one(void **state)
+static void test_a_client_denied_by_a_dead_commons_finds_the_next_one(void **state)
 {
     struct fixture *const fixture = *state;
     fixture_set(fixture, word_open(word_epoch(fixture_word(fixture)) + 1, 60000));
@@ -48,7 +48,7 @@ static void test_a_commons_that_tripd_has_left_lends_no_permit(void **state)
     assert_int_equal(trip_begin(fixture->breaker, &call), TRIP_DENY_HALF_OPEN);
 }
 
-static void test_what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out(void **state)
+static void test_a_commons_head_overwritten_by_a_stranger_keeps_no_client_out(void **state)
 {
     struct fixture *const fixture = *state;
     trip_close(fixture->client);
@@ -136,7 +136,7 @@ static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(vo
 
 /* --------------------------------------------------------------------------------------------------------- holding */
 
-/* 0: its first call took no permit, for its lane had no number yet; and then one did. */
+/* Returns 0: its first call took no permit, for its lane had no number yet, and a later one did. */
 static int first_calls_of_a_child(void *context)
 {
     struct fixture *const fixture = context;
@@ -188,7 +188,7 @@ static void test_a_process_whose_lane_is_refused_probes_all_the_same(void **stat
 }
 
 /* In shadow all are admitted, but only the permitted ones are probes. */
-static void test_what_shadow_admits_without_a_permit_is_no_probe(void **state)
+static void test_a_call_that_shadow_admits_without_a_permit_is_no_probe(void **state)
 {
     struct fixture *const fixture = *state;
     trip_call probe, call;
@@ -235,7 +235,7 @@ static void test_threads_that_open_at_once_do_not_wait_for_one_another(void **st
 }
 
 /* A thousand processes that open at once wait for tripd: each wakes up a few times meanwhile. */
-static void test_who_waits_for_a_silent_tripd_wakes_up_few_times(void **state)
+static void test_a_client_of_a_silent_tripd_wakes_up_few_times(void **state)
 {
     struct fixture *const fixture = *state;
     struct rusage before, after;
@@ -365,7 +365,8 @@ static void test_the_library_tells_its_version(void **state)
 
 /* ----------------------------------------------------------------------------------------------------- descriptors */
 
-/* 0: it is attached, and what the host program reads and prints goes nowhere. Else which number is taken, plus 1. */
+/* Returns 0 if it is attached, and the host program's reads and prints go nowhere; otherwise the descriptor that is
+ * taken, plus 1. */
 static int attaches_without_standard_descriptors(void *context)
 {
     struct fixture *const fixture = context;
@@ -399,7 +400,7 @@ static unsigned take_descriptors_but(unsigned left, int fillers[FILLERS])
     return count;
 }
 
-/* 0: it opened with any number of descriptors that were left, and was shared once there were more. */
+/* Returns 0 if it opened with any number of descriptors left, and was shared once there were more. */
 static int opens_with_few_descriptors(void *context)
 {
     struct fixture *const fixture = context;
@@ -423,7 +424,7 @@ static int opens_with_few_descriptors(void *context)
     return 0;
 }
 
-static void test_who_opens_with_few_descriptors_left_is_attached_once_there_are_more(void **state)
+static void test_a_client_opened_with_few_descriptors_attaches_once_there_are_more(void **state)
 {
     assert_int_equal(in_child(opens_with_few_descriptors, *state), 0);
 }
@@ -435,23 +436,23 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(waits_for_a_tripd_that_does_not_answer_are_no_longer_than_100_ms_together),
         TEST(an_answer_that_is_heard_when_the_time_is_over_is_left_for_the_next_call),
-        TEST(who_is_denied_by_a_dead_commons_finds_the_next_one),
+        TEST(a_client_denied_by_a_dead_commons_finds_the_next_one),
         TEST(a_commons_that_tripd_has_left_lends_no_permit),
-        TEST(what_a_stranger_wrote_over_the_commons_head_keeps_nobody_out),
+        TEST(a_commons_head_overwritten_by_a_stranger_keeps_no_client_out),
         TEST(no_breaker_counts_in_another_one_s_place_after_a_new_segment),
         TEST(a_child_holds_no_permit_before_its_lane_has_a_number),
         TEST(a_process_whose_lane_s_id_is_taken_makes_another_lane),
         TEST(a_process_whose_lane_is_refused_probes_all_the_same),
-        TEST(what_shadow_admits_without_a_permit_is_no_probe),
+        TEST(a_call_that_shadow_admits_without_a_permit_is_no_probe),
         TEST(threads_that_open_at_once_do_not_wait_for_one_another),
-        TEST(who_waits_for_a_silent_tripd_wakes_up_few_times),
+        TEST(a_client_of_a_silent_tripd_wakes_up_few_times),
         TEST(a_thread_that_is_cancelled_leaves_nothing_locked),
         TEST(a_limit_of_file_sizes_costs_the_lane_and_not_the_process),
         TEST(why_is_cut_to_the_buffer_and_tells_its_whole_length),
         TEST(the_library_tells_its_version),
         TEST(people_are_shown_the_name_of_the_process),
         TEST(the_process_has_a_client_of_its_own),
-        TEST(who_opens_with_few_descriptors_left_is_attached_once_there_are_more),
+        TEST(a_client_opened_with_few_descriptors_attaches_once_there_are_more),
         TEST(no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

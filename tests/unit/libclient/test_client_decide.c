@@ -176,7 +176,7 @@ static void test_a_slot_given_away_is_not_mistaken(void **state)
     assert_int_equal(trip_allow(f->breaker), TRIP_DENY_OPEN);
 }
 
-static void test_what_does_not_fit_the_table_is_admitted(void **state)
+static void test_breakers_that_do_not_fit_the_table_admit(void **state)
 {
     struct fixture *const f = *state;
     trip_breaker *breaker;
@@ -210,7 +210,7 @@ int main(void)
         TEST(test_shadow_moves_and_never_denies),
         TEST(test_a_forgotten_breaker_is_found_again_under_its_new_slot),
         TEST(test_a_slot_given_away_is_not_mistaken),
-        TEST(test_what_does_not_fit_the_table_is_admitted),
+        TEST(test_breakers_that_do_not_fit_the_table_admit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ static bool all_keep_errno(trip_breaker *breaker)
            void_kept(records, breaker) && void_kept(retries, breaker);
 }
 
-/* So long that each finds it time to look after tripd. */
+/* Calls for so long that each function finds it time to look after tripd. */
 static bool all_keep_errno_over_time(trip_breaker *breaker)
 {
     const struct timespec nap = {.tv_nsec = 60000000};

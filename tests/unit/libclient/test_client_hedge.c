@@ -5,7 +5,7 @@
 
 #include "retry_fixture.h"
 
-/* Of one operation, whose threads may still be at it when its test is over. */
+/* One operation's memory, which its threads may still use when its test is over. */
 struct race {
     struct fixture *fixture;
     unsigned begun, over, released; /* atomics */
@@ -61,7 +61,7 @@ static bool second_was_given_up(struct race *race)
     return fixture_counts(race->fixture).cancelled == 1;
 }
 
-/* Of new threads: with a petabyte there are none. */
+/* Sets the stack size of new threads: with a petabyte there are none. */
 static size_t set_stack_size(size_t size)
 {
     pthread_attr_t defaults;
@@ -157,7 +157,7 @@ static trip_outcome runs_for_100_ms(void *arg, trip_attempt *attempt)
     return TRIP_OK;
 }
 
-static void test_what_is_not_idempotent_is_sent_once(void **state)
+static void test_an_operation_that_is_not_idempotent_is_sent_once(void **state)
 {
     struct fixture *const f = *state;
     static struct plain plain;
@@ -302,7 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_failure_does_not_answer_while_the_other_attempt_runs),
         TEST(the_second_attempt_has_what_time_the_first_has_left),
-        TEST(what_is_not_idempotent_is_sent_once),
+        TEST(an_operation_that_is_not_idempotent_is_sent_once),
         TEST(without_a_thread_the_caller_s_does_it),
         TEST(a_failure_in_a_thread_is_retried_by_its_type_and_the_server_s_wish),
         TEST(libtrip_s_threads_take_no_signal_of_the_program_s),

@@ -18,7 +18,7 @@ static void bulkhead_of_four(struct fixture *fixture)
     policy->limits = POLICY_TICKETS;
 }
 
-/* Until the breaker admits a probe, which ends well. */
+/* Calls until the breaker admits a probe, which ends well. */
 static int probes(void *context)
 {
     struct fixture *const fixture = context;

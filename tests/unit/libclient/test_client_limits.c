@@ -130,7 +130,7 @@ static void *end_a_little_later(void *call)
     return NULL;
 }
 
-static void test_who_may_wait_gets_the_ticket_that_another_thread_gives_back(void **state)
+static void test_a_waiting_caller_gets_the_ticket_that_another_thread_gives_back(void **state)
 {
     struct fixture *const f = *state;
     trip_call first, second;
@@ -182,7 +182,7 @@ static void *switch_tickets_off(void *context)
     return NULL;
 }
 
-static void test_a_reload_without_tickets_admits_who_waits_for_one(void **state)
+static void test_a_reload_without_tickets_admits_waiting_callers(void **state)
 {
     struct fixture *const f = *state;
     trip_call first, second;
@@ -291,7 +291,7 @@ static void test_a_child_gives_back_no_ticket_of_its_parent_s(void **state)
     assert_int_equal(ticket_count(tickets(f), 0, 1), 0);
 }
 
-static void test_a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s(void **state)
+static void test_a_ticket_of_an_earlier_commons_frees_none_of_the_next_commons(void **state)
 {
     struct fixture *const f = *state;
     trip_call call;
@@ -311,7 +311,7 @@ static uint32_t tickets_free_now(struct fixture *f)
     return trip_breaker_info(f->breaker, &info) == 0 ? info.tickets_free : UINT32_MAX;
 }
 
-static void test_where_a_limit_falls_those_in_flight_count(void **state)
+static void test_calls_in_flight_count_when_a_limit_falls(void **state)
 {
     struct fixture *const f = *state;
     trip_call calls[4], next;
@@ -330,7 +330,7 @@ static void test_where_a_limit_falls_those_in_flight_count(void **state)
     assert_int_equal(trip_begin(f->breaker, &calls[0]), TRIP_DENY_CONCURRENCY);
 }
 
-/* It holds leases, as many as the limit. */
+/* The process holds leases, as many as the limit. */
 static void test_a_process_without_a_lane_is_held_to_the_limit(void **state)
 {
     struct fixture *const f = *state;
@@ -618,15 +618,15 @@ int main(void)
         TEST(the_last_tickets_are_the_more_important_calls),
         TEST(a_reserve_is_rounded_down),
         TEST(an_event_loop_never_waits_and_is_told_when_there_may_be_a_ticket),
-        TEST(who_may_wait_gets_the_ticket_that_another_thread_gives_back),
-        TEST(a_reload_without_tickets_admits_who_waits_for_one),
+        TEST(a_waiting_caller_gets_the_ticket_that_another_thread_gives_back),
+        TEST(a_reload_without_tickets_admits_waiting_callers),
         TEST(no_call_that_waited_goes_through_a_breaker_that_opened_meanwhile),
         TEST(a_wait_ends_with_the_deadline),
         TEST(a_call_that_waited_until_its_time_has_passed_is_not_sent),
         TEST(a_probe_that_finds_no_ticket_gives_its_permit_back),
         TEST(a_child_gives_back_no_ticket_of_its_parent_s),
-        TEST(a_ticket_of_a_commons_of_before_frees_none_of_the_next_one_s),
-        TEST(where_a_limit_falls_those_in_flight_count),
+        TEST(a_ticket_of_an_earlier_commons_frees_none_of_the_next_commons),
+        TEST(calls_in_flight_count_when_a_limit_falls),
         TEST(a_process_without_a_lane_is_held_to_the_limit),
         TEST(a_child_s_first_call_finds_a_ticket),
         TEST(workers_forked_while_tripd_is_away_are_held_to_the_limit),

@@ -89,7 +89,7 @@ static void no_streak_opens(struct fixture *f)
     fake_settings(&f->fake, f->slot, &policy);
 }
 
-/* As tripd does where so many failures cannot trip anything. */
+/* Lets so many failures wait, as tripd does where they cannot trip anything. */
 static void let_wait(struct fixture *f, uint32_t slot, uint64_t failures)
 {
     struct state_line *const line = commons_line(f->fake.commons, slot);
@@ -103,7 +103,7 @@ static void take_events(struct fixture *f)
     memset(f->fake.commons->header->dirty, 0, sizeof(f->fake.commons->header->dirty));
 }
 
-static void test_of_failures_the_one_that_tripd_waits_for_rings(void **state)
+static void test_among_failures_the_one_that_tripd_waits_for_rings(void **state)
 {
     struct fixture *const f = *state;
     no_streak_opens(f);
@@ -191,7 +191,7 @@ static bool announced(struct fixture *f)
     return lane_of(f)->announced && (lane_of(f)->moved[0] & 1);
 }
 
-/* As tripd does at a heartbeat. */
+/* Takes the announced meters, as tripd does at a heartbeat. */
 static void take_announced(struct fixture *f)
 {
     lane_of(f)->moved[0] = 0;
@@ -199,7 +199,7 @@ static void take_announced(struct fixture *f)
     segment_round(f->fake.segment);
 }
 
-static void test_what_moves_a_counter_announces_its_meter_once_in_a_round(void **state)
+static void test_a_moved_counter_announces_its_meter_once_in_a_round(void **state)
 {
     struct fixture *const f = *state;
     trip_call call;
@@ -684,7 +684,7 @@ static void test_rates_are_unknown_before_minimum_calls(void **state)
 }
 
 /* 60 s is slow, whatever the clock says; what is not known the clock says. */
-static void test_who_knows_better_how_long_a_call_took_says_so(void **state)
+static void test_a_caller_may_give_a_call_s_latency(void **state)
 {
     struct fixture *const f = *state;
     trip_call call;
@@ -843,13 +843,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_successes_are_counted_and_not_told),
         TEST(test_a_failure_is_counted_told_and_rung),
-        TEST(test_of_failures_the_one_that_tripd_waits_for_rings),
+        TEST(test_among_failures_the_one_that_tripd_waits_for_rings),
         TEST(test_the_failure_that_opens_rings),
         TEST(test_a_ring_of_events_that_is_half_full_rings),
         TEST(test_every_eighth_error_record_rings),
         TEST(test_whatever_is_told_of_a_state_that_is_not_closed_rings),
         TEST(test_a_slow_success_is_told_as_a_failure_is),
-        TEST(test_what_moves_a_counter_announces_its_meter_once_in_a_round),
+        TEST(test_a_moved_counter_announces_its_meter_once_in_a_round),
         TEST(test_a_timeout_is_a_failure_too),
         TEST(test_neutral_outcomes_enter_totals_only),
         TEST(test_a_call_is_slow_strictly_after_slow_after),
@@ -876,7 +876,7 @@ int main(void)
         TEST(test_info_tells_what_tripd_published),
         TEST(test_a_probe_whose_lease_is_over_keeps_nobody_waiting),
         TEST(test_rates_are_unknown_before_minimum_calls),
-        TEST(test_who_knows_better_how_long_a_call_took_says_so),
+        TEST(test_a_caller_may_give_a_call_s_latency),
         TEST(test_where_no_rule_needs_it_one_call_in_sixteen_is_timed_whatever_the_rhythm),
         TEST(test_a_section_that_threads_share_times_as_few_calls),
         TEST(test_a_call_begun_untimed_has_no_latency_also_if_a_reload_times_it),

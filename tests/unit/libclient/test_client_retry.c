@@ -36,7 +36,7 @@ static void test_an_error_that_is_not_listed_ends_the_retries(void **state)
     assert_int_equal(tokens(f), 2000);
 }
 
-static void test_what_is_no_type_of_error_is_not_retried(void **state)
+static void test_an_invalid_error_type_is_not_retried(void **state)
 {
     struct fixture *const f = *state;
     trip_retry retry;
@@ -250,7 +250,7 @@ static void test_a_breaker_that_does_not_fit_is_retried_by_the_default_settings(
 
 /* ---------------------------------------------------------------------------------------------------------- jitter */
 
-/* For as many draws as a test wants. */
+/* Sets the jitter, and draws as often as a test wants. */
 static void jitters(struct fixture *f, unsigned jitter)
 {
     const struct policy_retry retry = {
@@ -284,7 +284,7 @@ static void test_delays_with_jitter_are_spread_over_the_whole_range(void **state
         assert_in_range(drawn[tenth], 40, 160); /* 100 are to be expected, more or less 10 */
 }
 
-static void test_decorrelated_delays_grow_from_the_one_before(void **state)
+static void test_decorrelated_delays_grow_from_the_delay_before(void **state)
 {
     struct fixture *const f = *state;
     uint64_t highest_ns = 0;
@@ -318,7 +318,7 @@ static void test_decorrelated_delays_do_not_grow_from_what_the_server_says(void 
     }
 }
 
-/* By both ways there are: with atfork handlers, and without. */
+/* Forks in one of two ways: with atfork handlers, and without. */
 static pid_t forked_as(unsigned child)
 {
     return child % 2 ? fork() : _Fork();
@@ -732,7 +732,8 @@ static void test_a_hedged_operation_that_ends_its_thread_is_cancelled(void **sta
 
 static unsigned forks, forked; /* atomics */
 
-/* Whoever starts a hedged attempt sets its signal mask back under the hedge's lock: there it waits for the fork. */
+/* A thread that starts a hedged attempt sets its signal mask back under the hedge's lock: here it waits for the fork.
+ */
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
 {
     const int error = syscall(SYS_rt_sigprocmask, how, set, before, 8) < 0 ? errno : 0;
@@ -784,7 +785,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(delays_grow_until_the_attempts_are_used_up),
         TEST(an_error_that_is_not_listed_ends_the_retries),
-        TEST(what_is_no_type_of_error_is_not_retried),
+        TEST(an_invalid_error_type_is_not_retried),
         TEST(a_longer_hint_of_the_server_is_honoured),
         TEST(a_server_that_asks_for_more_than_the_longest_delay_ends_the_retries),
         TEST(a_dry_budget_refuses_and_counts),
@@ -798,7 +799,7 @@ int main(void)
         TEST(a_half_open_breaker_ends_the_retries_unless_it_moves_on_before_the_delay_ends),
         TEST(a_ramping_breaker_ends_no_retries),
         TEST(delays_with_jitter_are_spread_over_the_whole_range),
-        TEST(decorrelated_delays_grow_from_the_one_before),
+        TEST(decorrelated_delays_grow_from_the_delay_before),
         TEST(decorrelated_delays_do_not_grow_from_what_the_server_says),
         TEST(forked_children_do_not_draw_what_their_parent_and_each_other_draw),
         TEST(children_of_a_child_that_has_only_asked_throw_dice_of_their_own),

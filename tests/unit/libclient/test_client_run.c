@@ -135,7 +135,7 @@ static void *run_jump_and_end(void *breaker)
     pthread_exit(breaker); /* runs what cleanup there is */
 }
 
-/* As an interpreter's error does: the call stays out, and no more comes of it. */
+/* An interpreter's error jumps like this: the call stays in flight, and nothing more comes of it. */
 static void test_an_operation_that_jumps_out_leaves_nothing_on_its_thread(void **state)
 {
     struct fixture *const f = *state;

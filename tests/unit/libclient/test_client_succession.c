@@ -23,7 +23,7 @@ static trip_verdict begun(struct fixture *fixture, trip_outcome outcome)
     return verdict;
 }
 
-/* So that the process cannot have the new commons. */
+/* Loses the commons, so that the process cannot have the new one. */
 static void lose_commons_unheard(struct fixture *fixture)
 {
     fixture->fake.silent = true;
@@ -133,7 +133,7 @@ static void test_a_permit_of_the_dead_commons_is_not_lent(void **state)
 
 /* ------------------------------------------------------------------------------ what opened while nobody was there */
 
-/* By this process's own failures. */
+/* Opens the breaker by this process's own failures. */
 static uint64_t open_while_away(struct fixture *fixture)
 {
     fake_away(&fixture->fake);

@@ -36,7 +36,7 @@ static const char text[] = "breakers:\n"
                            "  - {match: wild, open: {for: 5ms, multiplier: 1.0, max: 5ms, jitter: 0%},\n"
                            "     half_open: {permits: 2, successes: 4, max_wait: 60s}}\n";
 
-/* What a thread noted of a breaker; its own until it is joined. */
+/* A thread's notes about a breaker; its own until it is joined. */
 struct noted {
     uint64_t outcomes[TRIP_OUTCOME_COUNT], denied, probes;
 };
@@ -187,7 +187,7 @@ static bool sums_wrong(unsigned which)
            totals->slow > totals->calls || head->window_failures > head->window_calls;
 }
 
-/* It hung up, and is back at once: its lane is looked at again, under its threads' hands. */
+/* The client hung up and is back at once: its lane is looked at again while its threads use it. */
 static void take_up_again(struct lane *lane)
 {
     struct lane *again;
@@ -277,7 +277,7 @@ static void *hold_a_section(void *context)
     return NULL;
 }
 
-/* So that none is left for the second client's other threads. */
+/* Holds all sections, so that none is left for the second client's other threads. */
 static void hold_all_sections(trip_breaker *breaker)
 {
     const struct timespec nap = {.tv_nsec = 1000000};

@@ -49,7 +49,7 @@ static void test_calls_that_were_left_open_are_cancelled(void **state)
     assert_int_equal(trip_cancel_all(), 0);
 }
 
-/* By whoever had it still, also when its place is another call's by then. */
+/* Any thread that still has the call may end it, even when its place is another call's by then. */
 static void test_the_end_of_a_cancelled_call_does_nothing(void **state)
 {
     struct fixture *const f = *state;
@@ -155,7 +155,7 @@ static void test_a_close_forgets_the_calls_of_its_client(void **state)
     assert_int_equal(trip_open(&f->client, NULL), 0);
 }
 
-static void test_who_does_not_track_calls_leaves_them_open(void **state)
+static void test_untracked_calls_stay_open(void **state)
 {
     struct fixture *const f = *state;
     trip_call tracked, plain;
@@ -182,7 +182,7 @@ int main(void)
         TEST(an_operation_that_is_jumped_out_of_is_cancelled),
         TEST(a_child_cancels_nothing_of_its_parent_s),
         TEST(a_close_forgets_the_calls_of_its_client),
-        TEST(who_does_not_track_calls_leaves_them_open),
+        TEST(untracked_calls_stay_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* What an operator reads, from trees as --json prints them. */
+/* The lines that an operator reads, from trees as --json prints them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -276,7 +276,7 @@ static void test_show_says_that_only_tripd_knows_the_rest(void **state)
     json_decref(json);
 }
 
-static void test_show_tells_whose_modes_hold(void **state)
+static void test_show_names_the_owners_of_modes(void **state)
 {
     (void)state;
     assert_prints(
@@ -323,7 +323,7 @@ static void assert_shows(const char *keys, const char *expected)
     json_decref(json);
 }
 
-static void test_show_begins_with_who_and_why(void **state)
+static void test_show_begins_with_actor_and_reason(void **state)
 {
     (void)state;
     assert_shows("\"state\":\"open\",\"reason\":\"operator\",\"by\":\"operator\",\"uid\":4000000001,"
@@ -364,7 +364,7 @@ static void test_show_says_where_only_a_sample_of_calls_is_timed(void **state)
         "  latency     p50 0.0655ms, p95 25ms, p99 >137s, of one call in 16\n");
 }
 
-static void test_one_is_no_plural(void **state)
+static void test_a_count_of_one_is_singular(void **state)
 {
     (void)state;
     assert_shows("\"state\":\"closed\",\"window\":{\"calls\":1,\"ok\":0,\"failures\":1,\"slow\":0},"
@@ -521,11 +521,11 @@ int main(void)
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
         cmocka_unit_test(test_show_ends_with_the_entry_of_the_config),
         cmocka_unit_test(test_show_says_that_only_tripd_knows_the_rest),
-        cmocka_unit_test(test_show_tells_whose_modes_hold),
-        cmocka_unit_test(test_show_begins_with_who_and_why),
+        cmocka_unit_test(test_show_names_the_owners_of_modes),
+        cmocka_unit_test(test_show_begins_with_actor_and_reason),
         cmocka_unit_test(test_show_says_what_a_ramp_admits),
         cmocka_unit_test(test_show_says_where_only_a_sample_of_calls_is_timed),
-        cmocka_unit_test(test_one_is_no_plural),
+        cmocka_unit_test(test_a_count_of_one_is_singular),
         cmocka_unit_test(test_events_are_a_line_each),
         cmocka_unit_test(test_clients_are_a_table),
         cmocka_unit_test(test_status_says_whether_tripd_runs),

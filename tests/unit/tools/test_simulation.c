@@ -135,7 +135,7 @@ static void test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state(void **
     end(&run);
 }
 
-static void test_what_a_frozen_state_missed_comes_when_the_mode_ends(void **state)
+static void test_steps_that_a_mode_held_back_follow_when_it_ends(void **state)
 {
     struct run run = begin(EXACT, false);
     char text[1024];
@@ -304,7 +304,7 @@ static void test_an_open_time_that_begins_within_a_millisecond_is_not_cut_short(
     end(&run);
 }
 
-static void test_each_event_begins_with_when_whose_and_what(void **state)
+static void test_each_event_begins_with_time_breaker_and_kind(void **state)
 {
     struct run run = begin(EXACT, true);
     size_t i;
@@ -348,7 +348,8 @@ static void test_a_step_that_is_wrong_says_what_would_be_right(void **state)
     (void)state;
     refused("{\"op\":\"show\",\"breaker\":\"db\"}", "\"t_ms\" must be an integer from 0 to 1099511627776");
     refused("{\"t_ms\":0,\"op\":\"shout\",\"breaker\":\"db\"}",
-            "\"op\" is none of those known; it is one of call, record, begin, end, mode, trip, reset, show, error, analyze");
+            "\"op\" is none of those known; it is one of call, record, begin, end, mode, trip, reset, show, error, "
+            "analyze");
     refused("{\"t_ms\":0,\"op\":\"show\",\"breaker\":\"a b\"}",
             "\"breaker\" must be 1 to 127 of letters, digits and . _ : / @ -");
     refused("{\"t_ms\":0,\"op\":\"call\",\"breaker\":\"db\"}",
@@ -418,7 +419,7 @@ int main(void)
         cmocka_unit_test(test_an_outcome_of_an_earlier_epoch_is_late),
         cmocka_unit_test(test_a_stalled_call_fails_before_it_returns),
         cmocka_unit_test(test_a_forced_mode_holds_until_its_ttl_and_freezes_the_state),
-        cmocka_unit_test(test_what_a_frozen_state_missed_comes_when_the_mode_ends),
+        cmocka_unit_test(test_steps_that_a_mode_held_back_follow_when_it_ends),
         cmocka_unit_test(test_the_open_time_doubles_at_each_trip_and_is_forgotten),
         cmocka_unit_test(test_open_times_grow_beyond_forget),
         cmocka_unit_test(test_a_show_says_the_open_time_that_is_next_then),
@@ -428,7 +429,7 @@ int main(void)
         cmocka_unit_test(test_an_id_that_was_denied_is_free_again),
         cmocka_unit_test(test_a_trip_that_tripd_would_refuse_says_so_and_goes_on),
         cmocka_unit_test(test_an_open_time_that_begins_within_a_millisecond_is_not_cut_short),
-        cmocka_unit_test(test_each_event_begins_with_when_whose_and_what),
+        cmocka_unit_test(test_each_event_begins_with_time_breaker_and_kind),
         cmocka_unit_test(test_a_failure_at_the_very_beginning_is_the_last_error),
         cmocka_unit_test(test_a_step_that_is_wrong_says_what_would_be_right),
         cmocka_unit_test(test_a_step_means_the_same_in_whatever_form_it_is_written),

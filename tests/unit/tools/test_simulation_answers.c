@@ -1,4 +1,4 @@
-/* What the manuals promise, as simulate answers it: the same cases, with the same literal numbers, that
+/* The manuals' promises, as simulate answers them: the same cases, with the same literal numbers, that
  * tests/unit/daemon/test_breakers_answers.c asks tripd's breakers and tests/system/same_answers.sh a live tripd. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,7 +150,7 @@ static void test_a_call_stalls_when_it_is_in_flight_for_longer(void **state)
     assert_int_equal(shown(STALLS, LINES("0" BEGIN("1"), "60" END("1", "ok"), "60" SHOW), "totals", "calls"), 0);
 }
 
-static void test_what_a_probe_says_after_its_lease_is_late(void **state)
+static void test_a_probe_s_outcome_after_its_lease_is_late(void **state)
 {
     (void)state;
     const char *const late[] = {"0" TRIP, "100" BEGIN("1"), "700" END("1", "ok"), "700" SHOW, NULL};
@@ -296,7 +296,7 @@ int main(void)
         cmocka_unit_test(test_calls_in_flight_are_judged_when_half_open_closes),
         cmocka_unit_test(test_the_outcome_of_a_probe_counts_however_long_it_took_within_its_lease),
         cmocka_unit_test(test_a_call_stalls_when_it_is_in_flight_for_longer),
-        cmocka_unit_test(test_what_a_probe_says_after_its_lease_is_late),
+        cmocka_unit_test(test_a_probe_s_outcome_after_its_lease_is_late),
         cmocka_unit_test(test_growth_is_forgotten_when_forget_has_passed_since_the_opening_ended),
         cmocka_unit_test(test_shadow_takes_what_there_is_and_counts_what_it_would_have_denied),
         cmocka_unit_test(test_a_call_that_begins_beside_one_that_hangs_stalls_too),

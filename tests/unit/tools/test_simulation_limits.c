@@ -14,7 +14,7 @@
 #define NO_RESERVE      ", priority: {sheddable_below: 0%, normal_below: 0%}"
 #define NEVER_OPENS     "trip: {consecutive_failures: 0, failure_rate: 0%}, "
 
-/* Of the summary. */
+/* Returns a number of the summary. */
 static long long limit(const struct run *run, const char *group, const char *key)
 {
     return number(json_object_get(last(run), "limits"), group, key);
@@ -161,7 +161,7 @@ static void load(struct run *run, const char *outcome, unsigned latency_ms, unsi
     simulation_end(run->simulation);
 }
 
-static void test_what_fails_for_long_is_shed(void **state)
+static void test_calls_that_fail_for_long_are_shed(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "throttle: {k: 2.0}"), false);
     (void)state;
@@ -278,7 +278,7 @@ static void test_retries_spread_as_their_jitter_says(void **state)
     end(&run);
 }
 
-static void test_what_is_not_retryable_is_not_retried(void **state)
+static void test_an_error_that_is_not_retryable_is_not_retried(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {jitter: none}"), true);
     char text[1024];
@@ -414,7 +414,7 @@ static void test_many_calls_earn_many_retries(void **state)
     end(&run);
 }
 
-/* The same as in test_breakers_limits.c: what was saved while there was much to do is gone once there is nothing. */
+/* As in test_breakers_limits.c: tokens saved while there was much to do are gone once there is nothing. */
 static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
 {
     static const unsigned idle_s[] = {0, 1, 2, 5, 10, 20, 600}, tokens[] = {94, 74, 56, 23, 5, 1, 1};
@@ -436,8 +436,8 @@ static void test_a_budget_goes_down_with_the_pace_of_calls(void **state)
     end(&run);
 }
 
-/* After ten idle minutes 300 failures want a retry: a tenth of them is paid for, by what they earn themselves, and the
- * busy minute before pays for none. */
+/* After ten idle minutes 300 failures want a retry. A tenth of them is paid, by what they earn themselves; the busy
+ * minute before pays for none. */
 static void test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn(void **state)
 {
     struct run run = begin(ENTRY(NEVER_OPENS "retry: {attempts: 2, base: 1ms, jitter: none, on: [network], "
@@ -507,7 +507,7 @@ static const json_t *shown(struct run *run, unsigned t_ms)
     return last(run);
 }
 
-static void test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens(void **state)
+static void test_overload_is_shed_without_opening_and_a_dead_dependency_opens(void **state)
 {
     struct run run =
         begin(ENTRY("throttle: {k: 1.5}, trip: {consecutive_failures: 0, failure_rate: 80%}" NO_RESERVE), false);
@@ -526,7 +526,8 @@ static void test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens(void 
     end(&run);
 }
 
-/* So many of 2,000 calls in the last ten seconds, of which a dependency was dead for 20 and is well since 70. */
+/* Returns how many of 2,000 calls in the last ten seconds were admitted, by a dependency that was dead for 20 s and has
+ * been well for 70. */
 static json_int_t admitted_after_a_minute(const char *asked)
 {
     struct run run = begin(ENTRY("throttle: {k: 2.0}, trip: {consecutive_failures: 0, failure_rate: 0}"), false);
@@ -542,7 +543,7 @@ static json_int_t admitted_after_a_minute(const char *asked)
     return admitted;
 }
 
-static void test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over(void **state)
+static void test_a_priority_that_calls_alone_is_admitted_again_after_an_overload(void **state)
 {
     (void)state;
     assert_int_equal(admitted_after_a_minute("normal"), 2000);
@@ -584,7 +585,7 @@ int main(void)
         cmocka_unit_test(test_a_call_without_a_token_takes_no_ticket),
         cmocka_unit_test(test_limits_hold_in_no_other_mode_than_auto),
         cmocka_unit_test(test_a_probe_without_a_token_takes_no_permit),
-        cmocka_unit_test(test_what_fails_for_long_is_shed),
+        cmocka_unit_test(test_calls_that_fail_for_long_are_shed),
         cmocka_unit_test(test_critical_calls_are_never_shed),
         cmocka_unit_test(test_an_adaptive_limit_rises_while_calls_go_well),
         cmocka_unit_test(test_an_adaptive_limit_falls_while_calls_fail),
@@ -593,7 +594,7 @@ int main(void)
         cmocka_unit_test(test_a_longer_retry_after_is_waited_for),
         cmocka_unit_test(test_a_retry_after_beyond_the_total_time_ends_the_retries),
         cmocka_unit_test(test_retries_spread_as_their_jitter_says),
-        cmocka_unit_test(test_what_is_not_retryable_is_not_retried),
+        cmocka_unit_test(test_an_error_that_is_not_retryable_is_not_retried),
         cmocka_unit_test(test_an_open_breaker_ends_the_retries),
         cmocka_unit_test(test_a_breaker_that_opened_meanwhile_denies_the_retry),
         cmocka_unit_test(test_no_retry_begins_after_the_total_time),
@@ -604,8 +605,8 @@ int main(void)
         cmocka_unit_test(test_a_budget_goes_down_with_the_pace_of_calls),
         cmocka_unit_test(test_an_idle_budget_pays_only_for_what_the_failures_themselves_earn),
         cmocka_unit_test(test_wrong_priorities_and_retries_are_told),
-        cmocka_unit_test(test_overload_is_shed_and_opens_nothing_but_what_is_dead_opens),
-        cmocka_unit_test(test_whoever_calls_alone_is_admitted_again_when_an_overload_is_over),
+        cmocka_unit_test(test_overload_is_shed_without_opening_and_a_dead_dependency_opens),
+        cmocka_unit_test(test_a_priority_that_calls_alone_is_admitted_again_after_an_overload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* The same story told to an instance driven by hand (breakers_host.h) and to a simulation: both show the same. Times
+/* The same story is told to an instance driven by hand (breakers_host.h) and to a simulation: both show the same. Times
  * are the instance's own, so that leases end on the same steps. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -253,7 +253,7 @@ static void refused(const struct fixture *fixture, int expected, const char *say
     free(why);
 }
 
-static void test_what_is_no_segment_is_refused_with_the_reason(void **state)
+static void test_a_file_that_is_no_segment_is_refused_with_the_reason(void **state)
 {
     struct fixture *fixture = *state;
     const size_t size = fixture->segment->size;
@@ -352,7 +352,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_processes_and_patterns_are_copied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_goes_on_without_a_tripd_but_not_in_a_copy, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_segment_is_refused_with_the_reason, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_that_is_no_segment_is_refused_with_the_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_is_refused_or_shown_but_never_followed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,7 +124,7 @@ static void replay_line(struct simulation *simulation, const json_t *step)
     free(line);
 }
 
-/* Until now, which a step that shows the breaker marks. */
+/* Replays until now, which a step that shows the breaker marks. */
 static void replay(char story[STORY_MAX])
 {
     const struct simulation_options options = {
@@ -294,7 +294,7 @@ static void test_a_relapse_on_the_ramp(void **state)
                 "96000 ramping>closed none; ");
 }
 
-static void test_what_operators_do_is_replayed(void **state)
+static void test_operators_acts_are_replayed(void **state)
 {
     (void)state;
     start(STREAKS);
@@ -319,7 +319,7 @@ static void test_what_operators_do_is_replayed(void **state)
                 "9000 closed>open consecutive; 70000 open>half_open none; ");
 }
 
-static void test_what_a_mode_held_back_comes_at_its_end(void **state)
+static void test_a_step_that_a_mode_held_back_comes_at_its_end(void **state)
 {
     (void)state;
     start(OPEN);
@@ -382,7 +382,7 @@ static void test_a_hidden_breaker_goes_on_with_its_streak(void **state)
 
 /* ---------------------------------------------------------------------------------------------------- how it begins */
 
-static void test_a_trace_begins_with_what_is_open_and_for_how_long(void **state)
+static void test_a_trace_begins_with_open_breakers_and_their_remaining_time(void **state)
 {
     (void)state;
     char replayed[STORY_MAX];
@@ -494,12 +494,12 @@ int main(void)
         TEST(test_two_lanes_are_replayed_in_the_order_in_which_they_were_merged),
         TEST(test_a_time_window_forgets_in_the_replay_too),
         TEST(test_a_relapse_on_the_ramp),
-        TEST(test_what_operators_do_is_replayed),
-        TEST(test_what_a_mode_held_back_comes_at_its_end),
+        TEST(test_operators_acts_are_replayed),
+        TEST(test_a_step_that_a_mode_held_back_comes_at_its_end),
         TEST(test_a_mode_by_pattern_binds_a_breaker_that_comes_later),
         TEST(test_a_stalled_call_is_a_failure_when_it_stalls),
         TEST(test_a_hidden_breaker_goes_on_with_its_streak),
-        TEST(test_a_trace_begins_with_what_is_open_and_for_how_long),
+        TEST(test_a_trace_begins_with_open_breakers_and_their_remaining_time),
         TEST(test_a_trace_begins_with_operators_modes_and_what_is_left_of_them),
         TEST(test_counted_successes_are_one_step),
         TEST(test_a_told_failure_says_what_it_was),

@@ -204,7 +204,7 @@ static void test_users_have_their_names_beside_their_numbers(void **state)
     assert_non_null(strstr(said, "operator root: migration\n"));
 }
 
-static void test_show_of_what_is_not_there(void **state)
+static void test_show_of_an_unknown_breaker(void **state)
 {
     (void)state;
     copy_segment(fixture.segment->size);
@@ -288,7 +288,7 @@ static void test_a_dead_tripd_is_told_from_a_stalled_one(void **state)
     close(fd);
 }
 
-static void test_what_matches_nothing_is_said(void **state)
+static void test_a_pattern_without_a_match_is_reported(void **state)
 {
     (void)state;
     static const char nothing[] = "tripctl: no breaker matches %s; `tripctl list` shows those that there are\n";
@@ -373,7 +373,7 @@ static void test_wait_ends_at_once_in_the_wanted_state(void **state)
     assert_non_null(strstr(said, "{\"breaker\":\"payments/b\",\"state\":\"closed\",\"reached\":true,\"waited_ms\":"));
 }
 
-static void test_wait_says_what_it_saw_instead(void **state)
+static void test_wait_names_the_state_that_it_saw_instead(void **state)
 {
     (void)state;
     assert_int_equal(run_wait("payments/a", TRIP_STATE_CLOSED, 1, OPTION_NONE), EXIT_REFUSED);
@@ -421,18 +421,18 @@ int main(void)
         TEST(test_list_as_json),
         TEST(test_show_begins_with_state_and_reason),
         TEST(test_users_have_their_names_beside_their_numbers),
-        TEST(test_show_of_what_is_not_there),
+        TEST(test_show_of_an_unknown_breaker),
         TEST(test_events_oldest_first),
         TEST(test_clients_and_status),
         TEST(test_a_clean_stop_is_told_from_a_death),
         TEST(test_a_dead_tripd_is_told_from_a_stalled_one),
-        TEST(test_what_matches_nothing_is_said),
+        TEST(test_a_pattern_without_a_match_is_reported),
         TEST(test_list_ends_with_what_did_not_fit),
         TEST(test_no_segment_is_no_daemon),
         TEST(test_a_file_that_is_none_is_refused),
         TEST(test_nothing_follows_in_a_file),
         TEST(test_wait_ends_at_once_in_the_wanted_state),
-        TEST(test_wait_says_what_it_saw_instead),
+        TEST(test_wait_names_the_state_that_it_saw_instead),
         TEST(test_wait_sees_a_breaker_that_comes_while_it_waits),
         TEST(test_wait_without_a_state_is_wrong_usage),
     };
