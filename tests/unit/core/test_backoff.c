@@ -11,7 +11,7 @@
 #define MS    UINT64_C(1000000)
 #define DRAWS 100000
 
-/* The contract's defaults, but for kind and jitter. */
+/* Returns the contract's defaults, with this kind and jitter. */
 static struct backoff retry(unsigned kind, unsigned jitter)
 {
     return (struct backoff){.kind = (uint8_t)kind,
@@ -172,7 +172,7 @@ static uint64_t most_ns(struct backoff backoff, uint64_t previous_ns)
     return backoff_delay_ns(&backoff, 4, previous_ns, UINT64_MAX);
 }
 
-/* Each tenth of what lies between is drawn as often, +-4 %. */
+/* Asserts that each tenth of the range is drawn equally often, +-4 %. */
 static void assert_even_tenths(struct backoff backoff, uint64_t previous_ns, uint64_t lowest_ns, uint64_t highest_ns)
 {
     unsigned tenths[10] = {0};
@@ -186,7 +186,8 @@ static void assert_even_tenths(struct backoff backoff, uint64_t previous_ns, uin
         assert_in_range(tenths[i], 9600, 10400);
 }
 
-/* From the least random bits to the most, and what is drawn fills what lies between evenly: mean +-0.6 %. */
+/* Asserts that the least random bits draw the lowest value, the most the highest, and that the range is filled evenly:
+ * mean +-0.6 %. */
 static void assert_even(struct backoff backoff, uint64_t previous_ns, uint64_t lowest_ms, uint64_t highest_ms)
 {
     assert_int_equal(least_ns(backoff, previous_ns), lowest_ms * MS);

@@ -16,7 +16,7 @@
 static struct breaker_settings settings;
 static struct core_state core;
 
-/* Every condition off, no jitter: a test turns on what it is about. */
+/* Begins with every condition off and no jitter: a test turns on the conditions that it tests. */
 static int set_up(void **state)
 {
     (void)state;
@@ -1104,7 +1104,7 @@ static void draw_settings(void)
     settings.window.minimum_calls = 1 + random_below(30);
 }
 
-/* Mostly successes, or mostly failures, or in between. *ret_told: a call that is told came. */
+/* Makes a call: mostly successes, or mostly failures, or in between. *ret_told: an event tells of the call. */
 static uint64_t call_at_random(uint64_t now_ns, unsigned percent_told, bool *ret_told)
 {
     const uint64_t at_ns = now_ns + random_below(4) / 3 * random_below(S / 2);
@@ -1115,7 +1115,7 @@ static uint64_t call_at_random(uint64_t now_ns, unsigned percent_told, bool *ret
     return at_ns;
 }
 
-/* Plays calls from here on until a condition holds, or for `until_ns`. How many were told until then. */
+/* Plays calls until a condition holds, or for `until_ns`. Returns how many events told until then. */
 static uint64_t told_until_it_trips(uint64_t now_ns, uint64_t until_ns, bool *ret_tripped)
 {
     const unsigned percent = 10 + 30 * (unsigned)random_below(4);
@@ -1132,7 +1132,7 @@ static uint64_t told_until_it_trips(uint64_t now_ns, uint64_t until_ns, bool *re
     return told;
 }
 
-/* A closed breaker with a past; false: it would be open. */
+/* Makes a closed breaker with a past. False: it would be open. */
 static bool draw_past(uint64_t *ret_now_ns)
 {
     const unsigned percent = (unsigned)random_below(60);

@@ -19,7 +19,7 @@
 typedef uint64_t (*take_rate)(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
                               uint64_t *ret_wait_ns);
 
-/* Rates as configured, a tick a nanosecond. */
+/* Takes from rates as they are configured, with a tick of a nanosecond. */
 static uint64_t bucket_take(uint64_t word, const struct rate *rate, uint64_t reserve, uint64_t now_ns,
                             uint64_t *ret_wait_ns)
 {
@@ -74,7 +74,7 @@ static uint64_t wait_ns_of(take_rate after_take, uint64_t word, const struct rat
     return wait_ns;
 }
 
-/* Somebody always wants to: asks, and comes back exactly when told. Each refusal is early by a nanosecond at least. */
+/* A greedy caller: asks, and comes back exactly when it is told to. Each refusal is early by at least a nanosecond. */
 static uint64_t greedy(take_rate after_take, uint64_t word, const struct rate *rate, uint64_t from_ns, uint64_t for_ns)
 {
     uint64_t taken = 0;
@@ -90,7 +90,8 @@ static uint64_t greedy(take_rate after_take, uint64_t word, const struct rate *r
     return taken;
 }
 
-/* Processes that come when they like, about ten times as often as may pass, by clocks that lag by up to 5 ms. */
+/* Processes that come when they like, about ten times as often as the rate admits, with clocks that lag by up to 5 ms.
+ */
 static uint64_t crowd(take_rate after_take, const struct rate *rate, uint64_t for_ns)
 {
     uint64_t word = 0, taken = 0, seed = 11;

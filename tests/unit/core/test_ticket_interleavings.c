@@ -110,7 +110,7 @@ static void test_a_lanes_number_is_reissued_after_its_tickets_are_reclaimed(void
     assert_true(ticket_met.heirs > 10);
 }
 
-/* Two threads of a process, so that a later holder may have the lane of the one before. */
+/* Two threads of one process, so that a later holder may have the same lane as an earlier one. */
 static struct ticket_scenario ending_twice(void)
 {
     return (struct ticket_scenario){
@@ -126,7 +126,7 @@ static void test_a_call_that_ends_twice_gives_back_once(void **state)
     assert_true(ticket_met.ended_again > 10);
 }
 
-/* Three who leave two of four tickets: each finds three free at first. */
+/* Three takers that each leave two of four tickets: each finds three free at first. */
 static struct ticket_scenario modesty(void)
 {
     return (struct ticket_scenario){ONE_WORD, .limit = 4,

@@ -245,7 +245,7 @@ static bool await_shown(uint32_t lane, bool detached)
     return false;
 }
 
-/* The keeper's part: takes what is handed over, and says so. */
+/* Plays the keeper: takes what is handed over, and acknowledges it. */
 static struct keeper_message handed_over(void)
 {
     struct keeper_message message;

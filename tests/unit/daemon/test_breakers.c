@@ -66,7 +66,7 @@ static trip_reason shown_reason(void)
     return (trip_reason)host->segment->details[slot].reason;
 }
 
-/* A probe with this answer. */
+/* Answers a probe. */
 static void probe(enum permit_outcome answer)
 {
     const uint32_t place = client_take_permit(host, &client, slot);
@@ -176,7 +176,7 @@ static void test_a_streak_goes_over_processes(void **state)
     assert_int_equal(now(), WORD_OPEN);
 }
 
-/* libtrip tells a step after it; one that comes after its event is found as one that nobody told. */
+/* libtrip tells a step after it took it. A step after its event is found as one that nobody told. */
 static void test_a_step_whose_event_was_read_before_it_is_noticed_by_the_heartbeat(void **state)
 {
     (void)state;

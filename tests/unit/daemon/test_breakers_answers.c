@@ -79,7 +79,7 @@ static const struct transition *last_move(void)
     return &host->moves[host->move_count - 1];
 }
 
-/* -1: null. */
+/* Returns a shown value; -1: null. */
 static long long shown(const char *key)
 {
     breakers_drain_all(host->breakers);

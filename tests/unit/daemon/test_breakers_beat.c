@@ -1,4 +1,4 @@
-/* Heartbeats: what was announced is read, what rests is not, and what changes by time goes on. */
+/* Heartbeats read announced meters, do not read resting ones, and move on what changes by time. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static void announces(uint32_t at)
     announce(client.writer.memory, at, &host->segment->header->round);
 }
 
-/* How many meters this heartbeat reads. */
+/* Returns how many meters this heartbeat reads. */
 static uint64_t beat(void)
 {
     const uint64_t before = host->breakers->drain->meters_read;
@@ -238,7 +238,7 @@ static void test_a_step_whose_event_found_the_ring_full_is_seen_at_once(void **s
     beat();
 }
 
-/* How many meters are read for what the lane has told. */
+/* Returns how many meters are read for the lane's events. */
 static uint64_t rung(void)
 {
     const uint64_t before = host->breakers->drain->meters_read;

@@ -1,4 +1,4 @@
-/* A reporter that writes what it likes into its lane and the commons: what it can make tripd spend is counted, and an
+/* A reporter writes anything into its lane and the commons. The tests count how much it can make tripd spend, and an
  * honest client beside it loses nothing. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -321,7 +321,8 @@ static void test_a_meter_that_nobody_uses_yet_does_not_keep_forged_tickets_out(v
     assert_int_equal(tickets_out(), 1);
 }
 
-/* Its call is counted by a meter that it took, or gave to this breaker, since tripd looked for meters. */
+/* The ticket's call is counted by a meter that the process took, or gave to this breaker, after tripd last looked for
+ * meters. */
 static void test_the_ticket_of_a_thread_s_first_call_stays_out(void **state)
 {
     (void)state;

@@ -522,7 +522,7 @@ static void deposits_alone(struct breaker_settings *set)
     set->budget.min_per_second = 0;
 }
 
-/* A second with so many calls. */
+/* Lets a second with so many calls pass. */
 static void second(uint64_t calls)
 {
     host_sleep(host, 1000);
@@ -675,7 +675,7 @@ static void adaptive(struct breaker_settings *set)
     set->concurrency.adaptive = (uint8_t)kind;
 }
 
-/* Again, if there was one before. */
+/* Starts; again, if there is an instance already. */
 static void start_adaptive(enum limiter_kind by)
 {
     if (host)
@@ -687,7 +687,7 @@ static void start_adaptive(enum limiter_kind by)
     assert_int_equal(policy()->tickets, 20);
 }
 
-/* 100 of 10 ms. */
+/* Makes 100 calls of 10 ms. */
 static void calls_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
 {
     writer_latency(&client.writer, meter, 10 * MS, 100);
@@ -697,7 +697,7 @@ static void calls_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
     writer_total(&line()->total_slow, slow);
 }
 
-/* The limit after them. */
+/* Returns the limit after a sample. */
 static uint64_t sample_of(uint64_t in_flight, uint64_t failures, uint64_t slow)
 {
     calls_of(in_flight, failures, slow);
@@ -899,7 +899,7 @@ static void throttle(struct breaker_settings *set)
     set->throttle.k = k;
 }
 
-/* A second in which 100 calls are asked for; tripd's share of them is shed. */
+/* Lets a second pass in which 100 calls are asked for; tripd's share of them is shed. */
 static void ask(uint64_t *total)
 {
     const uint64_t admitted = policy()->admit_permille / 10;
@@ -1054,7 +1054,7 @@ static uint64_t calls_that_took(uint64_t latency_ns)
     return counts[latency_bucket(latency_ns)];
 }
 
-/* Calls of one second, each of which takes so long. */
+/* Ends the calls of one second, each of this latency. */
 static void calls_end(uint32_t ok, uint64_t latency_ns)
 {
     writer_latency(&client.writer, meter, latency_ns, ok);

@@ -1,5 +1,5 @@
-/* Hidden breakers, and who gets their slots: a new name that finds no place, and only what would be the same if it were
- * made anew is given up for it. */
+/* Hidden breakers, and the reuse of their slots: a new name that finds no place takes the slot of a breaker that, made
+ * anew, would be the same. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -29,7 +29,7 @@ static int stop(void **state)
     return 0;
 }
 
-/* Both processes of tripd die, and nobody keeps their descriptors. */
+/* Both processes of tripd die, and their descriptors are lost. */
 static void lose_commons(void)
 {
     host_kill_both(host, NULL, 0);

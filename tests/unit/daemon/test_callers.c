@@ -1,4 +1,4 @@
-/* Connections by user: who may have how many, and that an end makes room. */
+/* Connections of each user: how many a user may have, and that an end makes room. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* The clock: what a tick is, and that times of real and test clock are what they say. */
+/* The clock: the length of a tick, and the times of the real clock and the test clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

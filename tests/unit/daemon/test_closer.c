@@ -1,5 +1,5 @@
-/* The closer: what closes at once, what would linger, and what holds its threads. close(2) is the test's own (--wrap):
- * it waits as long as a gate is shut. */
+/* The closer: descriptors that close at once, that would linger, and that hold its threads. close(2) is the test's own
+ * (--wrap): it waits as long as a gate is shut. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -25,7 +25,7 @@ int __wrap_close(int fd);
 
 int __wrap_close(int fd)
 {
-    /* Relaxed, all of it: no data hangs on it. */
+    /* Relaxed everywhere: no data depends on it. */
     __atomic_add_fetch(&held, 1, __ATOMIC_RELAXED);
     while (__atomic_load_n(&shut, __ATOMIC_RELAXED))
         usleep(1000);
@@ -94,7 +94,7 @@ static void send_fd(int socket, const void *data, size_t size, int fd)
     assert_int_equal(sendmsg(socket, &message, 0), size);
 }
 
-/* A TCP socket whose close waits for an hour, for nobody reads at the other end. */
+/* Makes a TCP socket whose close waits for an hour, for nobody reads at the other end. */
 static int lingering(int listener)
 {
     static const char bytes[65536];

@@ -118,7 +118,7 @@ static void test_two_commons_have_two_ids(void **state)
     close(other_fd);
 }
 
-/* Like one that is made, but for what the test leaves out. */
+/* Makes a memfd like a commons, except for what the test leaves out. */
 static int forge(const char *name, off_t size, int seals)
 {
     const int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -1,4 +1,4 @@
-/* The config file: what it means, what is refused and in which words, and what hostile text cannot do. */
+/* The config file: its meaning, the words in which it is refused, and hostile texts. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ static struct config *accepted(const char *text)
     return config;
 }
 
-/* All the lines, exactly. */
+/* Asserts that the text is refused with exactly these lines. */
 static void refused(const char *text, const char *lines)
 {
     struct config *config = NULL;
@@ -554,7 +554,7 @@ static void test_values_have_bounds(void **state)
     refused_setting("window", "size: 0", "window.size: '0' is less than 1; write 1 to 4096");
     refused_setting("window", "size: 4097", "window.size: '4097' is more than 4096; write 1 to 4096");
     refused_setting("open", "for: 0.5ms", "open.for: '0.5ms' is less than 1ms; write 1ms to 30d");
-    /* In thousandths of a nanosecond 2^128 and 18 hours: it must not wrap around to what is allowed. */
+    /* In thousandths of a nanosecond this is 2^128 and 18 hours: it must not wrap around to an allowed value. */
     refused_setting("open", "for: 3938453320844195178975d",
                     "open.for: '3938453320844195178975d' is more than 30d; write 1ms to 30d");
     refused_setting("open", "for: 31d", "open.for: '31d' is more than 30d; write 1ms to 30d");

@@ -114,7 +114,7 @@ static void test_a_success_after_an_untold_failure_waits_for_it(void **state)
     breakers_drain_all(host->breakers);
     assert_int_equal(window_calls(), 0);
     assert_int_equal(host_head(host, slot)->totals.calls, 3); /* totals wait for nothing */
-    /* The event says that it was before the two: as a thread that was preempted tells it. */
+    /* The event's count is from before the two calls, as a preempted thread tells it. */
     line()->ok = evidence_make(epoch(), 0);
     writer_tell(&client.writer, meter, epoch(), TRIP_FAILURE, false, 0, 0);
     line()->ok = evidence_make(epoch(), 2);
@@ -296,8 +296,8 @@ static void test_the_failure_that_opened_is_in_the_window_though_not_told_yet(vo
     assert_int_equal(host_head(host, slot)->totals.failures, 3);
 }
 
-/* Each fresh commons moves the epochs on by a quarter of their range: a word that never counted, or last in a commons
- * of before, stands as far ahead as behind. */
+/* Each new commons moves the epochs on by a quarter of their range. A word that never counted, or counted last in an
+ * earlier commons, is as far ahead as behind. */
 static void test_old_evidence_is_never_taken_for_a_later_epoch_s(void **state)
 {
     (void)state;

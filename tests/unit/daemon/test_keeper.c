@@ -180,7 +180,7 @@ static void await_ready(int n)
     assert_true(await(&script->ready, n));
 }
 
-/* The keeper's exit status; -1: a signal's. */
+/* Returns the keeper's exit status; -1: a signal ended it. */
 static int ended(void)
 {
     int status;

@@ -48,7 +48,7 @@ static void test_a_message_is_one_line(void **state)
                               "tripd: turned ??? and ??, but \xc3\xa9\n");
 }
 
-/* time(2) may be of the second before: it reads the clock of the last tick. */
+/* Returns the second now. time(2) may return the one before, for it reads the clock of the last tick. */
 static time_t seconds_now(void)
 {
     struct timespec now;

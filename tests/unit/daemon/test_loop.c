@@ -32,7 +32,7 @@
 #define OVERSIZED     65537
 #define RECEIVED_KEPT 512
 
-/* A loop with a listening socket; what arrived at its connections stands here. */
+/* A loop with a listening socket, and what arrived at its connections. */
 struct rig {
     struct loop *loop;
     struct loop_timer *guard;
@@ -106,7 +106,7 @@ static size_t count_fds(void)
     return count;
 }
 
-/* Foreign ones are closed on another thread. */
+/* Waits for the number of descriptors. Strangers' descriptors are closed on another thread. */
 static void await_fds(size_t count)
 {
     for (unsigned i = 0; i < 10000 && count_fds() != count; i++)
@@ -159,7 +159,7 @@ static void accepted(void *context, struct loop_connection *connection)
     loop_connection_start(connection, received, hung_up, rig);
 }
 
-/* 0 or -errno. */
+/* Listens. 0 or -errno. */
 static int rig_listen(struct rig *rig)
 {
     static unsigned number;
@@ -214,7 +214,7 @@ static int connect_to(const struct rig *rig)
     return fd;
 }
 
-/* A connection of the rig (adopted) and its peer's descriptor. */
+/* Adopts a connection of the rig, and returns its peer's descriptor. */
 static int adopt(struct rig *rig, struct loop_connection **ret_connection)
 {
     int ends[2];

@@ -54,7 +54,7 @@ static void begin(void)
     batch_count = input_count = 0;
 }
 
-/* A source that has nothing counted yet, since `since`; what its counters say is set by told and counters. */
+/* Adds a source that has counted nothing since `since`; told and counters set what its counters say. */
 static uint32_t source(uint64_t since)
 {
     struct source *const made = &inputs[input_count].source;

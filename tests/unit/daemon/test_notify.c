@@ -43,7 +43,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The next message; *ret_fd: its descriptor or -1. */
+/* Receives the next message. *ret_fd: its descriptor or -1. */
 static void receive(char text[256], int *ret_fd)
 {
     union {

@@ -1,4 +1,4 @@
-/* Each reason is told once a minute for each user, a bounded number of them all, and those told are counted. */
+/* Each reason is logged once a minute for each user; of all reasons a bounded number; and logged ones are counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

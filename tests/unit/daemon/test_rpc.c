@@ -1,4 +1,4 @@
-/* The codec of the control socket: what it lets in, and that what goes out comes in again. */
+/* The codec of the control socket: which packets it lets in, and that what it writes reads back the same. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

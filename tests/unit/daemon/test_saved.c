@@ -52,7 +52,7 @@ static struct saved loaded(void)
     return saved;
 }
 
-/* The machine was off for so long. */
+/* Reboots after the machine was off for so long. */
 static void reboot(uint64_t for_ms)
 {
     struct saved saved = loaded();

@@ -1,4 +1,4 @@
-/* When the snapshot on disk is written. */
+/* The times at which the snapshot on disk is written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,7 @@ static struct saver *born(void)
     return saver;
 }
 
-/* Its worker lived for so many seconds. */
+/* Stops when the worker has lived for so many seconds. */
 static void dies_after(struct saver *saver, int beats)
 {
     for (int i = 0; i < beats; i++)
@@ -76,7 +76,7 @@ static void test_the_next_worker_saves_a_change_just_before_the_last_one_died(vo
     saved_clear(&saved);
 }
 
-/* Its last child was asked for its status. */
+/* Stops when the last child was reaped. */
 static void stop_when_alone(void *context, struct loop_timer *timer)
 {
     (void)context;

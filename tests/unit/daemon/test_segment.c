@@ -1,4 +1,4 @@
-/* The segment's life: made, adopted, refused when anything about it is not as it should be, never truncated. */
+/* The life of a segment: made, adopted, refused if anything about it is wrong, never truncated. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -202,7 +202,7 @@ static uint64_t reported(const struct lane_memory *lane, uint32_t slot)
     return sum;
 }
 
-/* The next worker: adopts, gets the lane back, drains. 0, or the number of what is wrong. */
+/* Plays the next worker: adopts, gets the lane back, drains. Returns 0, or the number of what is wrong. */
 static int check_recovery(struct fixture *fixture, const struct remains *remains)
 {
     struct segment *segment = fixture->scratch;

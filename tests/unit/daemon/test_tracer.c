@@ -1,4 +1,4 @@
-/* Steps of a trace on their way to who subscribed: equal ones together, times that go on, and what finds no room. */
+/* Steps of a trace on their way to subscribers: equal ones together, times that go on, and steps that find no room. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* The TSC is followed by the kernel's clock, and given up once it goes otherwise. */
+/* tripd follows the TSC by the kernel's clock, and gives it up once it goes differently. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

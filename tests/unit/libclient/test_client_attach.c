@@ -1,5 +1,5 @@
-/* Attaching, losing tripd, and coming back: whatever happens to tripd, a process decides by the state words that are in
- * force, counts for the breaker it means, and holds nothing that nobody can take back. */
+/* Attaching, losing tripd, and coming back. Whatever happens to tripd, a process decides by the state words in force,
+ * counts for the right breaker, and holds nothing that tripd cannot take back. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -64,7 +64,7 @@ int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
 static _Thread_local int asked_ms; /* that waits were allowed to take; the fake tripd polls as well */
-/* The tripd whose thread gets no processor from when a client waits for it until the client's time is over. */
+/* The tripd whose thread gets no processor while a client waits for it, until the client's time is over. */
 static _Thread_local struct fake_daemon *no_core;
 
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
@@ -119,7 +119,7 @@ static bool failure_counted(struct fixture *fixture, uint32_t slot)
     return fake_counts_all(&fixture->fake, slot, 1).total_failures != 0;
 }
 
-/* libtrip attaches again within a second or two, and offers the lane of before first. */
+/* libtrip attaches again within a second or two, and first offers the lane that it had. */
 static void test_no_breaker_counts_in_another_one_s_place_after_a_new_segment(void **state)
 {
     struct fixture *const fixture = *state;
@@ -387,7 +387,7 @@ static void test_no_descriptor_of_libtrip_takes_the_place_of_a_closed_standard_o
 
 #define FILLERS 64
 
-/* All numbers are taken but `left`. Returns how many it took. */
+/* Takes all numbers but `left`. Returns how many it took. */
 static unsigned take_descriptors_but(unsigned left, int fillers[FILLERS])
 {
     unsigned count = 0;

@@ -1,4 +1,4 @@
-/* Verdicts: what each state word, mode and permit makes of a question and of an admission. */
+/* The verdicts that each state word, mode and permit gives to a question and to an admission. */
 #include "client_fixture.h"
 
 #include "internal/state_word.h"

@@ -1,4 +1,4 @@
-/* Hedging: whose answer counts, and what the second attempt may take. */
+/* Hedging: which answer counts, and how long the second attempt may take. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

@@ -117,7 +117,8 @@ static bool held_by_a_lane(const struct fixture *fixture)
     return false;
 }
 
-/* tripd has written the number in the lane; the process has read no answer. Fewer calls than between two looks. */
+/* tripd has written the number into the lane; the process has read no answer. It makes fewer calls than between two
+ * looks. */
 static int holds_by_its_number(void *context)
 {
     struct fixture *const fixture = context;

@@ -30,7 +30,7 @@ static void limit_tickets(struct fixture *f, uint64_t limit, uint64_t wait_ns)
     policy(f)->limits |= POLICY_TICKETS;
 }
 
-/* A second's; of the bucket, sheddable calls leave half of it to the others. */
+/* Sets a limit for a second; of the bucket, sheddable calls leave half to the others. */
 static void limit_rate(struct fixture *f, uint64_t limit, uint64_t burst, bool sliding)
 {
     const struct rate rate = {.limit = limit, .per = 1000000000, .burst = burst};
@@ -149,7 +149,7 @@ static trip_verdict begin_without_waiting(struct fixture *f, trip_call *call)
     return trip_begin_with(f->breaker, call, &(trip_options){.no_wait = true});
 }
 
-/* The wait would be an hour. */
+/* The wait would last an hour. */
 static void test_an_event_loop_never_waits_and_is_told_when_there_may_be_a_ticket(void **state)
 {
     struct fixture *const f = *state;
@@ -350,7 +350,7 @@ static void test_a_process_without_a_lane_is_held_to_the_limit(void **state)
     assert_int_equal(trip_begin(f->breaker, &calls[2]), TRIP_ALLOW);
 }
 
-/* How many of five calls a worker begins that was forked while tripd was away. */
+/* Returns how many of five calls a worker begins that was forked while tripd was away. */
 static int calls_of_a_worker(void *context)
 {
     struct fixture *const f = context;
@@ -479,7 +479,7 @@ static void test_critical_calls_are_never_shed_and_sheddable_ones_first(void **s
                      8000 - admitted[TRIP_PRIORITY_NORMAL] - admitted[TRIP_PRIORITY_SHEDDABLE]);
 }
 
-/* Else the share of all could not rise where nobody else calls. */
+/* Otherwise the share of all could not rise where nobody else calls. */
 static void test_sheddable_calls_have_a_least_share_of_what_is_admitted(void **state)
 {
     struct fixture *const f = *state;

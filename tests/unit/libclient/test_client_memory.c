@@ -1,4 +1,4 @@
-/* Memory that a lane's parts get when they are needed: where the kernel refuses it, calls are admitted, and counted
+/* Memory that parts of a lane get when they are needed: where the kernel refuses it, calls are admitted, and counted
  * where there is room. */
 #include <errno.h>
 #include <pthread.h>
@@ -43,7 +43,7 @@ int __wrap_fallocate(int fd, int mode, off_t offset, off_t size)
     return -1;
 }
 
-/* Linux before 6.12 has taken away by then what was mapped there. */
+/* Linux before 6.12 has unmapped by then what was mapped there. */
 void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
     if (!committed || !(flags & MAP_ANONYMOUS) || size < (size_t)1 << 20)
@@ -79,7 +79,7 @@ static void *call_each(void *context)
     return NULL;
 }
 
-/* All at the same time. */
+/* Runs all threads at the same time. */
 static void run_threads(struct crowd *crowd, unsigned count)
 {
     pthread_t threads[256];
@@ -96,7 +96,7 @@ static struct lane_header *lane_of(struct fixture *fixture)
     return fake_lane(&fixture->fake, fake_lane_of(&fixture->fake, getpid()));
 }
 
-/* Calls counted in this section, or, LANE_SECTIONS, in any. */
+/* Returns the calls counted in this section; LANE_SECTIONS: in any. */
 static uint64_t counted_in(struct fixture *fixture, uint32_t section)
 {
     struct lane_header *const lane = lane_of(fixture);
@@ -175,7 +175,7 @@ static void test_an_outcome_that_finds_no_memory_is_lost_and_said_to_be(void **s
     assert_int_equal(trip_client_status(fixture->client), TRIP_CLIENT_SHARED);
 }
 
-/* The sum of the calls that all rooms have counted by latency. */
+/* Returns the sum of the calls that all rooms have counted by latency. */
 static uint64_t latencies(struct fixture *fixture)
 {
     uint64_t sum = 0;

@@ -1,4 +1,4 @@
-/* Names as people and JSON see them, and errors by number. */
+/* Names for people and JSON, and errors by number. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -24,7 +24,7 @@ static uint64_t events_in(struct lane_header *lane)
     return count;
 }
 
-/* The event of this thread's section, which is 1: the first that was taken. */
+/* Returns an event of this thread's section, which is 1: the first that was taken. */
 static struct lane_event *event_at(struct lane_header *lane, uint64_t index)
 {
     return lane_event_at(lane, 1, index);
@@ -396,7 +396,7 @@ static void test_an_error_is_recorded_with_its_texts(void **state)
     assert_string_equal(record->session, "");
 }
 
-/* The record of the calling thread that was written so many before the last. */
+/* Returns the calling thread's record that was written so many before the last one. */
 static const struct lane_error *record_of(struct fixture *f, uint64_t before_last)
 {
     const uint64_t written = lane_section_at(lane_of(f), 1)->errors;
@@ -683,7 +683,7 @@ static void test_rates_are_unknown_before_minimum_calls(void **state)
     assert_int_equal(info.calls_until_rate, 1);
 }
 
-/* 60 s is slow, whatever the clock says; what is not known the clock says. */
+/* A given latency of 60 s is slow, whatever the clock says; for an unknown latency the clock counts. */
 static void test_a_caller_may_give_a_call_s_latency(void **state)
 {
     struct fixture *const f = *state;

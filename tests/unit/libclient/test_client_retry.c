@@ -1,4 +1,4 @@
-/* Retries: which answer ends them, what they cost, and trip_run, which does all of it for blocking code. */
+/* Retries: which answer ends them, what they cost, and trip_run, which does everything for blocking code. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -193,7 +193,8 @@ static unsigned granted_to_failed_calls(trip_breaker *breaker, unsigned calls)
     return granted;
 }
 
-/* 100 at once, and 10 a second of the real clock: never more than one in a tenth of a second. */
+/* Asserts the default budget: 100 at once, and 10 a second of the real clock, never more than one in a tenth of a
+ * second. */
 static void assert_has_the_default_budget(trip_breaker *breaker)
 {
     const uint64_t began_ns = monotonic_ns();
@@ -449,7 +450,7 @@ static void test_run_passes_the_remaining_time_on(void **state)
     assert_int_equal(script.calls, 1);
 }
 
-/* Fails, and leaves no room for the next one. */
+/* An operation that fails, and uses up the limit, so that its retry finds no place. */
 struct last_one {
     struct policy_slot *policy;
     uint64_t limit; /* enum policy_limit */

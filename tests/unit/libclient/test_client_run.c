@@ -1,4 +1,4 @@
-/* trip_run: what it passes on between the settings, the operation and the retries of it. */
+/* trip_run: how it connects the settings, the operation and its retries. */
 #include <errno.h>
 #include <pthread.h>
 

@@ -8,7 +8,7 @@
 #define PROCESSES 4
 #define ROUNDS    20000
 
-/* A second process that reports what it is told to, one outcome at a time. */
+/* A second process that reports outcomes one at a time, as it is told. */
 struct peer {
     pid_t pid;
     int orders[2], done[2];
@@ -58,7 +58,7 @@ static void peer_stop(struct peer *peer)
     assert_int_equal(status, 0);
 }
 
-/* `who` says who reports each outcome: a this process, b the other. */
+/* Reports outcomes, and returns the word after them. `who` says which process reports each: a this one, b the other. */
 static uint64_t word_after(struct fixture *f, const char *what, const char *who)
 {
     struct peer peer;

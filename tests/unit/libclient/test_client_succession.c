@@ -202,7 +202,7 @@ static void test_openings_of_breakers_of_other_processes_are_handed_over_too(voi
 {
     struct fixture *const fixture = *state;
     const uint32_t others = fake_breaker(&fixture->fake, "mail");
-    /* Written as another process would, which is dead by now: not mirrored. */
+    /* Written as a process would that is dead by now: the word is not mirrored. */
     *commons_word(fixture->fake.commons, others) = word_open(word_epoch(fake_word(&fixture->fake, others)) + 1, 9000);
     fake_lose_commons(&fixture->fake);
     assert_true(WAIT_FOR(shared(fixture)));

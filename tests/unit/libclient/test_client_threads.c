@@ -30,7 +30,7 @@
 enum { CALM, WILD, BREAKERS };
 static const char *const names[BREAKERS] = {"calm", "wild"};
 
-/* Calm never moves, and its calls in flight are watched; wild moves all the time. */
+/* Breaker calm never moves, and its calls in flight are watched; wild moves all the time. */
 static const char text[] = "breakers:\n"
                            "  - {match: calm, trip: {consecutive_failures: 0, failure_rate: 0%, stall_after: 1h}}\n"
                            "  - {match: wild, open: {for: 5ms, multiplier: 1.0, max: 5ms, jitter: 0%},\n"
@@ -68,7 +68,7 @@ static struct {
     uint64_t opens;                 /* as tripd has counted */
 } all;
 
-/* Relaxed wherever the test itself shares something: it must not order what libtrip and tripd do. */
+/* Relaxed wherever the test itself shares something: it must add no order to libtrip's and tripd's accesses. */
 static uint64_t look_at(const uint64_t *counter)
 {
     return __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -94,7 +94,7 @@ static uint64_t steps_of_others(const struct thread_of *self)
 
 /* --------------------------------------------------------------------------------------------------------- clients */
 
-/* Good mostly; failures come in bursts, and now and then every other outcome. */
+/* Draws an outcome: mostly good; failures come in bursts, and now and then every other outcome. */
 static trip_outcome outcome_of(uint64_t step)
 {
     if (step % 31 == 0)

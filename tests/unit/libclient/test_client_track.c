@@ -1,4 +1,4 @@
-/* Calls that a thread has left open: an exception, a longjmp, a request that was cut off. */
+/* Calls that a thread has left open, by an exception, a longjmp, or a request that was cut off. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>

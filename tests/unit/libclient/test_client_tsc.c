@@ -1,4 +1,4 @@
-/* The TSC as a client reads it: by the base that tripd publishes, and not where it is given up or forbidden. */
+/* How a client reads the TSC: by the base that tripd publishes, and not where it is given up or forbidden. */
 #include "client_fixture.h"
 
 #include <sys/prctl.h>
@@ -8,8 +8,8 @@
 #include "lane_writer.h"
 #include "segment/segment.h"
 
-/* In the place of libc's, which reads the TSC itself where the kernel's clock is the TSC: a process that may not read
- * it has a clock of its own, too. */
+/* Replaces libc's clock_gettime, which reads the TSC itself where it is the kernel's clock: a process that may not read
+ * the TSC needs a clock of its own, too. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
     return (int)syscall(SYS_clock_gettime, clock, ret_time);
@@ -34,7 +34,7 @@ static int setup(void **state)
     return WAIT_FOR(fixture_shared(fixture)) ? 0 : -1;
 }
 
-/* A cycle is a nanosecond from now on. */
+/* Makes a cycle a nanosecond from now on. */
 static void trust(struct fixture *f)
 {
     const struct tsc_base base = {.cycles = 0, .ns = BASE_NS, .ns_q32 = UINT64_C(1) << 32};

@@ -1,4 +1,4 @@
-/* tripctl's command line: what it makes of good ones, and what it says to bad ones. */
+/* tripctl's command line: the meaning of good ones, and the messages to bad ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* Medians and how sure they are. */
+/* Medians, and how certain they are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
