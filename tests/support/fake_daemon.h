@@ -40,6 +40,7 @@ struct fake_daemon {
     struct fake_connection connections[FAKE_CONNECTIONS];
     struct fake_lane lanes[FAKE_CONNECTIONS];
     bool stop;
+    bool away; /* its heart does not beat */
     /* what the test wants, and what happened */
     bool silent;           /* answers nothing */
     int refuse_hello;      /* -errno; 0: welcome */
@@ -69,7 +70,7 @@ void fake_hang_up(struct fake_daemon *fake);
 void fake_lose_commons(struct fake_daemon *fake);
 /* Both died and the segment was removed: another one, another commons, no lanes, no breakers. */
 void fake_new_segment(struct fake_daemon *fake);
-/* Away: not a heartbeat for 3 s; back: one now. */
+/* Away: its heart has not beaten for 6 s, and does not; back: it beats. */
 void fake_away(struct fake_daemon *fake);
 void fake_back(struct fake_daemon *fake);
 void fake_clock(struct fake_daemon *fake, uint64_t ms);
