@@ -23,16 +23,6 @@
 #define UTF8_BYTES_MAX 4 /* of a character */
 #define TRIES          5
 
-/* The totals by their names, for writing and reading. */
-#define TOTALS(X)                                                                                          \
-    X(calls)                                                                                               \
-    X(ok)                                                                                                  \
-    X(failures)                                                                                            \
-    X(timeouts)                                                                                            \
-    X(slow)                                                                                                \
-    X(ignored) X(cancelled) X(late) X(retries) X(retries_refused) X(opens) X(probes_ok) X(probes_failures) \
-        X(probes_slow) X(detected) X(detect_ns) X(recovered) X(recover_ns)
-
 /* --------------------------------------------------------------------------------------------------------- writing */
 
 struct times {
@@ -146,7 +136,7 @@ static json_t *pack_totals(const struct breaker_totals *totals)
 {
     json_t *map = json_object();
 #define PACK_TOTAL(field) json_object_set_new(map, #field, number(totals->field));
-    TOTALS(PACK_TOTAL)
+    BREAKER_SUMS(PACK_TOTAL)
     json_object_set_new(map, "denied_by", pack_denied(totals->denied));
     json_object_set_new(map, "errors", report_errors_by_type(totals->errors));
     json_object_set_new(map, "trips", pack_trips(totals));
@@ -454,7 +444,7 @@ static void totals_of(const json_t *map, struct breaker_totals *ret_totals)
 {
     const json_t *const totals = json_object_get(map, "totals"), *const errors = json_object_get(totals, "errors");
 #define READ_TOTAL(field) ret_totals->field = number_of(totals, #field);
-    TOTALS(READ_TOTAL)
+    BREAKER_SUMS(READ_TOTAL)
     denied_of(totals, ret_totals->denied);
     for (unsigned type = 0; type < TRIP_ERROR_TYPE_COUNT; type++)
         ret_totals->errors[type] = number_of(errors, error_names[type]);

@@ -262,21 +262,42 @@ static inline uint64_t denied_by_breaker(const uint64_t denied[DENIALS])
     return sum;
 }
 
-/* What was counted since the breaker came into being: sums that only grow, so that those of several breakers add up. */
+/* Sums of a breaker that stand for themselves: X(name). The struct below, the snapshot and what is read from it are
+ * made of this list.
+ *
+ * retries, retries_refused   calls that the retry budget paid for, and those that it did not
+ * detected, detect_ns        openings from closed or ramping that failed or slow calls led to; the time to the opening
+ *                            from the first of these calls that the window then held, or of the streak
+ * recovered, recover_ns      times closed again; the time since it had opened first */
+#define BREAKER_SUMS(X) \
+    X(calls)            \
+    X(ok)               \
+    X(failures)         \
+    X(timeouts)         \
+    X(slow)             \
+    X(ignored)          \
+    X(cancelled)        \
+    X(late)             \
+    X(retries)          \
+    X(retries_refused)  \
+    X(opens)            \
+    X(probes_ok)        \
+    X(probes_failures)  \
+    X(probes_slow)      \
+    X(detected)         \
+    X(detect_ns)        \
+    X(recovered)        \
+    X(recover_ns)
+
+/* What was counted since the breaker came into being. Every word only grows, so that those of several breakers add up.
+ */
+#define BREAKER_SUM_MEMBER(name) uint64_t name;
 struct breaker_totals {
-    uint64_t calls, ok, failures, timeouts, slow, ignored, cancelled, late;
-    uint64_t retries;                       /* calls that the retry budget paid for */
-    uint64_t retries_refused;               /* that it did not */
+    BREAKER_SUMS(BREAKER_SUM_MEMBER)
     uint64_t denied[DENIALS];               /* by verdict */
     uint64_t errors[TRIP_ERROR_TYPE_COUNT]; /* by type: of failed calls, and reported outside of calls */
-    uint64_t opens;
-    uint64_t trips[TRIP_REASON_COUNT];   /* openings by reason */
-    uint64_t state_ns[TRIP_STATE_COUNT]; /* spent in each state, up to the last change of state */
-    uint64_t probes_ok, probes_failures, probes_slow;
-    /* Openings from closed or ramping that failed or slow calls led to, and the time from the first of these calls, of
-     * those that the window then held, or of the streak, to the opening. */
-    uint64_t detected, detect_ns;
-    uint64_t recovered, recover_ns; /* times closed again, and the time since it had opened first */
+    uint64_t trips[TRIP_REASON_COUNT];      /* openings by reason */
+    uint64_t state_ns[TRIP_STATE_COUNT];    /* spent in each state, up to the last change of state */
 };
 
 /* The part of an image that clients and tools read: totals, window, probe counts. Behind it stands the rest of struct
