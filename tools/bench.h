@@ -82,6 +82,7 @@ void bench_calls(void);    /* bench_calls.c: allow, record, begin and end, alone
 void bench_limits(void);   /* bench_limits.c: bulkhead, rate and retry budget, alone and in two processes */
 void bench_many(void);     /* bench_many.c: many breakers, threads and processes */
 void bench_trips(void);    /* bench_trips.c: how fast another process denies */
+void bench_watch(void);    /* bench_watch.c: how fast those who watch are told */
 void bench_daemon(void);   /* bench_daemon.c: what tripd itself costs */
 void bench_errors(void);   /* bench_errors.c: what an error costs tripd, and what asking of them costs */
 void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */

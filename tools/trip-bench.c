@@ -67,16 +67,16 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls}, {"limits", bench_limits}, {"many", bench_many},
-             {"trips", bench_trips}, {"daemon", bench_daemon}, {"errors", bench_errors},
-             {"peers", bench_peers}, {"impact", bench_impact}, {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls},   {"limits", bench_limits},    {"many", bench_many},     {"trips", bench_trips},
+             {"watch", bench_watch},   {"daemon", bench_daemon},    {"errors", bench_errors}, {"peers", bench_peers},
+             {"impact", bench_impact}, {"simulate", bench_simulate}};
 
 static void usage(FILE *stream)
 {
     fprintf(
         stream,
-        "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [daemon] [errors] [peers] [impact]\n"
-        "                  [simulate]\n"
+        "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [watch] [daemon] [errors] [peers]\n"
+        "                  [impact] [simulate]\n"
         "\n"
         "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
         "mutex\n"
