@@ -26,7 +26,7 @@ static const char *mend(int error)
 
 #define SEGMENT_LOCK "~lock" /* behind the segment's name; no instance name holds it, so it names no segment */
 
-#define FDS_PER_LANE 2   /* memfd and pidfd */
+#define FDS_PER_LANE 3   /* memfd, pidfd, and the socket by which a process is woken */
 #define FDS_BESIDE   512 /* connections of root, log, loop, and strangers' descriptors until they are closed */
 
 /* ------------------------------------------------------------------------------------------------- paths and config */

@@ -82,6 +82,8 @@ static void moved(void *context, const struct transition *transition)
     log_transition(transition);
     if (worker->control) /* not yet at a start */
         control_event(worker->control);
+    if (worker->attach)
+        attach_moved(worker->attach, transition->breaker);
 }
 
 /* ------------------------------------------------------------------------------ when the breakers want to be called */

@@ -417,6 +417,32 @@ int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 /* Returns whether the client shares its breakers with other processes. It does not block. */
 trip_client_state trip_client_status(trip_client *client);
 
+/* For event loops: returns a descriptor that becomes readable when a breaker that this process uses has moved, so that a
+ * server can take a peer out of its rotation before a call finds out. Poll it (poll, epoll, select), and then call
+ * trip_client_next until it returns 0; do not read it, and do not close it. It belongs to the client and stays the same
+ * until trip_close. A forked child calls trip_client_fd again and gets one of its own.
+ *
+ *     struct pollfd fd = {.fd = trip_client_fd(client), .events = POLLIN};
+ *     while (poll(&fd, 1, -1) > 0)
+ *         while (trip_client_next(client, &breaker, &state) > 0)
+ *             printf("%s\n", trip_state_name(state));
+ *
+ * It may become readable though nothing has moved. It is silent while tripd is away, and until this process has attached
+ * to the next tripd, which calls of any function do; then it becomes readable once. It takes at most 100 ms.
+ *
+ * Returns the descriptor, or
+ *   -EMFILE   this process has no descriptor left (-ENFILE: the system has none)
+ *   -ENOMEM   there is no memory
+ *   -EBUSY    another thread held the client for 100 ms: try again */
+int trip_client_fd(trip_client *client);
+
+/* Says which breaker has moved since the last time that this said it; a breaker that moved and moved back meanwhile is
+ * not said. At first each breaker counts as closed. It does not block; one thread at a time should call it, for each
+ * move is said once.
+ *
+ * Returns 1 with *ret_breaker and *ret_state; 0: there is no more. */
+int trip_client_next(trip_client *client, trip_breaker **ret_breaker, trip_state *ret_state);
+
 /* Writes why the client is not SHARED, for a log or a health check: nobody listens at the socket's path; tripd refuses
  * this process, with tripd's reason; the layouts differ, with both versions; tripd was stopped, is dead or stalled;
  * this process has no descriptors left; the client is still attaching. The text is cut to `size` bytes with its NUL.

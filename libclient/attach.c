@@ -83,6 +83,15 @@ bool attach_resolve(struct trip_client *client, struct trip_breaker *breaker)
     return true;
 }
 
+/* Asks tripd for a descriptor that tells when breakers have moved, if the host wants one: trip_client_fd. */
+static void ask_moves(struct trip_client *client)
+{
+    const struct wire_head packet = head_of(WIRE_WATCH);
+    struct attach *const attach = &client->attach;
+    if (attach->state == ATTACH_DONE && attach->taken_lane && client->moves.poll.fd >= 0 && !client->moves.asked)
+        client->moves.asked = send_packet(attach, &packet, sizeof(packet), NULL, 0);
+}
+
 /* ------------------------------------------------------------------------------------------------------------- lane */
 
 /* Other threads read `refused` without the lock. */
@@ -347,7 +356,7 @@ static int attached(struct trip_client *client, const struct wire_attached *answ
         return -EINVAL;
     set_refused(attach, 0);
     set_trouble(attach, TROUBLE_NONE, 0);
-    attach->answered_lane = true;
+    attach->answered_lane = attach->taken_lane = true;
     if (!early)
         settle(client);
     return 0;
@@ -404,6 +413,10 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
         return PACKET(wire_resolved, bytes) ? 0 : -EPROTO;
     case WIRE_TAKEN:
         return PACKET(wire_head, bytes) ? taken(client) : -EPROTO;
+    case WIRE_WATCHED:
+        if (fd_count == 1)
+            moves_take(&client->moves, fds[0]);
+        return fd_count == 1 ? 0 : -EPROTO;
     case WIRE_REFUSED:
         return PACKET(wire_refused, bytes) ? refused(client, PACKET(wire_refused, bytes)) : -EPROTO;
     default:
@@ -557,8 +570,9 @@ void attach_close(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
     descriptor_close(&attach->socket);
+    moves_end(&client->moves);
     attach->state = ATTACH_IDLE;
-    attach->sent_lane = attach->answered_lane = false;
+    attach->sent_lane = attach->answered_lane = attach->taken_lane = false;
     attach->commons = commons_view_unmap(attach->commons);
     if (attach->late)
         __atomic_store_n(&client->view->commons->older->opened_late, true, __ATOMIC_RELAXED);
@@ -616,6 +630,7 @@ void attach_step(struct trip_client *client)
     receive(client, now);
     hand_over_late(client);
     offer_again(client, now);
+    ask_moves(client);
 }
 
 /* Each wait is as long as all waits before it: another thread may receive the answer, and a thousand processes that

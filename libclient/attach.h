@@ -37,6 +37,7 @@ struct attach {
     bool wants_pidfd;
     bool sent_lane;               /* on this connection */
     bool answered_lane;           /* taken, or refused */
+    bool taken_lane;              /* tripd has said on this connection that it has the lane */
     bool lane_id_taken;           /* by another process of this user: the next one is sent */
     unsigned lanes_replaced;      /* for that reason */
     uint64_t lane_next_ns;        /* after a refusal: when to offer the lane again */

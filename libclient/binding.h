@@ -32,6 +32,7 @@ struct trip_breaker {
     uint64_t next_bind_ns;   /* when to try again to find it in tripd's table */
     uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
     bool full;               /* tripd said so */
+    trip_state told_state;   /* what trip_client_next said of it last; under the client's lock */
     struct trip_breaker *next_asked;
     struct trip_breaker *next;
     struct binding own;

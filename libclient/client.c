@@ -23,6 +23,7 @@ static void client_forked(struct trip_client *client)
     pthread_mutex_init(&client->lock, NULL);
     descriptor_close(&client->attach.socket);
     attach_close(client);
+    moves_close(&client->moves);
     client->attach.next_ns = 0;
     client->next_look_ns = 0;
     client->settled = false;
@@ -70,6 +71,7 @@ static int client_new(const struct trip_client *like, struct trip_client **ret_c
     client->thread_slot = clients.opened++ % THREAD_SLOTS;
     client->lane_serial = LANE_NONE;
     client->attach.socket.fd = -1;
+    client->moves = moves_none();
     client->time_namespace = time_namespace();
     pthread_mutex_init(&client->lock, NULL);
     client->next = clients.first;
@@ -211,6 +213,7 @@ void trip_close(trip_client *client)
     if (!client_drop(client))
         return;
     attach_close(client);
+    moves_close(&client->moves);
     track_close(client);
     free_breakers(client);
     while (client->lanes) {
@@ -252,6 +255,58 @@ void client_look(struct trip_client *client)
     __atomic_store_n(&client->next_look_ns, now + (waits ? TALK_PAUSE_NS : ATTACH_PAUSE_NS), __ATOMIC_RELAXED);
     client_unlock(client);
 }
+
+/* ----------------------------------------------------------------------------------------------- for event loops */
+
+int trip_client_fd(trip_client *client)
+{
+    fork_generation();
+    if (!client_lock_until(client, monotonic_ns() + OPEN_WAIT_NS))
+        return -EBUSY;
+    ERRNO_KEPT;
+    const int error = moves_poll(&client->moves), fd = client->moves.poll.fd;
+    attach_step(client); /* asks tripd */
+    client_unlock(client);
+    return error < 0 ? error : fd;
+}
+
+static bool has_moved(struct trip_breaker *breaker, trip_state *ret_state)
+{
+    struct binding room[2];
+    const struct binding *const decides =
+        breaker_glance(breaker, __atomic_load_n(&breaker->binding, __ATOMIC_ACQUIRE), room);
+    *ret_state = word_shown_state(__atomic_load_n(decides->word, __ATOMIC_ACQUIRE));
+    const bool moved = breaker->told_state != *ret_state;
+    breaker->told_state = *ret_state;
+    return moved;
+}
+
+/* Looks at each chain once, the one where the last breaker was found first. */
+static int next_moved(struct trip_client *client, trip_breaker **ret_breaker, trip_state *ret_state)
+{
+    for (unsigned i = 0; i < BREAKER_CHAINS; i++, client->moves.chain = (client->moves.chain + 1) % BREAKER_CHAINS)
+        for (struct trip_breaker *breaker = client->breakers[client->moves.chain]; breaker; breaker = breaker->next)
+            if (has_moved(breaker, ret_state)) {
+                *ret_breaker = breaker;
+                return 1;
+            }
+    return 0;
+}
+
+int trip_client_next(trip_client *client, trip_breaker **ret_breaker, trip_state *ret_state)
+{
+    fork_generation();
+    client_look(client);
+    if (!client_try_lock(client))
+        return 0; /* the descriptor stays readable */
+    ERRNO_KEPT;
+    moves_read(&client->moves); /* before the look: what moves after it wakes again */
+    const int found = next_moved(client, ret_breaker, ret_state);
+    client_unlock(client);
+    return found;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- status */
 
 trip_client_state trip_client_status(trip_client *client)
 {

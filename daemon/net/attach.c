@@ -26,6 +26,7 @@ struct session {
     struct peer peer;
     enum session_state state;
     struct client *client; /* in KEEPING and ATTACHED */
+    int watch;             /* our end of the socket that the process polls for breakers that move; -1: none */
     struct session *next, **previous;
 };
 
@@ -44,6 +45,8 @@ static void session_close(struct session *session)
         session->next->previous = session->previous;
     if (session->client)
         client_hung_up(session->client);
+    if (session->watch >= 0)
+        close(session->watch);
     loop_connection_close(session->connection);
     free(session);
 }
@@ -55,6 +58,7 @@ static int session_new(struct attach *attach, struct loop_connection *connection
     if (!session)
         return -ENOMEM;
     *session = (struct session){.attach = attach,
+                                .watch = -1,
                                 .connection = connection,
                                 .peer = *peer,
                                 .next = attach->sessions,
@@ -318,6 +322,38 @@ static int take_openings(struct session *session, const struct wire_openings *pa
     return answer(session, &taken, sizeof(taken), NULL, 0);
 }
 
+/* ---------------------------------------------------------------------------------------------------- who is woken */
+
+/* A byte makes the socket readable. Where no more bytes fit it is readable already, and a peer that has closed its end
+ * wants none. */
+static void wake(const struct session *session)
+{
+    (void)send(session->watch, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The process is woken at once, for breakers may have moved before. */
+static int take_watch(struct session *session)
+{
+    const struct wire_head watched = head_of(WIRE_WATCHED);
+    int ends[2];
+    if (session->state != SESSION_ATTACHED || session->watch >= 0)
+        return -EPROTO;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return -errno;
+    session->watch = ends[0];
+    wake(session);
+    const int error = answer(session, &watched, sizeof(watched), &ends[1], 1);
+    close(ends[1]);
+    return error;
+}
+
+void attach_moved(struct attach *attach, uint32_t slot)
+{
+    for (const struct session *session = attach->sessions; session; session = session->next)
+        if (session->watch >= 0 && session->client && client_uses(session->client, slot))
+            wake(session);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- packets */
 
 /* Handles a packet. -errno: it may not come now. */
@@ -345,6 +381,8 @@ static int take_packet(struct session *session, struct loop_message *message)
         return take_resolve(session, &packet.resolve);
     if (packet.head.kind == WIRE_OPENINGS && message->size == sizeof(packet.openings))
         return take_openings(session, &packet.openings);
+    if (packet.head.kind == WIRE_WATCH && message->size == sizeof(packet.head))
+        return take_watch(session);
     return -EPROTO;
 }
 

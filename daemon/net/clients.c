@@ -200,6 +200,11 @@ void client_hung_up(struct client *client)
     look(client);
 }
 
+bool client_uses(const struct client *client, uint32_t slot)
+{
+    return client->lane && lane_resolved(client->lane, slot);
+}
+
 uint32_t client_number(const struct client *client)
 {
     return client->number;

@@ -47,6 +47,8 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
                         const char **ret_why);
 void client_hung_up(struct client *client);
 uint32_t client_number(const struct client *client);
+/* Has the process asked for this breaker? */
+bool client_uses(const struct client *client, uint32_t slot);
 
 /* Looks now and then for clients that did an exec, and updates what people are shown of each. */
 void clients_look(struct clients *clients);

@@ -10,6 +10,9 @@
  *                                               <-       ATTACHED {lane number}
  *     RESOLVE {name}                            ->       makes the breaker if need be
  *                                               <-       RESOLVED {breaker, incarnation}
+ *     WATCH                                     ->
+ *                                               <-       WATCHED + a socket, readable when a breaker that the lane
+ *                                                        has resolved may have moved
  *   or, instead of any answer                   <-       REFUSED {-errno, why}: for people
  *
  * Every packet is one struct of a fixed size; any other size closes the connection. A client that re-attaches
@@ -35,7 +38,9 @@ enum wire_kind {
     WIRE_RESOLVED,
     WIRE_REFUSED,
     WIRE_OPENINGS,
-    WIRE_TAKEN, /* only a head */
+    WIRE_TAKEN,   /* only a head */
+    WIRE_WATCH,   /* only a head */
+    WIRE_WATCHED, /* only a head; descriptors: [0] the socket */
 };
 
 struct wire_head {

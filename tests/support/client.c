@@ -7,6 +7,8 @@
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   breakers COUNT        asks for so many, names-0 and on, the last of which is the breaker of the lines that follow:
  *                         how many of them are everyone's
+ *   moved MS              waits so long at most for trip_client_fd to be readable: "readable" or "quiet", and each
+ *                         breaker that trip_client_next names, with its state
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
@@ -93,9 +95,43 @@ static void step_why(void)
     puts(length == (int)strlen(why) ? why : "of another length");
 }
 
+#define NAMED_MAX 8
+
+static struct {
+    trip_breaker *breaker;
+    char name[TRIP_NAME_MAX + 1];
+} named[NAMED_MAX]; /* the breakers that were asked for by name */
+
 static void step_breaker(void)
 {
-    puts(error_name(trip_breaker_get(client, words[1], &breaker)));
+    const int error = trip_breaker_get(client, words[1], &breaker);
+    puts(error_name(error));
+    for (unsigned i = 0; error == 0 && i < NAMED_MAX && named[i].breaker != breaker; i++)
+        if (!named[i].breaker) {
+            named[i].breaker = breaker;
+            snprintf(named[i].name, sizeof(named[i].name), "%s", words[1]);
+            break;
+        }
+}
+
+static const char *name_of(const trip_breaker *moved)
+{
+    for (unsigned i = 0; i < NAMED_MAX; i++)
+        if (named[i].breaker == moved)
+            return named[i].name;
+    return "unnamed";
+}
+
+static void step_moved(void)
+{
+    struct pollfd fd = {.fd = trip_client_fd(client), .events = POLLIN};
+    trip_breaker *moved;
+    trip_state state;
+    const bool readable = poll(&fd, 1, atoi(words[1])) > 0;
+    printf("%s", fd.fd < 0 ? error_name(fd.fd) : readable ? "readable" : "quiet");
+    while (trip_client_next(client, &moved, &state) > 0)
+        printf(" %s %s", name_of(moved), trip_state_name(state));
+    putchar('\n');
 }
 
 static void step_breakers(void)
@@ -537,12 +573,12 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status),    STEP(breaker),     STEP(allow),    STEP(begin),    STEP(end),
-    STEP(record),   STEP(state),     STEP(mode),        STEP(reason),   STEP(source),   STEP(load),
-    STEP(reported), STEP(lose),      STEP(harmed),      STEP(fork),     STEP(raw_fork), STEP(exec),
-    STEP(ask),      STEP(rate_wait), STEP(tickets),     STEP(attempts), STEP(begins),   STEP(calls),
-    STEP(retries),  STEP(hedged),    STEP(ends),        STEP(children), STEP(user),     STEP(leave),
-    STEP(why),      STEP(dump),      STEP(retry_after), STEP(breakers), STEP(error),    STEP(report),
+    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),         STEP(record),
+    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),    STEP(lose),
+    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait),   STEP(tickets),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),        STEP(children),
+    STEP(user),     STEP(leave),  STEP(moved),    STEP(why),     STEP(dump),   STEP(retry_after), STEP(breakers),
+    STEP(error),    STEP(report),
 };
 
 static void split(char *line)
