@@ -427,11 +427,11 @@ trip_client_state trip_client_status(trip_client *client);
  *         while (trip_client_next(client, &breaker, &state) > 0)
  *             printf("%s\n", trip_state_name(state));
  *
- * It may become readable though nothing has moved. It is silent while tripd is away, and until this process has attached
- * to the next tripd, which calls of any function do; then it becomes readable once. It takes at most 100 ms.
+ * It may become readable though nothing has moved: when a breaker was asked for, and while tripd is away once a second,
+ * so that trip_client_next attaches this process to the next tripd. It takes at most 100 ms.
  *
  * Returns the descriptor, or
- *   -EMFILE   this process has no descriptor left (-ENFILE: the system has none)
+ *   -EMFILE   this process has no descriptor left (-ENFILE: the system has none); the client needs three
  *   -ENOMEM   there is no memory
  *   -EBUSY    another thread held the client for 100 ms: try again */
 int trip_client_fd(trip_client *client);

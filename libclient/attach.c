@@ -569,8 +569,8 @@ static void begin(struct trip_client *client, uint64_t now)
 void attach_close(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
-    descriptor_close(&attach->socket);
     moves_end(&client->moves);
+    descriptor_close(&attach->socket);
     attach->state = ATTACH_IDLE;
     attach->sent_lane = attach->answered_lane = attach->taken_lane = false;
     attach->commons = commons_view_unmap(attach->commons);
@@ -631,6 +631,7 @@ void attach_step(struct trip_client *client)
     hand_over_late(client);
     offer_again(client, now);
     ask_moves(client);
+    moves_follow(&client->moves, attach->socket.fd);
 }
 
 /* Each wait is as long as all waits before it: another thread may receive the answer, and a thousand processes that

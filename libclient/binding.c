@@ -192,6 +192,7 @@ static void bind_to(struct trip_breaker *breaker, const struct binding *wanted)
         pair->binding.mirrored = &pair->mirrored;
     }
     __atomic_store_n(&breaker->binding, &pair->binding, __ATOMIC_RELEASE);
+    moves_wake(&breaker->client->moves); /* it may be open already */
 }
 
 /* tripd does not reuse a slot with a mode or limits that a lane marks as resolved. So this process marks the slot first

@@ -21,9 +21,9 @@ static void forget_view(struct trip_client *client)
 static void client_forked(struct trip_client *client)
 {
     pthread_mutex_init(&client->lock, NULL);
+    moves_forked(&client->moves);
     descriptor_close(&client->attach.socket);
     attach_close(client);
-    moves_close(&client->moves);
     client->attach.next_ns = 0;
     client->next_look_ns = 0;
     client->settled = false;
@@ -265,7 +265,7 @@ int trip_client_fd(trip_client *client)
         return -EBUSY;
     ERRNO_KEPT;
     const int error = moves_poll(&client->moves), fd = client->moves.poll.fd;
-    attach_step(client); /* asks tripd */
+    attach_step(client); /* asks tripd, whose answer makes the descriptor readable */
     client_unlock(client);
     return error < 0 ? error : fd;
 }
@@ -301,6 +301,8 @@ int trip_client_next(trip_client *client, trip_breaker **ret_breaker, trip_state
         return 0; /* the descriptor stays readable */
     ERRNO_KEPT;
     moves_read(&client->moves); /* before the look: what moves after it wakes again */
+    if (client->moves.poll.fd >= 0 && client->moves.told.fd < 0)
+        attach_step(client);
     const int found = next_moved(client, ret_breaker, ret_state);
     client_unlock(client);
     return found;

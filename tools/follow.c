@@ -4,15 +4,15 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "print.h"
 #include "request.h"
 #include "users.h"
 
-#define AGAIN_NS  100000000 /* how often a tripd that is away is looked for */
-#define PACKET_MS 1000      /* for the rest of a packet that has begun to come */
+#define AGAIN_MS     100  /* how often a tripd that is away is looked for */
+#define PACKET_MS    1000 /* for the rest of a packet that has begun to come */
+#define OUTPUT_ENDED (POLLERR | POLLHUP | POLLNVAL)
 
 struct following {
     const struct arguments *arguments;
@@ -84,7 +84,7 @@ static bool print_until_the_end(struct rpc_client *client)
     while (error == 0 && !ferror(stdout)) {
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return true;
-        if (fds[0].revents & (POLLERR | POLLNVAL))
+        if (fds[0].revents & OUTPUT_ENDED)
             return true;
         if (fds[1].revents)
             error = rpc_client_receive(client, PACKET_MS);
@@ -92,9 +92,24 @@ static bool print_until_the_end(struct rpc_client *client)
     return ferror(stdout);
 }
 
+/* Watches the next tripd. False: standard output ended, or that tripd refused. */
+static bool begin_again(struct following *following, struct rpc_client **ret_client)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+    int error;
+    while ((error = begin(following, ret_client)) < 0) {
+        if (error == -EREMOTEIO) {
+            fputs("tripctl: tripd does not let this user watch any more\n", stderr);
+            return false;
+        }
+        if (poll(&output, 1, AGAIN_MS) > 0 && output.revents & OUTPUT_ENDED)
+            return false;
+    }
+    return true;
+}
+
 int follow_events(const struct arguments *arguments)
 {
-    const struct timespec nap = {.tv_nsec = AGAIN_NS};
     struct following following = {.arguments = arguments};
     struct rpc_client *client;
     const int error = begin(&following, &client);
@@ -102,8 +117,8 @@ int follow_events(const struct arguments *arguments)
         return error;
     while (!print_until_the_end(client)) {
         rpc_client_close(client);
-        while (begin(&following, &client) < 0)
-            nanosleep(&nap, NULL);
+        if (!begin_again(&following, &client))
+            return 0;
     }
     rpc_client_close(client);
     return 0;

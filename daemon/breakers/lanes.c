@@ -138,7 +138,9 @@ void breakers_for_lanes(struct breakers *breakers, const uint64_t *bits,
 
 static void count_telling(struct breakers *breakers, struct lane_reader *reader)
 {
+    lanes_reading(breakers->options.lanes, reader->number);
     breakers->telling += lane_reader_telling(reader);
+    lanes_reading(breakers->options.lanes, 0);
 }
 
 /* Counts how long the events from place `first` of the batch on have waited: of many events every few, for as many. */
@@ -167,6 +169,7 @@ static void collect_round(struct breakers *breakers)
     memcpy(now, breakers->ready, sizeof(now));
     memset(breakers->ready, 0, sizeof(breakers->ready));
     breakers->telling = 0;
+    breakers_look_at_clock(breakers);
     breakers_for_lanes(breakers, now, count_telling);
     breakers_for_lanes(breakers, now, take_share);
     breakers_turn_touched(breakers);

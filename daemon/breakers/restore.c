@@ -88,6 +88,7 @@ int breakers_restore(struct breakers *breakers, const struct saved *saved, uint6
                                 until_ms(breakers, saved, &pattern->mode, now_unix_ms), pattern->mode.uid,
                                 pattern->mode.reason, breakers_now_ms(breakers));
     }
+    segment_groups_clear(breakers->segment);
     for (size_t i = 0; i < saved->group_count; i++)
         segment_group_put(breakers->segment, saved->groups[i].name, &saved->groups[i].totals);
     for (size_t i = 0; i < saved->breaker_count; i++) {

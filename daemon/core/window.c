@@ -117,6 +117,10 @@ static uint32_t begin_of(const struct window *window, uint32_t tenth)
  * is written anew forgets what it held; what is left of it behind is remembered beside. */
 static void note_trouble(struct window *window, uint64_t now_ns, uint32_t places, bool trouble)
 {
+    if (places == window->size) { /* nothing of before is left */
+        memset(window->trouble_ns, 0, sizeof(window->trouble_ns));
+        window->trouble_before_ns = 0;
+    }
     for (uint32_t left = places, place = window->next; left > 0;) {
         const uint32_t tenth = tenth_of(window, place);
         const uint32_t room = begin_of(window, tenth + 1) - place, take = left < room ? left : room;
@@ -270,6 +274,15 @@ static bool bit(const uint64_t *bits, uint32_t place)
     return bits[place / 64] >> (place % 64) & 1;
 }
 
+/* When the first trouble came of the tenth that this place is in, in its round. */
+static uint64_t trouble_at(const struct window *window, uint32_t place)
+{
+    const uint32_t tenth = tenth_of(window, place);
+    const bool before =
+        place >= window->next && window->next != begin_of(window, tenth) && tenth == tenth_of(window, window->next);
+    return before ? window->trouble_before_ns : window->trouble_ns[tenth];
+}
+
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns)
 {
     struct window old;
@@ -282,9 +295,7 @@ void window_reshape(struct window *window, enum window_type type, uint32_t size,
     window_init(window, type, size, span_ns);
     for (uint64_t left = old.calls < window->size ? old.calls : window->size; left > 0; left--) {
         const uint32_t place = (old.next + old.size - (uint32_t)left) % old.size;
-        const uint64_t at_ns = old.trouble_ns[tenth_of(&old, place)];
-        count_add(window, at_ns ? at_ns : old.trouble_before_ns, 1,
-                  call_kind(bit(old.failed, place), bit(old.slowed, place)));
+        count_add(window, trouble_at(&old, place), 1, call_kind(bit(old.failed, place), bit(old.slowed, place)));
     }
 }
 

@@ -44,7 +44,7 @@ void window_clear(struct window *window);
 void window_reshape(struct window *window, enum window_type type, uint32_t size, uint64_t span_ns);
 void window_add(struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 /* Returns when the oldest failed or slow call came that is in the window at now_ns. 0: there is none. For a count
- * window the time may be of a call up to a tenth of the window later. */
+ * window it may be the time of a call before it, up to a tenth of the window, that the window has just forgotten. */
 uint64_t window_trouble_since(const struct window *window, uint64_t now_ns);
 /* Makes a time window forget what is older than its span. A count window forgets nothing. */
 void window_advance(struct window *window, uint64_t now_ns);

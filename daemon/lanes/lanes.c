@@ -441,6 +441,16 @@ bool lane_resolved(const struct lane *lane, uint32_t breaker)
     return bits >> breaker % 64 & 1;
 }
 
+bool lane_resolved_any(const struct lane *lane, const uint64_t *breakers)
+{
+    for (uint32_t word = 0; word < LANE_BREAKERS / 64; word++)
+        /* Relaxed: a process whose bit comes after this look has yet to bind the breaker, and then looks itself. */
+        if (breakers[word] &&
+            breakers[word] & __atomic_load_n(lane_resolved_at(lane->memory, word * 64), __ATOMIC_RELAXED))
+            return true;
+    return false;
+}
+
 void lane_measure(struct lane *lane)
 {
     struct stat status;

@@ -73,6 +73,7 @@ bool lane_charge(struct lane *lane, size_t bytes);
 void *lane_memory(const struct lane *lane); /* struct lane_header, and what follows: hostile */
 /* Has the lane's process a handle that is bound to this breaker's slot? The client says so. */
 bool lane_resolved(const struct lane *lane, uint32_t breaker);
+bool lane_resolved_any(const struct lane *lane, const uint64_t *breakers); /* a bit each, LANE_BREAKERS */
 /* Finds out which meters, rooms and sections the client uses now: it has marked them, and tripd reads no further than
  * they have memory, for reading a hole would allocate it on tripd's account. */
 void lane_look(struct lane *lane);

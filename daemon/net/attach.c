@@ -33,10 +33,22 @@ struct session {
 struct attach {
     struct attach_options options;
     struct session *sessions;
+    struct loop_timer *wake;            /* armed while processes are to be woken */
+    uint64_t moved[LANE_BREAKERS / 64]; /* a bit a breaker that moved since */
+    uint32_t watchers;
     bool told_names, told_quota, told_lanes, told_memory; /* the log has said that it is full */
 };
 
 /* --------------------------------------------------------------------------------------------------------- sessions */
+
+static void unwatch(struct session *session)
+{
+    if (session->watch < 0)
+        return;
+    close(session->watch);
+    session->watch = -1;
+    session->attach->watchers--;
+}
 
 static void session_close(struct session *session)
 {
@@ -45,8 +57,7 @@ static void session_close(struct session *session)
         session->next->previous = session->previous;
     if (session->client)
         client_hung_up(session->client);
-    if (session->watch >= 0)
-        close(session->watch);
+    unwatch(session);
     loop_connection_close(session->connection);
     free(session);
 }
@@ -336,11 +347,14 @@ static int take_watch(struct session *session)
 {
     const struct wire_head watched = head_of(WIRE_WATCHED);
     int ends[2];
-    if (session->state != SESSION_ATTACHED || session->watch >= 0)
+    if (session->state != SESSION_ATTACHED)
         return -EPROTO;
+    unwatch(session); /* it has lost the one of before */
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
         return -errno;
+    (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &(int){0}, sizeof(int)); /* the least: a byte says all */
     session->watch = ends[0];
+    session->attach->watchers++;
     wake(session);
     const int error = answer(session, &watched, sizeof(watched), &ends[1], 1);
     close(ends[1]);
@@ -349,9 +363,20 @@ static int take_watch(struct session *session)
 
 void attach_moved(struct attach *attach, uint32_t slot)
 {
+    if (attach->watchers == 0)
+        return;
+    attach->moved[slot / 64 % (LANE_BREAKERS / 64)] |= UINT64_C(1) << slot % 64;
+    loop_timer_arm(attach->wake, monotonic_ns());
+}
+
+static void wake_all(void *context, struct loop_timer *timer)
+{
+    struct attach *attach = context;
+    (void)timer;
     for (const struct session *session = attach->sessions; session; session = session->next)
-        if (session->watch >= 0 && session->client && client_uses(session->client, slot))
+        if (session->watch >= 0 && session->client && client_uses_any(session->client, attach->moved))
             wake(session);
+    memset(attach->moved, 0, sizeof(attach->moved));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- packets */
@@ -432,6 +457,11 @@ int attach_new(const struct attach_options *options, struct attach **ret_attach)
     if (!attach)
         return -ENOMEM;
     attach->options = *options;
+    const int error = loop_timer_new(options->loop, wake_all, attach, &attach->wake);
+    if (error < 0) {
+        free(attach);
+        return error;
+    }
     *ret_attach = attach;
     return 0;
 }
@@ -442,6 +472,7 @@ struct attach *attach_free(struct attach *attach)
         return NULL;
     while (attach->sessions)
         session_close(attach->sessions);
+    loop_timer_free(attach->wake);
     free(attach);
     return NULL;
 }

@@ -26,7 +26,8 @@ struct attach_options {
 int attach_new(const struct attach_options *options, struct attach **ret_attach);
 struct attach *attach_free(struct attach *attach);
 void attach_reconfigure(struct attach *attach, const struct config *config);
-/* A breaker moved: wakes the processes that use it and asked for that. */
+/* A breaker moved: the processes that use it, and asked for that, are woken in the loop's next iteration, once however
+ * many breakers move. */
 void attach_moved(struct attach *attach, uint32_t slot);
 /* Call it once a second: hangs up on clients that were refused for their version or role, once they have had a second
  * to read why. */

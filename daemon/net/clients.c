@@ -200,9 +200,9 @@ void client_hung_up(struct client *client)
     look(client);
 }
 
-bool client_uses(const struct client *client, uint32_t slot)
+bool client_uses_any(const struct client *client, const uint64_t *slots)
 {
-    return client->lane && lane_resolved(client->lane, slot);
+    return client->lane && lane_resolved_any(client->lane, slots);
 }
 
 uint32_t client_number(const struct client *client)

@@ -47,8 +47,8 @@ int clients_attach_dead(struct clients *clients, int fd, const struct peer *peer
                         const char **ret_why);
 void client_hung_up(struct client *client);
 uint32_t client_number(const struct client *client);
-/* Has the process asked for this breaker? */
-bool client_uses(const struct client *client, uint32_t slot);
+/* Has the process asked for one of these breakers? slots: a bit each, LANE_BREAKERS. */
+bool client_uses_any(const struct client *client, const uint64_t *slots);
 
 /* Looks now and then for clients that did an exec, and updates what people are shown of each. */
 void clients_look(struct clients *clients);

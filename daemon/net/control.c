@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/refusals.h"
+#include "internal/numbers.h"
 #include "internal/printable.h"
 #include "internal/ticks.h"
 #include "log.h"
@@ -409,14 +410,16 @@ void control_drain(struct control_connection *connection)
     breakers_drain_all(control->options.breakers);
 }
 
-/* Counts waiting requests, and responses that the user has not read, over all its connections. Connections that trace
- * or watch have a limit of their own. */
+/* Counts waiting requests, and responses that the user has not read, over all its connections. A connection that traces
+ * has a limit of its own, and one that watches has room for its notifications beside. */
 static size_t queued_of(const struct control *control, const struct asker *asker)
 {
     size_t queued = asker->waiting;
-    for (const struct control_connection *each = control->connections; each; each = each->next)
-        if (each->asker == asker && each->socket && !each->trace && !each->watch)
-            queued += loop_connection_queued(each->socket);
+    for (const struct control_connection *each = control->connections; each; each = each->next) {
+        const size_t unread =
+            each->asker == asker && each->socket && !each->trace ? loop_connection_queued(each->socket) : 0;
+        queued += each->watch ? time_until(unread, RPC_WATCH_QUEUED) : unread;
+    }
     return queued;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal/error_rows.h"
+#include "internal/numbers.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "log.h"
@@ -239,6 +240,35 @@ json_t *control_analyze(const struct control_options *options, const struct cont
     return analyses;
 }
 
+/* An answer goes on with groups, and then, from this cursor on, with breakers by their slots. */
+#define METRICS_SLOTS (UINT64_C(1) << 20)
+#define METRICS_PAGE  20 /* entries: at 2,000 bytes each they do not fill a packet */
+
+static uint64_t metrics_limit(const struct control_request *request)
+{
+    return at_most(page_limit(request), METRICS_PAGE);
+}
+
+static bool lists_breakers(const struct control_request *request)
+{
+    return param_number(request, RPC_INDEX_AFTER) >= METRICS_SLOTS;
+}
+
+/* Keeps the groups of this page. Returns where the answer goes on; 0: this was all. */
+static uint64_t cut_groups(const struct control_request *request, json_t *result)
+{
+    const json_t *const groups = json_object_get(result, "groups");
+    const uint64_t first = param_number(request, RPC_INDEX_AFTER), end = first + metrics_limit(request);
+    const size_t count = json_array_size(groups);
+    json_t *const page = json_array();
+    for (uint64_t at = first; at < count && at < end; at++)
+        json_array_append(page, json_array_get(groups, at));
+    json_object_set_new(result, "groups", page);
+    if (end < count)
+        return end;
+    return param_text(request, RPC_INDEX_NAME) ? METRICS_SLOTS : 0;
+}
+
 static void add_metrics(const struct segment *segment, uint32_t slot, struct report_metrics *metrics, bool listed)
 {
     uint64_t latency[LATENCY_BUCKETS];
@@ -262,15 +292,15 @@ static void collect_metrics(const struct segment *segment, const struct control_
     for (uint32_t slot = 0; slot < segment->slots; slot++) {
         if (!segment_used(segment, slot))
             continue;
-        const bool wanted = slot >= param_number(request, RPC_INDEX_AFTER) &&
+        const bool wanted = METRICS_SLOTS + slot >= param_number(request, RPC_INDEX_AFTER) && lists_breakers(request) &&
                             report_metrics_wanted(metrics, segment_name(segment, slot));
-        if (wanted && !*ret_next && listed++ == page_limit(request))
-            *ret_next = slot;
+        if (wanted && !*ret_next && listed++ == metrics_limit(request))
+            *ret_next = METRICS_SLOTS + slot;
         add_metrics(segment, slot, metrics, wanted && !*ret_next);
     }
 }
 
-/* The first page has all but the breakers that did not fit; the pages after it go on with these alone. */
+/* The first page has the sums of all, and the first groups. */
 json_t *control_metrics(const struct control_options *options, const struct control_request *request,
                         json_t **ret_error)
 {
@@ -287,8 +317,10 @@ json_t *control_metrics(const struct control_options *options, const struct cont
     collect_metrics(segment, request, metrics, &next);
     json_t *const result = report_metrics_end(metrics);
     json_object_set_new(result, "tripd", report_tripd(segment->header, segment->host, segment->correlation));
-    if (param_number(request, RPC_INDEX_AFTER))
+    if (lists_breakers(request))
         json_object_del(result, "groups");
+    else
+        next = cut_groups(request, result);
     if (next)
         json_object_set_new(result, "next", json_integer((json_int_t)next));
     return result;

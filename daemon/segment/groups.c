@@ -62,6 +62,8 @@ static void empty_breaker(struct segment *segment, struct group_slot *group, uin
 
 void segment_group_take_over(struct segment *segment, uint32_t slot, uint64_t now_ns)
 {
+    if (segment_never_called(segment, slot)) /* such names would fill the table of groups */
+        return;
     const char *const name = segment_name(segment, slot);
     struct group_slot *const group = group_for(segment, name, group_length(name));
     core_count_stay(segment_begin(segment, slot), now_ns);
@@ -79,6 +81,12 @@ void segment_groups_restore(struct segment *segment)
         if (from && slot < segment->slots && breaker_of(segment, slot) == from)
             empty_breaker(segment, group, slot);
     }
+}
+
+void segment_groups_clear(struct segment *segment)
+{
+    segment->groups[0].images[segment->groups[0].commits & 1] = (struct group_image){0};
+    __atomic_store_n(&segment->header->groups, 1, __ATOMIC_RELEASE);
 }
 
 void segment_group_put(struct segment *segment, const char *name, const struct breaker_totals *totals)

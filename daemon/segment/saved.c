@@ -240,6 +240,15 @@ static uint64_t taken_over(const struct segment *segment)
     return commits;
 }
 
+/* Do a breaker and its group have the same totals now? */
+static bool is_moving(const struct segment *segment)
+{
+    for (uint32_t at = 0; at < segment->header->groups; at++)
+        if (__atomic_load_n(&segment_group(segment, at)->from, __ATOMIC_ACQUIRE))
+            return true;
+    return false;
+}
+
 static int put_groups(FILE *file, const struct segment *segment)
 {
     const struct breaker_totals none = {0};
@@ -261,6 +270,7 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
     if (error == 0)
         error = put_patterns(file, segment, &times);
     const uint64_t before = taken_over(segment);
+    const bool moving = is_moving(segment);
     for (uint32_t slot = 0; slot < segment->slots && error == 0; slot++)
         if (segment_used(segment, slot) && worth_saving(segment, slot, now_ms))
             error = put(file, pack_breaker(segment, slot, &times));
@@ -268,7 +278,7 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
         error = put_groups(file, segment);
     if (error == 0)
         error = put(file, json_pack("{s:b}", "end", 1));
-    return error == 0 && taken_over(segment) != before ? -EAGAIN : error;
+    return error == 0 && (moving || taken_over(segment) != before) ? -EAGAIN : error;
 }
 
 static int sync_folder(const char *folder)

@@ -209,8 +209,11 @@ bool segment_error_find(const struct segment *segment, uint64_t sequence, struct
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
 /* -------------------------------------------------------- totals of breakers that are forgotten, by group: groups.c */
-/* Adds what the breaker counted to its group, and empties its totals: before segment_forget. */
+/* Adds what the breaker counted to its group, and empties its totals: before segment_forget. A breaker that never had a
+ * call has nothing to add. */
 void segment_group_take_over(struct segment *segment, uint32_t slot, uint64_t now_ns);
+/* Before the first segment_group_put of a restore, which a worker that was killed may have begun. */
+void segment_groups_clear(struct segment *segment);
 /* Adds what a snapshot has of a group; "": of breakers without one. */
 void segment_group_put(struct segment *segment, const char *name, const struct breaker_totals *totals);
 /* Returns the image in force; at < header->groups. */

@@ -7,8 +7,9 @@
  *   breaker NAME          "ok", or the error's name; the lines that follow are about this breaker
  *   breakers COUNT        asks for so many, names-0 and on, the last of which is the breaker of the lines that follow:
  *                         how many of them are everyone's
- *   moved MS              waits so long at most for trip_client_fd to be readable: "readable" or "quiet", and each
- *                         breaker that trip_client_next names, with its state
+ *   watches               calls trip_client_fd: "ok", or the error's name
+ *   moved MS              polls that descriptor, so long at most: "quiet", or "readable" with each breaker that
+ *                         trip_client_next names, and its state
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
@@ -122,14 +123,23 @@ static const char *name_of(const trip_breaker *moved)
     return "unnamed";
 }
 
+static int moves_fd = -1;
+
+/* Its own, since the last open or fork. */
+static void step_watches(void)
+{
+    moves_fd = trip_client_fd(client);
+    puts(moves_fd < 0 ? error_name(moves_fd) : "ok");
+}
+
 static void step_moved(void)
 {
-    struct pollfd fd = {.fd = trip_client_fd(client), .events = POLLIN};
+    struct pollfd fd = {.fd = moves_fd, .events = POLLIN};
     trip_breaker *moved;
     trip_state state;
     const bool readable = poll(&fd, 1, atoi(words[1])) > 0;
-    printf("%s", fd.fd < 0 ? error_name(fd.fd) : readable ? "readable" : "quiet");
-    while (trip_client_next(client, &moved, &state) > 0)
+    printf("%s", readable ? "readable" : "quiet");
+    while (readable && trip_client_next(client, &moved, &state) > 0)
         printf(" %s %s", name_of(moved), trip_state_name(state));
     putchar('\n');
 }
@@ -573,12 +583,12 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),         STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),    STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait),   STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),        STEP(children),
-    STEP(user),     STEP(leave),  STEP(moved),    STEP(why),     STEP(dump),   STEP(retry_after), STEP(breakers),
-    STEP(error),    STEP(report),
+    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
+    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
+    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
+    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
+    STEP(user),     STEP(leave),  STEP(watches),  STEP(moved),   STEP(why),    STEP(dump),      STEP(retry_after),
+    STEP(breakers), STEP(error),  STEP(report),
 };
 
 static void split(char *line)

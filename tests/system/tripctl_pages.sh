@@ -28,6 +28,15 @@ for where in "$TRIP_SHM_DIR" /nonexistent; do # from the segment, and over the s
     [ "$(grep -o '"name":"g"' <<<"$metrics" | wc -l)" -eq 1 ] || fail "metrics do not name the group once"
     [ "$(json_value groups.0.calls <<<"$metrics")" -eq 130 ] || fail "the group has $(json_value groups.0.calls <<<"$metrics") calls"
 done
+
+# Groups: more than a page, and than a packet holds.
+for i in {1..400}; do echo "group$i/x S"; done | "$TRIP_BUILD_DIR/tests/support/report_outcomes" >"$folder/reported"
+for where in "$TRIP_SHM_DIR" /nonexistent; do
+    metrics=$(TRIP_SHM_DIR=$where "$TRIPCTL" --json metrics)
+    [ "$(grep -o '"name":"group[0-9]*"' <<<"$metrics" | sort -u | wc -l)" -eq 400 ] || fail "metrics do not name 400 groups once"
+    [ "$(grep -o '"name":"group[0-9]*"' <<<"$metrics" | wc -l)" -eq 400 ] || fail "metrics name groups twice"
+    [ "$(json_value host.breakers <<<"$metrics")" -eq 530 ] || fail "all are $(json_value host.breakers <<<"$metrics") breakers"
+done
 hits=$("$TRIPCTL" trip 'g/*')
 [ "$(grep -c '^g/' <<<"$hits")" -eq 130 ] || fail "trip names $(grep -c '^g/' <<<"$hits") breakers instead of 130"
 [ "$(tail -n 3 <<<"$hits")" = "129 breakers tripped

@@ -137,6 +137,28 @@ static void test_failures_that_a_time_window_forgot_led_to_nothing(void **state)
     assert_int_equal(totals->detect_ns, 7 * S + 600 * MS);
 }
 
+static void test_a_batch_that_fills_the_window_leaves_no_time_of_before(void **state)
+{
+    (void)state;
+    settings.window.size = 20;
+    core_init(&core, &settings, 10 * S);
+    calls(11 * S, 1, CALL_FAILED);
+    calls(5000 * S, 20, CALL_FAILED);
+    assert_int_equal(window_trouble_since(&core.window, 5000 * S), 5000 * S);
+}
+
+static void test_a_larger_window_keeps_the_times_of_the_tenth_that_is_half_written(void **state)
+{
+    (void)state;
+    settings.window.size = 20;
+    core_init(&core, &settings, 10 * S);
+    calls(11 * S, 20, CALL_FAILED);
+    calls(1000 * S, 1, CALL_FAILED); /* the second place of its tenth is of 11 s still */
+    settings.window.size = 21;
+    core_reconfigure(&core, &settings);
+    assert_int_equal(window_trouble_since(&core.window, 1000 * S), 11 * S);
+}
+
 static void test_a_window_of_another_size_keeps_the_times_of_its_calls(void **state)
 {
     (void)state;
@@ -251,6 +273,8 @@ int main(void)
         TEST(failures_that_a_count_window_forgot_led_to_nothing),
         TEST(a_window_of_five_calls_knows_each_of_them),
         TEST(failures_that_a_time_window_forgot_led_to_nothing),
+        TEST(a_batch_that_fills_the_window_leaves_no_time_of_before),
+        TEST(a_larger_window_keeps_the_times_of_the_tenth_that_is_half_written),
         TEST(a_window_of_another_size_keeps_the_times_of_its_calls),
         TEST(what_no_call_led_to_was_not_detected),
         TEST(a_probe_that_fails_is_no_detection_but_a_relapse_of_a_ramp_is),

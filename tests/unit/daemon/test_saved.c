@@ -178,6 +178,24 @@ static void test_totals_of_breakers_that_are_forgotten_come_back_with_their_grou
     assert_memory_equal(&none, &more, sizeof(none));
 }
 
+/* A worker that was killed while it restored leaves what it had restored to the next one. */
+static void test_what_is_restored_twice_is_there_once(void **state)
+{
+    (void)state;
+    const struct breaker_totals totals = numbered(500);
+    segment_group_put(host->segment, "payments/eu", &totals);
+    put_totals(host_breaker(host, "db"), &totals);
+    save();
+    reboot(0);
+    struct saved saved = loaded();
+    assert_int_equal(breakers_restore(host->breakers, &saved, saved.written_unix_ms), 0);
+    saved_clear(&saved);
+    assert_int_equal(host->segment->header->groups, 2);
+    const struct breaker_totals group = segment_group(host->segment, 1)->totals;
+    assert_memory_equal(&group, &totals, sizeof(group));
+    assert_int_equal(segment_core(host->segment, host_breaker(host, "db"))->head.totals.calls, totals.calls);
+}
+
 static size_t packed(uint8_t *data, size_t room, json_t *map)
 {
     size_t size;
@@ -383,6 +401,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_totals_and_openings_are_counted_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_each_sum_comes_back_as_it_was, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_restored_twice_is_there_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_totals_of_breakers_that_are_forgotten_come_back_with_their_group, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_a_snapshot_of_before_knows_no_latencies_and_fewer_denials, set_up,

@@ -102,6 +102,14 @@ static void test_a_breaker_whose_totals_were_moved_has_none(void **state)
     assert_int_equal(segment_core(segment, slot)->opened_ns, CORE_NEVER); /* all else is as it was */
 }
 
+static void test_a_breaker_that_never_had_a_call_takes_no_group(void **state)
+{
+    (void)state;
+    forgotten("payments/db", 0);
+    assert_int_equal(segment->header->groups, 1);
+    assert_int_equal(group("").state_ns[TRIP_STATE_CLOSED], 0);
+}
+
 /* What a worker leaves that is killed right after the commit: the breaker still has its totals. */
 static struct group_image *killed_before_emptying(uint32_t slot, uint64_t calls)
 {
@@ -175,6 +183,7 @@ int main(void)
         TEST(totals_go_to_the_group_of_the_name),
         TEST(the_time_in_the_last_state_is_moved_too),
         TEST(a_breaker_whose_totals_were_moved_has_none),
+        TEST(a_breaker_that_never_had_a_call_takes_no_group),
         TEST(the_next_worker_empties_the_breaker_whose_totals_are_in_the_group),
         TEST(a_breaker_that_came_after_it_into_the_slot_keeps_its_totals),
         TEST(an_image_that_was_not_committed_counts_nothing),
