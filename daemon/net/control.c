@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/refusals.h"
-#include "internal/numbers.h"
 #include "internal/printable.h"
 #include "internal/ticks.h"
 #include "log.h"
@@ -410,16 +409,22 @@ void control_drain(struct control_connection *connection)
     breakers_drain_all(control->options.breakers);
 }
 
-/* Counts waiting requests, and responses that the user has not read, over all its connections. A connection that traces
- * has a limit of its own, and one that watches has room for its notifications beside. */
+/* Counts the responses that wait until the user reads them. A connection that traces has a limit of its own, and one
+ * that watches has room for its notifications beside. */
+static size_t unread_of(const struct control_connection *connection)
+{
+    if (!connection->socket || connection->trace)
+        return 0;
+    const size_t queued = loop_connection_queued(connection->socket), room = connection->watch ? RPC_WATCH_QUEUED : 0;
+    return queued > room ? queued - room : 0;
+}
+
+/* Counts waiting requests, and responses that the user has not read, over all its connections. */
 static size_t queued_of(const struct control *control, const struct asker *asker)
 {
     size_t queued = asker->waiting;
-    for (const struct control_connection *each = control->connections; each; each = each->next) {
-        const size_t unread =
-            each->asker == asker && each->socket && !each->trace ? loop_connection_queued(each->socket) : 0;
-        queued += each->watch ? time_until(unread, RPC_WATCH_QUEUED) : unread;
-    }
+    for (const struct control_connection *each = control->connections; each; each = each->next)
+        queued += each->asker == asker ? unread_of(each) : 0;
     return queued;
 }
 
