@@ -188,3 +188,16 @@ int reading_show(const struct arguments *arguments, json_t *result, void (*print
     json_decref(result);
     return EXIT_DONE;
 }
+
+int reading_show_named(const struct arguments *arguments, json_t *result,
+                       void (*print)(FILE *out, const json_t *result))
+{
+    const size_t found =
+        json_array_size(json_object_get(result, "groups")) + json_array_size(json_object_get(result, "breakers"));
+    if (!result || !arguments->operand || found > 0)
+        return reading_show(arguments, result, print);
+    fprintf(stderr, "tripctl: no breaker and no group is named %s; `tripctl list` shows those that there are\n",
+            arguments->operand);
+    json_decref(result);
+    return EXIT_REFUSED;
+}

@@ -23,6 +23,10 @@ bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot
 json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_status);
 /* Prints a result, as JSON or for people, and takes it. NULL: there was no memory. Returns the exit status. */
 int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result));
+/* Does the same with a result that lists `groups` and `breakers`. If the operand names none of either, reports that and
+ * returns EXIT_REFUSED. */
+int reading_show_named(const struct arguments *arguments, json_t *result,
+                       void (*print)(FILE *out, const json_t *result));
 
 /* Parts of reading_open. Opens the segment, a file's or the instance's. */
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot);

@@ -67,12 +67,6 @@ static json_t *analyses_of(const struct arguments *arguments, const struct snaps
     return analyses;
 }
 
-static bool empty(const json_t *analyses)
-{
-    return json_array_size(json_object_get(analyses, "groups")) == 0 &&
-           json_array_size(json_object_get(analyses, "breakers")) == 0;
-}
-
 int verb_analyze(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
@@ -83,11 +77,5 @@ int verb_analyze(const struct arguments *arguments)
     snapshot_close(snapshot);
     if (status != EXIT_DONE)
         return status;
-    if (arguments->operand && empty(analyses)) {
-        fprintf(stderr, "tripctl: no breaker and no group is named %s; `tripctl list` shows those that there are\n",
-                arguments->operand);
-        json_decref(analyses);
-        return EXIT_REFUSED;
-    }
-    return reading_show(arguments, analyses, print_analyses);
+    return reading_show_named(arguments, analyses, print_analyses);
 }

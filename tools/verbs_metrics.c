@@ -49,12 +49,6 @@ static json_t *metrics_of(const struct arguments *arguments, const struct snapsh
     return metrics;
 }
 
-static bool empty(const json_t *metrics)
-{
-    return json_array_size(json_object_get(metrics, "groups")) == 0 &&
-           json_array_size(json_object_get(metrics, "breakers")) == 0;
-}
-
 int verb_metrics(const struct arguments *arguments)
 {
     struct snapshot *snapshot;
@@ -65,11 +59,5 @@ int verb_metrics(const struct arguments *arguments)
     snapshot_close(snapshot);
     if (status != EXIT_DONE)
         return status;
-    if (arguments->operand && metrics && empty(metrics)) {
-        fprintf(stderr, "tripctl: no breaker and no group is named %s; `tripctl list` shows those that there are\n",
-                arguments->operand);
-        json_decref(metrics);
-        return EXIT_REFUSED;
-    }
-    return reading_show(arguments, metrics, print_metrics);
+    return reading_show_named(arguments, metrics, print_metrics);
 }

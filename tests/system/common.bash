@@ -189,6 +189,14 @@ shows() {
 }
 would_show() { [ "$(of "${@:2}" 2>/dev/null || true)" = "$1" ]; }
 
+# alike VERB...: tripctl must print the same when it reads the segment and when it asks tripd over the socket.
+alike() {
+    "$TRIPCTL" "$@" >"$folder/by_segment" || fail "tripctl $* ends with $?"
+    TRIP_SHM_DIR=/nonexistent "$TRIPCTL" "$@" >"$folder/by_socket" || fail "over the socket tripctl $* ends with $?"
+    diff "$folder/by_segment" "$folder/by_socket" || fail "tripctl $* says something else over the socket"
+    [ -s "$folder/by_socket" ] || fail "tripctl $* says nothing"
+}
+
 # ends STATUS COMMAND...: runs it; what it prints is in $said.
 ends() {
     local got=0

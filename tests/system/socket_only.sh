@@ -53,12 +53,6 @@ says here ok record failure 5
 "$TRIPCTL" force-open many/7 --reason drill >/dev/null
 settled() { "$TRIPCTL" --json clients | grep -q '"meters":1'; } # heartbeats change no answer any more
 await "a heartbeat has seen what the process uses" settled
-alike() {
-    "$TRIPCTL" "$@" >"$folder/by_segment" || fail "tripctl $* ends with $?"
-    TRIP_SHM_DIR=/nonexistent "$TRIPCTL" "$@" >"$folder/by_socket" || fail "over the socket tripctl $* ends with $?"
-    diff "$folder/by_segment" "$folder/by_socket" || fail "tripctl $* says something else over the socket"
-    [ -s "$folder/by_socket" ] || fail "tripctl $* says nothing"
-}
 set -f
 for verb in list 'list many/1?' 'list later/*' 'show db' 'show many/7' events 'events d*' clients 'wait db --state open'; do
     # shellcheck disable=SC2086 # words
