@@ -45,7 +45,8 @@ static void begin(const struct bench_stage *stage, struct watcher *watcher)
     json_decref(nothing);
 }
 
-/* From just before the failure that opens the breaker until poll returns, in ns. Each breaker opens once. */
+/* Opens a new breaker. Returns how many ns pass from just before the failure that opens it until the watcher's poll
+ * returns. */
 static double sample(struct watcher *watcher, trip_client *client, unsigned round)
 {
     char name[32];

@@ -175,7 +175,8 @@ void breakers_permits_renew(struct breakers *breakers, uint32_t slot, uint64_t w
     const uint32_t wanted = core_probes_wanted(segment_core(breakers->segment, slot), breaker->settings);
     breaker->permits_out = true;
     struct holdings holdings = reclaim(breakers, slot, word, longest_ms);
-    /* Of this epoch, no more permits than the verdict needs; of all epochs, no more probes than may run at once. */
+    /* The permits of this epoch, answered ones included, are no more than the verdict needs. The armed and running
+     * permits of all epochs together are no more than probes may run at once. */
     const uint32_t out = holdings.running + holdings.armed;
     const uint32_t room = beyond(permits, out), missing = beyond(wanted, holdings.ours);
     const uint32_t excess = most(beyond(out, permits), beyond(holdings.ours, wanted));

@@ -56,7 +56,7 @@ static inline void loop_link_remove(struct loop_link *link)
     loop_link_init(link);
 }
 
-/* What a source waits for. */
+/* A source waits until its descriptor can be read, until it can be written, or for either. */
 #define LOOP_INPUT  1u
 #define LOOP_OUTPUT 2u
 

@@ -260,7 +260,7 @@ json_t *report_latency(const uint64_t counts[LATENCY_BUCKETS])
                      "p95_ms", quantile(counts, 950), "p99_ms", quantile(counts, 990));
 }
 
-/* Of how many calls clients time one now; null: they time each. */
+/* Returns n if clients time one in n calls of this breaker now, and null if they time each. */
 static json_t *latency_sampled(const struct report_breaker *breaker)
 {
     return policy_times_calls(breaker->policy) ? json_null() : number(SAMPLED_ONE_IN);

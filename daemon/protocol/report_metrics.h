@@ -32,7 +32,7 @@ bool report_metrics_wanted(const struct report_metrics *metrics, const char *nam
 /* {"as_of_ms", "host", "groups": [], "breakers": []}; the host is null where something else was asked for. Frees. */
 json_t *report_metrics_end(struct report_metrics *metrics);
 
-/* Of tripd itself: how busy it is, how long events wait, what memory it has. */
+/* Returns what `metrics` says of tripd itself: how busy it is, how long events wait for it, how much memory it has. */
 json_t *report_tripd(const struct segment_header *header, const struct host_metrics *host,
                      const struct correlation_shown *errors);
 

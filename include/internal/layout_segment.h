@@ -348,8 +348,8 @@ struct group_slot {
     char name[TRIP_NAME_MAX + 1]; /* written before the entry is in use */
 };
 
-/* Of tripd itself, since the segment was made. tripd alone writes, each word by itself, the first ones at heartbeats.
- */
+/* What tripd measured of itself since the segment was made. tripd alone writes these words, each by itself: the times
+ * and the memory at heartbeats, the others as it counts. */
 struct host_metrics {
     uint64_t up_ns, busy_ns; /* how long workers ran, and were not asleep in their loop */
     uint64_t resident;       /* bytes of the worker's memory; 0: not known */

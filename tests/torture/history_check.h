@@ -49,7 +49,8 @@ struct history_verb {
 
 /* A time during which tripd, or only its worker, was away. */
 struct history_absence {
-    /* From the last moment at which all was well to the first one at which it was again. */
+    /* The absence lasts from the last moment at which tripd was seen well to the first one at which it was well again.
+     */
     uint64_t from, to;
     uint64_t dead_from, dead_to; /* no process of tripd was alive; 0: one was */
 };

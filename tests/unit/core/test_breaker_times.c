@@ -1,5 +1,5 @@
-/* What a breaker says of its times: spent in each state, from the first failure to the opening, from there to closed.
- */
+/* A breaker measures three times: how long it spent in each state, how long it took from the first failure to open, and
+ * how long it took from there to close. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

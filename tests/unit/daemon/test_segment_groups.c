@@ -56,7 +56,7 @@ static void forgotten(const char *name, uint64_t calls)
     segment_forget(segment, slot);
 }
 
-/* Of the group with this name; "" too. */
+/* Returns the totals of the group with this name. "" stands for the breakers that are in no group. */
 static struct breaker_totals group(const char *name)
 {
     for (uint32_t at = 0; at < segment->header->groups; at++)

@@ -138,8 +138,8 @@ static void store_pending(struct fixture *fixture)
 
 /* -------------------------------------------------------------------------------------------- what is compared */
 
-/* What a kill would leave now: the part of the sections that a transaction of 3 marks, with 6 pending ones, can touch.
- */
+/* A copy of what a worker that is killed now would leave: the parts of the segment that a transaction of 3 marks, with
+ * 6 pending ones, can touch. */
 struct remains {
     struct core_slot cores[BREAKERS];
     uint64_t state, commits, mark_count;

@@ -1,4 +1,5 @@
-/* Those who watch: each is told of every event that it wants, once and in order, and of how many the ring had lost. */
+/* tripd tells each watcher of every event that the watcher asked for, once and in order, and of how many events the
+ * ring had lost. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +61,7 @@ static void steps(uint32_t slot, unsigned n)
         happens(slot, OF_STATE, BY_CLIENT);
 }
 
-/* From the beginning. */
+/* Makes a watcher that asks for every event since the segment was made. */
 static struct watch watcher(const char *kinds, const char *pattern)
 {
     struct watch watch = {0};
