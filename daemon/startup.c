@@ -12,6 +12,7 @@
 #include "lock.h"
 #include "log.h"
 #include "net/callers.h"
+#include "net/cancels.h"
 #include "net/listener.h"
 #include "segment/commons.h"
 
@@ -125,7 +126,8 @@ static rlim_t descriptors_of(uint32_t lanes)
 /* Raises the limit as far as tripd may, for all lanes that a reload may allow: the keeper reads no config again. */
 void startup_descriptors(const struct config *config)
 {
-    const rlim_t wanted = descriptors_of(config->limits.max_lanes), most = descriptors_of(LANES_MAX);
+    const rlim_t wanted = descriptors_of(config->limits.max_lanes),
+                 most = descriptors_of(LANES_MAX) + CANCELS_SHARES * CANCELS_SHARE;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= most)
         return;
@@ -139,6 +141,15 @@ void startup_descriptors(const struct config *config)
     log_warning("%llu descriptors are not enough for limits.max_lanes: %u processes need %llu; raise LimitNOFILE= in "
                 "the unit or `ulimit -n`",
                 (unsigned long long)limit.rlim_max, config->limits.max_lanes, (unsigned long long)wanted);
+}
+
+uint32_t startup_share_of_cancels(const struct config *config)
+{
+    const rlim_t needed = descriptors_of(config->limits.max_lanes);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= needed)
+        return 0;
+    return (uint32_t)at_most((limit.rlim_cur - needed) / CANCELS_SHARES, CANCELS_SHARE);
 }
 
 /* ---------------------------------------------------------------------------------------------- segment and commons */

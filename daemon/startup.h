@@ -40,5 +40,7 @@ int startup_config(const struct startup *startup, struct config **ret_config, ch
 
 /* Raises the limit of descriptors as far as possible, and logs a warning if max_lanes processes need more. */
 void startup_descriptors(const struct config *config);
+/* Returns how many timers one user's processes may have (net/cancels.h), of the descriptors that nothing else needs. */
+uint32_t startup_share_of_cancels(const struct config *config);
 
 #endif

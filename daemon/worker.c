@@ -82,8 +82,20 @@ static void moved(void *context, const struct transition *transition)
     log_transition(transition);
     if (worker->control) /* not yet at a start */
         control_event(worker->control);
+}
+
+static void stepped(void *context, uint32_t slot)
+{
+    struct worker *worker = context;
+    if (worker->attach) /* not yet at a start */
+        attach_moved(worker->attach, slot);
+}
+
+static void admits(void *context, uint32_t slot)
+{
+    struct worker *worker = context;
     if (worker->attach)
-        attach_moved(worker->attach, transition->breaker);
+        attach_admits(worker->attach, slot);
 }
 
 /* ------------------------------------------------------------------------------ when the breakers want to be called */
@@ -217,7 +229,10 @@ static void measure(struct worker *worker)
 static void beat(void *context, struct loop_timer *timer)
 {
     struct worker *worker = context;
+    const bool away = time_until(monotonic_ns(), worker->next_beat) >= HEARTBEAT_STALE_NS - HEARTBEAT_NS;
     check_closing(worker);
+    if (away) /* before clients see a heartbeat: they may have closed breakers meanwhile */
+        attach_away(worker->attach);
     segment_heartbeat(worker->segment);
     follow_tsc(worker);
     __atomic_add_fetch(worker->birth->beats, 1, __ATOMIC_RELAXED); /* only a count: the keeper sees that it moves */
@@ -226,6 +241,8 @@ static void beat(void *context, struct loop_timer *timer)
     breakers_beat(worker->breakers);
     tracer_flush(&worker->tracer);
     clients_look(worker->clients);
+    if (away)
+        attach_back(worker->attach);
     attach_look(worker->attach);
     count(worker);
     measure(worker);
@@ -248,10 +265,10 @@ static void configure(struct worker *worker, struct config *config)
     segment_bounds(worker->segment, config->limits.max_breakers, config->limits.max_lanes);
     breakers_reconfigure(worker->breakers, config);
     control_reconfigure(worker->control, config);
-    attach_reconfigure(worker->attach, config);
     door_reconfigure(worker->door, config);
     lanes_reconfigure(worker->lanes, config->limits.max_lanes, config->limits.lane_memory_per_user);
     startup_descriptors(config);
+    attach_reconfigure(worker->attach, config, startup_share_of_cancels(config));
     config_free(before);
     segment_configured(worker->segment);
     if (config->notes)
@@ -441,6 +458,8 @@ static int open_breakers(struct worker *worker)
                                         .config = worker->startup->config,
                                         .tracer = &worker->tracer,
                                         .moved = moved,
+                                        .stepped = stepped,
+                                        .admits = admits,
                                         .context = worker};
     if (getrandom(&breakers.seed, sizeof(breakers.seed), 0) != sizeof(breakers.seed))
         return -EIO;
@@ -481,6 +500,7 @@ static int open_sockets(struct worker *worker)
                                           .refusals = &worker->refusals,
                                           .config = worker->startup->config,
                                           .time_namespace = time_namespace(),
+                                          .share_of_cancels = startup_share_of_cancels(worker->startup->config),
                                           .peer_pidfds = kernel_has_peer_pidfds()};
     int error = control_new(&control, &worker->control);
     if (error == 0)

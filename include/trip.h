@@ -312,6 +312,31 @@ uint64_t trip_ticket_generation(trip_breaker *breaker);
 /* Returns the time until an admitted call's deadline, for the time-out of its request; UINT64_MAX: no deadline. */
 uint64_t trip_call_remaining_ns(const trip_call *call);
 
+/* Returns a descriptor that becomes readable when the breaker opens while this call is out, where `trip.cut_short` is
+ * set. A caller polls it beside its socket, and then gives the call up: it ends it with TRIP_CANCELLED, which is no
+ * evidence and gives back what the call holds, instead of sitting out a time-out at a dependency that everyone knows to
+ * be down.
+ *
+ *     struct pollfd fds[] = {{.fd = upstream, .events = POLLIN}, {.fd = trip_call_fd(&call), .events = POLLIN}};
+ *     poll(fds, 2, 1000);
+ *     if (fds[1].revents)
+ *         trip_end(&call, TRIP_CANCELLED);
+ *
+ * It stays readable until the breaker admits calls again by itself (closed or ramping), or by its mode; modes disabled
+ * and shadow never make it readable, forced_open does. All calls of a breaker in this process have the same descriptor.
+ * Do not read it, and do not close it: it belongs to the client and stays the same until trip_close. A forked child has
+ * one of its own. tripd makes it readable, so that no call is cut short while tripd is away. It costs what a state
+ * costs to read; but the first call for a breaker, and the first after tripd was away, asks tripd and takes at most 100
+ * ms.
+ *
+ * Returns the descriptor, or
+ *   -EAGAIN   nothing cuts this call short: it is a probe, or the setting is off, or tripd is away, or it does not
+ * count this process; poll ignores a negative descriptor -EDQUOT   this user's processes have as many of these
+ * descriptors as tripd gives a user (4,096) -EMFILE   tripd or this process has no descriptor left (-ENFILE: the system
+ * has none); each breaker needs two -ENOMEM   there is no memory -EINVAL   the call was denied or has ended, or the
+ * parent of this process began it */
+int trip_call_fd(const trip_call *call);
+
 /* --------------------------------------------------------------------------------------------------------- outcomes */
 
 /* Reports the outcome of a call for which trip_begin was not asked. latency_ns: how long the call took, 0 if unknown; a
@@ -378,7 +403,9 @@ typedef struct trip_attempt {
     uint64_t remaining_ns;   /* until the deadline; UINT64_MAX: no deadline */
     trip_error error;        /* written by the operation when it fails; after TRIP_TIMEOUT the type is a timeout's */
     uint64_t retry_after_ns; /* written by the operation when it fails: the server's Retry-After; 0: none */
-    uint64_t reserved[4];
+    int cancel_fd;           /* as trip_call_fd; -1: nothing cuts this attempt short. When it becomes readable, the
+                              * operation gives up and returns TRIP_CANCELLED */
+    uint64_t reserved[3];
 } trip_attempt;
 
 /* The caller's operation: makes one attempt and returns its outcome, as for trip_end. */
@@ -417,8 +444,8 @@ int trip_breaker_info(trip_breaker *breaker, trip_info *ret_info);
 /* Returns whether the client shares its breakers with other processes. It does not block. */
 trip_client_state trip_client_status(trip_client *client);
 
-/* For event loops: returns a descriptor that becomes readable when a breaker that this process uses has moved, so that a
- * server can take a peer out of its rotation before a call finds out. Poll it (poll, epoll, select), and then call
+/* For event loops: returns a descriptor that becomes readable when a breaker that this process uses has moved, so that
+ * a server can take a peer out of its rotation before a call finds out. Poll it (poll, epoll, select), and then call
  * trip_client_next until it returns 0; do not read it, and do not close it. It belongs to the client and stays the same
  * until trip_close. A forked child calls trip_client_fd again and gets one of its own.
  *

@@ -92,6 +92,21 @@ static void ask_moves(struct trip_client *client)
         client->moves.asked = send_packet(attach, &packet, sizeof(packet), NULL, 0);
 }
 
+/* Asks tripd for descriptors that cut calls short, of the breakers whose callers want one: trip_call_fd. */
+static void ask_cancels(struct trip_client *client)
+{
+    struct attach *const attach = &client->attach;
+    struct cancel *cancel = client->cancels;
+    while (attach->state == ATTACH_DONE && attach->taken_lane && (cancel = cancel_unasked(cancel))) {
+        const struct binding *const binding = cancel->breaker->binding;
+        const struct wire_cancel packet = {
+            .head = head_of(WIRE_CANCEL), .breaker = binding->slot, .incarnation = policy_incarnation(binding->plain)};
+        if (!send_packet(attach, &packet, sizeof(packet), NULL, 0))
+            return; /* the next step asks again */
+        cancel_asked(cancel);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------------------- lane */
 
 /* Other threads read `refused` without the lock. */
@@ -374,6 +389,12 @@ static void resolved(struct trip_client *client, const struct wire_resolved *ans
     breaker_resolved(breaker, answer->breaker, answer->incarnation, answer->error);
 }
 
+static void cancels_answered(struct trip_client *client, const struct wire_cancels *answer, int fd)
+{
+    const int error = answer->error < 0 ? answer->error : fd < 0 ? -EPROTO : 0;
+    cancels_take(client->cancels, answer->breaker, answer->incarnation, error, fd);
+}
+
 _Static_assert(REFUSAL_MAX == sizeof(((struct wire_refused *)0)->why), "tripd's reason has outgrown its place");
 
 /* A lane that is refused leaves the connection as it is: breakers can be asked for. */
@@ -417,6 +438,10 @@ static int understand(struct trip_client *client, const uint8_t *bytes, size_t s
         if (fd_count == 1)
             moves_take(&client->moves, fds[0]);
         return fd_count == 1 ? 0 : -EPROTO;
+    case WIRE_CANCELS:
+        if (PACKET(wire_cancels, bytes))
+            cancels_answered(client, PACKET(wire_cancels, bytes), fd_count > 0 ? fds[0] : -1);
+        return PACKET(wire_cancels, bytes) ? 0 : -EPROTO;
     case WIRE_REFUSED:
         return PACKET(wire_refused, bytes) ? refused(client, PACKET(wire_refused, bytes)) : -EPROTO;
     default:
@@ -570,6 +595,7 @@ void attach_close(struct trip_client *client)
 {
     struct attach *const attach = &client->attach;
     moves_end(&client->moves);
+    cancels_end(client->cancels);
     descriptor_close(&attach->socket);
     attach->state = ATTACH_IDLE;
     attach->sent_lane = attach->answered_lane = attach->taken_lane = false;
@@ -631,6 +657,7 @@ void attach_step(struct trip_client *client)
     hand_over_late(client);
     offer_again(client, now);
     ask_moves(client);
+    ask_cancels(client);
     moves_follow(&client->moves, attach->socket.fd);
 }
 

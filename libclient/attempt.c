@@ -4,6 +4,13 @@
 
 #include <pthread.h>
 
+trip_attempt attempt_of(const trip_call *call, unsigned number)
+{
+    const int cancel_fd = trip_call_fd(call);
+    return (trip_attempt){
+        .number = number, .remaining_ns = trip_call_remaining_ns(call), .cancel_fd = cancel_fd < 0 ? -1 : cancel_fd};
+}
+
 static void end_cancelled(void *call)
 {
     trip_end(call, TRIP_CANCELLED);

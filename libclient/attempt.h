@@ -4,6 +4,8 @@
 
 #include "base.h"
 
+/* An attempt that has not run yet, of an admitted call. */
+trip_attempt attempt_of(const trip_call *call, unsigned number);
 /* Runs it and ends its call. attempt->error.type is the failure's. */
 trip_outcome attempt_run(trip_operation *operation, void *arg, trip_attempt *attempt, trip_call *call);
 

@@ -33,6 +33,7 @@ struct trip_breaker {
     uint64_t resolve_serial; /* of the question to tripd that has no answer yet; 0: none */
     bool full;               /* tripd said so */
     trip_state told_state;   /* what trip_client_next said of it last; under the client's lock */
+    struct cancel *cancel;   /* NULL: nobody has called trip_call_fd; stored with release, under the client's lock */
     struct trip_breaker *next_asked;
     struct trip_breaker *next;
     struct binding own;

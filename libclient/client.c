@@ -22,6 +22,7 @@ static void client_forked(struct trip_client *client)
 {
     pthread_mutex_init(&client->lock, NULL);
     moves_forked(&client->moves);
+    cancels_forked(client->cancels);
     descriptor_close(&client->attach.socket);
     attach_close(client);
     client->attach.next_ns = 0;
@@ -214,6 +215,7 @@ void trip_close(trip_client *client)
         return;
     attach_close(client);
     moves_close(&client->moves);
+    cancels_free(client->cancels);
     track_close(client);
     free_breakers(client);
     while (client->lanes) {

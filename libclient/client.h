@@ -24,6 +24,7 @@
 
 #include "attach.h"
 #include "binding.h"
+#include "cancel.h"
 #include "fork.h"
 #include "lane.h"
 #include "moves.h"
@@ -45,8 +46,9 @@ struct trip_client {
     pthread_mutex_t lock;
     int cancel_state; /* the lock holder's cancel state before it took the lock */
     struct attach attach;
-    struct moves moves; /* under the lock */
-    bool settled;       /* attached as far as it goes: no hurry to look again. Read without the lock */
+    struct moves moves;     /* under the lock */
+    struct cancel *cancels; /* under the lock */
+    bool settled;           /* attached as far as it goes: no hurry to look again. Read without the lock */
     /* Read without the lock. Until then a lane is on its way, and what this process takes waits for its number. */
     uint64_t lane_due_ns;
     uint64_t time_namespace; /* inode; 0: unknown */

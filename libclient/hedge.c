@@ -138,7 +138,7 @@ static bool start(struct hedge *hedge, trip_call *call, unsigned number)
     struct runner *const runner = malloc(sizeof(*runner));
     if (runner) {
         *runner = (struct runner){.hedge = hedge, .call = *call, .outcome = TRIP_CANCELLED};
-        runner->attempt = (trip_attempt){.number = number, .remaining_ns = trip_call_remaining_ns(call)};
+        runner->attempt = attempt_of(call, number);
         hedge->users++;
         hedge->running++;
         if (start_thread(runner))
@@ -202,7 +202,7 @@ static bool run_in_threads(struct hedge *hedge, const trip_options *options, tri
 
 static void run_here(struct hedge *hedge, trip_call *call, trip_attempt *ret_attempt, trip_result *result)
 {
-    *ret_attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(call)};
+    *ret_attempt = attempt_of(call, result->attempts);
     result->outcome = attempt_run(hedge->operation, hedge->arg, ret_attempt, call);
 }
 

@@ -35,7 +35,7 @@ static bool try_here(struct run *run, trip_attempt *attempt)
     if (!trip_admitted(result->verdict))
         return false;
     result->attempts++;
-    *attempt = (trip_attempt){.number = result->attempts, .remaining_ns = trip_call_remaining_ns(&call)};
+    *attempt = attempt_of(&call, result->attempts);
     result->outcome = attempt_run(run->operation, run->arg, attempt, &call);
     if (failed(result))
         result->error = attempt->error.type;

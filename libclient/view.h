@@ -58,6 +58,11 @@ struct commons_view *commons_view_unmap(struct commons_view *commons);
 struct view *view_unmap(struct view *view);
 /* No tripd looks after the state words: its heartbeat is stale, it was stopped, or there never was one. */
 bool view_away(const struct view *view);
+/* Which start of tripd's worker, since the segment's creation, serves it; the latest one while none does. */
+static inline uint32_t view_start(const struct view *view)
+{
+    return __atomic_load_n(&view->segment->starts, __ATOMIC_ACQUIRE); /* pairs with segment_started */
+}
 /* Since the segment's creation, on the instance's clock. */
 uint64_t view_now_ns(const struct view *view);
 uint64_t view_now_ms(const struct view *view);

@@ -54,6 +54,8 @@ static void write_value(FILE *out, const struct config_key *key, const json_t *v
         write_list(out, value);
     else if (json_is_string(value))
         fputs(json_string_value(value), out);
+    else if (json_is_boolean(value))
+        fputs(json_is_true(value) ? "true" : "false", out);
     else
         fputs(config_value_format(key->kind, quantity(value, key->kind), text), out);
 }

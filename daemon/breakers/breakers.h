@@ -19,6 +19,10 @@ struct breakers;
 /* Writes a line of the log about a transition. */
 typedef void breakers_moved_fn(void *context, const struct transition *transition);
 
+/* stepped: a breaker's state or mode has moved, or its slot was given up; called after each step, however fast they
+ * come. admits: the breaker is about to admit calls; called before it does. */
+typedef void breakers_slot_fn(void *context, uint32_t slot);
+
 struct breakers_options {
     struct segment *segment;
     struct commons *commons;
@@ -27,7 +31,8 @@ struct breakers_options {
     const struct config *config; /* borrowed until breakers_reconfigure or breakers_free */
     const struct tracer *tracer; /* is told of what is drained, too; NULL: no trace */
     uint64_t seed;               /* for the jitter of open times */
-    breakers_moved_fn *moved;
+    breakers_moved_fn *moved;    /* these three may be NULL */
+    breakers_slot_fn *stepped, *admits;
     bool simulates; /* tell each step, however fast they come; count each call at once, so that no tick is needed */
     void *context;
 };
@@ -78,6 +83,10 @@ void breakers_lane_came(struct breakers *breakers, struct lane *lane);
 /* Takes over an opening, if it still counts (internal/succession.h): a client that comes back says that this breaker
  * opened, while no tripd was there, in the commons of this number, and passes its word there. */
 void breakers_opened_before(struct breakers *breakers, uint32_t slot, uint64_t word, uint64_t number);
+
+/* Does the breaker cut calls in flight short now? It does where `trip.cut_short` is set, while it is open or half-open
+ * in mode auto, and while it is forced open. */
+bool breakers_cuts_short(const struct breakers *breakers, uint32_t slot);
 
 /* Tells a new subscriber the modes and the open breakers with which its trace begins. */
 void breakers_trace_from(struct breakers *breakers, struct tracer_subscriber *subscriber);

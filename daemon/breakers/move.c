@@ -105,6 +105,7 @@ void breakers_step_store(struct breakers *breakers, const struct step_mark *step
     if (shown)
         breakers_tell_step(breakers, slot, &transition);
     segment_mirror(segment, slot, to);
+    breakers_stepped(breakers, slot);
 }
 
 /* ------------------------------------------------------------------------------------------------- tripd's own step */
@@ -177,8 +178,10 @@ static uint64_t prepare(struct breakers *breakers, uint32_t slot, uint64_t from,
 bool breakers_move(struct breakers *breakers, uint32_t slot, uint64_t from, const struct move *move)
 {
     const uint64_t to = prepare(breakers, slot, from, move);
+    breakers_will_admit(breakers, slot, to);
     if (!breakers_cas(breakers, slot, from, to)) {
         segment_detail_intended(breakers->segment, slot, 0);
+        breakers_stepped(breakers, slot);
         return false;
     }
     breakers_record(breakers, slot, from, to, move, breakers->now_ns);

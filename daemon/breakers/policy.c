@@ -100,8 +100,10 @@ void breakers_publish(struct breakers *breakers, uint32_t slot)
         .max_wait_ms = ms_up(settings->half_open.max_wait),
         .longest_ms = breakers_longest_ms(breakers, slot),
     };
+    breakers_will_admit(breakers, slot, breakers_raw_word(breakers, slot));
     breaker->generation = segment_policy_publish(breakers->segment, slot, &policy, breaker->mode, breaker->generation);
     move_generation(breakers, slot);
+    breakers_stepped(breakers, slot);
 }
 
 /* Tells people, in ring and log. An operator who sets the same mode again may give it another time and reason. */

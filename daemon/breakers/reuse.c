@@ -22,6 +22,7 @@
 #include "breakers/reconcile.h"
 #include "breakers/schedule.h"
 #include "breakers/settle.h"
+#include "breakers/tell.h"
 #include "breakers/trace.h"
 #include "breakers/word.h"
 
@@ -139,6 +140,7 @@ static void give_up(struct breakers *breakers, uint32_t slot, uint64_t unset)
     breakers_homeless(breakers, slot);
     breakers_limits_forget(breakers, slot);
     breakers_watch(breakers, slot, NULL);
+    breakers_stepped(breakers, slot);
     deadlines_set(breakers->due, slot, DEADLINE_NEVER);
 }
 

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "breakers/word.h"
+#include "internal/state_word.h"
+
 #define STEPS_TOLD      16 /* steps of a breaker in a window that are told one by one */
 #define STEPS_WINDOW_NS UINT64_C(1000000000)
 
@@ -20,6 +23,32 @@ void breakers_tell_rest(struct breakers *breakers, uint32_t slot)
     if (rest.steps)
         breakers_tell(breakers, slot, &rest);
     steps->rest.steps = 0;
+}
+
+static bool cuts_short(const struct breaker *breaker, uint64_t word)
+{
+    if (!breaker->settings || !breaker->settings->trip.cut_short)
+        return false;
+    const trip_state state = word_shown_state(word);
+    return breaker->mode == TRIP_MODE_FORCED_OPEN ||
+           (breaker->mode == TRIP_MODE_AUTO && (state == TRIP_STATE_OPEN || state == TRIP_STATE_HALF_OPEN));
+}
+
+bool breakers_cuts_short(const struct breakers *breakers, uint32_t slot)
+{
+    return cuts_short(&breakers->table[slot], breakers_raw_word(breakers, slot));
+}
+
+void breakers_stepped(struct breakers *breakers, uint32_t slot)
+{
+    if (breakers->options.stepped)
+        breakers->options.stepped(breakers->options.context, slot);
+}
+
+void breakers_will_admit(struct breakers *breakers, uint32_t slot, uint64_t word)
+{
+    if (breakers->options.admits && !cuts_short(&breakers->table[slot], word))
+        breakers->options.admits(breakers->options.context, slot);
 }
 
 /* Tells of a step. Clients' steps, and those that follow from them, may come as fast as anybody can write a word: in

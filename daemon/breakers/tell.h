@@ -11,4 +11,9 @@ void breakers_tell_step(struct breakers *breakers, uint32_t slot, struct transit
 /* Tells of the steps that were kept back, as one. Heartbeats call it at the window's end at the latest. */
 void breakers_tell_rest(struct breakers *breakers, uint32_t slot);
 
+/* Says that the breaker's state or mode has moved: breakers_options.stepped. */
+void breakers_stepped(struct breakers *breakers, uint32_t slot);
+/* Call it before the word, or a mode, admits calls: says so, unless the breaker goes on cutting calls short. */
+void breakers_will_admit(struct breakers *breakers, uint32_t slot, uint64_t word);
+
 #endif

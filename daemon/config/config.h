@@ -136,6 +136,7 @@ struct config_visitor {
     void (*integer)(void *context, const char *key, uint64_t value);
     void (*number)(void *context, const char *key, double value);
     void (*text)(void *context, const char *key, const char *value);
+    void (*flag)(void *context, const char *key, bool value);
 };
 void config_visit(const struct config *config, const struct config_visitor *visitor);
 /* Walks over one entry alone. */

@@ -19,6 +19,7 @@ static const char *const adaptive_words[] = {LIMITER_KINDS(WORD)};
 static const char *const error_words[] = {ERROR_NAMES};
 _Static_assert(sizeof(error_words) / sizeof(error_words[0]) == TRIP_ERROR_TYPE_COUNT, "a word for each error type");
 #undef WORD
+static const char *const flag_words[] = {"false", "true"};
 static const char *const window_words[] = {[WINDOW_COUNT] = "count", [WINDOW_TIME] = "time"};
 static const char *const verdict_words[] = {[PROBE_VERDICT_SUCCESSES] = "successes", [PROBE_VERDICT_RATE] = "rate"};
 static const char *const hedge_words[] = {[HEDGE_AT_P50] = "p50", [HEDGE_AT_P95] = "p95", [HEDGE_AT_P99] = "p99"};
@@ -62,10 +63,12 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                              AT(breaker_settings, part.name)},
     SETTINGS_SCALARS(SCALAR)
 #undef SCALAR
-        [KEY_ramp_steps] = {.section = "ramp",
-                            .field = "steps",
-                            .kind = CONFIG_STEPS,
-                            AT(breaker_settings, ramp.steps)},
+        [KEY_trip_cut_short] = {.section = SECTION_trip,
+                                .field = "cut_short",
+                                .kind = CONFIG_FLAG,
+                                LIST(flag_words),
+                                AT(breaker_settings, trip.cut_short)},
+    [KEY_ramp_steps] = {.section = "ramp", .field = "steps", .kind = CONFIG_STEPS, AT(breaker_settings, ramp.steps)},
     [KEY_retry_on] = {.section = SECTION_retry,
                       .field = "on",
                       .kind = CONFIG_ERROR_TYPES,

@@ -17,7 +17,7 @@ struct config_key {
     size_t offset; /* in struct breaker_settings; for a key of the host, in its section's struct */
     size_t width;
     uint64_t lowest, highest;
-    const char *const *words; /* CONFIG_WORD, CONFIG_ERROR_TYPES: the `highest` + 1 words */
+    const char *const *words; /* CONFIG_WORD, CONFIG_FLAG, CONFIG_ERROR_TYPES: the `highest` + 1 words */
 };
 
 /* The keys of a `breakers:` entry, in the order in which they are shown. */
@@ -32,7 +32,8 @@ enum config_key_id {
     KEY_hedge_at,
     KEY_concurrency_adaptive,
     KEY_rate_window,
-    SETTINGS_SCALARS(KEY_ID) KEY_ramp_steps,
+    SETTINGS_SCALARS(KEY_ID) KEY_trip_cut_short,
+    KEY_ramp_steps,
     KEY_retry_on,
     KEY_forget_after,
 #undef KEY_ID

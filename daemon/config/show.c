@@ -45,6 +45,7 @@ static void write_value(FILE *file, const struct config_key *key, const struct b
     char text[CONFIG_TEXT_MAX];
     switch (key->kind) {
     case CONFIG_WORD:
+    case CONFIG_FLAG:
         fputs(key->words[config_key_get(key, settings)], file);
         break;
     case CONFIG_PATTERN:
@@ -213,6 +214,9 @@ static void visit_key(const struct config_visitor *visitor, const struct config_
         break;
     case CONFIG_WORD:
         visitor->text(visitor->context, name, key->words[config_key_get(key, base)]);
+        break;
+    case CONFIG_FLAG:
+        visitor->flag(visitor->context, name, config_key_get(key, base) != 0);
         break;
     case CONFIG_PATTERN:
         visitor->text(visitor->context, name, settings->match);

@@ -14,6 +14,7 @@ enum config_kind {
     CONFIG_FACTOR, /* thousandths */
     CONFIG_BYTES,
     CONFIG_WORD,        /* place in a list of words */
+    CONFIG_FLAG,        /* the same: false, true */
     CONFIG_STEPS,       /* a list of rates */
     CONFIG_PATTERN,     /* of breakers' names */
     CONFIG_ERROR_TYPES, /* a bit each */

@@ -368,6 +368,7 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     entry->lines.keys[id] = line_of(key);
     switch (config_keys[id].kind) {
     case CONFIG_WORD:
+    case CONFIG_FLAG:
         read_word(reader, &config_keys[id], &entry->settings, value);
         break;
     case CONFIG_STEPS:

@@ -21,7 +21,8 @@ static uint64_t flags(const struct breaker_settings *settings)
 {
     return (settings->concurrency.max ? POLICY_TICKETS : 0u) | (settings->rate.limit ? POLICY_RATE : 0u) |
            (settings->rate.limit && settings->rate.window == RATE_SLIDING ? POLICY_SLIDING : 0u) |
-           (settings->throttle.k ? POLICY_THROTTLE : 0u) | (times_calls(settings) ? POLICY_TIMED : 0u);
+           (settings->throttle.k ? POLICY_THROTTLE : 0u) | (times_calls(settings) ? POLICY_TIMED : 0u) |
+           (settings->trip.cut_short ? POLICY_CUT_SHORT : 0u);
 }
 
 static uint64_t retry_word(const struct breaker_settings *settings)

@@ -82,6 +82,7 @@ struct breaker_settings {
     char match[SETTINGS_PATTERN_MAX + 1];
     uint8_t mode; /* enum trip_mode */
     struct {
+        uint8_t cut_short; /* 1: calls in flight end when the breaker opens */
         uint64_t consecutive_failures, failures, failure_rate, slow_rate, slow_after, stall_after, in_flight;
     } trip;
     struct {

@@ -10,6 +10,7 @@
 
 #include "internal/wire.h"
 #include "log.h"
+#include "net/cancels.h"
 
 enum session_state {
     SESSION_NEW,      /* may say hello */
@@ -25,17 +26,18 @@ struct session {
     struct loop_connection *connection;
     struct peer peer;
     enum session_state state;
-    struct client *client; /* in KEEPING and ATTACHED */
-    int watch;             /* our end of the socket that the process polls for breakers that move; -1: none */
+    struct client *client;  /* in KEEPING and ATTACHED */
+    int watch;              /* our end of the socket that the process polls for breakers that move; -1: none */
+    struct cancel *cancels; /* the timers by which its calls in flight are cut short */
     struct session *next, **previous;
 };
 
 struct attach {
     struct attach_options options;
     struct session *sessions;
-    struct loop_timer *wake;            /* armed while processes are to be woken */
-    uint64_t moved[LANE_BREAKERS / 64]; /* a bit a breaker that moved since */
-    uint32_t watchers;
+    struct cancels *cancels;
+    struct loop_timer *wake;                              /* armed while processes are to be woken */
+    uint64_t moved[LANE_BREAKERS / 64];                   /* a bit a breaker that moved since */
     bool told_names, told_quota, told_lanes, told_memory; /* the log has said that it is full */
 };
 
@@ -47,7 +49,6 @@ static void unwatch(struct session *session)
         return;
     close(session->watch);
     session->watch = -1;
-    session->attach->watchers--;
 }
 
 static void session_close(struct session *session)
@@ -58,6 +59,7 @@ static void session_close(struct session *session)
     if (session->client)
         client_hung_up(session->client);
     unwatch(session);
+    cancels_drop(&session->cancels);
     loop_connection_close(session->connection);
     free(session);
 }
@@ -354,7 +356,6 @@ static int take_watch(struct session *session)
         return -errno;
     (void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &(int){0}, sizeof(int)); /* the least: a byte says all */
     session->watch = ends[0];
-    session->attach->watchers++;
     wake(session);
     const int error = answer(session, &watched, sizeof(watched), &ends[1], 1);
     close(ends[1]);
@@ -363,20 +364,53 @@ static int take_watch(struct session *session)
 
 void attach_moved(struct attach *attach, uint32_t slot)
 {
-    if (attach->watchers == 0)
-        return;
     attach->moved[slot / 64 % (LANE_BREAKERS / 64)] |= UINT64_C(1) << slot % 64;
     loop_timer_arm(attach->wake, monotonic_ns());
+}
+
+static void look_at_cancels(struct attach *attach)
+{
+    for (uint32_t group = 0; group < LANE_BREAKERS / 64; group++)
+        for (uint64_t bits = attach->moved[group]; bits; bits &= bits - 1)
+            cancels_look(attach->cancels, group * 64 + (uint32_t)__builtin_ctzll(bits));
 }
 
 static void wake_all(void *context, struct loop_timer *timer)
 {
     struct attach *attach = context;
     (void)timer;
+    look_at_cancels(attach); /* first: a call that is cut short frees a worker */
     for (const struct session *session = attach->sessions; session; session = session->next)
         if (session->watch >= 0 && session->client && client_uses_any(session->client, attach->moved))
             wake(session);
     memset(attach->moved, 0, sizeof(attach->moved));
+}
+
+void attach_admits(struct attach *attach, uint32_t slot)
+{
+    cancels_silence(attach->cancels, slot);
+}
+
+void attach_away(struct attach *attach)
+{
+    cancels_silence_all(attach->cancels);
+}
+
+void attach_back(struct attach *attach)
+{
+    cancels_look_all(attach->cancels);
+}
+
+static int take_cancel(struct session *session, const struct wire_cancel *request)
+{
+    struct wire_cancels answered = {
+        .head = head_of(WIRE_CANCELS), .breaker = request->breaker, .incarnation = request->incarnation};
+    int fd = -1;
+    if (session->state != SESSION_ATTACHED)
+        return -EPROTO;
+    answered.error = cancels_add(session->attach->cancels, session->peer.uid, request->breaker, request->incarnation,
+                                 &session->cancels, &fd);
+    return answer(session, &answered, sizeof(answered), &fd, answered.error == 0);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- packets */
@@ -390,6 +424,7 @@ static int take_packet(struct session *session, struct loop_message *message)
         struct wire_attach attach;
         struct wire_resolve resolve;
         struct wire_openings openings;
+        struct wire_cancel cancel;
     } packet;
     if (message->size < sizeof(packet.head) || message->size > sizeof(packet))
         return -EPROTO;
@@ -408,6 +443,8 @@ static int take_packet(struct session *session, struct loop_message *message)
         return take_openings(session, &packet.openings);
     if (packet.head.kind == WIRE_WATCH && message->size == sizeof(packet.head))
         return take_watch(session);
+    if (packet.head.kind == WIRE_CANCEL && message->size == sizeof(packet.cancel))
+        return take_cancel(session, &packet.cancel);
     return -EPROTO;
 }
 
@@ -457,11 +494,15 @@ int attach_new(const struct attach_options *options, struct attach **ret_attach)
     if (!attach)
         return -ENOMEM;
     attach->options = *options;
-    const int error = loop_timer_new(options->loop, wake_all, attach, &attach->wake);
+    int error = cancels_new(options->breakers, options->segment, &attach->cancels);
+    if (error == 0)
+        error = loop_timer_new(options->loop, wake_all, attach, &attach->wake);
     if (error < 0) {
+        cancels_free(attach->cancels);
         free(attach);
         return error;
     }
+    cancels_share(attach->cancels, options->share_of_cancels);
     *ret_attach = attach;
     return 0;
 }
@@ -472,13 +513,15 @@ struct attach *attach_free(struct attach *attach)
         return NULL;
     while (attach->sessions)
         session_close(attach->sessions);
+    cancels_free(attach->cancels);
     loop_timer_free(attach->wake);
     free(attach);
     return NULL;
 }
 
-void attach_reconfigure(struct attach *attach, const struct config *config)
+void attach_reconfigure(struct attach *attach, const struct config *config, uint32_t share_of_cancels)
 {
     attach->options.config = config;
+    cancels_share(attach->cancels, share_of_cancels);
     attach->told_names = attach->told_quota = attach->told_lanes = attach->told_memory = false;
 }

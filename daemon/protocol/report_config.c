@@ -76,6 +76,13 @@ static void text(void *context, const char *key, const char *value)
         put(tree, key, json_string(value));
 }
 
+static void flag(void *context, const char *key, bool value)
+{
+    struct tree *tree = context;
+    if (!tree->broken)
+        put(tree, key, json_boolean(value));
+}
+
 static struct config_visitor planter(struct tree *tree, bool origins)
 {
     return (struct config_visitor){.context = tree,
@@ -85,7 +92,8 @@ static struct config_visitor planter(struct tree *tree, bool origins)
                                    .end = end,
                                    .integer = integer,
                                    .number = real,
-                                   .text = text};
+                                   .text = text,
+                                   .flag = flag};
 }
 
 static json_t *grown(const struct tree *tree)

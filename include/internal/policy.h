@@ -237,7 +237,9 @@ enum policy_limit {
     POLICY_SLIDING = 4, /* the rate's window slides */
     POLICY_THROTTLE = 8,
     POLICY_LIMITS = 15,
-    POLICY_TIMED = 16 /* no limit: clients time each call, not a sample (docs/decisions/untimed-calls.md) */
+    /* No limits: */
+    POLICY_TIMED = 16,    /* clients time each call, not a sample (docs/decisions/untimed-calls.md) */
+    POLICY_CUT_SHORT = 32 /* an opening cuts calls in flight short */
 };
 
 #define SAMPLED_ONE_IN 16 /* of so many calls one is timed, if not every one is */

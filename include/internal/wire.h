@@ -13,6 +13,9 @@
  *     WATCH                                     ->
  *                                               <-       WATCHED + a socket, readable when a breaker that the lane
  *                                                        has resolved may have moved
+ *     CANCEL {breaker, incarnation}             ->
+ *                                               <-       CANCELS {breaker, incarnation} + a timer, readable while the
+ *                                                        breaker cuts calls in flight short
  *   or, instead of any answer                   <-       REFUSED {-errno, why}: for people
  *
  * Every packet is one struct of a fixed size; any other size closes the connection. A client that re-attaches
@@ -41,6 +44,8 @@ enum wire_kind {
     WIRE_TAKEN,   /* only a head */
     WIRE_WATCH,   /* only a head */
     WIRE_WATCHED, /* only a head; descriptors: [0] the socket */
+    WIRE_CANCEL,
+    WIRE_CANCELS,
 };
 
 struct wire_head {
@@ -111,6 +116,21 @@ struct wire_resolved {
     uint32_t breaker;
     uint32_t incarnation;
     int32_t error; /* 0, -ENOSPC: the table is full, calls are admitted; -EINVAL: not a name */
+    uint32_t reserved0;
+};
+
+struct wire_cancel {
+    struct wire_head head;
+    uint32_t breaker;
+    uint32_t incarnation;
+};
+
+/* Descriptors, where error is 0: [0] the timer. */
+struct wire_cancels {
+    struct wire_head head;
+    uint32_t breaker;
+    uint32_t incarnation;
+    int32_t error; /* 0; -ESTALE: another breaker has the slot; -EDQUOT: the user has no more; -EMFILE, -ENOMEM */
     uint32_t reserved0;
 };
 

@@ -25,7 +25,7 @@ struct story {
 };
 
 struct findings {
-    uint64_t wasted, probes;
+    uint64_t wasted, probes, cut_short;
     double blocked_s, first_denial_ms, last_denial_ms, recovery_ms; /* denials: since the fault */
 };
 
@@ -96,6 +96,7 @@ static struct findings find(const struct outage *outage)
                 continue;
             if (failed(&line) && line.begin_ns <= last_denial)
                 findings.wasted++;
+            findings.cut_short += failed(&line) && line.outcome == TRIP_CANCELLED;
             if (failed(&line))
                 findings.blocked_s += (double)(line.end_ns - line.begin_ns) / 1e9;
             if (line.verdict == TRIP_PROBE && line.begin_ns >= outage->back_ns && line.begin_ns <= recovered)
@@ -147,10 +148,12 @@ static bool run(struct outage *outage)
 static void print(const struct outage *outage)
 {
     const struct findings findings = find(outage);
-    printf("wasted=%llu blocked_s=%.3f first_denial_ms=%.0f last_denial_ms=%.0f probes=%llu recovery_ms=%.0f "
+    printf("wasted=%llu cut_short=%llu blocked_s=%.3f first_denial_ms=%.0f last_denial_ms=%.0f probes=%llu "
+           "recovery_ms=%.0f "
            "fault_unix_ms=%llu\n",
-           (unsigned long long)findings.wasted, findings.blocked_s, findings.first_denial_ms, findings.last_denial_ms,
-           (unsigned long long)findings.probes, findings.recovery_ms, (unsigned long long)outage->fault_unix_ms);
+           (unsigned long long)findings.wasted, (unsigned long long)findings.cut_short, findings.blocked_s,
+           findings.first_denial_ms, findings.last_denial_ms, (unsigned long long)findings.probes, findings.recovery_ms,
+           (unsigned long long)outage->fault_unix_ms);
 }
 
 int main(int argc, char **argv)

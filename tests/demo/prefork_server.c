@@ -4,12 +4,14 @@
  *   prefork_server --port P --upstream P --record FILE [--workers N] [--breaker NAME] [--private] [--timeout MS]
  *
  * --private gives each worker a breaker of its own (NAME-1, NAME-2, ..): what a breaker library without shared memory
- * does. Answers 200 when the upstream did, 503 when the breaker denied, 502 when the upstream failed.
+ * does. Answers 200 when the upstream did, 503 when the breaker denied the call or cut it short, 502 when the upstream
+ * failed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,41 +39,79 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-/* Sends one request to the upstream. 0, -ETIMEDOUT, or another error. */
-static int ask_upstream(const struct options *options)
+struct upstream_call {
+    const struct options *options;
+    int fd;
+    int cancel_fd; /* -1: nothing cuts the call short */
+    uint64_t until_ns;
+};
+
+/* Waits for the upstream. 0, -ETIMEDOUT, or -ECANCELED: the breaker opened meanwhile. */
+static int wait_for(const struct upstream_call *call, short events)
+{
+    struct pollfd fds[] = {{.fd = call->fd, .events = events}, {.fd = call->cancel_fd, .events = POLLIN}};
+    const uint64_t now_ns = record_now_ns();
+    const int left_ms = call->until_ns > now_ns ? (int)((call->until_ns - now_ns + 999999) / 1000000) : 0;
+    if (poll(fds, 2, left_ms) < 0)
+        return -errno;
+    return fds[0].revents ? 0 : fds[1].revents ? -ECANCELED : -ETIMEDOUT;
+}
+
+static int connect_upstream(const struct upstream_call *call)
+{
+    const struct sockaddr_in address = loopback(call->options->upstream);
+    const struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: thousands of calls a second from one address */
+    int error = 0;
+    setsockopt(call->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    if (connect(call->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return 0;
+    if (errno != EINPROGRESS)
+        return -errno;
+    const int waited = wait_for(call, POLLOUT);
+    if (waited < 0)
+        return waited;
+    getsockopt(call->fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
+    return -error;
+}
+
+static int request_upstream(const struct upstream_call *call)
 {
     static const char request[] = "GET / HTTP/1.1\r\nHost: upstream\r\nConnection: close\r\n\r\n";
-    const struct timeval timeout = {.tv_sec = options->timeout_ms / 1000,
-                                    .tv_usec = (suseconds_t)(options->timeout_ms % 1000) * 1000};
-    const struct sockaddr_in address = loopback(options->upstream);
-    const struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: thousands of calls a second from one address */
     char answer[512];
-    int error = 0;
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    int error = connect_upstream(call);
+    if (error == 0 && send(call->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0)
+        error = -errno;
+    if (error == 0)
+        error = wait_for(call, POLLIN);
+    if (error < 0)
+        return error;
+    const ssize_t size = recv(call->fd, answer, sizeof(answer), 0);
+    if (size < 0)
         return -errno;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0 ||
-        send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) < 0) {
-        error = errno == EINPROGRESS ? -ETIMEDOUT : -errno;
-    } else {
-        const ssize_t size = recv(fd, answer, sizeof(answer), 0);
-        if (size < 0)
-            error = errno == EAGAIN ? -ETIMEDOUT : -errno;
-        else if (size < 12 || memcmp(answer + 9, "200", 3) != 0)
-            error = -EPROTO;
-    }
-    close(fd);
+    return size < 12 || memcmp(answer + 9, "200", 3) != 0 ? -EPROTO : 0;
+}
+
+/* Sends one request to the upstream. 0, -ETIMEDOUT, -ECANCELED, or another error. */
+static int ask_upstream(const struct options *options, int cancel_fd)
+{
+    const struct upstream_call call = {.options = options,
+                                       .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+                                       .cancel_fd = cancel_fd,
+                                       .until_ns = record_now_ns() + (uint64_t)options->timeout_ms * 1000000};
+    if (call.fd < 0)
+        return -errno;
+    const int error = request_upstream(&call);
+    close(call.fd);
     return error;
 }
 
 static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
 {
-    const int error = ask_upstream(arg);
+    const int error = ask_upstream(arg, attempt->cancel_fd);
     if (!error)
         return TRIP_OK;
+    if (error == -ECANCELED)
+        return TRIP_CANCELLED;
     attempt->error = (trip_error){.type = trip_error_from_errno(error), .message = strerror(-error)};
     return error == -ETIMEDOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
 }
@@ -83,7 +123,7 @@ static int handle(const struct options *options, trip_breaker *breaker, struct r
     const int error = trip_run(breaker, attempt_upstream, (void *)options, &result);
     line->verdict = (uint32_t)result.verdict;
     line->outcome = (uint32_t)result.outcome;
-    return error == -EAGAIN ? 503 : error ? 502 : 200;
+    return error == -EAGAIN || error == -ECANCELED ? 503 : error ? 502 : 200;
 }
 
 static void handle_and_note(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)

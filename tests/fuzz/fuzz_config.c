@@ -80,6 +80,13 @@ static void visit_text(void *context, const char *key, const char *value)
     entry(context);
 }
 
+static void visit_flag(void *context, const char *key, bool value)
+{
+    (void)key;
+    (void)value;
+    entry(context);
+}
+
 static void check_visit(const struct config *config)
 {
     struct visit visit = {.left = {1}};
@@ -89,7 +96,8 @@ static void check_visit(const struct config *config)
                                            .end = visit_end,
                                            .integer = visit_integer,
                                            .number = visit_number,
-                                           .text = visit_text};
+                                           .text = visit_text,
+                                           .flag = visit_flag};
     config_visit(config, &visitor);
     assert(visit.depth == 0 && visit.left[0] == 0);
 }

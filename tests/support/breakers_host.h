@@ -26,6 +26,7 @@ struct host {
     struct transition last_mode;
     unsigned mode_count;
     unsigned move_count;
+    breakers_slot_fn *stepped, *admits; /* a test that listens sets these; NULL: it does not */
 };
 
 struct client {
@@ -56,6 +57,20 @@ static inline void host_moved(void *context, const struct transition *transition
     host->moves[host->move_count++] = *transition;
 }
 
+static inline void host_stepped(void *context, uint32_t slot)
+{
+    struct host *host = context;
+    if (host->stepped)
+        host->stepped(host, slot);
+}
+
+static inline void host_admits(void *context, uint32_t slot)
+{
+    struct host *host = context;
+    if (host->admits)
+        host->admits(host, slot);
+}
+
 static inline struct config *host_config(const char *text)
 {
     struct config *config;
@@ -82,6 +97,8 @@ static inline void host_open(struct host *host)
                                              .tracer = &host->tracer,
                                              .seed = 42,
                                              .moved = host_moved,
+                                             .stepped = host_stepped,
+                                             .admits = host_admits,
                                              .context = host};
     must(breakers_new(&options, &host->breakers) == 0);
     segment_started(host->segment, 1, 1);

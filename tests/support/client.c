@@ -10,6 +10,10 @@
  *   watches               calls trip_client_fd: "ok", or the error's name
  *   moved MS              polls that descriptor, so long at most: "quiet", or "readable" with each breaker that
  *                         trip_client_next names, and its state
+ *   call_fd               calls trip_call_fd for the latest call in flight: "ok", "ok the same" as the last time, or
+ *                         the error's name
+ *   cut MS                polls that descriptor, so long at most: "quiet" or "readable"
+ *   cut_run MS            trip_run of an operation that waits for its cancel_fd, so long at most: the outcome
  *   allow                 the verdict
  *   begin [MS]            the verdict; the call is in flight; with a deadline
  *   begins COUNT          begins calls until one is denied, so many at most: how many are in flight
@@ -142,6 +146,40 @@ static void step_moved(void)
     while (readable && trip_client_next(client, &moved, &state) > 0)
         printf(" %s %s", name_of(moved), trip_state_name(state));
     putchar('\n');
+}
+
+static int cut_fd = -1;
+
+static void step_call_fd(void)
+{
+    const int before = cut_fd;
+    cut_fd = in_flight ? trip_call_fd(&calls[in_flight - 1]) : -ENOENT;
+    puts(cut_fd < 0 ? error_name(cut_fd) : cut_fd == before ? "ok the same" : "ok");
+}
+
+static const char *poll_cut(int fd, int ms)
+{
+    struct pollfd cut = {.fd = fd, .events = POLLIN};
+    return poll(&cut, 1, ms) > 0 ? "readable" : "quiet";
+}
+
+static void step_cut(void)
+{
+    puts(poll_cut(cut_fd, atoi(words[1])));
+}
+
+static trip_outcome waits_to_be_cut(void *arg, trip_attempt *attempt)
+{
+    const bool cut = *poll_cut(attempt->cancel_fd, *(int *)arg) == 'r';
+    return cut ? TRIP_CANCELLED : TRIP_OK;
+}
+
+static void step_cut_run(void)
+{
+    int ms = atoi(words[1]);
+    trip_result result;
+    const int error = trip_run(breaker, waits_to_be_cut, &ms, &result);
+    printf("%s %s\n", trip_outcome_name(result.outcome), error_name(error));
 }
 
 static void step_breakers(void)
@@ -588,7 +626,7 @@ static const struct {
     STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
     STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
     STEP(user),     STEP(leave),  STEP(watches),  STEP(moved),   STEP(why),    STEP(dump),      STEP(retry_after),
-    STEP(breakers), STEP(error),  STEP(report),
+    STEP(breakers), STEP(error),  STEP(report),   STEP(call_fd), STEP(cut),    STEP(cut_run),
 };
 
 static void split(char *line)

@@ -166,6 +166,7 @@ static void test_the_contracts_own_text_gives_its_defaults(void **state)
                  "      slow_after: 60s                # a call that takes strictly longer is slow\n"
                  "      stall_after: 0s\n"
                  "      in_flight: 0\n"
+                 "      cut_short: false\n"
                  "    window: {type: count, size: 100, minimum_calls: 10}    # or {type: time, for: 60s, ...}\n"
                  "    open: {for: 30s, multiplier: 2.0, max: 5m, jitter: 10%, forget: 10m}\n"
                  "    half_open: {permits: 1, successes: 3, max_wait: 10s, verdict: successes}\n"
@@ -1228,7 +1229,7 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
               "  - match: \"*\"\n"
               "    mode: auto\n"
               "    trip: {consecutive_failures: 5, failures: 0, failure_rate: 50%, slow_rate: 0%, slow_after: 1m, "
-              "stall_after: 0s, in_flight: 0}\n"
+              "stall_after: 0s, in_flight: 0, cut_short: false}\n"
               "    window: {type: count, size: 100, minimum_calls: 10}\n"
               "    open: {for: 30s, multiplier: 2.0, max: 5m, jitter: 10%, forget: 10m}\n"
               "    half_open: {verdict: successes, permits: 1, successes: 3, max_wait: 10s}\n"
@@ -1320,6 +1321,11 @@ static void seen_number(void *context, const char *key, double value)
     seen(context, key, "%g", value);
 }
 
+static void seen_flag(void *context, const char *key, bool value)
+{
+    fprintf(context, "%s=%s ", key, value ? "true" : "false");
+}
+
 static void seen_text(void *context, const char *key, const char *value)
 {
     seen(context, key, "%s", value);
@@ -1345,7 +1351,8 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
                                            .end = seen_end,
                                            .integer = seen_integer,
                                            .number = seen_number,
-                                           .text = seen_text};
+                                           .text = seen_text,
+                                           .flag = seen_flag};
     config_visit(config, &visitor);
     fclose(file);
     assert_string_equal(
@@ -1354,8 +1361,8 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
         "correlation=map4( window_ms=60000 max_errors=1024 high_error_rate=10 pattern_share=50 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
         "breakers=list1( map14( match=* mode=auto forget_after_ms=3600000 "
-        "trip=map7( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
-        "stall_after_ms=0 in_flight=0 ) "
+        "trip=map8( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
+        "stall_after_ms=0 in_flight=0 cut_short=false ) "
         "window=map3( type=time for_ms=60000 minimum_calls=10 ) "
         "open=map5( for_ms=30000 multiplier=1.5 max_ms=300000 jitter=10 forget_ms=600000 ) "
         "half_open=map4( verdict=successes permits=1 successes=3 max_wait_ms=10000 ) "
