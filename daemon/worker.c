@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "breakers/breakers.h"
+#include "chronicle/chronicle.h"
 #include "internal/enum_names.h"
 #include "internal/time_namespace.h"
 #include "log.h"
@@ -39,6 +40,7 @@ struct worker {
     struct attach *attach;
     struct door *door;
     struct saver *saver;
+    struct chronicle *chronicle;
     struct loop_timer *heart;
     uint64_t next_beat;
     struct loop_timer *due;
@@ -84,6 +86,17 @@ static void moved(void *context, const struct transition *transition)
         control_event(worker->control);
 }
 
+static void incident_changed(void *context, const struct incident *incident)
+{
+    struct worker *worker = context;
+    const char *const led =
+        incident->candidate < incident->member_count ? incident_member_name(incident, incident->candidate) : "";
+    log_notice("incident %" PRIu64 " %s, of %u breakers%s%s", incident->id, incident->end_ms ? "ended" : "began",
+               (unsigned)incident->member_count + incident->members_more, *led ? ", led by " : "", led);
+    if (worker->control) /* not yet at a start */
+        control_event(worker->control);
+}
+
 static void stepped(void *context, uint32_t slot)
 {
     struct worker *worker = context;
@@ -114,6 +127,12 @@ static bool arm_due(struct worker *worker)
 }
 
 /* Called before each sleep: whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
+static void look_back(void *context)
+{
+    struct worker *worker = context;
+    chronicle_look(worker->chronicle, clock_now_ns(worker->clock));
+}
+
 static bool pending(void *context)
 {
     struct worker *worker = context;
@@ -125,6 +144,8 @@ static void rung(void *context)
 {
     struct worker *worker = context;
     breakers_rung(worker->breakers);
+    if (chronicle_behind(worker->chronicle))
+        look_back(worker);
 }
 
 static void due(void *context, struct loop_timer *timer)
@@ -154,6 +175,7 @@ static int advance(void *context, uint64_t ns)
     }
     clock->test_now_ns = target;
     breakers_drain_all(worker->breakers); /* does what heartbeats would have done on the way */
+    look_back(worker);
     segment_test_now(worker->segment, target);
     return 0;
 }
@@ -239,6 +261,7 @@ static void beat(void *context, struct loop_timer *timer)
     if (worker->startup->notify.watchdog)
         notify_send(&worker->startup->notify, "WATCHDOG=1");
     breakers_beat(worker->breakers);
+    look_back(worker);
     tracer_flush(&worker->tracer);
     clients_look(worker->clients);
     if (away)
@@ -264,6 +287,7 @@ static void configure(struct worker *worker, struct config *config)
     worker->startup->config = config;
     segment_bounds(worker->segment, config->limits.max_breakers, config->limits.max_lanes);
     breakers_reconfigure(worker->breakers, config);
+    chronicle_reconfigure(worker->chronicle, config);
     control_reconfigure(worker->control, config);
     door_reconfigure(worker->door, config);
     lanes_reconfigure(worker->lanes, config->limits.max_lanes, config->limits.lane_memory_per_user);
@@ -442,6 +466,7 @@ static void restore(struct worker *worker)
     if (error < 0)
         log_warning("not every breaker of %s/snapshot found a place: %s; raise limits.max_breakers", folder,
                     strerror(-error));
+    segment_incidents_put(worker->segment, saved.incidents, saved.incident_count);
     log_notice("%zu breakers and %zu modes by pattern are as in %s/snapshot", saved.breaker_count, saved.pattern_count,
                folder);
     saved_clear(&saved);
@@ -479,6 +504,15 @@ static int open_breakers(struct worker *worker)
     return clients_begin(worker->clients, worker->breakers);
 }
 
+static int open_chronicle(struct worker *worker)
+{
+    const struct chronicle_options options = {
+        .segment = worker->segment, .config = worker->startup->config, .changed = incident_changed, .context = worker};
+    if (!worker->birth->again)
+        segment_chronicle_started(worker->segment, clock_now_ms(worker->clock));
+    return chronicle_new(&options, &worker->chronicle);
+}
+
 static int open_sockets(struct worker *worker)
 {
     const struct control_options control = {.loop = worker->loop,
@@ -491,6 +525,7 @@ static int open_sockets(struct worker *worker)
                                             .config = worker->startup->config,
                                             .reload = reload,
                                             .advance = advance,
+                                            .drained = look_back,
                                             .context = worker};
     const struct attach_options attach = {.loop = worker->loop,
                                           .segment = worker->segment,
@@ -539,6 +574,8 @@ static int open_all(struct worker *worker)
     if (error == 0)
         error = open_breakers(worker);
     if (error == 0)
+        error = open_chronicle(worker);
+    if (error == 0)
         error =
             saver_new(worker->loop, worker->segment, worker->clock, worker->startup->state_path,
                       (const int[SAVER_LOCKS]){worker->startup->lock, worker->startup->segment_lock}, &worker->saver);
@@ -557,6 +594,7 @@ static void close_all(struct worker *worker)
     control_free(worker->control);
     door_free(worker->door); /* the door counts the connections of both */
     clients_free(worker->clients);
+    chronicle_free(worker->chronicle);
     breakers_free(worker->breakers);
     lanes_free(worker->lanes);
     loop_timer_free(worker->heart);
@@ -581,6 +619,7 @@ static int iterate(struct worker *worker)
         return 1;
     }
     breakers_drain_all(worker->breakers);
+    look_back(worker);
     tracer_flush(&worker->tracer);
     saver_stop(worker->saver);
     segment_stopped(worker->segment);

@@ -515,24 +515,49 @@ void print_show(FILE *out, const json_t *show)
 
 /* ---------------------------------------------------------------------------------------------------- other results */
 
+/* Writes who did it, and why, to the end of the line. */
+static void print_actor(FILE *out, const json_t *event)
+{
+    char name[USER_NAME_MAX];
+    fprintf(out, ", by %s", tree_text(event, "by"));
+    if (!tree_absent(event, "uid"))
+        fprintf(out, " %s", user_name(tree_number(event, "uid"), name));
+    if (!tree_absent(event, "note"))
+        fprintf(out, ": %s", tree_text(event, "note"));
+    if (tree_number(event, "steps") > 1)
+        fprintf(out, ", after %llu steps too fast to tell", N(event, "steps"));
+    fputc('\n', out);
+}
+
+static void print_state_step(FILE *out, const json_t *event)
+{
+    fprintf(out, "%s -> %s", tree_text(event, "from"), tree_text(event, "to"));
+    if (strcmp(tree_text(event, "to"), "open") == 0)
+        fprintf(out, " (%s%s%s)", tree_text(event, "reason"), tree_absent(event, "condition") ? "" : ": ",
+                tree_text(event, "condition"));
+    print_actor(out, event);
+}
+
+static void print_mode_step(FILE *out, const json_t *event)
+{
+    char until[40];
+    fprintf(out, "mode %s -> %s", tree_text(event, "from"), tree_text(event, "to"));
+    if (!tree_absent(event, "until_unix_ms"))
+        fprintf(out, " until %s", print_moment(tree_number(event, "until_unix_ms"), until));
+    print_actor(out, event);
+}
+
 void print_event(FILE *out, const json_t *event)
 {
-    char when[40], until[40], name[USER_NAME_MAX];
-    const bool named = !tree_absent(event, "uid");
-    const bool mode = strcmp(tree_text(event, "event"), "mode") == 0,
-               ends = mode && !tree_absent(event, "until_unix_ms");
-    const bool opens = !mode && strcmp(tree_text(event, "to"), "open") == 0;
-    char steps[56] = "";
-    if (tree_number(event, "steps") > 1)
-        snprintf(steps, sizeof(steps), ", after %llu steps too fast to tell", N(event, "steps"));
-    fprintf(out, "%s  %s: %s%s -> %s%s%s%s%s%s%s%s, by %s%s%s%s%s%s\n",
-            print_moment(tree_number(event, "at_unix_ms"), when), tree_text(event, "breaker"), mode ? "mode " : "",
-            tree_text(event, "from"), tree_text(event, "to"), opens ? " (" : "",
-            opens ? tree_text(event, "reason") : "", tree_absent(event, "condition") ? "" : ": ",
-            tree_text(event, "condition"), opens ? ")" : "", ends ? " until " : "",
-            ends ? print_moment(tree_number(event, "until_unix_ms"), until) : "", tree_text(event, "by"),
-            named ? " " : "", named ? user_name(tree_number(event, "uid"), name) : "",
-            tree_absent(event, "note") ? "" : ": ", tree_text(event, "note"), steps);
+    char when[40];
+    const char *const kind = tree_text(event, "event");
+    fprintf(out, "%s  %s: ", print_moment(tree_number(event, "at_unix_ms"), when), tree_text(event, "breaker"));
+    if (strcmp(kind, "incident") == 0)
+        fprintf(out, "incident %llu %s\n", N(event, "incident"), tree_text(event, "to"));
+    else if (strcmp(kind, "mode") == 0)
+        print_mode_step(out, event);
+    else
+        print_state_step(out, event);
 }
 
 void print_events(FILE *out, const json_t *result)

@@ -16,6 +16,10 @@ void print_events(FILE *out, const json_t *result);
 void print_errors(FILE *out, const json_t *result);
 void print_analyses(FILE *out, const json_t *result);
 void print_metrics(FILE *out, const json_t *result);
+void print_fingerprints(FILE *out, const json_t *result);
+void print_incidents(FILE *out, const json_t *result);
+void print_incident(FILE *out, const json_t *incident);
+void print_deploy(FILE *out, const json_t *result);
 void print_clients(FILE *out, const json_t *result);
 void print_status(FILE *out, const json_t *result);
 /* Prints what a verb did. done: "tripped", "forced open", ... later: breakers to come are bound too. */

@@ -174,6 +174,22 @@ json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_
     return NULL;
 }
 
+json_t *reading_result(const struct arguments *arguments, reading_fn *read, json_t *params, int *ret_status)
+{
+    struct snapshot *snapshot;
+    *ret_status = reading_open(arguments, &snapshot);
+    if (*ret_status != EXIT_DONE) {
+        json_decref(params);
+        return NULL;
+    }
+    if (!snapshot)
+        return reading_ask(arguments, params, ret_status);
+    json_decref(params);
+    json_t *const result = read(arguments, snapshot);
+    snapshot_close(snapshot);
+    return result;
+}
+
 int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result))
 {
     if (!result) {

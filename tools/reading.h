@@ -21,6 +21,10 @@ bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot
 /* For a missing segment: returns everything that tripd answers to the verb's method, page by page. NULL with
  * *ret_status: it failed, which was reported. Takes params; the operand is sent with them as `name`. */
 json_t *reading_ask(const struct arguments *arguments, json_t *params, int *ret_status);
+/* Gives what `read` finds in the segment; or for a missing segment, what tripd answers to params, which it takes. NULL
+ * with *ret_status: it failed, which was reported. */
+typedef json_t *reading_fn(const struct arguments *arguments, const struct snapshot *snapshot);
+json_t *reading_result(const struct arguments *arguments, reading_fn *read, json_t *params, int *ret_status);
 /* Prints a result, as JSON or for people, and takes it. NULL: there was no memory. Returns the exit status. */
 int reading_show(const struct arguments *arguments, json_t *result, void (*print)(FILE *out, const json_t *result));
 /* Does the same with a result that lists `groups` and `breakers`. If the operand names none of either, reports that and

@@ -84,6 +84,8 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
     if (!counts_ok(header->sections) || header->slots > BREAKERS_MAX ||
         header->latency_groups > header->sections[SECTION_LATENCY].count ||
         header->error_records > header->sections[SECTION_ERRORS].count ||
+        header->fingerprints > header->sections[SECTION_FINGERPRINTS].count ||
+        header->sections[SECTION_INCIDENTS].count != INCIDENTS_KEPT || header->sections[SECTION_CHRONICLE].count != 1 ||
         header->groups > header->sections[SECTION_GROUPS].count || header->sections[SECTION_HOST].count != 1 ||
         header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
@@ -229,6 +231,11 @@ enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
 void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon)
 {
     snapshot->daemon = daemon;
+}
+
+enum report_daemon snapshot_known_daemon(const struct snapshot *snapshot)
+{
+    return snapshot->daemon;
 }
 
 /* Is it of this boot, so that its times are of this host's clock? */
@@ -406,6 +413,31 @@ struct report_correlation snapshot_correlation(const struct snapshot *snapshot)
     return (struct report_correlation){.rows = entry(snapshot, SECTION_ERROR_ROWS, 0),
                                        .shown = entry(snapshot, SECTION_CORRELATION, 0),
                                        .now_ns = as_of_ms(snapshot) * 1000000};
+}
+
+uint32_t snapshot_fingerprints(const struct snapshot *snapshot)
+{
+    /* Acquire: pairs with tripd's release when the entries have memory. */
+    return (uint32_t)at_most(
+        __atomic_load_n(&((const struct segment_header *)snapshot->data)->fingerprints, __ATOMIC_ACQUIRE),
+        snapshot->sections[SECTION_FINGERPRINTS].count);
+}
+
+bool snapshot_fingerprint(const struct snapshot *snapshot, uint32_t place, struct fingerprint *ret_entry)
+{
+    const uint64_t id = words_take(ret_entry, entry(snapshot, SECTION_FINGERPRINTS, place), sizeof(*ret_entry));
+    ret_entry->text[FINGERPRINT_TEXT_MAX] = '\0';
+    return id != 0;
+}
+
+bool snapshot_incident(const struct snapshot *snapshot, uint32_t place, struct incident *ret_incident)
+{
+    return words_take(ret_incident, entry(snapshot, SECTION_INCIDENTS, place), sizeof(*ret_incident)) != 0;
+}
+
+struct chronicle_shown snapshot_chronicle(const struct snapshot *snapshot)
+{
+    return chronicle_show(entry(snapshot, SECTION_CHRONICLE, 0));
 }
 
 uint32_t snapshot_groups(const struct snapshot *snapshot)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "internal/chronicle.h"
 #include "internal/layout.h"
 #include "protocol/report.h"
 #include "protocol/report_errors.h"
@@ -27,6 +28,7 @@ struct segment_header snapshot_header(const struct snapshot *snapshot);
 enum report_daemon snapshot_daemon(const struct snapshot *snapshot);
 /* Sets what is known of tripd beyond the segment, from asking it. Breakers' reports say it from then on. */
 void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon);
+enum report_daemon snapshot_known_daemon(const struct snapshot *snapshot);
 /* Returns the milliseconds since creation on the instance's clock: now, even without a tripd, for open times pass all
  * the same; for a file, or a segment of another boot, at the last heartbeat. */
 uint64_t snapshot_now_ms(const struct snapshot *snapshot);
@@ -54,6 +56,13 @@ bool snapshot_error(const struct snapshot *snapshot, uint64_t after, struct erro
 /* Returns the rows and settings, which point into the snapshot: as of now while tripd runs, otherwise as of its last
  * heartbeat. */
 struct report_correlation snapshot_correlation(const struct snapshot *snapshot);
+
+/* Copies a fingerprint; place: 0 to snapshot_fingerprints() - 1. False: the place is free, or being written. */
+uint32_t snapshot_fingerprints(const struct snapshot *snapshot);
+bool snapshot_fingerprint(const struct snapshot *snapshot, uint32_t place, struct fingerprint *ret_entry);
+/* Copies an incident; place: 0 to INCIDENTS_KEPT - 1. False: the place is free, or being written. */
+bool snapshot_incident(const struct snapshot *snapshot, uint32_t place, struct incident *ret_incident);
+struct chronicle_shown snapshot_chronicle(const struct snapshot *snapshot);
 
 /* Groups are 0 to snapshot_groups() - 1; the first is that of breakers without a group. False: it changed all the time.
  */

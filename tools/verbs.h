@@ -39,6 +39,7 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
 #define TRIPCTL_VERBS(X)                                                                                             \
     X(list, "list", "[NAME|PATTERN]", OPTION_SEGMENT, "all breakers, those in trouble first")                        \
     X(show, "show", "NAME", OPTION_SEGMENT, "everything about one breaker")                                          \
+    X(why, "why", "[NAME]", OPTION_SEGMENT, "in a few lines: what is open, why, what it costs, and what comes next") \
     X(events, "events", "[NAME|PATTERN]", OPTION_SEGMENT | OPTION_FOLLOW,                                            \
       "changes of state, the last 4,096 at most, oldest first")                                                      \
     X(clients, "clients", "", OPTION_SEGMENT, "processes that are attached")                                         \
@@ -48,6 +49,12 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
     X(analyze, "analyze", "[NAME|GROUP]", OPTION_SEGMENT, "what the errors of the last minute have in common")       \
     X(metrics, "metrics", "[NAME|PATTERN|GROUP]", OPTION_SEGMENT,                                                    \
       "what was counted: of tripd and all breakers, or of those named")                                              \
+    X(fingerprints, "fingerprints", "[NAME|PATTERN]", OPTION_SEGMENT,                                                \
+      "what errors say, by the template of their messages, the most frequent first")                                 \
+    X(incidents, "incidents", "", OPTION_SEGMENT, "what failed together, the latest first")                          \
+    X(incidents_show, "incidents show", "ID", OPTION_SEGMENT, "one incident: its breakers, its cause, its timeline") \
+    X(deploy_mark, "deploy mark", "[LABEL]", OPTION_NONE,                                                            \
+      "say that something was deployed: errors that come first after it are new")                                    \
     X(status, "status", "", OPTION_SEGMENT, "tripd itself: does it run, since when, how full")                       \
     X(wait, "wait", "NAME", OPTION_STATE | OPTION_TIMEOUT, "until the breaker is in a state; 1: it was not in time") \
     X(trip, "trip", "NAME|PATTERN", OPTION_FOR | OPTION_REASON, "open now; recovers by itself through half-open")    \

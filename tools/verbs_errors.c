@@ -45,12 +45,8 @@ static json_t *params_of(const struct arguments *arguments)
 
 int verb_errors(const struct arguments *arguments)
 {
-    struct snapshot *snapshot;
-    int status = reading_open(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    json_t *errors = snapshot ? errors_of(arguments, snapshot) : reading_ask(arguments, params_of(arguments), &status);
-    snapshot_close(snapshot);
+    int status;
+    json_t *const errors = reading_result(arguments, errors_of, params_of(arguments), &status);
     return status == EXIT_DONE ? reading_show(arguments, errors, print_errors) : status;
 }
 
@@ -69,13 +65,7 @@ static json_t *analyses_of(const struct arguments *arguments, const struct snaps
 
 int verb_analyze(const struct arguments *arguments)
 {
-    struct snapshot *snapshot;
-    int status = reading_open(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    json_t *analyses = snapshot ? analyses_of(arguments, snapshot) : reading_ask(arguments, json_object(), &status);
-    snapshot_close(snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    return reading_show_named(arguments, analyses, print_analyses);
+    int status;
+    json_t *const analyses = reading_result(arguments, analyses_of, json_object(), &status);
+    return status == EXIT_DONE ? reading_show_named(arguments, analyses, print_analyses) : status;
 }

@@ -51,13 +51,7 @@ static json_t *metrics_of(const struct arguments *arguments, const struct snapsh
 
 int verb_metrics(const struct arguments *arguments)
 {
-    struct snapshot *snapshot;
-    int status = reading_open(arguments, &snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    json_t *metrics = snapshot ? metrics_of(arguments, snapshot) : reading_ask(arguments, json_object(), &status);
-    snapshot_close(snapshot);
-    if (status != EXIT_DONE)
-        return status;
-    return reading_show_named(arguments, metrics, print_metrics);
+    int status;
+    json_t *const metrics = reading_result(arguments, metrics_of, json_object(), &status);
+    return status == EXIT_DONE ? reading_show_named(arguments, metrics, print_metrics) : status;
 }

@@ -161,7 +161,7 @@ static uint64_t walk_events(const struct arguments *arguments, const struct snap
     struct transition transition;
     for (; snapshot_transition(snapshot, index, &transition); index = transition.sequence) {
         transition.name[TRIP_NAME_MAX] = '\0';
-        if (!wanted(arguments, transition.name))
+        if (!report_transition_wanted(&transition, arguments->operand))
             continue;
         json_t *event = report_transition(&transition);
         each(list, arguments, event);

@@ -51,7 +51,7 @@ struct config_limits {
     uint32_t breakers_per_user;    /* permille of max_breakers */
 };
 #define CONFIG_LIMIT_KEYS       4
-#define CONFIG_CORRELATION_KEYS 4
+#define CONFIG_CORRELATION_KEYS 7
 
 /* Where a setting was said. */
 struct config_origin {

@@ -32,6 +32,10 @@ static const char *const rate_words[] = {[RATE_BUCKET] = "bucket", [RATE_SLIDING
 const struct config_key config_keys[CONFIG_KEY_COUNT] = {
     [KEY_match] = {.section = "", .field = "match", .kind = CONFIG_PATTERN, AT(breaker_settings, match)},
     [KEY_mode] = {.section = "", .field = "mode", WORDS(mode_words), AT(breaker_settings, mode)},
+    [KEY_depends_on] = {.section = "",
+                        .field = "depends_on",
+                        .kind = CONFIG_PATTERNS,
+                        AT(breaker_settings, depends_on)},
     [KEY_window_type] = {.section = "window", .field = "type", WORDS(window_words), AT(breaker_settings, window.type)},
     [KEY_half_open_verdict] = {.section = "half_open",
                                .field = "verdict",

@@ -25,6 +25,7 @@ enum config_key_id {
 #define KEY_ID(section, field, kind, initial, lowest, highest) KEY_##section##_##field,
     KEY_match,
     KEY_mode,
+    KEY_depends_on,
     KEY_window_type,
     KEY_half_open_verdict,
     KEY_retry_backoff,

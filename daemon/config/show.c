@@ -40,6 +40,16 @@ static void write_error_types(FILE *file, const struct config_key *key, uint64_t
     fputc(']', file);
 }
 
+static void write_patterns(FILE *file, const struct breaker_settings *settings)
+{
+    fputc('[', file);
+    for (unsigned i = 0; i < settings->depends_on.count; i++) {
+        fputs(i ? ", " : "", file);
+        write_quoted(file, settings->depends_on.patterns[i]);
+    }
+    fputc(']', file);
+}
+
 static void write_value(FILE *file, const struct config_key *key, const struct breaker_settings *settings)
 {
     char text[CONFIG_TEXT_MAX];
@@ -50,6 +60,9 @@ static void write_value(FILE *file, const struct config_key *key, const struct b
         break;
     case CONFIG_PATTERN:
         write_quoted(file, settings->match);
+        break;
+    case CONFIG_PATTERNS:
+        write_patterns(file, settings);
         break;
     case CONFIG_ERROR_TYPES:
         write_error_types(file, key, config_key_get(key, settings));
@@ -220,6 +233,12 @@ static void visit_key(const struct config_visitor *visitor, const struct config_
         break;
     case CONFIG_PATTERN:
         visitor->text(visitor->context, name, settings->match);
+        break;
+    case CONFIG_PATTERNS:
+        visitor->list_begin(visitor->context, name, settings->depends_on.count);
+        for (unsigned i = 0; i < settings->depends_on.count; i++)
+            visitor->text(visitor->context, NULL, settings->depends_on.patterns[i]);
+        visitor->end(visitor->context);
         break;
     case CONFIG_STEPS:
         visitor->list_begin(visitor->context, name, settings->ramp.step_count);

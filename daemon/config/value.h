@@ -17,6 +17,7 @@ enum config_kind {
     CONFIG_FLAG,        /* the same: false, true */
     CONFIG_STEPS,       /* a list of rates */
     CONFIG_PATTERN,     /* of breakers' names */
+    CONFIG_PATTERNS,    /* a list of them */
     CONFIG_ERROR_TYPES, /* a bit each */
 };
 

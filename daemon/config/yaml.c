@@ -340,25 +340,45 @@ struct entry {
     const char *sections[NAMES_MAX]; /* the sections within it, listed behind the keys */
 };
 
-static void read_match(struct reader *reader, struct entry *entry, const yaml_node_t *value)
+/* Can the pattern match a name? NULL is none. */
+static bool pattern_valid(const char *text)
 {
-    char quoted[CONFIG_QUOTE_MAX], name[SETTINGS_PATTERN_MAX + 1];
-    const char *text = scalar(value);
+    char name[SETTINGS_PATTERN_MAX + 1];
     const size_t length = text ? strlen(text) : 0;
-    bool valid = length >= 1 && length <= SETTINGS_PATTERN_MAX;
-    if (valid) {
-        strcpy(name, text);
-        for (char *at = name; (at = strpbrk(at, "*?")); at++)
-            *at = 'x';
-        valid = settings_name_valid(name, length);
-    }
-    if (valid)
-        strcpy(entry->settings.match, text);
+    if (length < 1 || length > SETTINGS_PATTERN_MAX)
+        return false;
+    strcpy(name, text);
+    for (char *at = name; (at = strpbrk(at, "*?")); at++)
+        *at = 'x';
+    return settings_name_valid(name, length);
+}
+
+static void read_pattern(struct reader *reader, const char *key, const yaml_node_t *value,
+                         char pattern[SETTINGS_PATTERN_MAX + 1])
+{
+    char quoted[CONFIG_QUOTE_MAX];
+    if (pattern_valid(scalar(value)))
+        strcpy(pattern, scalar(value));
     else
         config_problem(reader->problems, line_of(value),
-                       "match: %s can match no name; write 1 to %d of letters, "
+                       "%s: %s can match no name; write 1 to %d of letters, "
                        "digits and . _ : / @ - with * for any run and ? for one, as \"payments/*\"",
-                       quote(value, quoted), SETTINGS_PATTERN_MAX);
+                       key, quote(value, quoted), SETTINGS_PATTERN_MAX);
+}
+
+static void read_depends_on(struct reader *reader, struct breaker_settings *settings, const yaml_node_t *value)
+{
+    char quoted[CONFIG_QUOTE_MAX];
+    const ptrdiff_t count = list_length(value);
+    if (count < 0 || count > SETTINGS_DEPENDS_MAX) {
+        config_problem(reader->problems, line_of(value),
+                       "depends_on: %s is no list of up to %d patterns; write it as [\"payments/db\"]",
+                       quote(value, quoted), SETTINGS_DEPENDS_MAX);
+        return;
+    }
+    settings->depends_on.count = (uint8_t)count;
+    for (ptrdiff_t i = 0; i < count; i++)
+        read_pattern(reader, "depends_on", list_item(reader, value, i), settings->depends_on.patterns[i]);
 }
 
 static void read_key(struct reader *reader, struct entry *entry, enum config_key_id id, const yaml_node_t *key,
@@ -375,7 +395,10 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
         read_steps(reader, &entry->settings, value);
         break;
     case CONFIG_PATTERN:
-        read_match(reader, entry, value);
+        read_pattern(reader, "match", value, entry->settings.match);
+        break;
+    case CONFIG_PATTERNS:
+        read_depends_on(reader, &entry->settings, value);
         break;
     case CONFIG_ERROR_TYPES:
         read_error_types(reader, &config_keys[id], &entry->settings, value);

@@ -22,9 +22,11 @@
 #define SETTINGS_PERMITS_MAX    64   /* permit words of a breaker in the commons */
 #define SETTINGS_RAMP_STEPS_MAX 16
 #define SETTINGS_PATTERN_MAX    127
+#define SETTINGS_DEPENDS_MAX    8        /* patterns that an entry depends on */
 #define SETTINGS_STREAK_MAX     32767    /* the streak's 15 bits in a ramping state word */
 #define SETTINGS_TICKETS_MAX    1024     /* TICKETS_MAX of ticket_word.h */
 #define SETTINGS_ERRORS_MAX     16384    /* ERROR_RECORDS_MAX of layout_segment.h */
+#define SETTINGS_TEMPLATES_MAX  4096     /* FINGERPRINTS_MAX of layout_chronicle.h */
 #define SETTINGS_RATE_MAX       0xffffff /* SLIDING_COUNT_MAX of bucket_word.h */
 #define SETTINGS_OPEN_MAX       (30 * 24 * 3600 * TRIP_S)
 #define SETTINGS_WAIT_MAX       (12 * 3600 * TRIP_S) /* leases are 21 bits of 64 ms steps, modular */
@@ -82,6 +84,10 @@ struct breaker_settings {
     char match[SETTINGS_PATTERN_MAX + 1];
     uint8_t mode; /* enum trip_mode */
     struct {
+        uint8_t count;
+        char patterns[SETTINGS_DEPENDS_MAX][SETTINGS_PATTERN_MAX + 1]; /* of breakers that these depend on */
+    } depends_on;
+    struct {
         uint8_t cut_short; /* 1: calls in flight end when the breaker opens */
         uint64_t consecutive_failures, failures, failure_rate, slow_rate, slow_after, stall_after, in_flight;
     } trip;
@@ -137,7 +143,10 @@ struct breaker_settings {
     X(window, DURATION, 60 * TRIP_S, TRIP_S, 3600 * TRIP_S)                          \
     X(max_errors, COUNT, 1024, 16, SETTINGS_ERRORS_MAX)                                \
     X(high_error_rate, FACTOR, 10000, 1, UINT64_C(1000000000)) /* errors a second */ \
-    X(pattern_share, RATE, 500, 0, 999)
+    X(pattern_share, RATE, 500, 0, 999)                                              \
+    X(fingerprints, COUNT, 512, 16, SETTINGS_TEMPLATES_MAX)                            \
+    X(cascade_window, DURATION, 5 * TRIP_S, 100 * TRIP_MS, 300 * TRIP_S)               \
+    X(quiet, DURATION, 300 * TRIP_S, TRIP_S, 24 * 3600 * TRIP_S)
 /* clang-format on */
 
 struct correlation_settings {
@@ -145,6 +154,9 @@ struct correlation_settings {
     uint64_t max_errors;      /* records that are kept */
     uint64_t high_error_rate; /* thousandths of an error a second */
     uint64_t pattern_share;   /* permille */
+    uint64_t fingerprints;    /* templates of messages that are kept */
+    uint64_t cascade_window;  /* ns: breakers that begin to fail within it may belong together */
+    uint64_t quiet;           /* ns: then an incident is over */
 };
 
 struct correlation_settings correlation_defaults(void);

@@ -407,6 +407,8 @@ void control_drain(struct control_connection *connection)
         return;
     control->drained = true;
     breakers_drain_all(control->options.breakers);
+    if (control->options.drained)
+        control->options.drained(control->options.context);
 }
 
 /* Counts the responses that wait until the user reads them. A connection that traces has a limit of its own, and one

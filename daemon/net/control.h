@@ -29,6 +29,7 @@ struct control_options {
     const struct config *config; /* borrowed until control_reconfigure or control_free */
     control_reload_fn *reload;
     control_advance_fn *advance;
+    void (*drained)(void *context); /* everything that was reported is counted: analyse it; NULL: nobody does */
     void *context;
 };
 

@@ -12,6 +12,7 @@
 #include "protocol/report.h"
 #include "protocol/report_config.h"
 #include "protocol/report_errors.h"
+#include "protocol/report_incidents.h"
 #include "protocol/report_metrics.h"
 #include "protocol/rpc.h"
 
@@ -161,7 +162,7 @@ json_t *control_events(const struct control_options *options, const struct contr
     json_t *events = json_array(), *next = NULL;
     for (uint64_t index = param_number(request, RPC_INDEX_AFTER); segment_event(segment, index, &event);
          index = event.sequence) {
-        if (!name_wanted(wanted, event.name))
+        if (!report_transition_wanted(&event, wanted))
             continue;
         if (json_array_size(events) == page_limit(request)) {
             next = json_integer((json_int_t)(event.sequence - 1));
@@ -239,6 +240,106 @@ json_t *control_analyze(const struct control_options *options, const struct cont
     }
     return analyses;
 }
+
+/* ----------------------------------------------------------------------------------- what errors and events amount to
+ */
+
+static const char *name_of_slot(void *context, uint32_t slot)
+{
+    const struct segment *const segment = context;
+    return slot < segment->slots && segment_used(segment, slot) ? segment_name(segment, slot) : "";
+}
+
+#define INCIDENTS_PAGE 20 /* at 3,000 bytes each they do not fill a packet */
+
+json_t *control_fingerprints(const struct control_options *options, const struct control_request *request,
+                             json_t **ret_error)
+{
+    struct segment *const segment = options->segment;
+    const char *const wanted = param_text(request, RPC_INDEX_NAME);
+    *ret_error = wanted ? name_check(wanted) : NULL;
+    if (*ret_error)
+        return NULL;
+    control_drain(request->connection);
+    const struct report_names names = {.name = name_of_slot, .context = segment};
+    const struct chronicle_shown shown = chronicle_show(segment->chronicle);
+    const struct report_since since = report_since(&shown, clock_now_ns(options->clock));
+    json_t *const result = report_fingerprints_head(&shown);
+    json_t *const list = json_array();
+    for (uint64_t place = param_number(request, RPC_INDEX_AFTER); place < segment->header->fingerprints; place++) {
+        const struct fingerprint *const entry = &segment->fingerprints[place];
+        if (entry->id == 0 || !report_fingerprint_wanted(entry, &names, wanted))
+            continue;
+        if (json_array_size(list) == page_limit(request)) {
+            json_object_set_new(result, "next", json_integer((json_int_t)place));
+            break;
+        }
+        json_array_append_new(list, report_fingerprint(entry, &names, &since));
+    }
+    json_object_set_new(result, "fingerprints", list);
+    return result;
+}
+
+/* Returns the lowest id from `id` on that is kept. NULL: there is none. */
+static const struct incident *incident_from(const struct segment *segment, uint64_t id)
+{
+    const struct incident *lowest = NULL;
+    for (unsigned place = 0; place < INCIDENTS_KEPT; place++) {
+        const struct incident *const incident = &segment->incidents[place];
+        if (incident->id >= at_least(id, 1) && (!lowest || incident->id < lowest->id))
+            lowest = incident;
+    }
+    return lowest;
+}
+
+json_t *control_incidents(const struct control_options *options, const struct control_request *request,
+                          json_t **ret_error)
+{
+    const struct incident *incident;
+    json_t *const list = json_array(), *next = NULL;
+    (void)ret_error;
+    control_drain(request->connection);
+    for (uint64_t id = param_number(request, RPC_INDEX_AFTER); (incident = incident_from(options->segment, id));
+         id = incident->id + 1) {
+        if (json_array_size(list) == at_most(page_limit(request), INCIDENTS_PAGE)) {
+            next = json_integer((json_int_t)incident->id);
+            break;
+        }
+        json_array_append_new(list, report_incident(incident, clock_now_ms(options->clock), false));
+    }
+    return json_pack("{s:o, s:o*}", "incidents", list, "next", next);
+}
+
+json_t *control_incidents_show(const struct control_options *options, const struct control_request *request,
+                               json_t **ret_error)
+{
+    const uint64_t id = param_number(request, RPC_INDEX_INCIDENT);
+    control_drain(request->connection);
+    const struct incident *const incident = incident_from(options->segment, id);
+    if (incident && incident->id == id)
+        return report_incident(incident, clock_now_ms(options->clock), true);
+    *ret_error = rpc_error(RPC_CODE_NOT_FOUND, "no incident %llu is kept", (unsigned long long)id);
+    return NULL;
+}
+
+json_t *control_deploy_mark(const struct control_options *options, const struct control_request *request,
+                            json_t **ret_error)
+{
+    struct segment *const segment = options->segment;
+    const char *const name = param_text(request, RPC_INDEX_NAME);
+    const size_t most = sizeof(segment->chronicle->deploy_marks[0].name) - 1;
+    if (name && (strlen(name) > most || !settings_name_valid(name, strlen(name)))) {
+        *ret_error = rpc_error(RPC_CODE_INVALID, "a deploy's name has 1 to %zu letters, digits and . _ : / @ -", most);
+        return NULL;
+    }
+    control_drain(request->connection); /* errors that came before it are not new */
+    segment_deploy(segment, name ? name : "", request->uid, clock_now_ms(options->clock));
+    log_notice("deploy mark%s%s by uid %u", name ? " " : "", name ? name : "", (unsigned)request->uid);
+    return json_pack("{s:o, s:I}", "name", name ? json_string(name) : json_null(), "at_unix_ms",
+                     (json_int_t)chronicle_show(segment->chronicle).deploy.at_unix_ms);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- metrics */
 
 /* An answer goes on with groups, and then, from this cursor on, with breakers by their slots. */
 #define METRICS_SLOTS (UINT64_C(1) << 20)
@@ -432,7 +533,7 @@ json_t *control_watch(const struct control_options *options, const struct contro
         *ret_error = rpc_error(RPC_CODE_INVALID, "\"%s\" are no kinds of events: transition, mode and act are", kinds);
     if (*ret_error)
         return NULL;
-    strcpy(watch.pattern, pattern ? pattern : "*");
+    strcpy(watch.pattern, pattern ? pattern : "");
     const int error = control_watch_from(request->connection, &watch);
     if (error < 0) {
         *ret_error = no_watch(error);

@@ -29,9 +29,10 @@ bool watch_kinds(const char *names, unsigned *ret_kinds)
 
 static bool wanted(const struct watch *watch, const struct transition *event)
 {
-    const unsigned kinds = (event->of == OF_MODE ? WATCH_MODE : WATCH_TRANSITION) |
-                           (event->by == BY_OPERATOR || event->by == BY_FLEET ? WATCH_ACT : 0);
-    return watch->kinds & kinds && settings_pattern_matches(watch->pattern, event->name);
+    static const unsigned of[] = {
+        [OF_STATE] = WATCH_TRANSITION, [OF_MODE] = WATCH_MODE, [OF_INCIDENT] = WATCH_INCIDENT};
+    const unsigned kinds = of[event->of] | (event->by == BY_OPERATOR || event->by == BY_FLEET ? WATCH_ACT : 0);
+    return watch->kinds & kinds && report_transition_wanted(event, *watch->pattern ? watch->pattern : NULL);
 }
 
 static json_t *told(struct watch *watch, const struct transition *event)

@@ -12,11 +12,13 @@
 
 #include "segment/segment.h"
 
-/* X(ENUM_SUFFIX, "name"): a step of a state, a change of a mode in force, what an operator did of either. */
+/* X(ENUM_SUFFIX, "name"): a step of a state, a change of a mode in force, what an operator did of either, an incident
+ * that began or ended. */
 #define WATCH_KINDS(X)          \
     X(TRANSITION, "transition") \
     X(MODE, "mode")             \
-    X(ACT, "act")
+    X(ACT, "act")               \
+    X(INCIDENT, "incident")
 
 #define WATCH_KIND_INDEX(suffix, name) WATCH_INDEX_##suffix,
 enum { WATCH_KINDS(WATCH_KIND_INDEX) WATCH_KIND_COUNT };
@@ -27,7 +29,7 @@ struct watch {
     uint64_t next; /* index of the first event that it has not read */
     uint64_t lost; /* events that the ring had lost since the last one that it was told of */
     unsigned kinds;
-    char pattern[TRIP_NAME_MAX + 1];
+    char pattern[TRIP_NAME_MAX + 1]; /* of breakers; "": all events */
 };
 
 /* Reads names of kinds with commas between them; NULL: all. False: one of them is no kind. */

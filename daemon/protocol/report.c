@@ -321,25 +321,55 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
                      (json_int_t)pattern->uid, "reason", report_text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
+static json_t *state_step(const struct transition *event)
+{
+    return json_pack("{s:s, s:s, s:s, s:s, s:o*}", "event", "transition", "from", NAME_OF(state_names, event->from),
+                     "to", NAME_OF(state_names, event->to), "reason", NAME_OF(reason_names, event->reason), "condition",
+                     condition(event->condition));
+}
+
+static json_t *mode_step(const struct transition *event)
+{
+    return json_pack("{s:s, s:s, s:s, s:o}", "event", "mode", "from", NAME_OF(mode_names, event->from), "to",
+                     NAME_OF(mode_names, event->to), "until_unix_ms",
+                     event->until_unix_ms ? number(event->until_unix_ms) : json_null());
+}
+
+static json_t *incident_step(const struct transition *event)
+{
+    return json_pack("{s:s, s:o, s:s}", "event", "incident", "incident", number(event->epoch), "to",
+                     NAME_OF(incident_step_names, event->to));
+}
+
+static json_t *actor_of(const struct transition *event)
+{
+    return json_pack("{s:s, s:o, s:o, s:o*}", "by", NAME_OF(actor_names, event->by), "uid",
+                     event->by == BY_OPERATOR ? number(event->uid) : json_null(), "note",
+                     report_text_or_null(event->note, sizeof(event->note)), "steps",
+                     event->of == OF_STATE ? number(event->steps ? event->steps : 1) : NULL);
+}
+
+bool report_transition_wanted(const struct transition *transition, const char *wanted)
+{
+    return !wanted || (transition->of != OF_INCIDENT && settings_pattern_matches(wanted, transition->name));
+}
+
 json_t *report_transition(const struct transition *transition)
 {
-    const bool mode = transition->of == OF_MODE;
-    const uint64_t until = transition->until_unix_ms;
-    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:s, s:s, s:o*, s:o*, s:o*, s:s, s:o, s:o, s:o*}", "sequence",
-                     number(transition->sequence), "t_ms", number(transition->at_ms), "at_unix_ms",
-                     number(transition->at_unix_ms), "breaker", TEXT(transition->name), "event",
-                     mode ? "mode" : "transition", "from",
-                     mode ? NAME_OF(mode_names, transition->from) : NAME_OF(state_names, transition->from), "to",
-                     mode ? NAME_OF(mode_names, transition->to) : NAME_OF(state_names, transition->to), "reason",
-                     mode ? NULL : json_string(NAME_OF(reason_names, transition->reason)), "condition",
-                     condition(transition->condition), "until_unix_ms",
-                     !mode   ? NULL
-                     : until ? number(until)
-                             : json_null(),
-                     "by", NAME_OF(actor_names, transition->by), "uid",
-                     transition->by == BY_OPERATOR ? number(transition->uid) : json_null(), "note",
-                     report_text_or_null(transition->note, sizeof(transition->note)), "steps",
-                     mode ? NULL : number(transition->steps ? transition->steps : 1));
+    static json_t *(*const steps[])(const struct transition *event) = {
+        [OF_STATE] = state_step, [OF_MODE] = mode_step, [OF_INCIDENT] = incident_step};
+    json_t *const entry =
+        json_pack("{s:o, s:o, s:o, s:o}", "sequence", number(transition->sequence), "t_ms", number(transition->at_ms),
+                  "at_unix_ms", number(transition->at_unix_ms), "breaker", TEXT(transition->name));
+    json_t *const step = steps[transition->of <= OF_INCIDENT ? transition->of : OF_STATE](transition);
+    json_t *const actor = actor_of(transition);
+    const bool whole = json_object_update(entry, step) == 0 && json_object_update(entry, actor) == 0;
+    json_decref(step);
+    json_decref(actor);
+    if (whole)
+        return entry;
+    json_decref(entry);
+    return NULL;
 }
 
 json_t *report_client(uint32_t lane, const struct client_slot *client)
@@ -364,6 +394,11 @@ enum report_daemon report_daemon_state(const struct segment_header *header, uint
         header->heartbeat_mono_ns > mono_ns)
         return REPORT_GONE;
     return mono_ns - header->heartbeat_mono_ns > HEARTBEAT_STALE_NS ? REPORT_STALLED : REPORT_RUNNING;
+}
+
+const char *report_daemon_name(enum report_daemon daemon)
+{
+    return NAME_OF(daemon_names, daemon);
 }
 
 void report_count(struct report_instance *instance, const struct policy_slot *policy, uint64_t word)

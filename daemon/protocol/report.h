@@ -51,12 +51,17 @@ json_t *report_show(const struct report_breaker *breaker);
 /* A mode that binds breakers by a pattern, also breakers to come. */
 json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
 json_t *report_transition(const struct transition *transition);
+/* Is the event of a breaker that matches? An incident is of several, and so of the host alone. wanted: a name or a
+ * pattern; NULL: everything is. */
+bool report_transition_wanted(const struct transition *transition, const char *wanted);
 json_t *report_client(uint32_t lane, const struct client_slot *client);
 
 /* Tells the state of tripd from its segment's header and from this boot's CLOCK_MONOTONIC and id. A segment of another
  * boot, or a copy from another machine, has no tripd here. */
 enum report_daemon report_daemon_state(const struct segment_header *header, uint64_t mono_ns,
                                        const uint8_t boot_id[16]);
+
+const char *report_daemon_name(enum report_daemon daemon);
 
 struct report_instance {
     const struct segment_header *header;

@@ -13,9 +13,11 @@
 #include "internal/state_word.h"
 #include "internal/ticks.h"
 #include "internal/totals.h"
+#include "internal/words.h"
 #include "owner.h"
 #include "protocol/packed.h"
 #include "protocol/report_errors.h"
+#include "segment/saved_incidents.h"
 
 #define VALUE_MAX 65536 /* bytes of one map */
 #define ANOTHERS \
@@ -262,6 +264,17 @@ static int put_groups(FILE *file, const struct segment *segment)
     return error;
 }
 
+static int put_incidents(FILE *file, const struct segment *segment)
+{
+    int error = 0;
+    for (unsigned place = 0; place < INCIDENTS_KEPT && error == 0; place++) {
+        struct incident incident;
+        if (words_take(&incident, &segment->incidents[place], sizeof(incident)) != 0)
+            error = put(file, saved_incident_pack(&incident));
+    }
+    return error;
+}
+
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
 {
     const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
@@ -276,6 +289,8 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
             error = put(file, pack_breaker(segment, slot, &times));
     if (error == 0)
         error = put_groups(file, segment);
+    if (error == 0)
+        error = put_incidents(file, segment);
     if (error == 0)
         error = put(file, json_pack("{s:b}", "end", 1));
     return error == 0 && (moving || taken_over(segment) != before) ? -EAGAIN : error;
@@ -511,6 +526,20 @@ static void *one_more(void **array, size_t *count, size_t size)
     return memset((uint8_t *)*array + (*count)++ * size, 0, size);
 }
 
+/* Leaves out an incident that a tripd of another version saved. */
+static int take_incident(struct saved *saved, const json_t *map)
+{
+    struct incident read;
+    if (!saved_incident_unpack(map, &read))
+        return 0;
+    struct incident *const incident =
+        one_more((void **)&saved->incidents, &saved->incident_count, sizeof(*saved->incidents));
+    if (!incident)
+        return -ENOMEM;
+    *incident = read;
+    return 0;
+}
+
 static int take(struct saved *saved, const json_t *map, const char **ret_why)
 {
     if (json_object_get(map, "breaker")) {
@@ -527,7 +556,9 @@ static int take(struct saved *saved, const json_t *map, const char **ret_why)
         struct saved_group *group = one_more((void **)&saved->groups, &saved->group_count, sizeof(*saved->groups));
         return group ? group_of(map, group, ret_why) : -ENOMEM;
     }
-    return bad(ret_why, "a map is neither a breaker, a pattern nor a group");
+    if (json_object_get(map, "incident"))
+        return take_incident(saved, map);
+    return bad(ret_why, "a map is neither a breaker, a pattern, a group nor an incident");
 }
 
 static int take_head(struct saved *saved, const json_t *map, const char **ret_why)
@@ -625,5 +656,6 @@ void saved_clear(struct saved *saved)
     free(saved->breakers);
     free(saved->patterns);
     free(saved->groups);
+    free(saved->incidents);
     *saved = (struct saved){0};
 }

@@ -1,6 +1,6 @@
 /* The snapshot on disk: what a reboot must not lose, which takes the segment away. Modes, open breakers, totals.
  *
- *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, then breakers, then groups
+ *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, breakers, groups, incidents
  *   FOLDER/snapshot.new  the one being written; renamed when it is whole and on the disk
  *
  * Times are wall times: no monotonic time means anything after a reboot.
@@ -63,6 +63,8 @@ struct saved {
     size_t pattern_count;
     struct saved_group *groups;
     size_t group_count;
+    struct incident *incidents;
+    size_t incident_count;
 };
 
 /* Writes what the segment holds now, whole or not at all. 0 or -errno. Allocates memory, and reads nothing but the

@@ -350,6 +350,7 @@ static struct clock clock_of(const struct segment_header *header)
 static void restore_halves(struct segment *segment)
 {
     segment_latency_restore(segment);
+    segment_chronicle_restore(segment);
     for (uint32_t slot = 0; slot < segment->slots; slot++) {
         uint64_t *sequence = &segment->details[slot].sequence;
         if (segment_used(segment, slot) && (*sequence & 1))

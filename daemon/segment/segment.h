@@ -208,6 +208,29 @@ bool segment_error_after(const struct segment *segment, uint64_t after, struct e
 bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
+/* ----------------------------------------------------- what is made of errors and events: analysis.c,
+ * layout_chronicle.h */
+/* Returns the image in force. */
+const struct chronicle_image *segment_chronicle(const struct segment *segment);
+/* Makes the image not in force equal to it, and returns it, to be changed. */
+struct chronicle_image *segment_chronicle_next(struct segment *segment);
+/* Puts that image in force. */
+void segment_chronicle_commit(struct segment *segment);
+/* Gives so many fingerprints memory; those beyond are forgotten. -ENOSPC, -ENOMEM. */
+int segment_fingerprints_reserve(struct segment *segment, uint32_t places);
+/* Stores a fingerprint, whole wherever a worker is killed. */
+void segment_fingerprint(struct segment *segment, uint32_t place, const struct fingerprint *entry);
+/* Shows an incident, in the place that its id has. */
+void segment_incident(struct segment *segment, const struct incident *incident);
+/* Takes over incidents of a snapshot, into a segment that was just made. */
+void segment_incidents_put(struct segment *segment, const struct incident *incidents, size_t count);
+/* Sets a deploy mark. */
+void segment_deploy(struct segment *segment, const char *name, uint32_t uid, uint64_t now_ms);
+/* Notes that tripd was started, and not only its worker. */
+void segment_chronicle_started(struct segment *segment, uint64_t now_ms);
+/* Stores the fingerprint that a worker was storing when it was killed. */
+void segment_chronicle_restore(struct segment *segment);
+
 /* -------------------------------------------------------- totals of breakers that are forgotten, by group: groups.c */
 /* Adds what the breaker counted to its group, and empties its totals: before segment_forget. A breaker that never had a
  * call has nothing to add. */

@@ -13,6 +13,7 @@ static const char *const verdict_names[] = {TRIP_VERDICTS(ENUM_NAME)};
 static const char *const owner_names[] = {MODE_OWNERS(ENUM_NAME)};
 static const char *const actor_names[] = {ACTORS(ENUM_NAME)};
 static const char *const error_names[] = {ERROR_NAMES};
+static const char *const incident_step_names[] = {INCIDENT_STEPS(ENUM_NAME)};
 
 /* "invalid" for a number that has no name, as memory that is damaged may hold. */
 #define NAME_OF(names, number) ((number) < sizeof(names) / sizeof((names)[0]) ? (names)[number] : "invalid")

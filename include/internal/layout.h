@@ -55,6 +55,9 @@ LAYOUT_SIZE(limits_shown, 120);
 LAYOUT_SIZE(error_record, 656);
 LAYOUT_SIZE(error_row, 64);
 LAYOUT_SIZE(correlation_shown, 64);
+LAYOUT_SIZE(fingerprint, 216);
+LAYOUT_SIZE(incident, 1536);
+LAYOUT_SIZE(chronicle_memory, 32848);
 LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
@@ -111,6 +114,13 @@ static inline uint64_t layout_digest(void)
         offsetof(struct error_record, name),
         sizeof(struct error_row),
         sizeof(struct correlation_shown),
+        FINGERPRINTS_MAX,
+        INCIDENTS_KEPT,
+        sizeof(struct fingerprint),
+        sizeof(struct incident),
+        sizeof(struct incident_member),
+        sizeof(struct incident_moment),
+        sizeof(struct chronicle_memory),
         TRIP_REASON_COUNT,
         TRIP_OUTCOME_COUNT,
         TRIP_ERROR_TYPE_COUNT,

@@ -4,6 +4,7 @@
 
 #include "internal/latency.h"
 #include "internal/layout_base.h"
+#include "internal/layout_chronicle.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
 
@@ -28,7 +29,10 @@
     X(ERROR_ROWS, error_rows, struct error_row, ERROR_ROWS, ALL)                                             \
     X(CORRELATION, correlation, struct correlation_shown, 1, ALL)                                            \
     X(GROUPS, groups, struct group_slot, GROUPS_MAX, GROUPS) /* totals of breakers that are forgotten */     \
-    X(HOST, host, struct host_metrics, 1, ALL)
+    X(HOST, host, struct host_metrics, 1, ALL)                                                               \
+    X(FINGERPRINTS, fingerprints, struct fingerprint, FINGERPRINTS_MAX, FINGERPRINTS)                        \
+    X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                            \
+    X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
@@ -40,7 +44,8 @@ enum section_memory {
     MEMORY_SLOTS, /* of the sections with one entry a breaker */
     MEMORY_LATENCY_GROUPS,
     MEMORY_ERROR_RECORDS,
-    MEMORY_GROUPS
+    MEMORY_GROUPS,
+    MEMORY_FINGERPRINTS
 };
 
 #define SECTION_MEMORY(suffix, pointer, type, entries, memory) MEMORY_##memory,
@@ -117,6 +122,8 @@ struct segment_header {
     /* tripd, when a config is read: places of the ring of error records that have memory, and are used. */
     uint32_t error_records;
     uint32_t groups; /* entries of the section of groups that are in use, and have memory */
+    /* tripd, when a config is read: fingerprints that have memory, and are used. */
+    uint32_t fingerprints;
 
     /* tripd, now and then. */
     uint64_t transition_next __attribute__((aligned(LAYOUT_LINE))); /* index of the next entry of the ring */
@@ -144,6 +151,8 @@ static inline uint32_t section_entries(const struct segment_header *header, unsi
         return header->latency_groups;
     case MEMORY_ERROR_RECORDS:
         return header->error_records;
+    case MEMORY_FINGERPRINTS:
+        return header->fingerprints;
     case MEMORY_GROUPS:
         return header->groups;
     default:
@@ -372,22 +381,30 @@ struct host_metrics {
 #define ACTOR_ENUM(suffix, name) BY_##suffix,
 enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 
-/* What a transition changed: a breaker's state, or its mode in force. */
-enum transition_of { OF_STATE, OF_MODE };
+/* What a transition changed: a breaker's state, its mode in force, or an incident. */
+enum transition_of { OF_STATE, OF_MODE, OF_INCIDENT };
 
-/* A change of a breaker's state or mode. `sequence` is index + 1, written last: while it differs from what the place
- * says, the entry is being written. An act is copied into a ring of its own, with its sequence, before it enters the
- * ring of all: events.h. */
+/* What an incident did, of which an event tells: X(ENUM_SUFFIX, "name"). */
+#define INCIDENT_STEPS(X) \
+    X(BEGAN, "began")     \
+    X(ENDED, "ended")
+
+#define INCIDENT_STEP_ENUM(suffix, name) INCIDENT_##suffix,
+enum incident_step { INCIDENT_STEPS(INCIDENT_STEP_ENUM) INCIDENT_STEP_COUNT };
+
+/* A change of a breaker's state or mode, or an incident that began or ended. `sequence` is index + 1, written last:
+ * while it differs from what the place says, the entry is being written. An act is copied into a ring of its own, with
+ * its sequence, before it enters the ring of all: events.h. */
 struct transition {
     uint64_t sequence;
     uint64_t at_ms;
     uint64_t at_unix_ms;
-    uint32_t breaker;
-    uint8_t from, to;  /* enum trip_state, or enum trip_mode */
+    uint32_t breaker;  /* of an incident: the one that led, as far as was known */
+    uint8_t from, to;  /* enum trip_state, enum trip_mode, or (`to`) enum incident_step */
     uint8_t reason;    /* enum trip_reason */
     uint8_t by;        /* enum transition_by */
     uint32_t uid;      /* if an operator did */
-    uint32_t epoch;    /* of a state: the epoch after the change */
+    uint32_t epoch;    /* of a state: the epoch after the change; of an incident: its id */
     uint16_t of;       /* enum transition_of */
     uint8_t condition; /* enum trip_reason: for a relapse, the condition that held; else NONE */
     uint8_t reserved0;

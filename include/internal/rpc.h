@@ -51,6 +51,7 @@
     X(CORRELATION, "correlation", STRING, TRIP_ERROR_ID_MAX) \
     X(SESSION, "session", STRING, TRIP_ERROR_ID_MAX)         \
     X(SINCE, "since", NUMBER, INT64_MAX)                     \
+    X(INCIDENT, "incident", NUMBER, INT64_MAX)               \
     X(KINDS, "kinds", STRING, 63)                            \
     X(PATTERN, "pattern", STRING, TRIP_NAME_MAX)             \
     X(AFTER, "after", NUMBER, INT64_MAX)                     \
@@ -74,6 +75,9 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
       RPC_NAME | RPC_TYPE | RPC_TRACE | RPC_CORRELATION | RPC_SESSION | RPC_AFTER | RPC_LIMIT) \
     X(analyze, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                         \
     X(metrics, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                         \
+    X(fingerprints, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                    \
+    X(incidents, OBSERVE, RPC_NOTHING, RPC_AFTER | RPC_LIMIT)                                  \
+    X(incidents_show, OBSERVE, RPC_INCIDENT, RPC_NOTHING)                                      \
     X(status, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                               \
     X(sync, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                                 \
     X(trace, OBSERVE, RPC_NOTHING, RPC_NAME)                                                   \
@@ -84,6 +88,7 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(shadow, CONTROL, RPC_NAME, RPC_TTL_MS | RPC_REASON | RPC_AFTER | RPC_LIMIT)              \
     X(auto, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                             \
     X(reset, CONTROL, RPC_NAME, RPC_REASON | RPC_AFTER | RPC_LIMIT)                            \
+    X(deploy_mark, CONTROL, RPC_NOTHING, RPC_NAME)                                             \
     X(config_check, CONTROL, RPC_TEXT, RPC_NOTHING) /* slow, for it looks up users */          \
     X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                                        \
     X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_ORIGIN | RPC_AFTER | RPC_LIMIT)        \

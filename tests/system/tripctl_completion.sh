@@ -26,7 +26,7 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' analyze auto clients clock config disable errors events force-open list metrics reset shadow show simulate status trace trip wait
+expect 'tripctl ' analyze auto clients clock config deploy disable errors events fingerprints force-open incidents list metrics reset shadow show simulate status trace trip wait why
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload

@@ -1223,11 +1223,13 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
     char *text = yaml_of(config);
     assert_string_equal(
         text, "limits: {max_breakers: 1024, max_lanes: 1024, lane_memory_per_user: 256MiB, breakers_per_user: 50%}\n"
-              "correlation: {window: 1m, max_errors: 1024, high_error_rate: 10.0, pattern_share: 50%}\n"
+              "correlation: {window: 1m, max_errors: 1024, high_error_rate: 10.0, pattern_share: 50%, "
+              "fingerprints: 512, cascade_window: 5s, quiet: 5m}\n"
               "access: {observe: [\"any\"], report: [\"group:tripd\"], control: [\"user:root\", \"group:tripadm\"]}\n"
               "breakers:\n"
               "  - match: \"*\"\n"
               "    mode: auto\n"
+              "    depends_on: []\n"
               "    trip: {consecutive_failures: 5, failures: 0, failure_rate: 50%, slow_rate: 0%, slow_after: 1m, "
               "stall_after: 0s, in_flight: 0, cut_short: false}\n"
               "    window: {type: count, size: 100, minimum_calls: 10}\n"
@@ -1358,9 +1360,10 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
     assert_string_equal(
         text,
         "map4( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
-        "correlation=map4( window_ms=60000 max_errors=1024 high_error_rate=10 pattern_share=50 ) "
+        "correlation=map7( window_ms=60000 max_errors=1024 high_error_rate=10 pattern_share=50 fingerprints=512 "
+        "cascade_window_ms=5000 quiet_ms=300000 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
-        "breakers=list1( map14( match=* mode=auto forget_after_ms=3600000 "
+        "breakers=list1( map15( match=* mode=auto depends_on=list0( ) forget_after_ms=3600000 "
         "trip=map8( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
         "stall_after_ms=0 in_flight=0 cut_short=false ) "
         "window=map3( type=time for_ms=60000 minimum_calls=10 ) "

@@ -72,8 +72,8 @@ static void test_a_new_segment_says_what_it_is(void **state)
 static void test_sections_begin_on_pages_and_do_not_overlap(void **state)
 {
     struct segment *segment = segment_dir_create(*state, BREAKERS, LANES);
-    const uint32_t counts[SECTION_COUNT] = {65535, 65535, 65535, 65535,  131072, 4096, 1024, 1,    1024, 4096,
-                                            256,   65535, 65535, 983025, 16384,  2048, 1,    1024, 1};
+    const uint32_t counts[SECTION_COUNT] = {65535, 65535, 65535,  65535, 131072, 4096, 1024, 1, 1024, 4096, 256,
+                                            65535, 65535, 983025, 16384, 2048,   1,    1024, 1, 4096, 64,   1};
     uint64_t end = 4096;
     for (unsigned i = 0; i < SECTION_COUNT; i++) {
         const struct section *section = &segment->header->sections[i];

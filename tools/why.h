@@ -1,0 +1,19 @@
+/* Says in a few lines what a tired person has to know: what is open, since when and why, who or what led, what it
+ * costs, what happens next, and what one can do. */
+#ifndef TRIP_TOOLS_WHY_H
+#define TRIP_TOOLS_WHY_H
+
+#include <jansson.h>
+
+#define WHY_LINES_MAX 12 /* of 80 columns */
+
+/* Returns the lines, as a list of strings. NULL: no memory. `facts`:
+ *   now_unix_ms, daemon     as in `status`
+ *   asked                   a breaker's name; null: the host
+ *   all                     how many breakers there are
+ *   breakers                those in trouble, as `show` gives them, the first one told of most; where one was asked
+ * for, it denied_per_second       of these, lately; null: not known incident                that they belong to, or the
+ * last one, as `incidents show` gives it; null: there is none */
+json_t *why_lines(const json_t *facts);
+
+#endif
