@@ -91,8 +91,9 @@ static void incident_changed(void *context, const struct incident *incident)
     struct worker *worker = context;
     const char *const led =
         incident->candidate < incident->member_count ? incident_member_name(incident, incident->candidate) : "";
-    log_notice("incident %" PRIu64 " %s, of %u breakers%s%s", incident->id, incident->end_ms ? "ended" : "began",
-               (unsigned)incident->member_count + incident->members_more, *led ? ", led by " : "", led);
+    const unsigned count = (unsigned)incident->member_count + incident->members_more;
+    log_notice("incident %" PRIu64 " %s: %u breaker%s%s%s", incident->id, incident->end_ms ? "ended" : "began", count,
+               count == 1 ? "" : "s", *led ? ", led by " : "", led);
     if (worker->control) /* not yet at a start */
         control_event(worker->control);
 }

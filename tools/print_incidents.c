@@ -46,9 +46,9 @@ static void print_wrapped(FILE *out, FILE *text_stream, char **text, int first, 
 static void write_rate(FILE *out, const json_t *entry)
 {
     if (real(entry, "per_second") > 0)
-        fprintf(out, ", %.3g a second", real(entry, "per_second"));
+        fprintf(out, ", %.1f a second", real(entry, "per_second"));
     if (is_true(entry, "burst"))
-        fprintf(out, " in a burst (usually %.3g)", real(entry, "usual_per_second"));
+        fprintf(out, " in a burst (usually %.1f)", real(entry, "usual_per_second"));
 }
 
 static void print_fingerprint(FILE *out, const json_t *entry)

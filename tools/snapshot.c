@@ -432,7 +432,10 @@ bool snapshot_fingerprint(const struct snapshot *snapshot, uint32_t place, struc
 
 bool snapshot_incident(const struct snapshot *snapshot, uint32_t place, struct incident *ret_incident)
 {
-    return words_take(ret_incident, entry(snapshot, SECTION_INCIDENTS, place), sizeof(*ret_incident)) != 0;
+    uint64_t id = 0;
+    for (unsigned tries = 0; tries < TRIES && id == 0; tries++) /* it may be written just now */
+        id = words_take(ret_incident, entry(snapshot, SECTION_INCIDENTS, place), sizeof(*ret_incident));
+    return id != 0;
 }
 
 struct chronicle_shown snapshot_chronicle(const struct snapshot *snapshot)

@@ -12,21 +12,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TRACE_FIELDS(X)         \
-    X(T_MS, "t_ms")             \
-    X(OP, "op")                 \
-    X(BREAKER, "breaker")       \
-    X(OUTCOME, "outcome")       \
-    X(LATENCY_MS, "latency_ms") \
-    X(N, "n")                   \
-    X(ERROR, "error")           \
-    X(ID, "id")                 \
-    X(MODE, "mode")             \
-    X(TTL_MS, "ttl_ms")         \
-    X(FOR_MS, "for_ms")         \
-    X(PRIORITY, "priority")     \
-    X(RETRY, "retry")           \
-    X(RETRY_AFTER_MS, "retry_after_ms")
+#define TRACE_FIELDS(X)                 \
+    X(T_MS, "t_ms")                     \
+    X(OP, "op")                         \
+    X(BREAKER, "breaker")               \
+    X(OUTCOME, "outcome")               \
+    X(LATENCY_MS, "latency_ms")         \
+    X(N, "n")                           \
+    X(ERROR, "error")                   \
+    X(ID, "id")                         \
+    X(MODE, "mode")                     \
+    X(TTL_MS, "ttl_ms")                 \
+    X(FOR_MS, "for_ms")                 \
+    X(PRIORITY, "priority")             \
+    X(RETRY, "retry")                   \
+    X(RETRY_AFTER_MS, "retry_after_ms") \
+    X(MESSAGE, "message")               \
+    X(TRACE, "trace")                   \
+    X(CORRELATION, "correlation")
 
 #define TRACE_FIELD(suffix, name) TRACE_FIELD_##suffix,
 enum trace_field { TRACE_FIELDS(TRACE_FIELD) TRACE_FIELD_COUNT };

@@ -39,6 +39,11 @@ static const struct trace_value *value_of(const struct reader *reader, enum trac
     return &reader->line.values[field];
 }
 
+static bool is_given(const struct reader *reader, enum trace_field field)
+{
+    return value_of(reader, field)->kind != TRACE_VALUE_MISSING;
+}
+
 static bool is_text(const struct trace_value *value, const char *text)
 {
     return value->kind == TRACE_VALUE_TEXT && value->length == strlen(text) &&
@@ -90,7 +95,7 @@ static bool read_count(const struct reader *reader, enum trace_field field, uint
 static bool read_count_if_given(const struct reader *reader, enum trace_field field, uint64_t highest,
                                 uint64_t *ret_count)
 {
-    return value_of(reader, field)->kind == TRACE_VALUE_MISSING || read_count(reader, field, 1, highest, ret_count);
+    return !is_given(reader, field) || read_count(reader, field, 1, highest, ret_count);
 }
 
 static bool read_latency(const struct reader *reader, uint64_t *ret_ns)
@@ -151,6 +156,23 @@ static bool read_error(const struct reader *reader, struct trace_step *step)
     return true;
 }
 
+static bool read_text_if_given(const struct reader *reader, enum trace_field field, char *ret_text, size_t size)
+{
+    ret_text[0] = '\0';
+    return !is_given(reader, field) || read_text(reader, field, ret_text, size);
+}
+
+static bool read_texts(const struct reader *reader, struct trace_step *step)
+{
+    struct trace_texts *const texts = &step->texts;
+    step->has_texts = is_given(reader, TRACE_FIELD_MESSAGE) || is_given(reader, TRACE_FIELD_TRACE) ||
+                      is_given(reader, TRACE_FIELD_CORRELATION);
+    return !step->has_texts ||
+           (read_text_if_given(reader, TRACE_FIELD_MESSAGE, texts->message, sizeof(texts->message)) &&
+            read_text_if_given(reader, TRACE_FIELD_TRACE, texts->trace, sizeof(texts->trace)) &&
+            read_text_if_given(reader, TRACE_FIELD_CORRELATION, texts->correlation, sizeof(texts->correlation)));
+}
+
 static bool read_outcome(const struct reader *reader, struct trace_step *step)
 {
     unsigned outcome;
@@ -158,7 +180,7 @@ static bool read_outcome(const struct reader *reader, struct trace_step *step)
         return false;
     step->outcome = (trip_outcome)outcome;
     step->error = step->outcome == TRIP_TIMEOUT ? TRIP_ERROR_TIMEOUT : TRIP_ERROR_UNKNOWN;
-    return read_error(reader, step);
+    return read_error(reader, step) && read_texts(reader, step);
 }
 
 static bool read_mode(const struct reader *reader, struct trace_step *step)
@@ -178,7 +200,7 @@ static bool read_id(const struct reader *reader, struct trace_step *step)
 static bool read_priority(const struct reader *reader, struct trace_step *step)
 {
     unsigned priority = TRIP_PRIORITY_NORMAL;
-    if (value_of(reader, TRACE_FIELD_PRIORITY)->kind != TRACE_VALUE_MISSING &&
+    if (is_given(reader, TRACE_FIELD_PRIORITY) &&
         !read_name(reader, TRACE_FIELD_PRIORITY, priority_names, COUNT(priority_names), &priority))
         return false;
     step->priority = (trip_priority)priority;
@@ -222,7 +244,8 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
         return read_mode(reader, step);
     case TRACE_ERROR:
         step->error = TRIP_ERROR_UNKNOWN;
-        return read_error(reader, step) && read_count_if_given(reader, TRACE_FIELD_N, TRACE_N_MAX, &step->n);
+        return read_error(reader, step) && read_texts(reader, step) &&
+               read_count_if_given(reader, TRACE_FIELD_N, TRACE_N_MAX, &step->n);
     case TRACE_TRIP:
         return read_count_if_given(reader, TRACE_FIELD_FOR_MS, TRACE_T_MS_MAX, &step->span_ms);
     default:
@@ -232,8 +255,10 @@ static bool read_step(const struct reader *reader, struct trace_step *step)
 
 int trace_step_parse(const char *line, size_t length, struct trace_step *ret_step, char problem[256])
 {
-    struct trace_step step = {.n = 1};
+    struct trace_step step;
     struct reader reader;
+    memset(&step, 0, offsetof(struct trace_step, texts));
+    step.n = 1;
     reader.problem = problem; /* trace_line_read has begun it */
     if (length > TRACE_LINE_MAX) {
         wrong(&reader, "a line has %d bytes at most", TRACE_LINE_MAX);
@@ -243,6 +268,6 @@ int trace_step_parse(const char *line, size_t length, struct trace_step *ret_ste
     trace_line_free(&reader.line);
     if (!read)
         return -EINVAL;
-    *ret_step = step;
+    memcpy(ret_step, &step, step.has_texts ? sizeof(step) : offsetof(struct trace_step, texts));
     return 0;
 }

@@ -8,7 +8,8 @@
  *   {"t_ms":7,"op":"show","breaker":"db"}                {"t_ms":8,"op":"analyze"}
  *   {"t_ms":8,"op":"error","breaker":"db","error":"network","n":3}
  *
- * A call may have "priority" (normal if not given), as a begin may, and "retry":true, with "retry_after_ms".
+ * A call may have "priority" (normal if not given), as a begin may, and "retry":true, with "retry_after_ms". A call, a
+ * record, an end and an error may have texts of their error: "message", "trace", "correlation".
  * n stands for that many equal lines. Keys that are not known are allowed; `tripctl trace` has "lost" on the first line
  * after outcomes that it could not write.
  */
@@ -41,6 +42,13 @@ enum trace_op { TRACE_OPS(TRACE_ENUM) TRACE_OP_COUNT };
 #define TRACE_T_MS_MAX (UINT64_C(1) << 40) /* 35 years: what a state word can say */
 #define TRACE_N_MAX    UINT64_C(1000000000)
 
+/* What an error says. "": nothing. */
+struct trace_texts {
+    char message[TRIP_ERROR_MESSAGE_MAX + 1];
+    char trace[TRIP_ERROR_ID_MAX + 1];
+    char correlation[TRIP_ERROR_ID_MAX + 1];
+};
+
 /* Fields that the op does not use are 0. */
 struct trace_step {
     enum trace_op op;
@@ -54,9 +62,17 @@ struct trace_step {
     trip_mode mode;
     trip_priority priority;
     bool retry;
+    bool has_texts; /* false: `texts` is whatever it was, so that a step without texts costs no copy of them */
     char breaker[TRIP_NAME_MAX + 1];
     char id[TRACE_ID_MAX + 1];
+    struct trace_texts texts;
 };
+
+/* The texts of a step's error. NULL: it has none. */
+static inline const struct trace_texts *trace_step_texts(const struct trace_step *step)
+{
+    return step->has_texts ? &step->texts : NULL;
+}
 
 /* Reads a step. line: without its newline. 0, or -EINVAL with a `problem` that says what is wrong and what would be
  * right. */

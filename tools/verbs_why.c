@@ -77,9 +77,12 @@ static json_t *incident(const struct source *source, uint64_t id)
 
 /* ------------------------------------------------------------------------------------------------------- choosing */
 
+/* Does it deny calls? In the modes shadow and disabled it does not, whatever its state is. */
 static bool in_trouble(const json_t *line)
 {
-    return strcmp(tree_text(line, "state"), "closed") != 0 || strcmp(tree_text(line, "mode"), "forced_open") == 0;
+    const char *const mode = tree_text(line, "mode");
+    return strcmp(mode, "forced_open") == 0 ||
+           (strcmp(mode, "auto") == 0 && strcmp(tree_text(line, "state"), "closed") != 0);
 }
 
 static bool names(const json_t *list_of_names, const char *name)
@@ -172,38 +175,50 @@ static json_t *denied_per_second(const struct source *source, const json_t *brea
 /* ---------------------------------------------------------------------------------------------------------- the verb
  */
 
-static uint64_t now_unix_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static const char *daemon_of(const struct source *source)
 {
     return source->snapshot ? report_daemon_name(snapshot_known_daemon(source->snapshot)) : "running";
 }
 
+/* Finds the breakers that the answer is about, the one told of most first. Where none was asked for, these are those in
+ * trouble, and the cause of the latest incident comes first. */
+static json_t *about(const struct source *source, const json_t *lines, const json_t *all)
+{
+    const char *const asked = source->arguments->operand;
+    if (asked)
+        return json_pack("[o*]", show(source, asked));
+    const uint64_t id = latest(all, NULL);
+    json_t *const last = id ? incident(source, id) : NULL;
+    json_t *const breakers = troubled(source, lines, tree_text(json_object_get(last, "candidate"), "breaker"));
+    json_decref(last);
+    return breakers;
+}
+
+/* The incident of that breaker, as long as it goes on; of the host, or of a breaker that is well, the last one. */
+static json_t *incident_of(const struct source *source, const json_t *all, const json_t *breaker)
+{
+    const uint64_t id = latest(all, breaker ? tree_text(breaker, "breaker") : NULL);
+    json_t *const whole = id ? incident(source, id) : NULL;
+    if (whole && (!breaker || !in_trouble(breaker) || tree_absent(whole, "end_unix_ms")))
+        return whole;
+    json_decref(whole);
+    return json_null();
+}
+
 /* Gathers the facts. NULL: the breaker that was asked for is not there. */
 static json_t *gather(const struct source *source)
 {
-    const char *const asked = source->arguments->operand;
     json_t *const lines = list(source), *const all = incidents(source);
-    const uint64_t id = latest(all, asked);
-    json_t *const whole = id ? incident(source, id) : NULL;
-    const char *const cause = tree_text(json_object_get(whole, "candidate"), "breaker");
-    json_t *const one = asked ? show(source, asked) : NULL;
-    json_t *const breakers = asked ? json_pack("[o*]", one) : troubled(source, lines, cause);
+    json_t *const breakers = about(source, lines, all);
     json_t *facts = NULL;
-    if (!asked || one)
+    if (!source->arguments->operand || json_array_size(breakers) > 0)
         facts =
-            json_pack("{s:o, s:s, s:s?, s:I, s:O, s:o, s:o}", "now_unix_ms", json_integer((json_int_t)now_unix_ms()),
-                      "daemon", daemon_of(source), "asked", asked, "all", (json_int_t)json_array_size(lines),
+            json_pack("{s:s, s:s, s:s?, s:I, s:O, s:o, s:o}", "instance", source->arguments->instance, "daemon",
+                      daemon_of(source), "asked", source->arguments->operand, "all", (json_int_t)json_array_size(lines),
                       "breakers", breakers, "denied_per_second", denied_per_second(source, breakers, daemon_of(source)),
-                      "incident", whole ? json_incref(whole) : json_null());
+                      "incident", incident_of(source, all, json_array_get(breakers, 0)));
     json_decref(lines);
     json_decref(all);
-    json_decref(whole);
     json_decref(breakers);
     return facts;
 }

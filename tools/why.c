@@ -1,5 +1,6 @@
 #include "why.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +13,12 @@
 #include "wrap.h"
 
 #define NAMES_SHOWN    3
+#define NAME_SHOWN     40 /* characters of the name of another breaker */
 #define EVIDENCE_SHOWN 2
 
 struct page {
     json_t *lines;
+    size_t most; /* lines that there is room for */
     const json_t *facts;
     const json_t *breaker;  /* the one told of most; NULL: none is in trouble */
     const json_t *incident; /* NULL: there is none */
@@ -26,7 +29,7 @@ struct page {
 /* Adds a text's lines, as long as there is room on the page. */
 static void add_text(struct page *page, const char *text)
 {
-    for (const char *line = text, *end; *line && json_array_size(page->lines) < WHY_LINES_MAX; line = end) {
+    for (const char *line = text, *end; *line && json_array_size(page->lines) < page->most; line = end) {
         end = line + strcspn(line, "\n");
         json_array_append_new(page->lines, json_stringn(line, (size_t)(end - line)));
         end += *end == '\n';
@@ -64,11 +67,15 @@ static void others(const struct page *page, char *text, size_t size)
     const size_t count = json_array_size(breakers);
     size_t used = 0;
     *text = '\0';
-    for (size_t i = 1; i < count && i <= NAMES_SHOWN && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i == 1 ? ". Also in trouble: " : ", ",
-                                 tree_text(json_array_get(breakers, i), "breaker"));
+    for (size_t i = 1; i < count && i <= NAMES_SHOWN && used < size; i++) {
+        const char *const name = tree_text(json_array_get(breakers, i), "breaker");
+        used += (size_t)snprintf(text + used, size - used, "%s%.*s%s", i == 1 ? " Also in trouble: " : ", ", NAME_SHOWN,
+                                 name, strlen(name) > NAME_SHOWN ? "..." : "");
+    }
     if (count > NAMES_SHOWN + 1 && used < size)
-        snprintf(text + used, size - used, " and %zu more", count - NAMES_SHOWN - 1);
+        used += (size_t)snprintf(text + used, size - used, ", and %zu more", count - NAMES_SHOWN - 1);
+    if (*text && used < size)
+        snprintf(text + used, size - used, ".");
 }
 
 static bool forced(const json_t *breaker)
@@ -81,14 +88,27 @@ static bool is_state(const json_t *breaker, const char *state)
     return strcmp(tree_text(breaker, "state"), state) == 0;
 }
 
+/* Does its mode let calls through, whatever its state is? */
+static bool overruled(const json_t *breaker)
+{
+    return strcmp(tree_text(breaker, "mode"), "shadow") == 0 || strcmp(tree_text(breaker, "mode"), "disabled") == 0;
+}
+
+static const char *state_words(const json_t *breaker)
+{
+    return is_state(breaker, "half_open") ? "half-open" : tree_text(breaker, "state");
+}
+
 static void say_state(struct page *page)
 {
-    char since[40], span[24], rest[4 * TRIP_NAME_MAX];
+    char since[40], span[24], rest[256];
     others(page, rest, sizeof(rest));
-    say(page, "%s is %s%s since %.19s (%s)%s.", tree_text(page->breaker, "breaker"),
-        forced(page->breaker) ? "forced open; its state is " : "", tree_text(page->breaker, "state"),
-        print_moment(tree_number(page->breaker, "since_unix_ms"), since),
-        print_span(tree_number(page->breaker, "state_for_ms"), span), rest);
+    if (forced(page->breaker))
+        say(page, "%s is forced open: it denies every call.%s", tree_text(page->breaker, "breaker"), rest);
+    else
+        say(page, "%s has been %s for %s, since %.19s.%s", tree_text(page->breaker, "breaker"),
+            state_words(page->breaker), print_span(tree_number(page->breaker, "state_for_ms"), span),
+            print_moment(tree_number(page->breaker, "since_unix_ms"), since), rest);
 }
 
 /* --------------------------------------------------------------------------------------------------- why it opened */
@@ -98,26 +118,28 @@ static double rate_of(const json_t *breaker, const char *key)
     return json_number_value(json_object_get(json_object_get(breaker, "window"), key));
 }
 
+/* Says by which condition it last opened, with the numbers of now. */
 static void say_evidence(struct page *page, const char *reason)
 {
     const json_t *const window = json_object_get(page->breaker, "window");
-    const json_t *const settings = json_object_get(page->breaker, "settings");
     if (strcmp(reason, "consecutive") == 0)
-        say(page, "It opened at %llu failures in a row; of the last %llu calls %llu failed.",
-            N(settings, "consecutive_failures"), N(window, "calls"), N(window, "failures"));
+        say(page, "It last opened because %llu calls in a row failed; of the last %llu calls %llu failed.",
+            N(json_object_get(page->breaker, "settings"), "consecutive_failures"), N(window, "calls"),
+            N(window, "failures"));
     else if (strcmp(reason, "failure_rate") == 0 || strcmp(reason, "failures") == 0)
-        say(page, "It opened because too many calls failed: %llu of the last %llu (%.1f%%).", N(window, "failures"),
-            N(window, "calls"), rate_of(page->breaker, "failure_rate"));
+        say(page, "It last opened because too many calls failed: %llu of the last %llu (%.1f%%).",
+            N(window, "failures"), N(window, "calls"), rate_of(page->breaker, "failure_rate"));
     else if (strcmp(reason, "slow_rate") == 0)
-        say(page, "It opened because too many calls were slow: %llu of the last %llu (%.1f%%).", N(window, "slow"),
+        say(page, "It last opened because too many calls were slow: %llu of the last %llu (%.1f%%).", N(window, "slow"),
             N(window, "calls"), rate_of(page->breaker, "slow_rate"));
     else if (strcmp(reason, "in_flight") == 0)
-        say(page, "It opened because too many calls were in flight; now there are %llu.",
-            N(page->breaker, "in_flight"));
-    else if (strcmp(reason, "probe_failed") == 0 || strcmp(reason, "max_wait") == 0)
-        say(page, "It had been open before, and a probe %s.", *reason == 'p' ? "failed" : "gave no answer in its time");
+        say(page, "It last opened because too many calls were in flight at once.");
+    else if (strcmp(reason, "probe_failed") == 0)
+        say(page, "It last opened again because a probe failed.");
+    else if (strcmp(reason, "max_wait") == 0)
+        say(page, "It last opened again because a probe gave no answer in its time.");
     else if (strcmp(reason, "relapse") == 0)
-        say(page, "It had recovered, and calls failed again while it admitted a growing part of them.");
+        say(page, "It last opened again because calls failed while it was closing step by step.");
 }
 
 /* Says who set the mode, or took the step that led here. by, uid, note: keys of the breaker. */
@@ -126,7 +148,8 @@ static void say_actor(struct page *page, const char *by, const char *uid, const 
     char name[USER_NAME_MAX];
     const bool person = !tree_absent(page->breaker, uid);
     const char *const reason = tree_text(page->breaker, note);
-    say(page, "Done by %s%s%s%s%s.", tree_text(page->breaker, by), person ? " " : "",
+    const char *const owner = tree_text(page->breaker, by);
+    say(page, "That was done by %s%s%s%s%s.", strcmp(owner, "config") == 0 ? "the config" : owner, person ? " " : "",
         person ? user_name(tree_number(page->breaker, uid), name) : "", *reason ? ": " : "", reason);
 }
 
@@ -135,7 +158,7 @@ static void say_reason(struct page *page)
     const char *const by = tree_text(page->breaker, "by");
     if (forced(page->breaker))
         say_actor(page, "mode_owner", "mode_uid", "mode_reason");
-    else if (strcmp(by, "client") != 0 && strcmp(by, "tripd") != 0)
+    else if (is_state(page->breaker, "open") && strcmp(by, "client") != 0 && strcmp(by, "tripd") != 0)
         say_actor(page, "by", "uid", "note");
     else
         say_evidence(page, tree_text(page->breaker, "reason"));
@@ -147,8 +170,12 @@ static void write_evidence(FILE *out, const json_t *candidate)
 {
     size_t i;
     const json_t *evidence;
-    json_array_foreach(json_object_get(candidate, "evidence"), i, evidence) if (i < EVIDENCE_SHOWN)
-        fprintf(out, "%s%s", i ? ", " : "", tree_text(evidence, "words"));
+    json_array_foreach(json_object_get(candidate, "evidence"), i, evidence)
+    {
+        if (i == EVIDENCE_SHOWN)
+            break;
+        fprintf(out, "%s%s", i ? " and " : "", tree_text(evidence, "words"));
+    }
 }
 
 static void say_candidate(struct page *page, const json_t *candidate)
@@ -189,24 +216,37 @@ static void say_origin(struct page *page)
     const json_t *const deploy = json_object_get(page->incident, "deploy");
     char span[24];
     if (json_is_object(fingerprint))
-        say(page, "Its errors say: %s (%llu).", tree_text(fingerprint, "template"), N(fingerprint, "errors"));
-    if (json_is_object(process) && tree_number(process, "errors") * 2 > tree_number(page->incident, "errors"))
-        say(page, "Most of them are of one process: %llu.", N(process, "pid"));
+        say(page, "Most frequent error: %s (about %llu of %llu).", tree_text(fingerprint, "template"),
+            N(fingerprint, "errors"), N(page->incident, "errors"));
     if (json_is_object(deploy))
         say(page, "The deploy %s%swas %s before it.", tree_text(deploy, "name"), tree_absent(deploy, "name") ? "" : " ",
             print_span(tree_number(deploy, "before_ms"), span));
+    if (json_is_object(process) && tree_number(process, "errors") * 2 > tree_number(page->incident, "errors"))
+        say(page, "Most errors came from one process, pid %llu.", N(process, "pid"));
 }
 
 /* ------------------------------------------------------------------------------- what it costs, and what comes next */
 
+static uint64_t in_flight(const json_t *breakers)
+{
+    uint64_t sum = 0;
+    size_t i;
+    const json_t *breaker;
+    json_array_foreach(breakers, i, breaker) sum += tree_number(breaker, "in_flight");
+    return sum;
+}
+
 static void say_cost(struct page *page)
 {
+    const json_t *const breakers = json_object_get(page->facts, "breakers");
     const json_t *const denied = json_object_get(page->facts, "denied_per_second");
+    const bool several = json_array_size(breakers) > 1;
     if (json_is_number(denied))
-        say(page, "It denies %.3g calls a second now; %llu are in flight.", json_number_value(denied),
-            N(page->breaker, "in_flight"));
+        say(page, "%s %.0f call%s a second now; %llu are in flight.", several ? "Together they deny" : "It denies",
+            json_number_value(denied), print_plural((uint64_t)lround(json_number_value(denied))),
+            (unsigned long long)in_flight(breakers));
     else
-        say(page, "%llu calls were denied in all.", N(json_object_get(page->breaker, "totals"), "denied"));
+        say(page, "%llu of its calls were denied so far.", N(json_object_get(page->breaker, "totals"), "denied"));
 }
 
 static void say_next(struct page *page)
@@ -219,7 +259,7 @@ static void say_next(struct page *page)
     else if (forced(page->breaker))
         say(page, "Its mode ends in %s.", print_span(tree_number(page->breaker, "mode_ttl_ms"), span));
     else if (is_state(page->breaker, "open") && json_is_integer(retry))
-        say(page, "The next probe may go out in %s; %llu good ones close it.",
+        say(page, "The next probe may go out in %s; it closes after %llu, if they are good.",
             print_span((uint64_t)json_integer_value(retry), span), N(probes, "needed"));
     else if (is_state(page->breaker, "half_open"))
         say(page, "It is being probed: %llu of %llu good probes so far.", N(probes, "ok"), N(probes, "needed"));
@@ -227,10 +267,17 @@ static void say_next(struct page *page)
         say(page, "It is closing: it admits a growing part of the calls.");
 }
 
+static bool tripd_lives(const struct page *page)
+{
+    return strcmp(tree_text(page->facts, "daemon"), "running") == 0;
+}
+
 static void say_choices(struct page *page)
 {
     const char *const name = tree_text(page->breaker, "breaker");
-    if (forced(page->breaker))
+    if (!tripd_lives(page))
+        say(page, "To act on it, start tripd: systemctl start tripd@%s", tree_text(page->facts, "instance"));
+    else if (forced(page->breaker))
         say(page, "You can: tripctl auto %s", name);
     else
         say(page, "You can: tripctl reset %s; tripctl force-open %s --ttl 1h", name, name);
@@ -245,31 +292,41 @@ static void say_choices(struct page *page)
 
 static bool in_trouble(const json_t *breaker)
 {
-    return breaker && (!is_state(breaker, "closed") || forced(breaker));
+    return breaker && (forced(breaker) || (!is_state(breaker, "closed") && !overruled(breaker)));
 }
 
+/* The last lines have their room whatever is said before them. */
 static void say_trouble(struct page *page)
 {
+    struct page end = *page;
+    end.lines = json_array();
+    say_next(&end);
+    say_choices(&end);
+    page->most -= json_array_size(end.lines) < page->most ? json_array_size(end.lines) : page->most;
     say_state(page);
     say_reason(page);
-    if (page->incident && tree_absent(page->incident, "end_unix_ms")) {
+    say_cost(page);
+    if (page->incident) {
         say_incident(page);
         say_origin(page);
     }
-    say_cost(page);
-    say_next(page);
-    say_choices(page);
+    json_array_extend(page->lines, end.lines);
+    json_decref(end.lines);
 }
 
 static void say_calm(struct page *page)
 {
     const uint64_t all = tree_number(page->facts, "all");
-    if (page->breaker)
+    if (page->breaker && overruled(page->breaker))
+        say(page, "%s admits every call: its mode is %s. Its state is %s.", tree_text(page->breaker, "breaker"),
+            tree_text(page->breaker, "mode"), state_words(page->breaker));
+    else if (page->breaker)
         say(page, "%s is closed, and admits every call that its limits allow.", tree_text(page->breaker, "breaker"));
     else if (all == 0)
         say(page, "No program has asked for a breaker yet.");
     else
-        say(page, all == 1 ? "The one breaker is closed." : "All %llu breakers are closed.", (unsigned long long)all);
+        say(page, all == 1 ? "The one breaker denies nothing." : "None of the %llu breakers denies calls.",
+            (unsigned long long)all);
     if (!page->incident)
         return;
     say_incident(page);
@@ -279,9 +336,9 @@ static void say_calm(struct page *page)
 
 static void say_daemon(struct page *page)
 {
-    const char *const daemon = tree_text(page->facts, "daemon");
-    if (strcmp(daemon, "running") != 0)
-        say(page, "tripd is %s: this is what it knew last, and programs go on without it.", daemon);
+    if (!tripd_lives(page))
+        say(page, "tripd is %s: this is what it knew last, and programs go on without it.",
+            tree_text(page->facts, "daemon"));
 }
 
 json_t *why_lines(const json_t *facts)
@@ -289,6 +346,7 @@ json_t *why_lines(const json_t *facts)
     const json_t *const first = json_array_get(json_object_get(facts, "breakers"), 0);
     const json_t *const incident = json_object_get(facts, "incident");
     struct page page = {.lines = json_array(),
+                        .most = WHY_LINES_MAX,
                         .facts = facts,
                         .breaker = first,
                         .incident = json_is_object(incident) ? incident : NULL};

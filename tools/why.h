@@ -7,13 +7,13 @@
 
 #define WHY_LINES_MAX 12 /* of 80 columns */
 
-/* Returns the lines, as a list of strings. NULL: no memory. `facts`:
- *   now_unix_ms, daemon     as in `status`
- *   asked                   a breaker's name; null: the host
- *   all                     how many breakers there are
- *   breakers                those in trouble, as `show` gives them, the first one told of most; where one was asked
- * for, it denied_per_second       of these, lately; null: not known incident                that they belong to, or the
- * last one, as `incidents show` gives it; null: there is none */
+/* Returns the lines, as a list of strings. NULL: no memory. The facts:
+ *
+ *   instance, daemon     the instance's name; what tripd does, as in `status`
+ *   all                  how many breakers there are
+ *   breakers             those in trouble, as `show` gives them, the first one told of most; where one was asked for,
+ * it denied_per_second    calls of these, lately; null: not known incident             theirs, or the last one, as
+ * `incidents show` gives it; null: there is none */
 json_t *why_lines(const json_t *facts);
 
 #endif

@@ -7,6 +7,7 @@
 #include "core/fingerprints.h"
 #include "core/incidents.h"
 #include "internal/chronicle.h"
+#include "internal/numbers.h"
 #include "log.h"
 
 struct chronicle {
@@ -108,9 +109,22 @@ static int make_places(struct chronicle *chronicle, uint32_t places)
         free(shapes);
         return error;
     }
+    const uint64_t next_id =
+        at_least(chronicle->fingerprints.next_id, segment_chronicle(chronicle->segment)->next_fingerprint);
     free(chronicle->fingerprints.shapes);
     fingerprints_begin(&chronicle->fingerprints, chronicle->segment->fingerprints, shapes, places);
+    chronicle->fingerprints.next_id = at_least(chronicle->fingerprints.next_id, next_id); /* none is used again */
     return 0;
+}
+
+/* Without memory the places of before stay; at a start there are none, and errors are unclassified. */
+static void set_places(struct chronicle *chronicle, const struct config *config)
+{
+    const uint32_t places = (uint32_t)config->correlation.fingerprints;
+    const int error = places == chronicle->fingerprints.places ? 0 : make_places(chronicle, places);
+    if (error < 0)
+        log_warning("correlation: no memory for %u fingerprints: %s; there are %u", places, strerror(-error),
+                    chronicle->fingerprints.places);
 }
 
 int chronicle_new(const struct chronicle_options *options, struct chronicle **ret_chronicle)
@@ -128,11 +142,7 @@ int chronicle_new(const struct chronicle_options *options, struct chronicle **re
                                               .unix_ms = unix_ms,
                                               .changed = changed};
     take_settings(chronicle, options->config);
-    const int error = make_places(chronicle, (uint32_t)options->config->correlation.fingerprints);
-    if (error < 0) {
-        chronicle_free(chronicle);
-        return error;
-    }
+    set_places(chronicle, options->config);
     *ret_chronicle = chronicle;
     return 0;
 }
@@ -147,12 +157,8 @@ struct chronicle *chronicle_free(struct chronicle *chronicle)
 
 void chronicle_reconfigure(struct chronicle *chronicle, const struct config *config)
 {
-    const uint32_t places = (uint32_t)config->correlation.fingerprints;
     take_settings(chronicle, config);
-    const int error = places == chronicle->fingerprints.places ? 0 : make_places(chronicle, places);
-    if (error < 0)
-        log_warning("correlation: no memory for %u fingerprints: %s; the number of before stays in force", places,
-                    strerror(-error));
+    set_places(chronicle, config);
 }
 
 /* --------------------------------------------------------------------------------------------------------- reading */
@@ -162,9 +168,9 @@ static void count(struct chronicle *chronicle, const struct error_record *record
     struct fingerprint entry;
     bool burst;
     const uint32_t place = fingerprints_count(&chronicle->fingerprints, record, &entry, &burst);
-    if (place == UINT32_MAX && !*record->message)
+    if (place == FINGERPRINT_NONE)
         chronicle->image->unclassified += record->times;
-    if (place == UINT32_MAX) /* or this was read before, and its template has left the table since */
+    if (place == FINGERPRINT_NONE || place == FINGERPRINT_GONE)
         return;
     segment_fingerprint(chronicle->segment, place, &entry);
     fingerprints_stored(&chronicle->fingerprints, place);
@@ -196,8 +202,10 @@ static bool take_next(struct chronicle *chronicle)
     if (!error_there && !event_there)
         return false;
     if (error_there && (!event_there || record.at_ms <= event.at_ms)) {
-        /* Records that were overwritten unread stand for one error each at least. */
-        chronicle->image->unclassified += record.sequence - 1 - incidents->errors;
+        /* Records that were overwritten unread stand for one error each at least. A worker that was killed may have
+         * counted some of them. */
+        chronicle->image->unclassified +=
+            time_until(record.sequence - 1, at_least(incidents->errors, chronicle->fingerprints.seen));
         incidents->errors = record.sequence;
         take_error(chronicle, &record);
     } else {
@@ -208,12 +216,15 @@ static bool take_next(struct chronicle *chronicle)
     return true;
 }
 
-/* Shows the incidents that go on as they are now. */
+/* Shows the incidents that go on, where they have changed. */
 static void show_open(struct chronicle *chronicle)
 {
-    for (unsigned i = 0; i < INCIDENTS_OPEN; i++)
-        if (chronicle->image->incidents.open[i].incident.id)
-            segment_incident(chronicle->segment, &chronicle->image->incidents.open[i].incident);
+    for (unsigned i = 0; i < INCIDENTS_OPEN; i++) {
+        const struct incident *const incident = &chronicle->image->incidents.open[i].incident;
+        const struct incident *const shown = &chronicle->segment->incidents[incident->id % INCIDENTS_KEPT];
+        if (incident->id && memcmp(incident, shown, sizeof(*incident)) != 0)
+            segment_incident(chronicle->segment, incident);
+    }
 }
 
 bool chronicle_behind(const struct chronicle *chronicle)
@@ -237,6 +248,7 @@ void chronicle_look(struct chronicle *chronicle, uint64_t now_ns)
         ;
     incidents_tick(&chronicle->image->incidents, &chronicle->host, now_ns);
     chronicle->again = false;
+    chronicle->image->next_fingerprint = chronicle->fingerprints.next_id;
     if (memcmp(chronicle->image, segment_chronicle(chronicle->segment), sizeof(*chronicle->image)) == 0)
         return;
     show_open(chronicle);

@@ -6,7 +6,7 @@
 #include "core/template.h"
 #include "internal/numbers.h"
 
-#define NOWHERE        UINT32_MAX
+#define NOWHERE        FINGERPRINT_NONE
 #define PID_CLASSES    64
 #define NS_PER_MS      UINT64_C(1000000)
 #define OTHER_BREAKERS (FINGERPRINT_BREAKERS + 1) /* breaker_count, where there are more than have a place */
@@ -175,20 +175,52 @@ static bool add_record(struct fingerprint *entry, const struct error_record *rec
     return burst_add(&entry->burst, record->at_ms * NS_PER_MS, record->times);
 }
 
-uint32_t fingerprints_count(const struct fingerprints *fingerprints, const struct error_record *record,
+static struct fingerprint_memo *memo_of(struct fingerprints *fingerprints, const struct error_record *record,
+                                        uint64_t *ret_message)
+{
+    const uint8_t kind[] = {record->type, record->cut & ERROR_CUT_MESSAGE};
+    const uint64_t message = fnv1a(fnv1a(FNV1A_BASIS, kind, sizeof(kind)), record->message,
+                                   strnlen(record->message, sizeof(record->message)));
+    *ret_message = message;
+    return &fingerprints->memos[(message ^ message >> 32) % FINGERPRINT_MEMOS];
+}
+
+static bool remembers(const struct fingerprints *fingerprints, const struct fingerprint_memo *memo, uint64_t message)
+{
+    return memo->id && memo->message == message && fingerprints->table[memo->place].id == memo->id;
+}
+
+/* Finds the entry of the record's template, and makes the text what the entry's text becomes. NOWHERE: there is none
+ * yet, or, with an empty text, the record has no message. */
+static uint32_t look_up(const struct fingerprints *fingerprints, const struct error_record *record,
+                        char ret_text[FINGERPRINT_TEXT_MAX + 1])
+{
+    template_of_record(record, ret_text);
+    return *ret_text ? place_of(fingerprints, record->type, ret_text) : NOWHERE;
+}
+
+uint32_t fingerprints_count(struct fingerprints *fingerprints, const struct error_record *record,
                             struct fingerprint *ret_entry, bool *ret_burst)
 {
     char text[FINGERPRINT_TEXT_MAX + 1];
-    template_of_record(record, text);
-    if (!text[0] || !fingerprints->places)
-        return NOWHERE;
+    uint64_t message;
+    struct fingerprint_memo *const memo = memo_of(fingerprints, record, &message);
     const bool again = record->sequence <= fingerprints->seen;
-    const uint32_t place = place_of(fingerprints, record->type, text);
+    uint32_t place;
+    if (remembers(fingerprints, memo, message)) {
+        place = memo->place;
+        strcpy(text, fingerprints->table[place].text);
+    } else {
+        place = look_up(fingerprints, record, text);
+    }
+    if (!*text || !fingerprints->places)
+        return FINGERPRINT_NONE;
     if (place == NOWHERE && again)
-        return NOWHERE;
+        return FINGERPRINT_GONE;
     const uint32_t taken = place != NOWHERE ? place : place_to_take(fingerprints);
     *ret_entry = place != NOWHERE ? fingerprints->table[place] : new_entry(fingerprints, taken, record);
     *ret_burst = !again && add_record(ret_entry, record, text);
+    *memo = (struct fingerprint_memo){.message = message, .id = ret_entry->id, .place = taken};
     return taken;
 }
 

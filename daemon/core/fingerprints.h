@@ -12,6 +12,15 @@
 #include "core/burst.h"
 #include "internal/layout.h"
 
+#define FINGERPRINT_MEMOS 64
+
+/* Which entry a message had: in a storm the same ones come again, and their template is not made anew. */
+struct fingerprint_memo {
+    uint64_t message; /* its hash, and its type's */
+    uint64_t id;      /* 0: none; another entry may have the place by now */
+    uint32_t place;
+};
+
 /* Where entries are looked for without touching each of them: a word of each, made from its type and its template's
  * first word and number of words. */
 struct fingerprints {
@@ -20,18 +29,22 @@ struct fingerprints {
     uint32_t places;
     uint64_t next_id;
     uint64_t seen; /* the highest sequence that an entry has seen: of the last record that was counted */
+    struct fingerprint_memo memos[FINGERPRINT_MEMOS]; /* by hash */
 };
 
 /* Makes the shapes of a table that is there, and finds the next id and the last record seen. */
 void fingerprints_begin(struct fingerprints *fingerprints, const struct fingerprint *table, uint32_t *shapes,
                         uint32_t places);
 
+#define FINGERPRINT_NONE UINT32_MAX       /* the record has no message, or nothing is left of it in a template */
+#define FINGERPRINT_GONE (UINT32_MAX - 1) /* it was counted before, and its entry has given way to another one since \
+                                           */
+
 /* Counts an error record. Returns the place that changes and its new content, which the caller stores there, and then
- * calls fingerprints_stored. A record without a message is counted nowhere (UINT32_MAX): its text was lost in a storm,
- * or it never had one. Records come in rising sequence, except that some come again after a crash. A record whose
- * sequence is not above the highest one seen was counted, and changes nothing: *ret_entry is the entry as it is, or the
- * result is UINT32_MAX, since its entry has given way to another one. *ret_burst: with this record a burst began. */
-uint32_t fingerprints_count(const struct fingerprints *fingerprints, const struct error_record *record,
+ * calls fingerprints_stored; or FINGERPRINT_NONE or FINGERPRINT_GONE. Records come in rising sequence, except that some
+ * come again after a crash. A record whose sequence is not above the highest one seen was counted, and changes nothing:
+ * *ret_entry is the entry as it is. *ret_burst: with this record a burst began. */
+uint32_t fingerprints_count(struct fingerprints *fingerprints, const struct error_record *record,
                             struct fingerprint *ret_entry, bool *ret_burst);
 void fingerprints_stored(struct fingerprints *fingerprints, uint32_t place);
 

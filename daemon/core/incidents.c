@@ -26,7 +26,7 @@ static void end(struct incidents *incidents, const struct incidents_host *host, 
     incident_candidate(incidents, host, incident);
     incident_touch(incident, incident->start_ms);
     incident->end_ms = at_least(incident->last_ms, 1);
-    incident->end_unix_ms = host->unix_ms(host->context, incident->last_ms);
+    incident->end_unix_ms = incident->start_unix_ms + (incident->end_ms - incident->start_ms);
     incident_moment(incident, incident->last_ms,
                     (struct incident_moment){.kind = MOMENT_ENDED, .member = INCIDENT_NOBODY});
     tell(host, incident);

@@ -114,10 +114,10 @@ struct incident {
     uint64_t end_ms, end_unix_ms; /* 0: it goes on */
     uint64_t errors;              /* of its breakers since they failed */
     uint64_t fingerprint;         /* the one with the most errors; 0: none is known */
-    uint64_t fingerprint_errors;  /* so many at least */
+    uint64_t fingerprint_errors;  /* about so many: of a run before it began all count for the run's latest one */
     uint64_t deploy_unix_ms;      /* a deploy mark of the 10 minutes before the start; 0: there was none */
     uint32_t steps, acts;         /* of members: changes of state, and what was asked for */
-    uint32_t pid, pid_errors;     /* the process with the most errors, and at least how many */
+    uint32_t pid, pid_errors;     /* the process with the most errors, and about how many */
     uint32_t lead_ms;             /* the candidate failed so much earlier than any other member; 0: it did not */
     uint16_t evidence;            /* bits 1 << enum incident_evidence */
     uint16_t confidence;          /* permille: so many of 1,000 such candidates are the cause */
@@ -224,7 +224,7 @@ struct deploy_mark {
     uint64_t at_ms, at_unix_ms;
     uint32_t uid;
     uint32_t reserved0;
-    char name[40];
+    char name[32];
 };
 
 /* How far tripd has analysed errors and events, and what it will need to go on. It reads both from their rings, fills
@@ -240,7 +240,8 @@ struct chronicle_memory {
     uint64_t started_ms, started_unix_ms; /* when tripd was started last */
     struct chronicle_image {
         struct incidents incidents;
-        uint64_t unclassified; /* errors without a message, or whose text was lost */
+        uint64_t unclassified;     /* errors without a message, or whose text was lost */
+        uint64_t next_fingerprint; /* no id from here on was given to one */
     } images[2];
 };
 

@@ -123,16 +123,40 @@ static void check_analysis(const json_t *event)
     }
 }
 
+/* Checks an incident: what has ended began, and lasted; what each of its breakers did is in it. */
+static void check_incident(const json_t *event)
+{
+    const json_t *const end = json_object_get(event, "end_unix_ms");
+    const size_t breakers = json_array_size(json_object_get(event, "breakers"));
+    assert(number(event, "incident") > 0 && number(event, "start_unix_ms") <= number(event, "t_ms"));
+    assert(json_is_null(end) || json_integer_value(end) >= number(event, "start_unix_ms"));
+    assert(breakers > 0 && breakers == json_array_size(json_object_get(event, "members")));
+}
+
+/* Checks an event that is not of one breaker. False: it is of one. */
+static bool check_of_many(const json_t *event, const char *kind)
+{
+    if (is(kind, "analysis"))
+        check_analysis(event);
+    else if (is(kind, "fingerprint"))
+        assert(number(event, "errors") > 0 && number(event, "at_most_others") < number(event, "errors"));
+    else if (is(kind, "incident_summary"))
+        check_incident(event);
+    else if (is(kind, "incident"))
+        assert(number(event, "incident") > 0);
+    else
+        return false;
+    return true;
+}
+
 static void check_event(void *context, const json_t *event)
 {
     struct story *story = context;
     const char *kind = json_string_value(json_object_get(event, "event"));
     assert(number(event, "t_ms") >= story->t_ms);
     story->t_ms = number(event, "t_ms");
-    if (is(kind, "analysis")) {
-        check_analysis(event);
+    if (check_of_many(event, kind))
         return;
-    }
     const char **state = state_place(story, json_string_value(json_object_get(event, "breaker")));
     if (is(kind, "transition")) {
         check_transition(story, event, state);
@@ -148,12 +172,17 @@ static void check_event(void *context, const json_t *event)
 
 /* ------------------------------------------------------------------------------------------------------- the replay */
 
+static bool same_texts(const struct trace_texts *a, const struct trace_texts *b)
+{
+    return a && b ? is(a->message, b->message) && is(a->trace, b->trace) && is(a->correlation, b->correlation) : a == b;
+}
+
 static bool same(const struct trace_step *a, const struct trace_step *b)
 {
     return a->op == b->op && a->t_ms == b->t_ms && a->latency_ns == b->latency_ns && a->n == b->n &&
            a->span_ms == b->span_ms && a->outcome == b->outcome && a->error == b->error && a->mode == b->mode &&
            a->priority == b->priority && a->retry == b->retry && a->retry_after_ms == b->retry_after_ms &&
-           is(a->breaker, b->breaker) && is(a->id, b->id);
+           is(a->breaker, b->breaker) && is(a->id, b->id) && same_texts(trace_step_texts(a), trace_step_texts(b));
 }
 
 /* Parses a line in both ways (tools/trace_line.h): it is the same step, or wrong for the same reason. */

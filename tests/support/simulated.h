@@ -85,9 +85,20 @@ static inline const char *story(const struct run *run, char text[1024])
     return text;
 }
 
+static inline bool is_kind(const json_t *event, const char *kind)
+{
+    return strcmp(json_string_value(json_object_get(event, "event")), kind) == 0;
+}
+
+/* The last event but for those of fingerprints and incidents, which end a simulation. */
 static inline const json_t *last(const struct run *run)
 {
-    return json_array_get(run->events, json_array_size(run->events) - 1);
+    size_t i = json_array_size(run->events);
+    const json_t *event;
+    do
+        event = json_array_get(run->events, --i);
+    while (i > 0 && (is_kind(event, "fingerprint") || is_kind(event, "incident_summary")));
+    return event;
 }
 
 static inline long long number(const json_t *event, const char *group, const char *key)

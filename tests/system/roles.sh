@@ -21,7 +21,7 @@ attached root
 says root ok record ok 1
 ends 0 "${tripctl[@]}" list
 ends 0 "${tripctl[@]}" config show
-for verb in "trip db" "force-open db" "disable db" "shadow db" "auto db" "reset db" "config reload" "clock advance 1s"; do
+for verb in "trip db" "force-open db" "disable db" "shadow db" "auto db" "reset db" "config reload" "clock advance 1s" "deploy mark v1"; do
     # shellcheck disable=SC2086 # words
     lacks control $verb
 done

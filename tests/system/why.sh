@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The five answers of `tripctl why` in tripctl(1) are what a real tripd says, in at most twelve lines of 80 columns. Times of day,
-# pids and rates differ from run to run; here they are written as one.
+# pids and the instance differ from run to run; here they are written as one.
 #
 #   why.sh --update    writes what it says now into the manual
 set -euo pipefail
@@ -10,7 +10,7 @@ update=${1-}
 
 normal() {
     sed -E -e 's/[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?/2026-11-30 03:12:07/g' \
-        -e 's/(process: )[0-9]+/\14711/' -e 's/operator [a-z0-9 -]+:/operator root:/' -e 's/[0-9.]+ calls a second/140 calls a second/'
+        -e "s/tripd@$TRIP_INSTANCE/tripd@default/" -e 's/(process, pid )[0-9]+/\14711/' -e 's/operator [a-z0-9 -]+:/operator root:/'
 }
 # answers TITLE [NAME]: adds an answer to the section, and checks its shape.
 answers() {

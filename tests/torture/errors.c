@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/correlation.h"
+#include "core/fingerprints.h"
 #include "instance.h"
 #include "internal/ticks.h"
 #include "storm.h"
@@ -141,6 +142,7 @@ static void check_memory(const struct instance *instance, uint64_t before)
     const uint64_t kept = correlation_defaults().max_errors * sizeof(struct error_record) +
                           ERROR_ROWS * sizeof(struct error_row) + sizeof(struct correlation_shown) +
                           correlation_defaults().fingerprints * (sizeof(struct fingerprint) + sizeof(uint32_t)) +
+                          FINGERPRINT_MEMOS * sizeof(struct fingerprint_memo) +
                           INCIDENTS_KEPT * sizeof(struct incident) + sizeof(struct chronicle_memory);
     printf("%llu bytes are kept of errors and what is made of them; tripd has grown by %llu\n",
            (unsigned long long)kept, (unsigned long long)grown);

@@ -65,6 +65,22 @@ bool caller_holds(const trip_call *call)
     return (((const struct call *)call)->flags & (uint8_t)~CALL_COUNTED) != 0;
 }
 
+static const char *text_or_null(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+static trip_error error_of(trip_error_type type, const struct trace_texts *texts)
+{
+    trip_error error = {.type = type};
+    if (texts) {
+        error.message = text_or_null(texts->message);
+        error.trace = text_or_null(texts->trace);
+        error.correlation = text_or_null(texts->correlation);
+    }
+    return error;
+}
+
 static struct outcome outcome_of(const struct caller_outcome *outcome, const trip_error *error)
 {
     return (struct outcome){.what = outcome->outcome, .latency_ns = outcome->latency_ns, .error = error};
@@ -73,7 +89,7 @@ static struct outcome outcome_of(const struct caller_outcome *outcome, const tri
 void caller_end(const trip_call *call, const struct caller_outcome *outcome)
 {
     trip_call copy = *call;
-    const trip_error error = {.type = outcome->error};
+    const trip_error error = error_of(outcome->error, outcome->texts);
     struct outcome told = outcome_of(outcome, &error);
     told.ticks = view_ticks(((const struct call *)call)->binding->view);
     outcome_end((struct call *)&copy, &told);
@@ -81,20 +97,22 @@ void caller_end(const trip_call *call, const struct caller_outcome *outcome)
 
 void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome)
 {
-    const trip_error error = {.type = outcome->error};
+    const trip_error error = error_of(outcome->error, outcome->texts);
     struct outcome told = outcome_of(outcome, &error);
     told.slow = latency_slow(breaker->binding->policy, outcome->latency_ns);
     outcome_record(breaker, &told);
 }
 
 /* libtrip tells the first error; the others are only added to its count, as equal calls are. */
-void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n)
+void caller_errors(trip_breaker *breaker, trip_error_type type, const struct trace_texts *texts, uint64_t n)
 {
-    const trip_error error = {.type = type};
+    const trip_error error = error_of(type, texts);
     struct caller_counted before;
-    caller_counted(breaker, &before);
+    if (n > 1)
+        caller_counted(breaker, &before);
     trip_report_error(breaker, &error);
-    caller_repeat(breaker, &before, n - 1);
+    if (n > 1)
+        caller_repeat(breaker, &before, n - 1);
 }
 
 void caller_rings(trip_breaker *breaker)

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "internal/layout.h"
+#include "trace_step.h"
 #include "trip.h"
 
 /* What tripd would send to a client that attaches. */
@@ -23,6 +24,7 @@ struct caller_outcome {
     trip_outcome outcome;
     trip_error_type error;
     uint64_t latency_ns;
+    const struct trace_texts *texts; /* of its error; NULL: it has none */
 };
 
 int caller_new(const struct caller_offer *offer, trip_client **ret_caller);
@@ -36,8 +38,8 @@ bool caller_holds(const trip_call *call);
 void caller_end(const trip_call *call, const struct caller_outcome *outcome);
 void caller_record(trip_breaker *breaker, const struct caller_outcome *outcome);
 
-/* Reports n errors outside of calls. */
-void caller_errors(trip_breaker *breaker, trip_error_type type, uint64_t n);
+/* Reports n errors outside of calls. texts: of the first one, which may be NULL; nothing is known of the others. */
+void caller_errors(trip_breaker *breaker, trip_error_type type, const struct trace_texts *texts, uint64_t n);
 
 /* Rings for the lane, so that tripd drains it. */
 void caller_rings(trip_breaker *breaker);

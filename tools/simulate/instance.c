@@ -53,6 +53,15 @@ static int make_breakers(struct instance *instance, const struct instance_option
     return 0;
 }
 
+static int make_chronicle(struct instance *instance, const struct instance_options *options)
+{
+    const struct chronicle_options chronicle = {.segment = instance->segment,
+                                                .config = options->config,
+                                                .changed = options->incident,
+                                                .context = options->context};
+    return chronicle_new(&chronicle, &instance->chronicle);
+}
+
 static int make_caller(struct instance *instance, uint64_t seed)
 {
     const struct segment_header *const header = instance->segment->header;
@@ -93,12 +102,15 @@ int instance_begin(struct instance *instance, const struct instance_options *opt
         error = make_lanes(instance);
     if (error == 0)
         error = make_breakers(instance, options);
+    if (error == 0)
+        error = make_chronicle(instance, options);
     return error == 0 ? make_caller(instance, options->seed) : error;
 }
 
 void instance_end(struct instance *instance)
 {
     trip_close(instance->caller);
+    chronicle_free(instance->chronicle);
     breakers_free(instance->breakers);
     lanes_free(instance->lanes);
     if (instance->commons)

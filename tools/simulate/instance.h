@@ -1,15 +1,17 @@
-/* An instance of tripd in the memory of this process: its breakers, on a segment, a commons and a lane that nobody else
- * sees, under a test clock that the simulation moves. No loop, no sockets: whoever has it calls.
+/* An instance of tripd in the memory of this process: its breakers and its chronicle, on a segment, a commons and a
+ * lane that nobody else sees, under a test clock that the simulation moves. No loop, no sockets: whoever has it calls.
  */
 #ifndef TRIP_TOOLS_SIMULATE_INSTANCE_H
 #define TRIP_TOOLS_SIMULATE_INSTANCE_H
 
 #include "breakers/breakers.h"
+#include "chronicle/chronicle.h"
 
 struct instance_options {
     const struct config *config; /* borrowed */
     uint64_t seed;
     breakers_moved_fn *moved;
+    void (*incident)(void *context, const struct incident *incident); /* it began or ended */
     void *context;
 };
 
@@ -19,6 +21,7 @@ struct instance {
     struct commons *commons;
     struct lanes *lanes;
     struct breakers *breakers;
+    struct chronicle *chronicle;
     trip_client *caller;
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "caller.h"
+#include "chronicle_events.h"
 #include "core/adaptive.h"
 #include "instance.h"
 #include "internal/enum_names.h"
@@ -55,7 +56,8 @@ struct sim_call {
     trip_call call;
     uint64_t count;
     uint32_t epoch;
-    struct sim_outcome end; /* of op call: known beforehand */
+    struct sim_outcome end;    /* of op call: known beforehand */
+    struct trace_texts *texts; /* those of `end` while it waits; NULL: it has none, or they are a line's */
     struct sim_asking asking;
     uint32_t next_free;
 };
@@ -82,7 +84,10 @@ struct simulation {
     struct sim_breaker **breakers;
     uint32_t breaker_count;
     struct sim_breaker *used; /* breakers used since the last heartbeat; a chain */
+    bool beats;               /* a heartbeat comes: a breaker was used, or has moved */
     uint64_t heartbeat_ns;    /* time of the next heartbeat */
+    uint64_t quiet_ns;        /* when an incident may have been quiet for long enough */
+    json_t *untold;           /* events of incidents, until the chronicle's next look that is due by time */
     void *by_name;            /* tsearch: struct sim_breaker, by its name */
     void *by_id;              /* tsearch: struct sim_id */
     struct sim_call *calls;
@@ -172,10 +177,19 @@ static void report(const struct simulation *simulation, json_t *event)
     json_decref(event);
 }
 
+/* Lets a heartbeat come at the next full second. */
+static void beat_soon(struct simulation *simulation)
+{
+    if (!simulation->beats)
+        simulation->heartbeat_ns = (now_ns(simulation) / HEARTBEAT_NS + 1) * HEARTBEAT_NS;
+    simulation->beats = true;
+}
+
 /* A breakers_moved_fn. Modes are not reported, for the trace itself sets them. */
 static void moved(void *context, const struct transition *transition)
 {
-    const struct simulation *const simulation = context;
+    struct simulation *const simulation = context;
+    beat_soon(simulation);
     if (transition->of == OF_STATE)
         report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s, s:s}", "t_ms", (json_int_t)transition->at_ms, "breaker",
                                      transition->name, "event", "transition", "from", state_names[transition->from],
@@ -190,6 +204,43 @@ static void report_verdict(const struct simulation *simulation, const struct sim
         report(simulation, json_pack("{s:I, s:s, s:s, s:s, s:s?, s:o*}", "t_ms", (json_int_t)now_ms(simulation),
                                      "breaker", breaker->name, "event", "verdict", "verdict", verdict_names[verdict],
                                      "id", id, "attempt", attempt > 1 ? json_integer(attempt) : NULL));
+}
+
+/* ------------------------------------------------------------------------------- what errors and moves amount to */
+
+static void incident_changed(void *context, const struct incident *incident)
+{
+    const struct simulation *const simulation = context;
+    json_array_append_new(simulation->untold, chronicle_event(&simulation->instance, incident));
+}
+
+/* Reads what is new, and finds when an incident may end by itself. */
+static void look_back(struct simulation *simulation)
+{
+    chronicle_look(simulation->instance.chronicle, now_ns(simulation));
+    simulation->quiet_ns = chronicle_quiet_ns(&simulation->instance, simulation->options.config->correlation.quiet);
+}
+
+/* Reads what may be overwritten soon. What comes of it is told later, so that the same is told at the same time whether
+ * equal calls are counted at once or one by one. */
+static void keep_up(struct simulation *simulation)
+{
+    if (chronicle_behind(simulation->instance.chronicle))
+        look_back(simulation);
+}
+
+/* Reports the incidents that have begun or ended since this was done last. */
+static void tell_incidents(struct simulation *simulation)
+{
+    size_t i;
+    json_t *event;
+    look_back(simulation);
+    json_array_foreach(simulation->untold, i, event)
+    {
+        json_object_set_new(event, "t_ms", json_integer((json_int_t)now_ms(simulation)));
+        report(simulation, json_incref(event));
+    }
+    json_array_clear(simulation->untold);
 }
 
 /* ---------------------------------------------------------------------------------------------- what tripd is told */
@@ -207,8 +258,7 @@ static bool may_wait(const struct simulation *simulation, const struct sim_break
 static void look(struct simulation *simulation, struct sim_breaker *breaker)
 {
     struct breakers *const breakers = simulation->instance.breakers;
-    if (!simulation->used)
-        simulation->heartbeat_ns = (now_ns(simulation) / HEARTBEAT_NS + 1) * HEARTBEAT_NS;
+    beat_soon(simulation);
     if (!breaker->used) {
         breaker->used = true;
         breaker->next_used = simulation->used;
@@ -222,10 +272,12 @@ static void look(struct simulation *simulation, struct sim_breaker *breaker)
         breakers_rung(breakers);
     if (!may_wait(simulation, breaker))
         breakers_count(breakers, breaker->slot);
+    keep_up(simulation);
 }
 
 static void heartbeat(struct simulation *simulation)
 {
+    simulation->beats = false;
     while (simulation->used) {
         struct sim_breaker *const breaker = simulation->used;
         simulation->used = breaker->next_used;
@@ -233,6 +285,7 @@ static void heartbeat(struct simulation *simulation)
         breaker->looked_ns = now_ns(simulation);
         breakers_heartbeat(simulation->instance.breakers, breaker->slot);
     }
+    tell_incidents(simulation);
 }
 
 /* Makes up for heartbeats that had nothing to do, before the breaker's callers do something. */
@@ -256,7 +309,7 @@ static uint32_t place_call(struct simulation *simulation, const struct sim_call 
             return NO_CALL;
         }
         for (uint32_t i = simulation->call_room; i < room; i++)
-            calls[i].next_free = i + 1 < room ? i + 1 : NO_CALL;
+            calls[i] = (struct sim_call){.next_free = i + 1 < room ? i + 1 : NO_CALL};
         simulation->first_free = simulation->call_room;
         simulation->calls = calls;
         simulation->call_room = room;
@@ -270,9 +323,33 @@ static uint32_t place_call(struct simulation *simulation, const struct sim_call 
 static struct sim_call take_call(struct simulation *simulation, uint32_t place)
 {
     const struct sim_call call = simulation->calls[place];
+    simulation->calls[place].texts = NULL; /* they are the taker's */
     simulation->calls[place].next_free = simulation->first_free;
     simulation->first_free = place;
     return call;
+}
+
+/* Gives a call texts of its own, for those that it has are a line's or another call's. */
+static void own_texts(struct simulation *simulation, struct sim_call *call)
+{
+    if (!call->end.call.texts)
+        return;
+    call->texts = malloc(sizeof(*call->texts));
+    if (call->texts)
+        *call->texts = *call->end.call.texts;
+    else
+        simulation->out_of_memory = true;
+    call->end.call.texts = call->texts;
+}
+
+/* Keeps a call until it is due, with texts of its own. */
+static void postpone(struct simulation *simulation, const struct sim_call *call, uint64_t at_ns, enum event_kind kind)
+{
+    const uint32_t place = place_call(simulation, call);
+    if (place == NO_CALL)
+        return;
+    own_texts(simulation, &simulation->calls[place]);
+    schedule(simulation, at_ns, kind, place);
 }
 
 static bool failed(const struct sim_outcome *what)
@@ -295,7 +372,8 @@ static uint64_t alike_successes(const struct simulation *simulation, const struc
     return until == 0 ? n : at_least(until - 1, 1);
 }
 
-/* Returns how many of n equal outcomes may be counted at once. call NULL: they had no admission. */
+/* Returns how many of n equal outcomes may be counted at once: errors with texts are told one by one. call NULL: they
+ * had no admission. */
 static uint64_t alike(struct simulation *simulation, const struct sim_breaker *breaker, const struct sim_call *call,
                       const struct sim_outcome *what, uint64_t n)
 {
@@ -309,7 +387,7 @@ static uint64_t alike(struct simulation *simulation, const struct sim_breaker *b
     if (call && call->epoch != word_epoch(word))
         return n;
     if (!word_counts_streak(word))
-        return word_state(word) == WORD_HALF_OPEN && !call ? 1 : n;
+        return (word_state(word) == WORD_HALF_OPEN && !call) || (failed(what) && what->call.texts) ? 1 : n;
     /* An event tells of each failure and slow call, and tripd counts them when it comes. */
     return failed(what) || word_streak(word) || slow ? 1 : alike_successes(simulation, breaker, n);
 }
@@ -356,9 +434,7 @@ static void retry_later(struct simulation *simulation, struct sim_breaker *break
         return;
     again.asking.attempt++;
     look(simulation, breaker);
-    const uint32_t place = place_call(simulation, &again);
-    if (place != NO_CALL)
-        schedule(simulation, now_ns(simulation) + delay_ns, EVENT_RETRY, place);
+    postpone(simulation, &again, now_ns(simulation) + delay_ns, EVENT_RETRY);
 }
 
 /* Ends all of them. */
@@ -407,13 +483,6 @@ static uint64_t call_at_once(struct simulation *simulation, const struct sim_cal
     return n;
 }
 
-static void call_for_long(struct simulation *simulation, const struct sim_call *call)
-{
-    const uint32_t place = place_call(simulation, call);
-    if (place != NO_CALL)
-        schedule(simulation, now_ns(simulation) + call->end.call.latency_ns, EVENT_OUTCOME, place);
-}
-
 /* Makes some of n equal calls at once, and returns how many. */
 static uint64_t call_some(struct simulation *simulation, struct sim_breaker *breaker, const struct sim_outcome *what,
                           const struct sim_asking *asking, uint64_t n)
@@ -432,7 +501,7 @@ static uint64_t call_some(struct simulation *simulation, struct sim_breaker *bre
     repeat(simulation, breaker, &since, n);
     call.count = n;
     if (admitted)
-        call_for_long(simulation, &call);
+        postpone(simulation, &call, now_ns(simulation) + what->call.latency_ns, EVENT_OUTCOME);
     return n;
 }
 
@@ -447,6 +516,7 @@ static void come_due(struct simulation *simulation)
         call_some(simulation, call.breaker, &call.end, &call.asking, 1);
     else
         finish(simulation, &call, &call.end);
+    free(call.texts);
 }
 
 /* Fires tripd's timers. A timer that is due at once again must not hold the time. False: the timer
@@ -454,6 +524,7 @@ static void come_due(struct simulation *simulation)
 static bool tick(struct simulation *simulation, uint64_t until_ns)
 {
     breakers_tick(simulation->instance.breakers);
+    keep_up(simulation);
     if (breakers_due(simulation->instance.breakers) > now_ns(simulation))
         return true;
     if (now_ns(simulation) == until_ns)
@@ -466,15 +537,17 @@ static bool tick(struct simulation *simulation, uint64_t until_ns)
 static void advance(struct simulation *simulation, uint64_t at_ns)
 {
     for (;;) {
-        const uint64_t beat_ns = simulation->used ? simulation->heartbeat_ns : NEVER;
+        const uint64_t beat_ns = simulation->beats ? simulation->heartbeat_ns : NEVER;
         const uint64_t due_ns = breakers_due(simulation->instance.breakers);
         const uint64_t event_ns = simulation->event_count ? simulation->events[0].at_ns : NEVER;
-        const uint64_t next_ns = at_most(at_most(beat_ns, due_ns), event_ns);
+        const uint64_t next_ns = at_most(at_most(beat_ns, simulation->quiet_ns), at_most(due_ns, event_ns));
         if (next_ns > at_ns)
             break;
         instance_set_time(&simulation->instance, at_least(next_ns, now_ns(simulation)));
         if (beat_ns <= next_ns)
             heartbeat(simulation);
+        else if (simulation->quiet_ns <= next_ns)
+            tell_incidents(simulation);
         else if (due_ns > next_ns)
             come_due(simulation);
         else if (!tick(simulation, at_ns))
@@ -577,7 +650,8 @@ static int step_end(struct simulation *simulation, const struct trace_step *step
     if (id->call != NO_CALL) {
         const struct sim_call call = take_call(simulation, id->call);
         catch_up(simulation, call.breaker);
-        finish(simulation, &call, &(struct sim_outcome){.call = {step->outcome, step->error, 0}});
+        finish(simulation, &call,
+               &(struct sim_outcome){.call = {step->outcome, step->error, 0, trace_step_texts(step)}});
     }
     tdelete(id, &simulation->by_id, by_text);
     free(id);
@@ -638,16 +712,16 @@ static json_t *analyses(struct simulation *simulation)
     return event;
 }
 
-/* Refuses too many calls for one line. Equal calls are made together as long as they are alike; calls with limits are
- * made one by one, and a line may have a bounded number of those. */
+/* Refuses too many calls for one line. Equal calls are made together as long as they are alike; calls with limits, and
+ * errors with texts, are made one by one, and a line may have a bounded number of those. */
 static bool is_too_much(const struct trace_step *step, uint64_t pieces, char problem[256])
 {
     if (pieces <= SIMULATION_PIECES_MAX)
         return false;
-    snprintf(
-        problem, 256,
-        "\"n\" is %llu, but calls of %s are decided one by one here (limits, retries, --verdicts): a line may have %u",
-        (unsigned long long)step->n, step->breaker, SIMULATION_PIECES_MAX);
+    snprintf(problem, 256, "\"n\" is %llu, but %s of %.100s are decided one by one here (%s): a line may have %u",
+             (unsigned long long)step->n, step->op == TRACE_ERROR ? "errors" : "calls", step->breaker,
+             step->has_texts ? "texts, limits, retries, --verdicts" : "limits, retries, --verdicts",
+             SIMULATION_PIECES_MAX);
     return true;
 }
 
@@ -676,9 +750,28 @@ static int record_all(struct simulation *simulation, struct sim_breaker *breaker
     return 0;
 }
 
+/* Tells errors of no call. No event tells of these: they are counted here, before their texts are overwritten. */
+static int step_error(struct simulation *simulation, struct sim_breaker *breaker, const struct trace_step *step,
+                      char problem[256])
+{
+    const struct trace_texts *const texts = trace_step_texts(step);
+    const uint64_t pieces = texts ? step->n : 1;
+    if (is_too_much(step, pieces, problem))
+        return -EINVAL;
+    beat_soon(simulation);
+    for (uint64_t i = 0; i < pieces; i++) {
+        caller_errors(breaker->calls, step->error, texts, step->n / pieces);
+        caller_rings(breaker->calls);
+        breakers_rung(simulation->instance.breakers);
+        breakers_count(simulation->instance.breakers, breaker->slot);
+        keep_up(simulation);
+    }
+    return 0;
+}
+
 static int carry_out(struct simulation *simulation, const struct trace_step *step, char problem[256])
 {
-    const struct sim_outcome what = {.call = {step->outcome, step->error, step->latency_ns},
+    const struct sim_outcome what = {.call = {step->outcome, step->error, step->latency_ns, trace_step_texts(step)},
                                      .retry_after_ns = step->retry_after_ms * TRIP_MS};
     if (step->op == TRACE_END)
         return step_end(simulation, step, problem);
@@ -706,10 +799,7 @@ static int carry_out(struct simulation *simulation, const struct trace_step *ste
         breakers_reset(simulation->instance.breakers, breaker->slot, &by_trace);
         return 0;
     case TRACE_ERROR:
-        caller_errors(breaker->calls, step->error, step->n);
-        caller_rings(breaker->calls);
-        breakers_rung(simulation->instance.breakers);
-        return 0;
+        return step_error(simulation, breaker, step, problem);
     default:
         report(simulation, shown(simulation, breaker));
         return 0;
@@ -725,6 +815,7 @@ int simulation_step(struct simulation *simulation, const struct trace_step *step
     }
     advance(simulation, step->t_ms * TRIP_MS);
     const int error = carry_out(simulation, step, problem);
+    keep_up(simulation);
     return error ? error : simulation->out_of_memory ? -ENOMEM : 0;
 }
 
@@ -746,12 +837,18 @@ static void summarize(struct simulation *simulation, struct sim_breaker *breaker
 
 void simulation_end(struct simulation *simulation)
 {
+    size_t place;
+    json_t *event;
     while (simulation->event_count)
         advance(simulation, simulation->events[0].at_ns);
+    heartbeat(simulation); /* the last errors, too, have their part in what is said below */
     if (simulation->instance.segment->correlation->next > 0) /* there were errors */
         report(simulation, analyses(simulation));
     for (uint32_t i = 0; i < simulation->breaker_count; i++)
         summarize(simulation, simulation->breakers[i]);
+    json_t *const summaries = chronicle_summaries(&simulation->instance);
+    json_array_foreach(summaries, place, event) report(simulation, json_incref(event));
+    json_decref(summaries);
 }
 
 int simulation_new(const struct simulation_options *options, struct simulation **ret_simulation)
@@ -761,10 +858,13 @@ int simulation_new(const struct simulation_options *options, struct simulation *
         return -ENOMEM;
     simulation->options = *options;
     simulation->first_free = NO_CALL;
-    const int error =
-        instance_begin(&simulation->instance,
-                       &(struct instance_options){
-                           .config = options->config, .seed = options->seed, .moved = moved, .context = simulation});
+    simulation->quiet_ns = NEVER;
+    simulation->untold = json_array();
+    const int error = instance_begin(&simulation->instance, &(struct instance_options){.config = options->config,
+                                                                                       .seed = options->seed,
+                                                                                       .moved = moved,
+                                                                                       .incident = incident_changed,
+                                                                                       .context = simulation});
     if (error < 0) {
         simulation_free(simulation);
         return error;
@@ -787,7 +887,10 @@ struct simulation *simulation_free(struct simulation *simulation)
     tdestroy(simulation->by_name, keep);
     for (uint32_t i = 0; i < simulation->breaker_count; i++)
         free(simulation->breakers[i]);
+    for (uint32_t i = 0; i < simulation->call_room; i++)
+        free(simulation->calls[i].texts);
     free(simulation->breakers);
+    json_decref(simulation->untold);
     free(simulation->calls);
     free(simulation->events);
     free(simulation);

@@ -4,7 +4,8 @@
  * Time moves by simulation_step alone; what became due before a step (open times, ramp steps, outcomes of calls,
  * stalls, ends of leases) happens first, in order of time, timers before outcomes. What a step counts is counted before
  * the next one. Nobody waits for a ticket. No breaker gives its place to another one: an idle one keeps its totals to
- * the summary.
+ * the summary. Incidents are reported at the full second after they began, and when they have been quiet for so long
+ * that they are over.
  */
 #ifndef TRIP_TOOLS_SIMULATION_H
 #define TRIP_TOOLS_SIMULATION_H
@@ -33,7 +34,7 @@ struct simulation *simulation_free(struct simulation *simulation);
 
 #define SIMULATION_REFUSED 1
 
-/* Calls of one step that are decided one by one, at most. */
+/* Calls of one step that are decided one by one, at most, or errors of one step that have texts. */
 #define SIMULATION_PIECES_MAX 1000000u
 
 /* Takes a step. SIMULATION_REFUSED with `problem`: tripd would refuse it; nothing changed, and the next step may
@@ -42,7 +43,7 @@ struct simulation *simulation_free(struct simulation *simulation);
 int simulation_step(struct simulation *simulation, const struct trace_step *step, char problem[256]);
 
 /* Carries out what is still due (outcomes of calls, and no timer after the last of them), then reports a summary of
- * each breaker. */
+ * each breaker, the fingerprints of errors, and a summary of each incident. */
 void simulation_end(struct simulation *simulation);
 
 #endif

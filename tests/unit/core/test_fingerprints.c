@@ -46,8 +46,8 @@ static uint32_t count(const struct error_record *record, bool *ret_burst)
 {
     struct fingerprint entry;
     const uint32_t place = fingerprints_count(&fingerprints, record, &entry, ret_burst);
-    if (place == NOWHERE)
-        return place;
+    if (place == FINGERPRINT_NONE || place == FINGERPRINT_GONE)
+        return NOWHERE;
     assert_true(place < fingerprints.places);
     table[place] = entry;
     fingerprints_stored(&fingerprints, place);

@@ -56,12 +56,22 @@ static struct trace_step random_step(uint64_t t_ms)
                               .mode = (trip_mode)below(TRIP_MODE_COUNT),
                               .span_ms = below(3) ? 20 + below(100) : 0};
     snprintf(step.breaker, sizeof(step.breaker), "db%d", (int)below(2));
+    step.has_texts = below(3) == 0;
+    if (step.has_texts && below(8))
+        snprintf(step.texts.message, sizeof(step.texts.message), "no answer from host %d", (int)below(4));
+    if (step.has_texts && below(2))
+        snprintf(step.texts.trace, sizeof(step.texts.trace), "%d", (int)below(20));
     return step;
 }
 
+/* Errors of which only the number is known are one record where they are counted at once. Which of the errors before an
+ * incident count for its fingerprint depends on that, as it does in life. */
 static void keep(void *context, const json_t *event)
 {
-    json_array_append_new(context, json_deep_copy(event));
+    json_t *const kept = json_deep_copy(event);
+    if (strcmp(json_string_value(json_object_get(kept, "event")), "incident_summary") == 0)
+        json_object_del(kept, "fingerprint");
+    json_array_append_new(context, kept);
 }
 
 static void carry_out(struct simulation *simulation, struct trace_step step, bool line_by_line)
