@@ -37,13 +37,12 @@ void fingerprints_begin(struct fingerprints *fingerprints, const struct fingerpr
                         uint32_t places);
 
 #define FINGERPRINT_NONE UINT32_MAX       /* the record has no message, or nothing is left of it in a template */
-#define FINGERPRINT_GONE (UINT32_MAX - 1) /* it was counted before, and its entry has given way to another one since \
-                                           */
+#define FINGERPRINT_GONE (UINT32_MAX - 1) /* it was counted before, and its place is given away */
 
-/* Counts an error record. Returns the place that changes and its new content, which the caller stores there, and then
- * calls fingerprints_stored; or FINGERPRINT_NONE or FINGERPRINT_GONE. Records come in rising sequence, except that some
- * come again after a crash. A record whose sequence is not above the highest one seen was counted, and changes nothing:
- * *ret_entry is the entry as it is. *ret_burst: with this record a burst began. */
+/* Counts an error record. Returns the place that changes and its new content, which the caller stores there, and
+ * then calls fingerprints_stored; or FINGERPRINT_NONE or FINGERPRINT_GONE. Records come in rising sequence, except
+ * that some come again after a crash. A record whose sequence is not above the highest one seen was counted, and
+ * changes nothing: *ret_entry is the entry as it is. *ret_burst: with this record a burst began. */
 uint32_t fingerprints_count(struct fingerprints *fingerprints, const struct error_record *record,
                             struct fingerprint *ret_entry, bool *ret_burst);
 void fingerprints_stored(struct fingerprints *fingerprints, uint32_t place);
