@@ -41,6 +41,7 @@ struct worker {
     struct door *door;
     struct saver *saver;
     struct chronicle *chronicle;
+    bool look_again; /* the chronicle has more to read than it reads in one turn of the loop */
     struct loop_timer *heart;
     uint64_t next_beat;
     struct loop_timer *due;
@@ -127,25 +128,25 @@ static bool arm_due(struct worker *worker)
     return deadline != 0 && (before == 0 || deadline < before);
 }
 
-/* Called before each sleep: whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
 static void look_back(void *context)
 {
     struct worker *worker = context;
-    chronicle_look(worker->chronicle, clock_now_ns(worker->clock));
+    worker->look_again = chronicle_look(worker->chronicle, clock_now_ns(worker->clock));
 }
 
+/* Called before each sleep: whatever moved a deadline (a drain, a tool, an attach) need not know of the timer. */
 static bool pending(void *context)
 {
     struct worker *worker = context;
     const bool earlier = arm_due(worker);
-    return breakers_pending(worker->breakers) || earlier;
+    return breakers_pending(worker->breakers) || earlier || worker->look_again;
 }
 
 static void rung(void *context)
 {
     struct worker *worker = context;
     breakers_rung(worker->breakers);
-    if (chronicle_behind(worker->chronicle))
+    if (worker->look_again || chronicle_behind(worker->chronicle))
         look_back(worker);
 }
 
@@ -176,7 +177,9 @@ static int advance(void *context, uint64_t ns)
     }
     clock->test_now_ns = target;
     breakers_drain_all(worker->breakers); /* does what heartbeats would have done on the way */
-    look_back(worker);
+    do
+        look_back(worker);
+    while (worker->look_again);
     segment_test_now(worker->segment, target);
     return 0;
 }
@@ -620,7 +623,9 @@ static int iterate(struct worker *worker)
         return 1;
     }
     breakers_drain_all(worker->breakers);
-    look_back(worker);
+    do
+        look_back(worker);
+    while (worker->look_again);
     tracer_flush(&worker->tracer);
     saver_stop(worker->saver);
     segment_stopped(worker->segment);

@@ -330,11 +330,12 @@ uint64_t trip_call_remaining_ns(const trip_call *call);
  * ms.
  *
  * Returns the descriptor, or
- *   -EAGAIN   nothing cuts this call short: it is a probe, or the setting is off, or tripd is away, or it does not
- * count this process; poll ignores a negative descriptor -EDQUOT   this user's processes have as many of these
- * descriptors as tripd gives a user (4,096) -EMFILE   tripd or this process has no descriptor left (-ENFILE: the system
- * has none); each breaker needs two -ENOMEM   there is no memory -EINVAL   the call was denied or has ended, or the
- * parent of this process began it */
+ *   -EAGAIN   nothing cuts this call short: it is a probe, or the setting is off, or tripd is away or does not count
+ *             this process. poll ignores a negative descriptor
+ *   -EDQUOT   this user's processes have as many of these descriptors as tripd gives a user, 4,096 at most
+ *   -EMFILE   tripd or this process has no descriptor left (-ENFILE: the system has none); a breaker needs two here
+ *   -ENOMEM   there is no memory
+ *   -EINVAL   the call was denied or has ended, or the parent of this process began it */
 int trip_call_fd(const trip_call *call);
 
 /* --------------------------------------------------------------------------------------------------------- outcomes */

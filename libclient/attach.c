@@ -391,7 +391,9 @@ static void resolved(struct trip_client *client, const struct wire_resolved *ans
 
 static void cancels_answered(struct trip_client *client, const struct wire_cancels *answer, int fd)
 {
-    const int error = answer->error < 0 ? answer->error : fd < 0 ? -EPROTO : 0;
+    const bool none =
+        answer->error == -ESTALE || (answer->error == 0 && fd < 0); /* the slot was given away meanwhile */
+    const int error = none ? -EAGAIN : answer->error;
     cancels_take(client->cancels, answer->breaker, answer->incarnation, error, fd);
 }
 

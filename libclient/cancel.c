@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "client.h"
+
+#define REFUSED_AGAIN_NS UINT64_C(1000000000)
 
 int cancel_make(struct trip_breaker *breaker)
 {
@@ -29,7 +32,8 @@ int cancel_make(struct trip_breaker *breaker)
 static bool wanted(const struct cancel *cancel)
 {
     const struct binding *const binding = cancel->breaker->binding;
-    return cancel->poll.fd >= 0 && binding->kind == BINDING_SHARED && cancel->asked != binding->plain;
+    const bool refused = cancel->error < 0 && monotonic_ns() >= cancel->again_ns;
+    return cancel->poll.fd >= 0 && binding->kind == BINDING_SHARED && (cancel->asked != binding->plain || refused);
 }
 
 struct cancel *cancel_unasked(struct cancel *cancels)
@@ -39,19 +43,24 @@ struct cancel *cancel_unasked(struct cancel *cancels)
     return cancels;
 }
 
-static void silence(struct cancel *cancel)
+/* All timers and epoll instances have one inode, so that the kernel alone knows whether these two are still ours: then
+ * the one is in the other. False: they are not. */
+static bool silence(struct cancel *cancel)
 {
     __atomic_store_n(&cancel->ready, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&cancel->error, 0, __ATOMIC_RELAXED);
     cancel->asked = 0;
-    if (descriptor_valid(&cancel->told) && descriptor_valid(&cancel->poll))
-        (void)epoll_ctl(cancel->poll.fd, EPOLL_CTL_DEL, cancel->told.fd, NULL); /* it may not be there */
-    descriptor_close(&cancel->told);
+    const bool had = cancel->told.fd >= 0;
+    const bool ours = had && epoll_ctl(cancel->poll.fd, EPOLL_CTL_DEL, cancel->told.fd, NULL) == 0;
+    if (ours)
+        close(cancel->told.fd);
+    cancel->told.fd = -1;
+    return ours || !had;
 }
 
 void cancel_asked(struct cancel *cancel)
 {
-    silence(cancel); /* of the slot that the breaker had before */
+    (void)silence(cancel); /* of the slot that the breaker had before */
     cancel->asked = cancel->breaker->binding->plain;
 }
 
@@ -62,8 +71,13 @@ static int place(struct cancel *cancel, int fd)
     const int own = descriptor_copy(fd);
     if (own < 0)
         return -errno;
+    if (epoll_ctl(cancel->poll.fd, EPOLL_CTL_ADD, own, &readable) < 0) {
+        const int error = -errno;
+        close(own);
+        return error;
+    }
     cancel->told = descriptor_own(own);
-    return epoll_ctl(cancel->poll.fd, EPOLL_CTL_ADD, own, &readable) < 0 ? -errno : 0;
+    return 0;
 }
 
 void cancels_take(struct cancel *cancels, uint32_t slot, uint32_t incarnation, int error, int fd)
@@ -71,10 +85,11 @@ void cancels_take(struct cancel *cancels, uint32_t slot, uint32_t incarnation, i
     for (struct cancel *cancel = cancels; cancel; cancel = cancel->next) {
         const struct binding *const binding = cancel->breaker->binding;
         if (!binding_shared(binding) || binding->slot != slot || cancel->asked != binding->plain ||
-            policy_incarnation(binding->plain) != (incarnation & 0xffff) || descriptor_valid(&cancel->told))
+            policy_incarnation(binding->plain) != (incarnation & 0xffff) || cancel->told.fd >= 0)
             continue;
         error = error < 0 ? error : place(cancel, fd);
         __atomic_store_n(&cancel->error, error, __ATOMIC_RELAXED);
+        cancel->again_ns = monotonic_ns() + REFUSED_AGAIN_NS;
         __atomic_store_n(&cancel->start, view_start(binding->view), __ATOMIC_RELAXED);
         if (error == 0) /* Release: pairs with cancel_ready. */
             __atomic_store_n(&cancel->ready, binding->plain, __ATOMIC_RELEASE);
@@ -84,7 +99,7 @@ void cancels_take(struct cancel *cancels, uint32_t slot, uint32_t incarnation, i
 void cancels_end(struct cancel *cancels)
 {
     for (struct cancel *cancel = cancels; cancel; cancel = cancel->next)
-        silence(cancel);
+        (void)silence(cancel);
 }
 
 void cancels_forked(struct cancel *cancels)
@@ -92,6 +107,7 @@ void cancels_forked(struct cancel *cancels)
     for (struct cancel *cancel = cancels; cancel; cancel = cancel->next) {
         cancel->asked = cancel->ready = 0;
         cancel->waited = 0;
+        cancel->error = 0;
         descriptor_close(&cancel->told);
         descriptor_close(&cancel->poll);
     }
@@ -102,8 +118,8 @@ void cancels_free(struct cancel *cancels)
     while (cancels) {
         struct cancel *const cancel = cancels;
         cancels = cancel->next;
-        silence(cancel);
-        descriptor_close(&cancel->poll);
+        if (silence(cancel))
+            descriptor_close(&cancel->poll);
         free(cancel);
     }
 }

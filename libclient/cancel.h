@@ -18,11 +18,12 @@
 struct cancel {
     struct trip_breaker *breaker;
     struct descriptor poll, told;
-    uint64_t asked;  /* on this connection, for the binding of this admission word; 0: not */
-    uint64_t ready;  /* the same, once `told` is in place */
-    uint32_t start;  /* of tripd's worker that sent it: the next one does not know it */
-    uint32_t waited; /* the start of a worker whose answer a caller waited for in vain */
-    int error;       /* tripd's answer: -errno */
+    uint64_t asked;    /* on this connection, for the binding of this admission word; 0: not */
+    uint64_t ready;    /* the same, once `told` is in place */
+    uint32_t start;    /* of tripd's worker that sent it: the next one does not know it */
+    uint32_t waited;   /* the start of a worker that has given no timer when it was asked: callers do not wait again */
+    int error;         /* tripd's answer: -errno */
+    uint64_t again_ns; /* after an error: when tripd is asked again */
     struct cancel *next;
 };
 

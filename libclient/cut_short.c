@@ -5,8 +5,7 @@
 static bool unanswered(const struct trip_client *client, const struct cancel *cancel, const struct binding *binding)
 {
     const bool without_lane = client->attach.state == ATTACH_DONE && !client->attach.taken_lane;
-    return binding->kind == BINDING_SHARED && !cancel_ready(cancel, binding) && !cancel->error && !without_lane &&
-           cancel->waited != view_start(binding->view);
+    return binding->kind == BINDING_SHARED && !cancel_ready(cancel, binding) && !cancel->error && !without_lane;
 }
 
 /* Under the lock: asks tripd, and waits for its answer, in vain once for each of its starts at most. */
@@ -17,17 +16,15 @@ static int ask_locked(struct trip_breaker *breaker, uint64_t until_ns, bool *loc
     if (error < 0)
         return error;
     struct cancel *const cancel = breaker->cancel;
-    const uint32_t start = view_start(client->view);
     attach_step(client);
-    while (unanswered(client, cancel, breaker->binding) && (*locked = attach_wait(client, until_ns))) {
+    while (unanswered(client, cancel, breaker->binding) && monotonic_ns() < until_ns &&
+           (*locked = attach_wait(client, until_ns)))
         attach_step(client);
-        if (monotonic_ns() >= until_ns)
-            cancel->waited = start;
-    }
     if (!*locked)
         return -EAGAIN;
     if (cancel_ready(cancel, breaker->binding))
         return cancel->poll.fd;
+    __atomic_store_n(&cancel->waited, view_start(client->view), __ATOMIC_RELAXED);
     return cancel->error < 0 ? cancel->error : -EAGAIN;
 }
 
@@ -41,12 +38,30 @@ COLD static int ask(struct trip_breaker *breaker)
     return fd;
 }
 
+/* Does the admission word still force the breaker open after the TTL of that? tripd has not silenced its timer yet. */
+static bool forced_no_more(const struct binding *binding)
+{
+    const uint64_t admission = __atomic_load_n(&binding->policy->admission, __ATOMIC_ACQUIRE);
+    return (admission & 7) == TRIP_MODE_FORCED_OPEN && policy_has_ttl(admission) &&
+           policy_mode_now(binding->policy, admission, view_now_ms(binding->view)) != TRIP_MODE_FORCED_OPEN;
+}
+
 /* A probe ends by its lease, and nothing else may take its permit. */
 static bool may_be_cut(const struct call *call, const struct binding *binding)
 {
     return !(call->flags & (CALL_PERMIT | CALL_PROBING)) && binding->kind == BINDING_SHARED &&
            binding->policy == call->binding->policy && policy_same_breaker(binding->plain, call->binding->plain) &&
-           __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) & POLICY_CUT_SHORT && !view_away(binding->view);
+           __atomic_load_n(&binding->policy->limits, __ATOMIC_RELAXED) & POLICY_CUT_SHORT &&
+           !view_away(binding->view) && !forced_no_more(binding);
+}
+
+/* Why there is no timer, as far as that is known without asking. 0: ask. */
+static int known_error(const struct cancel *cancel, const struct binding *binding)
+{
+    if (__atomic_load_n(&cancel->waited, __ATOMIC_RELAXED) != view_start(binding->view))
+        return 0;
+    const int error = __atomic_load_n(&cancel->error, __ATOMIC_RELAXED);
+    return error < 0 ? error : -EAGAIN;
 }
 
 int trip_call_fd(const trip_call *public_call)
@@ -61,5 +76,8 @@ int trip_call_fd(const trip_call *public_call)
     if (!may_be_cut(call, binding))
         return -EAGAIN;
     const struct cancel *const cancel = __atomic_load_n(&breaker->cancel, __ATOMIC_ACQUIRE);
-    return likely(cancel && cancel_ready(cancel, binding)) ? cancel->poll.fd : ask(breaker);
+    if (likely(cancel && cancel_ready(cancel, binding)))
+        return cancel->poll.fd;
+    const int error = cancel ? known_error(cancel, binding) : 0;
+    return error < 0 ? error : ask(breaker);
 }

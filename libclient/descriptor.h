@@ -1,4 +1,5 @@
-/* Descriptors of libtrip: never 0 to 2, and never taken for another one that the host opened under their number. */
+/* Descriptors of libtrip: never 0 to 2, and never taken for another one that the host opened under their number; but
+ * for epoll instances, timers and the like, which have one inode: another one of the host's looks like ours. */
 #ifndef TRIP_DESCRIPTOR_H
 #define TRIP_DESCRIPTOR_H
 

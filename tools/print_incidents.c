@@ -114,7 +114,7 @@ static void write_candidate(FILE *out, const json_t *candidate)
     fprintf(out, "%s led, as far as can be told (%.0f%%): it ", tree_text(candidate, "breaker"),
             real(candidate, "confidence"));
     json_array_foreach(json_object_get(candidate, "evidence"), i, evidence)
-        fprintf(out, "%s%s", i ? ", " : "", tree_text(evidence, "words"));
+        fprintf(out, "%s%s", i ? " and " : "", tree_text(evidence, "words"));
     if (tree_number(candidate, "lead_ms"))
         fprintf(out, "; %s before the next", print_span(tree_number(candidate, "lead_ms"), span));
 }

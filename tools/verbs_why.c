@@ -77,14 +77,6 @@ static json_t *incident(const struct source *source, uint64_t id)
 
 /* ------------------------------------------------------------------------------------------------------- choosing */
 
-/* Does it deny calls? In the modes shadow and disabled it does not, whatever its state is. */
-static bool in_trouble(const json_t *line)
-{
-    const char *const mode = tree_text(line, "mode");
-    return strcmp(mode, "forced_open") == 0 ||
-           (strcmp(mode, "auto") == 0 && strcmp(tree_text(line, "state"), "closed") != 0);
-}
-
 static bool names(const json_t *list_of_names, const char *name)
 {
     size_t i;
@@ -115,18 +107,28 @@ static uint64_t latest(const json_t *all, const char *name)
     return best;
 }
 
-/* The breakers in trouble, the cause of the incident first. */
-static json_t *troubled(const struct source *source, const json_t *lines, const char *cause)
+static void add(const struct source *source, json_t *shows, const char *name)
+{
+    json_t *const whole = json_array_size(shows) < TROUBLED_MAX ? show(source, name) : NULL;
+    if (whole)
+        json_array_append_new(shows, whole);
+}
+
+/* The first breakers in trouble, the cause of the incident before all others; and how many there are. */
+static json_t *troubled(const struct source *source, const json_t *lines, const char *cause, size_t *ret_count)
 {
     json_t *const shows = json_array();
     size_t i;
     const json_t *line;
+    json_array_foreach(lines, i, line) if (why_in_trouble(line) && strcmp(tree_text(line, "breaker"), cause) == 0)
+        add(source, shows, cause);
+    *ret_count = 0;
     json_array_foreach(lines, i, line)
     {
         const char *const name = tree_text(line, "breaker");
-        json_t *const whole = in_trouble(line) && json_array_size(shows) < TROUBLED_MAX ? show(source, name) : NULL;
-        if (whole)
-            json_array_insert_new(shows, strcmp(name, cause) == 0 ? 0 : json_array_size(shows), whole);
+        *ret_count += why_in_trouble(line);
+        if (why_in_trouble(line) && strcmp(name, cause) != 0)
+            add(source, shows, name);
     }
     return shows;
 }
@@ -182,14 +184,16 @@ static const char *daemon_of(const struct source *source)
 
 /* Finds the breakers that the answer is about, the one told of most first. Where none was asked for, these are those in
  * trouble, and the cause of the latest incident comes first. */
-static json_t *about(const struct source *source, const json_t *lines, const json_t *all)
+static json_t *about(const struct source *source, const json_t *lines, const json_t *all, size_t *ret_count)
 {
     const char *const asked = source->arguments->operand;
+    *ret_count = 1;
     if (asked)
         return json_pack("[o*]", show(source, asked));
     const uint64_t id = latest(all, NULL);
     json_t *const last = id ? incident(source, id) : NULL;
-    json_t *const breakers = troubled(source, lines, tree_text(json_object_get(last, "candidate"), "breaker"));
+    json_t *const breakers =
+        troubled(source, lines, tree_text(json_object_get(last, "candidate"), "breaker"), ret_count);
     json_decref(last);
     return breakers;
 }
@@ -199,27 +203,33 @@ static json_t *incident_of(const struct source *source, const json_t *all, const
 {
     const uint64_t id = latest(all, breaker ? tree_text(breaker, "breaker") : NULL);
     json_t *const whole = id ? incident(source, id) : NULL;
-    if (whole && (!breaker || !in_trouble(breaker) || tree_absent(whole, "end_unix_ms")))
+    if (whole && (!breaker || !why_in_trouble(breaker) || tree_absent(whole, "end_unix_ms")))
         return whole;
     json_decref(whole);
     return json_null();
 }
 
-/* Gathers the facts. NULL: the breaker that was asked for is not there. */
+static json_t *facts_of(const struct source *source, const json_t *lines, const json_t *all)
+{
+    size_t count;
+    json_t *const breakers = about(source, lines, all, &count);
+    json_t *const facts =
+        json_pack("{s:s, s:s, s:s?, s:I, s:I, s:O, s:o, s:o}", "instance", source->arguments->instance, "daemon",
+                  daemon_of(source), "asked", source->arguments->operand, "all", (json_int_t)json_array_size(lines),
+                  "in_trouble", (json_int_t)count, "breakers", breakers, "denied_per_second",
+                  denied_per_second(source, breakers, daemon_of(source)), "incident",
+                  incident_of(source, all, json_array_get(breakers, 0)));
+    json_decref(breakers);
+    return facts;
+}
+
+/* Gathers the facts. NULL: a question to tripd failed, which was reported, or there is no memory. */
 static json_t *gather(const struct source *source)
 {
-    json_t *const lines = list(source), *const all = incidents(source);
-    json_t *const breakers = about(source, lines, all);
-    json_t *facts = NULL;
-    if (!source->arguments->operand || json_array_size(breakers) > 0)
-        facts =
-            json_pack("{s:s, s:s, s:s?, s:I, s:O, s:o, s:o}", "instance", source->arguments->instance, "daemon",
-                      daemon_of(source), "asked", source->arguments->operand, "all", (json_int_t)json_array_size(lines),
-                      "breakers", breakers, "denied_per_second", denied_per_second(source, breakers, daemon_of(source)),
-                      "incident", incident_of(source, all, json_array_get(breakers, 0)));
+    json_t *const lines = list(source), *const all = lines ? incidents(source) : NULL;
+    json_t *const facts = lines && all ? facts_of(source, lines, all) : NULL;
     json_decref(lines);
     json_decref(all);
-    json_decref(breakers);
     return facts;
 }
 
@@ -236,11 +246,15 @@ int verb_why(const struct arguments *arguments)
     const int status = reading_open(arguments, &source.snapshot);
     if (status != EXIT_DONE)
         return status;
+    const bool by_segment = source.snapshot != NULL;
     json_t *const facts = gather(&source);
     snapshot_close(source.snapshot);
-    if (!facts) {
+    if (!facts)
+        return by_segment ? EXIT_REFUSED : EXIT_NO_DAEMON;
+    if (arguments->operand && json_array_size(json_object_get(facts, "breakers")) == 0) {
         fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n",
                 arguments->operand);
+        json_decref(facts);
         return EXIT_REFUSED;
     }
     json_object_set_new(facts, "lines", why_lines(facts));

@@ -64,15 +64,15 @@ static void say(struct page *page, const char *format, ...)
 static void others(const struct page *page, char *text, size_t size)
 {
     const json_t *const breakers = json_object_get(page->facts, "breakers");
-    const size_t count = json_array_size(breakers);
+    const size_t listed = json_array_size(breakers), count = tree_number(page->facts, "in_trouble");
     size_t used = 0;
     *text = '\0';
-    for (size_t i = 1; i < count && i <= NAMES_SHOWN && used < size; i++) {
+    for (size_t i = 1; i < listed && i <= NAMES_SHOWN && used < size; i++) {
         const char *const name = tree_text(json_array_get(breakers, i), "breaker");
         used += (size_t)snprintf(text + used, size - used, "%s%.*s%s", i == 1 ? " Also in trouble: " : ", ", NAME_SHOWN,
                                  name, strlen(name) > NAME_SHOWN ? "..." : "");
     }
-    if (count > NAMES_SHOWN + 1 && used < size)
+    if (*text && count > NAMES_SHOWN + 1 && used < size)
         used += (size_t)snprintf(text + used, size - used, ", and %zu more", count - NAMES_SHOWN - 1);
     if (*text && used < size)
         snprintf(text + used, size - used, ".");
@@ -240,11 +240,15 @@ static void say_cost(struct page *page)
 {
     const json_t *const breakers = json_object_get(page->facts, "breakers");
     const json_t *const denied = json_object_get(page->facts, "denied_per_second");
-    const bool several = json_array_size(breakers) > 1;
+    const size_t listed = json_array_size(breakers);
+    char who[40] = "It denies";
+    if (tree_number(page->facts, "in_trouble") > listed)
+        snprintf(who, sizeof(who), "%zu of them deny", listed);
+    else if (listed > 1)
+        snprintf(who, sizeof(who), "Together they deny");
     if (json_is_number(denied))
-        say(page, "%s %.0f call%s a second now; %llu are in flight.", several ? "Together they deny" : "It denies",
-            json_number_value(denied), print_plural((uint64_t)lround(json_number_value(denied))),
-            (unsigned long long)in_flight(breakers));
+        say(page, "%s %.0f call%s a second now; %llu are in flight.", who, json_number_value(denied),
+            print_plural((uint64_t)lround(json_number_value(denied))), (unsigned long long)in_flight(breakers));
     else
         say(page, "%llu of its calls were denied so far.", N(json_object_get(page->breaker, "totals"), "denied"));
 }
@@ -290,7 +294,7 @@ static void say_choices(struct page *page)
 /* --------------------------------------------------------------------------------------------------------- the whole
  */
 
-static bool in_trouble(const json_t *breaker)
+bool why_in_trouble(const json_t *breaker)
 {
     return breaker && (forced(breaker) || (!is_state(breaker, "closed") && !overruled(breaker)));
 }
@@ -351,7 +355,7 @@ json_t *why_lines(const json_t *facts)
                         .breaker = first,
                         .incident = json_is_object(incident) ? incident : NULL};
     say_daemon(&page);
-    if (in_trouble(first))
+    if (why_in_trouble(first))
         say_trouble(&page);
     else
         say_calm(&page);

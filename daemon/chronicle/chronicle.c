@@ -26,7 +26,7 @@ struct chronicle {
 static const char *name_of(void *context, uint32_t slot)
 {
     const struct chronicle *const chronicle = context;
-    return slot < chronicle->segment->slots ? segment_name(chronicle->segment, slot) : "";
+    return segment_name_of(chronicle->segment, slot);
 }
 
 static bool depends(void *context, uint32_t slot, uint32_t on)
@@ -75,18 +75,15 @@ static void changed(void *context, const struct incident *incident)
 {
     struct chronicle *const chronicle = context;
     struct segment *const segment = chronicle->segment;
-    const uint64_t at_ms = incident->end_ms ? incident->end_ms : incident->start_ms;
     struct transition event = {.of = OF_INCIDENT,
                                .breaker = incident_leader(incident),
                                .to = incident->end_ms ? INCIDENT_ENDED : INCIDENT_BEGAN,
                                .by = BY_DAEMON,
-                               .epoch = (uint32_t)incident->id,
-                               .at_ms = at_ms,
-                               .at_unix_ms = unix_ms(chronicle, at_ms)};
+                               .epoch = (uint32_t)incident->id};
     segment_incident(segment, incident);
     if (chronicle->again && was_told(segment, &event))
         return;
-    segment_transition(segment, &event, at_ms);
+    segment_transition(segment, &event, chronicle->now_ms);
     if (chronicle->options.changed)
         chronicle->options.changed(chronicle->options.context, incident);
 }
@@ -235,7 +232,7 @@ bool chronicle_behind(const struct chronicle *chronicle)
            segment->header->transition_next - read->events > TRANSITION_RING / 2;
 }
 
-void chronicle_look(struct chronicle *chronicle, uint64_t now_ns)
+bool chronicle_look(struct chronicle *chronicle, uint64_t now_ns)
 {
     chronicle->now_ms = now_ns / 1000000;
     chronicle->now_unix_ms = segment_wall_ms(chronicle->segment);
@@ -244,13 +241,15 @@ void chronicle_look(struct chronicle *chronicle, uint64_t now_ns)
     chronicle->host.deploy_unix_ms = chronicle->shown.deploys ? unix_ms(chronicle, chronicle->shown.deploy.at_ms) : 0;
     chronicle->host.deploy = chronicle->shown.deploy.name;
     chronicle->image = segment_chronicle_next(chronicle->segment);
-    while (take_next(chronicle))
-        ;
+    unsigned taken = 0;
+    while (taken < CHRONICLE_LOOK && take_next(chronicle))
+        taken++;
     incidents_tick(&chronicle->image->incidents, &chronicle->host, now_ns);
     chronicle->again = false;
     chronicle->image->next_fingerprint = chronicle->fingerprints.next_id;
-    if (memcmp(chronicle->image, segment_chronicle(chronicle->segment), sizeof(*chronicle->image)) == 0)
-        return;
-    show_open(chronicle);
-    segment_chronicle_commit(chronicle->segment);
+    if (memcmp(chronicle->image, segment_chronicle(chronicle->segment), sizeof(*chronicle->image)) != 0) {
+        show_open(chronicle);
+        segment_chronicle_commit(chronicle->segment);
+    }
+    return taken == CHRONICLE_LOOK;
 }

@@ -30,7 +30,9 @@ void chronicle_reconfigure(struct chronicle *chronicle, const struct config *con
 
 /* Is so much unread that the next records may overwrite it? Then do not wait for the next heartbeat. */
 bool chronicle_behind(const struct chronicle *chronicle);
-/* Reads what is new. now_ns: on the instance's clock. */
-void chronicle_look(struct chronicle *chronicle, uint64_t now_ns);
+/* Reads what is new, CHRONICLE_LOOK records and events at most: whoever fills the rings does not hold up tripd. True:
+ * there is more to read. now_ns: on the instance's clock. */
+#define CHRONICLE_LOOK 256
+bool chronicle_look(struct chronicle *chronicle, uint64_t now_ns);
 
 #endif

@@ -5,6 +5,7 @@
 #define LONG_RUN_BUCKETS 360 /* an hour */
 #define FAR_ABOVE        5.0 /* standard deviations */
 #define MILLION          1000000u
+#define LEAST_MS         1000u /* of a bucket that has just begun */
 
 /* 1 at least: 0 says that there was no bucket yet. */
 static uint32_t bucket_of(uint64_t at_ns)
@@ -70,9 +71,12 @@ bool burst_now(const struct burst *burst, uint64_t now_ns)
 
 uint64_t burst_rate_milli(const struct burst *burst, uint64_t now_ns)
 {
-    if (burst->bucket == 0 || bucket_of(now_ns) - burst->bucket > 1)
+    const uint32_t now = bucket_of(now_ns);
+    if (burst->bucket == 0 || now - burst->bucket > 1)
         return 0;
-    return (uint64_t)burst->count * 1000 / (BURST_BUCKET_NS / 1000000000);
+    const uint64_t young_ms = now_ns % BURST_BUCKET_NS / 1000000, whole_ms = BURST_BUCKET_NS / 1000000;
+    const uint64_t over_ms = now != burst->bucket ? whole_ms : young_ms < LEAST_MS ? LEAST_MS : young_ms;
+    return (uint64_t)burst->count * 1000000 / over_ms;
 }
 
 uint64_t burst_long_run_milli(const struct burst *burst)

@@ -25,8 +25,8 @@
 bool burst_add(struct burst *burst, uint64_t at_ns, uint64_t n);
 /* Was there a burst in the bucket of this time, or in the one before? */
 bool burst_now(const struct burst *burst, uint64_t now_ns);
-/* Thousandths of an event a second: in this bucket and the one before it if that one is the last that was counted; and
- * in the long run. */
+/* Thousandths of an event a second: in the bucket that runs, over the time that it has run so far, a second at least;
+ * or in the one before, if nothing has come since; and in the long run. */
 uint64_t burst_rate_milli(const struct burst *burst, uint64_t now_ns);
 uint64_t burst_long_run_milli(const struct burst *burst);
 

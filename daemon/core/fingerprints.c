@@ -8,6 +8,7 @@
 
 #define NOWHERE        FINGERPRINT_NONE
 #define PID_CLASSES    64
+#define MERGE_TRIES    32 /* entries of one shape: somebody may make all messages of one */
 #define NS_PER_MS      UINT64_C(1000000)
 #define OTHER_BREAKERS (FINGERPRINT_BREAKERS + 1) /* breaker_count, where there are more than have a place */
 
@@ -73,10 +74,14 @@ static uint32_t place_to_merge(const struct fingerprints *fingerprints, uint32_t
 {
     char common[FINGERPRINT_TEXT_MAX + 1], found_text[FINGERPRINT_TEXT_MAX + 1];
     uint32_t found = NOWHERE;
+    unsigned tries = 0;
     bool covers = false;
-    for (uint32_t place = 0; place < fingerprints->places && !covers; place++) {
+    for (uint32_t place = 0; place < fingerprints->places && !covers && tries < MERGE_TRIES; place++) {
         const struct fingerprint *const entry = &fingerprints->table[place];
-        if (fingerprints->shapes[place] != shape || entry->type != type || !template_merge(entry->text, text, common))
+        if (fingerprints->shapes[place] != shape || entry->type != type)
+            continue;
+        tries++;
+        if (!template_merge(entry->text, text, common))
             continue;
         covers = strcmp(common, entry->text) == 0;
         if (found != NOWHERE && !covers)

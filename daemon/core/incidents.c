@@ -132,11 +132,8 @@ void subject_join(struct incidents *incidents, const struct incidents_host *host
 static void count_errors(const struct incidents_host *host, const struct subject *subject,
                          const struct incidents_error *error)
 {
-    const struct incident_errors errors = {.times = error->times,
-                                           .fingerprint = error->fingerprint,
-                                           .text = error->text,
-                                           .pid = error->pid,
-                                           .type = error->type};
+    const struct incident_errors errors = {
+        .times = error->times, .fingerprint = error->fingerprint, .pid = error->pid, .type = error->type};
     incident_errors(subject->open, host, subject->member, &errors);
 }
 

@@ -27,7 +27,6 @@ struct incidents_error {
     uint32_t slot, pid;
     uint64_t times;
     uint64_t fingerprint;            /* its id; 0: unclassified */
-    const char *text;                /* the fingerprint's, or NULL */
     const char *trace, *correlation; /* ids; "": none */
     uint8_t type;
 };

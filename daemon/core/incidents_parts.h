@@ -100,10 +100,9 @@ void incident_touch(struct incident *incident, uint64_t at_ms);
 int32_t incident_relative(const struct incident *incident, uint64_t at_ms);
 uint64_t incident_absolute(const struct incident *incident, int32_t relative_ms);
 
-/* Counts errors of a member: `text` is the fingerprint's, NULL: ask the host. */
+/* Errors of a member. */
 struct incident_errors {
     uint64_t times, fingerprint;
-    const char *text;
     uint32_t pid;
     uint8_t type;
 };

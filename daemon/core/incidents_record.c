@@ -180,23 +180,20 @@ static const struct incident_count *count_errors(struct incident_count counts[IN
     return most;
 }
 
-static const char *text_of(const struct incidents_host *host, const struct incident_errors *errors, uint64_t id)
+static const char *text_of(const struct incidents_host *host, uint64_t id)
 {
-    if (errors->text && errors->fingerprint == id)
-        return errors->text;
     const char *const text = host->fingerprint ? host->fingerprint(host->context, id) : NULL;
     return text ? text : "";
 }
 
-static void lead(struct incident *incident, const struct incidents_host *host, const struct incident_errors *errors,
-                 const struct incident_count *most)
+static void lead(struct incident *incident, const struct incidents_host *host, const struct incident_count *most)
 {
     const bool known = incident->fingerprint == most->key && incident->fingerprint_text[0];
     incident->fingerprint = most->key;
     incident->fingerprint_errors = surely(most);
     if (known)
         return;
-    const char *const text = text_of(host, errors, most->key);
+    const char *const text = text_of(host, most->key);
     memset(incident->fingerprint_text, 0, sizeof(incident->fingerprint_text));
     memcpy(incident->fingerprint_text, text, strnlen(text, FINGERPRINT_TEXT_MAX));
 }
@@ -217,7 +214,7 @@ void incident_errors(struct incident_open *open, const struct incidents_host *ho
     incident->members[member].errors = more(incident->members[member].errors, errors->times);
     incident->members[member].type = errors->type;
     if (errors->fingerprint)
-        lead(incident, host, errors, count_errors(open->fingerprints, errors->fingerprint, errors->times));
+        lead(incident, host, count_errors(open->fingerprints, errors->fingerprint, errors->times));
     if (errors->pid)
         lead_process(incident, count_errors(open->pids, errors->pid, errors->times));
 }

@@ -246,8 +246,7 @@ json_t *control_analyze(const struct control_options *options, const struct cont
 
 static const char *name_of_slot(void *context, uint32_t slot)
 {
-    const struct segment *const segment = context;
-    return slot < segment->slots && segment_used(segment, slot) ? segment_name(segment, slot) : "";
+    return segment_name_of(context, slot);
 }
 
 #define INCIDENTS_PAGE 20 /* at 3,000 bytes each they do not fill a packet */
@@ -530,7 +529,8 @@ json_t *control_watch(const struct control_options *options, const struct contro
     struct watch watch = {.next = since < next ? since : next};
     *ret_error = pattern ? name_check(pattern) : NULL;
     if (!*ret_error && !watch_kinds(kinds, &watch.kinds))
-        *ret_error = rpc_error(RPC_CODE_INVALID, "\"%s\" are no kinds of events: transition, mode and act are", kinds);
+        *ret_error =
+            rpc_error(RPC_CODE_INVALID, "\"%s\" are no kinds of events: transition, mode, act and incident are", kinds);
     if (*ret_error)
         return NULL;
     strcpy(watch.pattern, pattern ? pattern : "");

@@ -17,7 +17,7 @@
 
 struct report_since report_since(const struct chronicle_shown *shown, uint64_t now_ns)
 {
-    return (struct report_since){.now_ns = now_ns, .new_ms = at_least(shown->deploy.at_ms, shown->started_ms)};
+    return (struct report_since){.now_ns = now_ns, .new_ms = shown->deploys ? shown->deploy.at_ms : shown->started_ms};
 }
 
 static unsigned breakers_of(const struct fingerprint *entry)
@@ -67,7 +67,7 @@ static json_t *report_deploy(const struct deploy_mark *mark)
 json_t *report_fingerprints_head(const struct chronicle_shown *shown)
 {
     return json_pack("{s:o, s:o, s:o}", "deploy", shown->deploys ? report_deploy(&shown->deploy) : json_null(),
-                     "new_since_unix_ms", number(at_least(shown->deploy.at_unix_ms, shown->started_unix_ms)),
+                     "new_since_unix_ms", number(shown->deploys ? shown->deploy.at_unix_ms : shown->started_unix_ms),
                      "unclassified", number(shown->unclassified));
 }
 

@@ -11,7 +11,7 @@ struct report_names {
     void *context;
 };
 
-/* When fingerprints count as new: since the later of the last deploy mark and the last start. */
+/* Since when fingerprints count as new: the last deploy mark; where there was none, the last start. */
 struct report_since {
     uint64_t now_ns, new_ms;
 };

@@ -96,6 +96,8 @@ void segment_names_restore(struct segment *segment);
 bool segment_used(const struct segment *segment, uint32_t slot);
 bool segment_full(const struct segment *segment); /* would segment_take find no slot? */
 const char *segment_name(const struct segment *segment, uint32_t slot);
+/* The same of any slot; "": nobody has it. */
+const char *segment_name_of(const struct segment *segment, uint32_t slot);
 uint32_t segment_incarnation(const struct segment *segment, uint32_t slot);
 
 /* -------------------------------------------------------------- policy: settings and modes as clients judge by them */
@@ -208,8 +210,7 @@ bool segment_error_after(const struct segment *segment, uint64_t after, struct e
 bool segment_error_find(const struct segment *segment, uint64_t sequence, struct error_record *ret_record);
 void segment_errors_untexted(struct segment *segment, uint64_t n);
 
-/* ----------------------------------------------------- what is made of errors and events: analysis.c,
- * layout_chronicle.h */
+/* ------------------------------------------ fingerprints and incidents: chronicle.c, internal/layout_chronicle.h */
 /* Returns the image in force. */
 const struct chronicle_image *segment_chronicle(const struct segment *segment);
 /* Makes the image not in force equal to it, and returns it, to be changed. */

@@ -33,6 +33,11 @@ const char *segment_name(const struct segment *segment, uint32_t slot)
     return segment->details[slot].name;
 }
 
+const char *segment_name_of(const struct segment *segment, uint32_t slot)
+{
+    return slot < segment->slots && segment_used(segment, slot) ? segment_name(segment, slot) : "";
+}
+
 static int find(const struct segment *segment, const char *name, uint32_t *ret_slot, uint32_t *ret_place)
 {
     return names_find(segment->names, NAMES_PLACES, segment->details, sizeof(struct detail_slot), segment->slots, name,

@@ -166,19 +166,17 @@ static void tell_error(struct player *player, struct outage *outage, unsigned se
 {
     const struct service *const known = &player->world->services[service];
     const uint64_t fingerprint = fingerprint_of(player, outage, service);
-    char id[32] = "", text[48];
+    char id[32] = "";
     if (known->ids != IDS_NONE) {
         const uint64_t number = id_of(player, outage, service);
         player->last[service] = (struct last_id){number, now_ms(player)};
         snprintf(id, sizeof(id), "%llx", (unsigned long long)number);
     }
-    snprintf(text, sizeof(text), "text %llu of <n> ms", (unsigned long long)fingerprint);
     const struct incidents_error error = {.at_ns = instance_now_ns(&player->instance),
                                           .slot = player->slots[service],
                                           .pid = 1000 + service,
                                           .times = 1,
                                           .fingerprint = fingerprint,
-                                          .text = text,
                                           .trace = known->ids == IDS_TRACE ? id : "",
                                           .correlation = known->ids == IDS_CORRELATION ? id : "",
                                           .type = TRIP_ERROR_NETWORK};

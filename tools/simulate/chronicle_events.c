@@ -45,8 +45,7 @@ static void append(const struct instance *instance, json_t *list, const char *ki
 
 static const char *name_of(void *context, uint32_t slot)
 {
-    const struct segment *const segment = context;
-    return slot < segment->slots && segment_used(segment, slot) ? segment_name(segment, slot) : "";
+    return segment_name_of(context, slot);
 }
 
 static int by_errors(const void *left, const void *right)

@@ -217,7 +217,8 @@ static void incident_changed(void *context, const struct incident *incident)
 /* Reads what is new, and finds when an incident may end by itself. */
 static void look_back(struct simulation *simulation)
 {
-    chronicle_look(simulation->instance.chronicle, now_ns(simulation));
+    while (chronicle_look(simulation->instance.chronicle, now_ns(simulation)))
+        ;
     simulation->quiet_ns = chronicle_quiet_ns(&simulation->instance, simulation->options.config->correlation.quiet);
 }
 

@@ -95,7 +95,7 @@ static void test_an_event_that_is_told_late_counts_in_the_bucket_that_runs(void 
     burst_add(&burst, at(10), 3);
     burst_add(&burst, at(2), 4);
     assert_int_equal(burst.count, 7);
-    assert_int_equal(burst_rate_milli(&burst, at(10)), 700);
+    assert_int_equal(burst_rate_milli(&burst, at(11)), 700);
 }
 
 static void test_rates_are_thousandths_of_an_event_a_second(void **state)
@@ -104,7 +104,8 @@ static void test_rates_are_thousandths_of_an_event_a_second(void **state)
     struct burst burst = steady(2);
     assert_int_equal(burst_long_run_milli(&burst), 200);
     burst_add(&burst, at(HOUR), 25);
-    assert_int_equal(burst_rate_milli(&burst, at(HOUR)), 2500);
+    assert_int_equal(burst_rate_milli(&burst, at(HOUR)), 25000); /* in a second, at least */
+    assert_int_equal(burst_rate_milli(&burst, at(HOUR) + BURST_BUCKET_NS / 2), 5000);
     assert_int_equal(burst_rate_milli(&burst, at(HOUR + 1)), 2500);
     assert_int_equal(burst_rate_milli(&burst, at(HOUR + 2)), 0);
     assert_int_equal(burst_long_run_milli(&burst), 200);

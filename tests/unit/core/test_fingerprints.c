@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -142,6 +143,24 @@ static void test_templates_that_differ_too_much_and_types_have_entries_of_their_
     count(&record, &burst);
     assert_int_equal(used(), 4);
     assert_int_equal(fingerprints.next_id, 5);
+}
+
+/* The words of each are its own, but for the first one: none can be merged with another. */
+static uint32_t tell_of_one_shape(char letter)
+{
+    char message[32];
+    snprintf(message, sizeof(message), "same %c%c %c%cx %c%cy", letter, letter, letter, letter, letter, letter);
+    return tell(message);
+}
+
+static void test_a_template_is_compared_with_32_entries_of_its_shape_and_no_more(void **state)
+{
+    (void)state;
+    for (char letter = 'A'; letter < 'A' + 40; letter++)
+        assert_int_equal(tell_of_one_shape(letter), letter - 'A');
+    assert_int_equal(tell("same AA AAx other"), 0);
+    assert_int_equal(tell("same hh hhx other"), 40); /* it has three words in common with entry 39 */
+    assert_string_equal(table[39].text, "same hh hhx hhy");
 }
 
 static void test_an_error_without_a_message_is_counted_nowhere(void **state)
@@ -422,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_errors_of_one_template_are_counted_together, set_up),
         cmocka_unit_test_setup(test_templates_that_differ_in_a_word_become_one, set_up),
+        cmocka_unit_test_setup(test_a_template_is_compared_with_32_entries_of_its_shape_and_no_more, set_up),
         cmocka_unit_test_setup(test_an_entry_that_covers_a_template_comes_before_one_to_be_generalised, set_up),
         cmocka_unit_test_setup(test_an_entry_with_the_text_itself_comes_first, set_up),
         cmocka_unit_test_setup(test_templates_that_differ_too_much_and_types_have_entries_of_their_own, set_up),

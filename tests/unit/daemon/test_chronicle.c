@@ -134,7 +134,8 @@ static void three_close(void)
 
 static void look(void)
 {
-    chronicle_look(chronicle, now_ms * 1000000);
+    while (chronicle_look(chronicle, now_ms * 1000000))
+        ;
 }
 
 /* The worker dies, and the next one takes over. */
@@ -399,6 +400,17 @@ static void test_records_that_were_counted_and_then_overwritten_are_not_unclassi
     look();
     assert_int_equal(fingerprint(0)->count, 22);
     assert_int_equal(unclassified(), 0);
+}
+
+static void test_a_look_reads_256_events_and_says_that_there_are_more(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 300; i++)
+        tell_step("db", TRIP_STATE_OPEN, TRIP_STATE_HALF_OPEN);
+    assert_true(chronicle_look(chronicle, now_ms * 1000000));
+    assert_int_equal(segment_chronicle(segment)->incidents.events, 256);
+    assert_false(chronicle_look(chronicle, now_ms * 1000000));
+    assert_int_equal(segment_chronicle(segment)->incidents.events, 300);
 }
 
 static void test_half_the_ring_unread_is_not_yet_behind_and_one_more_is(void **state)
@@ -781,7 +793,8 @@ static int tear_down_host(void **state)
 
 static void host_look(void)
 {
-    chronicle_look(chronicle, host->clock.test_now_ns);
+    while (chronicle_look(chronicle, host->clock.test_now_ns))
+        ;
 }
 
 /* Opens the breaker as a client's failures do. */
@@ -971,6 +984,7 @@ int main(void)
         TEST(an_error_whose_message_is_blank_is_unclassified),
         TEST(records_that_were_overwritten_unread_are_unclassified),
         TEST(records_that_were_counted_and_then_overwritten_are_not_unclassified),
+        TEST(a_look_reads_256_events_and_says_that_there_are_more),
         TEST(half_the_ring_unread_is_not_yet_behind_and_one_more_is),
         TEST(a_reload_to_fewer_fingerprints_keeps_those_that_have_a_place),
         TEST(ids_of_fingerprints_that_a_reload_forgot_are_not_used_again),

@@ -43,6 +43,9 @@ static json_t *lines_of(const char *facts)
     json_t *const tree = json_loads(facts, 0, &error);
     if (!tree)
         fail_msg("%s at %d", error.text, error.position);
+    const json_t *const breakers = json_object_get(tree, "breakers");
+    if (!json_object_get(tree, "in_trouble"))
+        json_object_set_new(tree, "in_trouble", json_integer((json_int_t)json_array_size(breakers)));
     json_t *const lines = why_lines(tree);
     assert_non_null(lines);
     json_decref(tree);
