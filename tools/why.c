@@ -15,6 +15,7 @@
 #define NAMES_SHOWN    3
 #define NAME_SHOWN     40 /* characters of the name of another breaker */
 #define EVIDENCE_SHOWN 2
+#define STALLED_MS     1000 /* in flight for so long since the breaker opened */
 
 struct page {
     json_t *lines;
@@ -227,13 +228,39 @@ static void say_origin(struct page *page)
 
 /* ------------------------------------------------------------------------------- what it costs, and what comes next */
 
-static uint64_t in_flight(const json_t *breakers)
+struct in_flight {
+    uint64_t calls;
+    uint64_t stalled;
+};
+
+/* Have all of its calls in flight stalled? They began before it opened, since an open breaker admits none. */
+static bool only_stalled(const json_t *breaker)
 {
-    uint64_t sum = 0;
+    return is_state(breaker, "open") && !overruled(breaker) && tree_number(breaker, "state_for_ms") >= STALLED_MS;
+}
+
+static struct in_flight in_flight(const json_t *breakers)
+{
+    struct in_flight sum = {0};
     size_t i;
     const json_t *breaker;
-    json_array_foreach(breakers, i, breaker) sum += tree_number(breaker, "in_flight");
+    json_array_foreach(breakers, i, breaker)
+    {
+        const uint64_t calls = tree_number(breaker, "in_flight");
+        sum.calls += calls;
+        sum.stalled += only_stalled(breaker) ? calls : 0;
+    }
     return sum;
+}
+
+/* Writes how many of the calls in flight have stalled, as the end of a sentence; nothing where none has. */
+static void write_stalled(const struct in_flight *found, char *text, size_t size)
+{
+    *text = '\0';
+    if (found->stalled > 0 && found->stalled == found->calls)
+        snprintf(text, size, ", %sstalled", found->calls == 1 ? "" : "all ");
+    else if (found->stalled > 0)
+        snprintf(text, size, ", %llu of them stalled", (unsigned long long)found->stalled);
 }
 
 static void say_cost(struct page *page)
@@ -241,14 +268,17 @@ static void say_cost(struct page *page)
     const json_t *const breakers = json_object_get(page->facts, "breakers");
     const json_t *const denied = json_object_get(page->facts, "denied_per_second");
     const size_t listed = json_array_size(breakers);
-    char who[40] = "It denies";
+    const struct in_flight found = in_flight(breakers);
+    char who[40] = "It denies", stalled[48];
     if (tree_number(page->facts, "in_trouble") > listed)
         snprintf(who, sizeof(who), "%zu of them deny", listed);
     else if (listed > 1)
         snprintf(who, sizeof(who), "Together they deny");
+    write_stalled(&found, stalled, sizeof(stalled));
     if (json_is_number(denied))
-        say(page, "%s %.0f call%s a second now; %llu are in flight.", who, json_number_value(denied),
-            print_plural((uint64_t)lround(json_number_value(denied))), (unsigned long long)in_flight(breakers));
+        say(page, "%s %.0f call%s a second now; %llu %s in flight%s.", who, json_number_value(denied),
+            print_plural((uint64_t)lround(json_number_value(denied))), (unsigned long long)found.calls,
+            found.calls == 1 ? "is" : "are", stalled);
     else
         say(page, "%llu of its calls were denied so far.", N(json_object_get(page->breaker, "totals"), "denied"));
 }

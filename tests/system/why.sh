@@ -49,6 +49,9 @@ shares web payments/db
 says web ok record ok 40
 shares web payments/api
 says web ok record ok 40
+attached hung
+shares hung payments/db
+says hung 3 begins 3
 advance 1m
 
 "$TRIPCTL" deploy mark web-42 >/dev/null
@@ -61,6 +64,7 @@ answers 'A database fails, and what depends on it:'
 "$TRIPCTL" force-open payments/api --ttl 1h --reason 'incident 42' >/dev/null
 answers 'An operator has forced a breaker open:' payments/api
 "$TRIPCTL" auto payments/api >/dev/null
+says hung ok ends cancelled
 
 advance 35s
 says web ok breaker payments/db

@@ -105,7 +105,7 @@ static void test_a_breaker_that_opened_in_an_incident_of_three(void **state)
                 "payments/db has been open for 12m03s, since 2023-11-14 22:13:20. Also in\n"
                 "  trouble: mail.\n"
                 "It last opened because 5 calls in a row failed; of the last 40 calls 30 failed.\n"
-                "Together they deny 12 calls a second now; 4 are in flight.\n"
+                "Together they deny 12 calls a second now; 4 are in flight, all stalled.\n"
                 "Incident 42 began 12m13s ago, with 3 breakers and 4711 errors so far.\n"
                 "Most likely the cause: payments/db (81% sure), which failed first and opened\n"
                 "  first.\n"
@@ -129,7 +129,7 @@ static void test_errors_of_many_processes_and_a_deploy_without_a_name(void **sta
                                        "\"deploy\":{\"name\":null,\"at_unix_ms\":1699999870000,\"before_ms\":120000}")),
         "db has been open for 12m03s, since 2023-11-14 22:13:20.\n"
         "It last opened because too many calls failed: 30 of the last 40 (75.0%).\n"
-        "It denies 0 calls a second now; 2 are in flight.\n"
+        "It denies 0 calls a second now; 2 are in flight, all stalled.\n"
         "Incident 42 began 12m13s ago, with 1 breaker and 4711 errors so far.\n"
         "The deploy was 2m00s before it.\n"
         "The next probe may go out in 17s; it closes after 3, if they are good.\n"
@@ -165,7 +165,7 @@ static void test_a_breaker_that_the_config_forces_open_for_good(void **state)
               "0.0", NO_INCIDENT),
         "db is forced open: it denies every call.\n"
         "That was done by the config.\n"
-        "It denies 0 calls a second now; 2 are in flight.\n"
+        "It denies 0 calls a second now; 2 are in flight, all stalled.\n"
         "It stays so until somebody ends it: its mode has no TTL.\n"
         "You can: tripctl auto db\n"
         "More: tripctl show db; tripctl errors db\n");
@@ -181,7 +181,7 @@ static void test_a_breaker_that_an_operator_tripped(void **state)
                       "0.0", NO_INCIDENT),
                 "db has been open for 12m03s, since 2023-11-14 22:13:20.\n"
                 "That was done by operator uid 4000000001: drill.\n"
-                "It denies 0 calls a second now; 2 are in flight.\n"
+                "It denies 0 calls a second now; 2 are in flight, all stalled.\n"
                 "The next probe may go out in 900ms; it closes after 3, if they are good.\n"
                 "You can: tripctl reset db; tripctl force-open db --ttl 1h\n"
                 "More: tripctl show db; tripctl errors db\n");
@@ -201,6 +201,37 @@ static void test_a_breaker_that_is_being_probed(void **state)
                 "It is being probed: 1 of 3 good probes so far.\n"
                 "You can: tripctl reset db; tripctl force-open db --ttl 1h\n"
                 "More: tripctl show db; tripctl errors db\n");
+}
+
+/* An open breaker admits no call, so those in flight began before it opened; of another state nobody can say. */
+static void test_calls_in_flight_have_stalled_once_their_breaker_has_been_open_for_a_second(void **state)
+{
+    (void)state;
+    const struct {
+        const char *breakers, *cost;
+    } cases[] = {
+#define IN_FLIGHT(name, state, mode, for_ms, calls)                                                        \
+    "{\"breaker\":\"" name "\",\"state\":\"" state "\",\"mode\":\"" mode "\",\"state_for_ms\":" for_ms "," \
+    "\"in_flight\":" calls "}"
+        {IN_FLIGHT("a", "open", "auto", "999", "3"), "It denies 4 calls a second now; 3 are in flight."},
+        {IN_FLIGHT("a", "open", "auto", "1000", "3"), "It denies 4 calls a second now; 3 are in flight, all stalled."},
+        {IN_FLIGHT("a", "open", "auto", "1000", "1"), "It denies 4 calls a second now; 1 is in flight, stalled."},
+        {IN_FLIGHT("a", "open", "auto", "1000", "0"), "It denies 4 calls a second now; 0 are in flight."},
+        {IN_FLIGHT("a", "open", "forced_open", "1000", "2"),
+         "It denies 4 calls a second now; 2 are in flight, all stalled."},
+        {IN_FLIGHT("a", "closed", "forced_open", "1000", "2"), "It denies 4 calls a second now; 2 are in flight."},
+        {IN_FLIGHT("a", "open", "auto", "1000", "3") "," IN_FLIGHT("b", "half_open", "auto", "1000", "2") "," IN_FLIGHT(
+             "c", "open", "shadow", "1000", "5"),
+         "Together they deny 4 calls a second now; 10 are in flight, 3 of them stalled."},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char facts[1024];
+        snprintf(facts, sizeof(facts), FACTS("running", "9", "%s", "3.5", NO_INCIDENT), cases[i].breakers);
+        char *const text = said(facts);
+        if (!strstr(text, cases[i].cost))
+            fail_msg("case %zu does not say \"%s\":\n%s", i, cases[i].cost, text);
+        free(text);
+    }
 }
 
 static void test_a_breaker_that_is_ramping(void **state)
@@ -239,7 +270,7 @@ static void test_five_breakers_are_three_names_and_how_many_more(void **state)
                 "db has been open for 12m03s, since 2023-11-14 22:13:20. Also in trouble: a, b,\n"
                 "  c, and 1 more.\n"
                 "It last opened because too many calls were in flight at once.\n"
-                "Together they deny 1 call a second now; 10 are in flight.\n"
+                "Together they deny 1 call a second now; 10 are in flight, all stalled.\n"
                 "The next probe may go out in 17s; it closes after 3, if they are good.\n"
                 "You can: tripctl reset db; tripctl force-open db --ttl 1h\n"
                 "More: tripctl show db; tripctl errors db\n");
@@ -343,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_a_breaker_that_the_config_forces_open_for_good),
         cmocka_unit_test(test_a_breaker_that_an_operator_tripped),
         cmocka_unit_test(test_a_breaker_that_is_being_probed),
+        cmocka_unit_test(test_calls_in_flight_have_stalled_once_their_breaker_has_been_open_for_a_second),
         cmocka_unit_test(test_a_breaker_that_is_ramping),
         cmocka_unit_test(test_a_tripd_that_is_dead),
         cmocka_unit_test(test_five_breakers_are_three_names_and_how_many_more),
