@@ -147,15 +147,26 @@ static struct fingerprint new_entry(const struct fingerprints *fingerprints, uin
                                 .type = record->type};
 }
 
-static void add_breaker(struct fingerprint *entry, uint32_t breaker)
+uint16_t fingerprint_name_hash(const char *name)
 {
+    const uint64_t hash = fnv1a(FNV1A_BASIS, name, strnlen(name, TRIP_NAME_MAX));
+    return (uint16_t)(hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48);
+}
+
+static void add_breaker(struct fingerprint *entry, const struct error_record *record)
+{
+    const uint16_t name = fingerprint_name_hash(record->name);
     uint32_t at = 0;
-    while (at < entry->breaker_count && at < FINGERPRINT_BREAKERS && entry->breakers[at] != breaker)
+    while (at < entry->breaker_count && at < FINGERPRINT_BREAKERS &&
+           (entry->breakers[at] != record->breaker || entry->names[at] != name))
         at++;
-    if (at == FINGERPRINT_BREAKERS)
+    if (at == FINGERPRINT_BREAKERS) {
         entry->breaker_count = OTHER_BREAKERS;
-    else if (at == entry->breaker_count)
-        entry->breakers[entry->breaker_count++] = breaker;
+    } else if (at == entry->breaker_count) {
+        entry->breakers[at] = record->breaker;
+        entry->names[at] = name;
+        entry->breaker_count++;
+    }
 }
 
 static uint64_t class_of(uint32_t pid)
@@ -174,7 +185,7 @@ static bool add_record(struct fingerprint *entry, const struct error_record *rec
         entry->last_unix_ms = record->at_unix_ms;
     }
     entry->processes |= class_of(record->pid);
-    add_breaker(entry, record->breaker);
+    add_breaker(entry, record);
     memset(entry->text, 0, sizeof(entry->text));
     memcpy(entry->text, text, strlen(text));
     return burst_add(&entry->burst, record->at_ms * NS_PER_MS, record->times);

@@ -25,11 +25,18 @@ static unsigned breakers_of(const struct fingerprint *entry)
     return entry->breaker_count < FINGERPRINT_BREAKERS ? entry->breaker_count : FINGERPRINT_BREAKERS;
 }
 
+/* "": the breaker is forgotten, be its slot free or another one's. */
+static const char *breaker_name(const struct fingerprint *entry, unsigned i, const struct report_names *names)
+{
+    const char *const name = names->name(names->context, entry->breakers[i]);
+    return entry->names[i] == fingerprint_name_hash(name) ? name : "";
+}
+
 static json_t *breaker_names(const struct fingerprint *entry, const struct report_names *names)
 {
     json_t *const list = json_array();
     for (unsigned i = 0; i < breakers_of(entry); i++) {
-        const char *const name = names->name(names->context, entry->breakers[i]);
+        const char *const name = breaker_name(entry, i, names);
         if (*name)
             json_array_append_new(list, report_text(name, TRIP_NAME_MAX));
     }
@@ -39,7 +46,7 @@ static json_t *breaker_names(const struct fingerprint *entry, const struct repor
 bool report_fingerprint_wanted(const struct fingerprint *entry, const struct report_names *names, const char *wanted)
 {
     for (unsigned i = 0; wanted && i < breakers_of(entry); i++)
-        if (settings_pattern_matches(wanted, names->name(names->context, entry->breakers[i])))
+        if (settings_pattern_matches(wanted, breaker_name(entry, i, names)))
             return true;
     return !wanted;
 }

@@ -36,8 +36,9 @@ struct fingerprint {
     uint32_t breakers[FINGERPRINT_BREAKERS]; /* slots, those of the first errors */
     uint32_t breaker_count;                  /* how many of `breakers` are set; one more: there are others */
     uint8_t type;                            /* enum trip_error_type, of the first error */
-    uint8_t reserved0[7];
-    char text[FINGERPRINT_TEXT_MAX + 1]; /* the template */
+    uint8_t reserved0;
+    uint16_t names[FINGERPRINT_BREAKERS]; /* fingerprint_name_hash of each: a slot may get another */
+    char text[FINGERPRINT_TEXT_MAX + 1];  /* the template */
 };
 
 /* ------------------------------------------------------------------------------------------------------- incidents */

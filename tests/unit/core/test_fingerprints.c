@@ -241,6 +241,24 @@ static void test_the_first_three_breakers_are_named_and_that_there_are_more_is_k
     assert_int_equal(table[0].breakers[2], 9);
 }
 
+static void test_a_slot_that_was_given_to_another_name_is_another_breaker(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"db", "mail", "db"};
+    static const uint32_t counts[] = {1, 2, 2};
+    bool burst;
+    for (size_t i = 0; i < 3; i++) {
+        struct error_record record = record_of("lost");
+        record.breaker = 7;
+        strcpy(record.name, names[i]);
+        assert_int_equal(count(&record, &burst), 0);
+        assert_int_equal(table[0].breaker_count, counts[i]);
+    }
+    assert_int_equal(table[0].names[0], fingerprint_name_hash("db"));
+    assert_int_equal(table[0].names[1], fingerprint_name_hash("mail"));
+    assert_int_not_equal(table[0].names[0], table[0].names[1]);
+}
+
 static void test_few_processes_are_counted_exactly_and_many_near_enough(void **state)
 {
     (void)state;
@@ -449,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_last_word_of_a_message_that_was_cut_does_not_count, set_up),
         cmocka_unit_test_setup(test_an_entry_has_its_first_and_its_last_time_and_all_that_a_record_stands_for, set_up),
         cmocka_unit_test_setup(test_the_first_three_breakers_are_named_and_that_there_are_more_is_known, set_up),
+        cmocka_unit_test_setup(test_a_slot_that_was_given_to_another_name_is_another_breaker, set_up),
         cmocka_unit_test_setup(test_few_processes_are_counted_exactly_and_many_near_enough, set_up),
         cmocka_unit_test_setup(test_the_ninth_error_of_a_new_kind_begins_a_burst_and_no_other_one_does, set_up),
         cmocka_unit_test_setup(test_a_new_template_takes_the_place_and_the_count_of_the_least_frequent_one, set_up),

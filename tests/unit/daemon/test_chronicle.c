@@ -210,6 +210,35 @@ static bool is_new(const struct fingerprint *entry)
 
 /* ---------------------------------------------------------------------------------------------------- fingerprints */
 
+static const char *named_now(void *context, uint32_t slot)
+{
+    (void)slot;
+    return context;
+}
+
+/* Is the fingerprint said to be of one breaker, of that name, while its slot has it? */
+static bool is_of(const struct fingerprint *entry, char *name)
+{
+    const struct report_names names = {.name = named_now, .context = name};
+    const struct report_since since = {0};
+    json_t *const report = report_fingerprint(entry, &names, &since);
+    const json_t *const breakers = json_object_get(report, "breakers");
+    const char *const said = json_string_value(json_array_get(breakers, 0));
+    const bool result = json_array_size(breakers) == 1 && strcmp(said, name) == 0;
+    assert_int_equal(report_fingerprint_wanted(entry, &names, name), result);
+    json_decref(report);
+    return result;
+}
+
+static void test_a_fingerprint_is_not_said_to_be_of_the_breaker_that_got_the_slot_later(void **state)
+{
+    (void)state;
+    tell_error("db", "connection refused");
+    look();
+    assert_true(is_of(fingerprint_of("connection refused"), "db"));
+    assert_false(is_of(fingerprint_of("connection refused"), "mail"));
+}
+
 static void test_errors_with_one_template_are_one_fingerprint(void **state)
 {
     (void)state;
@@ -977,6 +1006,7 @@ int main(void)
 #define TEST(name)        cmocka_unit_test_setup_teardown(test_##name, set_up, tear_down)
 #define TEST_HOSTED(name) cmocka_unit_test_setup_teardown(test_##name, set_up_host, tear_down_host)
     const struct CMUnitTest tests[] = {
+        TEST(a_fingerprint_is_not_said_to_be_of_the_breaker_that_got_the_slot_later),
         TEST(errors_with_one_template_are_one_fingerprint),
         TEST(an_error_that_the_next_worker_reads_again_counts_once),
         TEST(an_error_counts_once_wherever_the_worker_that_counts_it_is_killed),
