@@ -4,7 +4,8 @@
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 
-! ldd "$TRIPD" | grep -q 'lib[a-z]*san' || absent "a sanitizer maps more than any such limit"
+libraries=$(ldd "$TRIPD")
+[[ ! $libraries =~ lib[a-z]*san ]] || absent "a sanitizer maps more than any such limit"
 
 refused 1 prlimit --data=$((16 << 20)) "$TRIPD"
 logged 'there is no memory for 64 breakers: give tripd more \(MemoryMax=\), or the host \(vm.overcommit_memory=2' ||

@@ -1224,7 +1224,7 @@ static void test_a_user_has_sixteen_watchers_at_most(void **state)
     assert_refused(fds[16], "watch", json_object(), "refused",
                    "your user has 16 watchers, and may have no more: end one of them");
     assert_refused(fds[16], "watch", json_pack("{s:s}", "kinds", "moves"), "invalid",
-                   "\"moves\" are no kinds of events: transition, mode and act are");
+                   "\"moves\" are no kinds of events: transition, mode, act and incident are");
     for (int i = 0; i < 17; i++)
         close(fds[i]);
 }
