@@ -105,16 +105,20 @@ static void write_duration(FILE *out, const json_t *incident)
             print_span(tree_number(incident, "for_ms"), span));
 }
 
+void write_evidence(FILE *out, const json_t *candidate, size_t most)
+{
+    const json_t *const evidence = json_object_get(candidate, "evidence");
+    for (size_t i = 0; i < json_array_size(evidence) && i < most; i++)
+        fprintf(out, "%s%s", i ? " and " : "", tree_text(json_array_get(evidence, i), "words"));
+}
+
 /* Writes who led, how sure that is, and why. */
 static void write_candidate(FILE *out, const json_t *candidate)
 {
-    size_t i;
-    const json_t *evidence;
     char span[24];
     fprintf(out, "%s led, as far as can be told (%.0f%%): it ", tree_text(candidate, "breaker"),
             real(candidate, "confidence"));
-    json_array_foreach(json_object_get(candidate, "evidence"), i, evidence)
-        fprintf(out, "%s%s", i ? " and " : "", tree_text(evidence, "words"));
+    write_evidence(out, candidate, SIZE_MAX);
     if (tree_number(candidate, "lead_ms"))
         fprintf(out, "; %s before the next", print_span(tree_number(candidate, "lead_ms"), span));
 }

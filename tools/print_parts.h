@@ -20,6 +20,9 @@ const char *print_plural(uint64_t count); /* "s", or nothing for one */
 /* Formats a quantile of latencies, which is right within 5%. A missing one lies above all buckets with an end. */
 const char *print_latency(const json_t *map, const char *key, char out[24]);
 
+/* Writes the evidence for a candidate, the strongest first and no more than `most`: "failed first and opened first". */
+void write_evidence(FILE *out, const json_t *candidate, size_t most);
+
 /* Formats a time of day: 2025-11-24 03:04:05.678. */
 const char *print_moment(uint64_t unix_ms, char out[40]);
 

@@ -217,3 +217,9 @@ int reading_show_named(const struct arguments *arguments, json_t *result,
     json_decref(result);
     return EXIT_REFUSED;
 }
+
+int reading_no_breaker(const struct arguments *arguments)
+{
+    fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
+    return EXIT_REFUSED;
+}

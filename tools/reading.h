@@ -31,6 +31,8 @@ int reading_show(const struct arguments *arguments, json_t *result, void (*print
  * returns EXIT_REFUSED. */
 int reading_show_named(const struct arguments *arguments, json_t *result,
                        void (*print)(FILE *out, const json_t *result));
+/* Reports that no breaker has the operand as its name, and returns EXIT_REFUSED. */
+int reading_no_breaker(const struct arguments *arguments);
 
 /* Parts of reading_open. Opens the segment, a file's or the instance's. */
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot);

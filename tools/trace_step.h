@@ -42,7 +42,7 @@ enum trace_op { TRACE_OPS(TRACE_ENUM) TRACE_OP_COUNT };
 #define TRACE_T_MS_MAX (UINT64_C(1) << 40) /* 35 years: what a state word can say */
 #define TRACE_N_MAX    UINT64_C(1000000000)
 
-/* What an error says. "": nothing. */
+/* The texts of an error: its message and its ids. "": it has none. */
 struct trace_texts {
     char message[TRIP_ERROR_MESSAGE_MAX + 1];
     char trace[TRIP_ERROR_ID_MAX + 1];

@@ -128,8 +128,7 @@ static int show_from_segment(const struct arguments *arguments, const struct sna
     struct snapshot_breaker breaker;
     if (snapshot && snapshot_find(snapshot, arguments->operand, &breaker))
         return reading_show(arguments, show_of(&breaker), print_show);
-    fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n", arguments->operand);
-    return EXIT_REFUSED;
+    return reading_no_breaker(arguments);
 }
 
 /* Asks a living tripd first, for it knows the config too. */

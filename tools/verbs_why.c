@@ -252,10 +252,8 @@ int verb_why(const struct arguments *arguments)
     if (!facts)
         return by_segment ? EXIT_REFUSED : EXIT_NO_DAEMON;
     if (arguments->operand && json_array_size(json_object_get(facts, "breakers")) == 0) {
-        fprintf(stderr, "tripctl: no breaker is named %s; `tripctl list` shows those that there are\n",
-                arguments->operand);
         json_decref(facts);
-        return EXIT_REFUSED;
+        return reading_no_breaker(arguments);
     }
     json_object_set_new(facts, "lines", why_lines(facts));
     return reading_show(arguments, facts, print_why);

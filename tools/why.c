@@ -167,18 +167,6 @@ static void say_reason(struct page *page)
 
 /* -------------------------------------------------------------------------------------------------------- who led */
 
-static void write_evidence(FILE *out, const json_t *candidate)
-{
-    size_t i;
-    const json_t *evidence;
-    json_array_foreach(json_object_get(candidate, "evidence"), i, evidence)
-    {
-        if (i == EVIDENCE_SHOWN)
-            break;
-        fprintf(out, "%s%s", i ? " and " : "", tree_text(evidence, "words"));
-    }
-}
-
 static void say_candidate(struct page *page, const json_t *candidate)
 {
     char *evidence = NULL;
@@ -186,7 +174,7 @@ static void say_candidate(struct page *page, const json_t *candidate)
     FILE *const out = open_memstream(&evidence, &size);
     if (!out)
         return;
-    write_evidence(out, candidate);
+    write_evidence(out, candidate, EVIDENCE_SHOWN);
     fclose(out);
     say(page, "Most likely the cause: %s (%.0f%% sure), which %s.", tree_text(candidate, "breaker"),
         json_number_value(json_object_get(candidate, "confidence")), evidence);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/template.h"
+#include "internal/names.h"
 #include "internal/numbers.h"
 
 #define NOWHERE        FINGERPRINT_NONE
@@ -149,8 +150,8 @@ static struct fingerprint new_entry(const struct fingerprints *fingerprints, uin
 
 uint16_t fingerprint_name_hash(const char *name)
 {
-    const uint64_t hash = fnv1a(FNV1A_BASIS, name, strnlen(name, TRIP_NAME_MAX));
-    return (uint16_t)(hash ^ hash >> 16 ^ hash >> 32 ^ hash >> 48);
+    const uint32_t hash = names_hash(name);
+    return (uint16_t)(hash ^ hash >> 16);
 }
 
 static void add_breaker(struct fingerprint *entry, const struct error_record *record)

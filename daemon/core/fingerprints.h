@@ -47,7 +47,7 @@ uint32_t fingerprints_count(struct fingerprints *fingerprints, const struct erro
                             struct fingerprint *ret_entry, bool *ret_burst);
 void fingerprints_stored(struct fingerprints *fingerprints, uint32_t place);
 
-/* What an entry remembers of a breaker's name beside its slot, since a slot may be given to another breaker. */
+/* Hashes a breaker's name. An entry keeps the hash beside the slot, since a slot may be given to another breaker. */
 uint16_t fingerprint_name_hash(const char *name);
 
 /* How many processes told of it, estimated (linear counting: Whang et al., 1990): exact to a few, 64 or more: 64. */

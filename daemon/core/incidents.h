@@ -1,4 +1,4 @@
-/* What belongs together: breakers that begin to fail within a short time, what led, and when it was over. One incident
+/* Finds the incidents: which breakers begin to fail within a short time, what led, and when it was over. One incident
  * is what an operator would tell as one story.
  *
  *   errors, steps of breakers, acts ──> incidents_error, incidents_event ──> struct incident, begun, grown, ended
@@ -31,7 +31,7 @@ struct incidents_error {
     uint8_t type;
 };
 
-/* What the engine asks its owner. */
+/* The engine asks its owner for these, and tells it of changes. */
 struct incidents_host {
     void *context;
     struct incidents_settings settings;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/incidents_parts.h"
+#include "internal/names.h"
 
 #define LEVEL_HIGHEST    10000u /* after a storm without an opening the run ends that much later, and no more */
 #define LEVEL_ELEVATED   5000u
@@ -14,8 +15,7 @@
 
 static uint32_t hash_of(const char *name)
 {
-    const uint32_t hash = (uint32_t)fnv1a(FNV1A_BASIS, name, strlen(name));
-    return hash ? hash : 1;
+    return names_hash(name) ? names_hash(name) : 1;
 }
 
 const struct activity *activity_seen(const struct incidents *incidents, uint32_t slot)

@@ -58,7 +58,7 @@ const struct activity *activity_seen(const struct incidents *incidents, uint32_t
 /* Returns the breaker's entry, or makes it in the place of that which is not a member and was active longest ago. */
 struct activity *activity_make(struct incidents *incidents, uint32_t slot, const char *name, uint64_t at_ms);
 
-/* What errors did to a breaker's run of errors. */
+/* How an error changed the run of its breaker's errors. */
 struct activity_change {
     bool burst;    /* a burst began */
     bool elevated; /* its errors are far more than usual */

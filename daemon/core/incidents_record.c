@@ -1,4 +1,4 @@
-/* What stands in an incident. All its bounds are kept here. */
+/* Writes an incident's members, errors and moments, and keeps within the bounds of its tables. */
 #include <string.h>
 
 #include "core/incidents_parts.h"

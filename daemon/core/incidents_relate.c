@@ -70,7 +70,7 @@ static bool same_group(const char *one, const char *other)
     return length && length == group_length(other) && memcmp(one, other, length) == 0;
 }
 
-/* What the members of an incident have in common with a breaker. */
+/* How closely the members of an incident are related to a breaker. */
 struct relation {
     uint64_t gap_ms; /* the least, as far as that is sure */
     uint32_t shared; /* ids */

@@ -1,5 +1,5 @@
-/* What an error's message has in common with others like it: its template. The parts that vary from one occurrence to
- * the next are masked. For example:
+/* Makes the template of an error's message, which messages of the same kind have in common. The parts that vary from
+ * one occurrence to the next are masked. For example:
  *
  *   connect to 10.0.0.5:5432 failed after 1503 ms    ->    connect to <address> failed after <n> ms
  *

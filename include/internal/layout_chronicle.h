@@ -47,7 +47,7 @@ struct fingerprint {
 #define INCIDENT_MOMENTS 40
 #define INCIDENT_NAMES   464
 
-/* What speaks for a member's being the cause: X(SUFFIX, "name", words that follow "it"). */
+/* Evidence that a member is the cause: X(SUFFIX, "name", words that follow "it"). */
 #define INCIDENT_EVIDENCE(X)                                              \
     X(ALONE, "alone", "is the only one that failed")                      \
     X(FIRST, "first", "failed first")                                     \
@@ -58,8 +58,8 @@ struct fingerprint {
 #define INCIDENT_EVIDENCE_ENUM(suffix, name, words) EVIDENCE_##suffix,
 enum incident_evidence { INCIDENT_EVIDENCE(INCIDENT_EVIDENCE_ENUM) EVIDENCE_COUNT };
 
-/* What happened at a moment: X(SUFFIX, "name"). The steps of a breaker's state are told by where they led; an act is a
- * step of a state that someone asked for, a mode is a change of the mode in force. */
+/* The kinds of moments in a timeline: X(SUFFIX, "name"). The steps of a breaker's state are told by where they led; an
+ * act is a step of a state that someone asked for, a mode is a change of the mode in force. */
 #define INCIDENT_MOMENT_KINDS(X)  \
     X(JOINED, "joined")           \
     X(ERROR_BURST, "error_burst") \
@@ -107,7 +107,7 @@ struct incident_moment {
     uint8_t by;      /* enum transition_by */
 };
 
-/* What belongs together: core/incidents.h. */
+/* An incident: breakers that failed together, who led, and when it was over. core/incidents.h makes it. */
 struct incident {
     uint64_t id; /* 1, 2, ...: never used again; 0: free, or being written */
     uint64_t start_ms, start_unix_ms;
@@ -166,7 +166,7 @@ struct activity_link {
 /* Is a breaker open by its evidence? */
 enum activity_state { ACTIVITY_CLOSED, ACTIVITY_OPEN, ACTIVITY_TRIED /* half-open, or ramping */ };
 
-/* What a breaker did of late. */
+/* The errors and steps of one breaker lately, in an incident or before one. */
 struct activity {
     uint32_t slot;
     uint32_t name_hash; /* a slot may be given to another name; 0: the entry is free */

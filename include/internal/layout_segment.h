@@ -381,10 +381,10 @@ struct host_metrics {
 #define ACTOR_ENUM(suffix, name) BY_##suffix,
 enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 
-/* What a transition changed: a breaker's state, its mode in force, or an incident. */
+/* A transition changes a breaker's state or its mode in force, or begins or ends an incident. */
 enum transition_of { OF_STATE, OF_MODE, OF_INCIDENT };
 
-/* What an incident did, of which an event tells: X(ENUM_SUFFIX, "name"). */
+/* An event of an incident tells that it began or that it ended: X(ENUM_SUFFIX, "name"). */
 #define INCIDENT_STEPS(X) \
     X(BEGAN, "began")     \
     X(ENDED, "ended")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What fails together is one incident, which is told once as it begins and once as it ends, over the deaths of workers and of
-# tripd, and which a reboot does not forget. Errors are counted by what their messages have in common: each message that tripd
-# took counts once. tripctl reads all of it from the segment, with a tripd and without one, and gets the same over the socket.
+# Breakers that fail together are one incident. tripd tells once that it begins and once that it ends, though workers and tripd
+# itself are killed meanwhile, and a reboot does not lose it. Errors are counted by what their messages have in common: each
+# message that tripd took counts once. tripctl reads all of it from the segment, with a tripd and without one, and gets the same
+# over the socket.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 cat >"$folder/tripd.yaml" <<'END'

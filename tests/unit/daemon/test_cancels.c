@@ -51,7 +51,7 @@ static void admits(void *context, uint32_t slot)
     readable_before += readable(watched_fd);
     cancels_silence(cancels, slot);
     readable_after += readable(watched_fd);
-    /* Nobody is admitted yet. */
+    /* The breaker's word admits no call yet. */
     must(word_shown_state(__atomic_load_n(commons_word(host->commons, slot), __ATOMIC_ACQUIRE)) != TRIP_STATE_CLOSED ||
          breakers_keeps_state(host->breakers, slot));
 }

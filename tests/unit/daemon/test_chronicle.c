@@ -282,7 +282,7 @@ static void test_an_error_that_the_next_worker_reads_again_counts_once(void **st
     assert_int_equal(fingerprint_of("connection refused")->count, 3);
 }
 
-/* What a kill may leave half done: everything, or the words that others read or that a commit does not cover. Those of
+/* A test watches each word that a kill may leave half written, or those that readers see or no commit covers. Those of
  * the image that is not in force are many, and do not matter. */
 enum watched { WATCH_ALL, WATCH_SHOWN };
 
@@ -327,7 +327,7 @@ static void need_kills(void)
     }
 }
 
-/* What a reader finds of the first fingerprint, which counted `before` errors and comes to count `after`. */
+/* Checks that a reader finds the first fingerprint with `before` errors, with `after`, or not at all. */
 static void assert_whole(uint64_t before, uint64_t after)
 {
     struct fingerprint entry;

@@ -1,4 +1,4 @@
-/* What a trace's errors say, and what failed together: messages in, fingerprints and incidents out. */
+/* A trace's steps with messages become fingerprints, and its breakers that fail together become incidents. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
