@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal/boot.h"
 #include "internal/error_records.h"
 #include "internal/events.h"
 #include "internal/names.h"
@@ -23,12 +22,15 @@
 #define TRIES    5
 #define FILE_MAX (UINT64_C(4) << 30)
 
+enum data_from { DATA_READ /* from a file */, DATA_MAPPED, DATA_BORROWED };
+
 struct snapshot {
     const uint8_t *data;
     uint64_t size;
-    bool mapped;                            /* mapped, or else read into our own memory */
+    enum data_from from;
     struct section sections[SECTION_COUNT]; /* checked */
     enum report_daemon daemon;              /* as the tool knows it */
+    struct snapshot_look look;              /* of borrowed memory: when and where it was looked at */
 };
 
 /* -------------------------------------------------------------------------------------------------------- checking */
@@ -62,8 +64,8 @@ static bool counts_ok(const struct section sections[SECTION_COUNT])
     return ok;
 }
 
-/* Checks a segment. header: a copy of it. */
-static int check(struct snapshot *snapshot, const struct segment_header *header, const char *path, char **ret_why)
+/* Checks the header of a segment. header: a copy of it. */
+static int check(const struct segment_header *header, const char *path, char **ret_why)
 {
     if (header->magic != SEGMENT_MAGIC)
         return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd", path);
@@ -75,8 +77,8 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
                      "version of tripd and tripctl",
                      path, header->version, (unsigned long long)header->digest, LAYOUT_VERSION,
                      (unsigned long long)layout_digest());
-    if (header->size > snapshot->size)
-        return wrong(ret_why, -EBADMSG, "%s is cut short: %llu bytes of %llu", path, (unsigned long long)snapshot->size,
+    if (header->size > FILE_MAX)
+        return wrong(ret_why, -EBADMSG, "%s is damaged: no segment has %llu bytes", path,
                      (unsigned long long)header->size);
     for (unsigned i = 0; i < SECTION_COUNT; i++)
         if (!section_ok(&header->sections[i], section_shape(i).stride, header->size))
@@ -89,8 +91,22 @@ static int check(struct snapshot *snapshot, const struct segment_header *header,
         header->groups > header->sections[SECTION_GROUPS].count || header->sections[SECTION_HOST].count != 1 ||
         header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
-    memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
     return 0;
+}
+
+/* Plans a packed copy, which has the header in its first page and then the entries of each section that are in use.
+ * sections: where they are now. Returns the size of the copy, whole pages. */
+static uint64_t plan_packed(const struct segment_header *header, const struct section *sections,
+                            struct section packed[SECTION_COUNT])
+{
+    uint64_t size = LAYOUT_PAGE;
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        packed[i] = (struct section){.offset = size,
+                                     .stride = sections[i].stride,
+                                     .count = (uint32_t)at_most(section_entries(header, i), sections[i].count)};
+        size += LANE_ALIGN((uint64_t)packed[i].stride * packed[i].count);
+    }
+    return size;
 }
 
 /* --------------------------------------------------------------------------------------------------------- opening */
@@ -101,13 +117,14 @@ static bool owner_trusted(uid_t owner)
     return owner == 0 || owner == geteuid() || (tripd && owner == tripd->pw_uid);
 }
 
-static int map(struct snapshot *snapshot, int fd)
+static int map(struct snapshot *snapshot, int fd, const struct segment_header *header)
 {
     void *data = mmap(NULL, snapshot->size, PROT_READ, MAP_SHARED, fd, 0);
     if (data == MAP_FAILED)
         return -errno;
     snapshot->data = data;
-    snapshot->mapped = true;
+    snapshot->from = DATA_MAPPED;
+    memcpy(snapshot->sections, header->sections, sizeof(snapshot->sections));
     return 0;
 }
 
@@ -126,26 +143,20 @@ static bool load_at(int fd, uint8_t *to, uint64_t size, uint64_t offset)
  * have filled with zeros. */
 static int load(struct snapshot *snapshot, int fd, const struct segment_header *header)
 {
-    uint64_t size = LAYOUT_PAGE;
-    struct section loaded[SECTION_COUNT];
-    for (unsigned i = 0; i < SECTION_COUNT; i++) {
-        loaded[i] = header->sections[i];
-        loaded[i].count = section_entries(header, i);
-        loaded[i].offset = size;
-        size += LANE_ALIGN((uint64_t)loaded[i].stride * loaded[i].count);
-    }
-    if (size > LAYOUT_PAGE + SECTION_COUNT * LAYOUT_PAGE + snapshot->size)
+    const uint64_t size = plan_packed(header, header->sections, snapshot->sections);
+    if (size > LAYOUT_PAGE + SECTION_COUNT * LAYOUT_PAGE + header->size)
         return -EBADMSG; /* the sections overlap */
     uint8_t *const data = aligned_alloc(LAYOUT_PAGE, size);
     if (!data)
         return -ENOMEM;
     snapshot->data = data;
     memcpy(data, header, sizeof(*header));
-    for (unsigned i = 0; i < SECTION_COUNT; i++)
-        if (!load_at(fd, data + loaded[i].offset, (uint64_t)loaded[i].stride * loaded[i].count,
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        const struct section *const section = &snapshot->sections[i];
+        if (!load_at(fd, data + section->offset, (uint64_t)section->stride * section->count,
                      header->sections[i].offset))
             return -EIO;
-    memcpy(snapshot->sections, loaded, sizeof(loaded));
+    }
     return 0;
 }
 
@@ -166,10 +177,13 @@ static int take(struct snapshot *snapshot, int fd, const char *path, bool is_fil
     struct segment_header header;
     if (!load_at(fd, (uint8_t *)&header, sizeof(header), 0))
         return wrong(ret_why, -EBADMSG, "%s is no state segment of tripd: it is too short", path);
-    const int error = check(snapshot, &header, path, ret_why);
+    const int error = check(&header, path, ret_why);
     if (error < 0)
         return error;
-    return is_file ? load(snapshot, fd, &header) : map(snapshot, fd);
+    if (header.size > snapshot->size)
+        return wrong(ret_why, -EBADMSG, "%s is cut short: %llu bytes of %llu", path, (unsigned long long)snapshot->size,
+                     (unsigned long long)header.size);
+    return is_file ? load(snapshot, fd, &header) : map(snapshot, fd, &header);
 }
 
 int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why)
@@ -194,13 +208,37 @@ int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot
     return 0;
 }
 
+int snapshot_of_memory(const void *packed, uint64_t size, const char *name, const struct snapshot_look *look,
+                       struct snapshot **ret_snapshot, char **ret_why)
+{
+    struct segment_header header;
+    *ret_why = NULL;
+    if (size < sizeof(header))
+        return wrong(ret_why, -EBADMSG, "%s has no segment: it is too short", name);
+    memcpy(&header, packed, sizeof(header));
+    const int error = check(&header, name, ret_why);
+    if (error < 0)
+        return error;
+    struct snapshot *const snapshot = calloc(1, sizeof(*snapshot));
+    if (!snapshot)
+        return -ENOMEM;
+    *snapshot = (struct snapshot){
+        .data = packed, .size = size, .from = DATA_BORROWED, .daemon = look->daemon, .look = *look};
+    if (plan_packed(&header, header.sections, snapshot->sections) != size) {
+        free(snapshot);
+        return wrong(ret_why, -EBADMSG, "%s is damaged: its segment has another size", name);
+    }
+    *ret_snapshot = snapshot;
+    return 0;
+}
+
 struct snapshot *snapshot_close(struct snapshot *snapshot)
 {
     if (!snapshot)
         return NULL;
-    if (snapshot->mapped)
+    if (snapshot->from == DATA_MAPPED)
         munmap((void *)snapshot->data, snapshot->size);
-    else
+    else if (snapshot->from == DATA_READ)
         free((void *)snapshot->data);
     free(snapshot);
     return NULL;
@@ -221,6 +259,8 @@ struct segment_header snapshot_header(const struct snapshot *snapshot)
 
 enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
 {
+    if (snapshot->from == DATA_BORROWED)
+        return snapshot->look.daemon;
     const struct segment_header header = snapshot_header(snapshot);
     uint8_t boot_id[BOOT_ID_SIZE] = {0};
     if (boot_id_read(boot_id) < 0)
@@ -238,12 +278,21 @@ enum report_daemon snapshot_known_daemon(const struct snapshot *snapshot)
     return snapshot->daemon;
 }
 
-/* Is it of this boot, so that its times are of this host's clock? */
-static bool of_this_boot(const struct segment_header *header)
+/* Returns the time at which it is looked at. */
+static uint64_t look_ns(const struct snapshot *snapshot)
+{
+    return snapshot->from == DATA_BORROWED ? snapshot->look.mono_ns : monotonic_ns();
+}
+
+/* Is it of the boot in which it is looked at, so that its times are of that host's clock? */
+static bool of_this_boot(const struct snapshot *snapshot, const struct segment_header *header)
 {
     uint8_t boot_id[BOOT_ID_SIZE] = {0};
-    return boot_id_read(boot_id) == 0 && memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 &&
-           header->heartbeat_mono_ns <= monotonic_ns();
+    if (snapshot->from == DATA_BORROWED)
+        memcpy(boot_id, snapshot->look.boot_id, sizeof(boot_id));
+    else if (boot_id_read(boot_id) < 0)
+        return false;
+    return memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 && header->heartbeat_mono_ns <= look_ns(snapshot);
 }
 
 uint64_t snapshot_now_ms(const struct snapshot *snapshot)
@@ -251,9 +300,55 @@ uint64_t snapshot_now_ms(const struct snapshot *snapshot)
     const struct segment_header header = snapshot_header(snapshot);
     if (header.clock_kind == CLOCK_KIND_TEST)
         return header.test_now_ns / 1000000;
-    const bool here = snapshot->mapped && of_this_boot(&header);
-    const uint64_t at_ns = here ? monotonic_ns() : header.heartbeat_mono_ns;
+    const bool here = snapshot->from != DATA_READ && of_this_boot(snapshot, &header);
+    const uint64_t at_ns = here ? look_ns(snapshot) : header.heartbeat_mono_ns;
     return at_ns > header.created_mono_ns ? (at_ns - header.created_mono_ns) / 1000000 : 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- packing */
+
+uint64_t snapshot_packed_size(const struct snapshot *snapshot)
+{
+    struct section packed[SECTION_COUNT];
+    const struct segment_header header = snapshot_header(snapshot);
+    return plan_packed(&header, snapshot->sections, packed);
+}
+
+/* Takes the words over that differ, in an order in which a reader sees a guarded copy (internal/words.h). False: none
+ * differs. */
+static bool take_words(void *to, const void *shared, uint64_t size)
+{
+    uint64_t *const copy = to;
+    const shared_word *const from = shared;
+    bool differs = false;
+    for (uint64_t i = 0; i < size / 8; i++) {
+        const uint64_t word = __atomic_load_n(&from[i], __ATOMIC_ACQUIRE); /* pairs with the writers' releases */
+        differs |= word != copy[i];
+        copy[i] = word;
+    }
+    return differs;
+}
+
+/* Looks at an entry until it is found as it was found before: then it stood like this at one moment. */
+static void take_entry(void *to, const void *shared, uint64_t size)
+{
+    for (unsigned tries = 0; take_words(to, shared, size) && tries < TRIES; tries++)
+        ;
+}
+
+bool snapshot_pack(const struct snapshot *snapshot, void *packed, uint64_t size)
+{
+    struct segment_header header = {0};
+    struct section sections[SECTION_COUNT];
+    take_entry(&header, snapshot->data, sizeof(header));
+    if (plan_packed(&header, snapshot->sections, sections) != size)
+        return false;
+    memcpy(packed, &header, sizeof(header));
+    for (unsigned i = 0; i < SECTION_COUNT; i++)
+        for (uint32_t at = 0; at < sections[i].count; at++)
+            take_entry((uint8_t *)packed + sections[i].offset + (uint64_t)at * sections[i].stride,
+                       entry(snapshot, i, at), sections[i].stride);
+    return true;
 }
 
 /* -------------------------------------------------------------------------------------------------------- breakers */
@@ -330,9 +425,9 @@ static int find(const struct snapshot *snapshot, const char *name, uint32_t *ret
 static uint64_t uncertain_for_ms(const struct snapshot *snapshot)
 {
     const struct segment_header header = snapshot_header(snapshot);
-    if (snapshot->daemon == REPORT_RUNNING || snapshot->daemon == REPORT_GONE || !of_this_boot(&header))
+    if (snapshot->daemon == REPORT_RUNNING || snapshot->daemon == REPORT_GONE || !of_this_boot(snapshot, &header))
         return 0;
-    return (monotonic_ns() - header.heartbeat_mono_ns) / 1000000;
+    return (look_ns(snapshot) - header.heartbeat_mono_ns) / 1000000;
 }
 
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "internal/boot.h"
 #include "internal/chronicle.h"
 #include "internal/layout.h"
 #include "protocol/report.h"
@@ -22,6 +23,22 @@ struct snapshot;
  * opening. *ret_why says more, and the caller frees it; it may be NULL. */
 int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot, char **ret_why);
 struct snapshot *snapshot_close(struct snapshot *snapshot);
+
+/* When and where a segment was looked at, and what was known of its tripd then. */
+struct snapshot_look {
+    uint64_t mono_ns;
+    uint8_t boot_id[BOOT_ID_SIZE];
+    enum report_daemon daemon;
+};
+/* Makes a snapshot of a packed copy, with the errors of snapshot_open. name: what the copy is of, for *ret_why. It
+ * borrows the memory, which is a multiple of 8 bytes. Now is the time of the look, and tripd is as it was then. */
+int snapshot_of_memory(const void *packed, uint64_t size, const char *name, const struct snapshot_look *look,
+                       struct snapshot **ret_snapshot, char **ret_why);
+/* A packed copy has the header and all entries that are in use. Returns how many bytes it takes by now, whole pages. */
+uint64_t snapshot_packed_size(const struct snapshot *snapshot);
+/* Brings a packed copy up to date; a new one is all zeros. False: it would have another size by now, and stays as it
+ * is. Each entry is copied as it stood at one moment, unless tripd wrote it all the time. */
+bool snapshot_pack(const struct snapshot *snapshot, void *packed, uint64_t size);
 
 /* Returns a fresh copy of the header. */
 struct segment_header snapshot_header(const struct snapshot *snapshot);
