@@ -8,6 +8,7 @@
 #include "internal/printable.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
+#include "protocol/figures.h"
 #include "protocol/report_errors.h"
 
 #define REPORT_NAME(suffix, name) name,
@@ -51,73 +52,29 @@ static json_t *slow(const struct report_breaker *breaker, uint64_t count)
     return policy_times_calls(breaker->policy) ? number(count) : json_null();
 }
 
-static json_t *window(const struct report_breaker *breaker)
+static json_t *window(const struct report_breaker *breaker, const struct figures *figures)
 {
     const struct core_head *const core = breaker->core;
-    const bool timed = policy_times_calls(breaker->policy);
     const uint64_t failures = core->window_failures < core->window_calls ? core->window_failures : core->window_calls;
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "calls", number(core->window_calls), "ok",
                      number(core->window_calls - failures), "failures", number(failures), "slow",
-                     slow(breaker, core->window_slow), "failure_rate", rate(core_failure_rate_permille(core)),
-                     "slow_rate", rate(timed ? core_slow_rate_permille(core) : -1));
+                     slow(breaker, core->window_slow), "failure_rate", rate(figures->failure_permille), "slow_rate",
+                     rate(figures->slow_permille));
 }
 
-/* Returns the owner of the mode in force; policy_mode_of tells only the mode. MODE_OWNER_COUNT: no mode is set. */
-static enum mode_owner mode_owner_now(const struct policy_slot *policy, uint64_t now_ms)
+/* null: it never comes, or is not known. */
+static json_t *span(uint64_t ms)
 {
-    for (unsigned owner = 0; owner < MODE_OWNER_COUNT; owner++) {
-        const uint64_t mode = policy->modes[owner], until_ms = mode >> 4 & POLICY_MS_MASK;
-        if ((mode & 8) && (!until_ms || now_ms < until_ms) && (mode & 7) < TRIP_MODE_COUNT)
-            return (enum mode_owner)owner;
-    }
-    return MODE_OWNER_COUNT;
-}
-
-/* Returns how many permits are armed. */
-static uint32_t permits_armed(const struct report_breaker *breaker)
-{
-    if (word_state(breaker->word) != WORD_HALF_OPEN)
-        return 0;
-    const uint32_t permits = half_open_permits(breaker->policy->half_open);
-    return breaker->policy->permits_free < permits ? (uint32_t)breaker->policy->permits_free : permits;
-}
-
-/* Returns how many permits a caller could take: none in a mode that freezes the state. */
-static uint32_t permits_free(const struct report_breaker *breaker)
-{
-    uint64_t until_ms;
-    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
-    return mode == TRIP_MODE_FORCED_OPEN || mode == TRIP_MODE_DISABLED ? 0 : permits_armed(breaker);
+    return ms == FIGURES_NEVER ? json_null() : number(ms);
 }
 
 /* The share of calls that a ramp admits, and when it ends; null: the breaker is not ramping. */
-static json_t *ramp(const struct report_breaker *breaker)
+static json_t *ramp(const struct figures *figures)
 {
-    const uint64_t end = breaker->policy->ramp_end;
-    if (word_state(breaker->word) != WORD_RAMPING)
+    if (!figures->ramps)
         return json_null();
-    return json_pack("{s:o, s:o}", "admit", rate((int32_t)word_permille(breaker->word)), "ends_ms",
-                     ramp_end_epoch(end) == word_epoch(breaker->word)
-                         ? number(time_until(ramp_end_ms(end), breaker->now_ms))
-                         : json_null());
-}
-
-/* Returns the time until the state admits a call. Without a running tripd nobody frees permits: clients wait for the
- * last lease, which is the word's deadline. */
-static uint64_t state_wait_ms(const struct report_breaker *breaker)
-{
-    const bool frees = word_state(breaker->word) == WORD_HALF_OPEN && breaker->daemon == REPORT_RUNNING;
-    if (permits_armed(breaker))
-        return 0;
-    return frees && breaker->detail->permit_due_ms ? time_until(breaker->detail->permit_due_ms, breaker->now_ms)
-                                                   : word_wait_ms(breaker->word, breaker->now_ms);
-}
-
-/* Tells when a call may be admitted again. null: only an operator can end the mode. */
-static json_t *retry_after(const struct report_breaker *breaker)
-{
-    const uint64_t after_ms = policy_retry_after_ms(breaker->policy->modes, breaker->now_ms, state_wait_ms(breaker));
-    return after_ms == UINT64_MAX ? json_null() : number(after_ms);
+    return json_pack("{s:o, s:o}", "admit", rate((int32_t)figures->ramp_permille), "ends_ms",
+                     span(figures->ramp_ends_ms));
 }
 
 /* Tells which user set the mode, if a person did. */
@@ -134,42 +91,37 @@ static json_t *condition(uint8_t held)
 
 json_t *report_line(const struct report_breaker *breaker)
 {
-    const struct policy_slot *policy = breaker->policy;
     const struct detail_slot *detail = breaker->detail;
-    uint64_t until_ms;
-    const trip_mode mode = policy_mode_of(policy->modes, breaker->now_ms, &until_ms);
-    const enum mode_owner owner = mode_owner_now(policy, breaker->now_ms);
+    const struct figures figures = figures_of(breaker);
+    const enum mode_owner owner = figures.mode_owner;
     const bool owned = owner < MODE_OWNER_COUNT;
-    const uint32_t streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0;
 
     return json_pack(
         "{s:o, s:s, s:s, s:s, s:o*, s:s, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
         "s:s, "
         "s:o}",
-        "breaker", TEXT(detail->name), "state", NAME_OF(state_names, word_shown_state(breaker->word)), "mode",
-        NAME_OF(mode_names, mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
+        "breaker", TEXT(detail->name), "state", NAME_OF(state_names, figures.state), "mode",
+        NAME_OF(mode_names, figures.mode), "reason", NAME_OF(reason_names, detail->reason), "condition",
         condition(detail->condition), "by", NAME_OF(actor_names, detail->by), "uid",
         detail->by == BY_OPERATOR ? number(detail->uid) : json_null(), "note",
         report_text_or_null(detail->note, sizeof(detail->note)), "since_unix_ms", number(detail->since_unix_ms),
-        "state_for_ms", number(time_until(breaker->now_ms, detail->since_ms)), "window", window(breaker),
-        "consecutive_failures", (int)streak, "retry_after_ms", retry_after(breaker), "permits_free",
-        (int)permits_free(breaker), "ramp", ramp(breaker), "mode_owner",
-        owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
+        "state_for_ms", number(figures.state_for_ms), "window", window(breaker, &figures), "consecutive_failures",
+        (int)figures.streak, "retry_after_ms", span(figures.retry_after_ms), "permits_free", (int)figures.permits_free,
+        "ramp", ramp(&figures), "mode_owner", owned ? json_string(owner_names[owner]) : json_null(), "mode_reason",
         owned ? report_text_or_null(detail->modes[owner].reason, sizeof(detail->modes[owner].reason)) : json_null(),
-        "mode_ttl_ms", until_ms ? number(time_until(until_ms, breaker->now_ms)) : json_null(), "mode_uid",
-        mode_uid(breaker, owner), "hidden", detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING,
-        "daemon", NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
+        "mode_ttl_ms", span(figures.mode_ttl_ms), "mode_uid", mode_uid(breaker, owner), "hidden",
+        detail->hidden_ms != 0, "certain", breaker->daemon == REPORT_RUNNING, "daemon",
+        NAME_OF(daemon_names, breaker->daemon), "as_of_ms", number(breaker->as_of_ms));
 }
 
 json_t *report_mode(const struct report_breaker *breaker)
 {
-    uint64_t until_ms;
-    const trip_mode mode = policy_mode_of(breaker->policy->modes, breaker->now_ms, &until_ms);
-    const enum mode_owner owner = mode_owner_now(breaker->policy, breaker->now_ms);
-    if (mode == TRIP_MODE_AUTO || owner == MODE_OWNER_COUNT)
+    const struct figures figures = figures_of(breaker);
+    if (figures.mode == TRIP_MODE_AUTO || figures.mode_owner == MODE_OWNER_COUNT)
         return NULL;
-    return json_pack("{s:o, s:s, s:s, s:o}", "breaker", TEXT(breaker->detail->name), "mode", NAME_OF(mode_names, mode),
-                     "mode_owner", owner_names[owner], "mode_uid", mode_uid(breaker, owner));
+    return json_pack("{s:o, s:s, s:s, s:o}", "breaker", TEXT(breaker->detail->name), "mode",
+                     NAME_OF(mode_names, figures.mode), "mode_owner", owner_names[figures.mode_owner], "mode_uid",
+                     mode_uid(breaker, figures.mode_owner));
 }
 
 static json_t *denials(const uint64_t denied[DENIALS])
