@@ -151,17 +151,30 @@ static json_t *params_check(const struct method *method, json_t *given, struct c
     return error;
 }
 
-static json_t *role_check(const struct control_connection *connection, const struct method *method)
+static bool has_role(const struct control_connection *connection, enum config_role role)
 {
     const struct peer *peer = &connection->peer;
-    const struct config *config = connection->control->options.config;
-    if (config_allows(config, method->role, peer->uid, peer->groups, peer->group_count))
+    return config_allows(connection->control->options.config, role, peer->uid, peer->groups, peer->group_count);
+}
+
+json_t *control_roles(const struct control_connection *connection)
+{
+    json_t *const roles = json_array();
+    for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
+        if (has_role(connection, (enum config_role)role))
+            json_array_append_new(roles, json_string(config_role_name((enum config_role)role)));
+    return roles;
+}
+
+static json_t *role_check(const struct control_connection *connection, const struct method *method)
+{
+    if (has_role(connection, method->role))
         return NULL;
     const char *role = config_role_name(method->role);
     return rpc_error(RPC_CODE_REFUSED,
                      "%s needs the role %s, which uid %u does not have: add its user or one of its groups to "
                      "access.%s in tripd's config file, then reload it",
-                     method->name, role, (unsigned)peer->uid, role);
+                     method->name, role, (unsigned)connection->peer.uid, role);
 }
 
 /* ------------------------------------------------------------------------------------------------ one packet's way */

@@ -467,6 +467,7 @@ json_t *control_status(const struct control_options *options, const struct contr
                         options->config->file ? json_string(options->config->file) : json_null());
     json_object_set_new(json_object_get(status, "clients"), "refusals", report_refusals(options->refusals));
     json_object_set_new(status, "wakeups", json_integer((json_int_t)loop_wakeups(options->loop)));
+    json_object_set_new(status, "roles", control_roles(request->connection));
     return status;
 }
 

@@ -28,6 +28,9 @@ typedef json_t *control_method_fn(const struct control_options *options, const s
 /* Counts everything that was reported before this request. */
 void control_drain(struct control_connection *connection);
 
+/* Lists the roles of the user who asks. */
+json_t *control_roles(const struct control_connection *connection);
+
 /* A method that is answered later returns NULL without an error. A connection can wait for one of these at a time:
  * -EALREADY. Waits for control_reloaded: */
 int control_await_reload(struct control_connection *connection);

@@ -390,6 +390,17 @@ static void test_sync_drains_all_and_answers_with_the_time(void **state)
     close(fd);
 }
 
+static void test_status_lists_the_roles_of_the_user_who_asks(void **state)
+{
+    (void)state;
+    become(OBSERVER, OBSERVER);
+    const int fd = call_connect();
+    json_t *const status = result(fd, "status", json_object());
+    assert_json(json_incref(json_object_get(status, "roles")), "[\"observe\"]");
+    json_decref(status);
+    close(fd);
+}
+
 static void test_a_refusal_names_the_role_and_how_to_get_it(void **state)
 {
     (void)state;
@@ -1284,6 +1295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_sync_drains_all_and_answers_with_the_time),
+        TEST(test_status_lists_the_roles_of_the_user_who_asks),
         TEST(test_a_refusal_names_the_role_and_how_to_get_it),
         TEST(test_every_method_that_changes_something_needs_control),
         TEST(test_a_group_gives_its_members_the_role),
