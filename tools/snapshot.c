@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/breaker.h"
 #include "internal/error_records.h"
 #include "internal/events.h"
 #include "internal/names.h"
@@ -222,8 +223,8 @@ int snapshot_of_memory(const void *packed, uint64_t size, const char *name, cons
     struct snapshot *const snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)
         return -ENOMEM;
-    *snapshot = (struct snapshot){
-        .data = packed, .size = size, .from = DATA_BORROWED, .daemon = look->daemon, .look = *look};
+    *snapshot =
+        (struct snapshot){.data = packed, .size = size, .from = DATA_BORROWED, .daemon = look->daemon, .look = *look};
     if (plan_packed(&header, header.sections, snapshot->sections) != size) {
         free(snapshot);
         return wrong(ret_why, -EBADMSG, "%s is damaged: its segment has another size", name);
@@ -278,8 +279,7 @@ enum report_daemon snapshot_known_daemon(const struct snapshot *snapshot)
     return snapshot->daemon;
 }
 
-/* Returns the time at which it is looked at. */
-static uint64_t look_ns(const struct snapshot *snapshot)
+uint64_t snapshot_mono_ns(const struct snapshot *snapshot)
 {
     return snapshot->from == DATA_BORROWED ? snapshot->look.mono_ns : monotonic_ns();
 }
@@ -292,7 +292,8 @@ static bool of_this_boot(const struct snapshot *snapshot, const struct segment_h
         memcpy(boot_id, snapshot->look.boot_id, sizeof(boot_id));
     else if (boot_id_read(boot_id) < 0)
         return false;
-    return memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 && header->heartbeat_mono_ns <= look_ns(snapshot);
+    return memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 &&
+           header->heartbeat_mono_ns <= snapshot_mono_ns(snapshot);
 }
 
 uint64_t snapshot_now_ms(const struct snapshot *snapshot)
@@ -301,7 +302,7 @@ uint64_t snapshot_now_ms(const struct snapshot *snapshot)
     if (header.clock_kind == CLOCK_KIND_TEST)
         return header.test_now_ns / 1000000;
     const bool here = snapshot->from != DATA_READ && of_this_boot(snapshot, &header);
-    const uint64_t at_ns = here ? look_ns(snapshot) : header.heartbeat_mono_ns;
+    const uint64_t at_ns = here ? snapshot_mono_ns(snapshot) : header.heartbeat_mono_ns;
     return at_ns > header.created_mono_ns ? (at_ns - header.created_mono_ns) / 1000000 : 0;
 }
 
@@ -402,12 +403,13 @@ static bool copy_detail(const struct snapshot *snapshot, uint32_t slot, struct s
     return detail->name[0] != '\0';
 }
 
-static void copy_core(const struct core_slot *from, struct core_head *ret_core)
+/* Copies the first `size` bytes of the image in force. */
+static void copy_core(const struct core_slot *from, void *ret_core, size_t size)
 {
     for (unsigned tries = 0; tries < TRIES; tries++) {
         /* Acquire: pairs with the release of segment_commit. */
         const uint64_t commits = __atomic_load_n(&from->commits, __ATOMIC_ACQUIRE);
-        *ret_core = from->images[commits & 1].head;
+        memcpy(ret_core, &from->images[commits & 1], size);
         __atomic_thread_fence(__ATOMIC_ACQUIRE); /* the copy before the second look */
         if (__atomic_load_n(&from->commits, __ATOMIC_RELAXED) == commits)
             return;
@@ -427,7 +429,7 @@ static uint64_t uncertain_for_ms(const struct snapshot *snapshot)
     const struct segment_header header = snapshot_header(snapshot);
     if (snapshot->daemon == REPORT_RUNNING || snapshot->daemon == REPORT_GONE || !of_this_boot(snapshot, &header))
         return 0;
-    return (look_ns(snapshot) - header.heartbeat_mono_ns) / 1000000;
+    return (snapshot_mono_ns(snapshot) - header.heartbeat_mono_ns) / 1000000;
 }
 
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker)
@@ -439,7 +441,7 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
         return false; /* it is forgotten, or not published yet */
     const uint64_t *mirror = entry(snapshot, SECTION_MIRROR, slot);
     ret_breaker->policy = *(const struct policy_slot *)entry(snapshot, SECTION_POLICY, slot);
-    copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core);
+    copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core, sizeof(ret_breaker->core));
     const struct limits_shown *limits = entry(snapshot, SECTION_LIMITS, slot);
     copy_sequenced(&limits->sequence, limits, &ret_breaker->limits, sizeof(*limits));
     ret_breaker->report = (struct report_breaker){.policy = &ret_breaker->policy,
@@ -452,6 +454,14 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
                                                   .daemon = snapshot->daemon,
                                                   .as_of_ms = uncertain_for_ms(snapshot)};
     return true;
+}
+
+bool snapshot_window(const struct snapshot *snapshot, uint32_t slot, struct window *ret_window)
+{
+    struct core_state core;
+    copy_core(entry(snapshot, SECTION_CORE, slot), &core, sizeof(core));
+    *ret_window = core.window;
+    return window_ok(ret_window);
 }
 
 static struct error_records records_of(const struct snapshot *snapshot)

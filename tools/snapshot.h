@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/window.h"
 #include "internal/boot.h"
 #include "internal/chronicle.h"
 #include "internal/layout.h"
@@ -49,6 +50,8 @@ enum report_daemon snapshot_known_daemon(const struct snapshot *snapshot);
 /* Returns the milliseconds since creation on the instance's clock: now, even without a tripd, for open times pass all
  * the same; for a file, or a segment of another boot, at the last heartbeat. */
 uint64_t snapshot_now_ms(const struct snapshot *snapshot);
+/* Returns the time of the look on CLOCK_MONOTONIC: now, or that of the copy. */
+uint64_t snapshot_mono_ns(const struct snapshot *snapshot);
 
 uint32_t snapshot_slots(const struct snapshot *snapshot);
 /* A copy of a breaker. `report` points into the rest. */
@@ -64,6 +67,9 @@ struct snapshot_breaker {
 /* Copies a breaker. False: the slot is free, or changed all the time while it was read. */
 bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct snapshot_breaker *ret_breaker);
 bool snapshot_find(const struct snapshot *snapshot, const char *name, struct snapshot_breaker *ret_breaker);
+
+/* Copies a breaker's window. False: it is damaged. */
+bool snapshot_window(const struct snapshot *snapshot, uint32_t slot, struct window *ret_window);
 
 /* Copies the first transition at or after `index`; the next one is at or after its sequence. False: there is none. */
 bool snapshot_transition(const struct snapshot *snapshot, uint64_t index, struct transition *ret_transition);

@@ -307,3 +307,15 @@ void window_copy(struct window *to, const struct window *from)
     memcpy(to->failed, from->failed, words(from->size) * sizeof(uint64_t));
     memcpy(to->slowed, from->slowed, words(from->size) * sizeof(uint64_t));
 }
+
+bool window_ok(const struct window *window)
+{
+    return window->type <= WINDOW_TIME && window->size >= 1 && window->size <= SETTINGS_WINDOW_MAX &&
+           window->next < window->size && (window->type == WINDOW_TIME || window->calls <= window->size);
+}
+
+enum call_kind window_kind(const struct window *window, uint32_t back)
+{
+    const uint32_t place = (window->next + window->size - 1 - back) % window->size;
+    return call_kind(bit(window->failed, place), bit(window->slowed, place));
+}

@@ -57,6 +57,11 @@ struct window_sums window_sums_at(const struct window *window, uint64_t now_ns);
 /* Returns likewise the sums after n more equal calls in the newest bucket. */
 struct window_sums window_sums_after(const struct window *window, uint64_t now_ns, uint64_t n, enum call_kind kind);
 
+/* For readers of a copy. Is it whole, so that the functions here may read it? */
+bool window_ok(const struct window *window);
+/* Returns how the call ended that came so many calls before the latest one of a count window; fewer than `calls`. */
+enum call_kind window_kind(const struct window *window, uint32_t back);
+
 /* Copies the part that is in use: for a count window of 100 a fraction of sizeof(struct window). */
 void window_copy(struct window *to, const struct window *from);
 

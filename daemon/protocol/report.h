@@ -48,6 +48,10 @@ json_t *report_mode(const struct report_breaker *breaker);
 /* The answer to `show`: the line, and everything else. */
 json_t *report_show(const struct report_breaker *breaker);
 
+/* The `limits` of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; a limit that is off is
+ * null. */
+json_t *report_limits(const struct report_breaker *breaker);
+
 /* A mode that binds breakers by a pattern, also breakers to come. */
 json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
 json_t *report_transition(const struct transition *transition);

@@ -21,8 +21,4 @@ json_t *report_latency(const uint64_t counts[LATENCY_BUCKETS]);
 /* Bytes of the segment that have memory. */
 uint64_t report_segment_memory(const struct segment_header *header);
 
-/* The `limits` of `show`: {"concurrency", "rate", "throttle", "retry", "deadline_rejected"}; a limit that is off is
- * null. */
-json_t *report_limits(const struct report_breaker *breaker);
-
 #endif
