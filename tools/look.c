@@ -82,6 +82,7 @@ static void set_figures(struct look_breaker *shown, uint32_t slot, const struct 
     shown->condition = breaker->detail.condition;
     shown->by = breaker->detail.by;
     shown->hidden = breaker->detail.hidden_ms != 0;
+    shown->certain = breaker->report.daemon == REPORT_RUNNING;
     shown->window_calls = core->window_calls;
     shown->window_failures = core->window_failures;
     shown->window_slow = core->window_slow;

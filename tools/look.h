@@ -32,7 +32,8 @@ struct look_breaker {
     struct figures figures;
     enum trip_reason reason, condition; /* of the last opening; for a relapse, the condition that held */
     enum transition_by by;              /* who took the last step */
-    bool hidden;
+    bool hidden;                        /* lists leave it out, because it has no calls */
+    bool certain;                       /* false: without a running tripd, clients may have moved its state */
     uint64_t window_calls, window_failures, window_slow, in_flight;
     uint64_t calls, failures, denied, errors; /* since it came into being */
     struct rates rates;

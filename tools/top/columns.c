@@ -205,7 +205,7 @@ static void put_state(const struct painter *painter)
     const char *const mark = symbol(symbol_of_state(state), painter->canvas->ascii);
     char text[CELL_MAX];
     if (row->breaker)
-        snprintf(text, sizeof(text), "%s %s", mark, state_names[state]);
+        snprintf(text, sizeof(text), "%s %s%s", mark, state_names[state], row->breaker->certain ? "" : "?");
     else
         snprintf(text, sizeof(text), "%s %u of %u", mark, row->breakers - row->states[TRIP_STATE_CLOSED],
                  row->breakers);

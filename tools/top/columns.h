@@ -8,7 +8,8 @@
 /* X(ENUM_SUFFIX, "heading", width, to the right?, rank: the higher, the sooner it is left out, "what it says") */
 #define COLUMNS(X)                                                                                                \
     X(NAME, "NAME", 18, false, 0, "the breaker's name, or its group's; it gets the room that is left")            \
-    X(STATE, "STATE", 11, false, 0, "closed, open, half_open or ramping; of a group how many are not closed")     \
+    X(STATE, "STATE", 12, false, 0,                                                                               \
+      "closed, open, half_open or ramping (?: as last known); of a group how many are not closed")                \
     X(MODE, "MODE", 10, false, 4, "forced_open, disabled or shadow, and who set it; nothing: auto")               \
     X(CALLS, "CALLS/S", 7, true, 1, "calls that ended, a second")                                                 \
     X(FAILED, "FAIL%", 5, true, 1, "failures among the calls of the window, by which the breaker is judged")      \

@@ -26,6 +26,12 @@ int row_trouble(const struct row *row)
     return 0;
 }
 
+/* Is it asked for breakers by their names? Otherwise those that are hidden are left out. */
+static bool asks(const struct rows_options *options)
+{
+    return (options->patterns && options->patterns[0]) || (options->filter && *options->filter);
+}
+
 bool rows_wanted(const char *name, const struct rows_options *options)
 {
     bool wanted = !options->patterns || !options->patterns[0];
@@ -181,7 +187,7 @@ void rows_make(struct rows *rows, const struct look *look, const struct rows_opt
     rows_clear(rows);
     for (uint32_t i = 0; i < look->count; i++) {
         const struct row row = row_of(look->breakers[i]);
-        if (rows_wanted(row.name, options))
+        if (rows_wanted(row.name, options) && (!row.breaker->hidden || asks(options)))
             add(&leaves, &room, &row);
     }
     if (!options->tree) {
