@@ -88,6 +88,7 @@ void bench_errors(void);   /* bench_errors.c: what an error costs tripd, and wha
 void bench_peers(void);    /* bench_peers.c: the same call by a mutex, and by Redis */
 void bench_impact(void);   /* bench_impact.c: a prefork server with and without libtrip */
 void bench_simulate(void); /* bench_simulate.c: how much of a trace tripctl simulate replays in a second */
+void bench_top(void);      /* bench_top.c: what triptop costs */
 
 /* ------------------------------------------------ bounds: the same kind of call into a shared library, libtripbound */
 int bound_load_branch(const uint64_t *words);

@@ -31,7 +31,9 @@ struct snapshot {
     enum data_from from;
     struct section sections[SECTION_COUNT]; /* checked */
     enum report_daemon daemon;              /* as the tool knows it */
-    struct snapshot_look look;              /* of borrowed memory: when and where it was looked at */
+    /* Where it is looked at; of borrowed memory also when, and what was known of tripd then. */
+    struct snapshot_look look;
+    bool boot_known; /* false: there is no boot id here, as without /proc */
 };
 
 /* -------------------------------------------------------------------------------------------------------- checking */
@@ -193,6 +195,7 @@ int snapshot_open(const char *path, bool is_file, struct snapshot **ret_snapshot
     struct snapshot *snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)
         return -ENOMEM;
+    snapshot->boot_known = boot_id_read(snapshot->look.boot_id) == 0;
     int fd = is_file ? open(path, O_RDONLY | O_CLOEXEC) : paths_segment_open(path, O_RDONLY, 0);
     if (is_file && fd < 0)
         fd = -errno;
@@ -223,8 +226,8 @@ int snapshot_of_memory(const void *packed, uint64_t size, const char *name, cons
     struct snapshot *const snapshot = calloc(1, sizeof(*snapshot));
     if (!snapshot)
         return -ENOMEM;
-    *snapshot =
-        (struct snapshot){.data = packed, .size = size, .from = DATA_BORROWED, .daemon = look->daemon, .look = *look};
+    *snapshot = (struct snapshot){
+        .data = packed, .size = size, .from = DATA_BORROWED, .daemon = look->daemon, .look = *look, .boot_known = true};
     if (plan_packed(&header, header.sections, snapshot->sections) != size) {
         free(snapshot);
         return wrong(ret_why, -EBADMSG, "%s is damaged: its segment has another size", name);
@@ -263,10 +266,7 @@ enum report_daemon snapshot_daemon(const struct snapshot *snapshot)
     if (snapshot->from == DATA_BORROWED)
         return snapshot->look.daemon;
     const struct segment_header header = snapshot_header(snapshot);
-    uint8_t boot_id[BOOT_ID_SIZE] = {0};
-    if (boot_id_read(boot_id) < 0)
-        return REPORT_GONE;
-    return report_daemon_state(&header, monotonic_ns(), boot_id);
+    return snapshot->boot_known ? report_daemon_state(&header, monotonic_ns(), snapshot->look.boot_id) : REPORT_GONE;
 }
 
 void snapshot_know_daemon(struct snapshot *snapshot, enum report_daemon daemon)
@@ -287,12 +287,7 @@ uint64_t snapshot_mono_ns(const struct snapshot *snapshot)
 /* Is it of the boot in which it is looked at, so that its times are of that host's clock? */
 static bool of_this_boot(const struct snapshot *snapshot, const struct segment_header *header)
 {
-    uint8_t boot_id[BOOT_ID_SIZE] = {0};
-    if (snapshot->from == DATA_BORROWED)
-        memcpy(boot_id, snapshot->look.boot_id, sizeof(boot_id));
-    else if (boot_id_read(boot_id) < 0)
-        return false;
-    return memcmp(header->boot_id, boot_id, sizeof(boot_id)) == 0 &&
+    return snapshot->boot_known && memcmp(header->boot_id, snapshot->look.boot_id, sizeof(header->boot_id)) == 0 &&
            header->heartbeat_mono_ns <= snapshot_mono_ns(snapshot);
 }
 

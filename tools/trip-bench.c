@@ -67,20 +67,21 @@ void bench_report_ns(const char *path, double ns, const char *bound, double boun
 static const struct {
     const char *name;
     void (*run)(void);
-} parts[] = {{"calls", bench_calls},   {"limits", bench_limits},    {"many", bench_many},     {"trips", bench_trips},
-             {"watch", bench_watch},   {"daemon", bench_daemon},    {"errors", bench_errors}, {"peers", bench_peers},
-             {"impact", bench_impact}, {"simulate", bench_simulate}};
+} parts[] = {{"calls", bench_calls},   {"limits", bench_limits},     {"many", bench_many},     {"trips", bench_trips},
+             {"watch", bench_watch},   {"daemon", bench_daemon},     {"errors", bench_errors}, {"peers", bench_peers},
+             {"impact", bench_impact}, {"simulate", bench_simulate}, {"top", bench_top}};
 
 static void usage(FILE *stream)
 {
     fprintf(
         stream,
         "usage: trip-bench [--json] [--quick] [calls] [limits] [many] [trips] [watch] [daemon] [errors] [peers]\n"
-        "                  [impact] [simulate]\n"
+        "                  [impact] [simulate] [top]\n"
         "\n"
         "Starts a tripd of its own and measures each path of libtrip and tripd beside its bound, beside a "
         "mutex\n"
-        "and Redis where it is installed, a whole server with and without libtrip, and how fast a trace is replayed.\n"
+        "and Redis where it is installed, a whole server with and without libtrip, how fast a trace is replayed, and\n"
+        "what triptop costs.\n"
         "Needs two cores that are otherwise idle. Without a part: all.\n"
         "\n"
         "  --json    an array of rows: path, ns or value, bound, bound_ns, ratio, target, met, clock_reads,\n"

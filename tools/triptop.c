@@ -56,7 +56,7 @@ static const char usage[] = "usage: triptop [OPTION...] [NAME|PATTERN...]\n"
                             "A PATTERN has * for any run of characters and ? for one: quote it.\n"
                             "Exit status: 0 done, 1 nothing to look at, 2 wrong usage. See triptop(1).";
 
-enum { OPT_USER = 256, OPT_SEGMENT, OPT_REPLAY, OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_VERSION, OPT_KEYS };
+enum { OPT_USER = 256, OPT_SEGMENT, OPT_REPLAY, OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_VERSION, OPT_MANUAL };
 
 static const struct option long_options[] = {{"instance", required_argument, NULL, 'i'},
                                              {"user", no_argument, NULL, OPT_USER},
@@ -70,7 +70,7 @@ static const struct option long_options[] = {{"instance", required_argument, NUL
                                              {"ascii", no_argument, NULL, OPT_ASCII},
                                              {"help", no_argument, NULL, 'h'},
                                              {"version", no_argument, NULL, OPT_VERSION},
-                                             {"manual-keys", no_argument, NULL, OPT_KEYS}, /* for the man page */
+                                             {"manual", no_argument, NULL, OPT_MANUAL}, /* for the man page */
                                              {NULL, 0, NULL, 0}};
 
 static void refuse(const char *what, const char *why)
@@ -137,19 +137,28 @@ static void take_option(int option, struct invocation *invocation)
     }
 }
 
+static void print_about(int option)
+{
+    if (option == 'h') {
+        puts(usage);
+    } else if (option == OPT_VERSION) {
+        printf("triptop %d.%d.%d\n", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+    } else {
+        puts("# KEYS\n");
+        keys_manual(stdout);
+        puts("# COLUMNS\n");
+        columns_manual(stdout);
+    }
+}
+
 static struct invocation invocation_of(int argc, char **argv)
 {
     struct invocation invocation = {0};
     for (int option; (option = getopt_long(argc, argv, "i:d:bn:h", long_options, NULL)) != -1;) {
         if (option == '?')
             exit(EXIT_USAGE);
-        if (option == 'h' || option == OPT_VERSION || option == OPT_KEYS) {
-            if (option == 'h')
-                puts(usage);
-            else if (option == OPT_KEYS)
-                keys_manual(stdout);
-            else
-                printf("triptop %d.%d.%d\n", TRIP_VERSION_MAJOR, TRIP_VERSION_MINOR, TRIP_VERSION_PATCH);
+        if (option == 'h' || option == OPT_VERSION || option == OPT_MANUAL) {
+            print_about(option);
             exit(EXIT_SUCCESS);
         }
         take_option(option, &invocation);

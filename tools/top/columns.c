@@ -5,6 +5,7 @@
 
 #include "format.h"
 #include "internal/enum_names.h"
+#include "keys.h"
 #include "symbols.h"
 
 #define NAME_MAX_WIDTH 60
@@ -45,6 +46,17 @@ bool column_of_key(const char *key, enum column *ret_column)
             return true;
         }
     return false;
+}
+
+void columns_manual(FILE *out)
+{
+    for (unsigned column = 0; column < COLUMN_COUNT; column++) {
+        fputc('*', out);
+        keys_escape(out, facts[column].heading);
+        fputs("*\n\t", out);
+        keys_escape(out, facts[column].help);
+        fputs("\n\n", out);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------ plan */

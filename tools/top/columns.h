@@ -2,6 +2,8 @@
 #ifndef TRIP_TOP_COLUMNS_H
 #define TRIP_TOP_COLUMNS_H
 
+#include <stdio.h>
+
 #include "canvas.h"
 #include "rows.h"
 
@@ -42,6 +44,9 @@ bool column_of_key(const char *key, enum column *ret_column);
 row_order_fn *column_order(enum column column);
 /* Are its greatest values what one looks for? Then they come first when it is chosen to sort by. */
 bool column_descends(enum column column);
+
+/* Writes the table for the manual, in scdoc's form. */
+void columns_manual(FILE *out);
 
 void columns_paint_headings(struct canvas *canvas, int row, const struct columns_plan *plan, enum column sorted,
                             bool descending);

@@ -55,8 +55,7 @@ enum action key_action(int pressed)
     return ACTION_COUNT;
 }
 
-/* Writes a text with a backslash before what scdoc would take for its own. */
-static void write_escaped(FILE *out, const char *text)
+void keys_escape(FILE *out, const char *text)
 {
     for (; *text; text++) {
         if (strchr("\\*_<>#[]{}-.+", *text))
@@ -77,9 +76,9 @@ void keys_manual(FILE *out)
             if (facts[action].place != (enum key_place)place)
                 continue;
             fputc('*', out);
-            write_escaped(out, facts[action].keys);
+            keys_escape(out, facts[action].keys);
             fputs("*\n\t", out);
-            write_escaped(out, facts[action].help);
+            keys_escape(out, facts[action].help);
             fputs("\n\n", out);
         }
     }

@@ -61,9 +61,9 @@ enum key_place {
     X(PAGE_UP, "PageUp", ANYWHERE, "a page up")                                                                      \
     X(PAGE_DOWN, "PageDown", ANYWHERE, "a page down")                                                                \
     X(FIRST, "Home", ANYWHERE, "to the first line")                                                                  \
+    X(LAST, "End", ANYWHERE, "to the last line")                                                                     \
     X(LEFT, "Left -", ANYWHERE, "fold the selected group; in other panes, show what is further left")                \
     X(RIGHT, "Right +", ANYWHERE, "unfold it; show what is further right")                                           \
-    X(LAST, "End", ANYWHERE, "to the last line")                                                                     \
     X(OPEN, "Enter", IN_TABLE, "show the selected breaker, or fold or unfold the selected group")                    \
     X(TREE, "t", IN_TABLE, "a tree of groups, or a plain list")                                                      \
     X(SORT_BEFORE, "<", IN_TABLE, "sort by the column before")                                                       \
@@ -97,7 +97,8 @@ enum action key_action(int pressed);
 enum key_place key_place(enum action action);
 const char *key_names(enum action action); /* "F1 h ?" */
 const char *key_help(enum action action);
-/* Writes the table for the manual, in scdoc's form. */
+/* Writes the table for the manual, in scdoc's form; and a text so that scdoc takes nothing in it for its own. */
 void keys_manual(FILE *out);
+void keys_escape(FILE *out, const char *text);
 
 #endif
