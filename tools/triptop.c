@@ -240,7 +240,7 @@ static int print_looks(const struct invocation *invocation, const struct feed *f
         print_look(invocation, top);
         if (printed == invocation->looks || ferror(stdout))
             break;
-        sleep_ms(top->settings.interval_ms);
+        sleep_ms(invocation->interval_ms ? invocation->interval_ms : top->settings.interval_ms);
         look(feed, top);
     }
     return top->scene.look ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -259,6 +259,17 @@ static void paint(struct top *top)
     canvas_free(canvas);
 }
 
+/* While it is paused, a copy of the segment is shown, in which nothing moves. */
+static void pause_or_go_on(const struct feed *feed, struct top *top)
+{
+    top->paused = !top->paused;
+    if (!feed->source || !top->paused)
+        return;
+    const struct snapshot *const frozen = source_freeze(feed->source);
+    if (frozen)
+        top_look(top, frozen, "", top->scene.unix_ms);
+}
+
 static void handle(const struct terminal_event *event, const struct feed *feed, struct top *top)
 {
     enum action action = ACTION_COUNT;
@@ -269,7 +280,7 @@ static void handle(const struct terminal_event *event, const struct feed *feed, 
     else if (event->kind == TERMINAL_KEY && event->pressed != PRESSED_NOTHING)
         action = top_press(top, event->pressed);
     if (action == ACTION_PAUSE)
-        top->paused = !top->paused;
+        pause_or_go_on(feed, top);
     else if (action != ACTION_COUNT && feed->playback)
         playback_press(feed->playback, top, action);
 }
@@ -308,8 +319,13 @@ static int run_in_terminal(const struct invocation *invocation, const struct fee
         fputs("triptop: this terminal cannot place text: looks are printed one after the other, as with -b\n", stderr);
         return feed->playback ? print_recording(invocation, feed->playback, top) : print_looks(invocation, feed, top);
     }
+    const uint64_t kept_ms = top->settings.interval_ms;
+    if (invocation->interval_ms)
+        top->settings.interval_ms = invocation->interval_ms;
     watch(feed, top);
     terminal_close();
+    if (top->settings.interval_ms == invocation->interval_ms)
+        top->settings.interval_ms = kept_ms; /* -d is for this time alone */
     const int error = settings_save(&top->settings);
     if (error < 0 && error != -ENOENT)
         fprintf(stderr, "triptop: the settings were not kept: %s\n", strerror(-error));
@@ -337,7 +353,9 @@ static struct top_options options_of(const struct invocation *invocation)
                                   .recording = invocation->recording != NULL,
                                   .ascii = invocation->ascii || terminal_is_ascii()};
     if (invocation->recording || (invocation->arguments.given & OPTION_SEGMENT)) {
-        options.named = invocation->recording ? invocation->recording : invocation->arguments.segment;
+        const char *const file = invocation->recording ? invocation->recording : invocation->arguments.segment;
+        const char *const slash = strrchr(file, '/');
+        options.named = slash ? slash + 1 : file;
         options.unchangeable = "nothing can be changed in a file";
     } else {
         options.arguments = &invocation->arguments;
@@ -362,8 +380,6 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     const struct top_options options = options_of(&invocation);
     struct top *const top = top_new(&options);
-    if (invocation.interval_ms)
-        top->settings.interval_ms = invocation.interval_ms;
     catch_signals();
     const int status = !invocation.batch      ? run_in_terminal(&invocation, &feed, top)
                        : invocation.recording ? print_recording(&invocation, feed.playback, top)

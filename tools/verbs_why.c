@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "incidents.h"
+#include "look.h"
 #include "print.h"
 #include "print_parts.h"
 #include "reading.h"
@@ -171,7 +172,7 @@ static json_t *denied_per_second(const struct source *source, const json_t *brea
     json_t *const later = again(source, breakers);
     const uint64_t before = denied_of(breakers), now = denied_of(later);
     json_decref(later);
-    return json_real(now > before ? (double)(now - before) * 1000 / SAMPLE_MS : 0);
+    return json_real(rate_per_second(before, now, SAMPLE_MS));
 }
 
 /* ---------------------------------------------------------------------------------------------------------- the verb

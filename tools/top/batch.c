@@ -111,12 +111,17 @@ static json_t *incidents_of(const struct snapshot *snapshot)
     return list;
 }
 
+static const char *named_as(const struct top *top)
+{
+    return top->options.arguments ? "instance" : "file";
+}
+
 void batch_json(FILE *out, const struct top *top)
 {
     const struct look *const look = top->scene.look;
     if (!look) {
         json_t *const waits =
-            json_pack("{s:s, s:n, s:s}", "named", top->scene.named, "daemon", "waits_for", top->scene.waits);
+            json_pack("{s:s, s:n, s:s}", named_as(top), top->scene.named, "daemon", "waits_for", top->scene.waits);
         print_json(out, waits);
         fflush(out);
         json_decref(waits);
@@ -124,13 +129,13 @@ void batch_json(FILE *out, const struct top *top)
     }
     const struct report_correlation correlation = snapshot_correlation(top->scene.snapshot);
     json_t *const analyses = report_analyses(&correlation);
-    json_t *const json =
-        json_pack("{s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:O, s:o, s:o}", "named", top->scene.named, "at_unix_ms",
-                  (json_int_t)top->scene.unix_ms, "daemon", report_daemon_name(look->daemon), "heartbeat_age_ms",
-                  (json_int_t)look->heartbeat_age_ms, "up_ms", (json_int_t)(look->host.up_ns / 1000000), "processes",
-                  (json_int_t)look->clients, "states", states_of(look), "in_flight", (json_int_t)look->in_flight,
-                  "analysis", json_object_get(analyses, "host"), "incidents", incidents_of(top->scene.snapshot),
-                  "breakers", breakers_of(top));
+    json_t *const json = json_pack(
+        "{s:s, s:I, s:s, s:I, s:I, s:I, s:o, s:I, s:O, s:o, s:o}", named_as(top), top->scene.named, "at_unix_ms",
+        (json_int_t)top->scene.unix_ms, "daemon", report_daemon_name(look->daemon), "heartbeat_age_ms",
+        (json_int_t)look->heartbeat_age_ms, "up_ms", (json_int_t)(look->host.up_ns / 1000000), "processes",
+        (json_int_t)look->clients, "states", states_of(look), "in_flight", (json_int_t)look->in_flight, "analysis",
+        json_object_get(analyses, "host"), "incidents", incidents_of(top->scene.snapshot), "breakers",
+        breakers_of(top));
     json_object_update_new(json, rates_of(&look->rates));
     print_json(out, json);
     fflush(out);

@@ -6,16 +6,29 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "internal/boot.h"
 #include "internal/paths.h"
+#include "internal/ticks.h"
 #include "must.h"
 #include "reading.h"
 #include "request.h"
 
+#define COPY_TRIES 5
+
 struct source {
     const struct arguments *arguments;
     struct snapshot *snapshot;
+    void *copied; /* what `frozen` borrows */
+    struct snapshot *frozen;
     char *waits;
 };
+
+static void thaw(struct source *source)
+{
+    source->frozen = snapshot_close(source->frozen);
+    free(source->copied);
+    source->copied = NULL;
+}
 
 static bool is_file(const struct source *source)
 {
@@ -42,6 +55,7 @@ struct source *source_close(struct source *source)
 {
     if (!source)
         return NULL;
+    thaw(source);
     snapshot_close(source->snapshot);
     free(source->waits);
     free(source);
@@ -79,6 +93,7 @@ static enum report_daemon daemon_of(const struct source *source)
 
 const struct snapshot *source_look(struct source *source, const char **ret_waits)
 {
+    thaw(source);
     if (!is_file(source)) {
         if (!source->snapshot)
             open_instance(source);
@@ -89,4 +104,37 @@ const struct snapshot *source_look(struct source *source, const char **ret_waits
     }
     *ret_waits = source->waits ? source->waits : "waits for tripd";
     return source->snapshot;
+}
+
+/* Copies the segment. False: no memory, or it grew at each try. */
+static bool copy(struct source *source, uint64_t *ret_size)
+{
+    for (unsigned tries = 0; tries < COPY_TRIES; tries++) {
+        *ret_size = snapshot_packed_size(source->snapshot);
+        source->copied = aligned_alloc(LAYOUT_PAGE, *ret_size);
+        if (!source->copied)
+            return false;
+        memset(source->copied, 0, *ret_size);
+        if (snapshot_pack(source->snapshot, source->copied, *ret_size))
+            return true;
+        thaw(source);
+    }
+    return false;
+}
+
+const struct snapshot *source_freeze(struct source *source)
+{
+    struct snapshot_look look = {.mono_ns = monotonic_ns()};
+    char *why = NULL;
+    uint64_t size;
+    if (!source->snapshot || is_file(source))
+        return source->snapshot;
+    thaw(source);
+    look.daemon = snapshot_known_daemon(source->snapshot);
+    if (boot_id_read(look.boot_id) < 0 || !copy(source, &size))
+        return NULL;
+    if (snapshot_of_memory(source->copied, size, source->arguments->instance, &look, &source->frozen, &why) < 0)
+        thaw(source);
+    free(why);
+    return source->frozen;
 }

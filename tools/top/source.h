@@ -16,4 +16,8 @@ struct source *source_close(struct source *source);
  * the next call. */
 const struct snapshot *source_look(struct source *source, const char **ret_waits);
 
+/* Returns a copy of what source_look returned last, which stays as it is until the next look. NULL: there is none, or
+ * no memory. */
+const struct snapshot *source_freeze(struct source *source);
+
 #endif

@@ -4,6 +4,7 @@
 #include <curses.h>
 #include <errno.h>
 #include <langinfo.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <term.h>
@@ -54,6 +55,7 @@ int terminal_open(void)
     screen = newterm(NULL, stdout, stdin);
     if (!screen)
         return -ENOTTY;
+    atexit(terminal_close); /* for the ends that nobody plans, as for want of memory */
     set_term(screen);
     begin_colours();
     cbreak();
@@ -173,12 +175,14 @@ static int character_of(wint_t character)
 
 struct terminal_event terminal_wait(int ms)
 {
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     wint_t code;
     timeout(ms);
-    errno = 0;
     const int got = get_wch(&code);
-    if (got == ERR)
-        return (struct terminal_event){.kind = errno == EIO ? TERMINAL_ENDED : TERMINAL_NOTHING};
+    if (got == ERR) {
+        const bool hung_up = poll(&input, 1, 0) > 0 && (input.revents & (POLLHUP | POLLERR | POLLNVAL));
+        return (struct terminal_event){.kind = hung_up ? TERMINAL_ENDED : TERMINAL_NOTHING};
+    }
     if (got == KEY_CODE_YES && code == KEY_RESIZE)
         return (struct terminal_event){.kind = TERMINAL_RESIZED};
     if (got == KEY_CODE_YES && code == KEY_MOUSE)
