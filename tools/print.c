@@ -422,6 +422,25 @@ static void show_opens(FILE *out, const json_t *show)
     fputc('\n', out);
 }
 
+static void show_reporters(FILE *out, const json_t *reporters)
+{
+    const json_t *const lanes = json_object_get(reporters, "lanes");
+    const uint64_t count = tree_number(reporters, "count"), listed = json_array_size(lanes);
+    size_t i;
+    json_t *lane;
+    if (listed == 0)
+        return;
+    fprintf(out, "  %-12s%llu process%s", "reporters", (unsigned long long)count, count == 1 ? "" : "es");
+    json_array_foreach(lanes, i, lane)
+    {
+        fprintf(out, "%s%llu call%s by lane %llu (%llu failed)", i == 0 ? ": " : ", ", N(lane, "calls"),
+                print_plural(tree_number(lane, "calls")), N(lane, "lane"), N(lane, "failures"));
+    }
+    if (count > listed)
+        fprintf(out, ", and %llu more", (unsigned long long)(count - listed));
+    fputc('\n', out);
+}
+
 static void show_error(FILE *out, const json_t *show)
 {
     static const char *const ids[] = {"correlation", "trace", "session"};
@@ -505,6 +524,7 @@ void print_show(FILE *out, const json_t *show)
     show_calls(out, show);
     show_latency(out, show);
     show_opens(out, show);
+    show_reporters(out, json_object_get(show, "reporters"));
     show_limits(out, json_object_get(show, "limits"));
     show_settings(out, show);
     if (json_is_object(json_object_get(show, "config")))

@@ -439,12 +439,15 @@ bool snapshot_breaker(const struct snapshot *snapshot, uint32_t slot, struct sna
     copy_core(entry(snapshot, SECTION_CORE, slot), &ret_breaker->core, sizeof(ret_breaker->core));
     const struct limits_shown *limits = entry(snapshot, SECTION_LIMITS, slot);
     copy_sequenced(&limits->sequence, limits, &ret_breaker->limits, sizeof(*limits));
+    const struct reporters_shown *reporters = entry(snapshot, SECTION_REPORTERS, slot);
+    copy_sequenced(&reporters->sequence, reporters, &ret_breaker->reporters, sizeof(*reporters));
     ret_breaker->report = (struct report_breaker){.policy = &ret_breaker->policy,
                                                   .detail = &ret_breaker->detail,
                                                   .core = &ret_breaker->core,
                                                   .word = __atomic_load_n(mirror, __ATOMIC_RELAXED),
                                                   .now_ms = snapshot_now_ms(snapshot),
                                                   .limits = &ret_breaker->limits,
+                                                  .reporters = &ret_breaker->reporters,
                                                   .latency = ret_breaker->latency,
                                                   .daemon = snapshot->daemon,
                                                   .as_of_ms = uncertain_for_ms(snapshot)};

@@ -60,6 +60,7 @@ struct snapshot_breaker {
     struct detail_slot detail;
     struct core_head core;
     struct limits_shown limits;
+    struct reporters_shown reporters;
     uint64_t latency[LATENCY_BUCKETS];
     struct error_record error;
     struct report_breaker report;

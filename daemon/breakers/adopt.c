@@ -58,6 +58,7 @@ static void adopt_slot(struct breakers *breakers, uint32_t slot, bool fresh_comm
     breakers_watch(breakers, slot, config_settings_for(breakers->options.config, segment_name(segment, slot)));
     breaker->generation = generation_of(breakers, slot);
     breaker->untold = true;
+    breaker->reporters_stale = true; /* of those that were shown some may be gone */
     breakers_enliven(breakers, slot);
     breaker->mode = judge_mode(policy_newest_judge(&segment->policies[slot])); /* as the last tripd saw it */
     breaker->used_ms = segment->details[slot].used_ms;

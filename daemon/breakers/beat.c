@@ -5,6 +5,7 @@
 #include "breakers/latency.h"
 #include "breakers/limits.h"
 #include "breakers/meters.h"
+#include "breakers/reporters.h"
 #include "breakers/settle.h"
 #include "breakers/tell.h"
 #include "breakers/word.h"
@@ -33,6 +34,8 @@ static bool look_at(struct breakers *breakers, uint32_t slot)
     const bool news = breakers_count(breakers, slot);
     if (breaker->latency_stale)
         breakers_publish_latency(breakers, slot);
+    if (breaker->reporters_stale)
+        breakers_publish_reporters(breakers, slot);
     const bool limits = breakers_limits_look(breakers, slot);
     if (breakers->now_ns >= breaker->steps.until_ns)
         breakers_tell_rest(breakers, slot);

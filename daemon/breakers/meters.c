@@ -21,6 +21,8 @@ static void leave_chain(struct breakers *breakers, struct meter_cursor *meter)
         return;
     if (breakers->table[meter->breaker].latency_stale)
         breakers_publish_latency_of(breakers, meter);
+    breakers->table[meter->breaker].reporters_stale = true;
+    breakers_enliven(breakers, meter->breaker);
     meter_cursor_unclaim(meter);
 }
 
@@ -30,8 +32,10 @@ void breakers_home(struct breakers *breakers, struct meter_cursor *meter)
     const bool ours = slot < breakers->segment->slots && breakers->table[slot].settings &&
                       segment_incarnation(breakers->segment, slot) == incarnation && meter_cursor_claim(meter, slot);
     link_to(ours ? &breakers->table[slot].meters : &breakers->nobodys, meter);
-    if (ours)
-        breakers_touch(breakers, slot);
+    if (!ours)
+        return;
+    breakers->table[slot].reporters_stale = true;
+    breakers_touch(breakers, slot);
 }
 
 void breakers_strays(struct breakers *breakers, struct meter_cursor **chain)
@@ -43,7 +47,7 @@ void breakers_strays(struct breakers *breakers, struct meter_cursor **chain)
         if (owner == meter->owner || owner == 0)
             continue;
         leave_chain(breakers, meter);
-        meter->owner = owner;
+        meter_cursor_pass_on(meter, owner);
         link_to(&strays, meter);
     }
     while (strays) {

@@ -42,7 +42,7 @@ static bool turn(struct breakers *breakers, uint32_t slot, uint64_t word, bool o
     if (found.counted) {
         breakers_enliven(breakers, slot);
         breakers->unused_by[slot] = NOBODY;
-        breaker->latency_stale = true;
+        breaker->latency_stale = breaker->reporters_stale = true;
         breakers_seen(breakers, slot);
         breakers_limits_counted(breakers, slot);
     }

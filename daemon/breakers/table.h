@@ -43,6 +43,7 @@ struct breaker {
     bool untold;               /* a failure or slow call is counted in a meter, and its event was not taken */
     bool permits_out;          /* some process may hold a permit */
     bool latency_stale;        /* calls were counted since the details were written */
+    bool reporters_stale;      /* calls were counted, or a meter came or left, since people were shown who reports */
     bool ticketed;             /* some process may hold a ticket */
     struct adaptive *adaptive; /* measurements for its limits; NULL: they are fixed */
     struct budget_pace budget;

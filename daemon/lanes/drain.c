@@ -9,13 +9,6 @@
 
 /* -------------------------------------------------------------------------------------------- what one meter brings */
 
-/* What is beyond a mark. A total that ran backwards, or further than any can, brings nothing. */
-static uint64_t grown(uint64_t counter, uint64_t marked)
-{
-    const uint64_t by = counter - marked;
-    return by <= EVIDENCE_COUNT_MASK ? by : 0;
-}
-
 static uint64_t of_epoch(uint64_t evidence, uint32_t epoch)
 {
     return evidence_epoch(evidence) == epoch ? evidence_count(evidence) : 0;
@@ -161,19 +154,19 @@ static uint64_t asked(const struct breaker_totals *totals)
 
 static void add_totals(struct breaker_totals *totals, const struct counters *counters, const struct meter_marks *marks)
 {
-    const uint64_t ok = grown(counters->total_ok, marks->total_ok);
-    const uint64_t failures = grown(counters->total_failures, marks->total_failures);
+    const uint64_t ok = total_grown(counters->total_ok, marks->total_ok);
+    const uint64_t failures = total_grown(counters->total_failures, marks->total_failures);
     totals->calls += ok + failures;
     totals->ok += ok;
     totals->failures += failures;
-    add_part(&totals->timeouts, grown(counters->total_timeouts, marks->total_timeouts), totals->failures);
-    add_part(&totals->slow, grown(counters->total_slow, marks->total_slow), totals->calls);
-    totals->ignored += grown(counters->ignored, marks->ignored);
-    totals->cancelled += grown(counters->cancelled, marks->cancelled);
-    totals->late += grown(counters->late, marks->late);
+    add_part(&totals->timeouts, total_grown(counters->total_timeouts, marks->total_timeouts), totals->failures);
+    add_part(&totals->slow, total_grown(counters->total_slow, marks->total_slow), totals->calls);
+    totals->ignored += total_grown(counters->ignored, marks->ignored);
+    totals->cancelled += total_grown(counters->cancelled, marks->cancelled);
+    totals->late += total_grown(counters->late, marks->late);
     for (unsigned denial = 0; denial < DENIALS; denial++)
-        totals->denied[denial] += grown(counters->denied[denial], marks->denied[denial]);
-    add_part(&totals->retries, grown(counters->retries, marks->retries), asked(totals));
+        totals->denied[denial] += total_grown(counters->denied[denial], marks->denied[denial]);
+    add_part(&totals->retries, total_grown(counters->retries, marks->retries), asked(totals));
     totals->retries_refused += (uint32_t)counters->retries_refused - marks->retries_refused;
 }
 
@@ -368,11 +361,11 @@ static void trace_neutral(const struct drain *drain, const struct drain_turn *tu
     const char *const breaker = segment_name(drain->segment, turn->slot);
     struct traced step = {.op = TRACED_RECORD, .at_ms = turn->now_ns / 1000000};
     step.outcome = TRIP_IGNORED;
-    step.n = grown(counters->ignored, marks->ignored);
+    step.n = total_grown(counters->ignored, marks->ignored);
     if (step.n)
         tracer_step(drain->tracer, breaker, &step);
     step.outcome = TRIP_CANCELLED;
-    step.n = grown(counters->cancelled, marks->cancelled);
+    step.n = total_grown(counters->cancelled, marks->cancelled);
     if (step.n)
         tracer_step(drain->tracer, breaker, &step);
 }

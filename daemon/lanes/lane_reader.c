@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal/announce.h"
+#include "internal/numbers.h"
 #include "internal/words.h"
 
 #define CLAIM_CHAINS_LEAST 16u
@@ -186,6 +187,27 @@ void meter_cursor_unclaim(struct meter_cursor *meter)
 uint64_t meter_cursor_owner(const struct meter_cursor *meter)
 {
     return load(&line_of(meter)->owner);
+}
+
+static struct reported reported_in_all(const struct meter_marks *marks)
+{
+    return (struct reported){
+        .calls = marks->total_ok + marks->total_failures, .failures = marks->total_failures, .slow = marks->total_slow};
+}
+
+void meter_cursor_pass_on(struct meter_cursor *meter, uint64_t owner)
+{
+    meter->owner = owner;
+    meter->before = reported_in_all(&meter->marks);
+}
+
+struct reported meter_cursor_reported(const struct meter_cursor *meter)
+{
+    const struct reported all = reported_in_all(&meter->marks), *const before = &meter->before;
+    const uint64_t calls = total_grown(all.calls, before->calls);
+    return (struct reported){.calls = calls,
+                             .failures = at_most(total_grown(all.failures, before->failures), calls),
+                             .slow = at_most(total_grown(all.slow, before->slow), calls)};
 }
 
 /* NULL: no memory, or no room in the user's quota. */

@@ -3,6 +3,7 @@
 #ifndef TRIPD_LANE_READER_H
 #define TRIPD_LANE_READER_H
 
+#include "internal/state_word.h"
 #include "lanes/lanes.h"
 #include "lanes/source.h"
 
@@ -19,6 +20,11 @@ struct latency_taken {
     uint32_t calls[LATENCY_GROUP];
 };
 
+/* Calls that were reported, and those of them that failed and that were slow. */
+struct reported {
+    uint64_t calls, failures, slow;
+};
+
 /* tripd's reader of a meter. The marks stand in the lane, for the next worker; this copy the client cannot change. */
 struct meter_cursor {
     struct lane_reader *lane;
@@ -33,6 +39,7 @@ struct meter_cursor {
     uint32_t breaker;                /* NO_BREAKER: the owner is a forgotten breaker, or no breaker at all */
     uint32_t number;                 /* in the lane */
     int64_t in_flight;               /* calls begun less calls ended, when last read */
+    struct reported before; /* to the breakers that had the meter before its owner, as far as this worker knows */
     struct meter_marks marks;
     uint64_t marked_ticks;          /* since when the marks' evidence stands; 0: unknown */
     uint64_t deferred_ticks;        /* since when an outcome is counted but not told, or TICKS_UNKNOWN */
@@ -72,6 +79,8 @@ struct lane_reader {
     struct meter_cursor **claims; /* chains of meters that count for a breaker, by a hash of breaker and section */
     uint32_t claim_chains;        /* a power of two */
     uint32_t claim_count;
+    struct reported reported;          /* while a breaker's reporters are added up: this lane's part; else zeros */
+    struct lane_reader *next_reporter; /* the next lane with such a part */
 };
 
 /* A batch of told events, from any lanes. */
@@ -104,6 +113,10 @@ struct meter_cursor *lane_reader_meter(const struct lane_reader *reader, uint32_
 uint32_t meter_cursor_section(const struct meter_cursor *meter);
 const struct section_cursor *meter_cursor_ring(const struct meter_cursor *meter); /* its section's */
 uint64_t meter_cursor_owner(const struct meter_cursor *meter);                    /* as it stands in the lane now */
+/* Gives the meter to its next owner, who gets nothing of what it has counted. */
+void meter_cursor_pass_on(struct meter_cursor *meter, uint64_t owner);
+/* Returns what tripd has counted of the meter for its owner, so little that the sum over any meters does not wrap. */
+struct reported meter_cursor_reported(const struct meter_cursor *meter);
 
 uint32_t lane_reader_telling(const struct lane_reader *reader); /* sections whose ring has events to take */
 /* Appends up to `most` events of a section to the batch, with the events of each meter chained. Calls `taken` for each
@@ -128,6 +141,12 @@ struct counters {
     bool steady; /* no failure came while they were read: all successes they hold are later than the last one told */
 };
 void meter_cursor_read(const struct meter_cursor *meter, struct counters *ret_counters);
+/* Returns how much a total has grown. One that ran backwards, or further than any can, brings nothing. */
+static inline uint64_t total_grown(uint64_t total, uint64_t before)
+{
+    const uint64_t by = total - before;
+    return by <= EVIDENCE_COUNT_MASK ? by : 0;
+}
 /* Return only the calls begun, only the calls ended. */
 uint64_t meter_cursor_begun(const struct meter_cursor *meter);
 uint64_t meter_cursor_ended(const struct meter_cursor *meter);

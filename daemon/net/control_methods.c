@@ -75,7 +75,8 @@ static struct report_breaker view(const struct control_options *options, uint32_
                                    .core = &segment_core(segment, slot)->head,
                                    .word = segment->mirror[slot],
                                    .now_ms = clock_now_ms(options->clock),
-                                   .limits = &segment->limits[slot]};
+                                   .limits = &segment->limits[slot],
+                                   .reporters = &segment->reporters[slot]};
 }
 
 /* Reports the entry at the cursor, which runs over slots, then patterns. NULL: there is none, or it is not wanted. */

@@ -240,19 +240,34 @@ static json_t *settings(const struct report_breaker *breaker)
                      number(half_open_max_wait_ms(policy->half_open)), "next_open_ms", number(policy->next_open_ms));
 }
 
+/* NULL, so that the key is left out: there are no processes. */
+static json_t *reporters(const struct report_breaker *breaker)
+{
+    const struct reporters_shown *const shown = breaker->reporters;
+    if (!shown)
+        return NULL;
+    json_t *lanes = json_array();
+    for (unsigned i = 0; i < REPORTERS_LISTED && shown->lanes[i].lane; i++)
+        json_array_append_new(lanes,
+                              json_pack("{s:o, s:o, s:o, s:o}", "lane", number(shown->lanes[i].lane), "calls",
+                                        number(shown->lanes[i].calls), "failures", number(shown->lanes[i].failures),
+                                        "slow", slow(breaker, shown->lanes[i].slow)));
+    return json_pack("{s:o, s:o}", "count", number(shown->count), "lanes", lanes);
+}
+
 json_t *report_show(const struct report_breaker *breaker)
 {
     const struct core_head *core = breaker->core;
     json_t *show = json_pack("{s:o, s:s}", "t_ms", number(breaker->now_ms), "event", "show");
     json_t *line = report_line(breaker);
     json_t *rest = json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "totals", totals(breaker),
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o*}", "totals", totals(breaker),
         "errors", report_errors_by_type(core->totals.errors), "probes", probes(breaker), "in_flight",
         number(core->in_flight), "calls_until_rate", (int)core_calls_until_rate(core), "opens",
         number(core->totals.opens), "open_ms", number(state_ms(breaker, TRIP_STATE_OPEN)), "trips", trips(core),
         "error", last_error(breaker), "modes", modes(breaker), "latency", report_latency(breaker->latency),
         "latency_sampled", latency_sampled(breaker), "settings", settings(breaker), "created_unix_ms",
-        number(breaker->detail->created_unix_ms), "limits", report_limits(breaker));
+        number(breaker->detail->created_unix_ms), "limits", report_limits(breaker), "reporters", reporters(breaker));
     const bool whole = json_object_update(show, line) == 0 && json_object_update(show, rest) == 0;
     json_decref(line);
     json_decref(rest);

@@ -34,7 +34,8 @@ struct report_breaker {
     uint64_t word; /* from the mirror */
     uint64_t now_ms;
     const struct limits_shown *limits;
-    const uint64_t *latency;          /* calls by latency bucket; for report_show alone */
+    const struct reporters_shown *reporters; /* for report_show alone; NULL: a simulation has none */
+    const uint64_t *latency;                 /* calls by latency bucket; for report_show alone */
     const struct error_record *error; /* the last error's record, for report_show alone; NULL: it is overwritten */
     enum report_daemon
         daemon;        /* if tripd is not running, clients may have moved the state since, and `word` is a guess */

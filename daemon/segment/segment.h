@@ -88,7 +88,7 @@ int segment_reserve(struct segment *segment, uint32_t slots);
 int segment_take(struct segment *segment, const char *name, uint64_t now_ms, uint32_t *ret_slot);
 void segment_name_publish(struct segment *segment, uint32_t slot);
 /* Takes the name out of the index and moves the incarnation on, so that clients' handles turn stale; the slot is free
- * then. The mirror keeps its epoch. */
+ * then, and shows no reporters. The mirror keeps its epoch. */
 void segment_forget(struct segment *segment, uint32_t slot);
 /* For adoption: the slots that the index names are in use. Takes out entries that a kill left twice, or that no tripd
  * wrote. */
@@ -130,6 +130,8 @@ void segment_limits_publish(struct segment *segment, uint32_t slot, const struct
 void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uint64_t highest);
 /* Shows people the limits; writes only if they changed. */
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown);
+/* Shows people who reports; writes only if that changed. */
+void segment_reporters_show(struct segment *segment, uint32_t slot, const struct reporters_shown *shown);
 
 /* ------------------------------------------------------------------------- details (each one sequence-locked write) */
 /* Notes the step that tripd is about to take. If tripd is killed after the step, the next worker knows whose it was. 0:

@@ -320,6 +320,8 @@ void segment_forget(struct segment *segment, uint32_t slot)
     uint32_t found, place;
     if (!segment_used(segment, slot))
         return;
+    /* First: a worker that is killed here leaves the name, and the next one shows its reporters anew. */
+    segment_reporters_show(segment, slot, &(struct reporters_shown){0});
     if (find(segment, segment_name(segment, slot), &found, &place) == 0 && found == slot)
         close_hole(segment, place);
     move_incarnation(segment, slot);
@@ -378,15 +380,27 @@ void segment_tickets_highest_publish(struct segment *segment, uint32_t slot, uin
     store_change(&segment->policies[slot].tickets_highest, highest);
 }
 
+/* Writes an entry for people, which begins with its sequence, if what follows has changed, or a worker that died while
+ * it wrote left the sequence odd. size: of the whole entry. */
+static void show(void *place, const void *shown, size_t size)
+{
+    const size_t head = sizeof(uint64_t);
+    const bool half_written = *(const uint64_t *)place & 1;
+    if (!half_written && memcmp((const uint8_t *)place + head, (const uint8_t *)shown + head, size - head) == 0)
+        return;
+    sequence_begin(place);
+    words_store((uint8_t *)place + head, (const uint8_t *)shown + head, size - head);
+    sequence_end(place);
+}
+
 void segment_limits_show(struct segment *segment, uint32_t slot, const struct limits_shown *shown)
 {
-    struct limits_shown *const place = &segment->limits[slot];
-    const size_t head = offsetof(struct limits_shown, tickets_taken), size = sizeof(*place) - head;
-    if (memcmp((const uint8_t *)place + head, (const uint8_t *)shown + head, size) == 0)
-        return;
-    sequence_begin(&place->sequence);
-    words_store((uint8_t *)place + head, (const uint8_t *)shown + head, size);
-    sequence_end(&place->sequence);
+    show(&segment->limits[slot], shown, sizeof(*shown));
+}
+
+void segment_reporters_show(struct segment *segment, uint32_t slot, const struct reporters_shown *shown)
+{
+    show(&segment->reporters[slot], shown, sizeof(*shown));
 }
 
 static void detail_mode(struct segment *segment, uint32_t slot, enum mode_owner owner, trip_mode mode,

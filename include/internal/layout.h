@@ -52,6 +52,8 @@ LAYOUT_SIZE(state_line, 64);
 LAYOUT_AT(state_line, ring_at, 16);
 LAYOUT_SIZE(limit_lines, 192);
 LAYOUT_SIZE(limits_shown, 120);
+LAYOUT_SIZE(reporting_lane, 32);
+LAYOUT_SIZE(reporters_shown, 272);
 LAYOUT_SIZE(error_record, 656);
 LAYOUT_SIZE(error_row, 64);
 LAYOUT_SIZE(correlation_shown, 64);
@@ -165,6 +167,8 @@ static inline uint64_t layout_digest(void)
         offsetof(struct state_line, ring_at),
         sizeof(struct limit_lines),
         sizeof(struct limits_shown),
+        sizeof(struct reporters_shown),
+        sizeof(struct reporting_lane),
         TICKETS_MAX,
         TICKET_LEASE,
         LEASE_UNIT_MS,

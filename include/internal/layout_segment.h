@@ -32,7 +32,8 @@
     X(HOST, host, struct host_metrics, 1, ALL)                                                               \
     X(FINGERPRINTS, fingerprints, struct fingerprint, FINGERPRINTS_MAX, FINGERPRINTS)                        \
     X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                            \
-    X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */
+    X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */    \
+    X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
@@ -570,6 +571,23 @@ struct limits_shown {
     } holders[LIMITS_HOLDERS];  /* the lanes that hold the most tickets */
     uint64_t tickets_max;       /* as configured; an adaptive limit in force may be less */
     uint64_t rate_limit, rate_per_ms;
+};
+
+#define REPORTERS_LISTED 8
+
+/* What the process of one lane has reported to a breaker, as far as tripd has counted it. */
+struct reporting_lane {
+    uint32_t lane;
+    uint32_t reserved0;
+    uint64_t calls, failures, slow;
+};
+
+/* Which processes report to a breaker, for people, as of the last heartbeat at which tripd had counted some of their
+ * calls, or one had gone. tripd alone writes, under `sequence`, as in detail_slot. */
+struct reporters_shown {
+    uint64_t sequence;
+    uint64_t count;                                /* lanes that have reported a call */
+    struct reporting_lane lanes[REPORTERS_LISTED]; /* those with the most calls, in order; lane 0: the list ends */
 };
 
 #define PATTERNS_MAX 256

@@ -11,6 +11,7 @@ says a ok record failure 5
 ends 0 "$TRIPCTL" force-open db --reason 'incident 42'
 shares a other
 shows 25 totals.calls show db
+lane=$(of clients.0.lane clients)
 copy=$folder/copy
 cp "$segment" "$copy" # while tripd lives, as a core dump would
 kill_both
@@ -25,6 +26,9 @@ read_back() {
     shows forced_open mode show db "$@"
     shows 'incident 42' mode_reason show db "$@"
     shows 25 totals.calls show db "$@"
+    shows 25 reporters.lanes.0.calls show db "$@"
+    shows "$lane" reporters.lanes.0.lane show db "$@"
+    shows "$lane" clients.0.lane clients "$@"
     shows open events.0.to events "$@"
     shows consecutive events.0.reason events "$@"
     shows client clients.0.program clients "$@"

@@ -136,4 +136,20 @@ before=$(wc -l <"$folder/followed")
 says a ok record failure 5
 await "what comes is printed" followed $((before + 1))
 [ "$(tail -n 1 "$folder/followed" | json_value to)" = open ] || fail "the event says: $(tail -n 1 "$folder/followed")"
+
+# Processes that report are shown by lane, and one that has ended is not.
+attached b
+shares a mail
+shares b mail
+says a ok record ok 3
+says b ok record failure 1
+lane=$(of clients.0.lane clients)
+shows 2 reporters.count show mail
+shows "$lane" reporters.lanes.0.lane show mail
+shows 3 reporters.lanes.0.calls show mail
+shows 1 reporters.lanes.1.failures show mail
+answers 0 "reporters   2 processes: 3 calls by lane $lane (0 failed), 1 call by lane " show mail --segment "$segment"
+kill_client b
+await "the dead process reports no more" would_show 1 reporters.count show mail
+shows "$lane" reporters.lanes.0.lane show mail
 stop

@@ -34,7 +34,7 @@ for folder in "${!may[@]}"; do
 done
 
 # A file of daemon/breakers/ knows only the files before it. breakers.h is what tripd sees of all of them.
-floors='table word latency meters adaptive limits bell tell errors policy move reconcile trace permits schedule settle stall
+floors='table word latency reporters meters adaptive limits bell tell errors policy move reconcile trace permits schedule settle stall
     marks lanes beat reuse names operate adopt restore breakers'
 diff <(ls daemon/breakers/*.c) <(printf 'daemon/breakers/%s.c\n' $floors | sort) >&2 ||
     { echo "A file of daemon/breakers/ has no floor in $0." >&2; exit 1; }

@@ -19,6 +19,7 @@ struct forged {
     struct detail_slot detail;
     struct core_head core;
     struct limits_shown limits;
+    struct reporters_shown reporters;
     uint64_t latency[LATENCY_BUCKETS];
     struct report_breaker breaker;
 };
@@ -70,6 +71,7 @@ static void forge(struct forged *forged)
                                               .word = word_open(7, 125000),
                                               .now_ms = 100000,
                                               .limits = &forged->limits,
+                                              .reporters = &forged->reporters,
                                               .latency = forged->latency};
 }
 
@@ -120,7 +122,8 @@ static void test_show_has_the_keys_of_the_contract(void **state)
         "\"minimum_calls\":10,\"permits\":2,\"max_wait_ms\":10000,\"next_open_ms\":60000},"
         "\"created_unix_ms\":1700000000000,"
         "\"limits\":{\"concurrency\":null,\"rate\":null,\"throttle\":null,"
-        "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}}");
+        "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0},"
+        "\"reporters\":{\"count\":0,\"lanes\":[]}}");
 }
 
 static void test_where_a_sample_of_calls_is_timed_nobody_knows_how_many_were_slow(void **state)
@@ -192,6 +195,46 @@ static void test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null(vo
                 "\"rate\":{\"limit\":100,\"per_ms\":1000,\"burst\":7,\"window\":\"bucket\",\"free\":3,"
                 "\"rejected\":0},\"throttle\":null,"
                 "\"retry\":{\"budget_tokens\":0,\"retries\":0,\"refused\":0},\"deadline_rejected\":0}");
+}
+
+static void test_reporters_are_shown_by_lane(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.reporters = (struct reporters_shown){.count = 2, .lanes = {{4, 0, 120, 3, 7}, {9, 0, 1, 0, 0}}};
+    assert_json(show_key(&forged, "reporters"),
+                "{\"count\":2,\"lanes\":[{\"lane\":4,\"calls\":120,\"failures\":3,\"slow\":7},"
+                "{\"lane\":9,\"calls\":1,\"failures\":0,\"slow\":0}]}");
+    forged.policy.limits = 0; /* calls are not timed */
+    forged.reporters.lanes[1].lane = 0;
+    assert_json(show_key(&forged, "reporters"),
+                "{\"count\":2,\"lanes\":[{\"lane\":4,\"calls\":120,\"failures\":3,\"slow\":null}]}");
+}
+
+static void test_forged_reporters_are_eight_at_most(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    memset(&forged.reporters, 0xff, sizeof(forged.reporters));
+    json_t *const reporters = show_key(&forged, "reporters");
+    const json_t *const lanes = json_object_get(reporters, "lanes"), *const last = json_array_get(lanes, 7);
+    assert_int_equal(json_array_size(lanes), 8);
+    assert_int_equal(json_integer_value(json_object_get(reporters, "count")), INT64_MAX);
+    assert_int_equal(json_integer_value(json_object_get(last, "lane")), 4294967295);
+    assert_int_equal(json_integer_value(json_object_get(last, "calls")), INT64_MAX);
+    json_decref(reporters);
+}
+
+static void test_a_simulation_has_no_reporters(void **state)
+{
+    (void)state;
+    struct forged forged;
+    forge(&forged);
+    forged.breaker.reporters = NULL;
+    assert_null(show_key(&forged, "reporters"));
+    assert_json(show_key(&forged, "created_unix_ms"), "1700000000000");
 }
 
 static void test_rates_are_null_until_they_count(void **state)
@@ -583,6 +626,9 @@ int main(void)
         cmocka_unit_test(test_where_a_sample_of_calls_is_timed_nobody_knows_how_many_were_slow),
         cmocka_unit_test(test_limits_are_shown_with_what_they_rejected),
         cmocka_unit_test(test_a_bucket_shows_its_burst_and_holders_without_a_lane_are_null),
+        cmocka_unit_test(test_reporters_are_shown_by_lane),
+        cmocka_unit_test(test_forged_reporters_are_eight_at_most),
+        cmocka_unit_test(test_a_simulation_has_no_reporters),
         cmocka_unit_test(test_rates_are_null_until_they_count),
         cmocka_unit_test(test_retry_after_by_state),
         cmocka_unit_test(test_the_strongest_mode_is_shown_with_its_owner_and_reason),

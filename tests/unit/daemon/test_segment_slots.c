@@ -614,6 +614,39 @@ static void test_whichever_number_of_the_limits_changes_is_shown(void **state)
     assert_int_equal(place->sequence, 224);
 }
 
+/* --------------------------------------------------------------------------------------------------- reporters */
+
+static void test_whatever_changes_of_the_reporters_is_shown_and_a_forgotten_slot_has_none(void **state)
+{
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    const struct reporters_shown *const place = &segment->reporters[slot], none = {0};
+    const size_t head = offsetof(struct reporters_shown, count), size = sizeof(*place) - head;
+    struct reporters_shown shown = {0};
+    segment_reporters_show(segment, slot, &shown);
+    assert_int_equal(place->sequence, 0);
+    for (size_t byte = head; byte < sizeof(shown); byte++) {
+        ((uint8_t *)&shown)[byte] = 1;
+        segment_reporters_show(segment, slot, &shown);
+        assert_memory_equal((const uint8_t *)place + head, (const uint8_t *)&shown + head, size);
+    }
+    assert_int_equal(place->sequence, 528); /* the size is 264 */
+    segment_forget(segment, slot);
+    assert_int_equal(place->sequence, 530);
+    assert_memory_equal((const uint8_t *)place + head, (const uint8_t *)&none + head, size);
+}
+
+static void test_an_entry_that_a_kill_left_half_written_is_whole_when_it_is_shown_again(void **state)
+{
+    struct segment *segment = ((struct segment_fixture *)*state)->segment;
+    const uint32_t slot = add(segment, "db");
+    segment->reporters[slot].sequence = 7;
+    segment_reporters_show(segment, slot, &(struct reporters_shown){0});
+    assert_int_equal(segment->reporters[slot].sequence, 8);
+    segment_reporters_show(segment, slot, &(struct reporters_shown){0});
+    assert_int_equal(segment->reporters[slot].sequence, 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -661,6 +694,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_detail_is_never_read_torn, set_up, segment_fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_whichever_number_of_the_limits_changes_is_shown, set_up,
                                         segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_whatever_changes_of_the_reporters_is_shown_and_a_forgotten_slot_has_none,
+                                        set_up, segment_fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_an_entry_that_a_kill_left_half_written_is_whole_when_it_is_shown_again,
+                                        set_up, segment_fixture_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -197,7 +197,9 @@ static const char shown[] =
     "\"limits\":{\"concurrency\":{\"limit\":37,\"max\":50,\"taken\":14,\"holders\":[{\"lane\":4,\"tickets\":12},"
     "{\"lane\":9,\"tickets\":2}],\"rejected\":11},\"rate\":{\"limit\":100,\"per_ms\":60000,\"burst\":7,"
     "\"window\":\"bucket\",\"free\":3,\"rejected\":22},\"throttle\":{\"admit_permille\":635,\"shed\":33},"
-    "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44}}";
+    "\"retry\":{\"budget_tokens\":321,\"retries\":8,\"refused\":5},\"deadline_rejected\":44},"
+    "\"reporters\":{\"count\":12,\"lanes\":[{\"lane\":4,\"calls\":99,\"failures\":9,\"slow\":3},"
+    "{\"lane\":9,\"calls\":1,\"failures\":0,\"slow\":null}]}}";
 
 static void test_show_tells_everything_about_an_open_breaker(void **state)
 {
@@ -215,6 +217,8 @@ static void test_show_tells_everything_about_an_open_breaker(void **state)
                   "              7 denied, 2 ignored, 1 cancelled, 6 late\n"
                   "  latency     p50 0.0655ms, p95 25ms, p99 >137s\n"
                   "  opened      2 times, 30s in all: consecutive 1, operator 1\n"
+                  "  reporters   12 processes: 99 calls by lane 4 (9 failed), 1 call by lane 9 (0 failed), "
+                  "and 10 more\n"
                   "  concurrency 14 of 37 tickets taken, 50 at most: 12 by lane 4, 2 by lane 9; 11 rejected\n"
                   "  rate        3 of 7 free, 100 in 1m00s; 22 rejected\n"
                   "  throttle    admits 63.5%; 33 shed\n"

@@ -137,6 +137,42 @@ static void test_latencies_are_read_from_a_living_segment_and_from_a_copy(void *
     }
 }
 
+static void test_reporters_are_read_from_a_living_segment_and_from_a_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    make_breaker(fixture->segment, "cache", 1);
+    const uint32_t slot = make_breaker(fixture->segment, "db", 17);
+    const struct reporters_shown shown = {.count = 1, .lanes = {{.lane = 3, .calls = 17, .failures = 4}}};
+    segment_reporters_show(fixture->segment, slot, &shown);
+    make_copy(fixture, fixture->segment->size);
+    for (unsigned is_file = 0; is_file < 2; is_file++) {
+        struct snapshot *snapshot = opened(is_file ? fixture->copy : fixture->dir.path, is_file);
+        assert_true(snapshot_find(snapshot, "db", &breaker));
+        assert_int_equal(breaker.report.reporters->count, 1);
+        assert_int_equal(breaker.report.reporters->lanes[0].lane, 3);
+        assert_int_equal(breaker.report.reporters->lanes[0].calls, 17);
+        assert_int_equal(breaker.report.reporters->lanes[0].failures, 4);
+        assert_true(snapshot_find(snapshot, "cache", &breaker));
+        assert_int_equal(breaker.report.reporters->count, 0);
+        snapshot_close(snapshot);
+    }
+}
+
+static void test_forged_reporters_are_shown_as_far_as_there_are_places(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_breaker breaker;
+    const uint32_t slot = make_breaker(fixture->segment, "db", 17);
+    memset(&fixture->segment->reporters[slot], 0xff, sizeof(struct reporters_shown)); /* as if always being written */
+    struct snapshot *snapshot = opened(fixture->dir.path, false);
+    assert_true(snapshot_find(snapshot, "db", &breaker));
+    json_t *show = report_show(&breaker.report);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(show, "reporters"), "lanes")), 8);
+    json_decref(show);
+    snapshot_close(snapshot);
+}
+
 static void test_a_group_that_has_no_memory_is_not_read(void **state)
 {
     struct fixture *fixture = *state;
@@ -322,8 +358,8 @@ static void test_damage_is_refused_or_shown_but_never_followed(void **state)
             const uint32_t entries = section_memory(which) == MEMORY_SLOTS ? header->slots
                                      : which == SECTION_LATENCY            ? header->latency_groups
                                                                            : section->count;
-            const uint64_t at = i % 4 == 0 ? 128 + (uint64_t)rand_r(&seed) % 704
-                                           : section->offset + (uint64_t)rand_r(&seed) % (section->stride * entries);
+            const uint64_t at = i % 10 == 0 ? 128 + (uint64_t)rand_r(&seed) % 704
+                                            : section->offset + (uint64_t)rand_r(&seed) % (section->stride * entries);
             write_at(fixture, at, &(uint8_t){(uint8_t)rand_r(&seed)}, 1);
         }
         struct snapshot *snapshot;
@@ -346,6 +382,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_copy_in_a_file_says_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_latencies_are_read_from_a_living_segment_and_from_a_copy, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_reporters_are_read_from_a_living_segment_and_from_a_copy, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_forged_reporters_are_shown_as_far_as_there_are_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_group_that_has_no_memory_is_not_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_acts_that_the_ring_holds_no_more_come_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_transitions_come_in_order_and_only_those_the_ring_holds, set_up,
