@@ -11,12 +11,17 @@
 #include "internal/printable.h"
 #include "internal/rpc.h"
 #include "protocol/report_errors.h"
+#include "recording.h"
 #include "trip.h"
 
-#define WAIT_MS 30000
-#define COMMON  (OPTION_INSTANCE | OPTION_USER | OPTION_JSON | OPTION_HELP)
-#define VERSION OPTION_COUNT
-#define WORDS   (OPTION_COUNT + 1) /* the internal option --complete: prints the words for the completion script */
+#define WAIT_MS        30000
+#define EVERY_MS       1000
+#define EVERY_LEAST_MS 100
+#define MOST           (UINT64_C(64) << 20)
+#define MOST_LEAST     (UINT64_C(64) << 10)
+#define COMMON         (OPTION_INSTANCE | OPTION_USER | OPTION_JSON | OPTION_HELP)
+#define VERSION        OPTION_COUNT
+#define WORDS          (OPTION_COUNT + 1) /* the internal option --complete: prints the words for the completion script */
 
 #define DESCRIBE(suffix, name, letter, argument, help) {name, letter, argument, help},
 static const struct {
@@ -103,11 +108,11 @@ static enum arguments_answer wrong_option(int answer, char **argv)
                  "; `tripctl --help` lists what there is");
 }
 
-static bool duration(const char *what, const char *text, uint64_t *ret_ms)
+static bool duration(const char *what, const char *text, uint64_t least_ms, uint64_t *ret_ms)
 {
     char why[CONFIG_WHY_MAX];
     uint64_t ns;
-    if (config_value_parse(CONFIG_DURATION, text, TRIP_MS, RPC_DURATION_MAX * TRIP_MS, &ns, why)) {
+    if (config_value_parse(CONFIG_DURATION, text, least_ms * TRIP_MS, RPC_DURATION_MAX * TRIP_MS, &ns, why)) {
         *ret_ms = ns / TRIP_MS;
         return true;
     }
@@ -119,6 +124,15 @@ static bool number(const char *what, const char *text, uint64_t *ret_number)
 {
     char why[CONFIG_WHY_MAX];
     if (config_value_parse(CONFIG_COUNT, text, 0, UINT64_MAX, ret_number, why))
+        return true;
+    fprintf(stderr, "tripctl: %s'%s' %s\n", what, text, why);
+    return false;
+}
+
+static bool size(const char *what, const char *text, uint64_t *ret_bytes)
+{
+    char why[CONFIG_WHY_MAX];
+    if (config_value_parse(CONFIG_BYTES, text, MOST_LEAST, RECORDING_MAX, ret_bytes, why))
         return true;
     fprintf(stderr, "tripctl: %s'%s' %s\n", what, text, why);
     return false;
@@ -173,9 +187,9 @@ static bool take(unsigned index, const char *value, struct arguments *arguments)
         arguments->segment = value;
         return true;
     case OPTION_INDEX_FOR:
-        return duration("--for: ", value, &arguments->for_ms);
+        return duration("--for: ", value, 1, &arguments->for_ms);
     case OPTION_INDEX_TTL:
-        return duration("--ttl: ", value, &arguments->ttl_ms);
+        return duration("--ttl: ", value, 1, &arguments->ttl_ms);
     case OPTION_INDEX_REASON:
         arguments->reason = value;
         return reason_ok(value);
@@ -199,7 +213,11 @@ static bool take(unsigned index, const char *value, struct arguments *arguments)
         arguments->session = value;
         return true;
     case OPTION_INDEX_TIMEOUT:
-        return duration("--timeout: ", value, &arguments->timeout_ms);
+        return duration("--timeout: ", value, 1, &arguments->timeout_ms);
+    case OPTION_INDEX_EVERY:
+        return duration("--every: ", value, EVERY_LEAST_MS, &arguments->every_ms);
+    case OPTION_INDEX_MOST:
+        return size("--most: ", value, &arguments->most);
     default:
         return true;
     }
@@ -267,7 +285,7 @@ static bool operands_ok(const struct verb *verb, char **words, int count, struct
     arguments->operand = words[0];
     arguments->pattern = count > 1 ? words[1] : NULL;
     if (strcmp(verb->operands, "DURATION") == 0)
-        return duration("", words[0], &arguments->duration_ms);
+        return duration("", words[0], 1, &arguments->duration_ms);
     const char *name = second ? arguments->pattern : words[0];
     return !name || !strstr(verb->operands, "NAME") || name_ok(name, strstr(verb->operands, "PATTERN") != NULL);
 }
@@ -322,7 +340,7 @@ static enum arguments_answer parse_options(int argc, char **argv, const struct v
 
 enum arguments_answer arguments_parse(int argc, char **argv, const struct verb *verbs, struct arguments *ret_arguments)
 {
-    struct arguments arguments = {.seed = 1, .timeout_ms = WAIT_MS};
+    struct arguments arguments = {.seed = 1, .timeout_ms = WAIT_MS, .every_ms = EVERY_MS, .most = MOST};
     int used = 0;
     const enum arguments_answer answer = parse_options(argc, argv, verbs, &arguments);
     if (answer != ARGUMENTS_RUN)

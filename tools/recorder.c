@@ -166,7 +166,7 @@ static int write_frame(struct recorder *recorder, const void *payload, uint64_t 
     if (ZSTD_isError(stored))
         return -ENOMEM; /* there is room for whatever comes of it */
     if (recorder->bytes + sizeof(*frame) + stored > recorder->most)
-        return -EFBIG;
+        return -EOVERFLOW;
     frame->stored = stored;
     frame->unpacked = size;
     frame->check = recording_check(recorder->check, frame, frame + 1);

@@ -12,7 +12,8 @@
 
 #include "internal/segment_plan.h"
 
-#define NOWHERE UINT32_MAX
+#define NOWHERE      UINT32_MAX
+#define ZSTD_DENSEST (ZSTD_BLOCKSIZE_MAX / 4) /* a block has four bytes at least */
 
 struct place {
     uint64_t payload; /* where it begins in the file */
@@ -88,6 +89,8 @@ static int check_file(struct recording *recording, char **ret_why)
 static bool sizes_ok(const struct recording *recording, const struct recording_frame *frame)
 {
     struct section sections[SECTION_PLACES];
+    if (frame->unpacked / ZSTD_DENSEST > frame->stored)
+        return false;                   /* no memory for what cannot follow */
     if (frame->kind == RECORDING_WHOLE) /* at most one with memory for all that may ever be in use */
         return frame->unpacked % LAYOUT_PAGE == 0 && frame->unpacked <= segment_plan(sections);
     if (frame->kind != RECORDING_CHANGES || recording->count == 0)
@@ -99,8 +102,8 @@ static bool sizes_ok(const struct recording *recording, const struct recording_f
 /* Can it follow the frames before it, and is it whole? payload: where its payload begins. */
 static bool frame_ok(const struct recording *recording, const struct recording_frame *frame, uint64_t payload)
 {
-    const uint64_t before = recording->count > 0 ? recording->places[recording->count - 1].frame.check
-                                                 : recording_start(&recording->file);
+    const uint64_t before =
+        recording->count > 0 ? recording->places[recording->count - 1].frame.check : recording_start(&recording->file);
     return sizes_ok(recording, frame) && frame->daemon <= REPORT_DEAD && frame->stored <= recording->size - payload &&
            frame->check == recording_check(before, frame, recording->bytes + payload);
 }

@@ -8,27 +8,29 @@
 #include "trip.h"
 
 /* X(ENUM_SUFFIX, "long name", letter or 0, "ARGUMENT" or "", "help"). Every verb takes the first four. */
-#define TRIPCTL_OPTIONS(X)                                                                                 \
-    X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"") \
-    X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")          \
-    X(JSON, "json", 0, "", "print JSON: durations end in _ms, wall times in _unix_ms, rates are percent")  \
-    X(HELP, "help", 'h', "", "print help, after a verb its own, and exit")                                 \
-    X(SEGMENT, "segment", 0, "FILE", "read this copy of a state segment; no tripd is asked")               \
-    X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                \
-    X(FOR, "for", 0, "DURATION",                                                                           \
-      "trip: how long it stays open, as 250ms, 30s, 5m, else its next open time; trace: when to end")      \
-    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")               \
-    X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                        \
-    X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                              \
-    X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1") \
-    X(VERDICTS, "verdicts", 0, "", "print each admission too")                                             \
-    X(STATE, "state", 0, "STATE", "the state to wait for: closed, open, half_open or ramping")             \
-    X(ORIGIN, "origin", 0, "", "say which file gave what, and in which line")                              \
-    X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")             \
-    X(TYPE, "type", 0, "TYPE", "of this type alone: network, timeout, service_unavailable, ...")           \
-    X(TRACE, "trace", 0, "ID", "with this trace id alone")                                                 \
-    X(CORRELATION, "correlation", 0, "ID", "with this correlation id alone")                               \
-    X(SESSION, "session", 0, "ID", "with this session id alone")
+#define TRIPCTL_OPTIONS(X)                                                                                    \
+    X(INSTANCE, "instance", 'i', "NAME", "the instance to talk to; else $TRIP_INSTANCE, else \"default\"")    \
+    X(USER, "user", 0, "", "the instance of this user's own tripd: paths in the XDG directories")             \
+    X(JSON, "json", 0, "", "print JSON: durations end in _ms, wall times in _unix_ms, rates are percent")     \
+    X(HELP, "help", 'h', "", "print help, after a verb its own, and exit")                                    \
+    X(SEGMENT, "segment", 0, "FILE", "read this copy of a state segment; no tripd is asked")                  \
+    X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                   \
+    X(FOR, "for", 0, "DURATION",                                                                              \
+      "trip: how long it stays open, as 250ms, 30s, 5m, else its next open time; trace, record: when to end") \
+    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")                  \
+    X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                           \
+    X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                                 \
+    X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1")    \
+    X(VERDICTS, "verdicts", 0, "", "print each admission too")                                                \
+    X(STATE, "state", 0, "STATE", "the state to wait for: closed, open, half_open or ramping")                \
+    X(ORIGIN, "origin", 0, "", "say which file gave what, and in which line")                                 \
+    X(TIMEOUT, "timeout", 0, "DURATION", "when to give up, as 500ms, 30s, 5m; else after 30s")                \
+    X(TYPE, "type", 0, "TYPE", "of this type alone: network, timeout, service_unavailable, ...")              \
+    X(TRACE, "trace", 0, "ID", "with this trace id alone")                                                    \
+    X(CORRELATION, "correlation", 0, "ID", "with this correlation id alone")                                  \
+    X(SESSION, "session", 0, "ID", "with this session id alone")                                              \
+    X(EVERY, "every", 0, "DURATION", "from one look to the next, at least 100ms; else 1s")                    \
+    X(MOST, "most", 0, "SIZE", "end before the file is larger, as 512KiB, 1GiB; else 64MiB")
 
 #define TRIPCTL_OPTION_INDEX(suffix, name, letter, argument, help) OPTION_INDEX_##suffix,
 enum { TRIPCTL_OPTIONS(TRIPCTL_OPTION_INDEX) OPTION_COUNT };
@@ -73,6 +75,8 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
       "replay recorded outcomes through a config, in virtual time; `-` reads standard input")                        \
     X(trace, "trace", "FILE [NAME|PATTERN]", OPTION_FOR,                                                             \
       "write down outcomes as tripd counts them, for simulate, until interrupted; `-` is standard output")           \
+    X(record, "record", "FILE", OPTION_FOR | OPTION_EVERY | OPTION_MOST,                                             \
+      "look once a second at all there is, for `triptop --replay`, until interrupted")                               \
     X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                              \
     X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
 
@@ -90,7 +94,8 @@ struct arguments {
     const char *type, *trace, *correlation, *session;
     uint64_t seed;
     trip_state state;
-    uint64_t for_ms, ttl_ms, timeout_ms, duration_ms; /* duration_ms: the operand */
+    uint64_t for_ms, ttl_ms, timeout_ms, every_ms, duration_ms; /* duration_ms: the operand */
+    uint64_t most;                                              /* bytes */
 };
 
 /* Exit status. */

@@ -3,17 +3,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "internal/ticks.h"
+#include "interrupt.h"
 #include "request.h"
 
-#define PACKET_MS  1000 /* for the rest of a packet that has begun to come */
-#define LONGEST_MS 3600000
+#define PACKET_MS 1000 /* for the rest of a packet that has begun to come */
 
 struct recording {
     FILE *file;
@@ -76,31 +74,13 @@ static int finish(struct recording *recording, int status)
 
 /* --------------------------------------------------------------------------------------------------- until the end */
 
-/* Makes SIGINT and SIGTERM readable for poll; system calls that they interrupt go on. */
-static int catch_signals(void)
-{
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    sigprocmask(SIG_BLOCK, &signals, NULL);
-    return signalfd(-1, &signals, SFD_CLOEXEC);
-}
-
-/* Returns how long poll may wait; 0 at the end. */
-static int left_ms(uint64_t end_ns)
-{
-    const uint64_t now_ns = monotonic_ns(), left = end_ns > now_ns ? (end_ns - now_ns + 999999) / 1000000 : 0;
-    return left < LONGEST_MS ? (int)left : LONGEST_MS;
-}
-
 /* Records. 0 at a signal, or when the time is over. */
 static int record(const struct recording *recording, struct rpc_client *client, int signals, uint64_t end_ns)
 {
     struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = rpc_client_fd(client), .events = POLLIN}};
     int error = 0;
     while (error == 0 && recording->error == 0) {
-        const int wait_ms = left_ms(end_ns);
+        const int wait_ms = interrupt_left_ms(end_ns);
         if (wait_ms == 0 || poll(fds, 2, wait_ms) < 0 || fds[0].revents)
             return 0;
         if (fds[1].revents)
@@ -121,7 +101,7 @@ static int drain(const struct arguments *arguments, struct rpc_client *client)
 static int trace(const struct arguments *arguments, struct rpc_client *client, const struct recording *recording)
 {
     const uint64_t end_ns = arguments->given & OPTION_FOR ? monotonic_ns() + arguments->for_ms * 1000000 : UINT64_MAX;
-    const int signals = catch_signals();
+    const int signals = interrupt_catch();
     json_t *answer = NULL, *params = json_pack("{s:s*}", "name", arguments->pattern);
     int status = request_over(arguments, client, "trace", params, &answer);
     json_decref(answer);

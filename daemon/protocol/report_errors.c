@@ -109,7 +109,7 @@ static json_t *analysis_of(const struct report_correlation *correlation, enum er
                            size_t length)
 {
     const struct correlation_settings settings = {
-        .window = correlation->shown->window_ns,
+        .window = at_least(correlation->shown->window_ns, TRIP_S), /* what is copied may be forged, or new */
         .high_error_rate = correlation->shown->high_error_rate,
         .pattern_share = correlation->shown->pattern_share,
     };

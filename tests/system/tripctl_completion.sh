@@ -26,7 +26,7 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' analyze auto clients clock config deploy disable errors events fingerprints force-open incidents list metrics reset shadow show simulate status trace trip wait why
+expect 'tripctl ' analyze auto clients clock config deploy disable errors events fingerprints force-open incidents list metrics record reset shadow show simulate status trace trip wait why
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload
@@ -43,6 +43,7 @@ expect 'tripctl trip payments/a ' # one name is all it takes
 expect 'tripctl trip payments/a --for '
 expect 'tripctl wait db:main --state ' closed half_open open ramping
 expect 'tripctl wait --state ha' half_open
+expect 'tripctl record --e' --every
 expect 'tripctl tr' trace trip
 expect 'tripctl trace some.trace pay' payments/a payments/b # a file, then a name
 expect 'tripctl trace some.trace payments/a '
@@ -53,5 +54,6 @@ cd "$folder"
 expect 'tripctl config check so' some.yaml
 expect 'tripctl simulate so' some.yaml
 expect 'tripctl trace so' some.yaml
+expect 'tripctl record so' some.yaml
 expect 'tripctl list --segment so' some.yaml
 [ "$failures" -eq 0 ]

@@ -147,6 +147,22 @@ static void test_a_trace_takes_a_file_and_may_take_a_pattern(void **state)
                  "trace", "x", "a b");
 }
 
+static void test_a_recording_takes_a_file_a_pace_and_a_bound(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    assert_int_equal(PARSE(&arguments, "record", "/tmp/any file"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "/tmp/any file");
+    assert_int_equal(arguments.every_ms, 1000);
+    assert_int_equal(arguments.most, 67108864);
+    assert_int_equal(PARSE(&arguments, "record", "f", "--every", "100ms", "--most", "64KiB"), ARGUMENTS_RUN);
+    assert_int_equal(arguments.every_ms, 100);
+    assert_int_equal(arguments.most, 65536);
+    ASSERT_WRONG("tripctl: --every: '99ms' is less than 100ms; write 100ms to 30d\n", "record", "f", "--every", "99ms");
+    ASSERT_WRONG("tripctl: --most: '63KiB' is less than 64KiB; write 64KiB to 4GiB\n", "record", "f", "--most", "63KiB");
+    ASSERT_WRONG("tripctl: --most: '5GiB' is more than 4GiB; write 64KiB to 4GiB\n", "record", "f", "--most", "5GiB");
+}
+
 static void test_wrong_verbs_and_options_are_named(void **state)
 {
     (void)state;
@@ -229,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_verbs_of_two_words),
         cmocka_unit_test(test_an_operand_may_be_left_out_where_it_says_so),
         cmocka_unit_test(test_a_trace_takes_a_file_and_may_take_a_pattern),
+        cmocka_unit_test(test_a_recording_takes_a_file_a_pace_and_a_bound),
         cmocka_unit_test(test_wrong_verbs_and_options_are_named),
         cmocka_unit_test(test_names_and_patterns_are_checked),
         cmocka_unit_test(test_a_reason_is_one_short_line),
