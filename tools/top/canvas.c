@@ -126,7 +126,11 @@ int canvas_put(struct canvas *canvas, int row, int column, int width, enum style
     for (int columns; (columns = next_character(&text, &state, &character)) > 0; column += columns) {
         if (column + columns > end || !inside(canvas, row, column))
             break;
-        put_character(canvas, row, column, columns, canvas->ascii && character > 126 ? L'?' : character, style);
+        if (canvas->ascii && character > 126)
+            for (int i = 0; i < columns; i++) /* a wide one may not leave a column that nothing is shown in */
+                put_character(canvas, row, column + i, 1, L'?', style);
+        else
+            put_character(canvas, row, column, columns, character, style);
     }
     return column;
 }

@@ -6,18 +6,21 @@
 #include "print.h"
 #include "protocol/figures.h"
 
+static const char *in_unit(double count, char unit, char text[FORMAT_MAX])
+{
+    snprintf(text, FORMAT_MAX, count < 99.95 ? "%.1f%c" : "%.0f%c", count, unit);
+    return text;
+}
+
 const char *format_count(double count, char text[FORMAT_MAX])
 {
-    if (count < 9.95 && count != (double)(int)count)
-        snprintf(text, FORMAT_MAX, "%.1f", count);
-    else if (count < 9999.5)
-        snprintf(text, FORMAT_MAX, "%.0f", count);
-    else if (count < 999950)
-        snprintf(text, FORMAT_MAX, "%.1fk", count / 1e3);
-    else if (count < 999950e3)
-        snprintf(text, FORMAT_MAX, "%.1fM", count / 1e6);
-    else
-        snprintf(text, FORMAT_MAX, "%.3gG", count / 1e9);
+    if (count >= 999.5e6)
+        return in_unit(count / 1e9, 'G', text);
+    if (count >= 999.5e3)
+        return in_unit(count / 1e6, 'M', text);
+    if (count >= 9999.5)
+        return in_unit(count / 1e3, 'k', text);
+    snprintf(text, FORMAT_MAX, count < 9.95 && count != (double)(int)count ? "%.1f" : "%.0f", count);
     return text;
 }
 

@@ -6,7 +6,7 @@
 
 #define FORMAT_MAX 24
 
-/* A count or a rate: 0.4, 12, 1234, 12.3k, 4.5M. */
+/* A count or a rate: 0.4, 12, 1234, 12.3k, 123k, 4.5M; five columns, up to 999G. */
 const char *format_count(double count, char text[FORMAT_MAX]);
 /* A share of a whole: 84%; "-" of a whole of 0. */
 const char *format_share(uint64_t part, uint64_t whole, char text[FORMAT_MAX]);
