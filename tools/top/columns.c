@@ -164,6 +164,11 @@ row_order_fn *column_order(enum column column)
     return orders[column];
 }
 
+bool column_sorts(enum column column)
+{
+    return column == COLUMN_NAME || column_order(column);
+}
+
 bool column_descends(enum column column)
 {
     return column_order(column) != NULL;
@@ -215,12 +220,14 @@ static void put_state(const struct painter *painter)
     const struct row *const row = painter->row;
     const trip_state state = row_state(row);
     const char *const mark = symbol(symbol_of_state(state), painter->canvas->ascii);
+    const uint32_t troubled = row->breakers - row->states[TRIP_STATE_CLOSED];
     char text[CELL_MAX];
     if (row->breaker)
         snprintf(text, sizeof(text), "%s %s%s", mark, state_names[state], row->breaker->certain ? "" : "?");
     else
-        snprintf(text, sizeof(text), "%s %u of %u", mark, row->breakers - row->states[TRIP_STATE_CLOSED],
-                 row->breakers);
+        snprintf(text, sizeof(text), "%s %u of %u", mark, troubled, row->breakers);
+    if (canvas_width(text) > facts[COLUMN_STATE].width) /* a number that is cut would be another one */
+        snprintf(text, sizeof(text), "%s %u", mark, troubled);
     put(painter, COLUMN_STATE, style_of_state(state), text);
 }
 
@@ -343,8 +350,9 @@ void columns_paint_headings(struct canvas *canvas, int row, const struct columns
     canvas_fill(canvas, row, STYLE_HEADING);
     for (unsigned column = 0; column < COLUMN_COUNT; column++) {
         char text[CELL_MAX];
-        snprintf(text, sizeof(text), "%s%s", facts[column].heading,
-                 column == sorted ? symbol(descending ? SYMBOL_DESCENDING : SYMBOL_ASCENDING, canvas->ascii) : "");
+        const bool marked = column == sorted; /* the mark may take the place of the last letter */
+        snprintf(text, sizeof(text), "%.*s%s", facts[column].width - marked, facts[column].heading,
+                 marked ? symbol(descending ? SYMBOL_DESCENDING : SYMBOL_ASCENDING, canvas->ascii) : "");
         if (facts[column].right)
             canvas_put_right(canvas, row, plan->at[column], plan->width[column], STYLE_HEADING, text);
         else

@@ -12,14 +12,14 @@
     X(NAME, "NAME", 18, false, 0, "the breaker's name, or its group's; it gets the room that is left")            \
     X(STATE, "STATE", 12, false, 0,                                                                               \
       "closed, open, half_open or ramping (?: as last known); of a group how many are not closed")                \
-    X(MODE, "MODE", 10, false, 4, "forced_open, disabled or shadow, and who set it; nothing: auto")               \
+    X(MODE, "MODE", 11, false, 4, "forced_open, disabled or shadow, and who set it; nothing: auto")               \
     X(CALLS, "CALLS/S", 7, true, 1, "calls that ended, a second")                                                 \
     X(FAILED, "FAIL%", 5, true, 1, "failures among the calls of the window, by which the breaker is judged")      \
     X(SLOW, "SLOW%", 5, true, 6, "slow calls among those of the window; -: calls are not timed")                  \
     X(P50, "P50", 7, true, 8, "half of the calls since the last heartbeat took no longer")                        \
     X(P99, "P99", 7, true, 3, "99 of 100 of them took no longer")                                                 \
     X(IN_FLIGHT, "FLY", 5, true, 7, "calls in flight")                                                            \
-    X(DENIED, "DENY/S", 7, true, 1, "calls that were denied, a second: by the breaker or by a limit")             \
+    X(DENIED, "DENY/S", 6, true, 1, "calls that were denied, a second: by the breaker or by a limit")             \
     X(PERMITS, "PERMIT", 6, true, 9, "half-open: probes that may start now; ramping: the share that is admitted") \
     X(NEXT, "NEXT", 7, true, 2, "until the next probe, the ramp's end, or the end of the mode's TTL")             \
     X(REASON, "REASON", 16, false, 10, "why it opened last, while it is not closed")                              \
@@ -42,6 +42,7 @@ const char *column_help(enum column column);
 const char *column_key(enum column column);
 bool column_of_key(const char *key, enum column *ret_column);
 row_order_fn *column_order(enum column column);
+bool column_sorts(enum column column); /* can one sort by it? */
 /* Are its greatest values what one looks for? Then they come first when it is chosen to sort by. */
 bool column_descends(enum column column);
 

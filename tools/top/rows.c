@@ -26,7 +26,7 @@ int row_trouble(const struct row *row)
     return 0;
 }
 
-/* Is it asked for breakers by their names? Otherwise those that are hidden are left out. */
+/* Is it asked for breakers by their names? */
 static bool asks(const struct rows_options *options)
 {
     return (options->patterns && options->patterns[0]) || (options->filter && *options->filter);
@@ -41,6 +41,11 @@ bool rows_wanted(const char *name, const struct rows_options *options)
         return wanted;
     return wanted && (strpbrk(options->filter, "*?") ? settings_pattern_matches(options->filter, name)
                                                      : strstr(name, options->filter) != NULL);
+}
+
+bool rows_show(const struct look_breaker *breaker, const struct rows_options *options)
+{
+    return rows_wanted(breaker->name, options) && (!breaker->hidden || asks(options));
 }
 
 /* ------------------------------------------------------------------------------------------------------------- rows */
@@ -78,9 +83,12 @@ static void add_to_group(struct row *group, const struct row *row)
     group->rates.errors += row->rates.errors;
 }
 
+/* A breaker stands before the group of its name. */
 static int by_name(const struct row *a, const struct row *b)
 {
     const int order = memcmp(a->name, b->name, a->length < b->length ? a->length : b->length);
+    if (order == 0 && a->length == b->length)
+        return !a->breaker - !b->breaker;
     return order ? order : (a->length > b->length) - (a->length < b->length);
 }
 
@@ -92,7 +100,7 @@ static int compare_names(const void *a, const void *b)
 static int compare(const void *a, const void *b, void *context)
 {
     const struct rows_options *const options = context;
-    const int order = options->order ? options->order(a, b) : 0;
+    const int order = options->order ? options->order(a, b) : by_name(a, b);
     if (order == 0)
         return by_name(a, b);
     return options->descending ? -order : order;
@@ -136,7 +144,7 @@ static struct row entry_at(const struct row *leaves, size_t count, size_t prefix
             add_to_group(&entry, leaf);
         }
     }
-    entry.label = prefix;
+    entry.label = prefix - (entry.breaker && entry.length == prefix); /* of "a/" the last part is empty: "/" */
     entry.depth = depth;
     return entry;
 }
@@ -187,7 +195,7 @@ void rows_make(struct rows *rows, const struct look *look, const struct rows_opt
     rows_clear(rows);
     for (uint32_t i = 0; i < look->count; i++) {
         const struct row row = row_of(look->breakers[i]);
-        if (rows_wanted(row.name, options) && (!row.breaker->hidden || asks(options)))
+        if (rows_show(row.breaker, options))
             add(&leaves, &room, &row);
     }
     if (!options->tree) {

@@ -21,7 +21,7 @@ struct row {
     struct rates rates;
 };
 
-/* Compares two rows: which stands first? Ties are broken by name. */
+/* Compares two rows: which stands first? Ties are broken by name; NULL for the order of names. */
 typedef int row_order_fn(const struct row *a, const struct row *b);
 
 struct rows_options {
@@ -44,6 +44,8 @@ void rows_clear(struct rows *rows);
 
 /* Is a breaker wanted that has this name? */
 bool rows_wanted(const char *name, const struct rows_options *options);
+/* Does the breaker get a row, or is it counted in one? One that is hidden does where names are asked for. */
+bool rows_show(const struct look_breaker *breaker, const struct rows_options *options);
 /* Returns the state of the row, of a group that of the breaker in the most trouble. */
 trip_state row_state(const struct row *row);
 /* Returns how much trouble it is in: the more, the higher. */
