@@ -1,6 +1,6 @@
 /* What the screens and JSON of triptop present of an instance: one look at its segment, and the rates since another.
  *
- *   snapshot ──> looks_take: a look, with rates ──> tree.h: rows of breakers and groups
+ *   snapshot ──> looks_take: a look, with rates ──> top/rows.h: rows of breakers and groups
  *
  * tripd counts successes at its heartbeats, about once a second. So rates are taken from heartbeat to heartbeat,
  * however often one looks, and a look between two heartbeats keeps the rates of the one before.
