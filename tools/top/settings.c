@@ -51,8 +51,9 @@ void settings_load(struct settings *settings)
     *settings = (struct settings){.interval_ms = INTERVAL_MS, .sort = COLUMN_STATE, .descending = true};
     if (interval >= INTERVAL_LEAST_MS && interval <= INTERVAL_MOST_MS)
         settings->interval_ms = (uint64_t)interval;
-    if (sort)
-        column_of_key(sort, &settings->sort);
+    enum column column;
+    if (sort && column_of_key(sort, &column) && column_sorts(column))
+        settings->sort = column;
     if (json_is_boolean(descending))
         settings->descending = json_is_true(descending);
     settings->tree = json_is_true(json_object_get(file, "tree"));

@@ -187,7 +187,7 @@ static void choose(struct top *top, int step)
 {
     do
         top->choice = (enum column)(((int)top->choice + step + COLUMN_COUNT) % COLUMN_COUNT);
-    while (top->choice != COLUMN_NAME && !column_order(top->choice));
+    while (!column_sorts(top->choice));
 }
 
 void top_answer(struct top *top, int pressed)

@@ -84,7 +84,7 @@ static void sort_beside(struct top *top, int step)
     unsigned column = top->settings.sort;
     for (unsigned i = 0; i < COLUMN_COUNT; i++) {
         column = (column + COLUMN_COUNT + (unsigned)step) % COLUMN_COUNT;
-        if (top->plan.width[column] && (column == COLUMN_NAME || column_order((enum column)column))) {
+        if (top->plan.width[column] && column_sorts((enum column)column)) {
             top_sort_by(top, (enum column)column);
             return;
         }

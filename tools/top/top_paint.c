@@ -176,7 +176,7 @@ static void write_choices(const struct top *top, struct canvas *paper)
 {
     pane_heading(paper, "SORT BY");
     for (unsigned column = 0; column < COLUMN_COUNT; column++) {
-        if (column != COLUMN_NAME && !column_order((enum column)column))
+        if (!column_sorts((enum column)column))
             continue;
         const int at = pane_line(paper, STYLE_KEY, "%10s  ", column_heading((enum column)column));
         pane_more(paper, at, STYLE_PLAIN, "%s", column_help((enum column)column));
