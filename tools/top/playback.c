@@ -106,7 +106,9 @@ static void seek(struct playback *playback, struct top *top, bool on)
 {
     const uint64_t now = recording_at(playback->recording, playback->frame).unix_ms;
     const uint64_t to = on ? now + SEEK_MS : now > SEEK_MS ? now - SEEK_MS : 0;
-    jump(playback, top, recording_find(playback->recording, to));
+    const uint32_t found = recording_find(playback->recording, to);
+    const bool stays = on && found <= playback->frame && !playback_ended(playback); /* the next look is further away */
+    jump(playback, top, stays ? playback->frame + 1 : found);
 }
 
 static void step(struct playback *playback, struct top *top, bool on)
