@@ -51,6 +51,18 @@ static inline void assert_painted_row(const struct canvas *canvas, int row, cons
     free(text);
 }
 
+/* The rows from this one on, a line each. */
+static inline void assert_painted_rows(const struct canvas *canvas, int row, const char *expected)
+{
+    char line[PAINTED_MAX];
+    while (*expected) {
+        const size_t length = strcspn(expected, "\n");
+        snprintf(line, sizeof(line), "%.*s", (int)length, expected);
+        assert_painted_row(canvas, row++, line);
+        expected += length + (expected[length] == '\n');
+    }
+}
+
 /* A text that begins at a column. */
 static inline void assert_painted(const struct canvas *canvas, int row, int column, const char *expected)
 {

@@ -149,6 +149,10 @@ static inline void watched_step(struct watched *watched, uint32_t slot, uint64_t
     event.from = (uint8_t)word_shown_state(segment->mirror[slot]);
     event.to = (uint8_t)word_shown_state(word);
     watched_event(watched, &event);
+    struct core_head *const head = &segment_begin(segment, slot)->head;
+    head->state = event.to;
+    head->state_since_ns = watched->now_ms * 1000000;
+    segment_commit(segment);
     segment_mirror(segment, slot, word);
     segment_detail_state(segment, slot, (trip_reason)step->reason, watched->now_ms, 0);
     segment_detail_condition(segment, slot, (trip_reason)step->condition);

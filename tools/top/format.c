@@ -43,7 +43,10 @@ const char *format_latency(double ms, char text[FORMAT_MAX])
         return "-";
     if (ms >= 1000)
         return print_span((uint64_t)ms, text);
-    snprintf(text, FORMAT_MAX, ms < 0.1 ? "%.3fms" : ms < 10 ? "%.1fms" : "%.0fms", ms);
+    if (ms < 0.001)
+        snprintf(text, FORMAT_MAX, "%.0fns", ms * 1e6);
+    else
+        snprintf(text, FORMAT_MAX, ms < 0.1 ? "%.3fms" : ms < 10 ? "%.1fms" : "%.0fms", ms);
     return text;
 }
 

@@ -149,11 +149,11 @@ static void write_buckets(struct canvas *paper, const struct window *window)
 static void write_window(struct canvas *paper, const struct scene *scene, const struct look_breaker *breaker, int width)
 {
     struct window window;
-    char failed[FORMAT_MAX], span[FORMAT_MAX];
+    char text[FORMAT_MAX], span[FORMAT_MAX];
     if (!snapshot_window(scene->snapshot, breaker->slot, &window))
         return;
     pane_line(paper, STYLE_PLAIN, "%s", "");
-    format_share(breaker->window_failures, breaker->window_calls, failed);
+    const char *const failed = format_share(breaker->window_failures, breaker->window_calls, text);
     if (window.type == WINDOW_COUNT)
         pane_fact(paper, "window", "the last %llu of %u calls, %s failed; the latest is the last",
                   (unsigned long long)window.calls, window.size, failed);
@@ -213,7 +213,7 @@ static void follow(struct timeline *timeline, const struct scene *scene, const s
         event.name[TRIP_NAME_MAX] = '\0';
         oldest_ms = index == 0 ? event.at_ms : oldest_ms;
         if (event.of != OF_STATE || event.from >= TRIP_STATE_COUNT || event.to >= TRIP_STATE_COUNT ||
-            strcmp(event.name, breaker->name) != 0)
+            strcmp(event.name, breaker->name) != 0 || event.at_ms < created_ms) /* of an earlier one of this name */
             continue;
         if (!found && event.sequence > 1 && since_ms < oldest_ms &&
             scene->look->header.transition_next > TRANSITION_RING)

@@ -43,17 +43,32 @@ static void write_fingerprint(struct canvas *paper, const json_t *entry)
     pane_line(paper, STYLE_PLAIN, "%28s%s", "", tree_text(entry, "template"));
 }
 
+/* Is one of its breakers wanted? If all of them are forgotten, it is where every name is. */
+static bool is_wanted(const json_t *entry, const struct rows_options *rows)
+{
+    const json_t *const names = json_object_get(entry, "breakers"), *name;
+    size_t i;
+    json_array_foreach(names, i,
+                       name) if (json_is_string(name) && rows_wanted(json_string_value(name), rows)) return true;
+    return rows_wanted("", rows);
+}
+
 static void write_fingerprints(struct canvas *paper, const struct scene *scene, const struct pane_options *options)
 {
-    const char *const wanted = options->rows->filter && *options->rows->filter ? options->rows->filter : NULL;
-    json_t *const result = fingerprints_read(scene->snapshot, wanted);
+    json_t *const result = fingerprints_read(scene->snapshot, NULL);
     incidents_sort(result, "fingerprints", "errors");
     const json_t *const list = json_object_get(result, "fingerprints"), *entry;
-    size_t i;
+    size_t written = 0, i;
     pane_heading(paper, "  ERRORS   NOW/S  LAST      TYPE                 BREAKERS; TEMPLATE OF THE MESSAGES");
-    if (json_array_size(list) == 0)
+    json_array_foreach(list, i, entry)
+    {
+        if (!is_wanted(entry, options->rows))
+            continue;
+        write_fingerprint(paper, entry);
+        written++;
+    }
+    if (written == 0)
         pane_line(paper, STYLE_PLAIN, "no errors with a message");
-    json_array_foreach(list, i, entry) write_fingerprint(paper, entry);
     if (tree_number(result, "unclassified"))
         pane_line(paper, STYLE_DIM, "%8llu  without a message, or their text was lost", N(result, "unclassified"));
     json_decref(result);

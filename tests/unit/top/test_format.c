@@ -59,9 +59,10 @@ static void test_a_latency_has_the_digits_that_matter(void **state)
     const struct {
         double ms;
         const char *expected;
-    } cases[] = {{-1, "-"},       {0, "0.000ms"},   {0.013, "0.013ms"}, {0.099, "0.099ms"}, {0.1, "0.1ms"},
-                 {4.24, "4.2ms"}, {9.99, "10.0ms"}, {10, "10ms"},       {120.4, "120ms"},   {999.4, "999ms"},
-                 {1000, "1.0s"},  {1500, "1.5s"},   {59999, "59s"},     {125000, "2m05s"}};
+    } cases[] = {{-1, "-"},          {0.000064, "64ns"}, {0.00025, "250ns"}, {0.001, "0.001ms"},
+                 {0.013, "0.013ms"}, {0.099, "0.099ms"}, {0.1, "0.1ms"},     {4.24, "4.2ms"},
+                 {9.99, "10.0ms"},   {10, "10ms"},       {120.4, "120ms"},   {999.4, "999ms"},
+                 {1000, "1.0s"},     {1500, "1.5s"},     {59999, "59s"},     {125000, "2m05s"}};
     char text[FORMAT_MAX];
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_string_equal(format_latency(cases[i].ms, text), cases[i].expected);
