@@ -34,6 +34,7 @@ static inline void watched_make(struct watched *watched, uint32_t max_breakers)
     segment_dir_make(&watched->dir);
     watched->segment = segment_dir_create(&watched->dir, max_breakers, 4);
     assert(snapshot_open(watched->dir.path, false, &watched->living, &why) == 0);
+    segment_started(watched->segment, 1, 1);
     watched->segment->header->created_unix_ms = WATCHED_UNIX_MS;
     watched->segment->header->created_mono_ns = WATCHED_MONO_NS;
     watched_at(watched, 100000);

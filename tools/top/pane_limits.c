@@ -105,7 +105,7 @@ void pane_limits(struct canvas *paper, const struct scene *scene, const struct p
     bool some = false;
     pane_heading(paper, "LIMITS AND RETRY BUDGETS, AND WHO HOLDS THEM");
     for (uint32_t i = 0; i < scene->look->count; i++)
-        if (rows_wanted(scene->look->breakers[i]->name, options->rows))
+        if (rows_show(scene->look->breakers[i], options->rows))
             some |= write_breaker(paper, scene, scene->look->breakers[i]);
     if (!some)
         pane_line(paper, STYLE_PLAIN, "no breaker has a limit, or has seen a retry");

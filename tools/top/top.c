@@ -54,13 +54,10 @@ struct rows_options top_rows_options(const struct top *top)
                                  .folded = top->settings.folded};
 }
 
-/* Has the row this name, as `selected` spells it? */
-static bool is_named(const struct row *row, const char *name)
+static bool is_selected(const struct top *top, const struct row *row)
 {
-    const size_t length = strlen(name);
-    if (row->breaker)
-        return row->length == length && memcmp(row->name, name, length) == 0;
-    return row->length + 1 == length && memcmp(row->name, name, length) == 0;
+    const size_t length = strlen(top->selected);
+    return !row->breaker == top->group && row->length == length && memcmp(row->name, top->selected, length) == 0;
 }
 
 const struct row *top_row(const struct top *top)
@@ -72,8 +69,10 @@ void top_select(struct top *top, size_t cursor)
 {
     top->cursor = cursor < top->rows.count ? cursor : top->rows.count ? top->rows.count - 1 : 0;
     const struct row *const row = top_row(top);
-    if (row)
-        snprintf(top->selected, sizeof(top->selected), "%.*s%s", (int)row->length, row->name, row->breaker ? "" : "/");
+    if (!row)
+        return;
+    snprintf(top->selected, sizeof(top->selected), "%.*s", (int)row->length, row->name);
+    top->group = !row->breaker;
 }
 
 void top_rows(struct top *top)
@@ -85,7 +84,7 @@ void top_rows(struct top *top)
     }
     rows_make(&top->rows, top->scene.look, &options);
     for (size_t at = 0; at < top->rows.count; at++)
-        if (is_named(&top->rows.rows[at], top->selected)) {
+        if (is_selected(top, &top->rows.rows[at])) {
             top->cursor = at;
             return;
         }
@@ -109,12 +108,14 @@ static void look_at_roles(struct top *top)
 
 bool top_may_act(struct top *top)
 {
-    if (!top->options.arguments)
+    if (!top->options.arguments) {
         snprintf(top->refused, sizeof(top->refused), "%s", top->options.unchangeable);
-    else if (!top->scene.look || top->scene.look->daemon != REPORT_RUNNING)
-        snprintf(top->refused, sizeof(top->refused), "tripd does not run, and nobody else changes breakers");
-    else
+        return false;
+    }
+    if (top->scene.look && top->scene.look->daemon == REPORT_RUNNING)
         return top->allowed;
+    snprintf(top->refused, sizeof(top->refused), "tripd does not run, and nobody else changes breakers");
+    top->asked_of = 0; /* once it runs, it is asked again, for what it said before is overwritten */
     return false;
 }
 

@@ -44,7 +44,8 @@ struct top {
     bool help, paused, left; /* left: the user wants to leave */
     char filter[TYPED_MAX], searched[TYPED_MAX];
     json_t *tagged;                   /* names, as keys of an object */
-    char selected[TRIP_NAME_MAX + 2]; /* a breaker's name; a group's ends with a slash */
+    char selected[TRIP_NAME_MAX + 1]; /* a breaker's or a group's name */
+    bool group;                       /* it is a group's: a breaker may have the same name */
     size_t cursor, first;             /* in the table: the selected row, and the first one on the screen */
     int scrolled, aside;              /* in other panes: the first line and column on the screen */
     int rows_on_screen, lines;        /* as last painted: for pages, and the ends */

@@ -40,12 +40,12 @@ static bool is_meant(const struct top *top, const struct look_breaker *breaker)
     const struct row *const row = top_row(top);
     const struct rows_options options = top_rows_options(top);
     if (top->pane == PANE_BREAKER)
-        return strcmp(breaker->name, top->selected) == 0;
+        return !top->group && strcmp(breaker->name, top->selected) == 0;
     if (top_tagged(top))
         return json_object_get(top->tagged, breaker->name) != NULL;
     if (!row || row->breaker)
         return row && row->breaker == breaker;
-    return strncmp(breaker->name, row->name, row->length + 1) == 0 && rows_wanted(breaker->name, &options);
+    return strncmp(breaker->name, row->name, row->length + 1) == 0 && rows_show(breaker, &options);
 }
 
 void top_begin_act(struct top *top, enum action action)
@@ -175,16 +175,19 @@ static void type(struct top *top, int pressed)
 {
     char bytes[MB_LEN_MAX];
     mbstate_t state = {0};
-    const size_t length = strlen(top->typed);
+    const size_t length = strlen(top->typed), most = top->question == ASK_REASON ? RPC_REASON_MAX : TYPED_MAX - 1;
     const size_t more = pressed >= ' ' && pressed < PRESSED_FIRST ? wcrtomb(bytes, (wchar_t)pressed, &state) : 0;
-    if (more == (size_t)-1 || more == 0 || length + more >= sizeof(top->typed))
+    if (more == (size_t)-1 || more == 0 || length + more > most)
         return;
     memcpy(top->typed + length, bytes, more);
     top->typed[length + more] = '\0';
 }
 
-static void choose(struct top *top, int step)
+static void choose(struct top *top, int pressed)
 {
+    const int step = pressed == PRESSED_UP ? -1 : 1;
+    if (pressed != PRESSED_UP && pressed != PRESSED_DOWN)
+        return;
     do
         top->choice = (enum column)(((int)top->choice + step + COLUMN_COUNT) % COLUMN_COUNT);
     while (!column_sorts(top->choice));
@@ -198,8 +201,8 @@ void top_answer(struct top *top, int pressed)
         answer(top);
     else if (pressed == PRESSED_ESCAPE)
         cancel(top);
-    else if (top->question == ASK_COLUMN && (pressed == PRESSED_UP || pressed == PRESSED_DOWN))
-        choose(top, pressed == PRESSED_UP ? -1 : 1);
+    else if (top->question == ASK_COLUMN)
+        choose(top, pressed);
     else if (pressed == PRESSED_BACKSPACE)
         rub_out(top->typed);
     else

@@ -118,7 +118,7 @@ static void tag(struct top *top)
         for (uint32_t i = 0; i < look->count; i++) {
             const char *const name = look->breakers[i]->name;
             const bool meant = row->breaker ? row->breaker == look->breakers[i]
-                                            : is_in(look->breakers[i], row) && rows_wanted(name, &options);
+                                            : is_in(look->breakers[i], row) && rows_show(look->breakers[i], &options);
             if (meant && pass == 0)
                 all = all && json_object_get(top->tagged, name);
             else if (meant)
@@ -203,6 +203,7 @@ static void press_in_table(struct top *top, enum action action)
 /* Handles keys of every pane. True: it was one of these. */
 static bool press_anywhere(struct top *top, enum action action)
 {
+    const int page = top->rows_on_screen > 0 ? top->rows_on_screen : 1;
     switch (action) {
     case ACTION_HELP:
         top->help = !top->help;
@@ -223,7 +224,7 @@ static bool press_anywhere(struct top *top, enum action action)
         return true;
     case ACTION_PAGE_UP:
     case ACTION_PAGE_DOWN:
-        move(top, action == ACTION_PAGE_UP ? -top->rows_on_screen : top->rows_on_screen);
+        move(top, action == ACTION_PAGE_UP ? -page : page);
         return true;
     case ACTION_FIRST:
     case ACTION_LAST:
@@ -277,11 +278,11 @@ enum action top_press(struct top *top, int pressed)
 
 /* ------------------------------------------------------------------------------------------------------------ mouse */
 
-/* The column of the table under a place on the screen. COLUMN_COUNT: there is none. */
+/* The column to sort by under a place on the screen. COLUMN_COUNT: there is none. */
 static enum column column_at(const struct top *top, int at)
 {
     for (unsigned column = 0; column < COLUMN_COUNT; column++)
-        if (top->plan.width[column] && at >= top->plan.at[column] &&
+        if (column_sorts((enum column)column) && at >= top->plan.at[column] &&
             at < top->plan.at[column] + top->plan.width[column])
             return (enum column)column;
     return COLUMN_COUNT;
@@ -301,15 +302,15 @@ static void click_tab(struct top *top, int column)
 
 void top_click(struct top *top, int row, int column, bool twice)
 {
-    const int heading = HEADER_ROWS + 1;
+    const int heading = HEADER_ROWS + 1, line = row - heading - 1;
     if (top->question != ASK_NOTHING)
         return;
     if (row == HEADER_ROWS)
         click_tab(top, column);
     else if (in_table(top) && row == heading && column_at(top, column) < COLUMN_COUNT)
         top_sort_by(top, column_at(top, column));
-    else if (in_table(top) && row > heading && top->first + (size_t)(row - heading - 1) < top->rows.count) {
-        top_select(top, top->first + (size_t)(row - heading - 1));
+    else if (in_table(top) && line >= 0 && line < top->rows_on_screen && top->first + (size_t)line < top->rows.count) {
+        top_select(top, top->first + (size_t)line);
         if (twice)
             open_row(top);
     }

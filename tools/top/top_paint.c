@@ -84,9 +84,12 @@ static void paint_last(struct top *top, struct canvas *canvas)
     char text[TYPED_MAX];
     const int row = canvas->rows - 1;
     int at = 0;
+    canvas_fill(canvas, row, STYLE_PLAIN); /* a screen without room has something else there */
     if (top->question != ASK_NOTHING) {
         question_of(top, text);
         at = canvas_put(canvas, row, at, canvas->columns, STYLE_KEY, text);
+        if (top->question == ASK_COLUMN)
+            return;
         at = canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, top->typed);
         at = canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, "_");
         if (top->message)
@@ -158,13 +161,13 @@ static void write_help(const struct top *top, struct canvas *paper)
         pane_heading(paper, places[place]);
         for (unsigned action = 0; action < ACTION_COUNT; action++)
             if (key_place((enum action)action) == (enum key_place)place) {
-                const int at = pane_line(paper, STYLE_KEY, "%10s  ", key_names((enum action)action));
+                const int at = pane_line(paper, STYLE_KEY, "%11s  ", key_names((enum action)action));
                 pane_more(paper, at, STYLE_PLAIN, "%s", key_help((enum action)action));
             }
     }
     pane_heading(paper, "COLUMNS");
     for (unsigned column = 0; column < COLUMN_COUNT; column++) {
-        const int at = pane_line(paper, STYLE_KEY, "%10s  ", column_heading((enum column)column));
+        const int at = pane_line(paper, STYLE_KEY, "%11s  ", column_heading((enum column)column));
         pane_more(paper, at, STYLE_PLAIN, "%s", column_help((enum column)column));
     }
     if (*top->refused)
@@ -178,7 +181,7 @@ static void write_choices(const struct top *top, struct canvas *paper)
     for (unsigned column = 0; column < COLUMN_COUNT; column++) {
         if (!column_sorts((enum column)column))
             continue;
-        const int at = pane_line(paper, STYLE_KEY, "%10s  ", column_heading((enum column)column));
+        const int at = pane_line(paper, STYLE_KEY, "%11s  ", column_heading((enum column)column));
         pane_more(paper, at, STYLE_PLAIN, "%s", column_help((enum column)column));
         if (column == top->choice)
             canvas_select(paper, paper->rows - 1);
@@ -188,10 +191,8 @@ static void write_choices(const struct top *top, struct canvas *paper)
 static void paint_paper(struct top *top, struct canvas *canvas)
 {
     const struct rows_options rows = top_rows_options(top);
-    const size_t length = strlen(top->selected);
-    const bool group = length > 0 && top->selected[length - 1] == '/';
     const struct pane_options options = {
-        .breaker = group ? "" : top->selected, .rows = &rows, .width = canvas->columns};
+        .breaker = top->group ? "" : top->selected, .rows = &rows, .width = canvas->columns};
     const int columns = canvas->columns > PAPER_COLUMNS ? canvas->columns : PAPER_COLUMNS;
     struct canvas *const paper = canvas_new(0, columns, canvas->ascii);
     if (top->question == ASK_COLUMN)

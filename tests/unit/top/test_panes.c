@@ -976,6 +976,20 @@ static void test_limits_with_who_holds_them(void **state)
                         "\n");
 }
 
+static void test_limits_of_a_hidden_breaker_are_shown_where_it_is_asked_for(void **state)
+{
+    (void)state;
+    const uint32_t old = add("old");
+    segment_limits_publish(fixture.watched.segment, old,
+                           &(struct policy_slot){.limits = POLICY_TICKETS, .tickets = 4, .tickets_highest = 4});
+    segment_detail_hidden(fixture.watched.segment, old, 90000);
+    assert_painted_row(pane('7', 80), BODY + 1, "no breaker has a limit, or has seen a retry");
+    snprintf(fixture.top->filter, sizeof(fixture.top->filter), "ol");
+    assert_painted_rows(pane('7', 80), BODY + 1,
+                        "old\n"
+                        "  concurrency   ░░░░░░░░░░░░░░░░░░░░ 0 of 4 tickets taken, 0 at most; 0 rejected\n");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1019,6 +1033,7 @@ int main(void)
         TEST(test_an_incident_in_ascii),
         TEST(test_attached_processes),
         TEST(test_limits_with_who_holds_them),
+        TEST(test_limits_of_a_hidden_breaker_are_shown_where_it_is_asked_for),
     };
     return cmocka_run_group_tests(tests, painted_set_up, NULL);
 }
