@@ -133,7 +133,7 @@ json_t *instance_ask(const char *arguments)
     FILE *pipe = popen(command, "re");
     if (!pipe)
         return NULL;
-    json_t *answer = json_loadf(pipe, JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *answer = json_loadf(pipe, 0, NULL);
     if (pclose(pipe) != 0) {
         json_decref(answer);
         return NULL;

@@ -176,6 +176,9 @@ attached() {
 
 # ---- what tripctl says
 
+# It is searched by grep -q TEXT <<<"$(COMMAND)". In a pipe, grep -q ends at its first match, which kills a command that
+# has not written all yet.
+
 json_value() { "$TRIP_BUILD_DIR/tests/support/json_value" "$@"; }
 
 # of PATH VERB...: the value at a path in what `tripctl --json VERB...` prints.

@@ -20,7 +20,8 @@ says web ok error network connection_refused req-8
 
 # tripctl errors prints each record whole, and finds records by breaker, type and id.
 [ "$(errors | grep -o '"sequence"' | wc -l)" -eq 3 ] || fail "not three errors: $(errors)"
-errors --correlation req-7 | grep -q '"message":"no answer in 1 s","correlation":"req-7","trace":"0af7651916cd43dd8448eb211c80319c","span":"b7ad6b7169203331","session":null,"context":{"table":"orders"}' ||
+grep -q '"message":"no answer in 1 s","correlation":"req-7","trace":"0af7651916cd43dd8448eb211c80319c","span":"b7ad6b7169203331","session":null,"context":{"table":"orders"}' \
+    <<<"$(errors --correlation req-7)" ||
     fail "the error of req-7 is not whole: $(errors --correlation req-7)"
 [ "$(errors --type network | grep -o '"outside":[a-z]*' | tr '\n' ' ')" = '"outside":true "outside":false ' ] || fail "network: $(errors --type network)"
 [ "$(errors 'other/*')" = '{"errors":[]}' ] || fail "other breakers have errors"
@@ -29,7 +30,8 @@ shows req-8 error.correlation show payments/db
 ends 2 "$TRIPCTL" errors --type nonsense
 
 # Two of three errors are of one type: the group has a pattern.
-analysis payments | grep -q '"name":"payments","analysis":"pattern_detected","errors":3,"per_second":0.05,"type":"network","type_errors":2' ||
+grep -q '"name":"payments","analysis":"pattern_detected","errors":3,"per_second":0.05,"type":"network","type_errors":2' \
+    <<<"$(analysis payments)" ||
     fail "the group is analysed as $(analysis payments)"
 ends 1 "$TRIPCTL" analyze nobody
 

@@ -61,8 +61,8 @@ await "the second ones are, too" counts 5 'no answer after <n> ms'
 # There is no message in the last ones, and they are not lost.
 await "errors without a message are counted" would_show 5 unclassified fingerprints
 await "its beginning is told" was_told began 1
-"$TRIPCTL" why | head -n 1 | grep -qE '^payments/db has been open for .*Also in trouble:' || fail "why begins otherwise: $("$TRIPCTL" why)"
-"$TRIPCTL" why | grep -qE '^Incident 1 began .* ago, with 3 breakers and [0-9]+ errors so far\.' || fail "why tells of no incident: $("$TRIPCTL" why)"
+grep -qE '^payments/db has been open for .*Also in trouble:' <<<"$("$TRIPCTL" why | head -n 1)" || fail "why begins otherwise: $("$TRIPCTL" why)"
+grep -qE '^Incident 1 began .* ago, with 3 breakers and [0-9]+ errors so far\.' <<<"$("$TRIPCTL" why)" || fail "why tells of no incident: $("$TRIPCTL" why)"
 
 # ---- a storm, in which workers are killed
 
@@ -119,7 +119,7 @@ ends 1 "$TRIPCTL" incidents show 2
 [[ $said == *'no incident 2 is kept'* ]] || fail "of an incident that there is not it says: $said"
 TRIP_SHM_DIR=/nonexistent ends 1 "$TRIPCTL" incidents show 2
 [[ $said == *'no incident 2 is kept'* ]] || fail "of an incident that there is not it says over the socket: $said"
-TRIP_SHM_DIR=/nonexistent "$TRIPCTL" why | grep -qE '^Incident 1 began ' || fail "over the socket why says: $(TRIP_SHM_DIR=/nonexistent "$TRIPCTL" why)"
+grep -qE '^Incident 1 began ' <<<"$(TRIP_SHM_DIR=/nonexistent "$TRIPCTL" why)" || fail "over the socket why says: $(TRIP_SHM_DIR=/nonexistent "$TRIPCTL" why)"
 
 # told_of: everything of incident 1 but its duration, which goes on, or is rounded otherwise after a reboot.
 told_of() { "$TRIPCTL" --json incidents show 1 2>/dev/null | sed 's/"for_ms":[0-9]*//'; }
@@ -140,7 +140,7 @@ for name in payments/db payments/api mail; do tripctl reset "$name"; done
 await "it has ended" has_ended
 await "its end is told" was_told ended 1
 [ "$(told began)" -eq 1 ] && [ "$(told ended)" -eq 1 ] || fail "this was told: $(grep incident "$folder/told")"
-"$TRIPCTL" why | grep -qE '^The last incident, 1, of 3 breakers, ended ' || fail "after it why says: $("$TRIPCTL" why)"
+grep -qE '^The last incident, 1, of 3 breakers, ended ' <<<"$("$TRIPCTL" why)" || fail "after it why says: $("$TRIPCTL" why)"
 for verb in incidents 'incidents show 1' '--json incidents show 1' why; do
     # shellcheck disable=SC2086 # words
     alike $verb

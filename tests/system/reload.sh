@@ -51,7 +51,7 @@ shows '*' settings.match show other
 shows "$folder/tripd.d/10-db.yaml" breakers.0.origin.file config show --origin
 shows "$config" breakers.1.origin.file config show --origin
 shows "$folder/tripd.d/10-db.yaml" origins.files.1 config show --origin
-"$TRIPCTL" config show --origin | grep -qx "# $folder/tripd.d/10-db.yaml:1" || fail "config show names no drop-in"
+grep -qx "# $folder/tripd.d/10-db.yaml:1" <<<"$("$TRIPCTL" config show --origin)" || fail "config show names no drop-in"
 echo 'breakers: [{match: db, open: {for: 5x}}]' >"$folder/tripd.d/20-bad.yaml"
 ends 1 "$TRIPCTL" config check "$config"
 [[ $said == *"$folder/tripd.d/20-bad.yaml:1: "* ]] || fail "config check says: $said"
@@ -66,5 +66,5 @@ stop
 mkdir -p "$folder/xdg/tripd/$TRIP_INSTANCE.d"
 echo 'breakers: [{match: "*", open: {for: 9s}}]' >"$folder/xdg/tripd/$TRIP_INSTANCE.d/a.yaml"
 start env XDG_CONFIG_HOME="$folder/xdg" "$TRIPD" --user
-of breakers.0.open.for_ms config show --user | grep -qx 9000 || fail "the drop-ins of a missing file do not count"
+shows 9000 breakers.0.open.for_ms config show --user # the drop-ins of a missing file count
 stop

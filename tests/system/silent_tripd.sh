@@ -35,7 +35,7 @@ says 0 "" show db
 printed "db: open, operator $(id -un): \"db failover\", for"
 
 # Killed: told at once, long before the heartbeat is missed.
-told_dead() { "$TRIPCTL" list 2>&1 >"$folder/printed" | grep -q "tripd is dead, and was not stopped"; }
+told_dead() { grep -q "tripd is dead, and was not stopped" <<<"$("$TRIPCTL" list 2>&1 >"$folder/printed")"; }
 kill -9 "$keeper" "$worker"
 await "its death is told" told_dead # the kernel closes the socket of a ring a moment later
 printed "operator $(id -un): db failover"

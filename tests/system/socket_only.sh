@@ -51,7 +51,7 @@ says here ok breaker db
 says here ok record failure 5
 "$TRIPCTL" shadow 'later/*' --reason trial >/dev/null
 "$TRIPCTL" force-open many/7 --reason drill >/dev/null
-settled() { "$TRIPCTL" --json clients | grep -q '"meters":1'; } # heartbeats change no answer any more
+settled() { grep -q '"meters":1' <<<"$("$TRIPCTL" --json clients)"; } # heartbeats change no answer any more
 await "a heartbeat has seen what the process uses" settled
 set -f
 for verb in list 'list many/1?' 'list later/*' 'show db' 'show many/7' events 'events d*' clients 'wait db --state open'; do

@@ -8,7 +8,7 @@ for script in tools/setup tools/test tools/demo .ci/run; do
 done
 bash -n tools/interruptible.bash
 for script in tools/test tools/demo; do
-    "./$script" --help | grep -q "$script" || { echo "$script --help does not show its use" >&2; exit 1; }
+    grep -q "$script" <<<"$("./$script" --help)" || { echo "$script --help does not show its use" >&2; exit 1; }
     status=0
     message=$("./$script" --wrong 2>&1) || status=$?
     [ "$status" -eq 2 ] || { echo "$script --wrong ends with $status, not 2" >&2; exit 1; }

@@ -22,7 +22,7 @@ answers() {
     printf '%s\n\n```\n$ tripctl why%s\n%s\n```\n\n' "$title" "${*:+ $*}" "$(normal <<<"$lines")" >>"$folder/section"
 }
 over() {
-    "$TRIPCTL" --json incidents | grep -q '"end_unix_ms":[0-9]'
+    grep -q '"end_unix_ms":[0-9]' <<<"$("$TRIPCTL" --json incidents)"
 }
 advance() { "$TRIPCTL" clock advance "$1" >/dev/null; }
 # fails NAME BREAKER TYPE MESSAGE TRACE COUNT: so many calls, with a time between.
