@@ -9,8 +9,7 @@ command -v clang >/dev/null || {
     echo "skipped: no clang, which lists the fields; tools/setup installs it"
     [ -z "${CI-}" ] && exit 77 || exit 1
 }
-folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-layout.XXXXXX")
-trap 'rm -rf "$folder"' EXIT
+source tests/support/folder.bash
 
 headers=(include/trip.h include/internal/layout_segment.h include/internal/layout_commons.h
     include/internal/layout_lane.h include/internal/layout.h include/internal/wire.h daemon/core/window.h daemon/core/breaker.h)

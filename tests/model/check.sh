@@ -6,8 +6,7 @@ set -euo pipefail
 model=$(realpath "$1")
 shift
 command -v spin >/dev/null || { echo "spin is not installed (tools/setup installs it)"; [ -n "${CI:-}" ] && exit 1; exit 77; }
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
+source "$(dirname "$0")/../support/folder.bash"
 cd "$folder"
 
 # errors MODEL [-DBUG]: how many errors an exhaustive search finds; fails if the search was not exhaustive.

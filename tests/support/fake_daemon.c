@@ -1,7 +1,6 @@
 #include "fake_daemon.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -367,8 +366,8 @@ static void listen_there(struct fake_daemon *fake)
 
 void fake_start(struct fake_daemon *fake, bool test_clock)
 {
-    *fake = (struct fake_daemon){.dir = "/dev/shm/trip-fake-XXXXXX", .forged_segment_fd = -1, .forged_commons_fd = -1};
-    assert(mkdtemp(fake->dir));
+    *fake = (struct fake_daemon){.forged_segment_fd = -1, .forged_commons_fd = -1};
+    folder_make(fake->dir, FOLDER_IN_SHM);
     snprintf(fake->socket, sizeof(fake->socket), "%s/test.sock", fake->dir);
     setenv("TRIP_RUNTIME_DIR", fake->dir, 1);
     setenv("TRIP_SHM_DIR", fake->dir, 1);
@@ -412,12 +411,7 @@ void fake_stop(struct fake_daemon *fake)
     close(fake->commons_fd);
     commons_unmap(fake->commons);
     segment_unmap(fake->segment);
-    DIR *const entries = opendir(fake->dir);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-    rmdir(fake->dir);
+    folder_remove(fake->dir);
 }
 
 void fake_hang_up(struct fake_daemon *fake)

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "folder.h"
 #include "internal/permit_word.h"
 #include "internal/wire.h"
 #include "segment/commons.h"
@@ -30,7 +31,7 @@ struct fake_lane {
 };
 
 struct fake_daemon {
-    char dir[64], socket[96];
+    char dir[FOLDER_ROOM], socket[96];
     struct clock clock;
     struct segment *segment;
     struct commons *commons;

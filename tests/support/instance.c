@@ -69,9 +69,7 @@ void instance_start(struct instance *instance, const char *config)
 {
     char path[128];
     *instance = (struct instance){.has_config = config != NULL};
-    snprintf(instance->folder, sizeof(instance->folder), "/tmp/trip-test.XXXXXX");
-    if (!mkdtemp(instance->folder))
-        give_up("cannot make a folder in /tmp");
+    folder_make(instance->folder, FOLDER_IN_TMP);
     setenv("TRIP_RUNTIME_DIR", instance->folder, 1);
     setenv("TRIP_STATE_DIR", instance->folder, 1);
     setenv("TRIP_SHM_DIR", instance->folder, 1);
@@ -112,16 +110,13 @@ void instance_kill_keeper(struct instance *instance)
 int instance_stop(struct instance *instance)
 {
     int status = 0;
-    char command[128];
     if (instance->keeper) {
         kill(instance->keeper, SIGTERM);
         waitpid(instance->keeper, &status, 0);
         if (status != 0)
             instance_print_log(instance);
     }
-    snprintf(command, sizeof(command), "rm -rf %s", instance->folder);
-    if (strncmp(instance->folder, "/tmp/trip-test.", 15) == 0)
-        (void)!system(command);
+    folder_remove(instance->folder);
     return status;
 }
 

@@ -7,8 +7,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "folder.h"
+
 struct instance {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     bool has_config;
     pid_t keeper; /* 0: not running */
 };

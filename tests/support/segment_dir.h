@@ -3,26 +3,26 @@
 #define TRIP_TEST_SEGMENT_DIR_H
 
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "internal/paths.h"
 #include "segment/segment.h"
 
 struct segment_dir {
-    char dir[64];
+    char dir[FOLDER_ROOM];
     char path[PATHS_MAX]; /* of the segment of instance "test" */
     struct clock clock;   /* a test clock, unless the test sets another */
 };
 
 static inline void segment_dir_make(struct segment_dir *dir)
 {
-    *dir = (struct segment_dir){.dir = "/dev/shm/trip-test-XXXXXX"};
-    assert(mkdtemp(dir->dir));
+    *dir = (struct segment_dir){0};
+    folder_make(dir->dir, FOLDER_IN_SHM);
     assert(setenv("TRIP_SHM_DIR", dir->dir, 1) == 0);
     assert(paths_segment(dir->path, "test", false, 0) == 0);
     clock_measure(&dir->clock, true);
@@ -30,12 +30,7 @@ static inline void segment_dir_make(struct segment_dir *dir)
 
 static inline void segment_dir_remove(struct segment_dir *dir)
 {
-    DIR *entries = opendir(dir->dir);
-    for (struct dirent *entry; entries && (entry = readdir(entries));)
-        unlinkat(dirfd(entries), entry->d_name, 0);
-    if (entries)
-        closedir(entries);
-    rmdir(dir->dir);
+    folder_remove(dir->dir);
     unsetenv("TRIP_SHM_DIR");
 }
 

@@ -1,7 +1,7 @@
 # For system tests: a folder of the test's own, where every instance that it starts has its files; tripd and clients in
 # the background; what tripctl and the segment's header say. Sourced by scripts that have set -euo pipefail.
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-system.XXXXXX")
+source "${BASH_SOURCE[0]%/*}/../support/folder.bash"
 export TRIP_RUNTIME_DIR=$folder TRIP_STATE_DIR=$folder TRIP_SHM_DIR=$folder
 export TRIP_INSTANCE=test$$
 log=$folder/log

@@ -2,8 +2,7 @@
 # Installs to a prefix of its own; programs find libtrip there with pkg-config and with CMake, in C and in C++, and run
 # without a daemon.
 set -euo pipefail
-folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-prefix.XXXXXX")
-trap 'rm -rf "$folder"' EXIT
+source "$(dirname "$0")/../support/folder.bash"
 prefix=$folder/prefix
 fail() { echo "installed_prefix: $*" >&2; exit 1; }
 

@@ -8,7 +8,7 @@ setting=/proc/sys/kernel/io_uring_disabled
 nobody_can_run
 
 # The switch is the whole machine's: one test at a time changes it, and puts it back.
-exec {turn}>"${TMPDIR:-/tmp}/trip-io_uring_disabled.lock"
+exec {turn}<$setting
 flock "$turn"
 before=$(cat $setting)
 { echo 1 >$setting; } 2>/dev/null || skip "kernel.io_uring_disabled cannot be set here"

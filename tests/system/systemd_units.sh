@@ -4,8 +4,7 @@ set -euo pipefail
 for tool in systemd-analyze systemd-sysusers systemd-tmpfiles; do
     command -v "$tool" >/dev/null || { echo "skipped: no $tool here: install systemd to run this test"; exit 77; }
 done
-folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-units.XXXXXX")
-trap 'rm -rf "$folder"' EXIT
+source "$(dirname "$0")/../support/folder.bash"
 fail() { echo "systemd_units: $*" >&2; exit 1; }
 
 # The unit names tripd where it will be installed; here it is where it was built.

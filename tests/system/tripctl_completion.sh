@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # bash completes for tripctl: verbs, options, names of breakers, files. Names come from a canned list.
 set -euo pipefail
-folder=$(mktemp -d "${TMPDIR:-/tmp}/trip-completion.XXXXXX")
-trap 'rm -rf "$folder"' EXIT
+source "$(dirname "$0")/../support/folder.bash"
 cat >"$folder/tripctl" <<END
 #!/usr/bin/env bash
 [ "\$1" = list ] || exec "$TRIPCTL" "\$@"

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "instance.h"
 #include "internal/ticks.h"
 #include "storm.h"
@@ -275,7 +276,7 @@ static void check(struct storm *storm, bool holds, const char *what)
 static void start_client(struct storm *storm, unsigned slot)
 {
     const uint64_t random = next_random(&storm->random) | 1;
-    storm->clients[slot] = fork();
+    storm->clients[slot] = child_fork();
     if (storm->clients[slot] == 0)
         live(slot, random);
 }
@@ -476,9 +477,9 @@ int main(int argc, char **argv)
     printf("torture_bulkhead --seed %llu --seconds %u\n", (unsigned long long)storm.random, seconds);
     fflush(stdout);
     storm.random |= 1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
     arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     instance_start(&storm.instance, config);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* only now: what removes the folder is not ours */
     storm.began_us = now_us();
     for (unsigned slot = 0; slot < CLIENTS; slot++)
         start_client(&storm, slot);

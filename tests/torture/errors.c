@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "core/correlation.h"
 #include "core/fingerprints.h"
 #include "instance.h"
@@ -204,7 +205,7 @@ int main(int argc, char **argv)
     if (arena == MAP_FAILED || trip_open(&client, NULL) < 0)
         return 1;
     for (unsigned number = 0; number < CLIENTS; number++)
-        if (fork() == 0)
+        if (child_fork() == 0)
             storm(number, errors / CLIENTS);
     check(&instance, wait_for(&arena->ready, CLIENTS), "all processes take part");
     __atomic_store_n(&arena->begin, 1, __ATOMIC_RELEASE);

@@ -506,11 +506,11 @@ int main(int argc, char **argv)
         return 77;
     }
     storm.random |= 1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
     arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (arena == MAP_FAILED)
         return 1;
     tripd_start();
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* only now: what removes the folder is not ours */
     start_clients();
     storm_on(seconds);
     for (unsigned i = 0; i < HOSTILE_MAX; i++)

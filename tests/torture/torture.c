@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "instance.h"
 #include "storm.h"
 #include "trip.h"
@@ -251,7 +252,7 @@ struct storm {
 static void start_client(struct storm *storm, unsigned number)
 {
     const uint64_t random = next_random(&storm->random) | 1;
-    storm->clients[number] = fork();
+    storm->clients[number] = child_fork();
     if (storm->clients[number] == 0)
         live(random, storm->target != TARGET_KEEPER && storm->target != TARGET_BOTH);
 }
@@ -480,7 +481,7 @@ static void check_permits(struct storm *storm)
         trip_record(breaker, TRIP_FAILURE, 0);
     check(storm, wait_free(breaker, PERMITS, 60000), "four permits are free once the breaker is half-open");
     for (unsigned i = 0; i < PERMITS; i++) {
-        holders[i] = fork();
+        holders[i] = child_fork();
         if (holders[i] == 0)
             hold_a_permit();
     }
@@ -525,9 +526,9 @@ int main(int argc, char **argv)
     printf("torture %s --seed %llu --seconds %u\n", argv[argc - 1], (unsigned long long)storm.random, seconds);
     fflush(stdout);
     storm.random |= 1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
     arena = mmap(NULL, sizeof(*arena), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     instance_start(&storm.instance, config);
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* only now: what removes the folder is not ours */
     for (unsigned i = 0; i < CLIENTS; i++)
         start_client(&storm, i);
     storm_on(&storm, seconds);

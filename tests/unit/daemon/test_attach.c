@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/child.h"
 #include "../../support/lane_writer.h"
 #include "../../support/segment_dir.h"
 #include "../../support/wire_client.h"
@@ -93,7 +94,7 @@ struct server {
     struct keeper_lane lanes[LANES_MAX + 1 + KEEPER_ASIDE];
 };
 
-static char folder[64], path[80];
+static char folder[FOLDER_ROOM], path[80];
 static struct segment_dir dir;
 static pid_t server_pid;
 static int keeper; /* our end, as the keeper's */
@@ -179,7 +180,7 @@ static void serve_with(const struct server *server)
     assert_int_equal(listener_make(path, &listener), 0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     fflush(NULL);
-    server_pid = fork();
+    server_pid = child_fork();
     if (server_pid == 0) {
         close(pair[0]);
         _exit(serve(server, listener, pair[1]));
@@ -201,9 +202,9 @@ static int set_up(void **state)
     (void)state;
     counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     segment_dir_make(&dir);
-    snprintf(folder, sizeof(folder), "/tmp/trip-attach-%d", (int)getpid());
+    folder_make(folder, FOLDER_IN_TMP);
     snprintf(path, sizeof(path), "%s/x.sock", folder);
-    return counts == MAP_FAILED ? -1 : listener_make_folder(path);
+    return counts == MAP_FAILED ? -1 : chmod(folder, 0755); /* another user connects, too */
 }
 
 static int tear_down(void **state)
@@ -216,8 +217,7 @@ static int tear_down(void **state)
         server_pid = 0;
         close(keeper);
     }
-    unlink(path);
-    rmdir(folder);
+    folder_remove(folder);
     segment_dir_remove(&dir);
     munmap(counts, sizeof(*counts));
     return WIFEXITED(status) ? -1 : 0; /* it was to run until it was killed */

@@ -783,7 +783,7 @@ static void test_an_incident_is_told_once_wherever_the_worker_is_killed(void **s
 #define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
 #define HOSTED "breakers: [{match: \"*\", " STEADY "}]"
 
-static char folder[64];
+static char folder[FOLDER_ROOM];
 static struct host *host;
 
 static void host_begin(void)
@@ -804,18 +804,15 @@ static int set_up_host(void **state)
 {
     (void)state;
     heard.began = heard.ended = 0;
-    strcpy(folder, "/tmp/trip-chronicle-XXXXXX");
+    folder_make(folder, FOLDER_IN_TMP);
     host_begin();
-    return mkdtemp(folder) ? 0 : -1;
+    return 0;
 }
 
 static int tear_down_host(void **state)
 {
-    char path[96];
     (void)state;
-    snprintf(path, sizeof(path), "%s/snapshot", folder);
-    unlink(path);
-    rmdir(folder);
+    folder_remove(folder);
     host_end();
     return 0;
 }

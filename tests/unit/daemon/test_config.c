@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/folder.h"
 #include "config/check.h"
 #include "config/config.h"
 #include "core/limiter.h"
@@ -1106,19 +1107,26 @@ static void test_bytes_that_a_terminal_would_obey_are_not_repeated(void **state)
 
 /* -------------------------------------------------------------------------------------------------------- files */
 
-static void write_file(char path[32], const char *text, size_t length)
+static void make_path(char path[64])
 {
-    strcpy(path, "/tmp/test_config.XXXXXX");
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, length), length);
-    close(fd);
+    char folder[FOLDER_ROOM];
+    folder_make(folder, FOLDER_IN_TMP);
+    snprintf(path, 64, "%s/t.yaml", folder);
+}
+
+static void write_file(char path[64], const char *text, size_t length)
+{
+    make_path(path);
+    FILE *const file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
 }
 
 static void test_a_file_is_named_in_its_problems(void **state)
 {
     (void)state;
-    char path[32], lines[128];
+    char path[64], lines[192];
     struct config *config = NULL;
     char *problems = NULL;
     write_file(path, "nothing: 1\n", 11);
@@ -1128,7 +1136,6 @@ static void test_a_file_is_named_in_its_problems(void **state)
     assert_string_equal(problems, lines);
     assert_null(config);
     free(problems);
-    unlink(path);
 }
 
 static void test_files_that_cannot_be_read_say_why(void **state)
@@ -1152,20 +1159,19 @@ static void test_a_fifo_in_the_files_place_does_not_block(void **state)
     char path[64], line[128];
     struct config *config = NULL;
     char *problems = NULL;
-    snprintf(path, sizeof(path), "/tmp/test_config.%d.fifo", (int)getpid());
+    make_path(path);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(config_load(path, &config, &problems), -EINVAL);
     snprintf(line, sizeof(line), "%s: not a file; name the YAML file itself\n", path);
     assert_string_equal(problems, line);
     free(problems);
-    unlink(path);
 }
 
 static void test_a_file_beyond_1_mib_is_refused(void **state)
 {
     (void)state;
     const size_t size = (1 << 20) + 1;
-    char *text = malloc(size), path[32], line[128];
+    char *text = malloc(size), path[64], line[128];
     struct config *config = NULL;
     char *problems = NULL;
     assert_non_null(text);
@@ -1175,11 +1181,9 @@ static void test_a_file_beyond_1_mib_is_refused(void **state)
     snprintf(line, sizeof(line), "%s: larger than 1MiB; let patterns with * stand for many breakers\n", path);
     assert_string_equal(problems, line);
     free(problems);
-    unlink(path);
     write_file(path, text, size - 1);
     assert_int_equal(config_load(path, &config, &problems), 0);
     config_free(config);
-    unlink(path);
     free(text);
 }
 

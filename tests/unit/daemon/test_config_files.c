@@ -6,40 +6,32 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../support/folder.h"
 #include "config/config.h"
 
 static struct {
-    char dir[32], main[64];
+    char dir[FOLDER_ROOM], main[64];
 } fixture;
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(fixture.dir, "/tmp/test_config.XXXXXX");
-    assert_non_null(mkdtemp(fixture.dir));
+    folder_make(fixture.dir, FOLDER_IN_TMP);
     snprintf(fixture.main, sizeof(fixture.main), "%s/t.yaml", fixture.dir);
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place)
-{
-    (void)about;
-    (void)kind;
-    (void)place;
-    return remove(path);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    return nftw(fixture.dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(fixture.dir);
+    return 0;
 }
 
 static void write_text(const char *name, const char *text)

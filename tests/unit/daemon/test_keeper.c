@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/child.h"
 #include "internal/ticks.h"
 #include "keeper.h"
 
@@ -148,7 +149,7 @@ static void start_with(struct notify_fd *inherited, size_t inherited_count)
                                            .work = work,
                                            .look_ns = look_ns};
     fflush(NULL);
-    keeper = fork();
+    keeper = child_fork();
     if (keeper == 0) {
         /* its log is its own: only the exit status counts */
         const int null = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -14,23 +14,24 @@
 
 #include <cmocka.h>
 
+#include "../../support/folder.h"
 #include "net/listener.h"
 
-static char folder[64], path[80];
+static char folder[FOLDER_ROOM], path[80];
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/trip-listener-%d", (int)getpid());
-    snprintf(path, sizeof(path), "%s/x.sock", folder);
+    folder_make(folder, FOLDER_IN_TMP);
+    snprintf(path, sizeof(path), "%s/made/x.sock", folder);
     return listener_make_folder(path);
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    unlink(path);
-    return rmdir(folder);
+    folder_remove(folder);
+    return 0;
 }
 
 static int connect_to(const char *where)

@@ -13,21 +13,23 @@
 
 #include <cmocka.h>
 
+#include "../../support/folder.h"
 #include "lock.h"
 
-static char path[64];
+static char folder[FOLDER_ROOM], path[64];
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(path, sizeof(path), "/tmp/trip-lock-%d", (int)getpid());
+    folder_make(folder, FOLDER_IN_TMP);
+    snprintf(path, sizeof(path), "%s/lock", folder);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    unlink(path);
+    folder_remove(folder);
     return 0;
 }
 

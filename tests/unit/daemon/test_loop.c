@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/child.h"
 #include "../../support/refuse.h"
 #include "internal/ticks.h"
 #include "loop/loop.h"
@@ -798,7 +799,7 @@ static void test_a_watch_on_a_pidfd_fires_when_the_process_is_killed(void **stat
 {
     struct rig rig;
     rig_open(&rig, state);
-    const pid_t child = fork();
+    const pid_t child = child_fork();
     if (child == 0)
         for (;;)
             pause();

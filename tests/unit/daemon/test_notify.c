@@ -13,9 +13,10 @@
 
 #include <cmocka.h>
 
+#include "../../support/folder.h"
 #include "notify.h"
 
-static char path[64];
+static char folder[FOLDER_ROOM], path[64];
 static int manager;
 
 static int bind_manager(const struct sockaddr_un *address, socklen_t size)
@@ -28,7 +29,8 @@ static int set_up(void **state)
 {
     (void)state;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(path, sizeof(path), "/tmp/trip-notify-%d", (int)getpid());
+    folder_make(folder, FOLDER_IN_TMP);
+    snprintf(path, sizeof(path), "%s/notify.sock", folder);
     strcpy(address.sun_path, path);
     setenv("NOTIFY_SOCKET", path, 1);
     return bind_manager(&address, sizeof(address));
@@ -38,7 +40,7 @@ static int tear_down(void **state)
 {
     (void)state;
     close(manager);
-    unlink(path);
+    folder_remove(folder);
     unsetenv("NOTIFY_SOCKET");
     return 0;
 }

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 
+#include "../../support/folder.h"
 #include "net/peer.h"
 
 static int pidfd_of(pid_t pid)
@@ -126,8 +127,8 @@ static bool ended(int pidfd)
 static void test_a_process_that_dumps_core_differs_from_a_running_and_a_dead_one(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/trip-dump-XXXXXX", command[64];
-    assert_non_null(mkdtemp(folder));
+    char folder[FOLDER_ROOM];
+    folder_make(folder, FOLDER_IN_TMP);
     const int own = pidfd_of(getpid());
     assert_false(peer_dumps_core(own));
     assert_false(peer_dumps_core(STDIN_FILENO));
@@ -142,8 +143,7 @@ static void test_a_process_that_dumps_core_differs_from_a_running_and_a_dead_one
     assert_false(peer_dumps_core(dumping));
     close(own);
     close(dumping);
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
+    folder_remove(folder);
     if (!seen) /* this host lets nobody dump core */
         skip();
 }

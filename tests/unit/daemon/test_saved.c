@@ -15,25 +15,22 @@
 #define STEADY "open: {for: 30s, multiplier: 1.0, max: 30s, jitter: 0%}"
 #define CONFIG "breakers: [{match: \"*\", " STEADY "}]"
 
-static char folder[64];
+static char folder[FOLDER_ROOM];
 static struct host *host;
 static const struct breakers_actor by_operator = {.by = BY_OPERATOR, .uid = 1000, .reason = "incident 42"};
 
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(folder, "/tmp/trip-saved-XXXXXX");
+    folder_make(folder, FOLDER_IN_TMP);
     host = host_start(CONFIG, 8);
-    return mkdtemp(folder) ? 0 : -1;
+    return 0;
 }
 
 static int tear_down(void **state)
 {
-    char path[96];
     (void)state;
-    snprintf(path, sizeof(path), "%s/snapshot", folder);
-    unlink(path);
-    rmdir(folder);
+    folder_remove(folder);
     host_stop(host);
     return 0;
 }

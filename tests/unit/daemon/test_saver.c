@@ -11,7 +11,7 @@
 #include "segment/saved.h"
 #include "segment/saver.h"
 
-static char folder[64];
+static char folder[FOLDER_ROOM];
 static struct host *host;
 static struct loop *loop;
 static const struct breakers_actor by_operator = {.by = BY_OPERATOR, .uid = 1000};
@@ -20,18 +20,15 @@ static int set_up(void **state)
 {
     const char *why;
     (void)state;
-    strcpy(folder, "/tmp/trip-saver-XXXXXX");
+    folder_make(folder, FOLDER_IN_TMP);
     host = host_start("", 8);
-    return mkdtemp(folder) && loop_new(&loop, LOOP_AUTO, &why) == 0 ? 0 : -1;
+    return loop_new(&loop, LOOP_AUTO, &why) == 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
-    char path[96];
     (void)state;
-    snprintf(path, sizeof(path), "%s/snapshot", folder);
-    unlink(path);
-    rmdir(folder);
+    folder_remove(folder);
     loop = loop_free(loop);
     host_stop(host);
     return 0;

@@ -12,6 +12,7 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#include "../../support/child.h"
 #include "../../support/segment_dir.h"
 #include "internal/words.h"
 
@@ -242,7 +243,7 @@ struct stepped {
 
 static pid_t start_traced(struct fixture *fixture, void (*run)(struct fixture *))
 {
-    const pid_t child = fork();
+    const pid_t child = child_fork();
     if (child != 0)
         return child;
     if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "child.h"
 #include "internal/state_word.h"
 
 #define PROCESSES 4
@@ -217,7 +218,7 @@ static void test_no_failure_of_many_processes_is_lost_in_the_streak(void **state
     policy.threshold = ROUNDS;
     fake_settings(&f->fake, f->slot, &policy);
     for (unsigned i = 0; i < PROCESSES; i++)
-        if ((pids[i] = fork()) == 0)
+        if ((pids[i] = child_fork()) == 0)
             _exit(storm(shared));
     assert_true(WAIT_FOR(__atomic_load_n(&shared->ready, __ATOMIC_SEQ_CST) == PROCESSES));
     __atomic_store_n(&shared->go, 1, __ATOMIC_SEQ_CST);
