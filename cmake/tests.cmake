@@ -52,6 +52,7 @@ set(TRIP_TEST_ENVIRONMENT
     "TRIP_BUILD_DIR=${PROJECT_BINARY_DIR}"
     "TRIPD=${PROJECT_BINARY_DIR}/daemon/tripd"
     "TRIPCTL=${PROJECT_BINARY_DIR}/tools/tripctl"
+    "TRIPTOP=${PROJECT_BINARY_DIR}/tools/triptop"
     "TRIP_BENCH=${PROJECT_BINARY_DIR}/tools/trip-bench"
     "ASAN_OPTIONS=detect_leaks=1:abort_on_error=0"
     "UBSAN_OPTIONS=print_stacktrace=1"

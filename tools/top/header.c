@@ -17,8 +17,10 @@ static void paint_daemon(struct canvas *canvas, const struct scene *scene)
     const struct look *const look = scene->look;
     const bool runs = look->daemon == REPORT_RUNNING, lasts = runs || look->daemon == REPORT_STALLED;
     char age[FORMAT_MAX], up[FORMAT_MAX], clock[FORMAT_MAX];
-    int at = canvas_print(canvas, 0, 0, canvas->columns, STYLE_BOLD, "tripd %s", scene->named);
-    if (runs)
+    int at = canvas_print(canvas, 0, 0, canvas->columns, STYLE_BOLD, scene->playback ? "%s" : "tripd %s", scene->named);
+    if (runs && scene->playback) /* its end of the row has to say where the recording is */
+        at = canvas_put(canvas, 0, at, canvas->columns, STYLE_PLAIN, "  running");
+    else if (runs)
         at = canvas_print(canvas, 0, at, canvas->columns, STYLE_PLAIN, "  up %s, heartbeat %s ago",
                           format_span(look->host.up_ns / 1000000, up), format_span(look->heartbeat_age_ms, age));
     else if (look->daemon == REPORT_GONE)
