@@ -8,7 +8,7 @@
 #include "print.h"
 #include "protocol/report_errors.h"
 
-#define WIDTH      160 /* all columns have room */
+#define WIDTH      170 /* all columns have room */
 #define WIDTH_MOST 1000
 
 static int width(void)

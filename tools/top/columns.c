@@ -20,8 +20,9 @@ static const struct {
     const char *help;
 } facts[COLUMN_COUNT] = {COLUMNS(COLUMN_FACTS)};
 
-static const char *const keys[COLUMN_COUNT] = {"name", "state",     "mode",   "calls",   "failed", "slow",   "p50",
-                                               "p99",  "in_flight", "denied", "permits", "next",   "reason", "trail"};
+static const char *const keys[COLUMN_COUNT] = {"name",   "state",   "mode", "owner",  "calls",
+                                               "failed", "slow",    "p50",  "p99",    "in_flight",
+                                               "denied", "permits", "next", "reason", "trail"};
 
 const char *column_heading(enum column column)
 {
@@ -231,21 +232,20 @@ static void put_state(const struct painter *painter)
     put(painter, COLUMN_STATE, style_of_state(state), text);
 }
 
-/* "forced_open/operator"; narrow: the mode alone. */
 static void put_mode(const struct painter *painter)
 {
     const struct look_breaker *const breaker = painter->row->breaker;
-    char text[CELL_MAX] = "";
-    if (!breaker && painter->row->moded)
+    char text[CELL_MAX];
+    if (painter->row->moded == 0)
+        return;
+    if (!breaker) {
         snprintf(text, sizeof(text), "%u not auto", painter->row->moded);
-    else if (breaker && breaker->figures.mode != TRIP_MODE_AUTO) {
-        const enum mode_owner owner = breaker->figures.mode_owner;
-        snprintf(text, sizeof(text), "%s", NAME_OF(mode_names, breaker->figures.mode));
-        const size_t length = strlen(text);
-        if (owner < MODE_OWNER_COUNT && owner != MODE_OWNER_OPERATOR)
-            snprintf(text + length, sizeof(text) - length, "/%s", owner_names[owner]);
+        put(painter, COLUMN_MODE, STYLE_MODED, text);
+        return;
     }
-    put(painter, COLUMN_MODE, STYLE_MODED, text);
+    put(painter, COLUMN_MODE, STYLE_MODED, NAME_OF(mode_names, breaker->figures.mode));
+    if (breaker->figures.mode_owner < MODE_OWNER_COUNT)
+        put(painter, COLUMN_OWNER, STYLE_MODED, owner_names[breaker->figures.mode_owner]);
 }
 
 static void put_next(const struct painter *painter)

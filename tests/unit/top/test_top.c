@@ -1227,9 +1227,10 @@ static void test_the_table_at_60_by_200(void **state)
     const struct canvas *const canvas = screen_paint(&fixture, 60, 200);
     assert_painted_rows(
         canvas, TABLE - 1,
-        "NAME                                                         STATE▼       MODE        CALLS/S FAIL% SLOW%     "
-        "P50     P99   FLY DENY/S PERMIT    NEXT REASON           LAST MINUTE\n"
-        "payments/db                                                  ✖ open                       999   50%     -   "
+        "NAME                                                   STATE▼       MODE        SET BY   CALLS/S FAIL% SLOW%  "
+        "   P50     P99   FLY DENY/S PERMIT    NEXT REASON           LAST MINUTE\n"
+        "payments/db                                            ✖ open                                999   50%     -  "
+        " "
         " 60ms    60ms     0     36          4m58s relapse: failure                              █");
     assert_painted(canvas, TABLE + 41, 0, "payments/9");
     assert_painted_row(canvas, TABLE + 42, "");
