@@ -196,7 +196,7 @@ static void stay(struct timeline *timeline, trip_state state, uint64_t from_ms, 
     if (to_ms + HOUR_MS <= timeline->now_ms)
         return;
     for (int column = column_of(timeline, from_ms); column <= column_of(timeline, to_ms); column++)
-        if (trouble(state) > trouble(timeline->states[column]))
+        if (trouble((int)state) > trouble(timeline->states[column]))
             timeline->states[column] = (int8_t)state;
 }
 
