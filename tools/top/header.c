@@ -10,7 +10,8 @@
 #include "scene.h"
 #include "symbols.h"
 
-#define WORDS_MAX 256
+#define WORDS_MAX   256
+#define CLOCK_WIDTH 8
 
 static void paint_daemon(struct canvas *canvas, const struct scene *scene)
 {
@@ -34,7 +35,7 @@ static void paint_daemon(struct canvas *canvas, const struct scene *scene)
                       look->clients == 1 ? "" : "es");
     if (scene->playback)
         canvas_put_right(canvas, 0, at + 1, canvas->columns - at - 1, STYLE_KEY, scene->playback);
-    else
+    else if (at + 1 + CLOCK_WIDTH <= canvas->columns) /* a time that is cut would be another one */
         canvas_put_right(canvas, 0, at + 1, canvas->columns - at - 1, STYLE_PLAIN, format_clock(scene->unix_ms, clock));
 }
 

@@ -200,6 +200,13 @@ static void stay(struct timeline *timeline, trip_state state, uint64_t from_ms, 
             timeline->states[column] = (int8_t)state;
 }
 
+/* Is it a change of this breaker's state? An earlier breaker of its name had another slot. */
+static bool is_step_of(const struct transition *event, const struct look_breaker *breaker)
+{
+    return event->of == OF_STATE && event->from < TRIP_STATE_COUNT && event->to < TRIP_STATE_COUNT &&
+           event->breaker == breaker->slot && strcmp(event->name, breaker->name) == 0;
+}
+
 /* Follows the breaker's changes of state. Before the first one that is known, it was in the state that this one left,
  * as far as the ring of events reaches back. */
 static void follow(struct timeline *timeline, const struct scene *scene, const struct look_breaker *breaker,
@@ -212,8 +219,7 @@ static void follow(struct timeline *timeline, const struct scene *scene, const s
     for (uint64_t index = 0; snapshot_transition(scene->snapshot, index, &event); index = event.sequence) {
         event.name[TRIP_NAME_MAX] = '\0';
         oldest_ms = index == 0 ? event.at_ms : oldest_ms;
-        if (event.of != OF_STATE || event.from >= TRIP_STATE_COUNT || event.to >= TRIP_STATE_COUNT ||
-            strcmp(event.name, breaker->name) != 0 || event.at_ms < created_ms) /* of an earlier one of this name */
+        if (!is_step_of(&event, breaker))
             continue;
         if (!found && event.sequence > 1 && since_ms < oldest_ms &&
             scene->look->header.transition_next > TRANSITION_RING)

@@ -7,7 +7,7 @@ static void write_client(struct canvas *paper, uint32_t lane, const struct clien
 {
     json_t *const client = report_client(lane, slot);
     char name[USER_NAME_MAX], when[40];
-    int at = pane_line(paper, STYLE_PLAIN, "%5u %8llu  %-12.12s  ", lane, N(client, "pid"),
+    int at = pane_line(paper, STYLE_PLAIN, "%5u %8llu  %-14.14s  ", lane, N(client, "pid"),
                        user_name(tree_number(client, "uid"), name));
     at = pane_more(paper, at, STYLE_BOLD, "%-16s", tree_text(client, "program"));
     at = pane_more(paper, at, STYLE_PLAIN, "  %8llu  %.19s", N(client, "meters"),
@@ -23,7 +23,7 @@ void pane_clients(struct canvas *paper, const struct scene *scene, const struct 
 {
     struct client_slot client;
     (void)options;
-    pane_heading(paper, " LANE      PID  USER          PROGRAM           BREAKERS  ATTACHED");
+    pane_heading(paper, " LANE      PID  USER            PROGRAM           BREAKERS  ATTACHED");
     if (scene->look->clients == 0)
         pane_line(paper, STYLE_PLAIN, "no clients");
     for (uint32_t lane = 1; lane <= snapshot_lanes(scene->snapshot); lane++)

@@ -187,6 +187,23 @@ static void test_one_can_sort_by_ten_of_the_columns(void **state)
     }
 }
 
+static void test_the_manual_has_a_line_for_each_column(void **state)
+{
+    (void)state;
+    char *manual, line[160];
+    size_t size;
+    FILE *const out = open_memstream(&manual, &size);
+    columns_manual(out);
+    fclose(out);
+    for (unsigned column = 0; column < COLUMN_COUNT; column++) {
+        snprintf(line, sizeof(line), "*%s*\n\t", column_heading((enum column)column));
+        if (!strstr(manual, line))
+            fail_msg("the manual lacks \"%s\"", line);
+    }
+    assert_non_null(strstr(manual, "half\\_open")); /* else scdoc underlines what follows */
+    free(manual);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- headings
  */
 
@@ -494,6 +511,7 @@ int main(void)
         TEST(test_no_cell_is_wider_than_its_column),
         TEST(test_columns_have_keys_by_which_they_are_found),
         TEST(test_one_can_sort_by_ten_of_the_columns),
+        TEST(test_the_manual_has_a_line_for_each_column),
         TEST(test_headings_stand_above_their_columns),
         TEST(test_the_mark_of_the_order_is_seen_in_each_heading),
         TEST(test_a_breaker_that_nothing_has_happened_to),

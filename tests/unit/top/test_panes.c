@@ -84,6 +84,17 @@ static void test_rates_that_nobody_knows_yet(void **state)
     assert_painted_row(canvas, 4, "1 breaker: ✖ 0 open ◐ 0 half_open ◢ 0 ramping ● 1 closed  ░░░░░░░░░░░░░░░░░░░░░");
 }
 
+static void test_a_time_that_there_is_no_room_for_is_left_out(void **state)
+{
+    (void)state;
+    add("db");
+    screen_look(&fixture);
+    assert_painted_row(screen_paint(&fixture, 24, 62), 0,
+                       "tripd web-1  up 0ms, heartbeat 300ms ago  0 processes 22:15:00");
+    assert_painted_row(screen_paint(&fixture, 24, 61), 0, "tripd web-1  up 0ms, heartbeat 300ms ago  0 processes");
+    assert_painted_row(screen_paint(&fixture, 24, 20), 0, "tripd web-1  up 0ms,");
+}
+
 static void test_a_tripd_that_does_not_run_is_said_first(void **state)
 {
     (void)state;
@@ -309,6 +320,19 @@ static void test_a_breaker_that_relapsed_says_which_condition_held(void **state)
     assert_painted_row(pane('2', 80), BODY, "db  ✖ open for 0ms: relapse: slow_rate, by tripd");
 }
 
+static void test_a_breaker_that_no_streak_opens(void **state)
+{
+    (void)state;
+    const struct segment_policy policy = {
+        .threshold = 0, .slow_after_ns = 1500000000, .permits = 3, .max_wait_ms = 500};
+    const uint32_t db = add("db");
+    segment_policy_publish(fixture.watched.segment, db, &policy, TRIP_MODE_AUTO, 0);
+    segment_detail_match(fixture.watched.segment, db, "d*");
+    assert_painted_rows(pane('2', 80), BODY + 2,
+                        "settings      of \"d*\": no streak opens it, next time for 30s\n"
+                        "              slow after 1.5s, rates from 10 calls, 3 permits of 500ms\n");
+}
+
 static void test_a_window_without_calls_has_no_share(void **state)
 {
     (void)state;
@@ -420,6 +444,16 @@ static void test_the_last_hour_of_a_breaker_that_opened_twice(void **state)
     watched_at(&fixture.watched, 120 * MINUTE);
     assert_hour("db", "●●●●●●●●●●●●●●●●●●●●●●●●●●●●●✖✖✖✖✖✖✖✖✖✖✖◐◐◢◢◢●●●●✖●●●●●●●●●●");
     assert_hour("web", "●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●");
+}
+
+static void test_on_a_wide_screen_a_column_is_15_seconds(void **state)
+{
+    (void)state;
+    add("db");
+    watched_at(&fixture.watched, 120 * MINUTE);
+    const struct canvas *const canvas = pane('2', 300);
+    const int row = painted_find(canvas, "last hour     a column is 15 s;");
+    assert_painted(canvas, row + 1, 240, "●● ");
 }
 
 static void test_before_a_breaker_came_into_being_its_hour_is_empty(void **state)
@@ -902,7 +936,7 @@ static void test_attached_processes(void **state)
     struct segment *const segment = fixture.watched.segment;
     add("db");
     assert_painted_rows(pane('6', 120), BODY,
-                        " LANE      PID  USER          PROGRAM           BREAKERS  ATTACHED\n"
+                        " LANE      PID  USER            PROGRAM           BREAKERS  ATTACHED\n"
                         "no clients\n");
     segment_client_set(
         segment, 1,
@@ -923,11 +957,11 @@ static void test_attached_processes(void **state)
                        "                                                           22:15:00");
     assert_painted_rows(
         canvas, BODY + 1,
-        "    1     4242  root          nginx                    2  2023-11-14 22:13:20\n"
-        "    3  4194304  uid 40000000  a-long-program-name-xyz    131072  2023-11-14 22:13:21  detached  17 outcomes "
+        "    1     4242  root            nginx                    2  2023-11-14 22:13:20\n"
+        "    3  4194304  uid 4000000001  a-long-program-name-xyz    131072  2023-11-14 22:13:21  detached  17 outcomes "
         "lost\n"
         "\n");
-    assert_style(canvas, BODY + 2, 77 + 7, STYLE_MODED);
+    assert_style(canvas, BODY + 2, 86, STYLE_MODED);
 }
 
 /* ----------------------------------------------------------------------------------------------------- limits */
@@ -996,6 +1030,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_header_of_a_tripd_that_runs),
         TEST(test_rates_that_nobody_knows_yet),
+        TEST(test_a_time_that_there_is_no_room_for_is_left_out),
         TEST(test_a_tripd_that_does_not_run_is_said_first),
         TEST(test_before_there_is_a_segment_it_is_said_what_is_waited_for),
         TEST(test_the_header_says_what_errors_have_in_common),
@@ -1007,11 +1042,13 @@ int main(void)
         TEST(test_a_breaker_that_ramps),
         TEST(test_a_breaker_that_an_operator_opened_and_forced),
         TEST(test_a_breaker_that_relapsed_says_which_condition_held),
+        TEST(test_a_breaker_that_no_streak_opens),
         TEST(test_a_window_without_calls_has_no_share),
         TEST(test_a_large_window_shows_the_latest_calls_that_there_is_room_for),
         TEST(test_the_window_in_ascii),
         TEST(test_a_time_window_has_its_tenths_the_latest_last),
         TEST(test_the_last_hour_of_a_breaker_that_opened_twice),
+        TEST(test_on_a_wide_screen_a_column_is_15_seconds),
         TEST(test_before_a_breaker_came_into_being_its_hour_is_empty),
         TEST(test_a_breaker_that_has_been_open_for_longer_than_the_hour),
         TEST(test_the_hour_of_an_earlier_breaker_of_the_same_name_is_not_its_own),
