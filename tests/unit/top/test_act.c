@@ -7,12 +7,13 @@
 #include <cmocka.h>
 
 #include "../../support/answers.h"
+#include "../../support/folder.h"
 #include "act.h"
 
 static const struct arguments arguments = {.instance = "test"};
 
 static struct {
-    char folder[64];
+    char folder[FOLDER_ROOM];
     const char *roles; /* in JSON */
     struct answers answers;
 } fixture;
@@ -33,8 +34,7 @@ static json_t *answer(const struct rpc_message *request, json_t **ret_error)
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(fixture.folder, sizeof(fixture.folder), "/tmp/trip-test-XXXXXX");
-    assert_non_null(mkdtemp(fixture.folder));
+    folder_make(fixture.folder, FOLDER_IN_TMP);
     setenv("TRIP_RUNTIME_DIR", fixture.folder, 1);
     fixture.roles = "[\"view\",\"control\"]";
     fixture.answers.answer = answer;
@@ -45,11 +45,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    char path[128];
     answers_stop(&fixture.answers);
-    snprintf(path, sizeof(path), "%s/test.sock", fixture.folder);
-    unlink(path);
-    rmdir(fixture.folder);
+    folder_remove(fixture.folder);
     unsetenv("TRIP_RUNTIME_DIR");
     return 0;
 }

@@ -42,7 +42,6 @@ static int tear_down(void **state)
     (void)state;
     fixture.top = top_free(fixture.top);
     fixture.playback = playback_close(fixture.playback);
-    unlink(fixture.path);
     watched_remove(&fixture.watched);
     unsetenv("XDG_CONFIG_HOME");
     return 0;

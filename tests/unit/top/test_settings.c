@@ -6,17 +6,17 @@
 
 #include <cmocka.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../support/folder.h"
 #include "settings.h"
 
 static struct {
-    char config[64]; /* $XDG_CONFIG_HOME */
+    char config[FOLDER_ROOM]; /* $XDG_CONFIG_HOME */
     char folder[96], file[128];
     struct settings settings;
 } fixture;
@@ -25,27 +25,18 @@ static int set_up(void **state)
 {
     (void)state;
     memset(&fixture, 0, sizeof(fixture));
-    snprintf(fixture.config, sizeof(fixture.config), "/tmp/trip-test-XXXXXX");
-    assert_non_null(mkdtemp(fixture.config));
+    folder_make(fixture.config, FOLDER_IN_TMP);
     snprintf(fixture.folder, sizeof(fixture.folder), "%s/triptop", fixture.config);
     snprintf(fixture.file, sizeof(fixture.file), "%s/settings.json", fixture.folder);
     setenv("XDG_CONFIG_HOME", fixture.config, 1);
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state)
 {
     (void)state;
     settings_clear(&fixture.settings);
-    nftw(fixture.config, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(fixture.config);
     unsetenv("XDG_CONFIG_HOME");
     return 0;
 }
