@@ -13,7 +13,7 @@
     X(STATE, "STATE", 12, false, 0,                                                                               \
       "closed, open, half_open or ramping (?: as last known); of a group how many are not closed")                \
     X(MODE, "MODE", 11, false, 4, "forced_open, disabled or shadow; nothing: auto")                               \
-    X(OWNER, "SET BY", 8, false, 12, "who set the mode: operator, fleet, rule or config")                          \
+    X(OWNER, "SET BY", 8, false, 12, "who set the mode: operator, fleet, rule or config")                         \
     X(CALLS, "CALLS/S", 7, true, 1, "calls that ended, a second")                                                 \
     X(FAILED, "FAIL%", 5, true, 1, "failures among the calls of the window, by which the breaker is judged")      \
     X(SLOW, "SLOW%", 5, true, 6, "slow calls among those of the window; -: calls are not timed")                  \

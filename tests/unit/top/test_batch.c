@@ -67,7 +67,7 @@ static void test_a_look_as_text_ends_with_an_empty_line(void **state)
                         "\n");
 }
 
-static void test_without_a_terminal_there_are_160_columns(void **state)
+static void test_without_a_terminal_there_are_170_columns(void **state)
 {
     (void)state;
     const char *const widths[] = {NULL, "", "nonsense", "19", "1001", "-80"};
@@ -146,7 +146,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_a_look_as_text_ends_with_an_empty_line), TEST(test_without_a_terminal_there_are_160_columns),
+        TEST(test_a_look_as_text_ends_with_an_empty_line), TEST(test_without_a_terminal_there_are_170_columns),
         TEST(test_what_is_waited_for_as_text_and_as_json), TEST(test_a_look_as_json_is_one_line),
         TEST(test_rates_that_nobody_knows_are_null),       TEST(test_in_the_tree_json_has_the_breakers_alone),
     };
