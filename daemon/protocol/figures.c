@@ -56,7 +56,7 @@ struct figures figures_of(const struct report_breaker *breaker)
                               .state_for_ms = time_until(breaker->now_ms, breaker->detail->since_ms),
                               .failure_permille = core_failure_rate_permille(breaker->core),
                               .timed = policy_times_calls(policy),
-        .slow_permille = policy_times_calls(policy) ? core_slow_rate_permille(breaker->core) : -1,
+                              .slow_permille = policy_times_calls(policy) ? core_slow_rate_permille(breaker->core) : -1,
                               .streak = word_counts_streak(breaker->word) ? word_streak(breaker->word) : 0,
                               .retry_after_ms =
                                   policy_retry_after_ms(policy->modes, breaker->now_ms, state_wait_ms(breaker))};

@@ -14,7 +14,7 @@ struct figures {
     uint64_t mode_ttl_ms;       /* until the mode ends; FIGURES_NEVER: it has no TTL */
     uint64_t state_for_ms;
     int32_t failure_permille; /* of the window; -1: it holds fewer than minimum_calls */
-    bool timed;             /* clients time each call, so that it is known which were slow */
+    bool timed;               /* clients time each call, so that it is known which were slow */
     int32_t slow_permille;    /* likewise; -1 too if clients do not time each call */
     uint32_t streak;          /* failures in a row */
     uint32_t permits_free;    /* that a caller could take: none in a mode that freezes the state */

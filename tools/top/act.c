@@ -23,7 +23,7 @@ const struct act *act_of(enum action action)
     return &acts[action];
 }
 
-bool act_allowed(const struct arguments *arguments, char why[128])
+bool act_allowed(const struct arguments *arguments, bool *ret_answered, char why[128])
 {
     json_t *answer = NULL;
     const int error = request_quietly(arguments, "status", NULL, &answer);
@@ -32,7 +32,10 @@ bool act_allowed(const struct arguments *arguments, char why[128])
     size_t i;
     json_array_foreach(roles, i, role) allowed |=
         json_is_string(role) && strcmp(json_string_value(role), "control") == 0;
-    if (error < 0 && error != -EREMOTEIO)
+    *ret_answered = error == 0 || error == -EREMOTEIO;
+    if (error == -EACCES)
+        snprintf(why, 128, "you may not connect to tripd's control socket: its file mode decides who may");
+    else if (!*ret_answered)
         snprintf(why, 128, "tripd does not answer, and nobody else changes breakers");
     else
         snprintf(why, 128, "%s", allowed ? "" : "you do not have the role control: access.control in tripd's config");

@@ -18,8 +18,9 @@ struct act {
 /* Returns the act of an action of KEY_CONTROL. */
 const struct act *act_of(enum action action);
 
-/* Asks tripd whether this user has the role control. why: "", or why not. */
-bool act_allowed(const struct arguments *arguments, char why[128]);
+/* Asks tripd whether this user has the role control. *ret_answered: it answered. why: "", or why not.
+ */
+bool act_allowed(const struct arguments *arguments, bool *ret_answered, char why[128]);
 
 /* Does it to each of these breakers, and says what it hit: how many, their names, what refused. NULL names end the
  * list. span_ms 0: none. The caller frees the text. */

@@ -16,7 +16,8 @@
 static void paint_daemon(struct canvas *canvas, const struct scene *scene)
 {
     const struct look *const look = scene->look;
-    const bool runs = look->daemon == REPORT_RUNNING, lasts = runs || look->daemon == REPORT_STALLED;
+    const bool runs = look->daemon == REPORT_RUNNING;
+    const bool misses = look->daemon == REPORT_STALLED || look->daemon == REPORT_DEAD;
     char age[FORMAT_MAX], up[FORMAT_MAX], clock[FORMAT_MAX];
     int at = canvas_print(canvas, 0, 0, canvas->columns, STYLE_BOLD, scene->playback ? "%s" : "tripd %s", scene->named);
     if (runs && scene->playback) /* its end of the row has to say where the recording is */
@@ -29,7 +30,7 @@ static void paint_daemon(struct canvas *canvas, const struct scene *scene)
     else
         at = canvas_print(canvas, 0, at, canvas->columns, STYLE_ALARM, "  %s, last heartbeat %s ago",
                           report_daemon_name(look->daemon), format_span(look->heartbeat_age_ms, age));
-    if (!runs && lasts)
+    if (misses)
         at = canvas_put(canvas, 0, at, canvas->columns, STYLE_ALARM, ": programs go on without it");
     at = canvas_print(canvas, 0, at, canvas->columns, STYLE_PLAIN, "  %u process%s", look->clients,
                       look->clients == 1 ? "" : "es");
@@ -71,8 +72,8 @@ static void say_analysis(char words[WORDS_MAX], enum style *ret_style, const jso
         snprintf(words, WORDS_MAX, "high error rate: %llu errors in %s, %s of them %s", errors, window,
                  format_share(tree_number(host, "type_errors"), errors, share), tree_text(host, "type"));
     else if (strcmp(kind, "pattern_detected") == 0)
-        snprintf(words, WORDS_MAX, "a pattern: %s of the %llu errors in %s are %s",
-                 format_share(tree_number(host, "type_errors"), errors, share), errors, window,
+        snprintf(words, WORDS_MAX, "a pattern: %s of %llu error%s in %s: %s",
+                 format_share(tree_number(host, "type_errors"), errors, share), errors, print_plural(errors), window,
                  tree_text(host, "type"));
     else if (errors)
         snprintf(words, WORDS_MAX, "normal: %llu error%s in %s", errors, print_plural(errors), window);

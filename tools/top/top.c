@@ -7,10 +7,13 @@
 
 #include "must.h"
 
+#define ASK_AGAIN_NS UINT64_C(10000000000)
+
 struct top *top_new(const struct top_options *options)
 {
     struct top *const top = must(calloc(1, sizeof(*top)));
     top->options = *options;
+    top->answered = true;
     top->looks = must(looks_new());
     top->tagged = must(json_object());
     top->scene.named = options->named;
@@ -99,11 +102,13 @@ static void look_at_roles(struct top *top)
     const struct look *const look = top->scene.look;
     if (!top->options.arguments || !look || look->daemon != REPORT_RUNNING)
         return;
-    const uint64_t of = look->header.config_unix_ms ^ (uint64_t)look->header.worker_pid << 40;
+    uint64_t of = look->header.config_unix_ms ^ (uint64_t)look->header.worker_pid << 40;
+    if (!top->answered) /* a tripd that did not answer is asked again, but not at each look */
+        of += look->heartbeat_mono_ns / ASK_AGAIN_NS;
     if (of == top->asked_of)
         return;
     top->asked_of = of;
-    top->allowed = act_allowed(top->options.arguments, top->refused);
+    top->allowed = act_allowed(top->options.arguments, &top->answered, top->refused);
 }
 
 bool top_may_act(struct top *top)

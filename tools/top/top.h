@@ -57,6 +57,7 @@ struct top {
     enum column choice;
     char *message; /* what was done last; NULL: nothing */
     bool allowed;  /* the user has the role control */
+    bool answered; /* tripd answered when it was asked last */
     char refused[128];
     uint64_t asked_of; /* the worker and the config of which the roles were asked */
 };

@@ -103,23 +103,25 @@ static void test_who_has_the_role_control_may_act(void **state)
 {
     (void)state;
     char why[128];
-    assert_true(act_allowed(&arguments, why));
+    bool answered;
+    assert_true(act_allowed(&arguments, &answered, why));
     assert_string_equal(why, "");
     fixture.roles = "[\"view\"]";
-    assert_false(act_allowed(&arguments, why));
+    assert_false(act_allowed(&arguments, &answered, why));
     assert_string_equal(why, "you do not have the role control: access.control in tripd's config");
     fixture.roles = "null";
-    assert_false(act_allowed(&arguments, why));
+    assert_false(act_allowed(&arguments, &answered, why));
     fixture.roles = "[7,null,\"Control\"]";
-    assert_false(act_allowed(&arguments, why));
+    assert_false(act_allowed(&arguments, &answered, why));
 }
 
 static void test_where_nobody_listens_nothing_is_done(void **state)
 {
     (void)state;
     char why[128];
+    bool answered;
     setenv("TRIP_RUNTIME_DIR", "/nonexistent", 1);
-    assert_false(act_allowed(&arguments, why));
+    assert_false(act_allowed(&arguments, &answered, why));
     assert_string_equal(why, "tripd does not answer, and nobody else changes breakers");
     assert_does(ACTION_TRIP, NAMES("db"), "", 0, "nothing was done: tripd does not answer: No such file or directory");
     setenv("TRIP_RUNTIME_DIR", fixture.folder, 1);

@@ -104,7 +104,7 @@ static void test_a_tripd_that_does_not_run_is_said_first(void **state)
         const char *expected;
     } cases[] = {
         {REPORT_STALLED, 12000, "tripd web-1  stalled, last heartbeat 12s ago: programs go on without it  0 processes"},
-        {REPORT_DEAD, 300000, "tripd web-1  dead, last heartbeat 5m00s ago  0 processes"},
+        {REPORT_DEAD, 300000, "tripd web-1  dead, last heartbeat 5m00s ago: programs go on without it  0 processes"},
         {REPORT_STOPPED, 7200000, "tripd web-1  stopped, last heartbeat 2h00m ago  0 processes"},
         {REPORT_GONE, 300, "tripd web-1  a copy, or of another boot: its last state  0 processes"},
     };
@@ -158,12 +158,12 @@ static void test_the_header_says_what_errors_have_in_common(void **state)
     (void)state;
     const uint32_t db = add("db");
     count_errors(db, TRIP_ERROR_INTERNAL, 1);
-    assert_string_equal(analysis(), "a pattern: 100% of the 1 errors in 1m00s are internal");
+    assert_string_equal(analysis(), "a pattern: 100% of 1 error in 1m00s: internal");
     count_errors(db, TRIP_ERROR_NETWORK, 1);
     assert_string_equal(analysis(), "normal: 2 errors in 1m00s");
     assert_style(fixture.canvas, 2, 0, STYLE_PLAIN);
     count_errors(db, TRIP_ERROR_NETWORK, 8);
-    assert_string_equal(analysis(), "a pattern: 90% of the 10 errors in 1m00s are network");
+    assert_string_equal(analysis(), "a pattern: 90% of 10 errors in 1m00s: network");
     assert_style(fixture.canvas, 2, 0, STYLE_BAD);
     count_errors(db, TRIP_ERROR_TIMEOUT, 990);
     assert_string_equal(analysis(), "high error rate: 1000 errors in 1m00s, 99% of them timeout");
