@@ -13,7 +13,8 @@ int recorder_open(const char *path, uint64_t most, struct recorder **ret_recorde
 int recorder_close(struct recorder *recorder);
 
 /* Writes down how the segment is now. daemon: what is known of its tripd. After an error the file is a recording of the
- * looks before. -EOVERFLOW: it would be too large; -EAGAIN: the segment grew all the time; -ENOMEM; errors of writing. */
+ * looks before. -EOVERFLOW: it would be too large; -EAGAIN: the segment grew all the time; -ENOMEM; errors of writing.
+ */
 int recorder_look(struct recorder *recorder, const struct snapshot *snapshot, enum report_daemon daemon);
 
 uint64_t recorder_looks(const struct recorder *recorder);

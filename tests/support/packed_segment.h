@@ -68,6 +68,7 @@ static inline void packed_fill(struct segment *segment)
     segment_client_set(segment, 1, &(struct client_slot){.lane_id = 9, .pid = 77, .program = "nginx"});
     assert(segment_pattern_set(segment, "pay*", TRIP_MODE_SHADOW, 0, 0, "incident 42", 0) == 0);
     segment_limits_show(segment, slot, &(struct limits_shown){.tickets_max = 4, .holders = {{1, 2}}});
+    segment_reporters_show(segment, slot, &(struct reporters_shown){.count = 1, .lanes = {{.lane = 1, .calls = 17}}});
     segment_group_put(segment, "gone", &(struct breaker_totals){.calls = 5});
     segment_host_beat(segment, 100, 10, 4096, 4096);
 }

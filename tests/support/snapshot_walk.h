@@ -51,8 +51,10 @@ static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
     const struct segment_header header = snapshot_header(snapshot);
     const struct host_metrics host = snapshot_host(snapshot);
     const struct report_correlation correlation = snapshot_correlation(snapshot);
-    struct report_instance instance = {
-        .header = &header, .daemon = snapshot_known_daemon(snapshot), .now_ms = snapshot_now_ms(snapshot)};
+    struct report_instance instance = {.header = &header,
+                                       .daemon = snapshot_known_daemon(snapshot),
+                                       .now_ms = snapshot_now_ms(snapshot),
+                                       .mono_ns = snapshot_mono_ns(snapshot)};
     struct report_metrics *const metrics = report_metrics_begin(NULL, instance.now_ms);
     json_t *const lines = json_array(), *const patterns = json_array(), *const clients = json_array();
     json_t *const analyses = report_analyses(&correlation);
@@ -60,6 +62,7 @@ static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
     struct snapshot_group group;
     struct pattern_slot pattern;
     struct client_slot client;
+    struct window window;
     for (uint32_t at = 0; at < snapshot_groups(snapshot); at++)
         if (snapshot_group(snapshot, at, &group))
             report_metrics_forgotten(metrics, group.name, &group.image);
@@ -75,6 +78,7 @@ static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
         report_metrics_add(metrics, &counted, true);
         report_count(&instance, &breaker.policy, breaker.report.word);
         report_analyses_add(analyses, &correlation, breaker.detail.name, NULL, true);
+        snapshot_window(snapshot, slot, &window);
         json_array_append_new(lines, report_line(&breaker.report));
         if (snapshot_find(snapshot, breaker.detail.name, &again))
             walk_print(nowhere, report_show(&again.report), print_show);
