@@ -56,6 +56,17 @@ enum report_daemon reading_daemon(const struct snapshot *snapshot, int error)
     return dead ? REPORT_DEAD : daemon;
 }
 
+enum report_daemon reading_daemon_now(const struct arguments *arguments, const struct snapshot *snapshot)
+{
+    const enum report_daemon daemon = snapshot_daemon(snapshot);
+    struct rpc_client *client = NULL;
+    if (daemon != REPORT_STALLED)
+        return daemon;
+    const int error = request_open(arguments, &client);
+    rpc_client_close(client);
+    return reading_daemon(snapshot, error);
+}
+
 void reading_warn(int error, const json_t *answer)
 {
     const char *refusal = json_string_value(json_object_get(answer, "message"));

@@ -39,6 +39,9 @@ int reading_segment(const struct arguments *arguments, struct snapshot **ret_sna
 /* Tells the state of tripd, by the segment and by the error of asking it. A missing socket tells nothing while the
  * heart beats: it may be elsewhere for this process. */
 enum report_daemon reading_daemon(const struct snapshot *snapshot, int error);
+/* Tells it without asking tripd for anything: where its heartbeat is stale, it is dead if nobody listens at its socket.
+ */
+enum report_daemon reading_daemon_now(const struct arguments *arguments, const struct snapshot *snapshot);
 /* Warns that tripd lives, but did not make the segment current. */
 void reading_warn(int error, const json_t *answer);
 

@@ -14,21 +14,10 @@
 #include "print_parts.h"
 #include "reading.h"
 #include "recorder.h"
-#include "request.h"
 
 enum ending { GOES_ON, INTERRUPTED, ENDED_BY_FOR, ENDED_BY_MOST };
 
 /* -------------------------------------------------------------------------------------------------------- looking */
-
-/* Finds the segment that is there by now, and asks tripd to make it current. Returns what is known of tripd then. */
-static enum report_daemon refresh(const struct arguments *arguments, struct snapshot **snapshot)
-{
-    json_t *answer = NULL;
-    reading_renew(arguments, snapshot);
-    const int error = request_quietly(arguments, "sync", NULL, &answer);
-    json_decref(answer);
-    return reading_daemon(*snapshot, error);
-}
 
 static enum ending wait_until(uint64_t next_ns, uint64_t end_ns, int signals)
 {
@@ -51,8 +40,8 @@ static int record(const struct arguments *arguments, struct recorder *recorder, 
     uint64_t next_ns = begun_ns;
     enum ending ending = GOES_ON;
     for (;;) {
-        const enum report_daemon daemon = refresh(arguments, snapshot);
-        const int error = recorder_look(recorder, *snapshot, daemon);
+        reading_renew(arguments, snapshot); /* the one that is there by now */
+        const int error = recorder_look(recorder, *snapshot, reading_daemon_now(arguments, *snapshot));
         if (error == -EOVERFLOW)
             ending = ENDED_BY_MOST;
         else if (error < 0)

@@ -11,7 +11,6 @@
 #include "internal/ticks.h"
 #include "must.h"
 #include "reading.h"
-#include "request.h"
 
 #define COPY_TRIES 5
 
@@ -79,18 +78,6 @@ static void open_instance(struct source *source)
     free(why);
 }
 
-/* Tells whether tripd is dead or stalled: the segment alone cannot, and nobody listens at the socket of a dead one. */
-static enum report_daemon daemon_of(const struct source *source)
-{
-    const enum report_daemon daemon = snapshot_daemon(source->snapshot);
-    struct rpc_client *client = NULL;
-    if (daemon != REPORT_STALLED)
-        return daemon;
-    const int error = request_open(source->arguments, &client);
-    rpc_client_close(client);
-    return reading_daemon(source->snapshot, error);
-}
-
 const struct snapshot *source_look(struct source *source, const char **ret_waits)
 {
     thaw(source);
@@ -100,7 +87,7 @@ const struct snapshot *source_look(struct source *source, const char **ret_waits
         else
             reading_renew(source->arguments, &source->snapshot);
         if (source->snapshot)
-            snapshot_know_daemon(source->snapshot, daemon_of(source));
+            snapshot_know_daemon(source->snapshot, reading_daemon_now(source->arguments, source->snapshot));
     }
     *ret_waits = source->waits ? source->waits : "waits for tripd";
     return source->snapshot;
