@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "incidents.h"
 #include "internal/enum_names.h"
@@ -11,10 +13,13 @@
 #define WIDTH      170 /* all columns have room */
 #define WIDTH_MOST 1000
 
+/* As wide as $COLUMNS says, or else the terminal is. */
 static int width(void)
 {
     const char *const columns = getenv("COLUMNS");
-    const int wanted = columns ? atoi(columns) : 0;
+    struct winsize size = {0};
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    const int wanted = columns ? atoi(columns) : size.ws_col;
     return wanted >= 20 && wanted <= WIDTH_MOST ? wanted : WIDTH;
 }
 

@@ -151,6 +151,20 @@ void canvas_put_right(struct canvas *canvas, int row, int column, int width, enu
     canvas_put(canvas, row, wide < width ? column + width - wide : column, width, style, text);
 }
 
+int canvas_rows_for(const struct canvas *canvas, const char *text)
+{
+    return (canvas_width(text) + canvas->columns - 1) / canvas->columns;
+}
+
+void canvas_put_rows(struct canvas *canvas, int row, int rows, enum style style, const char *text)
+{
+    struct canvas *const line = canvas_new(1, rows * canvas->columns, canvas->ascii);
+    canvas_put(line, 0, 0, line->columns, style, text);
+    for (int i = 0; i < rows; i++)
+        canvas_copy(canvas, row + i, line, 0, i * canvas->columns, 1);
+    canvas_free(line);
+}
+
 void canvas_fill(struct canvas *canvas, int row, enum style style)
 {
     for (int column = 0; inside(canvas, row, column); column++)

@@ -53,6 +53,9 @@ int canvas_print(struct canvas *canvas, int row, int column, int width, enum sty
     __attribute__((format(printf, 6, 7)));
 /* Puts a text at the right end of so many columns. */
 void canvas_put_right(struct canvas *canvas, int row, int column, int width, enum style style, const char *text);
+/* Returns how many rows a text takes; puts it into so many, and cuts off what they have no room for. */
+int canvas_rows_for(const struct canvas *canvas, const char *text);
+void canvas_put_rows(struct canvas *canvas, int row, int rows, enum style style, const char *text);
 /* Fills a row with spaces of a style. */
 void canvas_fill(struct canvas *canvas, int row, enum style style);
 /* Marks a row, from one end to the other. */

@@ -171,7 +171,7 @@ void header_paint(struct canvas *canvas, const struct scene *scene)
 {
     if (!scene->snapshot) {
         canvas_print(canvas, 0, 0, canvas->columns, STYLE_BOLD, "tripd %s", scene->named);
-        canvas_put(canvas, 1, 0, canvas->columns, STYLE_ALARM, scene->waits);
+        canvas_put_rows(canvas, 1, HEADER_ROWS - 1, STYLE_ALARM, scene->waits);
         return;
     }
     paint_daemon(canvas, scene);

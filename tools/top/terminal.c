@@ -73,6 +73,9 @@ void terminal_close(void)
 {
     if (!screen)
         return;
+    move(LINES - 1, 0);
+    clrtoeol(); /* where a terminal has no second screen, the prompt comes next here */
+    refresh();
     endwin();
     delscreen(screen);
     screen = NULL;

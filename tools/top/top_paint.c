@@ -9,6 +9,8 @@
 #define TABS_ROW HEADER_ROWS
 #define BODY_ROW (HEADER_ROWS + 1)
 
+#define MESSAGE_ROWS 4
+
 /* ------------------------------------------------------------------------------------------------------- the frame */
 
 /* "F2 Breakers F3 One breaker ...": the first of a pane's keys, and its name. */
@@ -79,6 +81,13 @@ static void question_of(const struct top *top, char text[TYPED_MAX])
     }
 }
 
+/* Puts a message into as many rows as it takes, of which this one is the last; of a long one its beginning. */
+static void paint_message(struct canvas *canvas, int last, enum style style, const char *text)
+{
+    const int needed = canvas_rows_for(canvas, text), rows = needed < MESSAGE_ROWS ? needed : MESSAGE_ROWS;
+    canvas_put_rows(canvas, last - rows + 1, rows, style, text);
+}
+
 static void paint_last(struct top *top, struct canvas *canvas)
 {
     char text[TYPED_MAX];
@@ -91,16 +100,16 @@ static void paint_last(struct top *top, struct canvas *canvas)
         if (top->question == ASK_COLUMN)
             return;
         at = canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, top->typed);
-        at = canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, "_");
-        if (top->message)
-            canvas_print(canvas, row, at, canvas->columns, STYLE_ALARM, "  %s", top->message);
+        canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, "_");
+        if (top->message) /* what was wrong with the last answer */
+            paint_message(canvas, row - 1, STYLE_ALARM, top->message);
         return;
     }
     if (!top->message) {
         paint_hints(top, canvas);
         return;
     }
-    canvas_put(canvas, row, at, canvas->columns, STYLE_BOLD, top->message);
+    paint_message(canvas, row, STYLE_BOLD, top->message);
 }
 
 /* What is not as usual, at the right end of the tabs' row. */
