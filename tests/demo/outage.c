@@ -3,12 +3,15 @@
  *   outage --workers N --fault kill|hang --breaker NAME [--private]
  *
  * Prints one line of `name=value`, each from what the workers noted themselves (record.h). Needs a running tripd
- * (TRIP_RUNTIME_DIR, TRIP_INSTANCE) and wrk in the PATH. Starts and stops everything else, also when interrupted.
+ * (TRIP_RUNTIME_DIR, TRIP_INSTANCE) and wrk in the PATH. Starts and stops everything else, also when interrupted. For
+ * those who watch it stays LINGER_S seconds, as its environment says, under load, denied and recovered.
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "stage.h"
 
@@ -113,7 +116,10 @@ static struct findings find(const struct outage *outage)
 
 static bool reach(const struct outage *outage, bool (*state)(const void *at), const char *what)
 {
-    return stage_reach(&outage->stage, state, outage, what);
+    const char *const linger_s = getenv("LINGER_S");
+    const bool reached = stage_reach(&outage->stage, state, outage, what);
+    sleep(reached && linger_s ? (unsigned)atoi(linger_s) : 0);
+    return reached;
 }
 
 static bool run(struct outage *outage)
