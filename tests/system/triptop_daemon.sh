@@ -34,7 +34,7 @@ sees 0 0 "tripd $TRIP_INSTANCE  up *, heartbeat * ago  1 process "
 
 # Killed: a state is what was known last.
 kill_both
-sees 0 0 "tripd $TRIP_INSTANCE  dead, last heartbeat *s ago  1 process "
+sees 0 0 "tripd $TRIP_INSTANCE  dead, last heartbeat *s ago: programs go on without it "
 sees 7 0 'db                 ✖ open? '
 keys x
 sees 23 0 'tripd does not run, and nobody else changes breakers'

@@ -29,7 +29,7 @@ await "both are one incident" would_show '["payments/db","payments/api"]' incide
 opens "$TRIPTOP" -d 0.2
 sees 0 0 "tripd $TRIP_INSTANCE  up *, heartbeat * ago  1 process  * ??:??:??"
 sees 1 0 'calls 0/s   denied 0/s   errors 0/s   in flight 3'
-sees 2 0 'a pattern: 100% of the 10 errors in 1h00m are network'
+sees 2 0 'a pattern: 100% of 10 errors in 1h00m: network'
 sees 3 0 '1 incident: #1 for *, 2 breakers, payments/db led ('
 sees 4 0 '3 breakers: ✖ 1 open ◐ 0 half_open ◢ 0 ramping ● 2 closed  ██████░░░░░░░░░░░░░░'
 sees 5 0 'F2 Breakers F3 One breaker F4 Events F5 Errors F7 Incidents F8 Clients F9 Limits'
@@ -71,7 +71,7 @@ incidents() {
     sees 10 2 '└─ payments/api  failed +*, 5 errors, opened +* (consecutive)'
 }
 clients() {
-    sees 6 0 ' LANE      PID  USER          PROGRAM           BREAKERS  ATTACHED'
+    sees 6 0 ' LANE      PID  USER            PROGRAM           BREAKERS  ATTACHED'
     sees 7 0 "*${pids[web]}  * client * 2  20"
 }
 limits() {
