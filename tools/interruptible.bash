@@ -8,7 +8,7 @@ interrupted() {
     if [ -n "$group" ]; then
         kill -TERM -- "-$group" 2>/dev/null || true
         wait "$group" 2>/dev/null || true
-        for ((tenths = 0; tenths < 20; tenths++)); do # for tests, which remove what they made
+        for ((tenths = 0; tenths < 10; tenths++)); do # for tests, which remove what they made
             kill -0 -- "-$group" 2>/dev/null || break
             sleep 0.1
         done
