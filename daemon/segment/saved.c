@@ -462,7 +462,7 @@ static void openings_of(const json_t *map, const json_t *totals, struct breaker_
     if (states)
         return;
     ret_totals->opens = number_of(map, "opens");
-    ret_totals->state_ns[TRIP_STATE_OPEN] = number_of(map, "open_ms") * 1000000;
+    ret_totals->state_ns[TRIP_STATE_OPEN] = at_most(number_of(map, "open_ms"), INT64_MAX / 1000000) * 1000000;
 }
 
 static void totals_of(const json_t *map, struct breaker_totals *ret_totals)
