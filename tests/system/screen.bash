@@ -5,25 +5,26 @@ command -v tmux >/dev/null || skip "there is no tmux"
 unset TMUX NO_COLOR COLUMNS
 export LC_ALL=C.UTF-8                 # columns are characters, not bytes
 export XDG_CONFIG_HOME=$folder/config # where triptop keeps its settings
-cat >"$folder/tmux.conf" <<'END'
-set -g default-terminal tmux-256color
-set -g exit-empty off
-END
-terminal() { tmux -S "$folder/tmux" -f "$folder/tmux.conf" "$@"; }
+echo 'set -g default-terminal tmux-256color' >"$folder/tmux.conf"
+tmux=(tmux -S "$folder/tmux" -f "$folder/tmux.conf")
+terminal() { "${tmux[@]}" "$@"; }
 
-# A test that fails tells what was on the screen. Its terminal ends with it, and so does what runs in there.
+# A test that fails tells what was on the screen. What runs in there ends with the test.
 leave_terminal() {
-    local status=$? pids pid
+    local status=$? pid
     set +e
     [ "$status" -eq 0 ] || terminal capture-pane -p 2>/dev/null | awk 'NF {printf "    row %d: %s\n", NR - 1, $0}' >&2
-    pids=$(terminal list-panes -a -F '#{pane_pid}' 2>/dev/null | xargs -r -n 1 pgrep -s) # with all of its session
-    for pid in $pids $(terminal display-message -p '#{pid}' 2>/dev/null); do
+    for pid in $(terminal list-panes -a -F '#{pane_pid}' 2>/dev/null | xargs -r -n 1 pgrep -s); do # whole sessions
         kill -9 "$pid" 2>/dev/null
         until gone "$pid"; do sleep 0.1; done
     done
     clean_up
 }
 trap leave_terminal EXIT
+
+"${tmux[@]}" -D 2>>"$log" & # no daemon: it ends with what the test starts
+programs+=($!)
+await "tmux is ready" [ -S "$folder/tmux" ]
 
 # opens COMMAND...: runs it in the terminal, in place of what runs there.
 opens() {
