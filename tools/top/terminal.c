@@ -50,7 +50,9 @@ int terminal_open(void)
     int found;
     if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO) || setupterm(NULL, STDOUT_FILENO, &found) != OK)
         return -ENOTTY;
-    if (!cursor_address || !clear_screen)
+    const bool places_text = cursor_address && clear_screen;
+    del_curterm(cur_term);
+    if (!places_text)
         return -ENOTTY;
     screen = newterm(NULL, stdout, stdin);
     if (!screen)
