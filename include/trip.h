@@ -159,6 +159,15 @@ extern "C" {
     X(DEADLINE, "deadline")           \
     X(LIMIT, "limit")
 
+/* What answers instead of the dependency (trip_fallback_next). NONE: nothing does, or the dependency itself has. */
+#define TRIP_STRATEGIES(X)        \
+    X(NONE, "none")               \
+    X(CACHED, "cached")           \
+    X(ALTERNATIVE, "alternative") \
+    X(REDUCED, "reduced")         \
+    X(DEFAULT, "default")         \
+    X(QUEUE, "queue")
+
 #define TRIP_ENUM_STATE(suffix, name)    TRIP_STATE_##suffix,
 #define TRIP_ENUM_MODE(suffix, name)     TRIP_MODE_##suffix,
 #define TRIP_ENUM_PLAIN(suffix, name)    TRIP_##suffix,
@@ -167,6 +176,7 @@ extern "C" {
 #define TRIP_ENUM_CLIENT(suffix, name)   TRIP_CLIENT_##suffix,
 #define TRIP_ENUM_PRIORITY(suffix, name) TRIP_PRIORITY_##suffix,
 #define TRIP_ENUM_RETRY(suffix, name)    TRIP_RETRY_##suffix,
+#define TRIP_ENUM_STRATEGY(suffix, name) TRIP_STRATEGY_##suffix,
 
 typedef enum trip_state { TRIP_STATES(TRIP_ENUM_STATE) TRIP_STATE_COUNT } trip_state;
 typedef enum trip_mode { TRIP_MODES(TRIP_ENUM_MODE) TRIP_MODE_COUNT } trip_mode;
@@ -176,6 +186,7 @@ typedef enum trip_reason { TRIP_REASONS(TRIP_ENUM_REASON) TRIP_REASON_COUNT } tr
 typedef enum trip_client_state { TRIP_CLIENT_STATUSES(TRIP_ENUM_CLIENT) TRIP_CLIENT_COUNT } trip_client_state;
 
 typedef enum trip_priority { TRIP_PRIORITIES(TRIP_ENUM_PRIORITY) TRIP_PRIORITY_COUNT } trip_priority;
+typedef enum trip_strategy { TRIP_STRATEGIES(TRIP_ENUM_STRATEGY) TRIP_STRATEGY_COUNT } trip_strategy;
 typedef enum trip_retry_answer { TRIP_RETRIES(TRIP_ENUM_RETRY) TRIP_RETRY_COUNT } trip_retry_answer;
 
 /* Users define their own types as TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */

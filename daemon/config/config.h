@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "core/settings.h"
+#include "internal/fallback_book.h"
 
 /* A role includes those before it: whoever controls may report, whoever reports may observe. */
 enum config_role { CONFIG_OBSERVE, CONFIG_REPORT, CONFIG_CONTROL, CONFIG_ROLE_COUNT };
@@ -72,6 +73,7 @@ struct config {
     struct breaker_settings *breakers; /* in order; the last one matches every name */
     struct config_origin *origins;     /* of these entries */
     size_t breaker_count;              /* 1 at least */
+    struct fallback_book *fallbacks;   /* the chains of these entries; NULL: none has one */
     char **files;                      /* in the order in which they were read */
     size_t file_count;
     char *file;  /* without its drop-ins; NULL: the defaults, or a text, or drop-ins alone */

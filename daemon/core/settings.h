@@ -135,6 +135,7 @@ struct breaker_settings {
         uint64_t sheddable_below, normal_below;
     } priority;
     uint64_t forget_after;
+    uint16_t fallback; /* its chain in the config's book + 1; 0: it has none */
 };
 
 /* The keys of `correlation:` in the config; kinds as above. */
