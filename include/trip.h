@@ -168,6 +168,22 @@ extern "C" {
     X(DEFAULT, "default")         \
     X(QUEUE, "queue")
 
+/* Why a strategy did not answer. NO_STRATEGY: there is none, or none further. CACHE_MISS, EXPIRED: the cache has no
+ * answer, or one that is too old. ALTERNATIVE_FAILED: every endpoint that was alive failed, or none was alive.
+ * FEATURE_REDUCED: the answer is of a feature that is left out. NO_DEFAULT: the caller cannot use the value.
+ * QUEUE_FULL. STORE_AWAY: what keeps the cache and the queue does not run. NOT_OFFERED: the caller gave no function for
+ * it. */
+#define TRIP_UNANSWERED(X)                      \
+    X(NO_STRATEGY, "no_strategy")               \
+    X(CACHE_MISS, "cache_miss")                 \
+    X(EXPIRED, "expired")                       \
+    X(ALTERNATIVE_FAILED, "alternative_failed") \
+    X(FEATURE_REDUCED, "feature_reduced")       \
+    X(NO_DEFAULT, "no_default")                 \
+    X(QUEUE_FULL, "queue_full")                 \
+    X(STORE_AWAY, "store_away")                 \
+    X(NOT_OFFERED, "not_offered")
+
 #define TRIP_ENUM_STATE(suffix, name)    TRIP_STATE_##suffix,
 #define TRIP_ENUM_MODE(suffix, name)     TRIP_MODE_##suffix,
 #define TRIP_ENUM_PLAIN(suffix, name)    TRIP_##suffix,
@@ -187,6 +203,7 @@ typedef enum trip_client_state { TRIP_CLIENT_STATUSES(TRIP_ENUM_CLIENT) TRIP_CLI
 
 typedef enum trip_priority { TRIP_PRIORITIES(TRIP_ENUM_PRIORITY) TRIP_PRIORITY_COUNT } trip_priority;
 typedef enum trip_strategy { TRIP_STRATEGIES(TRIP_ENUM_STRATEGY) TRIP_STRATEGY_COUNT } trip_strategy;
+typedef enum trip_unanswered { TRIP_UNANSWERED(TRIP_ENUM_PLAIN) TRIP_UNANSWERED_COUNT } trip_unanswered;
 typedef enum trip_retry_answer { TRIP_RETRIES(TRIP_ENUM_RETRY) TRIP_RETRY_COUNT } trip_retry_answer;
 
 /* Users define their own types as TRIP_ERROR_USER + 0 .. TRIP_ERROR_USER + 15, shown as "user_0" .. "user_15". */
@@ -304,7 +321,10 @@ typedef struct trip_options {
      * attempt calls `release` with the operation's argument; NULL: nobody frees the argument. */
     bool idempotent;
     void (*release)(void *arg);
-    uint64_t reserved[4]; /* 0 */
+    /* For trip_run and trip_run_with alone: what the caller can do instead, where the breaker's `fallback` settings ask
+     * for it. NULL: nothing. */
+    const struct trip_fallbacks *fallbacks;
+    uint64_t reserved[3]; /* 0 */
 } trip_options;
 
 /* Does what trip_begin does, with options (NULL: none), and returns the verdict. Less important calls are denied first
@@ -409,6 +429,41 @@ bool trip_hedge_after(trip_breaker *breaker, uint64_t *ret_delay_ns);
  * attempt must not be sent. */
 bool trip_hedge_take(trip_breaker *breaker);
 
+/* ------------------------------------------------- fallbacks: by the breaker's `fallback` settings, which change live
+ */
+
+/* A strategy that may answer instead of the dependency. Begin with one that is all zeros. Its texts last until
+ * trip_close. */
+typedef struct trip_fallback {
+    trip_strategy strategy;
+    unsigned begun;   /* libtrip's */
+    const char *text; /* alternative: the endpoint; reduced: the features to leave out, with commas between; default:
+                       * the value, as JSON; queue: its name. NUL-terminated */
+    size_t size;      /* of the text, in bytes */
+    uint64_t ttl_ns;  /* cached: how old an answer may be */
+    trip_breaker *breaker; /* alternative: the endpoint's own, to begin the call with */
+    uint64_t state[4];     /* libtrip's: where the walk is */
+} trip_fallback;
+
+/* Gives the next strategy of the breaker's chain for this type of error, and returns true. False: no further one is
+ * there, and its strategy is NONE. An alternative comes once for each of its endpoints whose own breaker admits calls.
+ * It does not block, but for a first look at an endpoint's breaker (trip_breaker_get). For a denied call the type is
+ * that of trip_error_from_denial.
+ *
+ *     trip_fallback fallback = {0};
+ *     while (trip_fallback_next(database, TRIP_ERROR_TIMEOUT, &fallback))
+ *         if (fallback.strategy == TRIP_STRATEGY_DEFAULT)
+ *             return answer(fallback.text, fallback.size);
+ *     return unavailable();
+ *
+ * A walk goes on with the settings with which it began, also if these change meanwhile. Without tripd it goes by the
+ * settings as last known; a breaker that is private to the process has no chain. */
+bool trip_fallback_next(trip_breaker *breaker, trip_error_type type, trip_fallback *fallback);
+
+/* Returns the type of error in whose place a denial stands: while the breaker denies, that of its last error; for a
+ * deadline that passed a timeout; for a limit, and where nothing else is known, that the service is unavailable. */
+trip_error_type trip_error_from_denial(trip_breaker *breaker, trip_verdict verdict);
+
 /* One attempt of trip_run's operation. */
 typedef struct trip_attempt {
     unsigned number;         /* 1, 2, ... */
@@ -423,6 +478,21 @@ typedef struct trip_attempt {
 /* The caller's operation: makes one attempt and returns its outcome, as for trip_end. */
 typedef trip_outcome trip_operation(void *arg, trip_attempt *attempt);
 
+/* What a caller of trip_run_with can do instead of the operation; NULL where it cannot. Each function gets the
+ * operation's argument, in the caller's thread. */
+typedef struct trip_fallbacks {
+    /* Makes one attempt at another endpoint, and returns its outcome as the operation does. It is a call of the
+     * endpoint's own breaker, with what is left of the deadline. */
+    trip_outcome (*fetch)(void *arg, const char *endpoint, trip_attempt *attempt);
+    /* Answers without these features, whose names have commas between them. False: the answer is one of them. */
+    bool (*reduce)(void *arg, const char *features);
+    /* Answers with this value, which is JSON of `size` bytes. False: it cannot be used here. */
+    bool (*use)(void *arg, const char *value, size_t size);
+    uint64_t reserved[4]; /* 0 */
+} trip_fallbacks;
+
+#define TRIP_TRIED_MAX 16
+
 typedef struct trip_result {
     unsigned attempts;            /* attempts that were sent */
     trip_outcome outcome;         /* of the last attempt; TRIP_CANCELLED if none was sent */
@@ -431,13 +501,24 @@ typedef struct trip_result {
     trip_retry_answer stopped_by; /* why there was no further retry; OPEN, LIMIT or DEADLINE also if the retry was
                                    * denied by `verdict`; AGAIN: no retry was needed */
     uint64_t elapsed_ns;
-    uint64_t reserved[4];
+    trip_strategy strategy; /* which one answered; NONE: the dependency did, or nobody */
+    unsigned tried_count;   /* strategies that did not answer; of these the first TRIP_TRIED_MAX */
+    uint64_t age_ns;        /* how old the answer is; 0 unless it is cached */
+    struct {
+        trip_strategy strategy; /* NONE: there was none, or none further */
+        trip_unanswered why;
+    } tried[TRIP_TRIED_MAX];
+    uint64_t reserved[2];
 } trip_result;
 
 /* For blocking code: asks for admission, runs the operation, reports its outcome and sleeps for the backoff, until the
  * operation succeeds or may not be retried. ret_result may be NULL, and is written also when an error is returned.
  *
- * Returns 0 if the last outcome was ok or ignored, or
+ * If the operation was denied, failed, or was cut short, and the caller gave `fallbacks`, the breaker's chain of
+ * strategies is tried in its order until one answers: for a denial as trip_error_from_denial says. A hedged attempt may
+ * still run meanwhile, with the same argument.
+ *
+ * Returns 0 if the last outcome was ok or ignored, or a strategy answered, or
  *   -EAGAIN      the first attempt was denied: ret_result->verdict says by what
  *   -EIO         the last attempt failed
  *   -ECANCELED   the last attempt returned TRIP_CANCELLED */
@@ -501,6 +582,8 @@ const char *trip_state_name(trip_state state);
 const char *trip_mode_name(trip_mode mode);
 const char *trip_outcome_name(trip_outcome outcome);
 const char *trip_priority_name(trip_priority priority);
+const char *trip_strategy_name(trip_strategy strategy);
+const char *trip_unanswered_name(trip_unanswered why);
 const char *trip_retry_answer_name(trip_retry_answer answer);
 const char *trip_reason_name(trip_reason reason);
 const char *trip_error_type_name(trip_error_type type);

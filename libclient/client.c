@@ -216,6 +216,7 @@ void trip_close(trip_client *client)
     attach_close(client);
     moves_close(&client->moves);
     cancels_free(client->cancels);
+    fallbacks_free(client->fallbacks);
     track_close(client);
     free_breakers(client);
     while (client->lanes) {

@@ -25,6 +25,7 @@
 #include "attach.h"
 #include "binding.h"
 #include "cancel.h"
+#include "fallback.h"
 #include "fork.h"
 #include "lane.h"
 #include "moves.h"
@@ -57,6 +58,7 @@ struct trip_client {
     struct binding_page *bindings;                 /* all that breakers were ever bound to; under the lock */
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;
+    struct fallback_copy *fallbacks;              /* appended and read without the lock */
     struct trip_client *next;                     /* clients.lock */
     char sockets[PATHS_PLACES][PATHS_SOCKET_MAX]; /* "": none */
 };

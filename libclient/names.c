@@ -18,6 +18,8 @@ NAME_FUNCTION(trip_mode_name, trip_mode, TRIP_MODES)
 NAME_FUNCTION(trip_outcome_name, trip_outcome, TRIP_OUTCOMES)
 NAME_FUNCTION(trip_reason_name, trip_reason, TRIP_REASONS)
 NAME_FUNCTION(trip_priority_name, trip_priority, TRIP_PRIORITIES)
+NAME_FUNCTION(trip_strategy_name, trip_strategy, TRIP_STRATEGIES)
+NAME_FUNCTION(trip_unanswered_name, trip_unanswered, TRIP_UNANSWERED)
 NAME_FUNCTION(trip_retry_answer_name, trip_retry_answer, TRIP_RETRIES)
 NAME_FUNCTION(trip_client_state_name, trip_client_state, TRIP_CLIENT_STATUSES)
 

@@ -51,8 +51,8 @@ static int segment_header_check(const struct segment_header *header, const struc
     if (header->size != offer->segment_size || header->segment_id != offer->segment_id ||
         header->clock_kind > CLOCK_KIND_TEST)
         return -EINVAL;
-    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR, SECTION_RESTS,
-                                                SECTION_DETAIL, SECTION_CORE,   SECTION_NAMES};
+    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR, SECTION_RESTS,    SECTION_DETAIL,
+                                                SECTION_CORE,   SECTION_NAMES,  SECTION_FALLBACKS};
     for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++) {
         const struct section shape = section_shape(read[i]);
         if (!section_fits(&header->sections[read[i]], header->size, shape.stride, shape.count))
@@ -112,6 +112,7 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     view->names = table_of(memory, &header.sections[SECTION_NAMES]);
     view->mirror = table_of(memory, &header.sections[SECTION_MIRROR]);
     view->rests = table_of(memory, &header.sections[SECTION_RESTS]);
+    view->fallbacks = (const void *)table_of(memory, &header.sections[SECTION_FALLBACKS]).base;
     view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : tsc_allowed() ? TICKS_TSC : TICKS_MONOTONIC;
     view->created_mono_ns = header.created_mono_ns;
     view->clock_offset_ns = offer->clock_offset_ns;

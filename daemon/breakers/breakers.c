@@ -58,6 +58,7 @@ int breakers_new(const struct breakers_options *options, struct breakers **ret_b
         error = commons_reserve(options->commons, options->segment->slots);
     if (error == 0) {
         breakers_correlate(breakers, options->config);
+        breakers_publish_fallbacks(breakers, options->config);
         error = breakers_adopt(breakers);
     }
     if (error < 0) {

@@ -127,6 +127,7 @@ void breakers_reconfigure(struct breakers *breakers, const struct config *config
     breakers_look_at_clock(breakers);
     breakers->options.config = config;
     breakers_correlate(breakers, config);
+    breakers_publish_fallbacks(breakers, config);
     for (uint32_t slot = 0; slot < breakers->segment->slots; slot++) {
         if (!breakers->table[slot].settings)
             continue;

@@ -99,11 +99,17 @@ void breakers_publish(struct breakers *breakers, uint32_t slot)
         .permits = (uint32_t)settings->half_open.permits,
         .max_wait_ms = ms_up(settings->half_open.max_wait),
         .longest_ms = breakers_longest_ms(breakers, slot),
+        .fallback = settings->fallback ? fallback_word(breakers->fallbacks, settings->fallback - 1u) : 0,
     };
     breakers_will_admit(breakers, slot, breakers_raw_word(breakers, slot));
     breaker->generation = segment_policy_publish(breakers->segment, slot, &policy, breaker->mode, breaker->generation);
     move_generation(breakers, slot);
     breakers_stepped(breakers, slot);
+}
+
+void breakers_publish_fallbacks(struct breakers *breakers, const struct config *config)
+{
+    breakers->fallbacks = segment_fallbacks_publish(breakers->segment, config->fallbacks);
 }
 
 /* Tells people, in ring and log. An operator who sets the same mode again may give it another time and reason. */

@@ -9,6 +9,8 @@ void breakers_watch(struct breakers *breakers, uint32_t slot, const struct break
 void breakers_configure(struct breakers *breakers, uint32_t slot, const struct config *config);
 /* Publishes judge and settings anew, and the generation in the word. */
 void breakers_publish(struct breakers *breakers, uint32_t slot);
+/* Comes before the settings that refer to the config's fallback chains are published. */
+void breakers_publish_fallbacks(struct breakers *breakers, const struct config *config);
 /* Publishes the next open time by this image; core NULL: by the image in force. */
 void breakers_publish_next_open(struct breakers *breakers, uint32_t slot, const struct core_state *core,
                                 uint64_t at_least_ms);

@@ -68,6 +68,7 @@ struct breakers {
     uint32_t in_flight_watchers;  /* breakers with in_flight */
     uint64_t stall_due_ns;
     uint64_t random;
+    uint64_t fallbacks; /* generation of the book of fallback chains in force */
     uint64_t now_ns, now_ticks;  /* as of breakers_look_at_clock */
     uint64_t no_room_until_ns;   /* breakers_make_room found no room: it does not look again before then */
     uint64_t no_memory_until_ns; /* the same for the memory of further slots */

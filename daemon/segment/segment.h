@@ -108,6 +108,7 @@ struct segment_policy {
     uint32_t permits;
     uint64_t max_wait_ms;
     uint64_t longest_ms;
+    uint64_t fallback; /* fallback_word() */
 };
 /* Publishes all settings but modes. The judge goes to the place of generation + 1. Returns that generation, to which
  * the caller moves the state word by CAS. generation: the state word's now. */
@@ -200,6 +201,10 @@ void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id)
 /* ------------------------------------------------------------------------------------- errors, for people: errors.c */
 /* Reserves memory for the records, and publishes how errors are analysed from now on. Another window begins with empty
  * rows. -ENOSPC: nothing has changed. */
+/* Publishes the book of fallback chains, and returns its generation: a new one if it differs from the book in force.
+ * book NULL: an empty one. */
+uint64_t segment_fallbacks_publish(struct segment *segment, const struct fallback_book *book);
+
 int segment_correlation_publish(struct segment *segment, const struct correlation_settings *settings);
 /* Appends a record; fills in its sequence, wall time and name. */
 void segment_error(struct segment *segment, const struct error_record *what);

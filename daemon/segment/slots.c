@@ -339,6 +339,7 @@ uint32_t segment_policy_publish(struct segment *segment, uint32_t slot, const st
     store_change(&words->slow_after_ns, policy->slow_after_ns);
     store_change(&words->half_open, policy_half_open(policy->permits, policy->max_wait_ms));
     store_change(&words->longest_ms, policy->longest_ms);
+    store_change(&words->fallback, policy->fallback); /* of a book that is there: segment_fallbacks_publish */
     /* The judge that is not in force. The caller's CAS of the state word's generation brings it into force, and a
      * client that acquires that word finds this judge. */
     store_change(&words->judge[next & 1], policy_judge(policy->threshold, mode, policy->watched, next));

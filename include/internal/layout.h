@@ -60,6 +60,8 @@ LAYOUT_SIZE(correlation_shown, 64);
 LAYOUT_SIZE(fingerprint, 216);
 LAYOUT_SIZE(incident, 1536);
 LAYOUT_SIZE(chronicle_memory, 32848);
+LAYOUT_AT(fallback_memory, books, 8);
+LAYOUT_SIZE(fallback_step, 24);
 LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
@@ -123,6 +125,13 @@ static inline uint64_t layout_digest(void)
         sizeof(struct incident_member),
         sizeof(struct incident_moment),
         sizeof(struct chronicle_memory),
+        FALLBACK_CHAINS,
+        FALLBACK_STEPS,
+        FALLBACK_TEXTS,
+        TRIP_STRATEGY_COUNT,
+        sizeof(struct fallback_book),
+        sizeof(struct fallback_memory),
+        offsetof(struct policy_slot, fallback),
         TRIP_REASON_COUNT,
         TRIP_OUTCOME_COUNT,
         TRIP_ERROR_TYPE_COUNT,

@@ -2,6 +2,7 @@
 #ifndef TRIP_INTERNAL_LAYOUT_SEGMENT_H
 #define TRIP_INTERNAL_LAYOUT_SEGMENT_H
 
+#include "internal/fallback_book.h"
 #include "internal/latency.h"
 #include "internal/layout_base.h"
 #include "internal/layout_chronicle.h"
@@ -33,7 +34,8 @@
     X(FINGERPRINTS, fingerprints, struct fingerprint, FINGERPRINTS_MAX, FINGERPRINTS)                        \
     X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                            \
     X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */    \
-    X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)
+    X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)                                     \
+    X(FALLBACKS, fallbacks, struct fallback_memory, 1, ALL) /* what answers instead: internal/fallback_book.h */
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
@@ -186,8 +188,8 @@ struct policy_slot {
     uint64_t modes[MODE_OWNER_COUNT]; /* mode and TTL by owner: policy.h; read while the mode in force has a TTL */
     uint64_t ramp_end;                /* epoch and end, policy.h: published before the CAS to ramping */
     uint64_t permits_free;            /* half-open: armed and not taken when tripd last looked: for people */
-    uint64_t reserved;
-    uint64_t tickets_wait; /* how long an admission may wait for a ticket, ns; read when no ticket is free */
+    uint64_t fallback;                /* its chain in the book of fallbacks: fallback_word(); 0: it has none */
+    uint64_t tickets_wait;            /* how long an admission may wait for a ticket, ns; read when no ticket is free */
 
     /* Limits: read at admission where there are some; each word is whole for itself. */
     uint64_t tickets_highest; /* no ticket from here on is taken: ticket_word.h. Stored before `tickets` */
@@ -603,6 +605,14 @@ struct pattern_slot {
     uint32_t mode; /* enum trip_mode */
     char pattern[TRIP_NAME_MAX + 1];
     char reason[DETAIL_TEXT_MAX];
+};
+
+/* The book in force is books[commits & 1], and its generation is `commits`; the other one is that of the load before,
+ * to which a policy slot may still refer. A reader copies the book of the generation that it wants, and takes the copy
+ * if `commits` is that generation or the next one afterwards. tripd alone writes, once a load of the config. */
+struct fallback_memory {
+    uint64_t commits __attribute__((aligned(LAYOUT_LINE)));
+    struct fallback_book books[2];
 };
 
 #endif
