@@ -66,7 +66,7 @@ static void write_section(FILE *out, const char *section, const json_t *from)
     const char *comma = "";
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++) {
         const json_t *value = strcmp(config_keys[id].section, section) == 0 ? value_of(from, &config_keys[id]) : NULL;
-        if (!value)
+        if (!value || id == KEY_fallback)
             continue;
         fputs(comma, out);
         write_value(out, &config_keys[id], value);
@@ -82,6 +82,56 @@ static void write_section(FILE *out, const char *section, const json_t *from)
     }
 }
 
+static void write_part(FILE *out, const json_t *part);
+
+/* Writes the key and value of an object within a fallback in the words of the config. */
+static void write_pair(FILE *out, const char *name, const json_t *value)
+{
+    char ttl[CONFIG_TEXT_MAX];
+    if (strcmp(name, "ttl_ms") == 0) {
+        fprintf(out, "ttl: %s", config_value_format(CONFIG_DURATION, quantity(value, CONFIG_DURATION), ttl));
+        return;
+    }
+    fprintf(out, "%s: ", strcmp(name, "value_json") == 0 ? "value" : name);
+    write_part(out, value);
+}
+
+static void write_object(FILE *out, const json_t *object)
+{
+    const char *name, *comma = "";
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value)
+    {
+        fputs(comma, out);
+        write_pair(out, name, value);
+        comma = ", ";
+    }
+}
+
+static void write_part(FILE *out, const json_t *part)
+{
+    size_t i;
+    json_t *item;
+    if (json_is_object(part)) {
+        fputc('{', out);
+        write_object(out, part);
+        fputc('}', out);
+    } else if (json_is_array(part)) {
+        fputc('[', out);
+        json_array_foreach(part, i, item)
+        {
+            fputs(i ? ", " : "", out);
+            write_part(out, item);
+        }
+        fputc(']', out);
+    } else if (json_is_string(part)) {
+        fputs(json_string_value(part), out);
+    } else {
+        fprintf(out, "%lld", (long long)json_integer_value(part));
+    }
+}
+
+/* Prints a section, or what is not of sections, a fallback (section NULL). */
 static void print_section(FILE *out, const char *label, const char *section, const json_t *from)
 {
     char *text = NULL;
@@ -89,7 +139,10 @@ static void print_section(FILE *out, const char *label, const char *section, con
     FILE *memory = from ? open_memstream(&text, &size) : NULL;
     if (!memory)
         return;
-    write_section(memory, section, from);
+    if (section)
+        write_section(memory, section, from);
+    else
+        write_object(memory, from);
     if (fclose(memory) == 0) {
         fprintf(out, "  %-*s", LABEL - 2, label);
         wrap_print(out, text, LABEL, LABEL);
@@ -104,4 +157,5 @@ void print_entry(FILE *out, const json_t *entry)
     for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++)
         if (config_section_within(config_sections[i], ""))
             print_section(out, config_sections[i], config_sections[i], json_object_get(entry, config_sections[i]));
+    print_section(out, "fallback", NULL, json_object_get(entry, "fallback"));
 }

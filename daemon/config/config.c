@@ -26,6 +26,7 @@ struct config *config_free(struct config *config)
     free(config->files);
     free(config->breakers);
     free(config->origins);
+    free(config->fallbacks);
     free(config->file);
     free(config->notes);
     free(config);

@@ -6,7 +6,9 @@
  *
  *   config.c         the config itself: made of its files, which settings bind a name
  *   files.c   finding and reading these files
- *   yaml.c    YAML document ──> config; the only file that includes yaml.h
+ *   yaml.c    YAML document ──> config
+ *   yaml_fallback.c, yaml_json.c  its chains of fallbacks, and their values; no other file includes yaml.h
+ *   fallbacks.c  the book of these chains
  *   check.c   settings that can never work together
  *   check_load.c  those of retries and limits
  *   access.c  users and groups, and which roles they have
@@ -14,7 +16,7 @@
  *   keys.c    the table of all keys, made from SETTINGS_SCALARS
  *   value.c   quantities as people write them: 250ms, 12.5%, 256MiB
  *   problems.c  the lines about what is wrong
- *   show.c    config ──> YAML, and to a visitor (JSON, MessagePack)
+ *   show.c, show_fallback.c  config ──> YAML, and to a visitor (JSON, MessagePack)
  */
 #ifndef TRIPD_CONFIG_H
 #define TRIPD_CONFIG_H
@@ -141,7 +143,8 @@ struct config_visitor {
     void (*flag)(void *context, const char *key, bool value);
 };
 void config_visit(const struct config *config, const struct config_visitor *visitor);
-/* Walks over one entry alone. */
-void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor);
+/* Walks over one of its entries alone. */
+void config_visit_settings(const struct config *config, const struct breaker_settings *settings,
+                           const struct config_visitor *visitor);
 
 #endif

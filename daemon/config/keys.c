@@ -78,6 +78,7 @@ const struct config_key config_keys[CONFIG_KEY_COUNT] = {
                       .kind = CONFIG_ERROR_TYPES,
                       LIST(error_words),
                       AT(breaker_settings, retry.on)},
+    [KEY_fallback] = {.section = "", .field = "fallback", .kind = CONFIG_FALLBACK, AT(breaker_settings, fallback)},
     [KEY_forget_after] = {.section = "",
                           .field = "forget_after",
                           .kind = CONFIG_DURATION,

@@ -36,6 +36,7 @@ enum config_key_id {
     SETTINGS_SCALARS(KEY_ID) KEY_trip_cut_short,
     KEY_ramp_steps,
     KEY_retry_on,
+    KEY_fallback,
     KEY_forget_after,
 #undef KEY_ID
     CONFIG_KEY_COUNT

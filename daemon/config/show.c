@@ -3,13 +3,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/fallbacks.h"
 #include "config/keys.h"
 
+/* Is this key one of the section that is shown? Chains are shown by themselves, for they stand in the config's book. */
 static bool shown(enum config_key_id id, const char *section, const struct breaker_settings *settings)
 {
     enum config_key_id word;
     const char *instead;
-    return strcmp(config_keys[id].section, section) == 0 && config_key_applies(id, settings, &word, &instead);
+    return strcmp(config_keys[id].section, section) == 0 && config_key_applies(id, settings, &word, &instead) &&
+           id != KEY_fallback;
 }
 
 static bool section_shown(const char *section, const char *outer, const struct breaker_settings *settings)
@@ -97,7 +100,7 @@ static void write_section(FILE *file, const char *section, const struct breaker_
     fputc('}', file);
 }
 
-static void write_breaker(FILE *file, const struct breaker_settings *settings)
+static void write_breaker(const struct config *config, FILE *file, const struct breaker_settings *settings)
 {
     const char *before = "  - ";
     for (enum config_key_id id = 0; id < KEY_forget_after; id++) {
@@ -113,7 +116,10 @@ static void write_breaker(FILE *file, const struct breaker_settings *settings)
         fprintf(file, "\n    %s: ", config_sections[i]);
         write_section(file, config_sections[i], settings);
     }
-    fprintf(file, "\n    forget_after: ");
+    fputc('\n', file);
+    if (settings->fallback)
+        config_fallback_write(config, settings->fallback, file);
+    fputs("    forget_after: ", file);
     write_value(file, &config_keys[KEY_forget_after], settings);
     fputc('\n', file);
 }
@@ -181,7 +187,7 @@ int config_write_yaml(const struct config *config, FILE *file, bool origins)
     for (size_t i = 0; i < config->breaker_count; i++) {
         if (origins)
             write_origin(config, file, "", "", config->origins[i]);
-        write_breaker(file, &config->breakers[i]);
+        write_breaker(config, file, &config->breakers[i]);
     }
     return ferror(file) ? -EIO : 0;
 }
@@ -249,6 +255,8 @@ static void visit_key(const struct config_visitor *visitor, const struct config_
     case CONFIG_ERROR_TYPES:
         visit_error_types(visitor, key, config_key_get(key, base));
         break;
+    case CONFIG_FALLBACK: /* is visited with the entry */
+        break;
     }
 }
 
@@ -288,21 +296,36 @@ static void visit_section(const struct config_visitor *visitor, const char *sect
     }
 }
 
+/* Visits what is within the map of an entry: entry_count keys. */
+static void visit_within(const struct config *config, const struct config_visitor *visitor,
+                         const struct breaker_settings *settings)
+{
+    visit_section(visitor, "", settings);
+    if (settings->fallback)
+        config_fallback_visit(config, settings->fallback, visitor);
+}
+
+static size_t entry_count(const struct breaker_settings *settings)
+{
+    return shown_count("", settings) + (settings->fallback != 0);
+}
+
 static void visit_entry(const struct config *config, const struct config_visitor *visitor, size_t entry)
 {
     const struct config_origin origin = config->origins[entry];
     const bool said = visitor->origins && origin.file;
-    visitor->map_begin(visitor->context, NULL, shown_count("", &config->breakers[entry]) + said);
+    visitor->map_begin(visitor->context, NULL, entry_count(&config->breakers[entry]) + said);
     if (said)
         visit_origin(config, visitor, "origin", origin);
-    visit_section(visitor, "", &config->breakers[entry]);
+    visit_within(config, visitor, &config->breakers[entry]);
     visitor->end(visitor->context);
 }
 
-void config_visit_settings(const struct breaker_settings *settings, const struct config_visitor *visitor)
+void config_visit_settings(const struct config *config, const struct breaker_settings *settings,
+                           const struct config_visitor *visitor)
 {
-    visitor->map_begin(visitor->context, NULL, shown_count("", settings));
-    visit_section(visitor, "", settings);
+    visitor->map_begin(visitor->context, NULL, entry_count(settings));
+    visit_within(config, visitor, settings);
     visitor->end(visitor->context);
 }
 

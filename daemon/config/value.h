@@ -19,6 +19,7 @@ enum config_kind {
     CONFIG_PATTERN,     /* of breakers' names */
     CONFIG_PATTERNS,    /* a list of them */
     CONFIG_ERROR_TYPES, /* a bit each */
+    CONFIG_FALLBACK,    /* a chain of the book */
 };
 
 #define CONFIG_TEXT_MAX 32  /* a quantity, written out */

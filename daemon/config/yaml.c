@@ -1,8 +1,7 @@
-#include "config/yaml.h"
+#include "config/yaml_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "config/access.h"
 #include "config/check.h"
@@ -10,63 +9,14 @@
 #include "config/value.h"
 #include "trip.h"
 
-#define DEPTH_MAX 8 /* the deepest key stands at level 5 */
-#define NAMES_MAX 24
-
-struct reader {
-    yaml_document_t document;
-    struct config_reading *reading;
-    struct config *config;
-    struct config_problems *problems, *notes;
-    size_t first; /* entries of the files before it */
-};
-
-static size_t line_of(const yaml_node_t *node)
-{
-    return node->start_mark.line + 1;
-}
+#define DEPTH_MAX 16 /* the deepest key stands at level 9; `default` of a fallback may hold more */
 
 static struct config_origin origin_of(const struct reader *reader, size_t line)
 {
     return (struct config_origin){.file = reader->reading->file, .line = (uint32_t)line};
 }
 
-/* Returns the text of a scalar. NULL: the node is no scalar, or one with a NUL in it. */
-static const char *scalar(const yaml_node_t *node)
-{
-    if (node->type != YAML_SCALAR_NODE)
-        return NULL;
-    const char *text = (const char *)node->data.scalar.value;
-    return strlen(text) == node->data.scalar.length ? text : NULL;
-}
-
-static const char *quote(const yaml_node_t *node, char quoted[CONFIG_QUOTE_MAX])
-{
-    if (node->type == YAML_SEQUENCE_NODE)
-        return "a list";
-    if (node->type == YAML_MAPPING_NODE)
-        return "a mapping";
-    if (node->data.scalar.length == 0)
-        return "nothing";
-    return config_quote((const char *)node->data.scalar.value, node->data.scalar.length, quoted);
-}
-
-/* Is the node nothing, as `trip:` with all its keys commented out? */
-static bool is_empty(const yaml_node_t *node)
-{
-    return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
-           node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-}
-
 /* ------------------------------------------------------------------------------------------------------ mappings */
-
-/* A mapping: the names that it may hold, and where it stands in the file. */
-struct level {
-    const char *where; /* "trip"; "" at the top */
-    const char *names[NAMES_MAX];
-    size_t count;
-    void (*read)(struct reader *reader, void *context, size_t name, const yaml_node_t *key, const yaml_node_t *value);
-};
 
 static bool is_section(const char *text)
 {
@@ -116,10 +66,13 @@ static void unknown_key(struct reader *reader, const struct level *level, const 
         length += (size_t)snprintf(known + length, sizeof(known) - length, "%s%s", i ? ", " : "", level->names[i]);
     config_problem(reader->problems, line_of(key), "unknown key %s%s%s; %s %s",
                    key->type == YAML_SCALAR_NODE ? quoted : "that is no word", in, level->where,
-                   nearest ? "write" : "known here:", nearest ? nearest : known);
+                   nearest ? "write" : "known here:",
+                   nearest        ? nearest
+                   : level->known ? level->known
+                                  : known);
 }
 
-static void read_mapping(struct reader *reader, const struct level *level, void *context, const yaml_node_t *node)
+void config_read_mapping(struct reader *reader, const struct level *level, void *context, const yaml_node_t *node)
 {
     char quoted[CONFIG_QUOTE_MAX];
     if (is_empty(node))
@@ -201,17 +154,6 @@ static bool read_quantity(struct reader *reader, const struct config_key *key, v
     return false;
 }
 
-/* Returns the length of a list. -1: the node is no list. */
-static ptrdiff_t list_length(const yaml_node_t *node)
-{
-    return node->type == YAML_SEQUENCE_NODE ? node->data.sequence.items.top - node->data.sequence.items.start : -1;
-}
-
-static const yaml_node_t *list_item(struct reader *reader, const yaml_node_t *node, ptrdiff_t i)
-{
-    return yaml_document_get_node(&reader->document, node->data.sequence.items.start[i]);
-}
-
 static void read_steps(struct reader *reader, struct breaker_settings *settings, const yaml_node_t *value)
 {
     char quoted[CONFIG_QUOTE_MAX], why[CONFIG_WHY_MAX];
@@ -239,9 +181,7 @@ static void read_steps(struct reader *reader, struct breaker_settings *settings,
 static void read_error_types(struct reader *reader, const struct config_key *key, struct breaker_settings *settings,
                              const yaml_node_t *value)
 {
-#define LISTED(suffix, name) name ", "
-    static const char known[] = TRIP_ERROR_TYPES(LISTED) "or user_0 to user_15";
-#undef LISTED
+    static const char known[] = ERROR_TYPES_KNOWN "or user_0 to user_15";
     char quoted[CONFIG_QUOTE_MAX];
     uint64_t types = 0, type;
     const ptrdiff_t count = list_length(value);
@@ -309,7 +249,7 @@ static void read_flat(struct reader *reader, const struct config_flat *flat, con
     struct level level = {.where = flat->name, .read = read_flat_key};
     for (; level.count < flat->count; level.count++)
         level.names[level.count] = config_key_name(&flat->keys[level.count]);
-    read_mapping(reader, &level, &of, node);
+    config_read_mapping(reader, &level, &of, node);
 }
 
 static void read_limits(struct reader *reader, const yaml_node_t *node)
@@ -327,7 +267,7 @@ static void read_access(struct reader *reader, const yaml_node_t *node)
     struct level level = {.where = "access", .read = read_role};
     for (; level.count < CONFIG_ROLE_COUNT; level.count++)
         level.names[level.count] = config_role_name((enum config_role)level.count);
-    read_mapping(reader, &level, NULL, node);
+    config_read_mapping(reader, &level, NULL, node);
 }
 
 /* ------------------------------------------------------------------------------------------------------ breakers */
@@ -403,6 +343,9 @@ static void read_key(struct reader *reader, struct entry *entry, enum config_key
     case CONFIG_ERROR_TYPES:
         read_error_types(reader, &config_keys[id], &entry->settings, value);
         break;
+    case CONFIG_FALLBACK:
+        config_read_fallback(reader, &entry->settings, value);
+        break;
     default:
         read_quantity(reader, &config_keys[id], &entry->settings, value);
     }
@@ -440,7 +383,7 @@ static void read_entry_key(struct reader *reader, void *context, size_t name, co
     struct entry inner = *entry;
     struct level level = {.where = section, .read = read_entry_key};
     level_of(&level, &inner, section);
-    read_mapping(reader, &level, &inner, value);
+    config_read_mapping(reader, &level, &inner, value);
     if (strcmp(section, SECTION_hedge) == 0 && !is_empty(value))
         inner.settings.hedge.set = 1;
     entry->settings = inner.settings;
@@ -470,7 +413,7 @@ static void read_entry(struct reader *reader, const yaml_node_t *node)
     struct level level = {.where = "breakers", .read = read_entry_key};
     level_of(&level, &entry, "");
 
-    read_mapping(reader, &level, &entry, node);
+    config_read_mapping(reader, &level, &entry, node);
     if (!entry.lines.keys[KEY_match] && (node->type == YAML_MAPPING_NODE || is_empty(node)))
         config_problem(reader->problems, entry.lines.entry,
                        "this breakers entry has no match; write which names it is for, as match: \"payments/*\"");
@@ -646,6 +589,6 @@ void config_yaml_read(struct config_reading *reading, const char *text, size_t l
         return;
     const yaml_node_t *root = yaml_document_get_root_node(&reader.document);
     if (root)
-        read_mapping(&reader, &top, NULL, root);
+        config_read_mapping(&reader, &top, NULL, root);
     yaml_document_delete(&reader.document);
 }

@@ -147,7 +147,7 @@ json_t *control_show(const struct control_options *options, const struct control
     if (segment_error_find(options->segment, breaker.detail->error_sequence, &error))
         breaker.error = &error;
     json_t *show = report_show(&breaker);
-    json_object_set_new(show, "config", report_settings(config_settings_for(options->config, name)));
+    json_object_set_new(show, "config", report_settings(options->config, config_settings_for(options->config, name)));
     return show;
 }
 
@@ -851,14 +851,21 @@ static json_t *config_yaml(const struct config *config, uint64_t after, bool ori
     return page;
 }
 
-/* Returns a page of JSON: `after` and `next` count entries of breakers. */
+/* Returns a page of JSON: `after` and `next` count entries of breakers. Entries with long fallbacks are fewer in a
+ * page, so that it fits a packet: as JSON an entry is longer than as MessagePack. */
 static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
 {
     json_t *page = report_config(config, origins);
     const json_t *entries = json_object_get(page, "breakers");
+    const size_t most = 60000;
+    size_t size = 0;
     json_t *some = json_array();
-    for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++)
+    for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++) {
+        size += json_dumpb(json_array_get(entries, (size_t)i), NULL, 0, JSON_COMPACT);
+        if (i > after && size > most)
+            break;
         json_array_append(some, json_array_get(entries, (size_t)i));
+    }
     const uint64_t next = after + json_array_size(some);
     if (next < json_array_size(entries))
         json_object_set_new(page, "next", json_integer((json_int_t)next));

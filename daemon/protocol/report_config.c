@@ -5,7 +5,7 @@
 
 #include "protocol/report_parts.h"
 
-#define LEVELS_MAX 8
+#define LEVELS_MAX 9 /* an endpoint of a fallback is the deepest map */
 
 /* The maps and lists that are begun and not ended; levels[0] is the outermost. */
 struct tree {
@@ -112,11 +112,11 @@ json_t *report_config(const struct config *config, bool origins)
     return grown(&tree);
 }
 
-json_t *report_settings(const struct breaker_settings *settings)
+json_t *report_settings(const struct config *config, const struct breaker_settings *settings)
 {
     struct tree tree = {0};
     const struct config_visitor visitor = planter(&tree, false);
-    config_visit_settings(settings, &visitor);
+    config_visit_settings(config, settings, &visitor);
     return grown(&tree);
 }
 

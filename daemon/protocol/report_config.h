@@ -8,8 +8,8 @@
 
 /* The whole config. origins: also says where each setting was said. NULL: no memory. */
 json_t *report_config(const struct config *config, bool origins);
-/* One entry alone. */
-json_t *report_settings(const struct breaker_settings *settings);
+/* One of its entries alone. */
+json_t *report_settings(const struct config *config, const struct breaker_settings *settings);
 
 /* The answer of `config check --json` for a file and its drop-ins, or for a text: {"ok", "problems", "notes"}; the last
  * two are lists of {"file", "line", "message"}. NULL: no memory. */

@@ -2,6 +2,7 @@
  * it is written out and read again. */
 #include <assert.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ static void visit_number(void *context, const char *key, double value)
 static void visit_text(void *context, const char *key, const char *value)
 {
     (void)key;
-    assert(value && strlen(value) < 256);
+    assert(value && strlen(value) <= FALLBACK_VALUE_MAX);
     entry(context);
 }
 
@@ -118,6 +119,21 @@ static void check_ranges(const struct breaker_settings *settings)
     check_range(settings->retry.on, 0, (UINT64_C(1) << TRIP_ERROR_TYPE_COUNT) - 1);
 }
 
+/* Checks that the book is sound, and that the values are JSON. */
+static void check_values(const struct fallback_book *book)
+{
+    if (!book)
+        return;
+    assert(fallback_book_ok(book));
+    for (uint32_t i = 0; i < book->step_count; i++) {
+        if (book->steps[i].strategy != TRIP_STRATEGY_DEFAULT)
+            continue;
+        json_t *value = json_loads(book->texts + book->steps[i].text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+        assert(value);
+        json_decref(value);
+    }
+}
+
 static void check_settings(const struct config *config)
 {
     static const char *const names[] = {"a", "payments/eu", "*", ""};
@@ -128,8 +144,11 @@ static void check_settings(const struct config *config)
         const struct breaker_settings *const settings = config_settings_for(config, names[i]);
         assert(settings == last || settings_pattern_matches(settings->match, names[i]));
     }
-    for (size_t i = 0; i < config->breaker_count; i++)
+    for (size_t i = 0; i < config->breaker_count; i++) {
         check_ranges(&config->breakers[i]);
+        check_range(config->breakers[i].fallback, 0, config->fallbacks ? config->fallbacks->chain_count : 0);
+    }
+    check_values(config->fallbacks);
 }
 
 static void check_written(const struct config *config)

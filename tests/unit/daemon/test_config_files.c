@@ -14,6 +14,7 @@
 
 #include "../../support/folder.h"
 #include "config/config.h"
+#include "trip.h"
 
 static struct {
     char dir[FOLDER_ROOM], main[64];
@@ -340,6 +341,77 @@ static void test_a_config_shown_with_origins_reads_back_the_same(void **state)
     free(text);
 }
 
+/* Returns the first step that an entry has for errors of the network. */
+static const char *network_text(const struct config *config, const char *name)
+{
+    const uint16_t fallback = config_settings_for(config, name)->fallback;
+    assert_true(fallback && fallback_book_ok(config->fallbacks));
+    const uint16_t first = config->fallbacks->chains[fallback - 1].first[TRIP_ERROR_NETWORK];
+    assert_true(first);
+    return config->fallbacks->texts + config->fallbacks->steps[first - 1].text;
+}
+
+static void test_drop_ins_have_fallbacks_beside_the_files(void **state)
+{
+    (void)state;
+    make_folder("t.d");
+    write_text("t.yaml", "breakers:\n- {match: main, fallback: {network: [{queue: main}]}}\n"
+                         "- {match: gone, fallback: {network: [{queue: gone}]}}\n- {match: none}\n");
+    write_text("t.d/a.yaml", "breakers:\n- {match: \"g*\", fallback: {network: [{queue: dropped}]}}\n");
+    struct config *config = accepted(), *again = NULL;
+    char *text = NULL, *problems = NULL;
+    size_t length = 0;
+    FILE *file = open_memstream(&text, &length);
+    assert_int_equal(config_write_yaml(config, file, true), 0);
+    fclose(file);
+    assert_int_equal(config_parse(text, length, "shown", &again, &problems), 0);
+    const struct config *const both[] = {config, again};
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(network_text(both[i], "main"), "main");
+        assert_string_equal(network_text(both[i], "gone"), "dropped");
+        assert_int_equal(config_settings_for(both[i], "none")->fallback, 0);
+    }
+    config_free(again);
+    config_free(config);
+    free(text);
+}
+
+static void test_files_that_change_give_other_fallbacks(void **state)
+{
+    (void)state;
+    write_text("t.yaml", "breakers: [{match: a, fallback: {network: [{queue: one}]}}]\n");
+    struct config *config = accepted();
+    write_text("t.yaml",
+               "breakers: [{match: b, fallback: standard}, {match: a, fallback: {network: [{queue: two}]}}]\n");
+    struct config *next = accepted();
+    assert_string_equal(network_text(config, "a"), "one");
+    assert_string_equal(network_text(next, "a"), "two");
+    config_free(config);
+    write_text("t.yaml", "breakers: [{match: a}]\n");
+    config = accepted();
+    assert_null(config->fallbacks);
+    config_free(config);
+    config_free(next);
+}
+
+static void test_bounds_of_fallbacks_are_for_all_files_together(void **state)
+{
+    (void)state;
+    char *text = malloc(65536);
+    assert_non_null(text);
+    size_t length = (size_t)sprintf(text, "breakers:\n");
+    for (unsigned i = 0; i < 256; i++)
+        length += (size_t)sprintf(text + length, "- {match: a%u, fallback: {network: [{queue: q%u}]}}\n", i, i);
+    make_folder("t.d");
+    write_text("t.yaml", text);
+    free(text);
+    write_text("t.d/a.yaml", "breakers: [{match: b, fallback: {network: [{queue: q7}]}}]\n");
+    config_free(accepted());
+    write_text("t.d/a.yaml", "breakers:\n- {match: b, fallback: standard}\n");
+    refused(-EINVAL, "DIR/t.d/a.yaml:2: fallback: with this one all files together have more than 256; write equal "
+                     "ones, which count once\n");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -360,6 +432,9 @@ int main(void)
         TEST(test_all_files_together_have_4096_entries_at_most),
         TEST(test_show_names_the_file_of_each_setting),
         TEST(test_a_config_shown_with_origins_reads_back_the_same),
+        TEST(test_drop_ins_have_fallbacks_beside_the_files),
+        TEST(test_files_that_change_give_other_fallbacks),
+        TEST(test_bounds_of_fallbacks_are_for_all_files_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -840,6 +840,54 @@ static void test_the_config_is_shown_as_json_and_as_yaml(void **state)
     close(fd);
 }
 
+/* Returns a config whose five entries have fallbacks nearly as long as they may be, mostly of quotes: as JSON within
+ * JSON these take four times the room. */
+static struct config *with_long_fallbacks(void)
+{
+    struct config *config = NULL;
+    char value[2001] = "", *text = NULL, *problems = NULL;
+    size_t length = 0;
+    memset(value, '"', 2000);
+    FILE *file = open_memstream(&text, &length);
+    assert_non_null(file);
+    fputs("breakers:\n", file);
+    for (unsigned i = 0; i < 5; i++) {
+        fprintf(file, "- match: d%u\n  fallback:\n    network: [{queue: q%u}]\n", i, i);
+        for (unsigned type = 0; type < 7; type++)
+            fprintf(file, "    user_%u: [{default: {value: '%s%u'}}]\n", type, value, type);
+    }
+    fclose(file);
+    assert_int_equal(config_parse(text, length, "test", &config, &problems), 0);
+    free(text);
+    return config;
+}
+
+static void test_long_fallbacks_are_shown_in_more_pages(void **state)
+{
+    (void)state;
+    add("d3");
+    const int fd = call_connect();
+    json_decref(result(fd, "sync", json_object()));
+    struct config *config = with_long_fallbacks();
+    control_reconfigure(server.control, config); /* the loop waits: nothing is asked of it now */
+    size_t entries = 0, pages = 0;
+    for (json_int_t after = 0; pages == 0 || after > 0; pages++) {
+        json_t *page = result(fd, "config_show", json_pack("{s:I}", "after", after));
+        entries += json_array_size(json_object_get(page, "breakers"));
+        after = json_integer_value(json_object_get(page, "next"));
+        json_decref(page);
+    }
+    assert_int_equal(entries, 6);
+    assert_in_range(pages, 3, 6);
+    json_t *show = result(fd, "show", json_pack("{s:s}", "name", "d3"));
+    const json_t *fallback = json_object_get(json_object_get(show, "config"), "fallback");
+    assert_int_equal(json_object_size(fallback), 8);
+    json_decref(show);
+    control_reconfigure(server.control, server.config);
+    config_free(config);
+    close(fd);
+}
+
 static void test_a_config_is_checked_without_being_loaded(void **state)
 {
     (void)state;
@@ -1318,6 +1366,7 @@ int main(void)
         TEST(test_clients_come_in_pages),
         TEST(test_status_tells_of_tripd_and_its_loop),
         TEST(test_the_config_is_shown_as_json_and_as_yaml),
+        TEST(test_long_fallbacks_are_shown_in_more_pages),
         TEST(test_a_config_is_checked_without_being_loaded),
         TEST(test_a_reload_that_fails_tells_the_problems),
         TEST(test_the_test_clock_is_moved),

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "print.h"
+#include "print_entry.h"
 
 static void assert_prints(void (*print)(FILE *, const json_t *), const char *tree, const char *expected)
 {
@@ -263,6 +264,22 @@ static void test_show_ends_with_the_entry_of_the_config(void **state)
                                "  hedge       at: p95, after: 20ms, max: 1\n");
     free(text);
     json_decref(json);
+}
+
+static void test_show_says_the_fallback_in_the_words_of_the_config(void **state)
+{
+    (void)state;
+    static const char tree[] =
+        "{\"match\":\"d*\",\"fallback\":{\"network\":[{\"cached\":{\"ttl_ms\":300000}},"
+        "{\"default\":{\"value_json\":\"{\\\"items\\\":[]}\"}}],\"timeout\":[{\"alternative\":{\"pick\":\"weighted\","
+        "\"endpoints\":[{\"endpoint\":\"b:443\",\"weight\":3},{\"endpoint\":\"c\",\"weight\":1}]}}],\"user_3\":[],"
+        "\"*\":[{\"reduced\":[\"search\",\"ads\"]},{\"queue\":\"q\"}]}}";
+    assert_prints(print_entry, tree,
+                  "  config      match: d*\n"
+                  "  fallback    network: [{cached: {ttl: 5m}}, {default: {value: {\"items\":[]}}}],\n"
+                  "              timeout: [{alternative: {pick: weighted, endpoints: [{endpoint:\n"
+                  "              b:443, weight: 3}, {endpoint: c, weight: 1}]}}], user_3: [], *:\n"
+                  "              [{reduced: [search, ads]}, {queue: q}]\n");
 }
 
 static void test_show_says_that_only_tripd_knows_the_rest(void **state)
@@ -524,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_a_list_of_nothing_says_so),
         cmocka_unit_test(test_show_tells_everything_about_an_open_breaker),
         cmocka_unit_test(test_show_ends_with_the_entry_of_the_config),
+        cmocka_unit_test(test_show_says_the_fallback_in_the_words_of_the_config),
         cmocka_unit_test(test_show_says_that_only_tripd_knows_the_rest),
         cmocka_unit_test(test_show_names_the_owners_of_modes),
         cmocka_unit_test(test_show_begins_with_actor_and_reason),
