@@ -25,7 +25,7 @@
 #include "attach.h"
 #include "binding.h"
 #include "cancel.h"
-#include "fallback.h"
+#include "fallbacks.h"
 #include "fork.h"
 #include "lane.h"
 #include "moves.h"

@@ -1,21 +1,10 @@
 /* What to answer instead: walks a breaker's chain of strategies. */
-#include "fallback.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #include "client.h"
-#include "internal/fallback_book.h"
 #include "internal/numbers.h"
 
-#define COPY_TRIES 5
-
-struct fallback_copy {
-    struct fallback_copy *older;
-    const struct view *view;                       /* of the segment it came from */
-    struct trip_breaker *breakers[FALLBACK_STEPS]; /* of endpoints, as they are asked for */
-    struct fallback_book book;
-};
+#define LOOK_TRIES 5
 
 /* What the public struct keeps of a walk. */
 struct walk {
@@ -28,79 +17,6 @@ struct walk {
 _Static_assert(sizeof(struct walk) <= sizeof(((trip_fallback *)0)->state), "trip_fallback has no room for a walk");
 _Static_assert(FALLBACK_LIST_MAX <= 32, "`tried` has no room for a list's endpoints");
 
-/* ------------------------------------------------------------------------------------------------------- the copies */
-
-struct fallback_copy *fallbacks_free(struct fallback_copy *copies)
-{
-    while (copies) {
-        struct fallback_copy *const copy = copies;
-        copies = copy->older;
-        free(copy);
-    }
-    return NULL;
-}
-
-/* Copies the parts of a book that are in use. They may change meanwhile: whoever copies looks afterwards. */
-static void copy_parts(struct fallback_book *to, const struct fallback_book *from)
-{
-    to->chain_count = (uint32_t)at_most(from->chain_count, FALLBACK_CHAINS);
-    to->step_count = (uint32_t)at_most(from->step_count, FALLBACK_STEPS);
-    to->text_used = (uint32_t)at_most(from->text_used, FALLBACK_TEXTS - 1);
-    memcpy(to->chains, from->chains, to->chain_count * sizeof(to->chains[0]));
-    memcpy(to->steps, from->steps, to->step_count * sizeof(to->steps[0]));
-    memcpy(to->texts, from->texts, to->text_used);
-    to->texts[to->text_used] = '\0';
-}
-
-/* Copies the book of a generation, of whose number the low half is known. False: it is gone, or damaged. */
-static bool fallback_copy(const struct view *view, uint32_t generation, struct fallback_book *ret_book)
-{
-    const struct fallback_memory *const memory = view->fallbacks;
-    const struct fallback_book *const from = &memory->books[generation & 1];
-    /* Acquire: pairs with segment_fallbacks_publish, the book of this generation is whole. */
-    const uint64_t before = __atomic_load_n(&from->generation, __ATOMIC_ACQUIRE);
-    if ((uint32_t)before != generation)
-        return false;
-    copy_parts(ret_book, from);
-    __atomic_thread_fence(
-        __ATOMIC_ACQUIRE); /* the copy before the second look: pairs with the fence of the publisher */
-    ret_book->generation = before;
-    return __atomic_load_n(&from->generation, __ATOMIC_RELAXED) == before && fallback_book_ok(ret_book);
-}
-
-static struct fallback_copy *found(struct trip_client *client, const struct view *view, uint32_t generation)
-{
-    struct fallback_copy *copy = __atomic_load_n(&client->fallbacks, __ATOMIC_ACQUIRE);
-    while (copy && (copy->view != view || (uint32_t)copy->book.generation != generation))
-        copy = copy->older;
-    return copy;
-}
-
-/* Appends a copy for those who search without the lock. Two threads may make the same one at once: both stay. */
-static void keep(struct trip_client *client, struct fallback_copy *copy)
-{
-    copy->older = __atomic_load_n(&client->fallbacks, __ATOMIC_ACQUIRE);
-    while (
-        !__atomic_compare_exchange_n(&client->fallbacks, &copy->older, copy, false, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE))
-        continue;
-}
-
-/* Returns this process's copy of a generation. NULL: it is gone, or there is no memory. */
-static struct fallback_copy *copy_of(struct trip_client *client, const struct view *view, uint32_t generation)
-{
-    struct fallback_copy *copy = found(client, view, generation);
-    if (copy)
-        return copy;
-    copy = calloc(1, sizeof(*copy));
-    if (!copy || !fallback_copy(view, generation, &copy->book)) {
-        free(copy);
-        return NULL;
-    }
-    copy->view = view;
-    keep(client, copy);
-    return copy;
-}
-
 /* -------------------------------------------------------------------------------------------------------- the walk */
 
 /* Finds the copy and the first step of the breaker's list for this type of error. The word and the book may move
@@ -111,13 +27,13 @@ static void begin(trip_breaker *breaker, trip_error_type type, struct walk *walk
     *walk = (struct walk){.next = STEP_NONE};
     if (!binding_shared(binding) || !binding->view->fallbacks)
         return;
-    for (unsigned tries = 0; tries < COPY_TRIES && !walk->copy; tries++) {
+    for (unsigned tries = 0; tries < LOOK_TRIES && !walk->copy; tries++) {
         /* Acquire: pairs with the release of segment_policy_publish, the word's book is there. */
         const uint64_t word = __atomic_load_n(&binding->policy->fallback, __ATOMIC_ACQUIRE);
         const uint32_t chain = (uint32_t)word;
         if (!chain)
             return;
-        walk->copy = copy_of(breaker->client, binding->view, (uint32_t)(word >> 32));
+        walk->copy = fallbacks_copy(&breaker->client->fallbacks, binding->view, (uint32_t)(word >> 32));
         if (!walk->copy || chain > walk->copy->book.chain_count)
             continue;
         const uint32_t first = walk->copy->book.chains[chain - 1].first[type];

@@ -77,6 +77,8 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
       "write down outcomes as tripd counts them, for simulate, until interrupted; `-` is standard output")           \
     X(record, "record", "FILE", OPTION_FOR | OPTION_EVERY | OPTION_MOST,                                             \
       "look once a second at all there is, for `triptop --replay`, until interrupted")                               \
+    X(cache, "cache", "", OPTION_NONE, "cached answers: the store that keeps them is away")                          \
+    X(queue, "queue", "", OPTION_NONE, "calls that wait for later: the store that keeps them is away")               \
     X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                              \
     X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
 
