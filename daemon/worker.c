@@ -10,7 +10,9 @@
 
 #include "breakers/breakers.h"
 #include "chronicle/chronicle.h"
+#include "degradation/degradation.h"
 #include "internal/enum_names.h"
+#include "internal/levels.h"
 #include "internal/time_namespace.h"
 #include "log.h"
 #include "loop/loop.h"
@@ -41,6 +43,7 @@ struct worker {
     struct door *door;
     struct saver *saver;
     struct chronicle *chronicle;
+    struct degradation *degradation;
     bool look_again; /* the chronicle has more to read than it reads in one turn of the loop */
     struct loop_timer *heart;
     uint64_t next_beat;
@@ -87,6 +90,23 @@ static void moved(void *context, const struct transition *transition)
         control_event(worker->control);
 }
 
+static void degraded(void *context, const struct transition *event)
+{
+    struct worker *worker = context;
+    const struct levels_image *const levels = segment_levels(worker->segment);
+    const char *const why = event->note[0] ? ": " : "";
+    if (event->of == OF_LEVEL)
+        log_notice("%s%s: level %s -> %s, by %s%s%s", event->name[0] ? "group " : "host", event->name,
+                   level_name(levels, event->from), level_name(levels, event->to), NAME_OF(actor_names, event->by), why,
+                   event->note);
+    else
+        log_info("feature %s: on for %u.%u%% -> %u.%u%%, by %s%s%s", event->name, event->from_permille / 10,
+                 event->from_permille % 10, event->to_permille / 10, event->to_permille % 10,
+                 NAME_OF(actor_names, event->by), why, event->note);
+    if (worker->control) /* not yet at a start */
+        control_event(worker->control);
+}
+
 static void incident_changed(void *context, const struct incident *incident)
 {
     struct worker *worker = context;
@@ -115,10 +135,23 @@ static void admits(void *context, uint32_t slot)
 
 /* ------------------------------------------------------------------------------ when the breakers want to be called */
 
+static uint64_t next_due(const struct worker *worker)
+{
+    const uint64_t breakers = breakers_due(worker->breakers), levels = degradation_due(worker->degradation);
+    return breakers < levels ? breakers : levels;
+}
+
+/* Does what is due. */
+static void tick(struct worker *worker)
+{
+    breakers_tick(worker->breakers);
+    degradation_tick(worker->degradation);
+}
+
 /* Arms the timer for the next due time. True: that is earlier than the loop knew when it last asked its timers. */
 static bool arm_due(struct worker *worker)
 {
-    const uint64_t due_ns = worker->clock->ticks == TICKS_TEST ? UINT64_MAX : breakers_due(worker->breakers);
+    const uint64_t due_ns = worker->clock->ticks == TICKS_TEST ? UINT64_MAX : next_due(worker);
     const uint64_t deadline = due_ns == UINT64_MAX ? 0 : clock_to_monotonic(worker->clock, due_ns);
     const uint64_t before = worker->due_armed;
     if (deadline == before)
@@ -155,7 +188,7 @@ static void due(void *context, struct loop_timer *timer)
     (void)timer;
     struct worker *worker = context;
     worker->due_armed = 0;
-    breakers_tick(worker->breakers);
+    tick(worker);
 }
 
 /* For --test-clock: lets all that comes due on the way happen, each at its time, and then publishes the new time. */
@@ -168,12 +201,12 @@ static int advance(void *context, uint64_t ns)
     const uint64_t target = clock->test_now_ns + ns;
     breakers_drain_all(worker->breakers); /* what was reported before the advance counts before it */
     breakers_stall_look_all(worker->breakers);
-    for (uint64_t at = breakers_due(worker->breakers); at <= target; at = breakers_due(worker->breakers)) {
+    for (uint64_t at = next_due(worker); at <= target; at = next_due(worker)) {
         /* a timer that is due at once again must not hold the time */
         clock->test_now_ns = at > clock->test_now_ns ? at : clock->test_now_ns + 1;
         if (clock->test_now_ns > target)
             break;
-        breakers_tick(worker->breakers);
+        tick(worker);
     }
     clock->test_now_ns = target;
     breakers_drain_all(worker->breakers); /* does what heartbeats would have done on the way */
@@ -291,6 +324,7 @@ static void configure(struct worker *worker, struct config *config)
     worker->startup->config = config;
     segment_bounds(worker->segment, config->limits.max_breakers, config->limits.max_lanes);
     breakers_reconfigure(worker->breakers, config);
+    degradation_reconfigure(worker->degradation, config);
     chronicle_reconfigure(worker->chronicle, config);
     control_reconfigure(worker->control, config);
     door_reconfigure(worker->door, config);
@@ -471,6 +505,7 @@ static void restore(struct worker *worker)
         log_warning("not every breaker of %s/snapshot found a place: %s; raise limits.max_breakers", folder,
                     strerror(-error));
     segment_incidents_put(worker->segment, saved.incidents, saved.incident_count);
+    degradation_restore(worker->degradation, &saved, realtime_ms());
     log_notice("%zu breakers and %zu modes by pattern are as in %s/snapshot", saved.breaker_count, saved.pattern_count,
                folder);
     saved_clear(&saved);
@@ -499,6 +534,13 @@ static int open_breakers(struct worker *worker)
         log_error("there is no memory for %u breakers: give tripd more (MemoryMax=), or the host "
                   "(vm.overcommit_memory=2 bounds what processes may commit)",
                   worker->segment->slots);
+    const struct degradation_options degradation = {.segment = worker->segment,
+                                                    .clock = worker->clock,
+                                                    .config = worker->startup->config,
+                                                    .told = degraded,
+                                                    .context = worker};
+    if (error == 0)
+        error = degradation_new(&degradation, &worker->degradation);
     if (error < 0)
         return error;
     if (worker->segment->header->starts == 0) /* the segment was just made: after a reboot, or the first time */
@@ -521,6 +563,7 @@ static int open_sockets(struct worker *worker)
 {
     const struct control_options control = {.loop = worker->loop,
                                             .breakers = worker->breakers,
+                                            .degradation = worker->degradation,
                                             .segment = worker->segment,
                                             .lanes = worker->lanes,
                                             .clock = worker->clock,
@@ -599,6 +642,7 @@ static void close_all(struct worker *worker)
     door_free(worker->door); /* the door counts the connections of both */
     clients_free(worker->clients);
     chronicle_free(worker->chronicle);
+    degradation_free(worker->degradation);
     breakers_free(worker->breakers);
     lanes_free(worker->lanes);
     loop_timer_free(worker->heart);

@@ -8,6 +8,7 @@
 #include "config/check.h"
 #include "config/files.h"
 #include "config/keys.h"
+#include "config/levels.h"
 #include "config/problems.h"
 #include "config/yaml.h"
 
@@ -27,6 +28,8 @@ struct config *config_free(struct config *config)
     free(config->breakers);
     free(config->origins);
     free(config->fallbacks);
+    free(config->said);
+    free(config->features);
     free(config->file);
     free(config->notes);
     free(config);
@@ -42,6 +45,7 @@ static struct config *config_new(void)
     CONFIG_LIMITS(LIMIT_DEFAULT)
 #undef LIMIT_DEFAULT
     config->correlation = correlation_defaults();
+    config->levels = levels_defaults();
     return config_access_defaults(config) < 0 ? config_free(config) : config;
 }
 
@@ -188,6 +192,9 @@ static int assemble(struct config_reading *reading, const struct config_texts *t
     if (error < 0)
         return error;
     read_texts(reading, texts, &main_count);
+    error = config_levels_finish(config, &reading->problems);
+    if (error < 0)
+        return error;
     if (reading->problems.count)
         return -EINVAL;
     error = drop_ins_first(config, main_count);

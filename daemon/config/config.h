@@ -11,6 +11,7 @@
  *   fallbacks.c  the book of these chains
  *   check.c   settings that can never work together
  *   check_load.c  those of retries and limits
+ *   levels.c  degradation levels and features
  *   access.c  users and groups, and which roles they have
  *   names.c   looking up their names
  *   keys.c    the table of all keys, made from SETTINGS_SCALARS
@@ -55,11 +56,19 @@ struct config_limits {
 };
 #define CONFIG_LIMIT_KEYS       4
 #define CONFIG_CORRELATION_KEYS 7
+#define CONFIG_LEVEL_KEYS       2 /* names, back_after */
 
 /* Where a setting was said. */
 struct config_origin {
     uint32_t file; /* 0: nowhere, it is the default; else its number in `files`, from 1 */
     uint32_t line;
+};
+
+/* A feature as the files say it. */
+struct config_feature {
+    struct feature_settings settings;  /* off_from is set when all files are read */
+    char off_from[LEVEL_NAME_MAX + 1]; /* as written: a level's name or number; "": it is not */
+    struct config_origin origin, off_from_at;
 };
 
 struct config {
@@ -80,6 +89,11 @@ struct config {
     size_t file_count;
     char *file;  /* without its drop-ins; NULL: the defaults, or a text, or drop-ins alone */
     char *notes; /* lines like problems, about what works but surprises; NULL: none */
+    struct levels_settings levels;
+    struct config_origin level_origins[CONFIG_LEVEL_KEYS];
+    struct config_feature *said; /* the features, in the order in which they were read first; NULL: there are none */
+    struct feature_settings *features; /* the same */
+    size_t feature_count;
 };
 
 /* Reads the config from a file and its drop-ins; path NULL: takes the defaults. -EINVAL: *ret_problems is allocated

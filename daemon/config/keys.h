@@ -107,6 +107,9 @@ const char *config_key_name(const struct config_key *key);
 uint64_t config_key_get(const struct config_key *key, const void *base);
 void config_key_set(const struct config_key *key, void *base, uint64_t value);
 
+/* Visits a key: a name that ends in _ms for a duration, percent for a rate. */
+void config_visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base);
+
 /* Has this key an effect beside these settings? window.size has none in a window of time. False: *ret_word is the key
  * that takes the effect away, *ret_instead the word that key would need. */
 bool config_key_applies(enum config_key_id id, const struct breaker_settings *settings, enum config_key_id *ret_word,

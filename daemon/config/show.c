@@ -5,6 +5,7 @@
 
 #include "config/fallbacks.h"
 #include "config/keys.h"
+#include "config/levels.h"
 
 /* Is this key one of the section that is shown? Chains are shown by themselves, for they stand in the config's book. */
 static bool shown(enum config_key_id id, const char *section, const struct breaker_settings *settings)
@@ -145,6 +146,8 @@ static void write_origin(const struct config *config, FILE *file, const char *se
         fputs("default\n", file);
 }
 
+static const char *const level_keys[CONFIG_LEVEL_KEYS] = {"names", "back_after"};
+
 static void write_origins(const struct config *config, FILE *file)
 {
     for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++) {
@@ -155,6 +158,18 @@ static void write_origins(const struct config *config, FILE *file)
     }
     for (unsigned role = 0; role < CONFIG_ROLE_COUNT; role++)
         write_origin(config, file, "access", config_role_name(role), config->access[role].origin);
+    for (unsigned key = 0; key < CONFIG_LEVEL_KEYS; key++)
+        write_origin(config, file, "levels", level_keys[key], config->level_origins[key]);
+}
+
+static void write_features(const struct config *config, FILE *file, bool origins)
+{
+    fputs(config->feature_count ? "features:\n" : "features: {}\n", file);
+    for (size_t i = 0; i < config->feature_count; i++) {
+        if (origins)
+            write_origin(config, file, "", "", config->said[i].origin);
+        config_feature_write(config, file, i);
+    }
 }
 
 static void write_flat(const struct config *config, FILE *file, const struct config_flat *flat)
@@ -183,7 +198,10 @@ int config_write_yaml(const struct config *config, FILE *file, bool origins)
         }
         fputc(']', file);
     }
-    fputs("}\nbreakers:\n", file);
+    fputs("}\n", file);
+    config_levels_write(config, file);
+    write_features(config, file, origins);
+    fputs("breakers:\n", file);
     for (size_t i = 0; i < config->breaker_count; i++) {
         if (origins)
             write_origin(config, file, "", "", config->origins[i]);
@@ -211,7 +229,7 @@ static void visit_error_types(const struct config_visitor *visitor, const struct
     visitor->end(visitor->context);
 }
 
-static void visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base)
+void config_visit_key(const struct config_visitor *visitor, const struct config_key *key, const void *base)
 {
     const struct breaker_settings *settings = base;
     const char *name = config_key_name(key);
@@ -285,7 +303,7 @@ static void visit_section(const struct config_visitor *visitor, const char *sect
 {
     for (enum config_key_id id = 0; id < CONFIG_KEY_COUNT; id++)
         if (shown(id, section, settings))
-            visit_key(visitor, &config_keys[id], settings);
+            config_visit_key(visitor, &config_keys[id], settings);
     for (size_t i = 0; i < CONFIG_SECTION_COUNT; i++) {
         if (!section_shown(config_sections[i], section, settings))
             continue;
@@ -365,7 +383,7 @@ static void visit_origins(const struct config *config, const struct config_visit
         roles[role] = config_role_name(role);
         role_origins[role] = config->access[role].origin;
     }
-    visitor->map_begin(visitor->context, "origins", 2 + CONFIG_FLAT_COUNT);
+    visitor->map_begin(visitor->context, "origins", 3 + CONFIG_FLAT_COUNT);
     visitor->list_begin(visitor->context, "files", config->file_count);
     for (size_t i = 0; i < config->file_count; i++)
         visitor->text(visitor->context, NULL, config->files[i]);
@@ -373,6 +391,20 @@ static void visit_origins(const struct config *config, const struct config_visit
     for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
         visit_flat_said(config, visitor, &config_flats[i]);
     visit_said(config, visitor, "access", role_origins, roles, CONFIG_ROLE_COUNT);
+    visit_said(config, visitor, "levels", config->level_origins, level_keys, CONFIG_LEVEL_KEYS);
+    visitor->end(visitor->context);
+}
+
+static void visit_features(const struct config *config, const struct config_visitor *visitor)
+{
+    visitor->list_begin(visitor->context, "features", config->feature_count);
+    for (size_t i = 0; i < config->feature_count; i++) {
+        visitor->map_begin(visitor->context, NULL, CONFIG_FEATURE_KEYS + (size_t)visitor->origins);
+        if (visitor->origins)
+            visit_origin(config, visitor, "origin", config->said[i].origin);
+        config_feature_visit(config, visitor, i);
+        visitor->end(visitor->context);
+    }
     visitor->end(visitor->context);
 }
 
@@ -381,14 +413,14 @@ static void visit_flat(const struct config *config, const struct config_visitor 
 {
     visitor->map_begin(visitor->context, flat->name, flat->count);
     for (size_t i = 0; i < flat->count; i++)
-        visit_key(visitor, &flat->keys[i], flat_values(flat, config));
+        config_visit_key(visitor, &flat->keys[i], flat_values(flat, config));
     visitor->end(visitor->context);
 }
 
 void config_visit(const struct config *config, const struct config_visitor *visitor)
 {
     void *context = visitor->context;
-    visitor->map_begin(context, NULL, 2 + CONFIG_FLAT_COUNT + (size_t)visitor->origins);
+    visitor->map_begin(context, NULL, 4 + CONFIG_FLAT_COUNT + (size_t)visitor->origins);
     if (visitor->origins)
         visit_origins(config, visitor);
     for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
@@ -401,6 +433,8 @@ void config_visit(const struct config *config, const struct config_visitor *visi
         visitor->end(context);
     }
     visitor->end(context);
+    config_levels_visit(config, visitor);
+    visit_features(config, visitor);
     visitor->list_begin(context, "breakers", config->breaker_count);
     for (size_t i = 0; i < config->breaker_count; i++)
         visit_entry(config, visitor, i);

@@ -6,6 +6,7 @@
 #include "config/access.h"
 #include "config/check.h"
 #include "config/keys.h"
+#include "config/levels.h"
 #include "config/value.h"
 #include "trip.h"
 
@@ -39,7 +40,7 @@ static bool find_places(const char *text, char places[CONFIG_WHY_MAX])
 
 static bool is_of_host(const char *where)
 {
-    bool is = strcmp(where, "access") == 0;
+    bool is = strcmp(where, "access") == 0 || strcmp(where, "levels") == 0 || strcmp(where, "features") == 0;
     for (size_t i = 0; i < CONFIG_FLAT_COUNT; i++)
         is |= strcmp(where, config_flats[i].name) == 0;
     return is;
@@ -270,6 +271,135 @@ static void read_access(struct reader *reader, const yaml_node_t *node)
     config_read_mapping(reader, &level, NULL, node);
 }
 
+/* ---------------------------------------------------------------------------------------------- levels and features */
+
+static void read_level_names(struct reader *reader, const yaml_node_t *value)
+{
+    struct levels_settings *const levels = &reader->config->levels;
+    char quoted[CONFIG_QUOTE_MAX];
+    const ptrdiff_t count = list_length(value);
+    if (count < 2 || count > LEVELS_MAX) {
+        config_problem(reader->problems, line_of(value),
+                       "levels.names: %s is no list of 2 to %d names; write them as [normal, degraded, minimal, "
+                       "emergency], the mildest first",
+                       quote(value, quoted), LEVELS_MAX);
+        return;
+    }
+    levels->count = 0;
+    for (ptrdiff_t i = 0; i < count; i++) {
+        const yaml_node_t *item = list_item(reader, value, i);
+        const char *text = scalar(item);
+        bool twice = false;
+        for (uint8_t before = 0; text && before < levels->count; before++)
+            twice |= strcmp(levels->names[before], text) == 0;
+        if (twice)
+            config_problem(reader->problems, line_of(item),
+                           "levels.names: %s stands there twice; remove one of the two", quote(item, quoted));
+        else if (!text || !config_level_name_valid(text))
+            config_problem(reader->problems, line_of(item),
+                           "levels.names: %s is no name of a level; write a letter, and then up to %d of letters, "
+                           "digits, _ and -, but not %s",
+                           quote(item, quoted), LEVEL_NAME_MAX - 1, CONFIG_NEVER);
+        else
+            strcpy(levels->names[levels->count++], text);
+    }
+}
+
+static void read_levels_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                            const yaml_node_t *value)
+{
+    (void)context;
+    reader->config->level_origins[name] = origin_of(reader, line_of(key));
+    if (name == 0)
+        read_level_names(reader, value);
+    else
+        read_quantity(reader, &config_back_after, &reader->config->levels, value);
+}
+
+static void read_levels(struct reader *reader, const yaml_node_t *node)
+{
+    static const struct level level = {
+        .where = "levels", .names = {"names", "back_after"}, .count = CONFIG_LEVEL_KEYS, .read = read_levels_key};
+    config_read_mapping(reader, &level, NULL, node);
+}
+
+static void read_feature_key(struct reader *reader, void *context, size_t name, const yaml_node_t *key,
+                             const yaml_node_t *value)
+{
+    struct config_feature *const feature = context;
+    char quoted[CONFIG_QUOTE_MAX];
+    const char *const text = scalar(value);
+    (void)key;
+    if (name == 1) {
+        read_quantity(reader, &config_percent, &feature->settings, value);
+    } else if (!text || !*text || strlen(text) > LEVEL_NAME_MAX) {
+        config_problem(reader->problems, line_of(value),
+                       "features.off_from: %s is no level; write a level's name or number", quote(value, quoted));
+    } else {
+        memset(feature->off_from, 0, sizeof(feature->off_from));
+        strcpy(feature->off_from, text);
+        feature->off_from_at = origin_of(reader, line_of(value));
+    }
+}
+
+/* Returns the place for a feature that stands in this line. A later file's entry replaces an earlier one's. NULL: it
+ * was refused. */
+static struct config_feature *place_for(struct reader *reader, const char *name, size_t line)
+{
+    struct config_feature *feature = config_feature_find(reader->config, name);
+    if (feature && feature->origin.file == reader->reading->file) {
+        config_problem(reader->problems, line, "features: %s stands here and in line %u; remove one of the two", name,
+                       feature->origin.line);
+        return NULL;
+    }
+    if (feature)
+        return feature;
+    if (reader->config->feature_count == FEATURES_MAX) {
+        config_problem(reader->problems, line, "features: %s is one more than the %d that there may be; remove one",
+                       name, FEATURES_MAX);
+        return NULL;
+    }
+    feature = config_feature_add(reader->config, name);
+    reader->problems->no_memory |= !feature;
+    return feature;
+}
+
+static void read_feature(struct reader *reader, const yaml_node_t *key, const yaml_node_t *value)
+{
+    static const struct level level = {
+        .where = "features", .names = {"off_from", "percent"}, .count = 2, .read = read_feature_key};
+    char quoted[CONFIG_QUOTE_MAX];
+    const char *const name = scalar(key);
+    if (!name || !settings_name_valid(name, strlen(name))) {
+        config_problem(reader->problems, line_of(key),
+                       "features: %s is no name; write 1 to %d of letters, digits and . _ : / @ -",
+                       key->type == YAML_SCALAR_NODE ? quote(key, quoted) : "what", TRIP_NAME_MAX);
+        return;
+    }
+    struct config_feature *const feature = place_for(reader, name, line_of(key));
+    if (!feature)
+        return;
+    *feature = (struct config_feature){.settings = {.percent = FEATURE_ON}, .origin = origin_of(reader, line_of(key))};
+    strcpy(feature->settings.name, name);
+    config_read_mapping(reader, &level, feature, value);
+}
+
+static void read_features(struct reader *reader, const yaml_node_t *node)
+{
+    char quoted[CONFIG_QUOTE_MAX];
+    if (is_empty(node))
+        return;
+    if (node->type != YAML_MAPPING_NODE) {
+        config_problem(reader->problems, line_of(node),
+                       "features is %s; write names and settings, as recommendations: {off_from: 1}",
+                       quote(node, quoted));
+        return;
+    }
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++)
+        read_feature(reader, yaml_document_get_node(&reader->document, pair->key),
+                     yaml_document_get_node(&reader->document, pair->value));
+}
+
 /* ------------------------------------------------------------------------------------------------------ breakers */
 
 struct entry {
@@ -457,8 +587,8 @@ static void read_top(struct reader *reader, void *context, size_t name, const ya
 {
     (void)context;
     (void)key;
-    void (*const sections[])(struct reader *, const yaml_node_t *) = {read_limits, read_access, read_correlation,
-                                                                      read_breakers};
+    void (*const sections[])(struct reader *, const yaml_node_t *) = {read_limits,   read_access, read_correlation,
+                                                                      read_breakers, read_levels, read_features};
     sections[name](reader, value);
 }
 
@@ -583,8 +713,10 @@ void config_yaml_read(struct config_reading *reading, const char *text, size_t l
                             .problems = &reading->problems,
                             .notes = &reading->notes,
                             .first = reading->config->breaker_count};
-    static const struct level top = {
-        .where = "", .names = {"limits", "access", "correlation", "breakers"}, .count = 4, .read = read_top};
+    static const struct level top = {.where = "",
+                                     .names = {"limits", "access", "correlation", "breakers", "levels", "features"},
+                                     .count = 6,
+                                     .read = read_top};
     if (!scan(text, length, reader.problems) || !load(text, length, &reader.document, reader.problems))
         return;
     const yaml_node_t *root = yaml_document_get_root_node(&reader.document);

@@ -76,3 +76,9 @@ struct correlation_settings correlation_defaults(void)
     return (struct correlation_settings){CORRELATION_SCALARS(INITIAL)};
 #undef INITIAL
 }
+
+struct levels_settings levels_defaults(void)
+{
+    return (struct levels_settings){
+        .back_after = 30 * TRIP_S, .count = 4, .names = {"normal", "degraded", "minimal", "emergency"}};
+}

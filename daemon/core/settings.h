@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "internal/defaults.h"
+#include "internal/layout_levels.h"
 
 #define TRIP_MS UINT64_C(1000000)
 #define TRIP_S  (1000 * TRIP_MS)
@@ -161,6 +162,22 @@ struct correlation_settings {
 };
 
 struct correlation_settings correlation_defaults(void);
+
+/* `levels:` of the config. */
+struct levels_settings {
+    uint64_t back_after; /* ns: how long each step back takes */
+    uint8_t count;       /* of names: 2 at least */
+    char names[LEVELS_MAX][LEVEL_NAME_MAX + 1];
+};
+
+/* An entry of `features:`. */
+struct feature_settings {
+    char name[TRIP_NAME_MAX + 1];
+    uint64_t percent; /* permille of the keys for which it is on while it is on */
+    uint8_t off_from; /* the first level that switches it off, or LEVEL_NEVER */
+};
+
+struct levels_settings levels_defaults(void);
 
 /* Sets the contract's defaults, for match "*". */
 void breaker_settings_defaults(struct breaker_settings *ret_settings);

@@ -7,6 +7,7 @@
 
 #include "breakers/breakers.h"
 #include "core/refusals.h"
+#include "degradation/degradation.h"
 #include "loop/loop.h"
 #include "net/peer.h"
 
@@ -21,6 +22,7 @@ typedef int control_advance_fn(void *context, uint64_t ns);
 struct control_options {
     struct loop *loop;
     struct breakers *breakers;
+    struct degradation *degradation;
     struct segment *segment;
     struct lanes *lanes;
     struct clock *clock;

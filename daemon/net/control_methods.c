@@ -169,7 +169,7 @@ json_t *control_events(const struct control_options *options, const struct contr
             next = json_integer((json_int_t)(event.sequence - 1));
             break;
         }
-        json_array_append_new(events, report_transition(&event));
+        json_array_append_new(events, report_transition(&event, segment_levels(segment)));
     }
     return json_pack("{s:o, s:o*}", "events", events, "next", next);
 }
@@ -532,7 +532,8 @@ json_t *control_watch(const struct control_options *options, const struct contro
     *ret_error = pattern ? name_check(pattern) : NULL;
     if (!*ret_error && !watch_kinds(kinds, &watch.kinds))
         *ret_error =
-            rpc_error(RPC_CODE_INVALID, "\"%s\" are no kinds of events: transition, mode, act and incident are", kinds);
+            rpc_error(RPC_CODE_INVALID,
+                      "\"%s\" are no kinds of events: transition, mode, act, incident, level and feature are", kinds);
     if (*ret_error)
         return NULL;
     strcpy(watch.pattern, pattern ? pattern : "");
@@ -851,26 +852,44 @@ static json_t *config_yaml(const struct config *config, uint64_t after, bool ori
     return page;
 }
 
-/* Returns a page of JSON: `after` and `next` count entries of breakers. Entries with long fallbacks are fewer in a
- * page, so that it fits a packet: as JSON an entry is longer than as MessagePack. */
+#define CONFIG_PAGE_BYTES 60000 /* as JSON, which is longer than MessagePack */
+
+/* A page of the config's lists, whose entries are counted one list after the other. */
+struct config_page {
+    uint64_t after, limit; /* how many entries it leaves out, and how many it may have */
+    uint64_t seen, taken;
+    size_t size;
+    bool full;
+};
+
+/* Takes an entry, unless it is of a page before or after this one. Entries with long fallbacks are fewer in a page. */
+static void take_entry(struct config_page *page, json_t *some, json_t *entry)
+{
+    if (page->seen++ < page->after || page->full)
+        return;
+    page->size += json_dumpb(entry, NULL, 0, JSON_COMPACT);
+    page->full = page->taken == page->limit || (page->taken > 0 && page->size > CONFIG_PAGE_BYTES);
+    if (page->full)
+        return;
+    json_array_append(some, entry);
+    page->taken++;
+}
+
+/* Returns a page of JSON: `after` and `next` count features, then entries of breakers. */
 static json_t *config_page(const struct config *config, uint64_t after, uint64_t limit, bool origins)
 {
-    json_t *page = report_config(config, origins);
-    const json_t *entries = json_object_get(page, "breakers");
-    const size_t most = 60000;
-    size_t size = 0;
-    json_t *some = json_array();
-    for (uint64_t i = after; i < json_array_size(entries) && i - after < limit; i++) {
-        size += json_dumpb(json_array_get(entries, (size_t)i), NULL, 0, JSON_COMPACT);
-        if (i > after && size > most)
-            break;
-        json_array_append(some, json_array_get(entries, (size_t)i));
+    static const char *const lists[] = {"features", "breakers"};
+    struct config_page page = {.after = after, .limit = limit};
+    json_t *const shown = report_config(config, origins);
+    for (size_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
+        json_t *const some = json_array(), *entry;
+        size_t i;
+        json_array_foreach(json_object_get(shown, lists[list]), i, entry) take_entry(&page, some, entry);
+        json_object_set_new(shown, lists[list], some);
     }
-    const uint64_t next = after + json_array_size(some);
-    if (next < json_array_size(entries))
-        json_object_set_new(page, "next", json_integer((json_int_t)next));
-    json_object_set_new(page, "breakers", some);
-    return page;
+    if (page.full)
+        json_object_set_new(shown, "next", json_integer((json_int_t)(after + page.taken)));
+    return shown;
 }
 
 json_t *control_config_show(const struct control_options *options, const struct control_request *request,

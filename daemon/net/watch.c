@@ -29,15 +29,18 @@ bool watch_kinds(const char *names, unsigned *ret_kinds)
 
 static bool wanted(const struct watch *watch, const struct transition *event)
 {
-    static const unsigned of[] = {
-        [OF_STATE] = WATCH_TRANSITION, [OF_MODE] = WATCH_MODE, [OF_INCIDENT] = WATCH_INCIDENT};
+    static const unsigned of[OF_COUNT] = {[OF_STATE] = WATCH_TRANSITION,
+                                          [OF_MODE] = WATCH_MODE,
+                                          [OF_INCIDENT] = WATCH_INCIDENT,
+                                          [OF_LEVEL] = WATCH_LEVEL,
+                                          [OF_FEATURE] = WATCH_FEATURE};
     const unsigned kinds = of[event->of] | (event->by == BY_OPERATOR || event->by == BY_FLEET ? WATCH_ACT : 0);
     return watch->kinds & kinds && report_transition_wanted(event, *watch->pattern ? watch->pattern : NULL);
 }
 
-static json_t *told(struct watch *watch, const struct transition *event)
+static json_t *told(struct watch *watch, const struct segment *segment, const struct transition *event)
 {
-    json_t *const entry = report_transition(event);
+    json_t *const entry = report_transition(event, segment_levels(segment));
     if (watch->lost)
         json_object_set_new(entry, "lost", json_integer((json_int_t)watch->lost));
     watch->lost = 0;
@@ -59,7 +62,7 @@ json_t *watch_read(struct watch *watch, const struct segment *segment)
         watch->lost += event.sequence - 1 - watch->next;
         watch->next = event.sequence;
         if (wanted(watch, &event))
-            json_array_append_new(events, told(watch, &event));
+            json_array_append_new(events, told(watch, segment, &event));
     }
     if (json_array_size(events) > 0)
         return json_pack("{s:o}", "events", events);

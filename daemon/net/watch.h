@@ -12,13 +12,15 @@
 
 #include "segment/segment.h"
 
-/* X(ENUM_SUFFIX, "name"): a step of a state, a change of a mode in force, what an operator did of either, an incident
- * that began or ended. */
+/* X(ENUM_SUFFIX, "name"): a step of a state, a change of a mode in force, what an operator did, an incident that began
+ * or ended, a change of a degradation level, of a feature. */
 #define WATCH_KINDS(X)          \
     X(TRANSITION, "transition") \
     X(MODE, "mode")             \
     X(ACT, "act")               \
-    X(INCIDENT, "incident")
+    X(INCIDENT, "incident")     \
+    X(LEVEL, "level")           \
+    X(FEATURE, "feature")
 
 #define WATCH_KIND_INDEX(suffix, name) WATCH_INDEX_##suffix,
 enum { WATCH_KINDS(WATCH_KIND_INDEX) WATCH_KIND_COUNT };

@@ -10,6 +10,7 @@
 #include "internal/ticks.h"
 #include "protocol/figures.h"
 #include "protocol/report_errors.h"
+#include "protocol/report_levels.h"
 
 #define REPORT_NAME(suffix, name) name,
 static const char *const outcome_names[] = {TRIP_OUTCOMES(REPORT_NAME)};
@@ -288,24 +289,48 @@ json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms)
                      (json_int_t)pattern->uid, "reason", report_text_or_null(pattern->reason, sizeof(pattern->reason)));
 }
 
-static json_t *state_step(const struct transition *event)
+static json_t *until(const struct transition *event)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:o*}", "event", "transition", "from", NAME_OF(state_names, event->from),
-                     "to", NAME_OF(state_names, event->to), "reason", NAME_OF(reason_names, event->reason), "condition",
-                     condition(event->condition));
+    return event->until_unix_ms ? number(event->until_unix_ms) : json_null();
 }
 
-static json_t *mode_step(const struct transition *event)
+static json_t *state_step(const struct transition *event, const struct levels_image *levels)
 {
-    return json_pack("{s:s, s:s, s:s, s:o}", "event", "mode", "from", NAME_OF(mode_names, event->from), "to",
-                     NAME_OF(mode_names, event->to), "until_unix_ms",
-                     event->until_unix_ms ? number(event->until_unix_ms) : json_null());
+    (void)levels;
+    return json_pack("{s:o, s:s, s:s, s:s, s:s, s:o*}", "breaker", TEXT(event->name), "event", "transition", "from",
+                     NAME_OF(state_names, event->from), "to", NAME_OF(state_names, event->to), "reason",
+                     NAME_OF(reason_names, event->reason), "condition", condition(event->condition));
 }
 
-static json_t *incident_step(const struct transition *event)
+static json_t *mode_step(const struct transition *event, const struct levels_image *levels)
 {
-    return json_pack("{s:s, s:o, s:s}", "event", "incident", "incident", number(event->epoch), "to",
-                     NAME_OF(incident_step_names, event->to));
+    (void)levels;
+    return json_pack("{s:o, s:s, s:s, s:s, s:o}", "breaker", TEXT(event->name), "event", "mode", "from",
+                     NAME_OF(mode_names, event->from), "to", NAME_OF(mode_names, event->to), "until_unix_ms",
+                     until(event));
+}
+
+static json_t *incident_step(const struct transition *event, const struct levels_image *levels)
+{
+    (void)levels;
+    return json_pack("{s:o, s:s, s:o, s:s}", "breaker", TEXT(event->name), "event", "incident", "incident",
+                     number(event->epoch), "to", NAME_OF(incident_step_names, event->to));
+}
+
+static json_t *level_step(const struct transition *event, const struct levels_image *levels)
+{
+    return json_pack("{s:o, s:s, s:o, s:o, s:i, s:o, s:o}", "group",
+                     report_text_or_null(event->name, sizeof(event->name)), "event", "level", "from",
+                     report_level_name(levels, event->from), "to", report_level_name(levels, event->to), "number",
+                     event->to, "set", report_level_name(levels, event->set), "until_unix_ms", until(event));
+}
+
+static json_t *feature_step(const struct transition *event, const struct levels_image *levels)
+{
+    (void)levels;
+    return json_pack("{s:o, s:s, s:o, s:o, s:o}", "feature", TEXT(event->name), "event", "feature", "from",
+                     report_permille(event->from_permille), "to", report_permille(event->to_permille), "until_unix_ms",
+                     until(event));
 }
 
 static json_t *actor_of(const struct transition *event)
@@ -321,14 +346,17 @@ bool report_transition_wanted(const struct transition *transition, const char *w
     return !wanted || (transition->of != OF_INCIDENT && settings_pattern_matches(wanted, transition->name));
 }
 
-json_t *report_transition(const struct transition *transition)
+json_t *report_transition(const struct transition *transition, const struct levels_image *levels)
 {
-    static json_t *(*const steps[])(const struct transition *event) = {
-        [OF_STATE] = state_step, [OF_MODE] = mode_step, [OF_INCIDENT] = incident_step};
-    json_t *const entry =
-        json_pack("{s:o, s:o, s:o, s:o}", "sequence", number(transition->sequence), "t_ms", number(transition->at_ms),
-                  "at_unix_ms", number(transition->at_unix_ms), "breaker", TEXT(transition->name));
-    json_t *const step = steps[transition->of <= OF_INCIDENT ? transition->of : OF_STATE](transition);
+    static json_t *(*const steps[OF_COUNT])(const struct transition *event,
+                                            const struct levels_image *levels) = {[OF_STATE] = state_step,
+                                                                                  [OF_MODE] = mode_step,
+                                                                                  [OF_INCIDENT] = incident_step,
+                                                                                  [OF_LEVEL] = level_step,
+                                                                                  [OF_FEATURE] = feature_step};
+    json_t *const entry = json_pack("{s:o, s:o, s:o}", "sequence", number(transition->sequence), "t_ms",
+                                    number(transition->at_ms), "at_unix_ms", number(transition->at_unix_ms));
+    json_t *const step = steps[transition->of < OF_COUNT ? transition->of : OF_STATE](transition, levels);
     json_t *const actor = actor_of(transition);
     const bool whole = json_object_update(entry, step) == 0 && json_object_update(entry, actor) == 0;
     json_decref(step);

@@ -55,9 +55,10 @@ json_t *report_limits(const struct report_breaker *breaker);
 
 /* A mode that binds breakers by a pattern, also breakers to come. */
 json_t *report_pattern(const struct pattern_slot *pattern, uint64_t now_ms);
-json_t *report_transition(const struct transition *transition);
-/* Is the event of a breaker that matches? An incident is of several, and so of the host alone. wanted: a name or a
- * pattern; NULL: everything is. */
+/* levels: where the names of levels are; NULL: they are told by number. */
+json_t *report_transition(const struct transition *transition, const struct levels_image *levels);
+/* Is the event of a breaker, a group with a level, or a feature that matches? An incident is of several breakers, and
+ * so of the host alone. wanted: a name or a pattern; NULL: everything is. */
 bool report_transition_wanted(const struct transition *transition, const char *wanted);
 json_t *report_client(uint32_t lane, const struct client_slot *client);
 

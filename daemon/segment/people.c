@@ -25,7 +25,8 @@ void segment_transition(struct segment *segment, const struct transition *what, 
     entry.sequence = header->transition_next + 1;
     entry.at_ms = now_ms;
     entry.at_unix_ms = segment_wall_ms(segment);
-    memcpy(entry.name, segment_name(segment, entry.breaker), sizeof(entry.name));
+    if (entry.of != OF_LEVEL && entry.of != OF_FEATURE)
+        memcpy(entry.name, segment_name(segment, entry.breaker), sizeof(entry.name));
     entry.note[sizeof(entry.note) - 1] = '\0';
     if (event_is_act(&entry))
         write_next(segment->acts, ACTS_RING, &header->acts_next, &entry);

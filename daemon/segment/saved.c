@@ -8,7 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/levels.h"
 #include "internal/enum_names.h"
+#include "internal/levels.h"
 #include "internal/policy.h"
 #include "internal/state_word.h"
 #include "internal/ticks.h"
@@ -18,6 +20,7 @@
 #include "protocol/packed.h"
 #include "protocol/report_errors.h"
 #include "segment/saved_incidents.h"
+#include "segment/saved_levels.h"
 
 #define VALUE_MAX 65536 /* bytes of one map */
 #define ANOTHERS \
@@ -275,6 +278,23 @@ static int put_incidents(FILE *file, const struct segment *segment)
     return error;
 }
 
+static int put_levels(FILE *file, const struct segment *segment, const struct times *times)
+{
+    static struct levels_image image;
+    int error = levels_copy(segment->levels, &image) ? 0 : -EAGAIN;
+    for (size_t i = 0; i < 1 + LEVEL_GROUPS && error == 0; i++) {
+        const struct level_state *const level = &image.levels[i];
+        if (level_in_use(level))
+            error = put(file, saved_level_pack(level, level->until_ms ? to_unix(times, level->until_ms) : 0));
+    }
+    for (size_t i = 0; i < FEATURE_PLACES && error == 0; i++) {
+        const struct feature_state *const feature = &image.features[i];
+        if (feature->set)
+            error = put(file, saved_feature_pack(feature, feature->until_ms ? to_unix(times, feature->until_ms) : 0));
+    }
+    return error;
+}
+
 int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64_t now_unix_ms)
 {
     const struct times times = {.now_ms = now_ms, .now_unix_ms = now_unix_ms};
@@ -291,6 +311,8 @@ int saved_put(FILE *file, const struct segment *segment, uint64_t now_ms, uint64
         error = put_groups(file, segment);
     if (error == 0)
         error = put_incidents(file, segment);
+    if (error == 0)
+        error = put_levels(file, segment, &times);
     if (error == 0)
         error = put(file, json_pack("{s:b}", "end", 1));
     return error == 0 && (moving || taken_over(segment) != before) ? -EAGAIN : error;
@@ -540,6 +562,32 @@ static int take_incident(struct saved *saved, const json_t *map)
     return 0;
 }
 
+/* Leaves out a level that is damaged. */
+static int take_level(struct saved *saved, const json_t *map)
+{
+    struct saved_level read;
+    if (!saved_level_unpack(map, &read))
+        return 0;
+    struct saved_level *const level = one_more((void **)&saved->levels, &saved->level_count, sizeof(*saved->levels));
+    if (!level)
+        return -ENOMEM;
+    *level = read;
+    return 0;
+}
+
+static int take_feature(struct saved *saved, const json_t *map)
+{
+    struct saved_feature read;
+    if (!saved_feature_unpack(map, &read))
+        return 0;
+    struct saved_feature *const feature =
+        one_more((void **)&saved->features, &saved->feature_count, sizeof(*saved->features));
+    if (!feature)
+        return -ENOMEM;
+    *feature = read;
+    return 0;
+}
+
 static int take(struct saved *saved, const json_t *map, const char **ret_why)
 {
     if (json_object_get(map, "breaker")) {
@@ -558,7 +606,11 @@ static int take(struct saved *saved, const json_t *map, const char **ret_why)
     }
     if (json_object_get(map, "incident"))
         return take_incident(saved, map);
-    return bad(ret_why, "a map is neither a breaker, a pattern, a group nor an incident");
+    if (json_object_get(map, "level"))
+        return take_level(saved, map);
+    if (json_object_get(map, "feature"))
+        return take_feature(saved, map);
+    return bad(ret_why, "a map is neither a breaker, a pattern, a group, an incident, a level nor a feature");
 }
 
 static int take_head(struct saved *saved, const json_t *map, const char **ret_why)
@@ -657,5 +709,7 @@ void saved_clear(struct saved *saved)
     free(saved->patterns);
     free(saved->groups);
     free(saved->incidents);
+    free(saved->levels);
+    free(saved->features);
     *saved = (struct saved){0};
 }

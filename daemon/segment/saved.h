@@ -1,6 +1,7 @@
 /* The snapshot on disk: what a reboot must not lose, which takes the segment away. Modes, open breakers, totals.
  *
- *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, breakers, groups, incidents
+ *   FOLDER/snapshot      a stream of MessagePack maps: a head, then patterns, breakers, groups, incidents, levels,
+ *                        features that are set
  *   FOLDER/snapshot.new  the one being written; renamed when it is whole and on the disk
  *
  * Times are wall times: no monotonic time means anything after a reboot.
@@ -55,6 +56,17 @@ struct saved_pattern {
     struct saved_mode mode;
 };
 
+/* In both, times are in `until_unix_ms` (0: no TTL), and the entry's own are 0. */
+struct saved_level {
+    struct level_state level;
+    uint64_t until_unix_ms;
+};
+
+struct saved_feature {
+    struct feature_state feature;
+    uint64_t until_unix_ms;
+};
+
 struct saved {
     uint64_t written_unix_ms;
     struct saved_breaker *breakers;
@@ -65,6 +77,10 @@ struct saved {
     size_t group_count;
     struct incident *incidents;
     size_t incident_count;
+    struct saved_level *levels;
+    size_t level_count;
+    struct saved_feature *features;
+    size_t feature_count;
 };
 
 /* Writes what the segment holds now, whole or not at all. 0 or -errno. Allocates memory, and reads nothing but the

@@ -41,6 +41,7 @@ static uint64_t what_changes(const struct segment *segment)
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
 #define MIX(word) (hash = (hash ^ (word)) * UINT64_C(0x100000001b3))
     MIX(segment->header->transition_next);
+    MIX(segment->levels->commits);
     for (unsigned i = 0; i < PATTERNS_MAX; i++)
         MIX(segment->patterns[i].serial);
     for (uint32_t slot = 0; slot < segment->slots; slot++) {

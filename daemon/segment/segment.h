@@ -171,7 +171,8 @@ void segment_mirror(struct segment *segment, uint32_t slot, uint64_t word);
 void segment_commons_begin(struct segment *segment);
 void segment_commons_publish(struct segment *segment, uint64_t commons_id);
 
-/* ----------------------------------------------------------- the transition ring; fills in sequence, times and name */
+/* ----------------------------------------------------------- the transition ring; fills in sequence, times and name,
+ * but not that of a level or a feature */
 void segment_transition(struct segment *segment, const struct transition *what, uint64_t now_ms);
 /* Completes the entry that a dead worker had begun. */
 void segment_transitions_restore(struct segment *segment);
@@ -272,6 +273,18 @@ int segment_pattern_set(struct segment *segment, const char *pattern, trip_mode 
                         const char *reason, uint64_t now_ms);
 /* Returns the pattern that binds this name now. NULL: none does. */
 const struct pattern_slot *segment_pattern_for(const struct segment *segment, const char *name, uint64_t now_ms);
+
+/* --------------------------------------------------------------- levels and features: levels.c, layout_levels.h */
+/* Returns the image in force. */
+const struct levels_image *segment_levels(const struct segment *segment);
+/* Makes the image not in force equal to it, and returns it, to be changed. */
+struct levels_image *segment_levels_next(struct segment *segment);
+/* Puts that image in force. */
+void segment_levels_commit(struct segment *segment);
+/* Notes in the image in force that the level in this place was told, as it is now. */
+void segment_level_told(struct segment *segment, uint32_t place);
+/* Publishes the word of a feature, and notes in the image in force that it was told. */
+void segment_feature_publish(struct segment *segment, uint32_t place);
 
 /* ----------------------------------------------------------------------------------------------------------- header */
 void segment_round(struct segment *segment);     /* moves on: clients announce again which meters move */

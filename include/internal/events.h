@@ -15,11 +15,11 @@ struct events {
     uint32_t ring_stride, acts_stride;
 };
 
-/* Is it an act: a change of a mode, or a step that neither a client nor tripd itself took? Clients' steps must not push
- * acts out. */
+/* Is it an act: a change of a mode or a level, or a step that neither a client nor tripd itself took? Clients' steps
+ * must not push acts out. */
 static inline bool event_is_act(const struct transition *event)
 {
-    return event->of == OF_MODE || (event->by != BY_CLIENT && event->by != BY_DAEMON);
+    return event->of == OF_MODE || event->of == OF_LEVEL || (event->by != BY_CLIENT && event->by != BY_DAEMON);
 }
 
 /* Copies an event. False: nothing is there, or tripd is writing it. */

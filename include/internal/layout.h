@@ -62,6 +62,9 @@ LAYOUT_SIZE(incident, 1536);
 LAYOUT_SIZE(chronicle_memory, 32848);
 LAYOUT_AT(fallback_memory, books, 8);
 LAYOUT_SIZE(fallback_step, 24);
+LAYOUT_SIZE(level_state, 256);
+LAYOUT_SIZE(feature_state, 256);
+LAYOUT_SIZE(levels_memory, 295976);
 LAYOUT_SIZE(lane_header, 704);
 _Static_assert(sizeof(struct lane_header) <= LANE_HEADS_OFFSET, "lane_header outgrew its place");
 LAYOUT_SIZE(lane_section, 128);
@@ -203,6 +206,16 @@ static inline uint64_t layout_digest(void)
         sizeof(struct lane_error),
         offsetof(struct lane_error, message),
         sizeof(struct lane_call),
+        LEVELS_MAX,
+        LEVEL_GROUPS,
+        FEATURE_PLACES,
+        sizeof(struct level_state),
+        offsetof(struct level_state, set),
+        sizeof(struct feature_state),
+        offsetof(struct feature_state, configured),
+        sizeof(struct levels_image),
+        offsetof(struct transition, set),
+        OF_COUNT,
     };
     return fnv1a(FNV1A_BASIS, facts, sizeof(facts));
 }

@@ -6,6 +6,7 @@
 #include "internal/latency.h"
 #include "internal/layout_base.h"
 #include "internal/layout_chronicle.h"
+#include "internal/layout_levels.h"
 
 #define SEGMENT_MAGIC UINT64_C(0x3167657364706972) /* "ripdseg1", little endian */
 
@@ -35,7 +36,9 @@
     X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                            \
     X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */    \
     X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)                                     \
-    X(FALLBACKS, fallbacks, struct fallback_memory, 1, ALL) /* what answers instead: internal/fallback_book.h */
+    X(FALLBACKS, fallbacks, struct fallback_memory, 1, ALL) /* what answers instead: internal/fallback_book.h */ \
+    X(FEATURE_WORDS, feature_words, uint64_t, FEATURE_PLACES, ALL) /* clients read these at each call */     \
+    X(LEVELS, levels, struct levels_memory, 1, ALL)
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
 enum segment_section { SEGMENT_SECTIONS(SECTION_ENUM) SECTION_COUNT };
@@ -384,8 +387,9 @@ struct host_metrics {
 #define ACTOR_ENUM(suffix, name) BY_##suffix,
 enum transition_by { ACTORS(ACTOR_ENUM) BY_COUNT };
 
-/* A transition changes a breaker's state or its mode in force, or begins or ends an incident. */
-enum transition_of { OF_STATE, OF_MODE, OF_INCIDENT };
+/* A transition changes a breaker's state or its mode in force, begins or ends an incident, or changes a degradation
+ * level or a feature. */
+enum transition_of { OF_STATE, OF_MODE, OF_INCIDENT, OF_LEVEL, OF_FEATURE, OF_COUNT };
 
 /* An event of an incident tells that it began or that it ended: X(ENUM_SUFFIX, "name"). */
 #define INCIDENT_STEPS(X) \
@@ -395,27 +399,34 @@ enum transition_of { OF_STATE, OF_MODE, OF_INCIDENT };
 #define INCIDENT_STEP_ENUM(suffix, name) INCIDENT_##suffix,
 enum incident_step { INCIDENT_STEPS(INCIDENT_STEP_ENUM) INCIDENT_STEP_COUNT };
 
-/* A change of a breaker's state or mode, or an incident that began or ended. `sequence` is index + 1, written last:
- * while it differs from what the place says, the entry is being written. An act is copied into a ring of its own, with
- * its sequence, before it enters the ring of all: events.h. */
+/* A change of a breaker's state or mode, an incident that began or ended, a change of a level or a feature. `sequence`
+ * is index + 1, written last: while it differs from what the place says, the entry is being written. An act is copied
+ * into a ring of its own, with its sequence, before it enters the ring of all: events.h. */
 struct transition {
     uint64_t sequence;
     uint64_t at_ms;
     uint64_t at_unix_ms;
-    uint32_t breaker;  /* of an incident: the one that led, as far as was known */
-    uint8_t from, to;  /* enum trip_state, enum trip_mode, or (`to`) enum incident_step */
-    uint8_t reason;    /* enum trip_reason */
-    uint8_t by;        /* enum transition_by */
-    uint32_t uid;      /* if an operator did */
-    uint32_t epoch;    /* of a state: the epoch after the change; of an incident: its id */
+    uint32_t breaker; /* of an incident: the one that led, as far as was known; of a level or a feature: UINT32_MAX */
+    uint8_t from, to; /* enum trip_state, enum trip_mode, a level in force, or (`to`) enum incident_step */
+    uint8_t reason;   /* enum trip_reason */
+    uint8_t by;       /* enum transition_by */
+    uint32_t uid;     /* if an operator did */
+    /* Of a state: the epoch after the change; of an incident: its id; of a level or a feature: which of tripd's commits
+     * changed it. */
+    uint32_t epoch;
     uint16_t of;       /* enum transition_of */
     uint8_t condition; /* enum trip_reason: for a relapse, the condition that held; else NONE */
-    uint8_t reserved0;
-    /* The entry stands for so many steps, which came too fast to be told one by one; 0: for one. */
-    uint32_t steps;
-    uint64_t until_unix_ms; /* of a mode: when its TTL ends; 0: it has none */
-    char name[TRIP_NAME_MAX + 1];
-    char note[88]; /* an operator's reason */
+    uint8_t set;       /* of a level: the one that was set, to which `to` goes down */
+    union {
+        /* The entry stands for so many steps, which came too fast to be told one by one; 0: for one. */
+        uint32_t steps;
+        struct {
+            uint16_t from_permille, to_permille; /* of a feature */
+        };
+    };
+    uint64_t until_unix_ms;       /* when the TTL of what was set ends; 0: it has none */
+    char name[TRIP_NAME_MAX + 1]; /* of a level: the group, "" for the host's */
+    char note[88];                /* an operator's reason */
 };
 
 /* ------------------------------------------------------------------------------ the journal of the one transaction */

@@ -54,6 +54,8 @@
     X(INCIDENT, "incident", NUMBER, INT64_MAX)               \
     X(KINDS, "kinds", STRING, 63)                            \
     X(PATTERN, "pattern", STRING, TRIP_NAME_MAX)             \
+    X(LEVEL, "level", STRING, 31)                            \
+    X(STATE, "state", STRING, 15)                            \
     X(AFTER, "after", NUMBER, INT64_MAX)                     \
     X(LIMIT, "limit", NUMBER, RPC_PAGE)
 
@@ -64,8 +66,9 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
 
 /* X(method, role it needs, parameters it must have, parameters it may have). `name` is a breaker's name or a pattern
  * of them; show takes a name alone. A verb that changes breakers does all of it at once: with `after` it only goes on
- * naming what it hit. `form`: yaml, to get the config as {"yaml"}, in pages of bytes; `origin`: 1, to get with it
- * where each setting was said. */
+ * naming what it hit. Of levels `name` is a group's name, and without it the host is meant; of features it is a name,
+ * for feature_list also a pattern. `level`: a level's name or number; `state`: on, off or 20%. `form`: yaml, to get the
+ * config as {"yaml"}, in pages of bytes; `origin`: 1, to get with it where each setting was said. */
 #define RPC_METHODS(X)                                                                         \
     X(list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                            \
     X(show, OBSERVE, RPC_NAME, RPC_NOTHING)                                                    \
@@ -93,7 +96,13 @@ enum { RPC_NOTHING = 0, RPC_PARAMS(RPC_PARAM_BIT) };
     X(config_reload, CONTROL, RPC_NOTHING, RPC_NOTHING)                                        \
     X(config_show, OBSERVE, RPC_NOTHING, RPC_FORM | RPC_ORIGIN | RPC_AFTER | RPC_LIMIT)        \
     X(clock_show, OBSERVE, RPC_NOTHING, RPC_NOTHING)                                           \
-    X(clock_advance, CONTROL, RPC_BY_MS, RPC_NOTHING)
+    X(clock_advance, CONTROL, RPC_BY_MS, RPC_NOTHING)                                          \
+    X(level_list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                      \
+    X(level_set, CONTROL, RPC_LEVEL, RPC_NAME | RPC_TTL_MS | RPC_REASON)                       \
+    X(level_auto, CONTROL, RPC_NOTHING, RPC_NAME | RPC_REASON)                                 \
+    X(feature_list, OBSERVE, RPC_NOTHING, RPC_NAME | RPC_AFTER | RPC_LIMIT)                    \
+    X(feature_set, CONTROL, RPC_NAME | RPC_STATE, RPC_TTL_MS | RPC_REASON)                     \
+    X(feature_auto, CONTROL, RPC_NAME, RPC_REASON)
 
 /* The codes of errors: X(ENUM_SUFFIX, "code"). */
 #define RPC_CODES(X)                    \

@@ -12,7 +12,7 @@ command -v clang >/dev/null || {
 source tests/support/folder.bash
 
 headers=(include/trip.h include/internal/layout_segment.h include/internal/layout_commons.h
-    include/internal/layout_lane.h include/internal/layout.h include/internal/wire.h daemon/core/window.h daemon/core/breaker.h)
+    include/internal/layout_lane.h include/internal/layout_levels.h include/internal/layout.h include/internal/wire.h daemon/core/window.h daemon/core/breaker.h)
 compile=(clang -std=gnu11 -D_GNU_SOURCE -Iinclude -Idaemon)
 {
     printf '#include "%s"\n' "${headers[@]}"

@@ -14,12 +14,13 @@ declare -A may=(
     [daemon/lanes]="core segment lanes $base"
     [daemon/breakers]="core config segment lanes breakers $base"
     [daemon/chronicle]="core config segment chronicle $base"
-    [daemon/net]="core config protocol loop segment lanes breakers net $base"
+    [daemon/degradation]="core config segment degradation $base"
+    [daemon/net]="core config protocol loop segment lanes breakers degradation net $base"
     [tools]='core config protocol tsc'
     [tools/simulate]='core config protocol segment lanes breakers chronicle clock tsc' # beside libclient's own headers
     [libclient]=''
 )
-[ "$(ls -d daemon/*/ | wc -l)" = 9 ] || { echo "A folder of daemon/ has no rule in $0." >&2; exit 1; }
+[ "$(ls -d daemon/*/ | wc -l)" = 10 ] || { echo "A folder of daemon/ has no rule in $0." >&2; exit 1; }
 
 wrong=0
 for folder in "${!may[@]}"; do
