@@ -95,11 +95,12 @@ static void degraded(void *context, const struct transition *event)
     struct worker *worker = context;
     const struct levels_image *const levels = segment_levels(worker->segment);
     const char *const why = event->note[0] ? ": " : "";
-    if (event->of == OF_LEVEL)
+    /* What an operator asked for is logged as a line of its own. */
+    if (event->of == OF_LEVEL && event->from != event->to)
         log_notice("%s%s: level %s -> %s, by %s%s%s", event->name[0] ? "group " : "host", event->name,
                    level_name(levels, event->from), level_name(levels, event->to), NAME_OF(actor_names, event->by), why,
                    event->note);
-    else
+    else if (event->of == OF_FEATURE && event->by != BY_OPERATOR)
         log_info("feature %s: on for %u.%u%% -> %u.%u%%, by %s%s%s", event->name, event->from_permille / 10,
                  event->from_permille % 10, event->to_permille / 10, event->to_permille % 10,
                  NAME_OF(actor_names, event->by), why, event->note);

@@ -26,7 +26,7 @@
  *               there. It ends with exit status 0 when the operation returns, and does not call `release`.
  *   dlopen      The library stays loaded until the process ends: dlclose leaves its clients as they are, and the next
  *               trip_open of the same instance returns the same client.
- *   Signals     trip_allow is async-signal-safe. The other functions are not.
+ *   Signals     trip_allow and trip_feature_enabled are async-signal-safe. The other functions are not.
  *   No daemon   Everything works without tripd. A client that attached once goes on with the shared state words while
  *               tripd is stopped, stalled or dead, and attaches to the next tripd by itself, unless that tripd has
  *               another layout. The breakers of a client that never attached are private to the process and have the
@@ -216,6 +216,7 @@ typedef enum trip_error_type {
 
 typedef struct trip_client trip_client;
 typedef struct trip_breaker trip_breaker;
+typedef struct trip_feature trip_feature;
 
 /* One admitted (or denied) call. It has a fixed size; the caller keeps it on the stack or in a structure, may move it
  * with memcpy, and ends it once, on any thread of the process that began it. Only libtrip reads the content. */
@@ -527,6 +528,37 @@ int trip_run(trip_breaker *breaker, trip_operation *operation, void *arg, trip_r
 /* Does what trip_run does, with options (NULL: none). Returns what trip_run returns. */
 int trip_run_with(trip_breaker *breaker, const trip_options *options, trip_operation *operation, void *arg,
                   trip_result *ret_result);
+
+/* --------------------------------------------------------------------------------------------------------- features */
+
+/* A feature is a part of a program that a host can do without for a while: recommendations, a preview, a costly search.
+ * Degradation levels switch it off, as tripd's config says (`features:`), or an operator does.
+ *
+ *     trip_feature_get(client, "recommendations", &feature);      once
+ *     if (trip_feature_enabled(feature))                          at each request
+ *
+ * A feature belongs to its client, is valid until trip_close, and is never freed alone; asking for a name twice gives
+ * the same pointer. A name that the config does not have is on, and follows the config once it has it. Without tripd a
+ * feature stays as it was last known; a client that never attached has all of them on.
+ *
+ * Returns 0, or
+ *   -EINVAL   `name` is not 1 to 127 letters, digits and . _ : / @ -
+ *   -ENOMEM   there is no memory for the feature
+ * It does not block. */
+int trip_feature_get(trip_client *client, const char *name, trip_feature **ret_feature);
+
+/* Returns whether the feature is on for any key at all. It costs a load, and is async-signal-safe. It does not look for
+ * another tripd, as trip_allow does not: where a program calls nothing else of libtrip, one of the functions below, or
+ * trip_client_status, does. */
+bool trip_feature_enabled(const trip_feature *feature);
+
+/* Returns whether the feature is on for this key: a user, a session. The same key gets the same answer in every process
+ * of every host as long as the percentage stays, and whoever it is on for at 20 % it is on for at 50 %. libtrip(3) has
+ * the hash. key NULL: as "". It does not block. */
+bool trip_feature_enabled_for(const trip_feature *feature, const char *key);
+
+/* Returns for how many permille of the keys the feature is on: 0 to 1000. It does not block. */
+unsigned trip_feature_permille(const trip_feature *feature);
 
 /* ---------------------------------------------------------------------------------------------------- what is known */
 

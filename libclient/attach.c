@@ -166,6 +166,7 @@ static void bind_all(struct trip_client *client)
     for (size_t i = 0; i < BREAKER_CHAINS; i++)
         for (struct trip_breaker *breaker = client->breakers[i]; breaker; breaker = breaker->next)
             breaker_bind(breaker);
+    features_bind(client);
 }
 
 /* -------------------------------------------------------------------------------------------------------- openings */

@@ -54,6 +54,8 @@ const struct binding *binding_deciding(const struct trip_breaker *breaker, const
 /* For trip_allow, which takes no lock and no memory: what decides now, for which ret_room may be used. */
 const struct binding *breaker_glance(const struct trip_breaker *breaker, const struct binding *binding,
                                      struct binding ret_room[2]);
+/* Is it a name that a breaker, or a feature, may have? */
+bool breaker_name_valid(const char *name);
 /* Frees all bindings, once no thread uses the client any more. */
 void bindings_free(struct trip_client *client);
 /* For a client that has no tripd: gives the breaker of its view. -ENOMEM; -ENOENT: the view does not have it. */

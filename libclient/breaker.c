@@ -44,7 +44,7 @@ static void fill_private_policy(void)
     };
 }
 
-static bool name_valid(const char *name)
+bool breaker_name_valid(const char *name)
 {
     const size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-");
     return length >= 1 && length <= TRIP_NAME_MAX && name[length] == '\0';
@@ -161,7 +161,7 @@ int breaker_of_view(trip_client *client, const char *name, trip_breaker **ret_br
 int trip_breaker_get(trip_client *client, const char *name, trip_breaker **ret_breaker)
 {
     const uint64_t until_ns = monotonic_ns() + OPEN_WAIT_NS;
-    if (!name || !name_valid(name))
+    if (!name || !breaker_name_valid(name))
         return -EINVAL;
     const uint32_t chain = names_hash(name) % BREAKER_CHAINS;
     struct trip_breaker *breaker = registered(client, name, chain);

@@ -219,6 +219,7 @@ void trip_close(trip_client *client)
     fallbacks_free(client->fallbacks);
     track_close(client);
     free_breakers(client);
+    features_free(client);
     while (client->lanes) {
         struct lane *const lane = client->lanes;
         client->lanes = lane->older;

@@ -3,6 +3,7 @@
  *   trip_client ── view     what is mapped: segment (read-only), and of its commons the one in force and older ones
  *               ── lane     what this process tells, and the sections its threads take of it
  *               ── attach   the conversation with tripd
+ *   trip_feature ── word    its word in the view's segment
  *   trip_breaker ── binding which policy, word and permits decide: a slot of the view, or the breaker's own
  *
  * A binding never changes; a breaker that is bound anew gets another one, and the old stays until trip_close, for
@@ -26,6 +27,7 @@
 #include "binding.h"
 #include "cancel.h"
 #include "fallbacks.h"
+#include "feature_words.h"
 #include "fork.h"
 #include "lane.h"
 #include "moves.h"
@@ -55,6 +57,7 @@ struct trip_client {
     uint64_t time_namespace; /* inode; 0: unknown */
     uint64_t next_look_ns;
     struct trip_breaker *breakers[BREAKER_CHAINS]; /* by hash; appended under the lock, read without */
+    struct trip_feature *features;                 /* likewise */
     struct binding_page *bindings;                 /* all that breakers were ever bound to; under the lock */
     struct view *views;                            /* all, the latest first */
     struct lane *lanes;

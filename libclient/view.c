@@ -51,15 +51,19 @@ static int segment_header_check(const struct segment_header *header, const struc
     if (header->size != offer->segment_size || header->segment_id != offer->segment_id ||
         header->clock_kind > CLOCK_KIND_TEST)
         return -EINVAL;
-    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR, SECTION_RESTS,    SECTION_DETAIL,
-                                                SECTION_CORE,   SECTION_NAMES,  SECTION_FALLBACKS};
+    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR,    SECTION_RESTS,
+                                                SECTION_DETAIL, SECTION_CORE,      SECTION_NAMES,
+                                                SECTION_FALLBACKS, SECTION_FEATURE_WORDS};
     for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++) {
         const struct section shape = section_shape(read[i]);
         if (!section_fits(&header->sections[read[i]], header->size, shape.stride, shape.count))
             return -EINVAL;
     }
     const struct section *const names = &header->sections[SECTION_NAMES];
-    return names->stride == sizeof(uint64_t) && names->count == NAMES_PLACES ? 0 : -EINVAL;
+    const struct section *const features = &header->sections[SECTION_FEATURE_WORDS];
+    return names->stride == sizeof(uint64_t) && names->count == NAMES_PLACES && features->stride == sizeof(uint64_t)
+               ? 0
+               : -EINVAL;
 }
 
 /* Checks the commons' size alone, which its seals fix: every process can write its content. */
@@ -113,6 +117,8 @@ static int segment_map(struct view *view, const struct view_offer *offer)
     view->mirror = table_of(memory, &header.sections[SECTION_MIRROR]);
     view->rests = table_of(memory, &header.sections[SECTION_RESTS]);
     view->fallbacks = (const void *)table_of(memory, &header.sections[SECTION_FALLBACKS]).base;
+    view->feature_words =
+        (const uint64_t *)(const void *)table_of(memory, &header.sections[SECTION_FEATURE_WORDS]).base;
     view->ticks = header.clock_kind == CLOCK_KIND_TEST ? TICKS_TEST : tsc_allowed() ? TICKS_TSC : TICKS_MONOTONIC;
     view->created_mono_ns = header.created_mono_ns;
     view->clock_offset_ns = offer->clock_offset_ns;

@@ -31,6 +31,7 @@ struct view {
     uint64_t segment_id;
     struct table policies, details, cores, names, mirror, rests;
     const struct fallback_memory *fallbacks; /* NULL: a simulation has none */
+    const uint64_t *feature_words; /* FEATURE_PLACES of them */
     enum ticks_kind ticks;
     uint64_t created_mono_ns;
     uint64_t clock_offset_ns; /* modular, to tripd's CLOCK_MONOTONIC, which may be another time namespace's */

@@ -267,27 +267,38 @@ static bool name_ok(const char *name, bool patterns)
     return false;
 }
 
-/* Does the number of operands fit what the verb says it takes: none, one, or two with a space between? The last one may
- * be missing if it stands in [...]. */
+/* Is it a name of the kind that the verb wants here: NAME, GROUP or FEATURE, and patterns too where it says so? */
+static bool operand_ok(const char *wanted, const char *word)
+{
+    const bool name = strstr(wanted, "NAME") || strstr(wanted, "GROUP") || strstr(wanted, "FEATURE");
+    return !word || !name || name_ok(word, strstr(wanted, "PATTERN") != NULL);
+}
+
+/* Does the number of operands fit what the verb says it takes: none, one, or two with a space between? One that stands
+ * in [...] may be missing; if that is the first of two, a single operand is the second. */
 static bool operands_ok(const struct verb *verb, char **words, int count, struct arguments *arguments)
 {
-    const bool optional = verb->operands[0] == '[', second = strchr(verb->operands, ' ') != NULL;
+    const char *const second = strchr(verb->operands, ' ');
     const int most = second ? 2 : *verb->operands ? 1 : 0;
+    const bool first_may_miss = verb->operands[0] == '[';
+    const int least = most - first_may_miss - (second && second[1] == '[');
     if (count > most) {
         wrong(verb->words, " does not take ", words[most]);
         return false;
     }
-    if (count == 0) {
-        if (most && !optional)
-            wrong(verb->words, " needs ", verb->operands);
-        return !most || optional;
+    if (count < least) {
+        wrong(verb->words, " needs ", verb->operands);
+        return false;
     }
-    arguments->operand = words[0];
-    arguments->pattern = count > 1 ? words[1] : NULL;
+    const bool first_misses = count == 0 || (second && first_may_miss && count == 1);
+    arguments->operand = first_misses ? NULL : words[0];
+    arguments->second = count > 1 ? words[1] : first_misses && count == 1 ? words[0] : NULL;
     if (strcmp(verb->operands, "DURATION") == 0)
         return duration("", words[0], 1, &arguments->duration_ms);
-    const char *name = second ? arguments->pattern : words[0];
-    return !name || !strstr(verb->operands, "NAME") || name_ok(name, strstr(verb->operands, "PATTERN") != NULL);
+    const size_t length = second ? (size_t)(second - verb->operands) : strlen(verb->operands);
+    char wanted[64];
+    snprintf(wanted, sizeof(wanted), "%.*s", (int)length, verb->operands);
+    return operand_ok(wanted, arguments->operand) && (!second || operand_ok(second, arguments->second));
 }
 
 static bool options_ok(const struct verb *verb, unsigned given)

@@ -567,15 +567,37 @@ static void print_mode_step(FILE *out, const json_t *event)
     print_actor(out, event);
 }
 
+/* Where a level stays as it is, what was set says to which level it goes. */
+static void print_level_step(FILE *out, const char *kind, const json_t *event)
+{
+    char until[40];
+    fprintf(out, "%s %s -> %s", kind, tree_text(event, "from"), tree_text(event, "to"));
+    if (!tree_absent(event, "set") && strcmp(tree_text(event, "set"), tree_text(event, "to")) != 0)
+        fprintf(out, ", on the way to %s", tree_text(event, "set"));
+    if (!tree_absent(event, "until_unix_ms"))
+        fprintf(out, " until %s", print_moment(tree_number(event, "until_unix_ms"), until));
+    print_actor(out, event);
+}
+
+const char *event_subject(const json_t *event)
+{
+    const char *const kind = tree_text(event, "event");
+    if (strcmp(kind, "level") == 0)
+        return tree_absent(event, "group") ? "host" : tree_text(event, "group");
+    return tree_text(event, strcmp(kind, "feature") == 0 ? "feature" : "breaker");
+}
+
 void print_event(FILE *out, const json_t *event)
 {
     char when[40];
     const char *const kind = tree_text(event, "event");
-    fprintf(out, "%s  %s: ", print_moment(tree_number(event, "at_unix_ms"), when), tree_text(event, "breaker"));
+    fprintf(out, "%s  %s: ", print_moment(tree_number(event, "at_unix_ms"), when), event_subject(event));
     if (strcmp(kind, "incident") == 0)
         fprintf(out, "incident %llu %s\n", N(event, "incident"), tree_text(event, "to"));
     else if (strcmp(kind, "mode") == 0)
         print_mode_step(out, event);
+    else if (strcmp(kind, "level") == 0 || strcmp(kind, "feature") == 0)
+        print_level_step(out, kind, event);
     else
         print_state_step(out, event);
 }

@@ -20,6 +20,13 @@ void print_fingerprints(FILE *out, const json_t *result);
 void print_incidents(FILE *out, const json_t *result);
 void print_incident(FILE *out, const json_t *incident);
 void print_deploy(FILE *out, const json_t *result);
+void print_levels(FILE *out, const json_t *result);
+void print_level(FILE *out, const json_t *result);
+/* Prints what `level set` and `level auto` did, and what `feature set` and `feature auto` did. */
+void print_level_change(FILE *out, const json_t *level);
+void print_features(FILE *out, const json_t *result);
+void print_feature(FILE *out, const json_t *feature);
+void print_feature_change(FILE *out, const json_t *feature);
 void print_clients(FILE *out, const json_t *result);
 void print_status(FILE *out, const json_t *result);
 /* Prints what a verb did. done: "tripped", "forced open", ... later: breakers to come are bound too. */

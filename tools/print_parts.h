@@ -23,6 +23,9 @@ const char *print_latency(const json_t *map, const char *key, char out[24]);
 /* Writes the evidence for a candidate, the strongest first and no more than `most`: "failed first and opened first". */
 void write_evidence(FILE *out, const json_t *candidate, size_t most);
 
+/* Returns whom an event is of: a breaker, a feature, a group, or "host". */
+const char *event_subject(const json_t *event);
+
 /* Formats a time of day: 2025-11-24 03:04:05.678. */
 const char *print_moment(uint64_t unix_ms, char out[40]);
 

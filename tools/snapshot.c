@@ -14,6 +14,7 @@
 #include "core/breaker.h"
 #include "internal/error_records.h"
 #include "internal/events.h"
+#include "internal/levels.h"
 #include "internal/names.h"
 #include "internal/paths.h"
 #include "internal/segment_plan.h"
@@ -92,7 +93,8 @@ static int check(const struct segment_header *header, const char *path, char **r
         header->fingerprints > header->sections[SECTION_FINGERPRINTS].count ||
         header->sections[SECTION_INCIDENTS].count != INCIDENTS_KEPT || header->sections[SECTION_CHRONICLE].count != 1 ||
         header->groups > header->sections[SECTION_GROUPS].count || header->sections[SECTION_HOST].count != 1 ||
-        header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1)
+        header->sections[SECTION_ERROR_ROWS].count != ERROR_ROWS || header->sections[SECTION_CORRELATION].count != 1 ||
+        header->sections[SECTION_LEVELS].count != 1)
         return wrong(ret_why, -EBADMSG, "%s is damaged: its sections do not go together", path);
     return 0;
 }
@@ -584,6 +586,11 @@ struct host_metrics snapshot_host(const struct snapshot *snapshot)
     struct host_metrics host;
     words_load(&host, entry(snapshot, SECTION_HOST, 0), sizeof(host));
     return host;
+}
+
+void snapshot_levels(const struct snapshot *snapshot, struct levels_image *ret_levels)
+{
+    levels_copy(entry(snapshot, SECTION_LEVELS, 0), ret_levels);
 }
 
 uint32_t snapshot_lanes(const struct snapshot *snapshot)

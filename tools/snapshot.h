@@ -99,6 +99,8 @@ bool snapshot_group(const struct snapshot *snapshot, uint32_t at, struct snapsho
 /* Moves when a breaker's totals go to its group: sums of both that were read meanwhile may be wrong. */
 uint64_t snapshot_groups_moved(const struct snapshot *snapshot);
 struct host_metrics snapshot_host(const struct snapshot *snapshot);
+/* Copies levels and features. If tripd changed them all the time, some may be of before. */
+void snapshot_levels(const struct snapshot *snapshot, struct levels_image *ret_levels);
 
 /* Copies a client. False: nobody has this lane. Lanes are 1 to snapshot_lanes(). */
 uint32_t snapshot_lanes(const struct snapshot *snapshot);

@@ -17,7 +17,7 @@
     X(FOLLOW, "follow", 'f', "", "go on with new transitions as they come")                                   \
     X(FOR, "for", 0, "DURATION",                                                                              \
       "trip: how long it stays open, as 250ms, 30s, 5m, else its next open time; trace, record: when to end") \
-    X(TTL, "ttl", 0, "DURATION", "when the mode ends by itself, as 30s, 5m, 2h; else never")                  \
+    X(TTL, "ttl", 0, "DURATION", "when what was set ends by itself, as 30s, 5m, 2h; else never")              \
     X(REASON, "reason", 0, "TEXT", "why, for those who look later")                                           \
     X(CONFIG, "config", 'c', "FILE", "try these settings; else the defaults")                                 \
     X(SEED, "seed", 0, "NUMBER", "of the jitter and the ramp; the same number gives the same run, else 1")    \
@@ -79,6 +79,18 @@ enum { OPTION_NONE = 0, TRIPCTL_OPTIONS(TRIPCTL_OPTION_BIT) };
       "look once a second at all there is, for `triptop --replay`, until interrupted")                               \
     X(cache, "cache", "", OPTION_NONE, "cached answers: the store that keeps them is away")                          \
     X(queue, "queue", "", OPTION_NONE, "calls that wait for later: the store that keeps them is away")               \
+    X(level_list, "level", "", OPTION_SEGMENT, "degradation levels: the host's, and those of groups")                \
+    X(level_list, "level list", "", OPTION_SEGMENT, "the same")                                                      \
+    X(level_show, "level show", "[GROUP]", OPTION_SEGMENT,                                                           \
+      "one level, the host's or a group's, and what it switches off")                                                \
+    X(level_set, "level set", "[GROUP] LEVEL", OPTION_TTL | OPTION_REASON,                                           \
+      "switch off what can be done without: up at once, back one step at a time")                                    \
+    X(level_auto, "level auto", "[GROUP]", OPTION_REASON, "end what `level set` set: back one step at a time")       \
+    X(feature_list, "feature list", "[FEATURE|PATTERN]", OPTION_SEGMENT, "features: which are on, and why not")      \
+    X(feature_show, "feature show", "FEATURE", OPTION_SEGMENT, "everything about one feature")                       \
+    X(feature_set, "feature set", "FEATURE on|off|PERCENT", OPTION_TTL | OPTION_REASON,                              \
+      "switch a feature by hand, whatever the level, until `auto` or the TTL's end")                                 \
+    X(feature_auto, "feature auto", "FEATURE", OPTION_REASON, "end what `feature set` set")                          \
     X(clock_show, "clock show", "", OPTION_NONE, "the instance's time")                                              \
     X(clock_advance, "clock advance", "DURATION", OPTION_NONE, "move the clock of `tripd --test-clock` on")
 
@@ -89,7 +101,7 @@ struct verb;
 struct arguments {
     const struct verb *verb;
     const char *operand;  /* NULL: none */
-    const char *pattern;  /* the second operand; NULL: there is none */
+    const char *second;   /* NULL: there is no second operand */
     const char *instance; /* a valid name */
     unsigned given;       /* OPTION_... */
     const char *segment, *reason, *config;

@@ -157,12 +157,14 @@ int verb_show(const struct arguments *arguments)
 static uint64_t walk_events(const struct arguments *arguments, const struct snapshot *snapshot, uint64_t index,
                             void (*each)(json_t *list, const struct arguments *arguments, json_t *event), json_t *list)
 {
+    static struct levels_image levels[1];
     struct transition transition;
+    snapshot_levels(snapshot, levels);
     for (; snapshot_transition(snapshot, index, &transition); index = transition.sequence) {
         transition.name[TRIP_NAME_MAX] = '\0';
         if (!report_transition_wanted(&transition, arguments->operand))
             continue;
-        json_t *event = report_transition(&transition);
+        json_t *event = report_transition(&transition, levels);
         each(list, arguments, event);
         json_decref(event);
     }

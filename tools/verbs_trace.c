@@ -102,7 +102,7 @@ static int trace(const struct arguments *arguments, struct rpc_client *client, c
 {
     const uint64_t end_ns = arguments->given & OPTION_FOR ? monotonic_ns() + arguments->for_ms * 1000000 : UINT64_MAX;
     const int signals = interrupt_catch();
-    json_t *answer = NULL, *params = json_pack("{s:s*}", "name", arguments->pattern);
+    json_t *answer = NULL, *params = json_pack("{s:s*}", "name", arguments->second);
     int status = request_over(arguments, client, "trace", params, &answer);
     json_decref(answer);
     if (status == EXIT_DONE) {

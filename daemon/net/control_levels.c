@@ -50,29 +50,16 @@ static json_t *level_now(const struct control_options *options, const char *grou
     return report_level(segment_levels(options->segment), group, clock_now_ms(options->clock));
 }
 
-/* Lists the host's level and those of groups; `after` and `next` count their places. */
+/* `after` and `next` count the places of levels. */
 json_t *control_level_list(const struct control_options *options, const struct control_request *request,
                            json_t **ret_error)
 {
-    const struct levels_image *const image = segment_levels(options->segment);
     const char *group;
     *ret_error = group_of(request, &group);
-    if (*ret_error)
-        return NULL;
-    json_t *const result = report_levels_head(image), *const list = json_array();
-    for (uint64_t place = request->params[RPC_INDEX_AFTER].number; !*group && place < 1 + LEVEL_GROUPS; place++) {
-        if (place > 0 && !level_in_use(&image->levels[place]))
-            continue;
-        if (json_array_size(list) == page_limit(request)) {
-            json_object_set_new(result, "next", json_integer((json_int_t)place));
-            break;
-        }
-        json_array_append_new(list, level_now(options, image->levels[place].group));
-    }
-    if (*group)
-        json_array_append_new(list, level_now(options, group));
-    json_object_set_new(result, "levels", list);
-    return result;
+    return *ret_error ? NULL
+                      : report_levels(segment_levels(options->segment), *group ? group : NULL,
+                                      request->params[RPC_INDEX_AFTER].number, page_limit(request),
+                                      clock_now_ms(options->clock));
 }
 
 static bool find_level(const struct levels_image *image, const char *said, unsigned *ret_level)
@@ -161,25 +148,13 @@ json_t *control_level_auto(const struct control_options *options, const struct c
 
 /* --------------------------------------------------------------------------------------------------------- features */
 
-/* Lists the features that match; `after` and `next` count their places. */
+/* `after` and `next` count the places of features. */
 json_t *control_feature_list(const struct control_options *options, const struct control_request *request,
                              json_t **ret_error)
 {
-    const struct levels_image *const image = segment_levels(options->segment);
-    const char *const wanted = text(request, RPC_INDEX_NAME);
-    json_t *const list = json_array(), *next = NULL;
     (void)ret_error;
-    for (uint64_t place = request->params[RPC_INDEX_AFTER].number; place < FEATURE_PLACES; place++) {
-        const struct feature_state *const feature = &image->features[place];
-        if (!feature_in_use(feature) || (wanted && !settings_pattern_matches(wanted, feature->name)))
-            continue;
-        if (json_array_size(list) == page_limit(request)) {
-            next = json_integer((json_int_t)place);
-            break;
-        }
-        json_array_append_new(list, report_feature(image, feature, clock_now_ms(options->clock)));
-    }
-    return json_pack("{s:o, s:o*}", "features", list, "next", next);
+    return report_features(segment_levels(options->segment), text(request, RPC_INDEX_NAME),
+                           request->params[RPC_INDEX_AFTER].number, page_limit(request), clock_now_ms(options->clock));
 }
 
 static json_t *no_feature(const char *name)

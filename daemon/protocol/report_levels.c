@@ -35,14 +35,6 @@ static json_t *left_or_null(uint64_t at_ms, uint64_t now_ms)
     return at_ms ? number(time_until(at_ms, now_ms)) : json_null();
 }
 
-json_t *report_levels_head(const struct levels_image *image)
-{
-    json_t *const names = json_array();
-    for (unsigned level = 0; level < image->count && level < LEVELS_MAX; level++)
-        json_array_append_new(names, report_level_name(image, level));
-    return json_pack("{s:o, s:o}", "names", names, "back_after_ms", number(image->back_after_ms));
-}
-
 /* Who set it and why; nulls for what nobody set. */
 static void add_setting(json_t *map, bool is_set, unsigned by, uint32_t uid, const char *reason, uint64_t since_unix_ms,
                         uint64_t until_ms, uint64_t now_ms)
@@ -84,4 +76,47 @@ json_t *report_feature(const struct levels_image *image, const struct feature_st
     add_setting(map, feature->set, feature->by, feature->uid, feature->reason, feature->since_unix_ms,
                 feature->until_ms, now_ms);
     return map;
+}
+
+/* ------------------------------------------------------------------------------------------------------------ lists */
+
+static bool level_listed(const struct levels_image *image, uint64_t place)
+{
+    return place == 0 || level_in_use(&image->levels[place]);
+}
+
+json_t *report_levels(const struct levels_image *image, const char *group, uint64_t from, uint64_t limit,
+                      uint64_t now_ms)
+{
+    json_t *const names = json_array(), *const list = json_array(), *next = NULL;
+    for (unsigned level = 0; level < image->count && level < LEVELS_MAX; level++)
+        json_array_append_new(names, report_level_name(image, level));
+    for (uint64_t place = from; !group && !next && place < 1 + LEVEL_GROUPS; place++) {
+        if (!level_listed(image, place))
+            continue;
+        if (json_array_size(list) == limit)
+            next = json_integer((json_int_t)place);
+        else
+            json_array_append_new(list, report_level(image, image->levels[place].group, now_ms));
+    }
+    if (group)
+        json_array_append_new(list, report_level(image, group, now_ms));
+    return json_pack("{s:o, s:o, s:o, s:o*}", "levels", list, "names", names, "back_after_ms",
+                     number(image->back_after_ms), "next", next);
+}
+
+json_t *report_features(const struct levels_image *image, const char *wanted, uint64_t from, uint64_t limit,
+                        uint64_t now_ms)
+{
+    json_t *const list = json_array(), *next = NULL;
+    for (uint64_t place = from; !next && place < FEATURE_PLACES; place++) {
+        const struct feature_state *const feature = &image->features[place];
+        if (!feature_in_use(feature) || (wanted && !settings_pattern_matches(wanted, feature->name)))
+            continue;
+        if (json_array_size(list) == limit)
+            next = json_integer((json_int_t)place);
+        else
+            json_array_append_new(list, report_feature(image, feature, now_ms));
+    }
+    return json_pack("{s:o, s:o*}", "features", list, "next", next);
 }

@@ -6,8 +6,13 @@
 
 #include "internal/layout.h"
 
-/* {"names", "back_after_ms"}, to which `levels` is added. */
-json_t *report_levels_head(const struct levels_image *image);
+/* {"levels", "names", "back_after_ms"}: the host's level and those of groups, so many from a place on; `next` if there are
+ * more. group: of this one alone; NULL: of all. */
+json_t *report_levels(const struct levels_image *image, const char *group, uint64_t from, uint64_t limit,
+                      uint64_t now_ms);
+/* {"features"}, likewise. wanted: a name or a pattern; NULL: all. */
+json_t *report_features(const struct levels_image *image, const char *wanted, uint64_t from, uint64_t limit,
+                        uint64_t now_ms);
 /* The level of a group, also of one that has none of its own. group "": the host's. */
 json_t *report_level(const struct levels_image *image, const char *group, uint64_t now_ms);
 json_t *report_feature(const struct levels_image *image, const struct feature_state *feature, uint64_t now_ms);

@@ -71,7 +71,7 @@ for floor in $floors; do
 done
 
 # A file of libclient/ calls only the files before it.
-client_floors='descriptor moves names view fallbacks clients fork lane thread track binding cancel attach client breaker cut_short streak probe watch error
+client_floors='descriptor moves names view fallbacks clients fork lane thread track binding cancel feature_words attach client breaker feature cut_short streak probe watch error
     tell reporter shared_limits report decide info retry attempt hedge fallback instead run why'
 diff <(ls libclient/*.c) <(printf 'libclient/%s.c\n' $client_floors | sort) >&2 ||
     { echo "A file of libclient/ has no floor in $0." >&2; exit 1; }

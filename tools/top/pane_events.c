@@ -1,4 +1,4 @@
-/* What happened, the latest first: changes of state and mode, incidents. */
+/* What happened, the latest first: changes of state and mode, incidents, changes of levels and features. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +12,18 @@
 /* The latest events that are wanted, in the order in which they came. */
 struct events {
     struct transition ring[EVENTS_SHOWN];
-    uint64_t count; /* that were found: the ring has the last of them */
+    uint64_t count;             /* that were found: the ring has the last of them */
+    struct levels_image levels; /* for their names */
 };
 
 static void collect(struct events *events, const struct scene *scene, const struct rows_options *rows)
 {
     struct transition event;
+    snapshot_levels(scene->snapshot, &events->levels);
     for (uint64_t index = 0; snapshot_transition(scene->snapshot, index, &event); index = event.sequence) {
         event.name[TRIP_NAME_MAX] = '\0';
-        if (event.of == OF_INCIDENT || rows_wanted(event.name, rows))
+        const bool of_host = event.of == OF_INCIDENT || (event.of == OF_LEVEL && !event.name[0]);
+        if (of_host || rows_wanted(event.name, rows))
             events->ring[events->count++ % EVENTS_SHOWN] = event;
     }
 }
@@ -42,15 +45,18 @@ static void write_event(struct canvas *paper, const json_t *event)
     char when[40];
     const char *const kind = tree_text(event, "event"), *const to = tree_text(event, "to");
     int at = pane_line(paper, STYLE_DIM, "%s  ", print_moment(tree_number(event, "at_unix_ms"), when));
-    at = pane_more(paper, at, STYLE_BOLD, "%s  ", tree_text(event, "breaker"));
+    at = pane_more(paper, at, STYLE_BOLD, "%s  ", event_subject(event));
     if (strcmp(kind, "incident") == 0) {
         pane_more(paper, at, STYLE_BAD, "incident #%llu %s", N(event, "incident"), to);
         return;
     }
-    const bool mode = strcmp(kind, "mode") == 0;
-    at = pane_more(paper, at, STYLE_PLAIN, "%s%s -> ", mode ? "mode " : "", tree_text(event, "from"));
-    at = pane_more(paper, at, mode ? STYLE_MODED : style_of_state_name(to), "%s", to);
-    if (!mode && strcmp(to, "open") == 0)
+    const bool transition = strcmp(kind, "transition") == 0;
+    at = pane_more(paper, at, STYLE_PLAIN, "%s%s%s -> ", transition ? "" : kind, transition ? "" : " ",
+                   tree_text(event, "from"));
+    at = pane_more(paper, at, transition ? style_of_state_name(to) : STYLE_MODED, "%s", to);
+    if (!tree_absent(event, "set") && strcmp(tree_text(event, "set"), to) != 0)
+        at = pane_more(paper, at, STYLE_PLAIN, ", on the way to %s", tree_text(event, "set"));
+    if (transition && strcmp(to, "open") == 0)
         at = pane_more(paper, at, STYLE_PLAIN, " (%s%s%s)", tree_text(event, "reason"),
                        tree_absent(event, "condition") ? "" : ": ", tree_text(event, "condition"));
     if (!tree_absent(event, "until_unix_ms"))
@@ -66,7 +72,7 @@ void pane_events(struct canvas *paper, const struct scene *scene, const struct p
     if (events->count == 0)
         pane_line(paper, STYLE_PLAIN, "nothing has happened yet");
     for (uint64_t i = 0; i < events->count && i < EVENTS_SHOWN; i++) {
-        json_t *const event = report_transition(&events->ring[(events->count - 1 - i) % EVENTS_SHOWN]);
+        json_t *const event = report_transition(&events->ring[(events->count - 1 - i) % EVENTS_SHOWN], &events->levels);
         write_event(paper, event);
         json_decref(event);
     }

@@ -443,7 +443,7 @@ static void test_a_transition(void **state)
                                     .uid = 1000,
                                     .name = "db",
                                     .note = "drill"};
-    assert_json(report_transition(&transition),
+    assert_json(report_transition(&transition, NULL),
                 "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"open\",\"reason\":\"operator\","
                 "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\",\"steps\":1}");
@@ -451,7 +451,7 @@ static void test_a_transition(void **state)
     transition.note[0] = '\0';
     transition.steps = 984;
     transition.to = 99;
-    assert_json(report_transition(&transition),
+    assert_json(report_transition(&transition, NULL),
                 "{\"sequence\":12,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"transition\",\"from\":\"closed\",\"to\":\"invalid\",\"reason\":\"operator\","
                 "\"by\":\"client\",\"uid\":null,\"note\":null,\"steps\":984}");
@@ -471,7 +471,7 @@ static void test_a_change_of_mode(void **state)
                                 .uid = 1000,
                                 .name = "db",
                                 .note = "drill"};
-    assert_json(report_transition(&change),
+    assert_json(report_transition(&change, NULL),
                 "{\"sequence\":13,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"mode\",\"from\":\"auto\",\"to\":\"forced_open\",\"until_unix_ms\":1700000155000,"
                 "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
@@ -479,7 +479,7 @@ static void test_a_change_of_mode(void **state)
     change.by = BY_CONFIG;
     change.note[0] = '\0';
     change.to = 99;
-    assert_json(report_transition(&change),
+    assert_json(report_transition(&change, NULL),
                 "{\"sequence\":13,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"breaker\":\"db\","
                 "\"event\":\"mode\",\"from\":\"auto\",\"to\":\"invalid\",\"until_unix_ms\":null,"
                 "\"by\":\"config\",\"uid\":null,\"note\":null}");

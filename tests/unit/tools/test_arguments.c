@@ -135,11 +135,11 @@ static void test_a_trace_takes_a_file_and_may_take_a_pattern(void **state)
     struct arguments arguments;
     assert_int_equal(PARSE(&arguments, "trace", "/tmp/any file", "--for", "30s"), ARGUMENTS_RUN);
     assert_string_equal(arguments.operand, "/tmp/any file");
-    assert_null(arguments.pattern);
+    assert_null(arguments.second);
     assert_int_equal(arguments.for_ms, 30000);
     assert_int_equal(PARSE(&arguments, "trace", "-", "payments/*"), ARGUMENTS_RUN);
     assert_string_equal(arguments.operand, "-");
-    assert_string_equal(arguments.pattern, "payments/*");
+    assert_string_equal(arguments.second, "payments/*");
     ASSERT_WRONG("tripctl: trace needs FILE [NAME|PATTERN]\n", "trace");
     ASSERT_WRONG("tripctl: trace does not take b\n", "trace", "x", "a", "b");
     ASSERT_WRONG("tripctl: \"a b\" is no name or pattern: 1 to 127 of letters, digits and . _ : / @ -, with * for any "

@@ -331,7 +331,7 @@ static void read_everything(const struct snapshot *snapshot)
         if (snapshot_breaker(snapshot, slot, &breaker))
             json_decref(report_show(&breaker.report));
     for (uint64_t index = 0; snapshot_transition(snapshot, index, &transition); index = transition.sequence)
-        json_decref(report_transition(&transition));
+        json_decref(report_transition(&transition, NULL));
     for (uint32_t lane = 1; lane <= snapshot_lanes(snapshot); lane++)
         if (snapshot_client(snapshot, lane, &client))
             json_decref(report_client(lane, &client));
