@@ -286,6 +286,7 @@ static void read_level_names(struct reader *reader, const yaml_node_t *value)
         return;
     }
     levels->count = 0;
+    memset(levels->names, 0, sizeof(levels->names));
     for (ptrdiff_t i = 0; i < count; i++) {
         const yaml_node_t *item = list_item(reader, value, i);
         const char *text = scalar(item);

@@ -11,7 +11,7 @@
 
 #define CALLS_MAX    4000 /* calls of all steps together: n may be a milliard */
 #define ATTEMPTS_MAX 100  /* retry.attempts */
-#define BREAKERS_MAX 64
+#define BREAKERS_TRACED 64
 
 /* What the events so far say, and the step that is being carried out. */
 struct story {
@@ -21,7 +21,7 @@ struct story {
     struct {
         char name[TRIP_NAME_MAX + 1];
         const char *state;
-    } breaker[BREAKERS_MAX];
+    } breaker[BREAKERS_TRACED];
 };
 
 #define NAME(suffix, name) name,
@@ -42,7 +42,7 @@ static const char **state_place(struct story *story, const char *name)
     for (size_t i = 0; i < story->breakers; i++)
         if (strcmp(story->breaker[i].name, name) == 0)
             return &story->breaker[i].state;
-    assert(story->breakers < BREAKERS_MAX);
+    assert(story->breakers < BREAKERS_TRACED);
     strcpy(story->breaker[story->breakers].name, name);
     story->breaker[story->breakers].state = state_names[TRIP_STATE_CLOSED];
     return &story->breaker[story->breakers++].state;
@@ -238,8 +238,8 @@ static struct config *read_config(const uint8_t *data, size_t size, size_t *ret_
     if (!mark || config_parse((const char *)data, (size_t)(mark - data), "trace.yaml", &config, &problems) < 0)
         assert(config_parse("", 0, "defaults", &config, &(char *){NULL}) == 0);
     free(problems);
-    if (config->limits.max_breakers > BREAKERS_MAX)
-        config->limits.max_breakers = BREAKERS_MAX;
+    if (config->limits.max_breakers > BREAKERS_TRACED)
+        config->limits.max_breakers = BREAKERS_TRACED;
     return config;
 }
 

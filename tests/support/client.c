@@ -32,6 +32,9 @@
  *   state, mode, reason   of the breaker, as this process sees it
  *   retry_after           milliseconds until a call may be admitted, and how many permits are free
  *   source                shared: what this process knows of the breaker, and reports of it, is everyone's
+ *   feature NAME          "ok", or the error's name; the lines that follow are about this feature
+ *   enabled [KEY]         on or off; for this key
+ *   permille              of the keys for which the feature is on
  *   load                  reports successes until the next line comes
  *   reported              how many outcomes this process has reported so far
  *   lose                  closes every descriptor it does not know, and puts others on their numbers
@@ -442,6 +445,24 @@ static void step_source(void)
     puts(error < 0 ? error_name(error) : trip_client_state_name(info.client));
 }
 
+static trip_feature *feature;
+
+static void step_feature(void)
+{
+    puts(error_name(trip_feature_get(client, words[1], &feature)));
+}
+
+static void step_enabled(void)
+{
+    const bool on = *words[1] ? trip_feature_enabled_for(feature, words[1]) : trip_feature_enabled(feature);
+    puts(on ? "on" : "off");
+}
+
+static void step_permille(void)
+{
+    printf("%u\n", trip_feature_permille(feature));
+}
+
 static void step_load(void)
 {
     const struct timespec nap = {.tv_nsec = 100000};
@@ -621,12 +642,13 @@ static const struct {
     const char *name;
     void (*take)(void);
 } steps[] = {
-    STEP(open),     STEP(status), STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
-    STEP(state),    STEP(mode),   STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
-    STEP(harmed),   STEP(fork),   STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
-    STEP(attempts), STEP(begins), STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
-    STEP(user),     STEP(leave),  STEP(watches),  STEP(moved),   STEP(why),    STEP(dump),      STEP(retry_after),
-    STEP(breakers), STEP(error),  STEP(report),   STEP(call_fd), STEP(cut),    STEP(cut_run),
+    STEP(open),     STEP(status),   STEP(breaker),  STEP(allow),   STEP(begin),  STEP(end),       STEP(record),
+    STEP(state),    STEP(mode),     STEP(reason),   STEP(source),  STEP(load),   STEP(reported),  STEP(lose),
+    STEP(harmed),   STEP(fork),     STEP(raw_fork), STEP(exec),    STEP(ask),    STEP(rate_wait), STEP(tickets),
+    STEP(attempts), STEP(begins),   STEP(calls),    STEP(retries), STEP(hedged), STEP(ends),      STEP(children),
+    STEP(user),     STEP(leave),    STEP(watches),  STEP(moved),   STEP(why),    STEP(dump),      STEP(retry_after),
+    STEP(breakers), STEP(error),    STEP(report),   STEP(call_fd), STEP(cut),    STEP(cut_run),   STEP(feature),
+    STEP(enabled),  STEP(permille),
 };
 
 static void split(char *line)

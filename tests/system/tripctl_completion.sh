@@ -4,6 +4,10 @@ set -euo pipefail
 source "$(dirname "$0")/../support/folder.bash"
 cat >"$folder/tripctl" <<END
 #!/usr/bin/env bash
+case "\$1 \$2" in
+'feature list') echo '{"features":[{"feature":"search"},{"feature":"payments/express"}]}'; exit ;;
+'level list') echo '{"levels":[{"group":null},{"group":"payments"}],"names":["normal","minimal"],"back_after_ms":1}'; exit ;;
+esac
 [ "\$1" = list ] || exec "$TRIPCTL" "\$@"
 echo "\$*" >"$folder/asked"
 echo '{"breakers":[{"breaker":"payments/a","state":"open"},{"breaker":"payments/b"},{"breaker":"db:main"}],"patterns":[{"pattern":"x*"}]}'
@@ -25,7 +29,7 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' analyze auto clients clock config deploy disable errors events fingerprints force-open incidents list metrics record reset shadow show simulate status trace trip wait why
+expect 'tripctl ' analyze auto clients clock config deploy disable errors events feature fingerprints force-open incidents level list metrics record reset shadow show simulate status trace trip wait why
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload
@@ -47,6 +51,15 @@ expect 'tripctl tr' trace trip
 expect 'tripctl trace some.trace pay' payments/a payments/b # a file, then a name
 expect 'tripctl trace some.trace payments/a '
 expect 'tripctl status '
+expect 'tripctl level ' auto list set show
+expect 'tripctl level set ' payments normal minimal
+expect 'tripctl level set payments ' normal minimal
+expect 'tripctl level auto ' payments
+expect 'tripctl level --j' --json
+expect 'tripctl feature ' auto list set show
+expect 'tripctl feature set se' search
+expect 'tripctl feature set search ' off on
+expect 'tripctl feature set search off '
 expect 'tripctl nonsense '
 touch "$folder/some.yaml"
 cd "$folder"

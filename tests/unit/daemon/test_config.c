@@ -573,7 +573,8 @@ static void test_unknown_keys_are_refused_with_the_nearest(void **state)
 {
     (void)state;
     refused("limit: {}\n", "t.yaml:1: unknown key 'limit'; write limits\n");
-    refused("?", "t.yaml:1: unknown key nothing; known here: limits, access, correlation, breakers\n");
+    refused("?",
+            "t.yaml:1: unknown key nothing; known here: limits, access, correlation, breakers, levels, features\n");
     refused("limits: {max_breaker: 3}\n", "t.yaml:1: unknown key 'max_breaker' in limits; write max_breakers\n");
     refused("access: {admin: []}\n", "t.yaml:1: unknown key 'admin' in access; known here: observe, report, control\n");
     refused_setting("trip", "failure_rat: 50%", "unknown key 'failure_rat' in trip; write failure_rate");
@@ -595,8 +596,10 @@ static void test_a_key_in_the_wrong_place_is_sent_to_the_right_one(void **state)
                     "unknown key 'permits' in trip; it belongs in half_open: of a breakers entry");
     refused_setting("half_open", "jitter: 5%",
                     "unknown key 'jitter' in half_open; it belongs in retry: or open: of a breakers entry");
-    refused("window: {}\n", "t.yaml:1: unknown key 'window'; known here: limits, access, correlation, breakers\n");
-    refused("trip: {}\n", "t.yaml:1: unknown key 'trip'; known here: limits, access, correlation, breakers\n");
+    refused("window: {}\n",
+            "t.yaml:1: unknown key 'window'; known here: limits, access, correlation, breakers, levels, features\n");
+    refused("trip: {}\n",
+            "t.yaml:1: unknown key 'trip'; known here: limits, access, correlation, breakers, levels, features\n");
 }
 
 static void test_a_key_may_stand_only_once(void **state)
@@ -1099,10 +1102,10 @@ static void test_bytes_that_a_terminal_would_obey_are_not_repeated(void **state)
 {
     (void)state;
     refused("\"\\e[31m\\n\": 1\n",
-            "t.yaml:1: unknown key '?[31m?'; known here: limits, access, correlation, breakers\n");
+            "t.yaml:1: unknown key '?[31m?'; known here: limits, access, correlation, breakers, levels, features\n");
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: 1\n",
             "t.yaml:1: unknown key 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'; known here: limits, access, "
-            "correlation, breakers\n");
+            "correlation, breakers, levels, features\n");
 }
 
 /* -------------------------------------------------------------------------------------------------------- files */
@@ -1131,7 +1134,8 @@ static void test_a_file_is_named_in_its_problems(void **state)
     char *problems = NULL;
     write_file(path, "nothing: 1\n", 11);
     assert_int_equal(config_load(path, &config, &problems), -EINVAL);
-    snprintf(lines, sizeof(lines), "%s:1: unknown key 'nothing'; known here: limits, access, correlation, breakers\n",
+    snprintf(lines, sizeof(lines),
+             "%s:1: unknown key 'nothing'; known here: limits, access, correlation, breakers, levels, features\n",
              path);
     assert_string_equal(problems, lines);
     assert_null(config);
@@ -1230,6 +1234,8 @@ static void test_defaults_are_shown_as_a_config_file(void **state)
               "correlation: {window: 1m, max_errors: 1024, high_error_rate: 10.0, pattern_share: 50%, "
               "fingerprints: 512, cascade_window: 5s, quiet: 5m}\n"
               "access: {observe: [\"any\"], report: [\"group:tripd\"], control: [\"user:root\", \"group:tripadm\"]}\n"
+              "levels: {names: [normal, degraded, minimal, emergency], back_after: 30s}\n"
+              "features: {}\n"
               "breakers:\n"
               "  - match: \"*\"\n"
               "    mode: auto\n"
@@ -1363,10 +1369,11 @@ static void test_the_visitor_gives_keys_with_units_and_right_counts(void **state
     fclose(file);
     assert_string_equal(
         text,
-        "map4( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
+        "map6( limits=map4( max_breakers=1024 max_lanes=1024 lane_memory_per_user=268435456 breakers_per_user=50 ) "
         "correlation=map7( window_ms=60000 max_errors=1024 high_error_rate=10 pattern_share=50 fingerprints=512 "
         "cascade_window_ms=5000 quiet_ms=300000 ) "
         "access=map3( observe=list1( any ) report=list1( group:tripd ) control=list2( user:root group:tripadm ) ) "
+        "levels=map2( names=list4( normal degraded minimal emergency ) back_after_ms=30000 ) features=list0( ) "
         "breakers=list1( map15( match=* mode=auto depends_on=list0( ) forget_after_ms=3600000 "
         "trip=map8( consecutive_failures=5 failures=0 failure_rate=12.5 slow_rate=0 slow_after_ms=0.5 "
         "stall_after_ms=0 in_flight=0 cut_short=false ) "
