@@ -10,12 +10,14 @@ static const char config[] = "breakers:\n"
                              "    trip: {consecutive_failures: 32767, failure_rate: 0%}\n"
                              "  - match: \"timed/*\"\n"
                              "    trip: {slow_rate: 100%}\n"
-                             "  - match: \"*\"\n";
+                             "  - match: \"*\"\n"
+                             "features: {recommendations: {off_from: 1}}\n";
 
 #define TWO_TIMES (200000 * (uint64_t)bench_effort)
 
 struct calls {
     trip_breaker *ok, *timed, *burst;
+    trip_feature *feature;
     uint64_t words[8] __attribute__((aligned(64)));
     uint64_t counters[8] __attribute__((aligned(64)));
     volatile uint64_t sink;
@@ -33,6 +35,13 @@ static void allow(void *context, uint64_t times)
     struct calls *calls = context;
     for (uint64_t i = 0; i < times; i++)
         calls->counters[2] += (uint64_t)(trip_allow(calls->ok) != TRIP_ALLOW);
+}
+
+static void feature_enabled(void *context, uint64_t times)
+{
+    struct calls *calls = context;
+    for (uint64_t i = 0; i < times; i++)
+        calls->counters[2] += (uint64_t)!trip_feature_enabled(calls->feature);
 }
 
 static void bound_count(void *context, uint64_t times)
@@ -170,6 +179,11 @@ void bench_calls(void)
     bench_pin(0);
     bench_compare(bound_load, allow, &calls, &bound, &path);
     bench_report_ns("allow", path, "load and branch in a shared library", bound, "<= 2x", 2 * bound);
+    const int error = trip_feature_get(client, "recommendations", &calls.feature);
+    if (error < 0)
+        bench_fail("trip_feature_get", error);
+    bench_compare(bound_load, feature_enabled, &calls, &bound, &path);
+    bench_report_ns("feature_enabled", path, "load and branch in a shared library", bound, "<= 2x", 2 * bound);
     bench_compare(bound_count, allow_record_ok, &calls, &bound, &path);
     bench_report_ns("allow_record_ok", path, "load, branch and two counters", bound, "<= 7 ns", 7);
     bench_compare(bound_two_clocks, begin_end_ok, &calls, &bound, &path);

@@ -51,12 +51,12 @@ expect 'tripctl tr' trace trip
 expect 'tripctl trace some.trace pay' payments/a payments/b # a file, then a name
 expect 'tripctl trace some.trace payments/a '
 expect 'tripctl status '
-expect 'tripctl level ' auto list set show
+expect 'tripctl level ' list show set auto
 expect 'tripctl level set ' payments normal minimal
 expect 'tripctl level set payments ' normal minimal
 expect 'tripctl level auto ' payments
 expect 'tripctl level --j' --json
-expect 'tripctl feature ' auto list set show
+expect 'tripctl feature ' list show set auto
 expect 'tripctl feature set se' search
 expect 'tripctl feature set search ' off on
 expect 'tripctl feature set search off '
