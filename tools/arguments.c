@@ -255,23 +255,29 @@ static enum arguments_answer no_verb(const struct verb *verbs, char **words, int
     return ARGUMENTS_WRONG;
 }
 
-static bool name_ok(const char *name, bool patterns)
+static bool name_ok(const char *name, bool patterns, bool of_breaker)
 {
     const char *letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/@-*?";
     const size_t length = strlen(name);
     if (length >= 1 && length <= TRIP_NAME_MAX && strspn(name, letters) == length && (patterns || !strpbrk(name, "*?")))
         return true;
     fprintf(stderr, "tripctl: \"%s\" is no %s: 1 to %d of letters, digits and . _ : / @ -%s\n", name,
-            patterns ? "name or pattern" : "name of a breaker", TRIP_NAME_MAX,
-            patterns ? ", with * for any run of characters and ? for one" : "; `tripctl list` takes patterns");
+            patterns     ? "name or pattern"
+            : of_breaker ? "name of a breaker"
+                         : "name",
+            TRIP_NAME_MAX,
+            patterns     ? ", with * for any run of characters and ? for one"
+            : of_breaker ? "; `tripctl list` takes patterns"
+                         : "");
     return false;
 }
 
 /* Is it a name of the kind that the verb wants here: NAME, GROUP or FEATURE, and patterns too where it says so? */
 static bool operand_ok(const char *wanted, const char *word)
 {
-    const bool name = strstr(wanted, "NAME") || strstr(wanted, "GROUP") || strstr(wanted, "FEATURE");
-    return !word || !name || name_ok(word, strstr(wanted, "PATTERN") != NULL);
+    const bool breaker = strstr(wanted, "NAME");
+    const bool name = breaker || strstr(wanted, "GROUP") || strstr(wanted, "FEATURE");
+    return !word || !name || name_ok(word, strstr(wanted, "PATTERN") != NULL, breaker);
 }
 
 /* Does the number of operands fit what the verb says it takes: none, one, or two with a space between? One that stands

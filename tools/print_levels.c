@@ -113,7 +113,7 @@ static const char *why(const json_t *feature, char *out, size_t size)
     if (strcmp(decides, "operator") == 0)
         return setter(feature, out, size);
     if (strcmp(decides, "level") != 0)
-        return tree_absent(feature, "off_from") || tree_number(feature, "percent") < 100 ? decides : "";
+        return decides;
     snprintf(out, size, "level %s", tree_text(feature, "level"));
     return out;
 }

@@ -207,7 +207,7 @@ static bool take_next(struct chronicle *chronicle)
         take_error(chronicle, &record);
     } else {
         incidents->events = event.sequence;
-        if (event.of == OF_STATE || event.of == OF_MODE)
+        if (event.of != OF_INCIDENT)
             incidents_event(incidents, &chronicle->host, &event);
     }
     return true;

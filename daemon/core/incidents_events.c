@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "core/incidents_parts.h"
+#include "core/levels.h"
 
 static bool by_someone(const struct transition *event)
 {
@@ -119,6 +120,32 @@ static void mode(struct incidents *incidents, struct subject *subject, const str
     event_moment(subject, event, MOMENT_MODE);
 }
 
+/* Does a level of this group concern a breaker of the incident? group "": the host's. */
+static bool concerns(const struct incident *incident, const char *group)
+{
+    bool is_of = !*group;
+    for (unsigned i = 0; i < incident->member_count && !is_of; i++)
+        is_of = levels_is_within(incident_member_name(incident, i), group);
+    return is_of;
+}
+
+static void level(struct incidents *incidents, const struct transition *event)
+{
+    for (unsigned i = 0; i < INCIDENTS_OPEN; i++) {
+        struct incident *const incident = &incidents->open[i].incident;
+        if (!incident->id || !concerns(incident, event->name))
+            continue;
+        incident_moment(incident, event->at_ms,
+                        (struct incident_moment){.kind = MOMENT_LEVEL,
+                                                 .member = INCIDENT_NOBODY,
+                                                 .from_to = (uint8_t)(event->from << 4 | (event->to & 15)),
+                                                 .by = event->by,
+                                                 .uid = event->uid});
+        if (by_someone(event) && incident->acts < UINT32_MAX)
+            incident->acts++;
+    }
+}
+
 static bool is_valid(const struct transition *event)
 {
     const unsigned count = event->of == OF_MODE ? (unsigned)TRIP_MODE_COUNT : (unsigned)TRIP_STATE_COUNT;
@@ -128,7 +155,12 @@ static bool is_valid(const struct transition *event)
 void incidents_event(struct incidents *incidents, const struct incidents_host *host, const struct transition *event)
 {
     struct subject subject = {.name = event->name};
-    if (!is_valid(event))
+    if (event->of == OF_LEVEL) {
+        incidents_end_quiet(incidents, host, event->at_ms);
+        level(incidents, event);
+        return;
+    }
+    if ((event->of != OF_STATE && event->of != OF_MODE) || !is_valid(event))
         return;
     incidents_end_quiet(incidents, host, event->at_ms);
     if (event->of == OF_MODE) {

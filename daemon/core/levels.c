@@ -17,8 +17,7 @@ static void copy_text(char *to, const char *from, size_t size)
 
 /* ----------------------------------------------------------------------------------------------------------- levels */
 
-/* Is the name within the group, as payments/db/main is within payments and payments/db? */
-static bool is_within(const char *name, const char *group)
+bool levels_is_within(const char *name, const char *group)
 {
     const size_t length = strlen(group);
     return strncmp(name, group, length) == 0 && name[length] == '/';
@@ -28,7 +27,7 @@ unsigned levels_over_feature(const struct levels_image *image, const char *name)
 {
     unsigned highest = image->levels[0].now;
     for (size_t i = 1; i < COUNT_OF(image->levels); i++)
-        if (image->levels[i].now > highest && is_within(name, image->levels[i].group))
+        if (image->levels[i].now > highest && levels_is_within(name, image->levels[i].group))
             highest = image->levels[i].now;
     return highest;
 }

@@ -59,6 +59,8 @@ uint64_t levels_due_ms(const struct levels_image *image);
 unsigned levels_in_force(const struct levels_image *image, const char *group);
 /* Returns the level that decides about a feature. */
 unsigned levels_over_feature(const struct levels_image *image, const char *name);
+/* Is the name within the group, as payments/db/main is within payments and payments/db? */
+bool levels_is_within(const char *name, const char *group);
 /* NULL: nothing was set for this group, and nothing of what was is in force. */
 const struct level_state *levels_find(const struct levels_image *image, const char *group);
 /* NULL: it is neither configured nor set. */

@@ -162,16 +162,29 @@ static json_t *report_member(const struct incident *incident, unsigned at)
                      member->errors ? report_error_type(member->type) : json_null());
 }
 
+/* A state, a mode, or the number of a level; null for other moments. */
+static json_t *end_of_step(const struct incident_moment *moment, unsigned value)
+{
+    switch (moment->kind) {
+    case MOMENT_ACT:
+        return json_string(NAME_OF(state_names, value));
+    case MOMENT_MODE:
+        return json_string(NAME_OF(mode_names, value));
+    case MOMENT_LEVEL:
+        return json_sprintf("%u", value);
+    default:
+        return json_null();
+    }
+}
+
 static json_t *report_moment(const struct incident *incident, const struct incident_moment *moment)
 {
     const unsigned from = moment->from_to >> 4, to = moment->from_to & 15;
-    const bool mode = moment->kind == MOMENT_MODE, step = mode || moment->kind == MOMENT_ACT;
+    const bool step = moment->kind == MOMENT_MODE || moment->kind == MOMENT_ACT || moment->kind == MOMENT_LEVEL;
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "at_unix_ms", moment_or_null(incident, moment->at_ms),
                      "event", NAME_OF(moment_names, moment->kind), "breaker", member_name(incident, moment->member),
-                     "from",
-                     step ? json_string(mode ? NAME_OF(mode_names, from) : NAME_OF(state_names, from)) : json_null(),
-                     "to", step ? json_string(mode ? NAME_OF(mode_names, to) : NAME_OF(state_names, to)) : json_null(),
-                     "by", step ? json_string(NAME_OF(actor_names, moment->by)) : json_null(), "uid",
+                     "from", end_of_step(moment, from), "to", end_of_step(moment, to), "by",
+                     step ? json_string(NAME_OF(actor_names, moment->by)) : json_null(), "uid",
                      step && moment->by == BY_OPERATOR ? number(moment->uid) : json_null());
 }
 

@@ -59,7 +59,8 @@ struct fingerprint {
 enum incident_evidence { INCIDENT_EVIDENCE(INCIDENT_EVIDENCE_ENUM) EVIDENCE_COUNT };
 
 /* The kinds of moments in a timeline: X(SUFFIX, "name"). The steps of a breaker's state are told by where they led; an
- * act is a step of a state that someone asked for, a mode is a change of the mode in force. */
+ * act is a step of a state that someone asked for, a mode is a change of the mode in force, a level one of a degradation
+ * level, of the host or of a member's group. */
 #define INCIDENT_MOMENT_KINDS(X)  \
     X(JOINED, "joined")           \
     X(ERROR_BURST, "error_burst") \
@@ -69,7 +70,8 @@ enum incident_evidence { INCIDENT_EVIDENCE(INCIDENT_EVIDENCE_ENUM) EVIDENCE_COUN
     X(CLOSED, "closed")           \
     X(ACT, "act")                 \
     X(MODE, "mode")               \
-    X(ENDED, "ended")
+    X(ENDED, "ended")             \
+    X(LEVEL, "level")
 
 #define INCIDENT_MOMENT_ENUM(suffix, name) MOMENT_##suffix,
 enum incident_moment_kind { INCIDENT_MOMENT_KINDS(INCIDENT_MOMENT_ENUM) MOMENT_COUNT };
@@ -103,7 +105,7 @@ struct incident_moment {
     uint32_t uid;    /* if an operator did it */
     uint8_t kind;    /* enum incident_moment_kind */
     uint8_t member;  /* INCIDENT_NOBODY: of the incident as a whole */
-    uint8_t from_to; /* enum trip_state, or of a mode enum trip_mode: from (high 4 bits), to (low 4) */
+    uint8_t from_to; /* enum trip_state, of a mode enum trip_mode, or levels: from (high 4 bits), to (low 4) */
     uint8_t by;      /* enum transition_by */
 };
 

@@ -429,6 +429,29 @@ static void test_an_operators_act_on_a_member_is_told_and_keeps_nothing_going(vo
     assert_int_equal(told.ended[0].end_ms, 5000);
 }
 
+static void test_levels_of_the_host_and_of_a_member_s_group_are_told_and_others_are_not(void **state)
+{
+    struct transition level = {
+        .at_ms = 6000, .breaker = UINT32_MAX, .to = 2, .by = BY_OPERATOR, .uid = 7, .of = OF_LEVEL};
+    struct transition feature = {
+        .at_ms = 6000, .breaker = UINT32_MAX, .by = BY_OPERATOR, .of = OF_FEATURE, .name = "search"};
+    (void)state;
+    incidents_event(incidents, &host, &level); /* nothing goes on yet */
+    fails_and_opens(DB, 1000);
+    const uint64_t last_ms = only()->last_ms;
+    incidents_event(incidents, &host, &level);
+    strcpy(level.name, "payments");
+    incidents_event(incidents, &host, &level);
+    strcpy(level.name, "pay");
+    incidents_event(incidents, &host, &level);
+    incidents_event(incidents, &host, &feature);
+    assert_int_equal(moments_of(only(), MOMENT_LEVEL), 2);
+    assert_int_equal(only()->acts, 2);
+    assert_int_equal(only()->moments[only()->moment_count - 1].uid, 7);
+    assert_int_equal(only()->moments[only()->moment_count - 1].from_to, 2);
+    assert_int_equal(only()->last_ms, last_ms); /* levels keep nothing going */
+}
+
 static void test_a_breaker_that_is_forced_open_does_not_keep_it_going(void **state)
 {
     struct transition forced = {.at_ms = 6000,
@@ -710,6 +733,7 @@ int main(void)
         STORY(test_lonely_errors_after_the_recovery_do_not_keep_it_going),
         STORY(test_an_operators_act_alone_begins_none),
         STORY(test_an_operators_act_on_a_member_is_told_and_keeps_nothing_going),
+        STORY(test_levels_of_the_host_and_of_a_member_s_group_are_told_and_others_are_not),
         STORY(test_a_breaker_that_is_forced_open_does_not_keep_it_going),
         STORY(test_a_slow_leak_begins_where_its_errors_began_to_crowd),
         STORY(test_a_seldom_called_breaker_began_to_fail_long_before_it_opened),

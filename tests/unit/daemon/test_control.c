@@ -136,12 +136,14 @@ void breakers_matching(struct breakers *breakers, const char *pattern, void (*ea
 static const char config_text[] = "access: {observe: [any], control: [\"user:1002\", \"group:2000\"]}\n"
                                   "breakers:\n"
                                   "  - match: \"payments/*\"\n"
-                                  "    open: {for: 2s}\n";
+                                  "    open: {for: 2s}\n"
+                                  "features: {search: {off_from: 1}, payments/express: {off_from: 2, percent: 25%}}\n";
 
 struct server {
     struct segment_dir dir;
     struct segment *segment;
     struct config *config;
+    struct degradation *degradation;
     struct loop *loop;
     struct control *control;
     struct loop_timer *reload;
@@ -227,6 +229,7 @@ static void *run(void *context)
     /* A loop belongs to the thread that made it. */
     assert(loop_new(&self->loop, LOOP_AUTO, &why) == 0);
     const struct control_options options = {.loop = self->loop,
+                                            .degradation = self->degradation,
                                             .segment = self->segment,
                                             .clock = &self->dir.clock,
                                             .tracer = &engine.tracer,
@@ -267,6 +270,10 @@ static int set_up(void **state)
     memset(&engine, 0, sizeof(engine));
     engine.segment = server.segment;
     assert_int_equal(config_parse(config_text, strlen(config_text), "test", &server.config, &problems), 0);
+    const struct degradation_options degradation = {
+        .segment = server.segment, .clock = &server.dir.clock, .config = server.config};
+    assert_int_equal(degradation_new(&degradation, &server.degradation), 0);
+    server.segment->header->transition_next = 0; /* without what the config changed */
 
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(server.path, sizeof(server.path), "%s/control.sock", server.dir.dir);
@@ -288,6 +295,7 @@ static int tear_down(void **state)
     pthread_join(server.thread, NULL);
     close(server.stop);
     close(server.listener);
+    degradation_free(server.degradation);
     config_free(server.config);
     segment_unmap(server.segment);
     segment_dir_remove(&server.dir);
@@ -681,6 +689,116 @@ static void test_modes_by_name_and_by_pattern(void **state)
     close(fd);
 }
 
+static json_t *levels_of(int fd)
+{
+    json_t *const result_ = result(fd, "level_list", json_object()), *const levels = json_incref(
+                                                                         json_object_get(result_, "levels"));
+    json_decref(result_);
+    return levels;
+}
+
+static void test_levels_are_set_by_name_and_by_number_for_host_and_groups(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    json_t *answer =
+        result(fd, "level_set",
+               json_pack("{s:s, s:s, s:I}", "level", "degraded", "reason", "slow", "ttl_ms", (json_int_t)60000));
+    assert_int_equal(json_integer_value(json_object_get(answer, "number")), 1);
+    assert_int_equal(json_integer_value(json_object_get(answer, "features_off")), 1);
+    assert_int_equal(json_integer_value(json_object_get(answer, "ttl_ms")), 60000);
+    assert_int_equal(json_integer_value(json_object_get(answer, "uid")), CONTROLLER);
+    assert_string_equal(json_string_value(json_object_get(answer, "reason")), "slow");
+    json_decref(answer);
+    answer = result(fd, "level_set", json_pack("{s:s, s:s}", "name", "payments", "level", "3"));
+    assert_string_equal(json_string_value(json_object_get(answer, "level")), "emergency");
+    assert_int_equal(json_integer_value(json_object_get(answer, "features_off")), 2);
+    json_decref(answer);
+    answer = levels_of(fd);
+    assert_int_equal(json_array_size(answer), 2);
+    assert_true(json_is_null(json_object_get(json_array_get(answer, 0), "group")));
+    json_decref(answer);
+    answer = result(fd, "level_auto", json_object());
+    assert_string_equal(json_string_value(json_object_get(answer, "level")), "degraded");
+    assert_int_equal(json_integer_value(json_object_get(answer, "next_step_ms")), 30000);
+    json_decref(answer);
+    answer = result(fd, "level_list", json_pack("{s:s}", "name", "mail"));
+    assert_string_equal(
+        json_string_value(json_object_get(json_array_get(json_object_get(answer, "levels"), 0), "level")), "degraded");
+    json_decref(answer);
+    close(fd);
+}
+
+static void test_what_is_no_level_no_group_and_no_feature_is_refused(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    assert_refused(fd, "level_set", json_pack("{s:s}", "level", "4"), "invalid",
+                   "\"4\" is no level: normal, degraded, minimal, emergency are, or a number from 0 to 3");
+    assert_refused(fd, "level_set", json_pack("{s:s}", "level", "01"), "invalid",
+                   "\"01\" is no level: normal, degraded, minimal, emergency are, or a number from 0 to 3");
+    assert_refused(
+        fd, "level_set", json_pack("{s:s, s:s}", "level", "1", "name", "pay*"), "invalid",
+        "\"pay*\" is no group: a group is a name as payments, of 1 to 127 of letters, digits and . _ : / @ -; "
+        "without one the host is meant");
+    assert_refused(fd, "level_set", json_object(), "invalid", "level_set needs the parameter level");
+    assert_refused(fd, "feature_set", json_pack("{s:s, s:s}", "name", "search", "state", "half"), "invalid",
+                   "\"half\" is no state of a feature: on, off, or for how many of the keys it is on, as 20%");
+    assert_refused(fd, "feature_set", json_pack("{s:s, s:s}", "name", "search", "state", "101%"), "invalid",
+                   "\"101%\" is no state of a feature: on, off, or for how many of the keys it is on, as 20%");
+    assert_refused(
+        fd, "feature_set", json_pack("{s:s, s:s}", "name", "serch", "state", "off"), "not_found",
+        "no feature is named serch in tripd's config, so it is on; `tripctl feature list` shows those that are");
+    assert_refused(
+        fd, "feature_auto", json_pack("{s:s}", "name", "serch"), "not_found",
+        "no feature is named serch in tripd's config, so it is on; `tripctl feature list` shows those that are");
+    close(fd);
+}
+
+static void test_a_65th_group_finds_no_place_for_its_level(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    char name[16];
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(name, sizeof(name), "group%u", i);
+        json_decref(result(fd, "level_set", json_pack("{s:s, s:s}", "name", name, "level", "1")));
+    }
+    assert_refused(
+        fd, "level_set", json_pack("{s:s, s:s}", "name", "one-more", "level", "1"), "failed",
+        "level set one-more: 64 groups have a level, and there is no place for more: set it for the host or for "
+        "an outer group, or end one with `tripctl level auto`");
+    json_t *page = result(fd, "level_list", json_object());
+    assert_int_equal(json_array_size(json_object_get(page, "levels")), 50);
+    const json_int_t next = json_integer_value(json_object_get(page, "next"));
+    json_decref(page);
+    page = result(fd, "level_list", json_pack("{s:I}", "after", next));
+    assert_int_equal(json_array_size(json_object_get(page, "levels")), 15);
+    assert_null(json_object_get(page, "next"));
+    json_decref(page);
+    close(fd);
+}
+
+static void test_features_are_listed_by_pattern_and_set_by_hand(void **state)
+{
+    (void)state;
+    const int fd = call_connect();
+    json_t *answer = result(fd, "feature_set", json_pack("{s:s, s:s}", "name", "search", "state", "12.5%"));
+    assert_string_equal(json_string_value(json_object_get(answer, "state")), "12.5%");
+    assert_string_equal(json_string_value(json_object_get(answer, "decides")), "operator");
+    json_decref(answer);
+    answer = result(fd, "feature_list", json_pack("{s:s}", "name", "payments/*"));
+    assert_int_equal(json_array_size(json_object_get(answer, "features")), 1);
+    assert_json(answer, "{\"features\":[{\"feature\":\"payments/express\",\"group\":\"payments\",\"state\":\"25%\","
+                        "\"percent\":25,\"decides\":\"config\",\"level\":\"normal\",\"off_from\":\"minimal\","
+                        "\"configured_percent\":25,\"by\":null,\"uid\":null,\"reason\":null,\"since_unix_ms\":null,"
+                        "\"ttl_ms\":null}]}");
+    answer = result(fd, "feature_auto", json_pack("{s:s}", "name", "search"));
+    assert_string_equal(json_string_value(json_object_get(answer, "state")), "on");
+    json_decref(answer);
+    close(fd);
+}
+
 static void test_a_step_that_the_simulation_refuses_is_reported(void **state)
 {
     (void)state;
@@ -817,8 +935,10 @@ static void test_the_config_is_shown_as_json_and_as_yaml(void **state)
     json_t *entry = json_array_get(json_object_get(config, "breakers"), 0);
     assert_string_equal(json_string_value(json_object_get(entry, "match")), "payments/*");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(entry, "open"), "for_ms")), 2000);
-    json_t *second = result(fd, "config_show", json_pack("{s:i, s:i}", "after", 1, "limit", 1));
+    json_t *second = result(fd, "config_show", json_pack("{s:i, s:i}", "after", 1, "limit", 2));
+    assert_int_equal(json_array_size(json_object_get(second, "features")), 1);
     assert_int_equal(json_array_size(json_object_get(second, "breakers")), 1);
+    assert_int_equal(json_integer_value(json_object_get(second, "next")), 3);
 
     json_t *yaml = result(fd, "config_show", json_pack("{s:s}", "form", "yaml"));
     const char *text = json_string_value(json_object_get(yaml, "yaml"));
@@ -1283,7 +1403,7 @@ static void test_a_user_has_sixteen_watchers_at_most(void **state)
     assert_refused(fds[16], "watch", json_object(), "refused",
                    "your user has 16 watchers, and may have no more: end one of them");
     assert_refused(fds[16], "watch", json_pack("{s:s}", "kinds", "moves"), "invalid",
-                   "\"moves\" are no kinds of events: transition, mode, act and incident are");
+                   "\"moves\" are no kinds of events: transition, mode, act, incident, level and feature are");
     for (int i = 0; i < 17; i++)
         close(fds[i]);
 }
@@ -1360,6 +1480,10 @@ int main(void)
         TEST(test_a_missing_name_is_not_found),
         TEST(test_modes_by_name_and_by_pattern),
         TEST(test_a_step_that_the_simulation_refuses_is_reported),
+        TEST(test_levels_are_set_by_name_and_by_number_for_host_and_groups),
+        TEST(test_what_is_no_level_no_group_and_no_feature_is_refused),
+        TEST(test_a_65th_group_finds_no_place_for_its_level),
+        TEST(test_features_are_listed_by_pattern_and_set_by_hand),
         TEST(test_list_comes_in_pages),
         TEST(test_show_tells_of_one_breaker),
         TEST(test_events_come_in_pages_and_by_name),

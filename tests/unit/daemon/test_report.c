@@ -485,6 +485,45 @@ static void test_a_change_of_mode(void **state)
                 "\"by\":\"config\",\"uid\":null,\"note\":null}");
 }
 
+static void test_a_change_of_a_level_and_of_a_feature(void **state)
+{
+    (void)state;
+    static const struct levels_image levels = {.count = 2, .names = {"normal", "degraded"}};
+    struct transition change = {.sequence = 14,
+                                .at_ms = 95000,
+                                .at_unix_ms = 1700000095000,
+                                .of = OF_LEVEL,
+                                .breaker = UINT32_MAX,
+                                .from = 0,
+                                .to = 1,
+                                .set = 1,
+                                .by = BY_OPERATOR,
+                                .uid = 1000,
+                                .name = "payments",
+                                .note = "drill"};
+    assert_json(report_transition(&change, &levels),
+                "{\"sequence\":14,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"group\":\"payments\","
+                "\"event\":\"level\",\"from\":\"normal\",\"to\":\"degraded\",\"number\":1,\"set\":\"degraded\","
+                "\"until_unix_ms\":null,\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
+    change.name[0] = '\0';
+    change.to = 7;
+    assert_json(report_transition(&change, &levels),
+                "{\"sequence\":14,\"t_ms\":95000,\"at_unix_ms\":1700000095000,\"group\":null,\"event\":\"level\","
+                "\"from\":\"normal\",\"to\":\"7\",\"number\":7,\"set\":\"degraded\",\"until_unix_ms\":null,"
+                "\"by\":\"operator\",\"uid\":1000,\"note\":\"drill\"}");
+    change = (struct transition){.sequence = 15,
+                                 .of = OF_FEATURE,
+                                 .from_permille = 1000,
+                                 .to_permille = 125,
+                                 .until_unix_ms = 1700000155000,
+                                 .by = BY_DAEMON,
+                                 .name = "search"};
+    assert_json(report_transition(&change, NULL),
+                "{\"sequence\":15,\"t_ms\":0,\"at_unix_ms\":0,\"feature\":\"search\",\"event\":\"feature\","
+                "\"from\":\"on\",\"to\":\"12.5%\",\"until_unix_ms\":1700000155000,\"by\":\"tripd\",\"uid\":null,"
+                "\"note\":null}");
+}
+
 static void test_a_client_and_a_pattern(void **state)
 {
     (void)state;
@@ -643,6 +682,7 @@ int main(void)
         cmocka_unit_test(test_values_outside_their_lists_are_invalid),
         cmocka_unit_test(test_a_transition),
         cmocka_unit_test(test_a_change_of_mode),
+        cmocka_unit_test(test_a_change_of_a_level_and_of_a_feature),
         cmocka_unit_test(test_a_client_and_a_pattern),
         cmocka_unit_test(test_the_daemons_state_is_told_by_heartbeat_boot_and_stop),
         cmocka_unit_test(test_status_counts_breakers_by_state),

@@ -107,15 +107,20 @@ static void test_of_each_kind_those_are_told_that_are_wanted(void **state)
     (void)state;
     struct watch all = watcher(NULL, "*"), moves = watcher("transition", "*"), modes = watcher("mode", "*");
     struct watch acts = watcher("act", "*"), two = watcher("mode,act", "*");
+    struct watch levels = watcher("level", "*"), features = watcher("feature", "*");
     happens(db, OF_STATE, BY_CLIENT);
     happens(db, OF_STATE, BY_OPERATOR);
     happens(db, OF_MODE, BY_OPERATOR);
     happens(db, OF_MODE, BY_CONFIG);
-    assert_string_equal(told(&all), "1 2 3 4 ");
+    happens(UINT32_MAX, OF_LEVEL, BY_OPERATOR);
+    happens(UINT32_MAX, OF_FEATURE, BY_DAEMON);
+    assert_string_equal(told(&all), "1 2 3 4 5 6 ");
     assert_string_equal(told(&moves), "1 2 ");
     assert_string_equal(told(&modes), "3 4 ");
-    assert_string_equal(told(&acts), "2 3 ");
-    assert_string_equal(told(&two), "2 3 4 ");
+    assert_string_equal(told(&acts), "2 3 5 ");
+    assert_string_equal(told(&two), "2 3 4 5 ");
+    assert_string_equal(told(&levels), "5 ");
+    assert_string_equal(told(&features), "6 ");
 }
 
 static void test_what_is_no_kind_is_refused(void **state)

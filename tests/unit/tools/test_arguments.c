@@ -163,6 +163,31 @@ static void test_a_recording_takes_a_file_a_pace_and_a_bound(void **state)
     ASSERT_WRONG("tripctl: --most: '5GiB' is more than 4GiB; write 64KiB to 4GiB\n", "record", "f", "--most", "5GiB");
 }
 
+static void test_a_level_may_come_without_a_group_and_a_feature_needs_its_state(void **state)
+{
+    (void)state;
+    struct arguments arguments;
+    assert_int_equal(PARSE(&arguments, "level"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.verb->method, "level_list");
+    assert_int_equal(PARSE(&arguments, "level", "set", "minimal"), ARGUMENTS_RUN);
+    assert_null(arguments.operand);
+    assert_string_equal(arguments.second, "minimal");
+    assert_int_equal(PARSE(&arguments, "level", "set", "payments", "2", "--ttl", "5m"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "payments");
+    assert_string_equal(arguments.second, "2");
+    assert_int_equal(PARSE(&arguments, "level", "auto"), ARGUMENTS_RUN);
+    assert_null(arguments.operand);
+    assert_null(arguments.second);
+    assert_int_equal(PARSE(&arguments, "feature", "set", "search", "20%"), ARGUMENTS_RUN);
+    assert_string_equal(arguments.operand, "search");
+    assert_string_equal(arguments.second, "20%");
+    ASSERT_WRONG("tripctl: level set needs [GROUP] LEVEL\n", "level", "set");
+    ASSERT_WRONG("tripctl: level set does not take c\n", "level", "set", "a", "b", "c");
+    ASSERT_WRONG("tripctl: feature set needs FEATURE on|off|PERCENT\n", "feature", "set", "search");
+    ASSERT_WRONG("tripctl: \"a b\" is no name: 1 to 127 of letters, digits and . _ : / @ -\n", "level", "set", "a b",
+                 "1");
+}
+
 static void test_wrong_verbs_and_options_are_named(void **state)
 {
     (void)state;
@@ -246,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_an_operand_may_be_left_out_where_it_says_so),
         cmocka_unit_test(test_a_trace_takes_a_file_and_may_take_a_pattern),
         cmocka_unit_test(test_a_recording_takes_a_file_a_pace_and_a_bound),
+        cmocka_unit_test(test_a_level_may_come_without_a_group_and_a_feature_needs_its_state),
         cmocka_unit_test(test_wrong_verbs_and_options_are_named),
         cmocka_unit_test(test_names_and_patterns_are_checked),
         cmocka_unit_test(test_a_reason_is_one_short_line),

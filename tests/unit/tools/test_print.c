@@ -420,6 +420,77 @@ static void test_events_are_a_line_each(void **state)
         "2023-11-14 22:15:25.123  db: mode forced_open -> auto, by tripd: its time ended\n");
 }
 
+static void test_events_of_levels_and_features_name_whom_they_are_of(void **state)
+{
+    (void)state;
+    assert_prints(
+        print_events,
+        "{\"events\":[{\"at_unix_ms\":1700000095123,\"group\":null,\"event\":\"level\",\"from\":\"normal\","
+        "\"to\":\"minimal\",\"set\":\"minimal\",\"until_unix_ms\":1700000125123,\"by\":\"operator\","
+        "\"uid\":4000000001,\"note\":\"drill\"},{\"at_unix_ms\":1700000095123,\"group\":\"payments\","
+        "\"event\":\"level\",\"from\":\"minimal\",\"to\":\"degraded\",\"set\":\"normal\",\"until_unix_ms\":null,"
+        "\"by\":\"tripd\",\"uid\":null,\"note\":\"its time ended\"},{\"at_unix_ms\":1700000095123,"
+        "\"feature\":\"search\",\"event\":\"feature\",\"from\":\"on\",\"to\":\"off\",\"until_unix_ms\":null,"
+        "\"by\":\"tripd\",\"uid\":null,\"note\":\"level minimal\"}]}",
+        "2023-11-14 22:14:55.123  host: level normal -> minimal until 2023-11-14 22:15:25.123, by operator uid "
+        "4000000001: "
+        "drill\n"
+        "2023-11-14 22:14:55.123  payments: level minimal -> degraded, on the way to normal, by tripd: its time ended\n"
+        "2023-11-14 22:14:55.123  search: feature on -> off, by tripd: level minimal\n");
+}
+
+static void test_levels_are_a_table_with_the_names_of_all_below_it(void **state)
+{
+    (void)state;
+    assert_prints(print_levels,
+                  "{\"levels\":[{\"group\":null,\"level\":\"minimal\",\"own\":\"minimal\",\"set\":\"normal\","
+                  "\"next_step_ms\":30000,\"ttl_ms\":null,\"by\":\"tripd\",\"uid\":null,\"reason\":\"its time "
+                  "ended\"},{\"group\":\"payments\",\"level\":\"minimal\",\"own\":\"degraded\",\"set\":\"degraded\","
+                  "\"next_step_ms\":null,\"ttl_ms\":300000,\"by\":\"operator\",\"uid\":4000000001,\"reason\":null}],"
+                  "\"names\":[\"normal\",\"degraded\",\"minimal\"],\"back_after_ms\":30000}",
+                  "GROUP     IN FORCE  OWN       SET       NEXT STEP  ENDS IN  BY\n"
+                  "host      minimal   minimal   normal          30s\n"
+                  "    tripd: its time ended\n"
+                  "payments  minimal   degraded  degraded               5m00s\n"
+                  "    operator uid 4000000001\n"
+                  "\n"
+                  "levels: normal, degraded, minimal; each step back takes 30s\n");
+}
+
+static void test_what_a_change_of_a_level_did_is_said_in_a_sentence(void **state)
+{
+    (void)state;
+    assert_prints(print_level_change,
+                  "{\"group\":null,\"level\":\"minimal\",\"own\":\"minimal\",\"set\":\"minimal\",\"features_off\":1}",
+                  "host: level minimal, 1 feature is off\n");
+    assert_prints(print_level_change,
+                  "{\"group\":\"payments\",\"level\":\"minimal\",\"own\":\"minimal\",\"set\":\"normal\","
+                  "\"next_step_ms\":30000,\"features_off\":3}",
+                  "payments: level minimal, 3 features are off\n"
+                  "it goes back to normal one step at a time, the next one in 30s\n");
+    assert_prints(print_level_change,
+                  "{\"group\":\"payments\",\"level\":\"minimal\",\"own\":\"degraded\",\"set\":\"degraded\","
+                  "\"features_off\":0}",
+                  "payments: level minimal, 0 features are off\n"
+                  "its own level is degraded; that of the host or of an outer group is higher\n");
+}
+
+static void test_a_feature_says_why_it_is_as_it_is(void **state)
+{
+    (void)state;
+    assert_prints(print_features,
+                  "{\"features\":[{\"feature\":\"express\",\"state\":\"off\",\"percent\":0,\"decides\":\"level\","
+                  "\"level\":\"minimal\",\"off_from\":\"minimal\"},{\"feature\":\"plain\",\"state\":\"on\","
+                  "\"percent\":100,\"decides\":\"config\",\"off_from\":null},{\"feature\":\"search\",\"state\":\"20%\","
+                  "\"percent\":20,\"decides\":\"operator\",\"off_from\":null,\"by\":\"operator\",\"uid\":4000000001,"
+                  "\"reason\":\"trial\",\"ttl_ms\":5000}]}",
+                  "FEATURE  STATE  OFF FROM  ENDS IN  WHY\n"
+                  "express  off    minimal            level minimal\n"
+                  "plain    on     never              config\n"
+                  "search   20%    never        5.0s  operator uid 4000000001: trial\n");
+    assert_prints(print_features, "{\"features\":[]}", "no features\n");
+}
+
 static void test_clients_are_a_table(void **state)
 {
     (void)state;
@@ -549,6 +620,10 @@ int main(void)
         cmocka_unit_test(test_show_says_where_only_a_sample_of_calls_is_timed),
         cmocka_unit_test(test_a_count_of_one_is_singular),
         cmocka_unit_test(test_events_are_a_line_each),
+        cmocka_unit_test(test_events_of_levels_and_features_name_whom_they_are_of),
+        cmocka_unit_test(test_levels_are_a_table_with_the_names_of_all_below_it),
+        cmocka_unit_test(test_what_a_change_of_a_level_did_is_said_in_a_sentence),
+        cmocka_unit_test(test_a_feature_says_why_it_is_as_it_is),
         cmocka_unit_test(test_clients_are_a_table),
         cmocka_unit_test(test_status_says_whether_tripd_runs),
         cmocka_unit_test(test_hits_are_listed_and_counted),
