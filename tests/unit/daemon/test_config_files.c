@@ -134,7 +134,8 @@ static void test_problems_of_all_files_are_told_at_once(void **state)
     write_text("t.d/20-b.yaml", "\nnothing: 1\n");
     refused(-EINVAL, "DIR/t.yaml:1: limits.max_lanes: '0' is less than 1; write 1 to 4095\n"
                      "DIR/t.d/10-a.yaml:3: trip.failures: 'x' is not understood; write a whole number, as 100\n"
-                     "DIR/t.d/20-b.yaml:2: unknown key 'nothing'; known here: limits, access, correlation, breakers\n");
+                     "DIR/t.d/20-b.yaml:2: unknown key 'nothing'; known here: limits, access, correlation, breakers, "
+                     "levels, features\n");
 }
 
 static void test_an_entry_that_a_drop_in_replaces_is_noted_and_left_out(void **state)
@@ -311,6 +312,8 @@ static void test_show_names_the_file_of_each_setting(void **state)
                           "# access.observe: default\n"
                           "# access.report: DIR/t.d/a.yaml:2\n"
                           "# access.control: default\n"
+                          "# levels.names: default\n"
+                          "# levels.back_after: default\n"
                           "# DIR/t.d/a.yaml:4\n"
                           "  - match: \"dropped\"\n"
                           "# DIR/t.yaml:3\n"

@@ -382,7 +382,8 @@ static void test_a_damaged_snapshot_is_refused_whole(void **state)
     const size_t long_name = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "breaker", name));
     refused(data, size + long_name, "a breaker has no valid name");
     const size_t stranger = packed(data + size, sizeof(data) - size, json_pack("{s:s}", "what", "is this"));
-    refused(data, size + stranger, "a map is neither a breaker, a pattern, a group nor an incident");
+    refused(data, size + stranger,
+            "a map is neither a breaker, a pattern, a group, an incident, a level nor a feature");
     const size_t bucket =
         packed(data + size, sizeof(data) - size,
                json_pack("{s:s, s:s, s:[i, i]}", "breaker", "db", "reason", "none", "latency", 480, 1));
