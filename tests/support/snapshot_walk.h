@@ -12,6 +12,7 @@
 #include "internal/printable.h"
 #include "print.h"
 #include "protocol/report_incidents.h"
+#include "protocol/report_levels.h"
 #include "protocol/report_metrics.h"
 #include "snapshot.h"
 
@@ -103,11 +104,13 @@ static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
 static inline void walk_events(const struct snapshot *snapshot, FILE *nowhere)
 {
     json_t *const events = json_array(), *const errors = json_array();
+    static struct levels_image levels[1];
     struct transition event = {0};
     struct error_record record = {0};
+    snapshot_levels(snapshot, levels);
     for (uint64_t index = 0; snapshot_transition(snapshot, index, &event); index = event.sequence) {
         assert(event.sequence > index);
-        json_array_append_new(events, report_transition(&event));
+        json_array_append_new(events, report_transition(&event, levels));
     }
     for (uint64_t after = 0; snapshot_error(snapshot, after, &record); after = record.sequence) {
         assert(record.sequence > after);
@@ -115,6 +118,19 @@ static inline void walk_events(const struct snapshot *snapshot, FILE *nowhere)
     }
     walk_print(nowhere, json_pack("{s:o}", "events", events), print_events);
     walk_print(nowhere, json_pack("{s:o}", "errors", errors), print_errors);
+}
+
+static inline void walk_levels(const struct snapshot *snapshot, FILE *nowhere)
+{
+    static struct levels_image levels[1];
+    const uint64_t now_ms = snapshot_now_ms(snapshot);
+    snapshot_levels(snapshot, levels);
+    walk_print(nowhere, report_levels(levels, NULL, 0, UINT64_MAX, now_ms), print_levels);
+    for (unsigned i = 0; i < 1 + LEVEL_GROUPS; i++)
+        walk_print(nowhere, report_levels(levels, levels->levels[i].group, 0, 1, now_ms), print_level);
+    walk_print(nowhere, report_features(levels, NULL, 0, UINT64_MAX, now_ms), print_features);
+    for (unsigned i = 0; i < FEATURE_PLACES; i++)
+        walk_print(nowhere, report_feature(levels, &levels->features[i], now_ms), print_feature);
 }
 
 static inline void walk_chronicle(const struct snapshot *snapshot, FILE *nowhere)
@@ -146,6 +162,7 @@ static inline void walk_snapshot(const struct snapshot *snapshot)
     snapshot_groups_moved(snapshot);
     walk_breakers(snapshot, nowhere);
     walk_events(snapshot, nowhere);
+    walk_levels(snapshot, nowhere);
     walk_chronicle(snapshot, nowhere);
     fclose(nowhere);
 }
