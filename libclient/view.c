@@ -51,8 +51,8 @@ static int segment_header_check(const struct segment_header *header, const struc
     if (header->size != offer->segment_size || header->segment_id != offer->segment_id ||
         header->clock_kind > CLOCK_KIND_TEST)
         return -EINVAL;
-    static const enum segment_section read[] = {SECTION_POLICY, SECTION_MIRROR,    SECTION_RESTS,
-                                                SECTION_DETAIL, SECTION_CORE,      SECTION_NAMES,
+    static const enum segment_section read[] = {SECTION_POLICY,    SECTION_MIRROR,       SECTION_RESTS,
+                                                SECTION_DETAIL,    SECTION_CORE,         SECTION_NAMES,
                                                 SECTION_FALLBACKS, SECTION_FEATURE_WORDS};
     for (size_t i = 0; i < sizeof(read) / sizeof(read[0]); i++) {
         const struct section shape = section_shape(read[i]);

@@ -5,11 +5,11 @@
 
 #include "protocol/report_parts.h"
 
-#define LEVELS_MAX 9 /* an endpoint of a fallback is the deepest map */
+#define TREE_DEPTH_MAX 9 /* an endpoint of a fallback is the deepest map */
 
 /* The maps and lists that are begun and not ended; levels[0] is the outermost. */
 struct tree {
-    json_t *levels[LEVELS_MAX];
+    json_t *levels[TREE_DEPTH_MAX];
     size_t depth; /* levels in use */
     bool broken;  /* there was no memory, or the config is deeper than any can be */
 };
@@ -26,7 +26,7 @@ static void begin(struct tree *tree, const char *key, json_t *value)
 {
     if (tree->depth > 0)
         put(tree, key, value);
-    if (!value || tree->depth == LEVELS_MAX)
+    if (!value || tree->depth == TREE_DEPTH_MAX)
         tree->broken = true;
     if (!tree->broken)
         tree->levels[tree->depth++] = value; /* borrowed from the level before, except for the outermost */

@@ -12,32 +12,32 @@
 
 /* The sections, in the order in which they follow each other: X(SUFFIX, pointer to it in tripd's struct segment, type
  * of an entry, entries, how many of these have memory: enum section_memory). */
-#define SEGMENT_SECTIONS(X)                                                                                  \
-    X(POLICY, policies, struct policy_slot, BREAKERS_MAX, SLOTS)                                             \
-    X(MIRROR, mirror, uint64_t, BREAKERS_MAX, SLOTS) /* the state word as tripd last saw or wrote it */      \
-    X(DETAIL, details, struct detail_slot, BREAKERS_MAX, SLOTS)                                              \
-    X(CORE, cores, struct core_slot, BREAKERS_MAX, SLOTS) /* window, totals, probe counts, in two images */  \
-    X(NAMES, names, uint64_t, NAMES_PLACES, ALL)          /* an open-addressing index: internal/names.h */   \
-    X(TRANSITIONS, transitions, struct transition, TRANSITION_RING, ALL)                                     \
-    X(ACTS, acts, struct transition, ACTS_RING, ALL) /* those that were no step of a client or of tripd */   \
-    X(JOURNAL, journal, struct journal, 1, ALL)                                                              \
-    X(PENDING, pending, struct journal_mark, PENDING_MARKS, ALL)  /* their lane was not there at adoption */ \
-    X(CLIENTS, clients, struct client_slot, LANES_MAX + 1, ALL)   /* one a lane: for people */               \
-    X(PATTERNS, patterns, struct pattern_slot, PATTERNS_MAX, ALL) /* modes that bind breakers yet to come */ \
-    X(LIMITS, limits, struct limits_shown, BREAKERS_MAX, SLOTS)   /* for people */                           \
-    X(RESTS, rests, struct breaker_rest, BREAKERS_MAX, SLOTS)                                                \
-    X(LATENCY, latency, struct latency_group, LATENCY_GROUPS_MAX, LATENCY_GROUPS)                            \
-    X(ERRORS, errors, struct error_record, ERROR_RECORDS_MAX, ERROR_RECORDS)                                 \
-    X(ERROR_ROWS, error_rows, struct error_row, ERROR_ROWS, ALL)                                             \
-    X(CORRELATION, correlation, struct correlation_shown, 1, ALL)                                            \
-    X(GROUPS, groups, struct group_slot, GROUPS_MAX, GROUPS) /* totals of breakers that are forgotten */     \
-    X(HOST, host, struct host_metrics, 1, ALL)                                                               \
-    X(FINGERPRINTS, fingerprints, struct fingerprint, FINGERPRINTS_MAX, FINGERPRINTS)                        \
-    X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                            \
-    X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */    \
-    X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)                                     \
+#define SEGMENT_SECTIONS(X)                                                                                      \
+    X(POLICY, policies, struct policy_slot, BREAKERS_MAX, SLOTS)                                                 \
+    X(MIRROR, mirror, uint64_t, BREAKERS_MAX, SLOTS) /* the state word as tripd last saw or wrote it */          \
+    X(DETAIL, details, struct detail_slot, BREAKERS_MAX, SLOTS)                                                  \
+    X(CORE, cores, struct core_slot, BREAKERS_MAX, SLOTS) /* window, totals, probe counts, in two images */      \
+    X(NAMES, names, uint64_t, NAMES_PLACES, ALL)          /* an open-addressing index: internal/names.h */       \
+    X(TRANSITIONS, transitions, struct transition, TRANSITION_RING, ALL)                                         \
+    X(ACTS, acts, struct transition, ACTS_RING, ALL) /* those that were no step of a client or of tripd */       \
+    X(JOURNAL, journal, struct journal, 1, ALL)                                                                  \
+    X(PENDING, pending, struct journal_mark, PENDING_MARKS, ALL)  /* their lane was not there at adoption */     \
+    X(CLIENTS, clients, struct client_slot, LANES_MAX + 1, ALL)   /* one a lane: for people */                   \
+    X(PATTERNS, patterns, struct pattern_slot, PATTERNS_MAX, ALL) /* modes that bind breakers yet to come */     \
+    X(LIMITS, limits, struct limits_shown, BREAKERS_MAX, SLOTS)   /* for people */                               \
+    X(RESTS, rests, struct breaker_rest, BREAKERS_MAX, SLOTS)                                                    \
+    X(LATENCY, latency, struct latency_group, LATENCY_GROUPS_MAX, LATENCY_GROUPS)                                \
+    X(ERRORS, errors, struct error_record, ERROR_RECORDS_MAX, ERROR_RECORDS)                                     \
+    X(ERROR_ROWS, error_rows, struct error_row, ERROR_ROWS, ALL)                                                 \
+    X(CORRELATION, correlation, struct correlation_shown, 1, ALL)                                                \
+    X(GROUPS, groups, struct group_slot, GROUPS_MAX, GROUPS) /* totals of breakers that are forgotten */         \
+    X(HOST, host, struct host_metrics, 1, ALL)                                                                   \
+    X(FINGERPRINTS, fingerprints, struct fingerprint, FINGERPRINTS_MAX, FINGERPRINTS)                            \
+    X(INCIDENTS, incidents, struct incident, INCIDENTS_KEPT, ALL)                                                \
+    X(CHRONICLE, chronicle, struct chronicle_memory, 1, ALL) /* how far errors and events are analysed */        \
+    X(REPORTERS, reporters, struct reporters_shown, BREAKERS_MAX, SLOTS)                                         \
     X(FALLBACKS, fallbacks, struct fallback_memory, 1, ALL) /* what answers instead: internal/fallback_book.h */ \
-    X(FEATURE_WORDS, feature_words, uint64_t, FEATURE_PLACES, ALL) /* clients read these at each call */     \
+    X(FEATURE_WORDS, feature_words, uint64_t, FEATURE_PLACES, ALL) /* clients read these at each call */         \
     X(LEVELS, levels, struct levels_memory, 1, ALL)
 
 #define SECTION_ENUM(suffix, pointer, type, entries, memory) SECTION_##suffix,
