@@ -6,8 +6,8 @@
 
 #include "internal/layout.h"
 
-/* {"levels", "names", "back_after_ms"}: the host's level and those of groups, so many from a place on; `next` if there are
- * more. group: of this one alone; NULL: of all. */
+/* {"levels", "names", "back_after_ms"}: the host's level and those of groups, so many from a place on; `next` if there
+ * are more. group: of this one alone; NULL: of all. */
 json_t *report_levels(const struct levels_image *image, const char *group, uint64_t from, uint64_t limit,
                       uint64_t now_ms);
 /* {"features"}, likewise. wanted: a name or a pattern; NULL: all. */

@@ -59,8 +59,8 @@ struct fingerprint {
 enum incident_evidence { INCIDENT_EVIDENCE(INCIDENT_EVIDENCE_ENUM) EVIDENCE_COUNT };
 
 /* The kinds of moments in a timeline: X(SUFFIX, "name"). The steps of a breaker's state are told by where they led; an
- * act is a step of a state that someone asked for, a mode is a change of the mode in force, a level one of a degradation
- * level, of the host or of a member's group. */
+ * act is a step of a state that someone asked for, a mode is a change of the mode in force, a level one of a
+ * degradation level, of the host or of a member's group. */
 #define INCIDENT_MOMENT_KINDS(X)  \
     X(JOINED, "joined")           \
     X(ERROR_BURST, "error_burst") \

@@ -9,8 +9,8 @@
 #include "fuzz.h"
 #include "simulation.h"
 
-#define CALLS_MAX    4000 /* calls of all steps together: n may be a milliard */
-#define ATTEMPTS_MAX 100  /* retry.attempts */
+#define CALLS_MAX       4000 /* calls of all steps together: n may be a milliard */
+#define ATTEMPTS_MAX    100  /* retry.attempts */
 #define BREAKERS_TRACED 64
 
 /* What the events so far say, and the step that is being carried out. */
