@@ -17,10 +17,11 @@ static struct trip_feature *registered(struct trip_client *client, const char *n
 
 struct trip_feature *features_get(struct trip_client *client, const char *name)
 {
-    struct trip_feature *first = __atomic_load_n(&client->features, __ATOMIC_ACQUIRE), *there;
-    struct trip_feature *const fresh = calloc(1, sizeof(*fresh) + strlen(name) + 1);
+    struct trip_feature *first = __atomic_load_n(&client->features, __ATOMIC_ACQUIRE);
+    struct trip_feature *there = registered(client, name);
+    struct trip_feature *const fresh = there ? NULL : calloc(1, sizeof(*fresh) + strlen(name) + 1);
     if (!fresh)
-        return registered(client, name);
+        return there;
     fresh->word = &no_word;
     fresh->mark = feature_mark(name);
     fresh->client = client;
@@ -38,7 +39,8 @@ struct trip_feature *features_get(struct trip_client *client, const char *name)
 void features_bind(struct trip_client *client)
 {
     const struct view *const view = client->view;
-    for (struct trip_feature *feature = client->features; feature; feature = feature->next)
+    struct trip_feature *feature = __atomic_load_n(&client->features, __ATOMIC_ACQUIRE);
+    for (; feature; feature = feature->next)
         __atomic_store_n(&feature->word, view ? feature_find(view->feature_words, feature->mark) : &no_word,
                          __ATOMIC_RELEASE);
 }
