@@ -24,6 +24,15 @@
  *   retries ERROR         what trip_retry_next answers until it ends an operation's retries: delays in ms, and why
  *   hedged MS             trip_run_with, whose first attempt fails after so long, the second succeeds at once: how
  *                         many attempts were sent, and "ok" or the error's name
+ *   walk ERROR            begins a walk of the breaker's chain for this error: "ok"
+ *   next                  the walk's next strategy with its text; "none" at its end
+ *   fallback ERROR        all strategies of a walk, with "none" at the end
+ *   walks ERROR           walks the chain until the next line comes
+ *   walked                how many walks those were, and which different lists they gave
+ *   instead ERROR MS [FEATURES]  trip_run_with, whose operation fails with this error: which strategy answered with what,
+ *                         or the error's name, and which others did not, and why. An alternative's endpoint is
+ *                         HOST:PORT, which has so long to answer an HTTP request with 200; there is no answer without
+ *                         FEATURES
  *   end OUTCOME           ends the latest call in flight
  *   ends OUTCOME          ends all of them
  *   record OUTCOME COUNT  reports so many
@@ -48,6 +57,7 @@
  *   exec PROGRAM ARG      becomes another program, which answers nothing
  *   ask COUNT             opens so many control connections, asks once on each: how many were answered, not refused
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <poll.h>
@@ -326,6 +336,170 @@ static void step_hedged(void)
     sem_wait(&hedged.released);
     printf("%u %s\n", result.attempts, error_name(error));
 }
+
+/* --------------------------------------------------------------------------------------------- what answers instead */
+
+#define LISTS_MAX 8
+
+static struct {
+    trip_error_type type;
+    trip_fallback fallback;
+} walk;
+
+static struct {
+    unsigned long walks;
+    char *lists[LISTS_MAX]; /* different ones */
+} walked;
+
+/* Writes a strategy with what belongs to it: "cached 300" of seconds, "queue later", "none". */
+static void write_strategy(FILE *out, const trip_fallback *fallback)
+{
+    fputs(trip_strategy_name(fallback->strategy), out);
+    if (fallback->strategy == TRIP_STRATEGY_CACHED)
+        fprintf(out, " %llu", (unsigned long long)(fallback->ttl_ns / 1000000000));
+    else if (fallback->strategy != TRIP_STRATEGY_NONE)
+        fprintf(out, " %.*s", (int)fallback->size, fallback->text);
+}
+
+/* Returns a whole walk in words; the caller frees it. */
+static char *list_of(trip_error_type type)
+{
+    char *list;
+    size_t size;
+    FILE *const out = open_memstream(&list, &size);
+    trip_fallback fallback = {0};
+    while (trip_fallback_next(breaker, type, &fallback)) {
+        write_strategy(out, &fallback);
+        fputs(", ", out);
+    }
+    write_strategy(out, &fallback);
+    fclose(out);
+    return list;
+}
+
+static void step_walk(void)
+{
+    walk.type = error_type(words[1]);
+    walk.fallback = (trip_fallback){0};
+    puts("ok");
+}
+
+static void step_next(void)
+{
+    trip_fallback_next(breaker, walk.type, &walk.fallback);
+    write_strategy(stdout, &walk.fallback);
+    putchar('\n');
+}
+
+static void step_fallback(void)
+{
+    char *const list = list_of(error_type(words[1]));
+    puts(list);
+    free(list);
+}
+
+/* Keeps a list, if it is another one than those before. */
+static void keep_list(char *list)
+{
+    unsigned place = 0;
+    while (place < LISTS_MAX - 1 && walked.lists[place] && strcmp(walked.lists[place], list) != 0)
+        place++;
+    free(walked.lists[place]);
+    walked.lists[place] = list;
+}
+
+static void step_walks(void)
+{
+    struct pollfd line = {.fd = STDIN_FILENO, .events = POLLIN};
+    const trip_error_type type = error_type(words[1]);
+    puts("ok");
+    fflush(stdout);
+    for (; poll(&line, 1, 0) == 0; walked.walks++)
+        keep_list(list_of(type));
+}
+
+static void step_walked(void)
+{
+    printf("%lu", walked.walks);
+    for (unsigned place = 0; place < LISTS_MAX && walked.lists[place]; place++)
+        printf(" | %s", walked.lists[place]);
+    putchar('\n');
+}
+
+/* The operation of `instead`, and what is done in its place. */
+struct instead {
+    trip_error_type type;
+    long fetch_ms;
+    const char *needed; /* features without which there is no answer */
+    char said[8192];    /* what belongs to the strategy that was tried last */
+};
+
+static trip_outcome fails_so(void *arg, trip_attempt *attempt)
+{
+    attempt->error.type = ((const struct instead *)arg)->type;
+    return TRIP_FAILURE;
+}
+
+/* Asks HOST:PORT by HTTP. Returns whether it answers 200, or a negative errno. */
+static int http_get(const char *endpoint, long ms)
+{
+    static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+    const struct timeval most = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strchr(endpoint, ':') + 1))};
+    char host[64], answer[64] = "";
+    snprintf(host, sizeof(host), "%.*s", (int)strcspn(endpoint, ":"), endpoint);
+    inet_pton(AF_INET, host, &address.sin_addr);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+    const bool read_some = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+                           send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0 &&
+                           recv(fd, answer, sizeof(answer) - 1, MSG_WAITALL) >= 0;
+    const int error = errno;
+    close(fd);
+    return read_some ? strstr(answer, " 200 ") != NULL : -error;
+}
+
+static trip_outcome fetch(void *arg, const char *endpoint, trip_attempt *attempt)
+{
+    struct instead *const instead = arg;
+    const int answered = http_get(endpoint, instead->fetch_ms);
+    snprintf(instead->said, sizeof(instead->said), " %s", endpoint);
+    if (answered == 1)
+        return TRIP_OK;
+    attempt->error.type = answered < 0 ? trip_error_from_errno(answered) : TRIP_ERROR_PROTOCOL;
+    return answered == -EAGAIN || answered == -EINPROGRESS ? TRIP_TIMEOUT : TRIP_FAILURE;
+}
+
+static bool reduce(void *arg, const char *features)
+{
+    struct instead *const instead = arg;
+    snprintf(instead->said, sizeof(instead->said), " %s", features);
+    return strcmp(features, instead->needed) != 0;
+}
+
+static bool use(void *arg, const char *value, size_t size)
+{
+    struct instead *const instead = arg;
+    snprintf(instead->said, sizeof(instead->said), " %.*s", (int)size, value);
+    return true;
+}
+
+static void step_instead(void)
+{
+    static const trip_fallbacks fallbacks = {.fetch = fetch, .reduce = reduce, .use = use};
+    struct instead instead = {.type = error_type(words[1]), .fetch_ms = strtol(words[2], NULL, 10), .needed = words[3]};
+    trip_result result;
+    const int error = trip_run_with(breaker, &(trip_options){.fallbacks = &fallbacks}, fails_so, &instead, &result);
+    printf("%s%s", trip_strategy_name(result.strategy), error ? " " : instead.said);
+    if (error)
+        printf("%s", error_name(error));
+    for (unsigned i = 0; i < result.tried_count && i < TRIP_TRIED_MAX; i++)
+        printf(", %s %s", trip_strategy_name(result.tried[i].strategy), trip_unanswered_name(result.tried[i].why));
+    putchar('\n');
+}
+
+/* --------------------------------------------------------------------------------------------- outcomes, and states */
 
 static trip_outcome outcome(const char *name)
 {
@@ -649,6 +823,7 @@ static const struct {
     STEP(user),     STEP(leave),    STEP(watches),  STEP(moved),   STEP(why),    STEP(dump),      STEP(retry_after),
     STEP(breakers), STEP(error),    STEP(report),   STEP(call_fd), STEP(cut),    STEP(cut_run),   STEP(feature),
     STEP(enabled),  STEP(permille),
+    STEP(walk), STEP(next), STEP(fallback), STEP(walks), STEP(walked), STEP(instead),
 };
 
 static void split(char *line)
