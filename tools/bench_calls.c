@@ -1,6 +1,7 @@
 /* What a call costs its caller: each path beside its bound, in turns. */
 #include "bench.h"
 
+#include <errno.h>
 #include <signal.h>
 
 #include "internal/policy.h"
@@ -10,17 +11,23 @@ static const char config[] = "breakers:\n"
                              "    trip: {consecutive_failures: 32767, failure_rate: 0%}\n"
                              "  - match: \"timed/*\"\n"
                              "    trip: {slow_rate: 100%}\n"
+                             "  - match: \"chain/*\"\n"
+                             "    open: {for: 1h, max: 1h}\n"
+                             "    fallback:\n"
+                             "      \"*\": [{cached: {ttl: 300s}}, {alternative: {endpoints: [\"chain/dead\"]}},\n"
+                             "            {reduced: [recommendations]}, {default: {value: {items: []}}}]\n"
                              "  - match: \"*\"\n"
                              "features: {recommendations: {off_from: 1}}\n";
 
 #define TWO_TIMES (200000 * (uint64_t)bench_effort)
 
 struct calls {
-    trip_breaker *ok, *timed, *burst;
+    trip_breaker *ok, *timed, *burst, *denied;
     trip_feature *feature;
     uint64_t words[8] __attribute__((aligned(64)));
     uint64_t counters[8] __attribute__((aligned(64)));
     volatile uint64_t sink;
+    uint64_t answered;
 };
 
 static void bound_load(void *context, uint64_t times)
@@ -145,6 +152,71 @@ static void failures(const struct bench_stage *stage, struct calls *calls)
     bench_report_timed("record_failure_sparse", sparse_ns, 1, "CAS and clock read", cas_ns + clock_ns, "<= 60 ns", 60);
 }
 
+/* ------------------------------------------------------------------------------------------------------- a fallback */
+
+static trip_outcome fetch(void *arg, const char *endpoint, trip_attempt *attempt)
+{
+    (void)arg;
+    (void)endpoint;
+    (void)attempt;
+    return TRIP_FAILURE;
+}
+
+static bool reduce(void *arg, const char *features)
+{
+    (void)arg;
+    (void)features;
+    return false;
+}
+
+static bool use(void *arg, const char *value, size_t size)
+{
+    struct calls *calls = arg;
+    calls->sink = size + (uint64_t)value[0];
+    return true;
+}
+
+static trip_outcome never(void *arg, trip_attempt *attempt)
+{
+    (void)arg;
+    (void)attempt;
+    return TRIP_OK;
+}
+
+/* A denied operation: no cache keeps an answer, the alternative is dead, the feature is needed, the default answers. */
+static void denied_instead(void *context, uint64_t times)
+{
+    static const trip_fallbacks fallbacks = {.fetch = fetch, .reduce = reduce, .use = use};
+    struct calls *calls = context;
+    for (uint64_t i = 0; i < times; i++) {
+        trip_result result;
+        trip_run_with(calls->denied, &(trip_options){.fallbacks = &fallbacks}, never, calls, &result);
+        calls->answered += result.strategy == TRIP_STRATEGY_DEFAULT;
+    }
+}
+
+static void denied_run(void *context, uint64_t times)
+{
+    struct calls *calls = context;
+    for (uint64_t i = 0; i < times; i++)
+        trip_run(calls->denied, never, calls, NULL);
+}
+
+static void fallback_chain(struct calls *calls, trip_client *client)
+{
+    double bound, path;
+    calls->denied = stage_breaker(client, "chain/db");
+    for (unsigned i = 0; i < 5; i++) {
+        trip_record(calls->denied, TRIP_FAILURE, 0);
+        trip_record(stage_breaker(client, "chain/dead"), TRIP_FAILURE, 0);
+    }
+    denied_instead(calls, 1);
+    if (!calls->answered)
+        bench_fail("a fallback's default should have answered", ENOENT);
+    bench_compare(denied_run, denied_instead, calls, &bound, &path);
+    bench_report_ns("fallback_chain", path, "denied without a fallback", bound, "<= 2000 ns", 2000);
+}
+
 static void *prepare(unsigned round)
 {
     static struct calls calls;
@@ -192,6 +264,7 @@ void bench_calls(void)
     bench_report_timed("begin_end_untimed", path, 2.0 / SAMPLED_ONE_IN, "load, branch and two counters", bound,
                        "<= 15 ns", 15);
     failures(&stage, &calls);
+    fallback_chain(&calls, client);
     trip_close(client);
     stage_stop(&stage);
 }
