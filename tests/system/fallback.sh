@@ -103,8 +103,6 @@ serve b
 later
 says web "alternative $A, cached store_away" instead network $plenty
 moves "$A" closed
-later
-says api "alternative $B" instead rate_limited $plenty
 
 # One that does not answer in time is left out as well, until it does.
 kill -USR1 "${servers[a]}"
@@ -121,6 +119,7 @@ moves "$A" closed
 comes_first() { would_say web "alternative $1" instead rate_limited $plenty; }
 await "one of them is $A" comes_first "$A"
 await "one of them is $B" comes_first "$B"
+moves "$B" closed
 
 # A denial is answered as the last error would be; one by a limit as if the service were not available.
 says web ok error timeout - - - -
