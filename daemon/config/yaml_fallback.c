@@ -17,8 +17,8 @@ struct draft {
 
     char list[32]; /* where it stands: fallback.network */
     struct fallback_step steps[FALLBACK_LIST_MAX];
-    size_t count;              /* of these steps; may be more than there is room for */
-    enum trip_strategy always; /* the first strategy in the list that always answers */
+    size_t count;     /* of these steps; may be more than there is room for */
+    bool has_default; /* which always answers */
 
     char place[64]; /* fallback.network.cached */
     struct fallback_step step;
@@ -262,11 +262,10 @@ static void read_strategy(struct reader *reader, void *context, size_t name, con
                        draft->list, before, said, before, said);
         return;
     }
-    if (draft->always != TRIP_STRATEGY_NONE)
-        config_problem(reader->notes, line_of(key), "%s: %s is never tried, as %s stands before it and always answers",
-                       draft->list, said, config_strategy_names[draft->always]);
-    else if (strategy == TRIP_STRATEGY_REDUCED || strategy == TRIP_STRATEGY_DEFAULT)
-        draft->always = strategy;
+    if (draft->has_default)
+        config_problem(reader->notes, line_of(key),
+                       "%s: %s is never tried, as default stands before it and always answers", draft->list, said);
+    draft->has_default |= strategy == TRIP_STRATEGY_DEFAULT;
     draft->strategy = strategy;
     draft->step = (struct fallback_step){.strategy = (uint8_t)strategy};
     snprintf(draft->place, sizeof(draft->place), "%s.%s", draft->list, said);
@@ -315,7 +314,7 @@ static uint16_t read_list(struct reader *reader, struct draft *draft, const yaml
                        "%s: %s is no list of strategies; write it as [{cached: {ttl: 300s}}], or [] for none",
                        draft->list, quote(node, quoted));
     draft->count = 0;
-    draft->always = TRIP_STRATEGY_NONE;
+    draft->has_default = false;
     for (ptrdiff_t i = 0; i < count; i++)
         read_item(reader, draft, list_item(reader, node, i));
     return add_list(reader, draft, node);

@@ -281,7 +281,7 @@ static void test_strategies_behind_one_that_always_answers_are_noted(void **stat
                                      "    - default: {value: 1}\n"
                                      "    - queue: q\n"
                                      "    - reduced: [f]\n"
-                                     "    \"*\": [{queue: q}, {reduced: [f]}]\n");
+                                     "    \"*\": [{reduced: [f]}, {queue: q}]\n");
     assert_string_equal(config->notes,
                         "t.yaml:7: fallback.network: queue is never tried, as default stands before it and always "
                         "answers\n"
