@@ -1,11 +1,13 @@
 /* A prefork HTTP server, as many are: N worker processes accept on one socket, each serves one connection at a time,
  * and asks the upstream for each request, with a timeout. The breaker around that call is what the demo is about.
  *
- *   prefork_server --port P --upstream P --record FILE [--workers N] [--breaker NAME] [--private] [--timeout MS]
+ *   prefork_server --port P --upstream P --record FILE [--alternative P] [--workers N] [--breaker NAME] [--private]
+ *                  [--timeout MS]
  *
  * --private gives each worker a breaker of its own (NAME-1, NAME-2, ..): what a breaker library without shared memory
- * does. Answers 200 when the upstream did, 503 when the breaker denied the call or cut it short, 502 when the upstream
- * failed.
+ * does. Answers 200 when the upstream did, or a strategy of the breaker's `fallback` instead; 503 when the breaker
+ * denied the call or cut it short, 502 when the upstream failed. --alternative is where the endpoint of an
+ * `alternative` listens.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +29,7 @@
 #define SHARED_PATIENCE_S 60
 
 struct options {
-    uint16_t port, upstream;
+    uint16_t port, upstream, alternative;
     unsigned workers, timeout_ms;
     const char *breaker, *record;
     bool private;
@@ -39,9 +41,15 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-struct upstream_call {
+/* A client's request. */
+struct request {
     const struct options *options;
+    bool recommends; /* for recommendations: it cannot be answered without them */
+};
+
+struct upstream_call {
     int fd;
+    uint16_t port;
     int cancel_fd; /* -1: nothing cuts the call short */
     uint64_t until_ns;
 };
@@ -59,7 +67,7 @@ static int wait_for(const struct upstream_call *call, short events)
 
 static int connect_upstream(const struct upstream_call *call)
 {
-    const struct sockaddr_in address = loopback(call->options->upstream);
+    const struct sockaddr_in address = loopback(call->port);
     const struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: thousands of calls a second from one address */
     int error = 0;
     setsockopt(call->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -91,10 +99,10 @@ static int request_upstream(const struct upstream_call *call)
     return size < 12 || memcmp(answer + 9, "200", 3) != 0 ? -EPROTO : 0;
 }
 
-/* Sends one request to the upstream. 0, -ETIMEDOUT, -ECANCELED, or another error. */
-static int ask_upstream(const struct options *options, int cancel_fd)
+/* Sends one request to the upstream, or the alternative, at this port. 0, -ETIMEDOUT, -ECANCELED, or another error. */
+static int ask_upstream(const struct options *options, uint16_t port, int cancel_fd)
 {
-    const struct upstream_call call = {.options = options,
+    const struct upstream_call call = {.port = port,
                                        .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
                                        .cancel_fd = cancel_fd,
                                        .until_ns = record_now_ns() + (uint64_t)options->timeout_ms * 1000000};
@@ -105,9 +113,9 @@ static int ask_upstream(const struct options *options, int cancel_fd)
     return error;
 }
 
-static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
+static trip_outcome attempt_at(const struct options *options, uint16_t port, trip_attempt *attempt)
 {
-    const int error = ask_upstream(arg, attempt->cancel_fd);
+    const int error = ask_upstream(options, port, attempt->cancel_fd);
     if (!error)
         return TRIP_OK;
     if (error == -ECANCELED)
@@ -116,29 +124,62 @@ static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
     return error == -ETIMEDOUT ? TRIP_TIMEOUT : TRIP_FAILURE;
 }
 
-/* The whole use of libtrip. The settings say how often the request is tried. Returns the HTTP status. */
-static int handle(const struct options *options, trip_breaker *breaker, struct record_line *line)
+static trip_outcome attempt_upstream(void *arg, trip_attempt *attempt)
 {
+    const struct request *request = arg;
+    return attempt_at(request->options, request->options->upstream, attempt);
+}
+
+/* The config has one endpoint. */
+static trip_outcome attempt_alternative(void *arg, const char *endpoint, trip_attempt *attempt)
+{
+    const struct request *request = arg;
+    (void)endpoint;
+    return attempt_at(request->options, request->options->alternative, attempt);
+}
+
+static bool answer_without(void *arg, const char *features)
+{
+    const struct request *request = arg;
+    return !request->recommends || !strstr(features, "recommendations");
+}
+
+/* Whatever the value is: an answer of this server is its status alone. */
+static bool answer_default(void *arg, const char *value, size_t size)
+{
+    (void)arg;
+    (void)value;
+    return size > 0;
+}
+
+/* The whole use of libtrip. The settings say how often the request is tried, and what answers instead. */
+static void handle(struct request *request, trip_breaker *breaker, struct record_line *line)
+{
+    static const trip_fallbacks fallbacks = {
+        .fetch = attempt_alternative, .reduce = answer_without, .use = answer_default};
     trip_result result;
-    const int error = trip_run(breaker, attempt_upstream, (void *)options, &result);
+    const int error =
+        trip_run_with(breaker, &(trip_options){.fallbacks = &fallbacks}, attempt_upstream, request, &result);
     line->verdict = (uint32_t)result.verdict;
     line->outcome = (uint32_t)result.outcome;
-    return error == -EAGAIN || error == -ECANCELED ? 503 : error ? 502 : 200;
+    line->strategy = (uint32_t)result.strategy;
+    line->status = error == -EAGAIN || error == -ECANCELED ? 503 : error ? 502 : 200;
 }
 
 static void handle_and_note(const struct options *options, trip_breaker *breaker, struct record_book *book, int client)
 {
     struct record_line unnoted, *line = book->lines < RECORD_LINES ? &book->line[book->lines] : &unnoted;
+    struct request request = {.options = options, .recommends = book->lines % 2};
     line->begin_ns = record_now_ns();
     if (line != &unnoted) /* the line is whole before its number is visible to stage.c */
         __atomic_store_n(&book->lines, book->lines + 1, __ATOMIC_RELEASE);
-    const int status = handle(options, breaker, line);
+    handle(&request, breaker, line);
     __atomic_store_n(&line->end_ns, record_now_ns(), __ATOMIC_RELEASE);
     char answer[128];
-    const int size = snprintf(answer, sizeof(answer), "HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n", status,
-                              status == 200   ? "OK"
-                              : status == 503 ? "Service Unavailable"
-                                              : "Bad Gateway");
+    const int size = snprintf(answer, sizeof(answer), "HTTP/1.1 %u %s\r\nContent-Length: 0\r\n\r\n", line->status,
+                              line->status == 200   ? "OK"
+                              : line->status == 503 ? "Service Unavailable"
+                                                    : "Bad Gateway");
     (void)!send(client, answer, (size_t)size, MSG_NOSIGNAL);
 }
 
@@ -219,8 +260,9 @@ static int listen_on(uint16_t port)
 static bool parse(int argc, char **argv, struct options *options)
 {
     static const struct option known[] = {
-        {"port", 1, NULL, 'p'},    {"upstream", 1, NULL, 'u'}, {"workers", 1, NULL, 'w'}, {"breaker", 1, NULL, 'b'},
-        {"private", 0, NULL, 'P'}, {"timeout", 1, NULL, 't'},  {"record", 1, NULL, 'r'},  {NULL, 0, NULL, 0}};
+        {"port", 1, NULL, 'p'},    {"upstream", 1, NULL, 'u'},    {"workers", 1, NULL, 'w'},
+        {"breaker", 1, NULL, 'b'}, {"private", 0, NULL, 'P'},     {"timeout", 1, NULL, 't'},
+        {"record", 1, NULL, 'r'},  {"alternative", 1, NULL, 'a'}, {NULL, 0, NULL, 0}};
     *options = (struct options){.workers = 8, .timeout_ms = 1000, .breaker = "upstream"};
     int key;
     while ((key = getopt_long(argc, argv, "", known, NULL)) != -1) {
@@ -230,6 +272,9 @@ static bool parse(int argc, char **argv, struct options *options)
             break;
         case 'u':
             options->upstream = (uint16_t)atoi(optarg);
+            break;
+        case 'a':
+            options->alternative = (uint16_t)atoi(optarg);
             break;
         case 'w':
             options->workers = (unsigned)atoi(optarg);
@@ -258,8 +303,8 @@ int main(int argc, char **argv)
 {
     struct options options;
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: prefork_server --port P --upstream P --record FILE [--workers 1..64] [--breaker NAME] "
-                        "[--private] [--timeout MS]\n");
+        fprintf(stderr, "usage: prefork_server --port P --upstream P --record FILE [--alternative P] [--workers 1..64] "
+                        "[--breaker NAME] [--private] [--timeout MS]\n");
         return 2;
     }
     struct record *record = record_map(options.record);

@@ -14,6 +14,8 @@ struct record_line {
     uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC; end_ns is written last, 0: in flight */
     uint32_t verdict;          /* trip_verdict */
     uint32_t outcome;          /* trip_outcome, of an admitted call */
+    uint32_t strategy;         /* trip_strategy: what answered instead */
+    uint32_t status;           /* of the HTTP answer */
 };
 
 struct record_book {

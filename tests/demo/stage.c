@@ -53,10 +53,11 @@ static bool parse(struct stage *stage, int argc, char **argv)
 
 void stage_parse(struct stage *stage, int argc, char **argv, const char *program, const char *const faults[2])
 {
-    if (parse(stage, argc, argv) && (strcmp(stage->fault, faults[0]) == 0 || strcmp(stage->fault, faults[1]) == 0))
+    if (parse(stage, argc, argv) &&
+        (strcmp(stage->fault, faults[0]) == 0 || (faults[1] && strcmp(stage->fault, faults[1]) == 0)))
         return;
-    fprintf(stderr, "usage: %s --workers 1..64 --fault %s|%s --breaker NAME [--private]\n", program, faults[0],
-            faults[1]);
+    fprintf(stderr, "usage: %s --workers 1..64 --fault %s%s%s --breaker NAME [--private]\n", program, faults[0],
+            faults[1] ? "|" : "", faults[1] ? faults[1] : "");
     exit(2);
 }
 
@@ -89,6 +90,7 @@ int stage_open(struct stage *stage)
     dirname(stage->folder);
     free_port(stage->port);
     free_port(stage->upstream_port);
+    free_port(stage->alternative_port);
     return open_record(stage);
 }
 
@@ -118,14 +120,24 @@ void stage_close(struct stage *stage)
     stage_stop(&stage->load);
     stage_stop(&stage->server);
     stage_stop(&stage->upstream);
+    stage_stop(&stage->alternative);
+}
+
+static pid_t start_upstream(struct stage *stage, char *port, const char *behaviour)
+{
+    char path[4200];
+    snprintf(path, sizeof(path), "%s/upstream", stage->folder);
+    return start(path, (char *[]){path, port, stage->record_path, (char *)behaviour, NULL}, false);
 }
 
 void stage_start_upstream(struct stage *stage, const char *behaviour)
 {
-    char path[4200];
-    snprintf(path, sizeof(path), "%s/upstream", stage->folder);
-    stage->upstream =
-        start(path, (char *[]){path, stage->upstream_port, stage->record_path, (char *)behaviour, NULL}, false);
+    stage->upstream = start_upstream(stage, stage->upstream_port, behaviour);
+}
+
+void stage_start_alternative(struct stage *stage)
+{
+    stage->alternative = start_upstream(stage, stage->alternative_port, "answer");
 }
 
 void stage_start_server(struct stage *stage)
@@ -138,6 +150,8 @@ void stage_start_server(struct stage *stage)
                     stage->port,
                     "--upstream",
                     stage->upstream_port,
+                    "--alternative",
+                    stage->alternative_port,
                     "--workers",
                     workers,
                     "--timeout",
@@ -206,5 +220,7 @@ bool stage_line(const struct stage *stage, unsigned worker, uint64_t index, stru
     ret_line->begin_ns = line->begin_ns;
     ret_line->verdict = line->verdict;
     ret_line->outcome = line->outcome;
+    ret_line->strategy = line->strategy;
+    ret_line->status = line->status;
     return ret_line->end_ns != 0;
 }

@@ -1,4 +1,4 @@
-/* The stage of outage and overload: starts and stops the server, its upstream, and the load by wrk. */
+/* The stage of outage, overload and degrade: starts and stops the server, its upstreams, and the load by wrk. */
 #ifndef TRIP_DEMO_STAGE_H
 #define TRIP_DEMO_STAGE_H
 
@@ -14,16 +14,19 @@ struct stage {
     char folder[4096]; /* the folder of this program, where the server and the upstream are, too */
     char record_path[64];
     struct record *record;
-    char port[8], upstream_port[8];
-    pid_t upstream, server, load;
+    char port[8], upstream_port[8], alternative_port[8];
+    pid_t upstream, alternative, server, load;
 };
 
-/* Reads --workers N --fault FAULT --breaker NAME [--private]; FAULT is one of two. Exits with a usage. */
+/* Reads --workers N --fault FAULT --breaker NAME [--private]; FAULT is one of two, or of one and NULL. Exits with a
+ * usage. */
 void stage_parse(struct stage *stage, int argc, char **argv, const char *program, const char *const faults[2]);
 /* Prepares, and starts nothing yet. All processes started later end with this one, however it ends. */
 int stage_open(struct stage *stage);
 /* behaviour: see upstream.c. */
 void stage_start_upstream(struct stage *stage, const char *behaviour);
+/* Starts the server that the config calls "backup". */
+void stage_start_alternative(struct stage *stage);
 void stage_start_server(struct stage *stage);
 void stage_start_load(struct stage *stage);
 void stage_stop(pid_t *pid);
