@@ -169,6 +169,51 @@ static void test_a_walk_goes_on_by_the_settings_with_which_it_began(void **state
     assert_next(f, TRIP_ERROR_NETWORK, &new, TRIP_STRATEGY_QUEUE, "other_queue");
 }
 
+#define LAST_TTL_MS 100
+
+struct walks {
+    struct fixture *f;
+    unsigned walked, wrong;
+};
+
+/* The list of `network`, whose first strategy says which settings the walk has; cmocka cannot fail in this thread. */
+static void *walk_until_the_last(void *arg)
+{
+    struct walks *const walks = arg;
+    static const trip_strategy list[] = {TRIP_STRATEGY_CACHED, TRIP_STRATEGY_ALTERNATIVE, TRIP_STRATEGY_REDUCED,
+                                         TRIP_STRATEGY_DEFAULT, TRIP_STRATEGY_NONE};
+    uint64_t ttl_ns = 0;
+    while (ttl_ns != LAST_TTL_MS * UINT64_C(1000000)) {
+        trip_fallback fallback = {0};
+        for (unsigned i = 0; i < 5; i++) {
+            trip_fallback_next(walks->f->breaker, TRIP_ERROR_NETWORK, &fallback);
+            __atomic_fetch_add(&walks->wrong, fallback.strategy != list[i], __ATOMIC_RELAXED);
+            ttl_ns = i == 0 ? fallback.ttl_ns : ttl_ns;
+        }
+        __atomic_fetch_add(&walks->walked, 1, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+static void test_threads_walk_at_once_while_the_settings_change(void **state)
+{
+    struct walks walks = {.f = *state};
+    pthread_t threads[4];
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, walk_until_the_last, &walks), 0);
+    for (unsigned ttl_ms = 1; ttl_ms <= LAST_TTL_MS; ttl_ms++) {
+        const unsigned walked = __atomic_load_n(&walks.walked, __ATOMIC_RELAXED);
+        struct fallback_book *const book = a_book();
+        book->steps[0].ttl_ms = ttl_ms;
+        publish(walks.f, book);
+        while (ttl_ms < LAST_TTL_MS && __atomic_load_n(&walks.walked, __ATOMIC_RELAXED) == walked)
+            sched_yield();
+    }
+    for (size_t i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(walks.wrong, 0);
+}
+
 static void test_the_same_book_again_stays_the_same_generation(void **state)
 {
     struct fixture *const f = *state;
@@ -412,6 +457,7 @@ int main(void)
         MADE(test_endpoints_by_weight_come_each_once_and_the_heavy_one_first_mostly),
         MADE(test_an_endpoint_has_a_breaker_of_its_own),
         MADE(test_a_walk_goes_on_by_the_settings_with_which_it_began),
+        MADE(test_threads_walk_at_once_while_the_settings_change),
         MADE(test_the_same_book_again_stays_the_same_generation),
         MADE(test_a_word_whose_book_is_gone_gives_no_strategy),
         MADE(test_a_damaged_book_gives_no_strategy),
