@@ -89,7 +89,7 @@ static void test_few_breakers_take_no_memory_of_the_places_for_more(void **state
     uint32_t slot;
     assert_int_equal(resolve(host, 1, &slot), 0);
     breakers_drain_all(host->breakers);
-    assert_in_range(blocks_of(host->segment->fd), 0, 4704 << 10);
+    assert_in_range(blocks_of(host->segment->fd), 0, 4876 << 10);
     assert_in_range(blocks_of(host->commons->fd), 0, 64 << 10);
     host_stop(host);
 }
