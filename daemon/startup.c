@@ -187,7 +187,7 @@ static void say_no_segment(const struct startup *startup, int error)
     const char *where = shm_folder();
     if (error == -ENOSPC)
         log_error("no room for the state segment %s%s: enlarge that file system (mount -o remount,size=..., for a "
-                  "container --shm-size); it takes 3 MiB, and 6 KiB more for each breaker beyond 64",
+                  "container --shm-size); it takes 4.1 MiB, and 6 KiB more for each breaker beyond 64",
                   where, startup->segment_path);
     else if (error == -EPERM)
         log_error(

@@ -29,7 +29,7 @@ expect() {
 }
 
 expect 'tripctl s' shadow show simulate status
-expect 'tripctl ' analyze auto clients clock config deploy disable errors events feature fingerprints force-open incidents level list metrics record reset shadow show simulate status trace trip wait why
+expect 'tripctl ' analyze auto cache clients clock config deploy disable errors events feature fingerprints force-open incidents level list metrics queue record reset shadow show simulate status trace trip wait why
 expect 'tripctl fo' force-open
 expect 'tripctl config ' check reload show
 expect 'tripctl config r' reload
