@@ -149,7 +149,7 @@ static bool reload_on(const struct instance *instance, unsigned seconds)
         for (unsigned config = 0; config < CONFIGS; config++)
             done &= __atomic_load_n(&arena->of[config], __ATOMIC_RELAXED) > 0;
     }
-    return check(reloaded, "tripd reloads") & check(done, "each config is walked, also during a reload");
+    return check(reloaded, "tripd reloads") && check(done, "each config is walked, also during a reload");
 }
 
 int main(int argc, char **argv)
