@@ -434,16 +434,18 @@ bool trip_hedge_take(trip_breaker *breaker);
  */
 
 /* A strategy that may answer instead of the dependency. Begin with one that is all zeros. Its texts last until
- * trip_close. */
+ * trip_close: each reload that changes a chain costs a process that walks chains a copy of them, some 25 KiB and their
+ * texts. */
 typedef struct trip_fallback {
     trip_strategy strategy;
-    unsigned begun;   /* libtrip's */
+    unsigned dead;    /* endpoints that were left out before this strategy, for their breakers deny */
     const char *text; /* alternative: the endpoint; reduced: the features to leave out, with commas between; default:
                        * the value, as JSON; queue: its name. NUL-terminated */
     size_t size;      /* of the text, in bytes */
     uint64_t ttl_ns;  /* cached: how old an answer may be */
     trip_breaker *breaker; /* alternative: the endpoint's own, to begin the call with */
-    uint64_t state[4];     /* libtrip's: where the walk is */
+    bool begun;            /* libtrip's, as what follows */
+    uint64_t state[4];     /* where the walk is */
 } trip_fallback;
 
 /* Gives the next strategy of the breaker's chain for this type of error, and returns true. False: no further one is

@@ -89,9 +89,9 @@ static void go_behind(struct walk *walk, uint32_t step)
     walk->next = walk->copy->book.steps[step].flags & FALLBACK_LAST ? STEP_NONE : step + 1;
 }
 
-/* Finds the next endpoint of an alternative that is alive. False: all were tried, or are dead; the walk is behind it.
- */
-static bool next_endpoint(trip_breaker *breaker, struct walk *walk, uint32_t *ret_step)
+/* Finds the next endpoint of an alternative that is alive, and counts the dead ones before it. False: all were tried,
+ * or are dead; the walk is behind it. */
+static bool next_endpoint(trip_breaker *breaker, struct walk *walk, unsigned *dead, uint32_t *ret_step)
 {
     const struct fallback_step *const first = &walk->copy->book.steps[walk->next];
     const uint32_t count = endpoints_of(first), base = walk->next;
@@ -106,6 +106,7 @@ static bool next_endpoint(trip_breaker *breaker, struct walk *walk, uint32_t *re
         *ret_step = base + place;
         if (!is_dead(breaker_of(breaker, walk->copy, *ret_step)))
             return true;
+        ++*dead;
     }
 }
 
@@ -124,9 +125,10 @@ bool trip_fallback_next(trip_breaker *breaker, trip_error_type type, trip_fallba
     ERRNO_KEPT;
     struct walk walk;
     memcpy(&walk, fallback->state, sizeof(walk));
-    if (fallback->begun == 0)
+    if (!fallback->begun)
         begin(breaker, (unsigned)type < TRIP_ERROR_TYPE_COUNT ? type : TRIP_ERROR_UNKNOWN, &walk);
-    fallback->begun = 1;
+    fallback->begun = true;
+    fallback->dead = 0;
     uint32_t step = walk.next;
     while (walk.next != STEP_NONE) {
         step = walk.next;
@@ -134,7 +136,7 @@ bool trip_fallback_next(trip_breaker *breaker, trip_error_type type, trip_fallba
             go_behind(&walk, step);
             break;
         }
-        if (next_endpoint(breaker, &walk, &step))
+        if (next_endpoint(breaker, &walk, &fallback->dead, &step))
             break;
         step = STEP_NONE;
     }

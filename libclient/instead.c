@@ -63,11 +63,20 @@ static void note(trip_result *result, trip_strategy strategy, trip_unanswered wh
     result->tried_count++;
 }
 
+/* Gives the next strategy. An endpoint that is left out because it is dead has failed, too. */
+static bool next(const struct instead *instead, trip_error_type type, trip_fallback *fallback)
+{
+    const bool found = trip_fallback_next(instead->breaker, type, fallback);
+    for (unsigned i = 0; i < fallback->dead; i++)
+        note(instead->result, TRIP_STRATEGY_ALTERNATIVE, TRIP_ALTERNATIVE_FAILED);
+    return found;
+}
+
 bool instead_answer(const struct instead *instead, trip_error_type type)
 {
     trip_fallback fallback = {0};
     trip_unanswered why = TRIP_NO_STRATEGY;
-    while (trip_fallback_next(instead->breaker, type, &fallback)) {
+    while (next(instead, type, &fallback)) {
         if (answers(instead, &fallback, &why)) {
             instead->result->strategy = fallback.strategy;
             return true;

@@ -86,16 +86,17 @@ kill_server a
 says web "alternative $B, cached store_away, alternative alternative_failed" instead network $plenty
 says web "alternative $B, cached store_away, alternative alternative_failed" instead network $plenty
 moves "$A" open
-says web "alternative $B, cached store_away" instead network $plenty
-says api "alternative $B, cached store_away" instead network $plenty
+says web "alternative $B, cached store_away, alternative alternative_failed" instead network $plenty
+says api "alternative $B, cached store_away, alternative alternative_failed" instead network $plenty
 says api "${old_list/alternative $A, /}" fallback network
 kill_server b
-says api 'reduced recommendations, cached store_away, alternative alternative_failed' instead network $plenty
-says web 'default {"items":[]}, cached store_away, alternative alternative_failed, reduced feature_reduced' \
+says api 'reduced recommendations, cached store_away, alternative alternative_failed, alternative alternative_failed' instead network $plenty
+says web 'default {"items":[]}, cached store_away, alternative alternative_failed, alternative alternative_failed, reduced feature_reduced' \
     instead network $plenty recommendations
 moves "$B" open
-says api 'default {"items":[]}, cached store_away, reduced feature_reduced' instead network $plenty recommendations
-says api 'none EIO, none no_strategy' instead rate_limited $plenty
+says api 'default {"items":[]}, cached store_away, alternative alternative_failed, alternative alternative_failed, reduced feature_reduced' \
+    instead network $plenty recommendations
+says api 'none EIO, alternative alternative_failed, alternative alternative_failed, none no_strategy' instead rate_limited $plenty
 
 # They come back, and are used again.
 serve a
@@ -109,7 +110,7 @@ kill -USR1 "${servers[a]}"
 says web 'default "late", alternative alternative_failed' instead timeout 100
 says api 'default "late", alternative alternative_failed' instead timeout 100
 moves "$A" open
-says web 'default "late"' instead timeout $plenty
+says web 'default "late", alternative alternative_failed' instead timeout $plenty
 kill -USR2 "${servers[a]}"
 later
 says web "alternative $A" instead timeout $plenty

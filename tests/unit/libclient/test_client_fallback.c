@@ -120,9 +120,11 @@ static void test_endpoints_come_in_their_order_and_the_dead_ones_not_at_all(void
     assert_no_next(f, TRIP_ERROR_TIMEOUT, &both);
     force_open(f, "first:443");
     assert_next(f, TRIP_ERROR_TIMEOUT, &one, TRIP_STRATEGY_ALTERNATIVE, "second:443");
+    assert_int_equal(one.dead, 1);
     assert_no_next(f, TRIP_ERROR_TIMEOUT, &one);
     force_open(f, "second:443");
     assert_no_next(f, TRIP_ERROR_TIMEOUT, &none);
+    assert_int_equal(none.dead, 2);
 }
 
 static void test_endpoints_by_weight_come_each_once_and_the_heavy_one_first_mostly(void **state)
@@ -376,6 +378,19 @@ static void test_what_failed_on_the_way_is_told_with_its_reason(void **state)
     assert_tried(&result, 2, TRIP_STRATEGY_REDUCED, TRIP_FEATURE_REDUCED);
 }
 
+static void test_an_endpoint_that_is_left_out_has_failed_too(void **state)
+{
+    struct fixture *const f = *state;
+    struct script script = {.reduced = true};
+    trip_result result;
+    force_open(f, "backup:443");
+    assert_int_equal(trip_run_with(f->breaker, &with_all, refused, &script, &result), 0);
+    assert_int_equal(script.fetches, 0);
+    assert_int_equal(result.strategy, TRIP_STRATEGY_REDUCED);
+    assert_int_equal(result.tried_count, 2);
+    assert_tried(&result, 1, TRIP_STRATEGY_ALTERNATIVE, TRIP_ALTERNATIVE_FAILED);
+}
+
 static void test_where_no_strategy_answers_the_operations_own_end_is_returned(void **state)
 {
     struct fixture *const f = *state;
@@ -465,6 +480,7 @@ int main(void)
         MADE(test_an_operation_that_answers_needs_no_strategy),
         MADE(test_a_failed_operation_is_answered_by_an_alternative_and_its_breaker_counts_it),
         MADE(test_what_failed_on_the_way_is_told_with_its_reason),
+        MADE(test_an_endpoint_that_is_left_out_has_failed_too),
         MADE(test_where_no_strategy_answers_the_operations_own_end_is_returned),
         MADE(test_a_caller_that_offers_nothing_is_told_so),
         MADE(test_a_denied_operation_is_answered_in_place_of_the_last_error),
