@@ -153,7 +153,7 @@ void canvas_put_right(struct canvas *canvas, int row, int column, int width, enu
 
 int canvas_rows_for(const struct canvas *canvas, const char *text)
 {
-    return (canvas_width(text) + canvas->columns - 1) / canvas->columns;
+    return canvas->columns ? (canvas_width(text) + canvas->columns - 1) / canvas->columns : 0;
 }
 
 void canvas_put_rows(struct canvas *canvas, int row, int rows, enum style style, const char *text)

@@ -79,6 +79,25 @@ static void test_a_text_at_the_right_end_of_its_columns(void **state)
     canvas_free(canvas);
 }
 
+static void test_a_long_text_goes_on_in_the_next_rows(void **state)
+{
+    (void)state;
+    struct canvas *const canvas = canvas_new(4, 5, false);
+    assert_int_equal(canvas_rows_for(canvas, ""), 0);
+    assert_int_equal(canvas_rows_for(canvas, "abcde"), 1);
+    assert_int_equal(canvas_rows_for(canvas, "abcdef"), 2);
+    canvas_put(canvas, 1, 0, 5, STYLE_PLAIN, "-----");
+    canvas_put(canvas, 2, 0, 5, STYLE_PLAIN, "-----");
+    canvas_put_rows(canvas, 1, 2, STYLE_KEY, "abcdefg");
+    assert_painted_rows(canvas, 0, "\nabcde\nfg\n");
+    assert_style(canvas, 2, 1, STYLE_KEY);
+    canvas_put_rows(canvas, 3, 1, STYLE_PLAIN, "abcdefg"); /* there is room for so much alone */
+    assert_painted_row(canvas, 3, "abcde");
+    canvas_put_rows(canvas, -1, 2, STYLE_PLAIN, "01234567");
+    assert_painted_row(canvas, 0, "567");
+    canvas_free(canvas);
+}
+
 static void test_a_canvas_without_rows_or_columns_takes_everything_and_shows_nothing(void **state)
 {
     (void)state;
@@ -87,6 +106,7 @@ static void test_a_canvas_without_rows_or_columns_takes_everything_and_shows_not
         struct canvas *const canvas = canvas_new(sizes[i][0], sizes[i][1], false);
         canvas_put(canvas, 0, 0, 80, STYLE_PLAIN, "abc");
         canvas_put_right(canvas, 0, 0, 80, STYLE_PLAIN, "abc");
+        canvas_put_rows(canvas, 0, canvas_rows_for(canvas, "abc"), STYLE_PLAIN, "abc");
         canvas_fill(canvas, 0, STYLE_PLAIN);
         canvas_select(canvas, 0);
         canvas_copy(canvas, 0, canvas, 0, 0, 24);
@@ -288,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_a_text_that_begins_outside_is_not_put),
         cmocka_unit_test(test_put_returns_the_column_after_the_text),
         cmocka_unit_test(test_a_text_at_the_right_end_of_its_columns),
+        cmocka_unit_test(test_a_long_text_goes_on_in_the_next_rows),
         cmocka_unit_test(test_a_canvas_without_rows_or_columns_takes_everything_and_shows_nothing),
         cmocka_unit_test(test_a_wide_character_takes_two_columns_or_none),
         cmocka_unit_test(test_half_of_a_wide_character_that_is_overwritten_becomes_a_space),
