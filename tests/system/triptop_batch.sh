@@ -86,9 +86,9 @@ value=$("$TRIPTOP" --json --once nobody | json_value breakers)
 [ "$value" = '[]' ] || fail "of nobody it prints $value"
 
 # Without end, until it is interrupted or nobody reads any more. Without a terminal it is the same, and said so.
-printed() { [ "$(grep -cs '^tripd ' "$folder/endless")" -ge 3 ]; }
+printed() { [ "$(grep -c '^tripd ' "$folder/endless")" -ge 3 ]; }
 for how in "-b" ""; do
-    rm -f "$folder/endless"
+    : >"$folder/endless"
     # shellcheck disable=SC2086 # words
     "$TRIPTOP" $how -d 0.1 </dev/null >"$folder/endless" 2>"$folder/told" &
     endless=$!

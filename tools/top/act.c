@@ -9,7 +9,7 @@
 #include "print_parts.h"
 #include "request.h"
 
-#define ANSWER_MS 1000
+#define ANSWER_MS 5000 /* as long as tripctl waits */
 
 const struct act *act_of(enum action action)
 {
