@@ -231,8 +231,16 @@ static void test_a_shown_config_reads_back_the_same(void **state)
                                  "  \"a/b\": {off_from: some, percent: 12.5%}\n"
                                  "  \"c\": {off_from: never, percent: 0%}\n"));
     struct config *again = accepted(text);
-    assert_memory_equal(again->features, config->features, 2 * sizeof(*config->features));
-    assert_memory_equal(&again->levels, &config->levels, sizeof(config->levels));
+    assert_int_equal(again->feature_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(again->features[i].name, config->features[i].name);
+        assert_int_equal(again->features[i].percent, config->features[i].percent);
+        assert_int_equal(again->features[i].off_from, config->features[i].off_from);
+    }
+    assert_int_equal(again->levels.back_after, 90000000000);
+    assert_int_equal(again->levels.count, 2);
+    assert_string_equal(again->levels.names[0], "all");
+    assert_string_equal(again->levels.names[1], "some");
     config_free(again);
     config_free(config);
     free(text);
