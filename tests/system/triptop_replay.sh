@@ -44,18 +44,23 @@ steps_to() { # steps_to KEY STATE: a step changes the time in the first row
     done
 }
 moved() { [ "$(line 0)" != "$before" ]; }
+# A look takes a moment: the one in which tripd moved a breaker may have its state of before, and the event already.
 steps_to , '✖ open'
 keys F4
 finds '  db  closed -> open (consecutive), by client'
-misses '  db  open -> closed'
 keys F5
 finds 'connection refused'
 keys F2
 steps_to , '● closed'
+keys '['
+sees 0 40 '* 0ms of *, 1x'
 keys F4
 sees 7 0 'nothing has happened yet'
 keys F2
 steps_to . '✖ open'
+keys F4
+misses '  db  open -> closed'
+keys F2
 
 # Ten seconds back is its beginning, ten seconds on its end.
 keys '['
