@@ -84,8 +84,7 @@ COLD static bool find(const struct trip_breaker *breaker, struct binding *ret_bi
     if (!view || names_find((const uint64_t *)(const void *)view->names.base, view->names.count, view->details.base,
                             view->details.stride, BREAKERS_MAX, breaker->name, &slot, NULL) < 0)
         return false;
-    const struct detail_slot *const detail =
-        (const struct detail_slot *)(const void *)(view->details.base + (size_t)slot * view->details.stride);
+    const struct detail_slot *const detail = view_detail(view, slot);
     /* Acquire: the name is read after it. Pairs with tripd's moving on of the incarnation. */
     const uint64_t before = __atomic_load_n(&view_policy(view, slot)->admission, __ATOMIC_ACQUIRE);
     const bool same_name = strncmp(detail->name, breaker->name, sizeof(detail->name)) == 0;

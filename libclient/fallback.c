@@ -158,9 +158,7 @@ trip_error_type trip_error_from_denial(trip_breaker *breaker, trip_verdict verdi
         return TRIP_ERROR_TIMEOUT;
     if (by_limit || !binding_shared(binding))
         return TRIP_ERROR_SERVICE_UNAVAILABLE;
-    const struct table *const details = &binding->view->details;
-    const struct detail_slot *const detail =
-        (const struct detail_slot *)(const void *)(details->base + (size_t)binding->slot * details->stride);
+    const struct detail_slot *const detail = view_detail(binding->view, binding->slot);
     const uint8_t type = __atomic_load_n(&detail->error_type, __ATOMIC_RELAXED); /* one byte: always whole */
     const bool known = __atomic_load_n(&detail->error_unix_ms, __ATOMIC_RELAXED) != 0;
     return known && type < TRIP_ERROR_TYPE_COUNT ? (trip_error_type)type : TRIP_ERROR_SERVICE_UNAVAILABLE;

@@ -48,9 +48,7 @@ static trip_reason last_reason(const struct binding *binding, uint64_t word)
 {
     if (!binding_shared(binding))
         return TRIP_REASON_NONE;
-    const struct table *const details = &binding->view->details;
-    const struct detail_slot *const detail =
-        (const struct detail_slot *)(const void *)(details->base + (size_t)binding->slot * details->stride);
+    const struct detail_slot *const detail = view_detail(binding->view, binding->slot);
     const uint8_t reason = __atomic_load_n(&detail->reason, __ATOMIC_RELAXED); /* one byte: always whole */
     const uint64_t until_ms = __atomic_load_n(&detail->until_ms, __ATOMIC_RELAXED);
     if (reason >= TRIP_REASON_COUNT || (word_state(word) == WORD_OPEN && until_ms != word_deadline_ms(word)))

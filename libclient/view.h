@@ -31,7 +31,7 @@ struct view {
     uint64_t segment_id;
     struct table policies, details, cores, names, mirror, rests;
     const struct fallback_memory *fallbacks; /* NULL: a simulation has none */
-    const uint64_t *feature_words; /* FEATURE_PLACES of them */
+    const uint64_t *feature_words;           /* FEATURE_PLACES of them */
     enum ticks_kind ticks;
     uint64_t created_mono_ns;
     uint64_t clock_offset_ns; /* modular, to tripd's CLOCK_MONOTONIC, which may be another time namespace's */
@@ -81,6 +81,11 @@ static inline uint64_t view_ticks(const struct view *view)
 static inline const struct policy_slot *view_policy(const struct view *view, uint32_t slot)
 {
     return (const struct policy_slot *)(view->policies.base + (size_t)slot * view->policies.stride);
+}
+
+static inline const struct detail_slot *view_detail(const struct view *view, uint32_t slot)
+{
+    return (const struct detail_slot *)(const void *)(view->details.base + (size_t)slot * view->details.stride);
 }
 
 static inline struct commons_view *view_latest(const struct view *view)

@@ -39,6 +39,15 @@ double rate_per_second(uint64_t before, uint64_t now, uint64_t ms)
     return ms && now > before ? (double)(now - before) * 1000 / (double)ms : 0;
 }
 
+void rates_add(struct rates *to, const struct rates *more)
+{
+    to->known |= more->known;
+    to->calls += more->calls;
+    to->failures += more->failures;
+    to->denied += more->denied;
+    to->errors += more->errors;
+}
+
 /* ------------------------------------------------------------------------------------------------------ one breaker */
 
 static uint64_t sum(const uint64_t *counts, size_t count)
@@ -183,11 +192,7 @@ static void add_breaker(struct look *look, const struct look_breaker *breaker)
     look->states[breaker->figures.state]++;
     look->moded += breaker->figures.mode != TRIP_MODE_AUTO;
     look->in_flight += breaker->in_flight;
-    look->rates.known |= breaker->rates.known;
-    look->rates.calls += breaker->rates.calls;
-    look->rates.failures += breaker->rates.failures;
-    look->rates.denied += breaker->rates.denied;
-    look->rates.errors += breaker->rates.errors;
+    rates_add(&look->rates, &breaker->rates);
 }
 
 static void count_others(struct look *look, const struct snapshot *snapshot)
@@ -219,14 +224,14 @@ static bool make_room(struct looks *looks, uint32_t slots)
 static struct step step_to(struct looks *looks, const struct look *look)
 {
     const bool runs = look->daemon == REPORT_RUNNING, beat = look->host.up_ns != looks->up_ns;
-    const uint64_t place = look->heartbeat_mono_ns / 1000000 / TRAIL_MS;
+    const uint64_t place = look->header.heartbeat_mono_ns / 1000000 / TRAIL_MS;
     struct step step = {.anew = beat || !runs, .places = time_until(place, looks->place)};
     if (runs && beat && looks->up_ns)
-        step.ms = at_least(time_until(look->heartbeat_mono_ns, looks->beat_ns) / 1000000, 1);
+        step.ms = at_least(time_until(look->header.heartbeat_mono_ns, looks->beat_ns) / 1000000, 1);
     looks->place = place;
     looks->up_ns = look->host.up_ns;
     if (beat)
-        looks->beat_ns = look->heartbeat_mono_ns;
+        looks->beat_ns = look->header.heartbeat_mono_ns;
     return step;
 }
 
@@ -237,8 +242,7 @@ static struct look look_at(const struct snapshot *snapshot, const struct look_br
                         .now_ms = snapshot_now_ms(snapshot),
                         .host = snapshot_host(snapshot),
                         .breakers = breakers};
-    look.heartbeat_mono_ns = look.header.heartbeat_mono_ns;
-    look.heartbeat_age_ms = time_until(snapshot_mono_ns(snapshot), look.heartbeat_mono_ns) / 1000000;
+    look.heartbeat_age_ms = time_until(snapshot_mono_ns(snapshot), look.header.heartbeat_mono_ns) / 1000000;
     count_others(&look, snapshot);
     return look;
 }

@@ -45,7 +45,7 @@ struct look {
     struct segment_header header;
     enum report_daemon daemon;
     uint64_t now_ms; /* on the instance's clock */
-    uint64_t heartbeat_mono_ns, heartbeat_age_ms;
+    uint64_t heartbeat_age_ms;
     struct host_metrics host;
     uint32_t clients, incidents; /* processes that are attached; incidents that go on */
     uint32_t states[TRIP_STATE_COUNT], moded;
@@ -63,6 +63,9 @@ struct looks *looks_free(struct looks *looks);
 const struct look *looks_take(struct looks *looks, const struct snapshot *snapshot);
 /* Forgets earlier looks: the next one is at another time, or at another segment. */
 void looks_forget(struct looks *looks);
+
+/* Adds the rates of one more. What is added up is known if some of it is. */
+void rates_add(struct rates *to, const struct rates *more);
 
 /* Returns how much something grew in a second, on average. */
 double rate_per_second(uint64_t before, uint64_t now, uint64_t ms);

@@ -27,9 +27,8 @@ static int not_found(const struct arguments *arguments, const char *path, int er
     return error == -ENOENT && !file ? EXIT_NO_DAEMON : EXIT_REFUSED;
 }
 
-/* Opens the segment. path: filled in as far as it is known. */
-static int open_segment(const struct arguments *arguments, char path[PATHS_MAX], struct snapshot **ret_snapshot,
-                        char **ret_why)
+int reading_open_quietly(const struct arguments *arguments, char path[PATHS_MAX], struct snapshot **ret_snapshot,
+                         char **ret_why)
 {
     *ret_why = NULL;
     if (arguments->given & OPTION_SEGMENT)
@@ -41,7 +40,7 @@ static int open_segment(const struct arguments *arguments, char path[PATHS_MAX],
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot)
 {
     char path[PATHS_MAX] = "", *why;
-    const int error = open_segment(arguments, path, ret_snapshot, &why);
+    const int error = reading_open_quietly(arguments, path, ret_snapshot, &why);
     const char *named = arguments->given & OPTION_SEGMENT ? arguments->segment : path;
     const int status = error == 0 ? EXIT_DONE : not_found(arguments, named, error, why);
     free(why);
@@ -133,7 +132,7 @@ static int without_segment(const struct arguments *arguments, int error, const j
 int reading_found(const struct arguments *arguments, int error, const json_t *answer, struct snapshot **ret_snapshot)
 {
     char path[PATHS_MAX] = "", *why;
-    const int opened = open_segment(arguments, path, ret_snapshot, &why);
+    const int opened = reading_open_quietly(arguments, path, ret_snapshot, &why);
     free(why);
     if (out_of_reach(arguments, opened))
         return without_segment(arguments, error, answer, ret_snapshot);
@@ -159,11 +158,10 @@ int reading_open(const struct arguments *arguments, struct snapshot **ret_snapsh
 bool reading_renew(const struct arguments *arguments, struct snapshot **snapshot)
 {
     struct snapshot *now;
-    char path[PATHS_MAX], *why = NULL;
-    if (snapshot_daemon(*snapshot) == REPORT_RUNNING ||
-        paths_segment(path, arguments->instance, arguments->given & OPTION_USER, geteuid()) < 0)
+    char path[PATHS_MAX], *why;
+    if (snapshot_daemon(*snapshot) == REPORT_RUNNING)
         return false;
-    const int error = snapshot_open(path, false, &now, &why);
+    const int error = reading_open_quietly(arguments, path, &now, &why);
     free(why);
     if (error < 0)
         return false;

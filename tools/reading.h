@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "internal/paths.h"
 #include "snapshot.h"
 #include "verbs.h"
 
@@ -34,7 +35,11 @@ int reading_show_named(const struct arguments *arguments, json_t *result,
 /* Reports that no breaker has the operand as its name, and returns EXIT_REFUSED. */
 int reading_no_breaker(const struct arguments *arguments);
 
-/* Parts of reading_open. Opens the segment, a file's or the instance's. */
+/* Parts of reading_open. Opens the segment, a file's or the instance's, with the errors of snapshot_open. path: filled
+ * in as far as it is known. */
+int reading_open_quietly(const struct arguments *arguments, char path[PATHS_MAX], struct snapshot **ret_snapshot,
+                         char **ret_why);
+/* Likewise, and reports an error. Returns the exit status. */
 int reading_segment(const struct arguments *arguments, struct snapshot **ret_snapshot);
 /* Tells the state of tripd, by the segment and by the error of asking it. A missing socket tells nothing while the
  * heart beats: it may be elsewhere for this process. */

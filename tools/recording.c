@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <zstd.h>
 
 #include "internal/segment_plan.h"
+#include "wrong.h"
 
 #define NOWHERE      UINT32_MAX
 #define ZSTD_DENSEST (ZSTD_BLOCKSIZE_MAX / 4) /* a block has four bytes at least */
@@ -37,16 +37,6 @@ struct recording {
 };
 
 /* --------------------------------------------------------------------------------------------------------- opening */
-
-__attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    if (vasprintf(ret_why, format, arguments) < 0)
-        *ret_why = NULL;
-    va_end(arguments);
-    return error;
-}
 
 static int read_file(struct recording *recording, int fd, char **ret_why)
 {

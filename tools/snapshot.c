@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "internal/segment_plan.h"
 #include "internal/ticks.h"
 #include "users.h"
+#include "wrong.h"
 
 #define TRIES    5
 #define FILE_MAX (UINT64_C(4) << 30)
@@ -38,16 +38,6 @@ struct snapshot {
 };
 
 /* -------------------------------------------------------------------------------------------------------- checking */
-
-__attribute__((format(printf, 3, 4))) static int wrong(char **ret_why, int error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    if (vasprintf(ret_why, format, arguments) < 0)
-        *ret_why = NULL;
-    va_end(arguments);
-    return error;
-}
 
 /* Checks a section. least: what an entry must hold for this reader; a later version's entries may be longer. */
 static bool section_ok(const struct section *section, uint32_t least, uint64_t size)
@@ -600,7 +590,8 @@ uint32_t snapshot_lanes(const struct snapshot *snapshot)
 
 bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client)
 {
-    return words_take(ret_client, entry(snapshot, SECTION_CLIENTS, lane), sizeof(*ret_client)) != 0;
+    return lane >= 1 && lane <= snapshot_lanes(snapshot) &&
+           words_take(ret_client, entry(snapshot, SECTION_CLIENTS, lane), sizeof(*ret_client)) != 0;
 }
 
 bool snapshot_pattern(const struct snapshot *snapshot, uint32_t place, struct pattern_slot *ret_pattern)

@@ -102,7 +102,7 @@ struct host_metrics snapshot_host(const struct snapshot *snapshot);
 /* Copies levels and features. If tripd changed them all the time, some may be of before. */
 void snapshot_levels(const struct snapshot *snapshot, struct levels_image *ret_levels);
 
-/* Copies a client. False: nobody has this lane. Lanes are 1 to snapshot_lanes(). */
+/* Copies a client. False: nobody has this lane, or there is none of this number. Lanes are 1 to snapshot_lanes(). */
 uint32_t snapshot_lanes(const struct snapshot *snapshot);
 bool snapshot_client(const struct snapshot *snapshot, uint32_t lane, struct client_slot *ret_client);
 /* Copies a pattern. place: 0 to PATTERNS_MAX - 1. False: it is free, or ran out. */

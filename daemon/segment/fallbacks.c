@@ -23,13 +23,12 @@ uint64_t segment_fallbacks_publish(struct segment *segment, const struct fallbac
     const uint64_t next = memory->commits + 1;
     const struct fallback_book *const wanted = book ? book : &empty;
     struct fallback_book *const place = &memory->books[next & 1];
-    if (memory->commits && same(&memory->books[memory->commits & 1], wanted))
+    if (same(&memory->books[memory->commits & 1], wanted))
         return memory->commits;
     /* A reader of the book that is overwritten finds its generation gone, or `commits` moved on by two. */
     __atomic_store_n(&place->generation, 0, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE); /* the generation is gone before the rest changes: fallback_copy */
-    *place = *wanted;
-    place->generation = 0;
+    *place = *wanted;                        /* whose generation is 0 */
     __atomic_store_n(&place->generation, next, __ATOMIC_RELEASE); /* pairs with fallback_copy's first look */
     __atomic_store_n(&memory->commits, next, __ATOMIC_RELEASE);
     return next;

@@ -2,9 +2,14 @@
 #include "internal/words.h"
 #include "segment/segment.h"
 
-const struct levels_image *segment_levels(const struct segment *segment)
+static struct levels_image *in_force(const struct segment *segment)
 {
     return &segment->levels->images[segment->levels->commits & 1];
+}
+
+const struct levels_image *segment_levels(const struct segment *segment)
+{
+    return in_force(segment);
 }
 
 struct levels_image *segment_levels_next(struct segment *segment)
@@ -19,11 +24,6 @@ void segment_levels_commit(struct segment *segment)
 {
     /* Pairs with the acquire of levels_copy: the image that it selects is whole. */
     __atomic_store_n(&segment->levels->commits, segment->levels->commits + 1, __ATOMIC_RELEASE);
-}
-
-static struct levels_image *in_force(struct segment *segment)
-{
-    return &segment->levels->images[segment->levels->commits & 1];
 }
 
 void segment_level_told(struct segment *segment, uint32_t place)

@@ -202,8 +202,8 @@ void segment_pending_store(struct segment *segment, uid_t uid, uint64_t lane_id)
 /* ------------------------------------------------------------------------------------- errors, for people: errors.c */
 /* Reserves memory for the records, and publishes how errors are analysed from now on. Another window begins with empty
  * rows. -ENOSPC: nothing has changed. */
-/* Publishes the book of fallback chains, and returns its generation: a new one if it differs from the book in force.
- * book NULL: an empty one. */
+/* Publishes the book of fallback chains, and returns its generation: a new one if it differs from the book in force; 0
+ * while there was no chain yet. book: its own generation is 0; NULL: an empty one. */
 uint64_t segment_fallbacks_publish(struct segment *segment, const struct fallback_book *book);
 
 int segment_correlation_publish(struct segment *segment, const struct correlation_settings *settings);

@@ -411,8 +411,8 @@ struct transition {
     uint8_t reason;   /* enum trip_reason */
     uint8_t by;       /* enum transition_by */
     uint32_t uid;     /* if an operator did */
-    /* Of a state: the epoch after the change; of an incident: its id; of a level or a feature: which of tripd's commits
-     * changed it. */
+    /* The epoch after a change of state; the id of an incident; for a level or a feature, the number of tripd's commit
+     * that changed it. */
     uint32_t epoch;
     uint16_t of;       /* enum transition_of */
     uint8_t condition; /* enum trip_reason: for a relapse, the condition that held; else NONE */

@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "incidents.h"
-#include "internal/policy.h"
 #include "internal/printable.h"
+#include "metrics.h"
 #include "print.h"
 #include "protocol/report_incidents.h"
 #include "protocol/report_levels.h"
-#include "protocol/report_metrics.h"
 #include "snapshot.h"
 
 static inline void walk_texts(const json_t *value)
@@ -40,43 +39,23 @@ static inline void walk_print(FILE *nowhere, json_t *report, void (*print)(FILE 
     json_decref(report);
 }
 
-static inline const char *walk_name(void *context, uint32_t slot)
-{
-    static struct snapshot_breaker breaker;
-    const struct snapshot *const snapshot = context;
-    return slot < snapshot_slots(snapshot) && snapshot_breaker(snapshot, slot, &breaker) ? breaker.detail.name : "";
-}
-
 static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
 {
     const struct segment_header header = snapshot_header(snapshot);
-    const struct host_metrics host = snapshot_host(snapshot);
     const struct report_correlation correlation = snapshot_correlation(snapshot);
     struct report_instance instance = {.header = &header,
                                        .daemon = snapshot_known_daemon(snapshot),
                                        .now_ms = snapshot_now_ms(snapshot),
                                        .mono_ns = snapshot_mono_ns(snapshot)};
-    struct report_metrics *const metrics = report_metrics_begin(NULL, instance.now_ms);
     json_t *const lines = json_array(), *const patterns = json_array(), *const clients = json_array();
     json_t *const analyses = report_analyses(&correlation);
     struct snapshot_breaker breaker, again;
-    struct snapshot_group group;
     struct pattern_slot pattern;
     struct client_slot client;
     struct window window;
-    for (uint32_t at = 0; at < snapshot_groups(snapshot); at++)
-        if (snapshot_group(snapshot, at, &group))
-            report_metrics_forgotten(metrics, group.name, &group.image);
     for (uint32_t slot = 0; slot < snapshot_slots(snapshot); slot++) {
         if (!snapshot_breaker(snapshot, slot, &breaker))
             continue;
-        const struct report_counted counted = {.name = breaker.detail.name,
-                                               .slot = slot,
-                                               .incarnation = policy_incarnation(breaker.policy.admission),
-                                               .policy = &breaker.policy,
-                                               .core = &breaker.core,
-                                               .latency = breaker.latency};
-        report_metrics_add(metrics, &counted, true);
         report_count(&instance, &breaker.policy, breaker.report.word);
         report_analyses_add(analyses, &correlation, breaker.detail.name, NULL, true);
         snapshot_window(snapshot, slot, &window);
@@ -96,9 +75,7 @@ static inline void walk_breakers(const struct snapshot *snapshot, FILE *nowhere)
     walk_print(nowhere, json_pack("{s:o}", "clients", clients), print_clients);
     walk_print(nowhere, analyses, print_analyses);
     walk_print(nowhere, report_status(&instance), print_status);
-    json_t *const sums = report_metrics_end(metrics);
-    json_object_set_new(sums, "tripd", report_tripd(&header, &host, correlation.shown));
-    walk_print(nowhere, sums, print_metrics);
+    walk_print(nowhere, metrics_read(snapshot, NULL), print_metrics);
 }
 
 static inline void walk_events(const struct snapshot *snapshot, FILE *nowhere)
@@ -135,19 +112,9 @@ static inline void walk_levels(const struct snapshot *snapshot, FILE *nowhere)
 
 static inline void walk_chronicle(const struct snapshot *snapshot, FILE *nowhere)
 {
-    const struct chronicle_shown shown = snapshot_chronicle(snapshot);
-    const struct report_since since = report_since(&shown, snapshot_correlation(snapshot).now_ns);
-    const struct report_names names = {.name = walk_name, .context = (void *)snapshot};
-    json_t *const head = report_fingerprints_head(&shown), *const fingerprints = json_array();
-    struct fingerprint fingerprint;
     struct incident incident;
-    for (uint32_t place = 0; place < snapshot_fingerprints(snapshot); place++)
-        if (snapshot_fingerprint(snapshot, place, &fingerprint)) {
-            report_fingerprint_wanted(&fingerprint, &names, "*");
-            json_array_append_new(fingerprints, report_fingerprint(&fingerprint, &names, &since));
-        }
-    json_object_set_new(head, "fingerprints", fingerprints);
-    walk_print(nowhere, head, print_fingerprints);
+    walk_print(nowhere, fingerprints_read(snapshot, NULL), print_fingerprints);
+    walk_print(nowhere, fingerprints_read(snapshot, "*"), print_fingerprints);
     walk_print(nowhere, incidents_read(snapshot), print_incidents);
     for (uint32_t place = 0; place < INCIDENTS_KEPT; place++)
         if (snapshot_incident(snapshot, place, &incident))

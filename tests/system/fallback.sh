@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What answers instead, in real processes and with real HTTP servers as alternatives: in which order, which ones are left
-# out, also while the config is reloaded, and while tripd is dead. A denied call is answered by its own list.
+# Real processes walk fallback chains, with real HTTP servers as alternatives: strategies come in their order, dead endpoints
+# are left out, and chains hold while the config is reloaded and while tripd is dead. A denied call has a list of its own.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
 

@@ -115,7 +115,7 @@ ends 1 "$TRIPCTL" config check "$folder/bad.yaml"
 [[ $said == *"$folder/bad.yaml:1: features.off_from: 'gone' is no level"* ]] || fail "config check says: $said"
 shows bad features.0.off_from config show
 
-# What an operator set by hand outlives a restart and a reboot.
+# The levels and the feature that an operator set outlive a restart of tripd whose segment is gone, as after a reboot.
 ends 0 "$TRIPCTL" feature set new 25% --reason trial --ttl 1h
 stop
 rm "$segment"

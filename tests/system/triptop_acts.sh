@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What a user does to breakers in triptop is done by tripd: each of the five keys asks why, and for how long, and says
-# what it hit, one breaker or all that are tagged; tripctl sees mode, owner and reason. A user without the role control
+# The keys that change breakers send tripd a request: each of the five asks why, and for how long, and says what it hit, one
+# breaker or all that are tagged; tripctl sees mode, owner and reason. A user without the role control
 # sees the keys greyed out, is refused before being asked, and may act once a reload gives the role.
 set -euo pipefail
 source "$(dirname "$0")/common.bash"
@@ -74,7 +74,7 @@ shows 'incident 42' mode_reason show db
 ttl=$(of mode_ttl_ms show db)
 [ "$ttl" -gt 0 ] && [ "$ttl" -le 3600000 ] || fail "the mode ends in $ttl ms, not in an hour"
 keys x Enter Enter
-# What is too long for a row takes two.
+# An answer that is too long for a row takes two.
 sees 22 0 '0 breakers tripped; db: * the mode of db keeps its state as it is; `'
 sees 23 0 '* first'
 keys a
@@ -140,7 +140,7 @@ sees 23 0 'choose breakers in the table first'
 keys q
 closed 0
 
-# Nobody has no role: nothing is asked, nothing is done.
+# The user nobody lacks the role control: triptop asks such a user nothing, and sends tripd nothing.
 opens "${nobody[@]}" XDG_CONFIG_HOME="$folder/nobody" "$folder/bin/triptop" -d 0.2
 sees 7 0 'db                 ● closed     forced_open'
 await "the keys are dim" keys_dim

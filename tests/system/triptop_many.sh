@@ -62,7 +62,7 @@ keys Enter Enter
 finds '10 breakers disabled: names-7*7, names-'
 sees 4 0 '1000 breakers: *, 10 not auto'
 [ "$("$TRIPCTL" --json list 'names-7?7' | grep -o '"mode":"disabled"' | wc -l)" -eq 10 ] || fail "tripctl does not see ten modes: $("$TRIPCTL" list 'names-7?7')"
-# Those that are not auto stand first now.
+# The table is sorted by mode: breakers whose mode is not auto stand first.
 keys '\' C-h C-h C-h C-h C-h C-h C-h C-h C-h Enter
 misses 'only'
 keys Home

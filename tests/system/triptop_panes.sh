@@ -40,7 +40,7 @@ sees 9 0 'payments/db        ● closed                       0     -       -   
 sees 23 0 'F1 help / find \\ filter t tree F6 sort x trip f force d disable a auto r reset q'
 selects 7
 
-# What is seen in the panes, by their numbers: 2 to 7.
+# Each function waits for the texts of its pane. The panes have the numbers 2 to 7.
 breaker() {
     sees 6 0 'payments/api  ✖ open for *: consecutive, by client'
     sees 7 0 'next          a probe in *; it closes after * if they are good'
@@ -130,7 +130,7 @@ keys Home
 sees 7 0 '*F1 h ?  show this help'
 keys Down
 sees 6 0 '*F1 h ?  show this help'
-# What does not fit is there with the arrows.
+# The arrow keys show the columns of a pane that do not fit on the screen.
 keys Right
 sees 6 0 '*?  show this help'
 misses ' q F10'

@@ -86,7 +86,7 @@ misses paused
 keys q
 closed 0
 
-# What is no recording.
+# triptop refuses a file that is no recording.
 ends 1 "$TRIPTOP" --replay "$folder/none"
 [[ $said == "triptop: $folder/none: "* ]] || fail "it says: $said"
 ends 1 "$TRIPTOP" --replay "$folder/tripd.yaml"

@@ -39,7 +39,7 @@ order() {
 }
 is_empty() { [ -z "$(line "$1")" ]; }
 
-# Those in trouble stand first. The selection follows its breaker.
+# The table shows breakers in trouble first. The selection stays on its breaker when the order changes.
 opens "$TRIPTOP" -d 0.2
 order mail db/deep/x api/a api/b db/read db/write
 sees 8 32 'disabled '

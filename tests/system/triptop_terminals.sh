@@ -79,7 +79,7 @@ for term in dumb nobody-knows; do
     [ "$(line 20)" = 'ended with 0' ] || fail "row 20 is $(line 20)"
 done
 
-# What it writes while nothing happens: each look writes once, and only what moved, as the age of the heartbeat.
+# While nothing happens, triptop writes to the terminal once a look, and only the cells that changed, as the heartbeat's age.
 opens "$TRIPTOP" -d 0.1
 sees 7 0 'payments/api       ✖ open '
 pid=$(opened)

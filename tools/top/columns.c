@@ -6,6 +6,7 @@
 #include "format.h"
 #include "internal/enum_names.h"
 #include "keys.h"
+#include "states.h"
 #include "symbols.h"
 
 #define NAME_MAX_WIDTH 60
@@ -51,13 +52,8 @@ bool column_of_key(const char *key, enum column *ret_column)
 
 void columns_manual(FILE *out)
 {
-    for (unsigned column = 0; column < COLUMN_COUNT; column++) {
-        fputc('*', out);
-        keys_escape(out, facts[column].heading);
-        fputs("*\n\t", out);
-        keys_escape(out, facts[column].help);
-        fputs("\n\n", out);
-    }
+    for (unsigned column = 0; column < COLUMN_COUNT; column++)
+        manual_entry(out, facts[column].heading, facts[column].help);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ plan */
@@ -177,15 +173,6 @@ bool column_descends(enum column column)
 
 /* ----------------------------------------------------------------------------------------------------------- cells */
 
-static enum style style_of_state(trip_state state)
-{
-    static const enum style styles[TRIP_STATE_COUNT] = {[TRIP_STATE_CLOSED] = STYLE_GOOD,
-                                                        [TRIP_STATE_OPEN] = STYLE_BAD,
-                                                        [TRIP_STATE_HALF_OPEN] = STYLE_PROBED,
-                                                        [TRIP_STATE_RAMPING] = STYLE_RAMPING};
-    return styles[state];
-}
-
 struct painter {
     struct canvas *canvas;
     const struct columns_plan *plan;
@@ -229,7 +216,7 @@ static void put_state(const struct painter *painter)
         snprintf(text, sizeof(text), "%s %u of %u", mark, troubled, row->breakers);
     if (canvas_width(text) > facts[COLUMN_STATE].width) /* a number that is cut would be another one */
         snprintf(text, sizeof(text), "%s %u", mark, troubled);
-    put(painter, COLUMN_STATE, style_of_state(state), text);
+    put(painter, COLUMN_STATE, state_style(state), text);
 }
 
 static void put_mode(const struct painter *painter)
@@ -261,7 +248,7 @@ static void put_next(const struct painter *painter)
         put(painter, COLUMN_NEXT, STYLE_RAMPING,
             figures->ramp_ends_ms == FIGURES_NEVER ? "-" : format_span(figures->ramp_ends_ms, text));
     else if (figures->state != TRIP_STATE_CLOSED)
-        put(painter, COLUMN_NEXT, style_of_state(figures->state), format_span(figures->retry_after_ms, text));
+        put(painter, COLUMN_NEXT, state_style(figures->state), format_span(figures->retry_after_ms, text));
 }
 
 static void put_permits(const struct painter *painter)

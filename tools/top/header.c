@@ -8,6 +8,7 @@
 #include "print_parts.h"
 #include "protocol/report_errors.h"
 #include "scene.h"
+#include "states.h"
 #include "symbols.h"
 
 #define WORDS_MAX   256
@@ -130,36 +131,29 @@ static void paint_incidents(struct canvas *canvas, const struct scene *scene)
 /* A bar of the breakers by state, those in the most trouble first. Each state that there is gets a place. */
 static void paint_bar(struct canvas *canvas, int at, int width, const struct look *look)
 {
-    static const trip_state order[] = {TRIP_STATE_OPEN, TRIP_STATE_HALF_OPEN, TRIP_STATE_RAMPING, TRIP_STATE_CLOSED};
-    static const enum style styles[] = {STYLE_BAD, STYLE_PROBED, STYLE_RAMPING, STYLE_GOOD};
     int place = 0;
     uint32_t before = 0;
-    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]) && look->count; i++) {
-        const uint32_t count = look->states[order[i]];
+    for (unsigned i = 0; i < TRIP_STATE_COUNT && look->count; i++) {
+        const trip_state state = states_by_trouble[i];
+        const uint32_t count = look->states[state];
         before += count;
         const int share = (int)((uint64_t)before * (uint64_t)width / look->count);
         const int end = count && share <= place ? place + 1 : share;
         for (; count && place < end && place < width; place++)
-            canvas_put(canvas, 4, at + place, 1, styles[i],
-                       symbol(order[i] == TRIP_STATE_CLOSED ? SYMBOL_EMPTY : SYMBOL_FULL, canvas->ascii));
+            canvas_put(canvas, 4, at + place, 1, state_style(state),
+                       symbol(state == TRIP_STATE_CLOSED ? SYMBOL_EMPTY : SYMBOL_FULL, canvas->ascii));
     }
 }
 
 static void paint_states(struct canvas *canvas, const struct look *look)
 {
-    static const struct {
-        trip_state state;
-        enum style style;
-    } parts[] = {{TRIP_STATE_OPEN, STYLE_BAD},
-                 {TRIP_STATE_HALF_OPEN, STYLE_PROBED},
-                 {TRIP_STATE_RAMPING, STYLE_RAMPING},
-                 {TRIP_STATE_CLOSED, STYLE_GOOD}};
     int at = canvas_print(canvas, 4, 0, canvas->columns, STYLE_PLAIN, "%u breaker%s:", look->count,
                           look->count == 1 ? "" : "s");
-    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        const uint32_t count = look->states[parts[i].state];
-        at = canvas_print(canvas, 4, at, canvas->columns, count ? parts[i].style : STYLE_DIM, " %s %u %s",
-                          symbol(symbol_of_state(parts[i].state), canvas->ascii), count, state_names[parts[i].state]);
+    for (unsigned i = 0; i < TRIP_STATE_COUNT; i++) {
+        const trip_state state = states_by_trouble[i];
+        const uint32_t count = look->states[state];
+        at = canvas_print(canvas, 4, at, canvas->columns, count ? state_style(state) : STYLE_DIM, " %s %u %s",
+                          symbol(symbol_of_state(state), canvas->ascii), count, state_names[state]);
     }
     if (look->moded)
         at = canvas_print(canvas, 4, at, canvas->columns, STYLE_MODED, ", %u not auto", look->moded);

@@ -55,13 +55,23 @@ enum action key_action(int pressed)
     return ACTION_COUNT;
 }
 
-void keys_escape(FILE *out, const char *text)
+/* Writes a text with a backslash before what scdoc would take for its own. */
+static void write_escaped(FILE *out, const char *text)
 {
     for (; *text; text++) {
         if (strchr("\\*_<>#[]{}-.+", *text))
             fputc('\\', out);
         fputc(*text, out);
     }
+}
+
+void manual_entry(FILE *out, const char *term, const char *meaning)
+{
+    fputc('*', out);
+    write_escaped(out, term);
+    fputs("*\n\t", out);
+    write_escaped(out, meaning);
+    fputs("\n\n", out);
 }
 
 void keys_manual(FILE *out)
@@ -75,11 +85,7 @@ void keys_manual(FILE *out)
         for (unsigned action = 0; action < ACTION_COUNT; action++) {
             if (facts[action].place != (enum key_place)place)
                 continue;
-            fputc('*', out);
-            keys_escape(out, facts[action].keys);
-            fputs("*\n\t", out);
-            keys_escape(out, facts[action].help);
-            fputs("\n\n", out);
+            manual_entry(out, facts[action].keys, facts[action].help);
         }
     }
 }

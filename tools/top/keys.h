@@ -97,8 +97,9 @@ enum action key_action(int pressed);
 enum key_place key_place(enum action action);
 const char *key_names(enum action action); /* "F1 h ?" */
 const char *key_help(enum action action);
-/* Writes the table for the manual, in scdoc's form; and a text so that scdoc takes nothing in it for its own. */
+/* Writes the table for the manual, in scdoc's form. */
 void keys_manual(FILE *out);
-void keys_escape(FILE *out, const char *text);
+/* Writes an entry of such a table: a term, and what it means. */
+void manual_entry(FILE *out, const char *term, const char *meaning);
 
 #endif

@@ -6,6 +6,7 @@
 #include "internal/enum_names.h"
 #include "panes.h"
 #include "print_parts.h"
+#include "states.h"
 #include "symbols.h"
 #include "users.h"
 
@@ -21,7 +22,7 @@ static void write_state(struct canvas *paper, const json_t *show, const struct f
     const char *const state = tree_text(show, "state");
     char span[FORMAT_MAX], name[USER_NAME_MAX];
     int at = pane_line(paper, STYLE_BOLD, "%s  ", tree_text(show, "breaker"));
-    at = pane_more(paper, at, style_of_state_name(state), "%s %s for %s",
+    at = pane_more(paper, at, state_style(figures->state), "%s %s for %s",
                    symbol(symbol_of_state(figures->state), paper->ascii), state,
                    format_span(figures->state_for_ms, span));
     if (figures->state != TRIP_STATE_CLOSED)
@@ -171,16 +172,9 @@ static void write_window(struct canvas *paper, const struct scene *scene, const 
 /* The state in the most trouble of each part of the last hour; -1: not known. */
 struct timeline {
     int columns;
-    uint64_t from_ms, now_ms; /* on the instance's clock; an hour before its beginning counts from below 0 */
+    uint64_t now_ms; /* on the instance's clock */
     int8_t states[TIMELINE_MAX];
 };
-
-static int trouble(int state)
-{
-    static const int order[TRIP_STATE_COUNT] = {
-        [TRIP_STATE_CLOSED] = 1, [TRIP_STATE_RAMPING] = 2, [TRIP_STATE_HALF_OPEN] = 3, [TRIP_STATE_OPEN] = 4};
-    return state < 0 ? 0 : order[state];
-}
 
 /* Returns the column of a time: HOUR_MS before now is the first. */
 static int column_of(const struct timeline *timeline, uint64_t at_ms)
@@ -196,7 +190,7 @@ static void stay(struct timeline *timeline, trip_state state, uint64_t from_ms, 
     if (to_ms + HOUR_MS <= timeline->now_ms)
         return;
     for (int column = column_of(timeline, from_ms); column <= column_of(timeline, to_ms); column++)
-        if (trouble((int)state) > trouble(timeline->states[column]))
+        if (timeline->states[column] < 0 || state_trouble(state) > state_trouble((trip_state)timeline->states[column]))
             timeline->states[column] = (int8_t)state;
 }
 
@@ -252,7 +246,7 @@ static void write_timeline(struct canvas *paper, const struct scene *scene, cons
     for (int column = 0; column < timeline.columns; column++) {
         const int state = timeline.states[column];
         if (state >= 0)
-            pane_more(paper, 2 + column, style_of_state_name(state_names[state]), "%s",
+            pane_more(paper, 2 + column, state_style((trip_state)state), "%s",
                       symbol(symbol_of_state((trip_state)state), paper->ascii));
     }
 }
@@ -308,10 +302,8 @@ static void write_reporters(struct canvas *paper, const struct scene *scene, con
     json_array_foreach(json_object_get(reporters, "lanes"), i, reporter)
     {
         struct client_slot client;
-        const uint64_t lane = tree_number(reporter, "lane");
         int at = pane_line(paper, STYLE_DIM, "%14slane %-5llu", "", N(reporter, "lane"));
-        if (lane && lane <= snapshot_lanes(scene->snapshot) &&
-            snapshot_client(scene->snapshot, (uint32_t)lane, &client))
+        if (snapshot_client(scene->snapshot, (uint32_t)tree_number(reporter, "lane"), &client))
             at = pane_more(paper, at, STYLE_PLAIN, " pid %-8u %-16.24s", client.pid, client.program);
         at = pane_more(paper, at, STYLE_PLAIN, " %llu calls", N(reporter, "calls"));
         pane_more(paper, at, tree_number(reporter, "failures") ? STYLE_BAD : STYLE_PLAIN, ", %llu failed",

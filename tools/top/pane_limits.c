@@ -23,9 +23,7 @@ static void write_holders(struct canvas *paper, const struct scene *scene, const
     json_array_foreach(json_object_get(tickets, "holders"), i, holder)
     {
         struct client_slot client;
-        const uint64_t lane = tree_number(holder, "lane");
-        const bool known = lane && lane <= snapshot_lanes(scene->snapshot) &&
-                           snapshot_client(scene->snapshot, (uint32_t)lane, &client);
+        const bool known = snapshot_client(scene->snapshot, (uint32_t)tree_number(holder, "lane"), &client);
         if (tree_absent(holder, "lane"))
             pane_line(paper, STYLE_DIM, "%16s%5llu  without a lane", "", N(holder, "tickets"));
         else if (known)

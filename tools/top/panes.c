@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "internal/enum_names.h"
+#include "states.h"
 
 #define LINE_MAX_BYTES 2048
 #define LABEL_WIDTH    14
@@ -72,12 +73,8 @@ void pane_heading(struct canvas *paper, const char *text)
 
 enum style style_of_state_name(const char *state)
 {
-    static const enum style styles[TRIP_STATE_COUNT] = {[TRIP_STATE_CLOSED] = STYLE_GOOD,
-                                                        [TRIP_STATE_OPEN] = STYLE_BAD,
-                                                        [TRIP_STATE_HALF_OPEN] = STYLE_PROBED,
-                                                        [TRIP_STATE_RAMPING] = STYLE_RAMPING};
     for (unsigned i = 0; i < TRIP_STATE_COUNT; i++)
         if (strcmp(state_names[i], state) == 0)
-            return styles[i];
+            return state_style((trip_state)i);
     return STYLE_PLAIN;
 }

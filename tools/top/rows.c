@@ -6,24 +6,19 @@
 
 #include "core/settings.h"
 #include "must.h"
-
-/* The more trouble, the further behind. */
-static const trip_state by_trouble[] = {TRIP_STATE_CLOSED, TRIP_STATE_RAMPING, TRIP_STATE_HALF_OPEN, TRIP_STATE_OPEN};
+#include "states.h"
 
 trip_state row_state(const struct row *row)
 {
-    for (unsigned i = TRIP_STATE_COUNT; i-- > 0;)
-        if (row->states[by_trouble[i]])
-            return by_trouble[i];
+    for (unsigned i = 0; i < TRIP_STATE_COUNT; i++)
+        if (row->states[states_by_trouble[i]])
+            return states_by_trouble[i];
     return TRIP_STATE_CLOSED;
 }
 
 int row_trouble(const struct row *row)
 {
-    for (unsigned i = TRIP_STATE_COUNT; i-- > 0;)
-        if (row->states[by_trouble[i]])
-            return 2 * (int)i + (row->moded != 0);
-    return 0;
+    return 2 * state_trouble(row_state(row)) + (row->moded != 0);
 }
 
 /* Is it asked for breakers by their names? */
@@ -76,11 +71,7 @@ static void add_to_group(struct row *group, const struct row *row)
     group->window_failures += row->window_failures;
     group->window_slow += row->window_slow;
     group->in_flight += row->in_flight;
-    group->rates.known |= row->rates.known;
-    group->rates.calls += row->rates.calls;
-    group->rates.failures += row->rates.failures;
-    group->rates.denied += row->rates.denied;
-    group->rates.errors += row->rates.errors;
+    rates_add(&group->rates, &row->rates);
 }
 
 /* A breaker stands before the group of its name. */

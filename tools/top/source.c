@@ -64,10 +64,8 @@ struct source *source_close(struct source *source)
 /* Opens the instance's segment, or says what is waited for. */
 static void open_instance(struct source *source)
 {
-    char path[PATHS_MAX] = "", *why = NULL;
-    int error = paths_segment(path, source->arguments->instance, source->arguments->given & OPTION_USER, geteuid());
-    if (error == 0)
-        error = snapshot_open(path, false, &source->snapshot, &why);
+    char path[PATHS_MAX] = "", *why;
+    const int error = reading_open_quietly(source->arguments, path, &source->snapshot, &why);
     free(source->waits);
     source->waits = NULL;
     if (error == 0)

@@ -104,7 +104,7 @@ static void look_at_roles(struct top *top)
         return;
     uint64_t of = look->header.config_unix_ms ^ (uint64_t)look->header.worker_pid << 40;
     if (!top->answered) /* a tripd that did not answer is asked again, but not at each look */
-        of += look->heartbeat_mono_ns / ASK_AGAIN_NS;
+        of += look->header.heartbeat_mono_ns / ASK_AGAIN_NS;
     if (of == top->asked_of)
         return;
     top->asked_of = of;
